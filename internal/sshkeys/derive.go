@@ -1,0 +1,95 @@
+package sshkeys
+
+import (
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// minMasterBytes is the least entropy that every box's keys may hang on.
+const minMasterBytes = 32
+
+// derivation separates these keys from anything else that may one day derive
+// from the same master secret. Changing it changes every box's host key.
+const derivation = "devserver.io box keys v1"
+
+// Keys is what a box identifies itself with.
+type Keys struct {
+	// HostKeyPEM is the ed25519 host key in OpenSSH's private key format.
+	HostKeyPEM []byte
+	// HostPublic is the host key's public half, "ssh-ed25519 AAAA…", without
+	// a comment or line break.
+	HostPublic string
+	// ControlKeyPEM is the PKCS #8 ed25519 key of the control endpoint's
+	// certificate.
+	ControlKeyPEM []byte
+	// ControlToken is the bearer token of the control endpoint.
+	ControlToken string
+}
+
+// Derive computes a box's keys from the operator's master secret and the
+// box's identity. The same arguments give the same bytes, for ever: nothing
+// needs to be read back, and a box that is deleted and recreated keeps its
+// host key. The owner is part of it, so that a name that passes to somebody
+// else does not pass the key along.
+func Derive(master []byte, namespace, name, owner string) (Keys, error) {
+	if len(master) < minMasterBytes {
+		return Keys{}, fmt.Errorf("the master secret has %d bytes: it must have at least %d", len(master), minMasterBytes)
+	}
+	if namespace == "" || name == "" || owner == "" {
+		return Keys{}, errors.New("namespace, name and owner must all be set to derive a box's keys")
+	}
+	secret := func(purpose string) ([]byte, error) {
+		return hkdf.Key(sha256.New, master, nil, info(namespace, name, owner, purpose), ed25519.SeedSize)
+	}
+	host, err := secret("ssh host key")
+	if err != nil {
+		return Keys{}, fmt.Errorf("deriving the host key: %w", err)
+	}
+	control, err := secret("control key")
+	if err != nil {
+		return Keys{}, fmt.Errorf("deriving the control key: %w", err)
+	}
+	token, err := secret("control token")
+	if err != nil {
+		return Keys{}, fmt.Errorf("deriving the control token: %w", err)
+	}
+	return assemble(ed25519.NewKeyFromSeed(host), ed25519.NewKeyFromSeed(control), token)
+}
+
+func assemble(host, control ed25519.PrivateKey, token []byte) (Keys, error) {
+	public, err := ssh.NewPublicKey(host.Public())
+	if err != nil {
+		return Keys{}, fmt.Errorf("encoding the host key: %w", err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(control)
+	if err != nil {
+		return Keys{}, fmt.Errorf("encoding the control key: %w", err)
+	}
+	return Keys{
+		HostKeyPEM:    marshalOpenSSH(host, public),
+		HostPublic:    strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))),
+		ControlKeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
+		ControlToken:  base64.RawURLEncoding.EncodeToString(token),
+	}, nil
+}
+
+// info joins the fields with their lengths, so that no two tuples collide:
+// ("a", "bc") and ("ab", "c") are different boxes.
+func info(fields ...string) string {
+	joined := []byte(derivation)
+	for _, field := range fields {
+		joined = binary.BigEndian.AppendUint32(joined, uint32(len(field)))
+		joined = append(joined, field...)
+	}
+	return string(joined)
+}

@@ -1,0 +1,7 @@
+// Package version holds the version that a release build puts in with
+//
+//	-ldflags "-X devserver.io/devserver/internal/version.Version=v1.2.3"
+package version
+
+// Version is the version of this build.
+var Version = "dev"
