@@ -1,0 +1,78 @@
+package sshpolicy
+
+import (
+	"net"
+	"sync"
+	"testing"
+)
+
+func TestGateBoundsOneAddressAndAll(t *testing.T) {
+	type step struct {
+		from string
+		want bool
+	}
+	cases := map[string]struct {
+		reason string
+		steps  []step
+	}{
+		"OneAddress": {
+			reason: "the third connection of an address is refused, another address is not",
+			steps:  []step{{"10.0.0.1", true}, {"10.0.0.1", true}, {"10.0.0.1", false}, {"10.0.0.2", true}},
+		},
+		"All": {
+			reason: "the fifth connection is refused, wherever it comes from",
+			steps:  []step{{"10.0.0.1", true}, {"10.0.0.2", true}, {"10.0.0.3", true}, {"10.0.0.4", true}, {"10.0.0.5", false}},
+		},
+		"IPv6Site": {
+			reason: "the addresses of a /64 belong to one site",
+			steps:  []step{{"2001:db8::1", true}, {"2001:db8::2", true}, {"2001:db8::3", false}, {"2001:db8:0:1::1", true}},
+		},
+		"MappedIPv4": {
+			reason: "an IPv4 address is the same one when it comes through an IPv6 socket",
+			steps:  []step{{"10.0.0.1", true}, {"::ffff:10.0.0.1", true}, {"10.0.0.1", false}},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			gate := NewGate(4, 2)
+			for i, s := range tc.steps {
+				if _, ok := gate.Enter(&net.TCPAddr{IP: net.ParseIP(s.from), Port: 1000 + i}); ok != s.want {
+					t.Errorf("%s: step %d: Enter(%s) = %v, want %v", tc.reason, i, s.from, ok, s.want)
+				}
+			}
+		})
+	}
+}
+
+func TestGateLeaveMakesRoomOnce(t *testing.T) {
+	gate := NewGate(2, 2)
+	addr := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}
+	leave, _ := gate.Enter(addr)
+	if _, ok := gate.Enter(addr); !ok {
+		t.Fatal("the second connection was refused")
+	}
+	leave()
+	leave()
+	if _, ok := gate.Enter(addr); !ok {
+		t.Error("a connection was refused after another had left")
+	}
+	if _, ok := gate.Enter(addr); ok {
+		t.Error("leaving twice made room for two")
+	}
+}
+
+func TestGateForgetsAddresses(t *testing.T) {
+	gate := NewGate(1000, 2)
+	var wg sync.WaitGroup
+	for i := range 500 {
+		wg.Go(func() {
+			if leave, ok := gate.Enter(&net.TCPAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i))}); ok {
+				leave()
+			}
+		})
+	}
+	wg.Wait()
+	if gate.all != 0 || len(gate.from) != 0 {
+		t.Errorf("after all have left: %d connections, %d addresses remembered, want none", gate.all, len(gate.from))
+	}
+}

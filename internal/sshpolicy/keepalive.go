@@ -1,0 +1,57 @@
+package sshpolicy
+
+import (
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	// KeepAliveInterval is short enough for the NATs and load balancers that
+	// forget a silent connection after a minute or more.
+	KeepAliveInterval = 30 * time.Second
+	// KeepAliveMisses is how many intervals a client may leave unanswered.
+	KeepAliveMisses = 4
+)
+
+// keepAliveRequest is OpenSSH's name for it; a client that does not know it
+// answers with a failure, which is as good.
+const keepAliveRequest = "keepalive@openssh.com"
+
+// KeepAlive sends a request through conn at every interval until conn ends,
+// and closes conn when a request stays unanswered for misses intervals. It
+// returns when conn has ended.
+func KeepAlive(conn ssh.Conn, interval time.Duration, misses int) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = conn.Wait()
+	}()
+	answered := make(chan struct{}, 1)
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+
+	waiting, missed := false, 0
+	for {
+		select {
+		case <-ended:
+			return
+		case <-answered:
+			waiting, missed = false, 0
+		case <-tick.C:
+			if !waiting {
+				waiting = true
+				// Ends with conn at the latest.
+				go func() {
+					if _, _, err := conn.SendRequest(keepAliveRequest, true, nil); err == nil {
+						answered <- struct{}{}
+					}
+				}()
+				continue
+			}
+			if missed++; missed >= misses {
+				_ = conn.Close()
+			}
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package sshpolicy
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// buffered is an end of a net.Pipe whose writes do not wait for the reader:
+// both ends of an SSH connection speak first.
+type buffered struct {
+	net.Conn
+	writes chan []byte
+}
+
+func buffer(t *testing.T, conn net.Conn) buffered {
+	b := buffered{Conn: conn, writes: make(chan []byte, 1024)}
+	ended := make(chan struct{})
+	t.Cleanup(func() { close(ended) })
+	go func() {
+		for {
+			select {
+			case p := <-b.writes:
+				_, _ = conn.Write(p)
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return b
+}
+
+func (b buffered) Write(p []byte) (int, error) {
+	b.writes <- bytes.Clone(p)
+	return len(p), nil
+}
+
+// connect returns the two ends of an SSH connection with the policy's
+// algorithms. The client's requests are for the test to answer.
+func connect(t *testing.T, change func(*ssh.ClientConfig)) (*ssh.ServerConn, ssh.Conn, <-chan *ssh.Request, error) {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostKey, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := ServerConfig()
+	config.NoClientAuth = true
+	config.AddHostKey(hostKey)
+
+	serverSide, clientSide := net.Pipe()
+	t.Cleanup(func() {
+		_ = serverSide.Close()
+		_ = clientSide.Close()
+	})
+	accepted := make(chan *ssh.ServerConn, 1)
+	go func() {
+		conn, channels, requests, err := ssh.NewServerConn(buffer(t, serverSide), config)
+		if err == nil {
+			go ssh.DiscardRequests(requests)
+			go func() {
+				for c := range channels {
+					_ = c.Reject(ssh.Prohibited, "")
+				}
+			}()
+		}
+		accepted <- conn
+	}()
+	clientConfig := &ssh.ClientConfig{HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey())}
+	if change != nil {
+		change(clientConfig)
+	}
+	client, _, requests, err := ssh.NewClientConn(buffer(t, clientSide), "box", clientConfig)
+	return <-accepted, client, requests, err
+}
+
+func TestKeepAliveEndsASilentConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, _, _, err := connect(t, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		KeepAlive(server, 30*time.Second, 4) // the client reads no request
+		if got, want := time.Since(start), 5*30*time.Second; got != want {
+			t.Errorf("the connection ended after %v, want %v: one interval and four that it left unanswered", got, want)
+		}
+	})
+}
+
+func TestKeepAliveKeepsAnAnsweringConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, client, requests, err := connect(t, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			KeepAlive(server, 30*time.Second, 2)
+			close(done)
+		}()
+		for range 20 {
+			request := <-requests
+			if request == nil {
+				t.Fatal("the connection ended although every request was answered")
+			}
+			if request.Type != "keepalive@openssh.com" || !request.WantReply {
+				t.Fatalf("got the request %q (wants a reply: %v), want keepalive@openssh.com that wants one", request.Type, request.WantReply)
+			}
+			// OpenSSH answers every one with a failure.
+			if err := request.Reply(false, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = client.Close()
+		<-done
+	})
+}
+
+func TestServerConfigAgreesToSafeAlgorithmsOnly(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		change func(*ssh.ClientConfig)
+		want   bool
+	}{
+		"Defaults":    {"a client of today gets in", func(*ssh.ClientConfig) {}, true},
+		"AES256GCM":   {"an AEAD cipher that needs no strict key exchange", func(c *ssh.ClientConfig) { c.Ciphers = []string{ssh.CipherAES256GCM} }, true},
+		"PostQuantum": {"the key exchange that resists quantum computers", func(c *ssh.ClientConfig) { c.KeyExchanges = []string{ssh.KeyExchangeMLKEM768X25519} }, true},
+		"AES-CTR":     {"not an AEAD cipher", func(c *ssh.ClientConfig) { c.Ciphers = []string{ssh.CipherAES128CTR} }, false},
+		"ChaCha20":    {"open to prefix truncation without strict key exchange", func(c *ssh.ClientConfig) { c.Ciphers = []string{ssh.CipherChaCha20Poly1305} }, false},
+		"SHA-1": {"a key exchange with SHA-1", func(c *ssh.ClientConfig) {
+			c.KeyExchanges = []string{ssh.InsecureKeyExchangeDH14SHA1}
+		}, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, _, _, err := connect(t, tc.change)
+			if got := err == nil; got != tc.want {
+				t.Errorf("%s: agreed = %v, want %v (%v)", tc.reason, got, tc.want, err)
+			}
+		})
+	}
+}
