@@ -1,0 +1,66 @@
+// Package cluster is what the end-to-end tests and the benchmark know about
+// the cluster that they run against: a client that reads, writes and watches,
+// namespaces of their own, and waits that follow the API server instead of
+// asking it again and again.
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	v1 "devserver.io/devserver/api/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kruntime "k8s.io/apimachinery/pkg/runtime"
+)
+
+// Cluster is a connection to a cluster with DevServer installed.
+type Cluster struct {
+	client.WithWatch
+	Config     *rest.Config
+	Kubeconfig string
+}
+
+// Connect opens the cluster that KUBECONFIG names.
+func Connect() (*Cluster, error) {
+	path := os.Getenv("KUBECONFIG")
+	if path == "" {
+		return nil, errors.New("KUBECONFIG is not set: start the local cluster with \"make up\" and say export KUBECONFIG=$(make -s kubeconfig)")
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig %s: %w", path, err)
+	}
+	// The waits and writes of many boxes at once must not queue on this side.
+	config.QPS, config.Burst = 500, 1000
+	scheme := kruntime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster of %s: %w", path, err)
+	}
+	return &Cluster{WithWatch: c, Config: config, Kubeconfig: path}, nil
+}
+
+// Binary is the path of one of the binaries that "make build" puts into bin/.
+func Binary(name string) (string, error) {
+	path := filepath.Join(Root(), "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("bin/%s is missing: run \"make build\"", name)
+	}
+	return path, nil
+}
+
+// Root is the root of the checkout.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}

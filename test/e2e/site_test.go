@@ -1,0 +1,196 @@
+// Package e2e proves, on a real cluster and with the stock OpenSSH client,
+// what DevServer promises: each test makes a namespace of its own that admits
+// only pods of the restricted Pod Security Standard, and uses boxes in it as
+// their owners would.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/test/cluster"
+	"devserver.io/devserver/test/openssh"
+)
+
+// bound ends a wait that nothing will satisfy. It is no measure of speed: it
+// allows for a busy machine.
+const bound = 4 * time.Minute
+
+// owner is the identity that the boxes belong to.
+const owner = "user@example.com"
+
+// site is a test's own place in the cluster.
+type site struct {
+	*testing.T
+	c      *cluster.Cluster
+	ns     string
+	flavor string      // a small flavor, made for this site
+	key    openssh.Key // the owner's
+}
+
+// newSite makes the namespace, the flavor, whose name is the namespace's, and
+// the key.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	c, err := cluster.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns := &corev1.Namespace{}
+	ns.GenerateName = "e2e-" + strings.ToLower(strings.NewReplacer("Test", "", "/", "-", "_", "-").Replace(t.Name())) + "-"
+	ns.Labels = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+	s := &site{T: t, c: c}
+	s.create(ns)
+	s.ns, s.flavor = ns.Name, ns.Name
+	t.Cleanup(func() {
+		if t.Failed() {
+			report(t, c, s.ns)
+		}
+		remove(t, c, ns)
+	})
+	s.newFlavor(s.flavor, nil)
+	s.key, err = openssh.NewKey(t.Context(), t.TempDir(), "owner", "ed25519")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// newFlavor makes a flavor for small boxes, changed by edit.
+func (s *site) newFlavor(name string, edit func(*v1.DevServerFlavorSpec)) *v1.DevServerFlavor {
+	s.Helper()
+	f := &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	f.Spec.Resources = corev1.ResourceRequirements{
+		Requests: quantities("cpu", "20m", "memory", "64Mi"),
+		Limits:   quantities("memory", "512Mi"),
+	}
+	if edit != nil {
+		edit(&f.Spec)
+	}
+	s.create(f)
+	s.Cleanup(func() { remove(s.T, s.c, f) })
+	return f
+}
+
+// devServer is a DevServer of this site, not created yet.
+func (s *site) devServer(name string) *v1.DevServer {
+	ds := &v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.ns}}
+	ds.Spec = v1.DevServerSpec{
+		Owner:              owner,
+		Flavor:             s.flavor,
+		SSH:                v1.SSHSpec{PublicKey: s.key.Public},
+		PersistentHomeSize: resource.MustParse("64Mi"),
+	}
+	return ds
+}
+
+func (s *site) create(obj client.Object) {
+	s.Helper()
+	if err := s.c.Create(s.Context(), obj); err != nil {
+		s.Fatalf("create %T: %v", obj, err)
+	}
+}
+
+// edit changes an object by merge patch, as "kubectl edit" does.
+func edit[T client.Object](s *site, obj T, change func(T)) {
+	s.Helper()
+	s.get(obj)
+	before := obj.DeepCopyObject().(T)
+	change(obj)
+	if err := s.c.Patch(s.Context(), obj, client.MergeFrom(before)); err != nil {
+		s.Fatalf("edit %T %s: %v", obj, obj.GetName(), err)
+	}
+}
+
+func (s *site) get(obj client.Object) {
+	s.Helper()
+	if err := s.c.Get(s.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+		s.Fatalf("get %T %s: %v", obj, obj.GetName(), err)
+	}
+}
+
+func (s *site) delete(obj client.Object) {
+	s.Helper()
+	if err := s.c.Delete(s.Context(), obj); err != nil {
+		s.Fatalf("delete %T %s: %v", obj, obj.GetName(), err)
+	}
+}
+
+// absent fails the test if there is such an object.
+func (s *site) absent(obj client.Object) {
+	s.Helper()
+	if err := s.c.Get(s.Context(), client.ObjectKeyFromObject(obj), obj); !apierrors.IsNotFound(err) {
+		s.Errorf("%T %s is there (or: %v)", obj, obj.GetName(), err)
+	}
+}
+
+// named is the metadata of an object of this site.
+func (s *site) named(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: s.ns}
+}
+
+// await watches an object until ok says that it is as wanted.
+func await[T client.Object](s *site, obj T, wanted string, ok func(T) bool) T {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), bound)
+	defer cancel()
+	found, err := cluster.Await(ctx, s.c, obj, ok)
+	if err != nil {
+		s.Fatalf("%T %s never %s: %v", obj, obj.GetName(), wanted, err)
+	}
+	return found
+}
+
+// awaitGone watches until there is no such object.
+func (s *site) awaitGone(obj client.Object) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), bound)
+	defer cancel()
+	if err := cluster.AwaitGone(ctx, s.c, obj); err != nil {
+		s.Fatalf("%T %s stays: %v", obj, obj.GetName(), err)
+	}
+}
+
+// remove deletes an object whose test is over, when the test's own context is
+// over too.
+func remove(t *testing.T, c client.Client, obj client.Object) {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	if err := client.IgnoreNotFound(c.Delete(ctx, obj)); err != nil {
+		t.Errorf("delete %T %s: %v", obj, obj.GetName(), err)
+	}
+}
+
+func quantities(pairs ...string) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	for i := 0; i < len(pairs); i += 2 {
+		list[corev1.ResourceName(pairs[i])] = resource.MustParse(pairs[i+1])
+	}
+	return list
+}
+
+// report prints what a person would look at first after a failure.
+func report(t *testing.T, c *cluster.Cluster, ns string) {
+	kubectl, err := cluster.Binary("kubectl")
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	for _, words := range []string{"get dev -o wide", "get all,pvc", "get events --sort-by=.lastTimestamp"} {
+		args := append([]string{"--kubeconfig", c.Kubeconfig, "-n", ns}, strings.Fields(words)...)
+		out, err := openssh.Do(openssh.Tool(ctx, kubectl, args...))
+		t.Log(fmt.Sprintf("$ kubectl -n %s %s\n", ns, words), out.Stdout, out.Stderr, err)
+	}
+}
