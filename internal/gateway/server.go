@@ -1,0 +1,200 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"k8s.io/apimachinery/pkg/types"
+
+	"devserver.io/devserver/internal/sshkeys"
+	"devserver.io/devserver/internal/sshpolicy"
+)
+
+// fingerprintExtension is where the login leaves the verified key's
+// fingerprint.
+const fingerprintExtension = "fingerprint@devserver.io"
+
+// errUnknownKey is the one answer to a login that fails, whatever the user
+// name: the name plays no part.
+var errUnknownKey = errors.New("this key opens no DevServer")
+
+// server is the SSH server of the gateway.
+type server struct {
+	directory *directory
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	log       *slog.Logger
+
+	ssh  *ssh.ServerConfig
+	gate *sshpolicy.Gate
+
+	mu       sync.Mutex
+	draining bool
+	clients  map[*client]struct{}
+	running  sync.WaitGroup // connections, from accept to end
+}
+
+// newServer returns a server that identifies itself with hostKey and leads to
+// the boxes of d.
+func newServer(hostKey ssh.Signer, d *directory, log *slog.Logger) *server {
+	s := &server{
+		directory: d,
+		dial:      (&net.Dialer{}).DialContext,
+		log:       log,
+		ssh:       sshpolicy.ServerConfig(),
+		gate:      sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress),
+		clients:   map[*client]struct{}{},
+	}
+	s.ssh.AddHostKey(hostKey)
+	// A client may offer a key without having it: this says only whether it
+	// is worth proving.
+	s.ssh.PublicKeyCallback = func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if !d.knows(fingerprint(sshkeys.Fingerprint(key))) {
+			return nil, errUnknownKey
+		}
+		return &ssh.Permissions{}, nil
+	}
+	// Only here is the key known to be the client's.
+	s.ssh.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+		return &ssh.Permissions{Extensions: map[string]string{fingerprintExtension: sshkeys.Fingerprint(key)}}, nil
+	}
+	d.revoked = s.revoke
+	return s
+}
+
+// serve accepts connections until listener is closed.
+func (s *server) serve(listener net.Listener) {
+	const maxPause = time.Second
+	pause := time.Duration(0)
+	for {
+		raw, err := listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			// Mostly out of file descriptors, which passes when clients leave.
+			pause = min(max(2*pause, 5*time.Millisecond), maxPause)
+			s.log.Error("accepting a connection failed", "error", err, "retry_in", pause.String())
+			<-time.After(pause)
+			continue
+		}
+		pause = 0
+		leave, ok := s.gate.Enter(raw.RemoteAddr())
+		if !ok {
+			s.log.Debug("too many logins at once", "from", raw.RemoteAddr().String())
+			_ = raw.Close()
+			continue
+		}
+		s.running.Go(func() {
+			defer leave()
+			s.handle(raw, leave)
+		})
+	}
+}
+
+// handle serves one connection from its first byte to its end.
+func (s *server) handle(raw net.Conn, leave func()) {
+	conn, channels, requests, err := sshpolicy.Handshake(raw, s.ssh)
+	leave()
+	if err != nil {
+		// Everybody who scans ports gets here.
+		s.log.Debug("login failed", "error", err)
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	c := newClient(s, conn)
+	if err := s.add(c); err != nil {
+		_ = conn.Close()
+		s.log.Info("connection refused", "fingerprint", c.key, "from", conn.RemoteAddr().String(), "reason", err.Error())
+	} else {
+		go sshpolicy.KeepAlive(conn, sshpolicy.KeepAliveInterval, sshpolicy.KeepAliveMisses)
+	}
+	c.serve(channels)
+	s.remove(c)
+}
+
+// add registers a connection, so that a revoked key or the end of the gateway
+// reaches it.
+func (s *server) add(c *client) error {
+	s.mu.Lock()
+	draining := s.draining
+	s.clients[c] = struct{}{}
+	s.mu.Unlock()
+	if draining {
+		return errStopping
+	}
+	// Asked again now that a change would reach it: the key may have been
+	// revoked since it was verified.
+	if !s.directory.knows(c.key) {
+		return errRevoked
+	}
+	return nil
+}
+
+func (s *server) remove(c *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, c)
+}
+
+func (s *server) all() []*client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clients := make([]*client, 0, len(s.clients))
+	for c := range s.clients {
+		clients = append(clients, c)
+	}
+	return clients
+}
+
+// revoke cuts off what key had open to the box of that name, and the whole
+// connection if the key opens nothing any more.
+func (s *server) revoke(key fingerprint, name types.NamespacedName) {
+	known := s.directory.knows(key)
+	for _, c := range s.all() {
+		if c.key != key {
+			continue
+		}
+		c.cut(name, errRevoked)
+		if !known {
+			_ = c.conn.Close()
+		}
+	}
+}
+
+// drain refuses what is new and lets sessions finish until ctx ends. It returns
+// when no connection is left, and says how many it had to cut off.
+func (s *server) drain(ctx context.Context) (left int) {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	for _, c := range s.all() {
+		c.closeIfIdle()
+	}
+	finished := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(finished)
+	}()
+	select {
+	case <-finished:
+		return 0
+	case <-ctx.Done():
+	}
+	late := s.all()
+	for _, c := range late {
+		_ = c.conn.Close()
+	}
+	<-finished
+	return len(late)
+}
+
+func (s *server) isDraining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}

@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	contract "devserver.io/devserver/internal/box"
+)
+
+const (
+	// leadsTo is the answer to everything that is not the way to a box.
+	leadsTo = "this gateway leads to DevServers only: ssh -J GATEWAY dev@NAME.NAMESPACE"
+
+	// sshPort is the port that clients ask for, whichever one the box has.
+	sshPort = 22
+
+	// dialTimeout bounds the connection to a box that is said to be Running.
+	dialTimeout = 10 * time.Second
+)
+
+// sshAddress is where the box's SSH server listens.
+func (b box) sshAddress() string {
+	return net.JoinHostPort(b.podIP, strconv.Itoa(contract.SSHPort))
+}
+
+// target is what a client asks for with a direct-tcpip channel (RFC 4254,
+// section 7.2).
+type target struct {
+	Host       string
+	Port       uint32
+	OriginHost string
+	OriginPort uint32
+}
+
+// box is the name of the box that is meant, if one is.
+func (t target) box() (name types.NamespacedName, ok bool) {
+	if t.Port != sshPort {
+		return name, false
+	}
+	name.Name, name.Namespace, _ = strings.Cut(strings.ToLower(t.Host), ".")
+	for _, label := range []string{name.Name, name.Namespace} {
+		if len(validation.IsDNS1123Label(label)) > 0 {
+			return types.NamespacedName{}, false
+		}
+	}
+	return name, true
+}
+
+// forward answers a request for a direct-tcpip channel: a way to a box that
+// the client's key opens, or the reason why there is none.
+func (c *client) forward(requested ssh.NewChannel) {
+	var wanted target
+	if err := ssh.Unmarshal(requested.ExtraData(), &wanted); err != nil {
+		c.refuse(requested, ssh.Prohibited, leadsTo)
+		return
+	}
+	name, ok := wanted.box()
+	if !ok {
+		c.log.Info("refused", "host", fmt.Sprintf("%.256s", wanted.Host), "port", wanted.Port)
+		c.refuse(requested, ssh.Prohibited, leadsTo)
+		return
+	}
+	// Tracked before it is authorised: a key that is revoked in between then
+	// ends the tunnel.
+	ctx, untrack := c.track(name)
+	defer untrack()
+	b, ok := c.server.directory.find(c.key, name)
+	if !ok {
+		c.log.Info("refused", "box", address(name))
+		c.refuse(requested, ssh.Prohibited, fmt.Sprintf("there is no DevServer %s that your key opens", address(name)))
+		return
+	}
+	if b.phase != devserverv1.PhaseRunning || b.podIP == "" {
+		c.refuse(requested, ssh.Prohibited, b.state())
+		return
+	}
+	upstream, err := c.dialBox(ctx, b)
+	if err != nil {
+		c.log.Warn("box does not answer", "box", b.address(), "error", err)
+		c.refuse(requested, ssh.ConnectionFailed, fmt.Sprintf("DevServer %s does not answer at the moment: try again", b.address()))
+		return
+	}
+	defer func() { _ = upstream.Close() }()
+	channel, requests, err := requested.Accept()
+	if err != nil {
+		return
+	}
+	c.carry(ctx, b, channel, requests, upstream)
+}
+
+// dialBox connects to a box.
+func (c *client) dialBox(ctx context.Context, b box) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return c.server.dial(ctx, "tcp", b.sshAddress())
+}
+
+// state says in words why the box cannot be entered now.
+func (b box) state() string {
+	if b.phase == "" {
+		return fmt.Sprintf("DevServer %s is new: the operator has not looked at it yet", b.address())
+	}
+	return strings.TrimSuffix(fmt.Sprintf("DevServer %s is %s: %s", b.address(), b.phase, b.message), ": ")
+}
+
+// carry moves bytes both ways until one side is done or ctx ends, and leaves
+// one line for the audit.
+func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests <-chan *ssh.Request, upstream net.Conn) {
+	start := time.Now()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		// Ends when the client closes the channel: there are no requests that
+		// mean anything here.
+		ssh.DiscardRequests(requests)
+		stop(errDisconnected)
+	}()
+	cut := context.AfterFunc(ctx, func() {
+		_ = channel.Close()
+		_ = upstream.Close()
+	})
+	defer cut()
+
+	var toBox, fromBox int64
+	var both sync.WaitGroup
+	both.Go(func() { toBox = copyAndEnd(upstream, channel) })
+	both.Go(func() { fromBox = copyAndEnd(channel, upstream) })
+	both.Wait()
+	ended := "closed"
+	if cause := context.Cause(ctx); cause != nil {
+		ended = cause.Error()
+	}
+	_ = channel.Close()
+	c.log.Info("session",
+		"box", b.address(),
+		"start", start.UTC().Format(time.RFC3339),
+		"seconds", time.Since(start).Seconds(),
+		"bytes_to_box", toBox,
+		"bytes_from_box", fromBox,
+		"ended", ended,
+	)
+}
+
+// copyAndEnd copies until from ends and passes the end on, so that each
+// direction can end for itself, as with any TCP connection.
+func copyAndEnd(to io.Writer, from io.Reader) int64 {
+	// An error ends this direction just as well.
+	n, _ := io.Copy(to, from)
+	if half, ok := to.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	return n
+}
