@@ -194,3 +194,35 @@ func report(t *testing.T, c *cluster.Cluster, ns string) {
 		t.Log(fmt.Sprintf("$ kubectl -n %s %s\n", ns, words), out.Stdout, out.Stderr, err)
 	}
 }
+
+// sub runs a part of the test by its own name, beside the other parts.
+func (s *site) sub(name string, part func(*site)) {
+	s.Run(name, func(t *testing.T) {
+		t.Parallel()
+		inner := *s
+		inner.T = t
+		part(&inner)
+	})
+}
+
+// kubectl runs the checkout's kubectl in the site's namespace.
+func (s *site) kubectl(stdin string, words ...string) string {
+	s.Helper()
+	path, err := cluster.Binary("kubectl")
+	if err != nil {
+		s.Fatal(err)
+	}
+	args := append([]string{"--kubeconfig", s.c.Kubeconfig, "-n", s.ns}, words...)
+	cmd := openssh.Tool(s.bounded(), path, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	return s.must(cmd)
+}
+
+// newShared makes a claim that several boxes can mount.
+func (s *site) newShared(name string) {
+	s.Helper()
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named(name)}
+	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}
+	claim.Spec.Resources.Requests = quantities("storage", "64Mi")
+	s.create(claim)
+}

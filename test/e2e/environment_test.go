@@ -1,0 +1,60 @@
+package e2e
+
+import (
+	"strings"
+
+	v1 "devserver.io/devserver/api/v1"
+)
+
+// environmentOfSpec is the spec.env of the box of TestStockOpenSSH. Its values
+// look like what Kubernetes and shells expand, and have to stay as they are.
+var environmentOfSpec = []v1.EnvVar{
+	{Name: "FROM_SPEC", Value: "spec's"},
+	{Name: "BOTH", Value: "spec's"},
+	{Name: "LITERAL", Value: `$(FROM_SPEC) $$(FROM_SPEC) $$ $(NONE) ${HOME} "quoted" \n 100%`},
+	{Name: "LINES", Value: "one\ntwo"},
+}
+
+// environment: a command, a login shell and tmux see the same variables, from
+// the image, the flavor and the DevServer, each as it was written.
+func environment(b *box) {
+	want := map[string]string{"FROM_FLAVOR": "flavor's", "PATH": b.sh("printenv PATH")}
+	for _, v := range environmentOfSpec {
+		want[v.Name] = v.Value
+	}
+	for dir := range strings.SplitSeq("/usr/local/bin:/usr/bin:/bin", ":") {
+		if !strings.Contains(":"+want["PATH"]+":", ":"+dir+":") {
+			b.Errorf("PATH %q lacks %s", want["PATH"], dir)
+		}
+	}
+	shell := b.shell()
+	for name, value := range want {
+		b.want("printenv "+name, value)
+		b.want(`bash -lc "printenv `+name+`"`, value)
+		b.want(`bash -lic "printenv `+name+`" 2>/dev/null`, value)
+		if got := shell.ask("printenv " + name); got != value {
+			b.Errorf("%s in the login shell: %q, want %q", name, got, value)
+		}
+		b.want("tmux -L env new-session -d 'printenv "+name+" > ~/tmux.env; tmux -L env wait-for -S done'; tmux -L env wait-for done; cat ~/tmux.env", value)
+	}
+	// The client may send its language and no more.
+	sent := b.try("echo $LC_TEST:$LANG:$LD_PRELOAD:$FROM_CLIENT", "-o", "SetEnv=LC_TEST=here LANG=C.UTF-8 LD_PRELOAD=/no.so FROM_CLIENT=no")
+	if sent.Stdout != "here:C.UTF-8::\n" {
+		b.Errorf("variables from the client: %q", sent.Stdout)
+	}
+}
+
+// sharedMemory: there is room for 1 GiB in /dev/shm where the memory limit is
+// 3 GiB, not the 64 MiB that container runtimes give.
+func sharedMemory(b *box) {
+	b.want(`python3 - <<'END'
+from multiprocessing import shared_memory
+m = shared_memory.SharedMemory(create=True, size=1 << 30)
+block = b"x" * (1 << 20)
+for i in range(1 << 10):
+    m.buf[i << 20:(i + 1) << 20] = block
+print(m.buf[(1 << 30) - 1])
+m.close()
+m.unlink()
+END`, "120")
+}

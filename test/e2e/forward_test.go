@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	contract "devserver.io/devserver/internal/box"
+	"devserver.io/devserver/test/openssh"
+)
+
+// master opens a connection that other commands share and that ends with the
+// test. It returns the options that use it. ssh -f returns once everything
+// asked for, such as a forwarding, is in place.
+func (b *box) master(options ...string) []string {
+	b.Helper()
+	socket := filepath.Join(b.shortDir(), "ctl")
+	options = append(options, "-f", "-N", "-M", "-S", socket, "-o", "ExitOnForwardFailure=yes")
+	b.must(b.client.Command(b.bounded(), options))
+	b.Cleanup(func() {
+		_ = b.client.Command(context.Background(), []string{"-S", socket, "-O", "exit"}).Run()
+	})
+	return []string{"-S", socket}
+}
+
+// shortDir is a folder whose path is short enough for a socket in it.
+func (s *site) shortDir() string {
+	s.Helper()
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// upper serves one listener: it sends back what it gets, in capital letters.
+func (s *site) upper(network, address string) net.Listener {
+	s.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			data, _ := io.ReadAll(c)
+			_, _ = io.WriteString(c, strings.ToUpper(string(data)))
+			_ = c.Close()
+		}
+	}()
+	return l
+}
+
+// ask sends a word to an address, closes its side and reads the answer.
+func (s *site) ask(network, address, word string) string {
+	s.Helper()
+	c, err := net.Dial(network, address)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, word); err != nil {
+		s.Fatal(err)
+	}
+	if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		s.Fatal(err)
+	}
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return string(answer)
+}
+
+// inBox is the python program that asks a socket inside the box.
+const inBox = `import socket
+s = socket.socket(%s); s.connect(%s); s.sendall(b"hello"); s.shutdown(socket.SHUT_WR)
+print(s.makefile().read())`
+
+// serveInBox is the python program that answers one caller inside the box.
+const serveInBox = `import socket
+l = socket.socket(%s); l.bind(%s); l.listen()
+print(l.getsockname(), flush=True)
+c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()`
+
+// localForward reaches, through -L, the box's own SSH port as seen from inside
+// and logs in over it.
+func localForward(b *box) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	_ = l.Close()
+	b.master("-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, contract.SSHPort))
+	if r := b.try("whoami", "-p", fmt.Sprint(port), "-o", "HostName=127.0.0.1"); r.Stdout != "dev\n" {
+		b.Errorf("login through -L: %+v", r)
+	}
+}
+
+// localForwardUnix reaches a unix socket inside the box.
+func localForwardUnix(b *box) {
+	local := filepath.Join(b.shortDir(), "s")
+	cmd := b.client.Command(b.bounded(), []string{"-L", local + ":/home/dev/l.sock", "-o", "ExitOnForwardFailure=yes"},
+		"python3", "-")
+	cmd.Stdin = strings.NewReader(fmt.Sprintf(serveInBox, "socket.AF_UNIX", `"/home/dev/l.sock"`))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.line(out) // the server listens
+	if got := b.ask("unix", local, "hello"); got != "HELLO" {
+		b.Errorf("through -L to a unix socket: %q", got)
+	}
+	if err := cmd.Wait(); err != nil {
+		b.Errorf("the server in the box: %v", err)
+	}
+}
+
+// remoteForward lets the box reach a port outside: one that the client chose
+// and one that the server chose.
+func remoteForward(b *box) {
+	outside := b.upper("tcp", "127.0.0.1:0").Addr().String()
+	python := fmt.Sprintf(inBox, "", `("127.0.0.1", %s)`)
+	r := b.try(fmt.Sprintf("python3 -c '%s'", fmt.Sprintf(python, "18080")), "-R", "18080:"+outside)
+	if r.Stdout != "HELLO\n" {
+		b.Errorf("through -R 18080: %+v", r)
+	}
+
+	shared := b.master()
+	port := strings.TrimSpace(b.must(b.client.Command(b.bounded(), append(shared, "-O", "forward", "-R", "0:"+outside))))
+	r = b.try(fmt.Sprintf("python3 -c '%s'", fmt.Sprintf(python, port)), shared...)
+	if r.Stdout != "HELLO\n" {
+		b.Errorf("through -R 0, port %q: %+v", port, r)
+	}
+	// The port is free again once the client takes the forwarding back.
+	b.must(b.client.Command(b.bounded(), append(shared, "-O", "cancel", "-R", "0:"+outside)))
+	b.eventually("the port of a cancelled -R is closed", func() bool {
+		return b.try(fmt.Sprintf("python3 -c '%s'", fmt.Sprintf(python, port)), shared...).Code != 0
+	})
+}
+
+// remoteForwardUnix lets the box reach a unix socket outside through one of
+// its own.
+func remoteForwardUnix(b *box) {
+	outside := filepath.Join(b.shortDir(), "s")
+	b.upper("unix", outside)
+	python := fmt.Sprintf(inBox, "socket.AF_UNIX", `"/home/dev/r.sock"`)
+	r := b.try(fmt.Sprintf("python3 -c '%s'", python), "-R", "/home/dev/r.sock:"+outside)
+	if r.Stdout != "HELLO\n" {
+		b.Errorf("through -R to a unix socket: %+v", r)
+	}
+	b.eventually("the socket of a finished -R is gone", func() bool { return b.try("test ! -e ~/r.sock").Code == 0 })
+}
+
+// agentForward: with -A, and only with it, the box can use the caller's agent.
+func agentForward(b *box) {
+	socket := filepath.Join(b.shortDir(), "agent")
+	// The agent puts itself into the background once its socket is there.
+	printed := b.must(openssh.Tool(b.bounded(), "ssh-agent", "-s", "-a", socket))
+	pid, _, _ := strings.Cut(strings.SplitAfter(printed, "SSH_AGENT_PID=")[1], ";")
+	b.Cleanup(func() { kill(b.T, pid) })
+
+	key, err := openssh.NewKey(b.Context(), b.TempDir(), "in-the-agent", "ed25519")
+	if err != nil {
+		b.Fatal(err)
+	}
+	add := openssh.Tool(b.bounded(), "ssh-add", "-q", key.File)
+	add.Env = append(add.Env, "SSH_AUTH_SOCK="+socket)
+	b.must(add)
+
+	with := b.client.Command(b.bounded(), []string{"-A"}, "ssh-add -L")
+	with.Env = append(with.Env, "SSH_AUTH_SOCK="+socket)
+	if got := b.must(with); got != key.Public {
+		b.Errorf("ssh-add -L in the box: %q, want %q", got, key.Public)
+	}
+	without := b.client.Command(b.bounded(), nil, "ssh-add -L")
+	without.Env = append(without.Env, "SSH_AUTH_SOCK="+socket)
+	if r := b.do(without); r.Code == 0 {
+		b.Errorf("the box has an agent without -A: %s", r.Stdout)
+	}
+}

@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"devserver.io/devserver/test/openssh"
+)
+
+// simultaneousLogins: kube-proxy can make all clients look like one address,
+// so many must be let in at the same moment from one.
+func simultaneousLogins(b *box) {
+	const clients = 24
+	var wg sync.WaitGroup
+	results := make([]string, clients)
+	for i := range clients {
+		cmd := b.client.Command(b.bounded(), nil, fmt.Sprintf("echo %d", i))
+		wg.Go(func() {
+			r, err := openssh.Do(cmd)
+			results[i] = fmt.Sprint(r.Stdout, r.Stderr, err)
+		})
+	}
+	wg.Wait()
+	for i, got := range results {
+		if want := fmt.Sprintf("%d\n<nil>", i); got != want {
+			b.Errorf("client %d of %d: %q, want %q", i, clients, got, want)
+		}
+	}
+}
+
+// slowHandshakes: clients that connect and say nothing keep nobody out.
+func slowHandshakes(b *box) {
+	address := net.JoinHostPort(b.ds.Status.SSH.Host, fmt.Sprint(b.ds.Status.SSH.Port))
+	for range 20 {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close()
+		if banner := b.line(c); !strings.HasPrefix(banner, "SSH-2.0-") {
+			b.Fatalf("banner %q", banner)
+		}
+	}
+	b.want("whoami", "dev")
+}
+
+// sharedConnection does what VS Code Remote-SSH and JetBrains do: one
+// connection, over which a script from standard input starts a server that
+// outlives it, a forwarding to that server, and many sessions at once.
+func sharedConnection(b *box) {
+	shared := b.master()
+	install := b.client.Command(b.bounded(), append(shared, "-T"), "bash")
+	install.Stdin = strings.NewReader(`mkdir -p ~/.server && cd ~/.server && echo served > index.html
+nohup python3 -u -m http.server --bind 127.0.0.1 0 > log 2>&1 < /dev/null &
+tail -f log --pid=$! | grep -m1 -o 'port [0-9]*'
+`)
+	var port string
+	if _, err := fmt.Sscanf(b.must(install), "port %s", &port); err != nil {
+		b.Fatal(err)
+	}
+	socket := b.shortDir() + "/http"
+	b.must(b.client.Command(b.bounded(), append(shared, "-O", "forward", "-L", socket+":127.0.0.1:"+port)))
+	browser := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	page, err := browser.Get("http://box/")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer page.Body.Close()
+	if body, _ := io.ReadAll(page.Body); string(body) != "served\n" {
+		b.Errorf("the server in the box says %q", body)
+	}
+	var wg sync.WaitGroup
+	for range 10 {
+		cmd := b.client.Command(b.bounded(), shared, "whoami")
+		wg.Go(func() {
+			if r, err := openssh.Do(cmd); r.Stdout != "dev\n" {
+				b.Errorf("a session of the shared connection: %+v, %v", r, err)
+			}
+		})
+	}
+	wg.Wait()
+	b.sh("pkill -f http.server")
+}

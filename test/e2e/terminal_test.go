@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"devserver.io/devserver/test/openssh"
+)
+
+// console is a terminal whose failures end the test.
+type console struct {
+	*site
+	*openssh.Terminal
+}
+
+// terminal is "ssh -t box WORDS" on a terminal.
+func (b *box) terminal(words ...string) *console {
+	b.Helper()
+	t, err := openssh.OpenTerminal(b.client.Command(b.bounded(), []string{"-tt"}, words...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = t.Close() })
+	return &console{site: b.site, Terminal: t}
+}
+
+// shell is a login shell with a prompt that is easy to wait for.
+func (b *box) shell() *console {
+	b.Helper()
+	c := b.terminal()
+	c.enter(`PS1='re''ady> '`)
+	c.expect("ready> ")
+	return c
+}
+
+// enter types a line.
+func (c *console) enter(line string) {
+	c.Helper()
+	c.keys(line + "\r")
+}
+
+func (c *console) keys(keys string) {
+	c.Helper()
+	if err := c.Type(keys); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c *console) expect(words string) {
+	c.Helper()
+	if err := c.Expect(c.bounded(), words); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// ended waits until the client has ended.
+func (c *console) ended(code int) {
+	c.Helper()
+	got, err := c.Wait()
+	if err != nil {
+		c.Fatal(err)
+	}
+	if got != code {
+		c.Errorf("the client ended with %d, want %d; the terminal showed %q", got, code, c.Screen())
+	}
+}
+
+// ask runs a line and returns what it prints.
+func (c *console) ask(line string) string {
+	c.Helper()
+	from := len(c.Screen())
+	c.enter(`echo "<be""gin>$(` + line + `)<e""nd>"`)
+	c.expect("<end>")
+	c.expect("ready> ")
+	_, rest, _ := strings.Cut(c.Screen()[from:], "<begin>")
+	answer, _, _ := strings.Cut(rest, "<end>")
+	return strings.ReplaceAll(answer, "\r\n", "\n")
+}
+
+// terminalSize: the shell has a terminal of the client's kind and size, and
+// follows when the window changes.
+func terminalSize(b *box) {
+	c := b.shell()
+	for line, want := range map[string]string{
+		"stty size":         "24 80",
+		"echo $TERM":        "xterm-256color",
+		"tty | cut -d/ -f3": "pts",
+		"whoami":            "dev",
+		"ps -o comm= -p $$": "bash",
+	} {
+		if got := c.ask(line); got != want {
+			b.Errorf("%s in the terminal: %q, want %q", line, got, want)
+		}
+	}
+	if c.ask("shopt login_shell") != "login_shell    \ton" {
+		b.Errorf("not a login shell: %q", c.ask("shopt login_shell"))
+	}
+	// The shell tells when it has seen the change of the window.
+	c.enter("trap 'echo now $(stty size)' WINCH")
+	c.expect("ready> ")
+	if err := c.Resize(50, 120); err != nil {
+		b.Fatal(err)
+	}
+	c.keys("\r")
+	c.expect("now 50 120")
+	c.enter("exit 7")
+	c.ended(7)
+}
+
+// interrupt: Ctrl-C reaches what runs on the terminal, Ctrl-D ends the shell.
+func interrupt(b *box) {
+	c := b.shell()
+	c.enter("echo run''ning; sleep 100000; echo code $?")
+	c.expect("running")
+	c.keys("\x03")
+	c.expect("ready> ")
+	if got := c.ask("echo still here"); got != "still here" {
+		b.Errorf("after Ctrl-C: %q", got)
+	}
+	c.keys("\x04")
+	c.ended(130)
+}
+
+// vim draws on the terminal, takes what is typed and writes the file.
+func vim(b *box) {
+	c := b.terminal("vim", "-u", "NONE", "-N", "notes.txt")
+	c.expect(`"notes.txt"`)
+	c.keys("iwritten in vim\x1b")
+	c.keys(":wq\r")
+	c.ended(0)
+	b.want("cat notes.txt", "written in vim")
+}
+
+// outliveConnection: what runs on a terminal is hung up when the client is cut
+// off; nohup, tmux and a command without a terminal live on.
+func outliveConnection(b *box) {
+	c := b.shell()
+	c.enter("nohup sleep 100001 >/dev/null 2>&1 &")
+	c.enter("tmux new-session -d -s work 'sleep 100002'")
+	c.enter("echo $$ > ~/shell.pid; sync; echo st''ored")
+	c.expect("stored")
+	c.enter("sleep 100003")
+	shell := b.sh("cat ~/shell.pid")
+	b.eventually("the job on the terminal runs", func() bool { return b.try("pgrep -f '^sleep 100003'").Code == 0 })
+	job := b.sh("pgrep -f '^sleep 100003'")
+	plain := b.client.Command(b.bounded(), nil, "echo started; exec sleep 100004")
+	out, err := plain.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := plain.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.line(out)
+
+	if err := c.Cut(); err != nil {
+		b.Fatal(err)
+	}
+	_ = plain.Process.Kill()
+	_ = plain.Wait()
+	b.endOf(shell)
+	b.endOf(job)
+	for what, pattern := range map[string]string{
+		"nohup": "^sleep 100001", "tmux": "^sleep 100002", "the command without a terminal": "^sleep 100004",
+	} {
+		if b.try("pgrep -f '"+pattern+"'").Code != 0 {
+			b.Errorf("%s did not outlive its connection", what)
+		}
+	}
+	again := b.terminal("tmux", "attach", "-t", "work")
+	again.expect("[work]")
+	again.keys("\x02d")
+	again.ended(0)
+	b.sh("tmux kill-server; pkill -f '^sleep 10000'")
+}
+
+// kill ends a process of this machine.
+func kill(t *testing.T, pid string) {
+	n, err := strconv.Atoi(strings.TrimSpace(pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(n, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}
