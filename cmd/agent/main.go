@@ -1,0 +1,12 @@
+// Command devserver-agent runs inside every box.
+package main
+
+import (
+	"os"
+
+	"devserver.io/devserver/internal/agent"
+)
+
+func main() {
+	os.Exit(agent.Main(os.Args[1:], os.Stdout, os.Stderr))
+}

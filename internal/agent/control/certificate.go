@@ -1,0 +1,68 @@
+package control
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"time"
+)
+
+// ReadKey reads the control key. Without one, which is so for a box whose
+// operator does not use the endpoint, it makes one up: probes do not verify.
+func ReadKey(path string) (ed25519.PrivateKey, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the control key: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("the control key %s is not PEM", path)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("the control key %s is not a private key in PKCS #8 format", path)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("the control key %s is not an ed25519 key", path)
+	}
+	return key, nil
+}
+
+// selfSigned makes the certificate, which is the same for the same key. Who
+// cares who answers pins the key: names and dates mean nothing here.
+func selfSigned(key ed25519.PrivateKey) (tls.Certificate, error) {
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return tls.Certificate{}, errors.New("the control key has no ed25519 public key")
+	}
+	digest := sha256.Sum256(public)
+	template := &x509.Certificate{
+		SerialNumber:          new(big.Int).SetBytes(digest[:16]),
+		Subject:               pkix.Name{CommonName: "devserver-agent"},
+		DNSNames:              []string{"devserver-agent"},
+		NotBefore:             time.Date(2020, time.January, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:              time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC), // RFC 5280: no expiry
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("making the control endpoint's certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}

@@ -1,0 +1,78 @@
+// Package control is a box's second port: HTTPS for the kubelet's probes.
+package control
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"devserver.io/devserver/internal/box"
+)
+
+const (
+	// checkTimeout is shorter than what a kubelet waits, so that the probe's
+	// answer says what is wrong.
+	checkTimeout = 2 * time.Second
+	// A client has no more to send than one line and a few headers.
+	requestTimeout = 5 * time.Second
+	maxHeaderBytes = 16 << 10
+)
+
+// Server answers on the control port.
+type Server struct {
+	// Key is that of the certificate.
+	Key ed25519.PrivateKey
+	// Check reports what keeps the box from being used.
+	Check  func(context.Context) error
+	Logger *slog.Logger
+}
+
+// Serve answers until ctx ends.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	certificate, err := selfSigned(s.Key)
+	if err != nil {
+		return err
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	server := &http.Server{
+		Handler: s.handler(),
+		TLSConfig: &tls.Config{
+			MinVersion:   tls.VersionTLS13,
+			Certificates: []tls.Certificate{certificate},
+		},
+		Protocols:         protocols,
+		ReadHeaderTimeout: requestTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    maxHeaderBytes,
+		// Handshakes that fail are port scans.
+		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
+	}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the control endpoint: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+box.HealthPath, func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+		defer cancel()
+		if err := s.Check(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return mux
+}

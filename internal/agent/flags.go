@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/box"
+)
+
+// serveFlags are the flags of init and serve: init passes them on.
+type serveFlags struct {
+	sshAddress, controlAddress string
+	sshDir                     string
+	user, home                 string
+	passwd, motd               string
+	shells                     string
+	runtimeDir                 string
+	cgroupDir                  string
+
+	handshakeTimeout  time.Duration
+	keepaliveInterval time.Duration
+	keysInterval      time.Duration
+	grace             time.Duration
+
+	maxPending, maxPendingPerAddress int
+}
+
+func (f *serveFlags) parse(verb string, args []string, stderr io.Writer) error {
+	flags := flag.NewFlagSet(verb, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&f.sshAddress, "ssh-address", port(box.SSHPort), "address to serve SSH on; port 0 takes any, and the log says which")
+	flags.StringVar(&f.controlAddress, "control-address", port(box.ControlPort), "address to serve "+box.HealthPath+" on")
+	flags.StringVar(&f.sshDir, "ssh-dir", box.SSHDir, "folder with the keys: the DevServer's Secret")
+	flags.StringVar(&f.user, "user", box.User, "the one user that may log in")
+	flags.StringVar(&f.home, "home", box.Home, "the user's home")
+	flags.StringVar(&f.passwd, "passwd", "/etc/passwd", "file that names the user's shell")
+	flags.StringVar(&f.motd, "motd", "/etc/motd", "file that is printed at a login on a terminal")
+	flags.StringVar(&f.shells, "shells", strings.Join(environ.Shells, ","), "shells to try when the user's is not there")
+	flags.StringVar(&f.runtimeDir, "runtime-dir", filepath.Join("/tmp", ".devserver-agent-"+box.User), "private folder for forwarded SSH agents")
+	flags.StringVar(&f.cgroupDir, "cgroup-dir", "/sys/fs/cgroup", "where the container's CPU limit is found")
+	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 30*time.Second, "how long a connection may take to authenticate")
+	flags.DurationVar(&f.keepaliveInterval, "keepalive-interval", 30*time.Second, "how often clients are asked for a sign of life; four times without one ends the connection")
+	flags.DurationVar(&f.keysInterval, "keys-interval", 10*time.Second, "how often connections are checked against the authorized keys")
+	flags.DurationVar(&f.grace, "grace", 20*time.Second, "how long processes may take to end after SIGTERM")
+	flags.IntVar(&f.maxPending, "max-pending", 100, "connections that may be authenticating at a time")
+	flags.IntVar(&f.maxPendingPerAddress, "max-pending-per-address", 64, "the same, of one address")
+	return parse(flags, args)
+}
+
+func port(number int) string { return net.JoinHostPort("", strconv.Itoa(number)) }
+
+// parse refuses arguments that are no flags.
+func parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return nil
+}
+
+func newLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, nil))
+}

@@ -1,0 +1,23 @@
+package agent
+
+import (
+	"io"
+
+	"devserver.io/devserver/internal/agent/supervisor"
+)
+
+func runInit(args []string, stderr io.Writer) (exitCode int, err error) {
+	var flags serveFlags
+	if err := flags.parse("init", args, stderr); err != nil {
+		return 2, err
+	}
+	binary, err := self()
+	if err != nil {
+		return 1, err
+	}
+	return supervisor.Run(supervisor.Config{
+		Command: append([]string{binary, "serve"}, args...),
+		Grace:   flags.grace,
+		Logger:  newLogger(stderr),
+	})
+}

@@ -1,0 +1,30 @@
+package agent
+
+import (
+	"flag"
+	"io"
+
+	"devserver.io/devserver/internal/agent/prepare"
+	"devserver.io/devserver/internal/box"
+)
+
+func runPrepare(args []string, stderr io.Writer) (exitCode int, err error) {
+	binary, err := self()
+	if err != nil {
+		return 1, err
+	}
+	cfg := prepare.Config{Binary: binary, Logger: newLogger(stderr)}
+	flags := flag.NewFlagSet("prepare", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&cfg.ImageDir, "image-dir", box.PrepareImageDir, "root of the box's image")
+	flags.StringVar(&cfg.VolumeDir, "volume-dir", box.PrepareHomeDir, "root of the home volume")
+	flags.StringVar(&cfg.HomeName, "home-name", box.HomeSubPath, "folder of the home in the volume")
+	flags.StringVar(&cfg.AgentDir, "agent-dir", box.AgentDir, "folder to fill for the main container")
+	if err := parse(flags, args); err != nil {
+		return 2, err
+	}
+	if err := prepare.Run(cfg); err != nil {
+		return 1, err
+	}
+	return 0, nil
+}

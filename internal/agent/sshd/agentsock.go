@@ -1,0 +1,153 @@
+package sshd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+// agentLink is the path, in the runtime folder, that every session with agent
+// forwarding finds in SSH_AUTH_SOCK.
+const agentLink = "agent.sock"
+
+// agentSockets keeps one path at which the newest forwarded agent answers. A
+// shell in tmux keeps the SSH_AUTH_SOCK that it was started with: with a path
+// for each connection it would lose its agent at the first reconnect.
+type agentSockets struct {
+	dir string
+	log *slog.Logger
+
+	mu    sync.Mutex
+	count int
+	live  []agentSocket // oldest first
+}
+
+type agentSocket struct {
+	path string
+	stop func()
+}
+
+func newAgentSockets(dir string, log *slog.Logger) *agentSockets {
+	return &agentSockets{dir: dir, log: log}
+}
+
+// link is the stable path.
+func (a *agentSockets) link() string { return filepath.Join(a.dir, agentLink) }
+
+// add makes a socket for one more connection and points the link to it.
+func (a *agentSockets) add() (net.Listener, string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.prepareDir(); err != nil {
+		return nil, "", fmt.Errorf("preparing a folder for the forwarded agent: %w", err)
+	}
+	a.count++
+	path := filepath.Join(a.dir, "agent."+strconv.Itoa(a.count))
+	listener, stop, err := listenUnix(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("listening for the forwarded agent: %w", err)
+	}
+	a.live = append(a.live, agentSocket{path, stop})
+	if err := a.point(); err != nil {
+		stop()
+		a.live = a.live[:len(a.live)-1]
+		return nil, "", err
+	}
+	return listener, path, nil
+}
+
+// prepareDir makes the folder private. /tmp is everybody's: a folder of
+// somebody else under this name is refused.
+func (a *agentSockets) prepareDir() error {
+	if err := os.MkdirAll(a.dir, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Lstat(a.dir)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !ok || int(stat.Uid) != os.Getuid() {
+		return fmt.Errorf("%s is not a folder of this user", a.dir)
+	}
+	return os.Chmod(a.dir, 0o700)
+}
+
+// remove takes a connection's socket away. The link falls back to the newest
+// of the others.
+func (a *agentSockets) remove(path string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := slices.IndexFunc(a.live, func(socket agentSocket) bool { return socket.path == path })
+	if at < 0 {
+		return
+	}
+	a.live[at].stop()
+	a.live = slices.Delete(a.live, at, at+1)
+	if err := a.point(); err != nil {
+		a.log.Warn("the path of the forwarded agent is stale", "error", err)
+	}
+}
+
+func (a *agentSockets) removeAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, socket := range a.live {
+		socket.stop()
+	}
+	a.live = nil
+	if err := a.point(); err != nil {
+		a.log.Warn("the path of the forwarded agent is stale", "error", err)
+	}
+}
+
+// point points the link to the newest live socket, in one step.
+func (a *agentSockets) point() error {
+	if len(a.live) == 0 {
+		if err := os.Remove(a.link()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the path of the forwarded agent: %w", err)
+		}
+		return nil
+	}
+	fresh := a.link() + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("pointing to the forwarded agent: %w", err)
+	}
+	newest := filepath.Base(a.live[len(a.live)-1].path)
+	if err := os.Symlink(newest, fresh); err != nil {
+		return fmt.Errorf("pointing to the forwarded agent: %w", err)
+	}
+	if err := os.Rename(fresh, a.link()); err != nil {
+		return fmt.Errorf("pointing to the forwarded agent: %w", err)
+	}
+	return nil
+}
+
+// forwardAgent makes the client's agent available to the box, once for each
+// connection, and gives the path for SSH_AUTH_SOCK.
+func (c *conn) forwardAgent() (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	link := c.server.agents.link()
+	if c.agentPath != "" {
+		return link, nil
+	}
+	if c.ctx.Err() != nil {
+		return "", net.ErrClosed
+	}
+	listener, path, err := c.server.agents.add()
+	if err != nil {
+		return "", err
+	}
+	c.agentPath = path
+	go c.forwards.serve(listener, "auth-agent@openssh.com", func(net.Conn) []byte { return nil })
+	return link, nil
+}

@@ -1,0 +1,89 @@
+package sshd
+
+import (
+	"log/slog"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/agent/environ"
+)
+
+// Config is what a Server needs to know.
+type Config struct {
+	// HostKey is the only host key, ed25519.
+	HostKey ssh.Signer
+	// AuthorizedKeysFile names the public keys that may log in. It is read
+	// again whenever it changes.
+	AuthorizedKeysFile string
+	// Box is the environment of every session, and names the user.
+	Box environ.Box
+	// PasswdFile says which shell the user has; Shells are tried when that one
+	// is not there.
+	PasswdFile string
+	Shells     []string
+	// MotdFile is printed when somebody logs in on a terminal.
+	MotdFile string
+	// Binary is the agent's executable, whose verb sftp-server serves files.
+	Binary string
+	// RuntimeDir is a private folder for the sockets of forwarded agents.
+	RuntimeDir string
+
+	// HandshakeTimeout is how long a connection may take to authenticate.
+	HandshakeTimeout time.Duration
+	// KeepaliveInterval is how often a silent client is asked for a sign of
+	// life; after keepaliveTries intervals without one it is cut off.
+	KeepaliveInterval time.Duration
+	// KeysInterval is how often AuthorizedKeysFile is looked at, beside at
+	// every login and every new channel.
+	KeysInterval time.Duration
+	// Grace is how long sessions may take to end when the server stops.
+	Grace time.Duration
+	// MaxPending and MaxPendingPerAddress bound the connections that have not
+	// authenticated yet.
+	MaxPending           int
+	MaxPendingPerAddress int
+
+	Logger *slog.Logger
+}
+
+const (
+	maxAuthTries   = 6
+	keepaliveTries = 4
+)
+
+// newServerConfig restricts x/crypto's defaults: AEAD ciphers only, so no MAC
+// is ever negotiated, and nothing that rests on SHA-1. Every OpenSSH since
+// 7.4 finds a common choice here. Strict key exchange needs no setting.
+func newServerConfig(hostKey ssh.Signer) *ssh.ServerConfig {
+	config := &ssh.ServerConfig{
+		Config: ssh.Config{
+			KeyExchanges: []string{
+				ssh.KeyExchangeMLKEM768X25519,
+				ssh.KeyExchangeCurve25519, // brings its @libssh.org alias along
+				ssh.KeyExchangeECDHP256,
+				ssh.KeyExchangeECDHP384,
+				ssh.KeyExchangeECDHP521,
+			},
+			Ciphers: []string{
+				ssh.CipherChaCha20Poly1305,
+				ssh.CipherAES256GCM,
+				ssh.CipherAES128GCM,
+			},
+		},
+		PublicKeyAuthAlgorithms: []string{
+			ssh.KeyAlgoED25519,
+			ssh.KeyAlgoSKED25519,
+			ssh.KeyAlgoSKECDSA256,
+			ssh.KeyAlgoECDSA256,
+			ssh.KeyAlgoECDSA384,
+			ssh.KeyAlgoECDSA521,
+			ssh.KeyAlgoRSASHA256,
+			ssh.KeyAlgoRSASHA512,
+		},
+		MaxAuthTries:  maxAuthTries,
+		ServerVersion: "SSH-2.0-DevServer",
+	}
+	config.AddHostKey(hostKey)
+	return config
+}

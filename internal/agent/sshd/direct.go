@@ -1,0 +1,77 @@
+package sshd
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// dialTimeout bounds how long a client waits for an address that swallows
+// packets.
+const dialTimeout = 30 * time.Second
+
+// openDirectTCP serves ssh -L, -D and -W: RFC 4254, section 7.2.
+func (c *conn) openDirectTCP(channel ssh.NewChannel) {
+	var target struct {
+		Host       string
+		Port       uint32
+		Origin     string
+		OriginPort uint32
+	}
+	if err := ssh.Unmarshal(channel.ExtraData(), &target); err != nil || target.Port > 65535 {
+		reject(channel, ssh.ConnectionFailed, "the request to connect is malformed")
+		return
+	}
+	c.dial(channel, "tcp", net.JoinHostPort(target.Host, strconv.Itoa(int(target.Port))))
+}
+
+// openDirectUnix serves ssh -L to a socket: OpenSSH's PROTOCOL, section 2.4.
+func (c *conn) openDirectUnix(channel ssh.NewChannel) {
+	var target struct {
+		Path     string
+		Reserved string
+		Unused   uint32
+	}
+	if err := ssh.Unmarshal(channel.ExtraData(), &target); err != nil {
+		reject(channel, ssh.ConnectionFailed, "the request to connect is malformed")
+		return
+	}
+	c.dial(channel, "unix", c.server.inHome(target.Path))
+}
+
+func (c *conn) dial(channel ssh.NewChannel, network, address string) {
+	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
+	defer cancel()
+	var dialer net.Dialer
+	socket, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		reject(channel, ssh.ConnectionFailed, err.Error())
+		return
+	}
+	c.accept(channel, socket)
+}
+
+// accept accepts a channel for a socket that is connected.
+func (c *conn) accept(channel ssh.NewChannel, socket net.Conn) {
+	stream, requests, err := channel.Accept()
+	if err != nil {
+		socket.Close()
+		return
+	}
+	c.joinChannel(stream, requests, socket)
+}
+
+// joinChannel joins a channel without requests of its own to a socket.
+func (c *conn) joinChannel(stream ssh.Channel, requests <-chan *ssh.Request, socket net.Conn) {
+	go ssh.DiscardRequests(requests)
+	half, ok := socket.(halfCloser)
+	if !ok {
+		stream.Close()
+		socket.Close()
+		return
+	}
+	join(c.ctx, stream, half)
+}

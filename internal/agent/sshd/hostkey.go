@@ -1,0 +1,22 @@
+package sshd
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// ReadHostKey reads the box's host key.
+func ReadHostKey(path string) (ssh.Signer, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the SSH host key: %w", err)
+	}
+	key, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		// The error of the parser could repeat parts of the key.
+		return nil, fmt.Errorf("the SSH host key %s is not a private key in OpenSSH's format", path)
+	}
+	return key, nil
+}

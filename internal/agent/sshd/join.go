@@ -1,0 +1,40 @@
+package sshd
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// halfCloser is a TCP or unix-socket connection.
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// join copies both ways between a channel and a socket until both have ended.
+// The end of one direction is passed on as such: the other may go on for long.
+func join(ctx context.Context, channel ssh.Channel, socket halfCloser) {
+	abort := func() {
+		channel.Close()
+		socket.Close()
+	}
+	// A peer that ignores a half-closed socket must not outlive the connection.
+	defer context.AfterFunc(ctx, abort)()
+	defer abort()
+	var both sync.WaitGroup
+	both.Go(func() {
+		if _, err := io.Copy(socket, channel); err != nil || socket.CloseWrite() != nil {
+			abort()
+		}
+	})
+	both.Go(func() {
+		if _, err := io.Copy(channel, socket); err != nil || channel.CloseWrite() != nil {
+			abort()
+		}
+	})
+	both.Wait()
+}

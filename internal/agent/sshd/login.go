@@ -1,0 +1,139 @@
+package sshd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/mattn/go-shellwords"
+)
+
+// Exit codes that shells have for a command that cannot be run.
+const (
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+// refusal is a session that cannot start: what the user reads, and the exit
+// code.
+type refusal struct {
+	code int
+	text string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// shell gives the user's login shell: the one that passwd names, else the
+// first there is, else none.
+func (s *Server) shell() string {
+	candidates := s.cfg.Shells
+	if named := s.passwdShell(); named != "" {
+		candidates = append([]string{named}, candidates...)
+	}
+	for _, path := range candidates {
+		if executable(path) == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// passwdShell is read each time: it is one small file, and a box where the
+// user may edit it shows the change at the next login.
+func (s *Server) passwdShell() string {
+	text, err := os.ReadFile(s.cfg.PasswdFile)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		fields := strings.Split(line, ":")
+		if len(fields) == 7 && fields[0] == s.cfg.Box.User {
+			return fields[6]
+		}
+	}
+	return ""
+}
+
+func executable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir() || info.Mode().Perm()&0o111 == 0:
+		return fs.ErrPermission
+	}
+	return nil
+}
+
+// loginShell makes the command of a session without one of its own.
+func (s *Server) loginShell() (*exec.Cmd, error) {
+	shell := s.shell()
+	if shell == "" {
+		return nil, &refusal{exitNotFound, fmt.Sprintf(
+			"This box's image has no shell (looked for %s).\n"+
+				"Programs can still be run by their path: ssh HOST /path/to/program ARGUMENTS\n",
+			strings.Join(s.cfg.Shells, ", "))}
+	}
+	// The dash tells the shell that it is a login shell.
+	return &exec.Cmd{Path: shell, Args: []string{"-" + filepath.Base(shell)}}, nil
+}
+
+// shellCommand makes the command that a client names. The shell of the box
+// interprets it; without one, its words are a program and its arguments.
+func (s *Server) shellCommand(command, path string) (*exec.Cmd, error) {
+	if shell := s.shell(); shell != "" {
+		return &exec.Cmd{Path: shell, Args: []string{filepath.Base(shell), "-c", command}}, nil
+	}
+	parser := shellwords.NewParser()
+	words, err := parser.Parse(command)
+	// The parser stops where shell syntax begins.
+	if err != nil || parser.Position >= 0 || len(words) == 0 {
+		return nil, &refusal{exitNotFound, "This box's image has no shell, so a command can only be a program and its arguments.\n"}
+	}
+	program, err := lookPath(words[0], path)
+	if err != nil {
+		return nil, notRunnable(words[0], err)
+	}
+	return &exec.Cmd{Path: program, Args: words}, nil
+}
+
+// lookPath finds a program as a shell would, in the session's PATH, which is
+// not the agent's own.
+func lookPath(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, executable(name)
+	}
+	found := error(fs.ErrNotExist)
+	for _, dir := range filepath.SplitList(path) {
+		candidate := filepath.Join(dir, name)
+		err := executable(candidate)
+		if err == nil {
+			return candidate, nil
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			found = err
+		}
+	}
+	return "", found
+}
+
+// notRunnable explains why a program did not start.
+func notRunnable(name string, err error) *refusal {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &refusal{exitNotFound, name + ": not found\n"}
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
+		return &refusal{exitNotExecutable, name + ": cannot start: the box has reached its limit of processes or memory\n"}
+	default:
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return &refusal{exitNotExecutable, fmt.Sprintf("%s: cannot be run: %v\n", name, err)}
+	}
+}

@@ -1,0 +1,117 @@
+package sshd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+)
+
+// Probe checks, from the outside, that the server at address does what a
+// client needs first: accept a connection and exchange keys with the box's
+// host key. It is not logged, and not counted among the connections that wait
+// to authenticate.
+func (s *Server) Probe(ctx context.Context, address string) error {
+	nc, forget, err := s.dialSelf(ctx, address)
+	if err != nil {
+		return fmt.Errorf("the SSH server does not accept connections: %w", err)
+	}
+	defer forget()
+	defer nc.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := nc.SetDeadline(deadline); err != nil {
+			return fmt.Errorf("the SSH server does not accept connections: %w", err)
+		}
+	}
+	exchanged := false
+	var wrongKey error
+	config := &ssh.ClientConfig{
+		Config:            ssh.Config{KeyExchanges: []string{ssh.KeyExchangeCurve25519}},
+		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			if !bytes.Equal(key.Marshal(), s.cfg.HostKey.PublicKey().Marshal()) {
+				wrongKey = errors.New("the SSH server shows another host key")
+				return wrongKey
+			}
+			exchanged = true
+			return nil
+		},
+	}
+	// Without a key the login fails, after the exchange.
+	client, _, _, err := ssh.NewClientConn(nc, address, config)
+	if err == nil {
+		client.Close()
+		return errors.New("the SSH server lets anybody in")
+	}
+	switch {
+	case wrongKey != nil:
+		return wrongKey
+	case !exchanged || ctx.Err() != nil:
+		return fmt.Errorf("the SSH server does not exchange keys: %w", err)
+	}
+	return nil
+}
+
+// dialSelf connects to the server from a port that the server knows before it
+// sees the connection.
+func (s *Server) dialSelf(ctx context.Context, address string) (nc net.Conn, forget func(), err error) {
+	forget = func() {}
+	dialer := net.Dialer{Control: func(network, _ string, raw syscall.RawConn) error {
+		var source string
+		var bind error
+		if err := raw.Control(func(fd uintptr) { source, bind = bindLoopback(network, int(fd)) }); err != nil {
+			return err
+		}
+		if bind == nil {
+			forget = s.admission.expectProbe(source)
+		}
+		return bind
+	}}
+	nc, err = dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		forget()
+		return nil, nil, err
+	}
+	return nc, forget, nil
+}
+
+// bindLoopback binds a socket to a free port, and says how the other side of
+// its connection will see it.
+func bindLoopback(network string, fd int) (string, error) {
+	var want unix.Sockaddr = &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	if network == "tcp6" {
+		want = &unix.SockaddrInet6{Addr: [16]byte{15: 1}}
+	}
+	if err := unix.Bind(fd, want); err != nil {
+		return "", err
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", err
+	}
+	switch address := bound.(type) {
+	case *unix.SockaddrInet4:
+		return (&net.TCPAddr{IP: address.Addr[:], Port: address.Port}).String(), nil
+	case *unix.SockaddrInet6:
+		return (&net.TCPAddr{IP: address.Addr[:], Port: address.Port}).String(), nil
+	}
+	return "", errors.New("the socket has an address of an unknown kind")
+}
+
+// handshakeOnly serves a probe.
+func (s *Server) handshakeOnly(nc net.Conn) {
+	defer nc.Close()
+	defer s.survive("probe")
+	if nc.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout)) != nil {
+		return
+	}
+	attempt := &login{server: s}
+	// It never logs in: the error says so.
+	_, _, _, _ = ssh.NewServerConn(nc, attempt.config())
+}

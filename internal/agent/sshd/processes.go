@@ -1,0 +1,154 @@
+package sshd
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// process is what a session runs. It leads a session of its own in the
+// kernel's sense, so its id is also that of its process group.
+type process struct {
+	cmd *exec.Cmd
+	// terminal is the master side of its pseudo-terminal, or nil.
+	terminal *os.File
+}
+
+// signal delivers a client's signal to what the user looks at: on a terminal
+// the job in the foreground, else the command and its children.
+func (p *process) signal(signal syscall.Signal) error {
+	group := p.cmd.Process.Pid
+	if p.terminal != nil {
+		if foreground, err := foregroundGroup(p.terminal); err == nil && foreground > 0 {
+			group = foreground
+		}
+	}
+	return syscall.Kill(-group, signal)
+}
+
+func foregroundGroup(terminal *os.File) (int, error) {
+	raw, err := terminal.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var group int
+	var ioctl error
+	if err := raw.Control(func(fd uintptr) { group, ioctl = unix.IoctlGetInt(int(fd), unix.TIOCGPGRP) }); err != nil {
+		return 0, err
+	}
+	return group, ioctl
+}
+
+// askToEnd asks as a user would: an interactive shell ignores SIGTERM, but
+// ends, and ends its jobs, when its terminal hangs up.
+func (p *process) askToEnd() {
+	if p.terminal == nil {
+		_ = p.signal(syscall.SIGTERM) // fails only once it has ended
+		return
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGCONT} {
+		_ = syscall.Kill(-p.cmd.Process.Pid, signal)
+		_ = p.signal(signal)
+	}
+}
+
+func (p *process) kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+}
+
+// processes are those that sessions started and that have not ended yet, also
+// after their connection is lost.
+type processes struct {
+	mu       sync.Mutex
+	running  map[*process]bool
+	ending   bool
+	sessions sync.WaitGroup
+}
+
+func newProcesses() *processes { return &processes{running: map[*process]bool{}} }
+
+// start starts a command. Every start is followed by one wait and one done.
+func (p *processes) start(cmd *exec.Cmd, terminal *os.File) (*process, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ending {
+		return nil, &refusal{exitNotExecutable, "The box is stopping.\n"}
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, notRunnable(cmd.Path, err)
+	}
+	started := &process{cmd: cmd, terminal: terminal}
+	p.running[started] = true
+	p.sessions.Add(1)
+	return started, nil
+}
+
+// wait waits for a process to end. It is taken off the list before its id can
+// become another's.
+func (p *processes) wait(running *process) *os.ProcessState {
+	waitForExit(running.cmd.Process.Pid)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.running, running)
+	// The state is there also if Wait fails.
+	_ = running.cmd.Wait()
+	return running.cmd.ProcessState
+}
+
+// waitForExit waits until a child has ended, and leaves it to be collected.
+func waitForExit(pid int) {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// signal delivers a client's signal to a process that still runs.
+func (p *processes) signal(to *process, signal syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running[to] {
+		return os.ErrProcessDone
+	}
+	return to.signal(signal)
+}
+
+// done is called once the session's client has been told all.
+func (p *processes) done() { p.sessions.Done() }
+
+// end asks all processes to end, and kills those that have not after grace.
+func (p *processes) end(grace time.Duration) {
+	p.mu.Lock()
+	p.ending = true
+	p.mu.Unlock()
+	p.each((*process).askToEnd)
+	over := make(chan struct{})
+	go func() {
+		p.sessions.Wait()
+		close(over)
+	}()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-over:
+	case <-timer.C:
+		p.each((*process).kill)
+	}
+}
+
+// each holds the lock, so that no process is waited for, and its id reused,
+// in between.
+func (p *processes) each(do func(*process)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for running := range p.running {
+		do(running)
+	}
+}

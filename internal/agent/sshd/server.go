@@ -1,0 +1,212 @@
+package sshd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Server serves one box.
+type Server struct {
+	cfg       Config
+	log       *slog.Logger
+	sshConfig *ssh.ServerConfig
+	keys      *keyFile
+	admission *admission
+	refusals  *refusals
+	agents    *agentSockets
+	processes *processes
+
+	mu    sync.Mutex
+	conns map[*conn]bool
+}
+
+// New makes a server, which Serve then runs.
+func New(cfg Config) (*Server, error) {
+	if kind := cfg.HostKey.PublicKey().Type(); kind != ssh.KeyAlgoED25519 {
+		return nil, fmt.Errorf("the host key is %s: it must be %s", kind, ssh.KeyAlgoED25519)
+	}
+	s := &Server{
+		cfg:       cfg,
+		log:       cfg.Logger,
+		sshConfig: newServerConfig(cfg.HostKey),
+		keys:      &keyFile{path: cfg.AuthorizedKeysFile, log: cfg.Logger},
+		admission: newAdmission(cfg.MaxPending, cfg.MaxPendingPerAddress),
+		refusals:  &refusals{log: cfg.Logger},
+		agents:    newAgentSockets(cfg.RuntimeDir, cfg.Logger),
+		processes: newProcesses(),
+		conns:     map[*conn]bool{},
+	}
+	if _, err := s.keys.load(); err != nil {
+		// The Secret may be edited into shape while the box runs.
+		s.log.Error("nobody can log in yet", "error", err)
+	}
+	return s, nil
+}
+
+// Serve accepts connections until ctx ends, then ends all sessions, and
+// returns once they are over or killed.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	go s.watchKeys(watching)
+	defer context.AfterFunc(ctx, func() { listener.Close() })()
+	err := s.accept(ctx, listener)
+	s.end()
+	return err
+}
+
+func (s *Server) accept(ctx context.Context, listener net.Listener) error {
+	var delay time.Duration
+	for {
+		nc, err := listener.Accept()
+		switch {
+		case err == nil:
+			delay = 0
+			s.admit(ctx, nc)
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accepting SSH connections: %w", err)
+		default:
+			// Out of file descriptors or memory: it passes when others end.
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			s.log.Error("cannot accept a connection", "error", err, "retryIn", delay.String())
+			select {
+			case <-time.After(delay):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+func (s *Server) admit(ctx context.Context, nc net.Conn) {
+	if s.admission.isProbe(nc.RemoteAddr()) {
+		go s.handshakeOnly(nc)
+		return
+	}
+	release, err := s.admission.admit(nc.RemoteAddr())
+	if err != nil {
+		s.refusals.note(nc.RemoteAddr(), err)
+		nc.Close()
+		return
+	}
+	go s.serveConn(ctx, nc, release)
+}
+
+// serveConn runs one connection from its first byte to its last.
+func (s *Server) serveConn(ctx context.Context, nc net.Conn, release func()) {
+	defer nc.Close()
+	defer release()
+	defer s.survive("connection")
+	client := &clientConn{Conn: nc}
+	accepted := time.Now()
+	if err := client.SetDeadline(accepted.Add(s.cfg.HandshakeTimeout)); err != nil {
+		return
+	}
+	attempt := &login{server: s}
+	sc, channels, requests, err := ssh.NewServerConn(client, attempt.config())
+	if err != nil {
+		s.log.Info("login refused", "remote", nc.RemoteAddr().String(), "key", attempt.offered,
+			"reason", refusalReason(err), "after", since(accepted))
+		return
+	}
+	release()
+	if err := client.SetDeadline(time.Time{}); err != nil {
+		return
+	}
+	c, err := newConn(ctx, s, sc, client)
+	if err != nil {
+		s.log.Error("login refused", "remote", nc.RemoteAddr().String(), "reason", err.Error())
+		return
+	}
+	c.serve(channels, requests)
+}
+
+// refusalReason is the last thing that went wrong, without the noise before
+// it: clients first try without any key, then each of their keys.
+func refusalReason(err error) string {
+	var attempts *ssh.ServerAuthError
+	if errors.As(err, &attempts) && len(attempts.Errors) > 0 {
+		return attempts.Errors[len(attempts.Errors)-1].Error()
+	}
+	return err.Error()
+}
+
+// survive keeps a fault in one connection from taking the others along.
+func (s *Server) survive(where string) {
+	if fault := recover(); fault != nil {
+		s.log.Error("a fault was survived", "where", where, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+	}
+}
+
+// watchKeys cuts off connections whose key has been taken away.
+func (s *Server) watchKeys(ctx context.Context) {
+	ticker := time.NewTicker(s.cfg.KeysInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.cutRevoked()
+		}
+	}
+}
+
+func (s *Server) cutRevoked() {
+	for _, c := range s.connections() {
+		if c.revoked() {
+			c.cut("its key is no longer authorised")
+		}
+	}
+}
+
+func (s *Server) connections() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		list = append(list, c)
+	}
+	return list
+}
+
+func (s *Server) add(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = true
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	idle := false
+	delete(s.conns, c)
+	idle = len(s.conns) == 0
+	s.mu.Unlock()
+	if idle {
+		// A box is idle most of its life: give back what its sessions took.
+		debug.FreeOSMemory()
+	}
+}
+
+// end ends what still runs, then every connection.
+func (s *Server) end() {
+	s.processes.end(s.cfg.Grace)
+	for _, c := range s.connections() {
+		c.cut("the box is stopping")
+	}
+	s.agents.removeAll()
+}
+
+// since is a duration for the log.
+func since(start time.Time) string {
+	return time.Since(start).Round(time.Millisecond).String()
+}

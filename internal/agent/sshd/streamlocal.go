@@ -1,0 +1,93 @@
+package sshd
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// unixForward is the payload of streamlocal-forward@openssh.com and of its
+// cancellation: OpenSSH's PROTOCOL, section 2.4.
+type unixForward struct {
+	Path string
+}
+
+func (r unixForward) name() string { return "unix " + r.Path }
+
+// inHome gives the place of a path that a client names. A relative one is
+// meant from the home, where every session starts.
+func (s *Server) inHome(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(s.cfg.Box.Home, path)
+}
+
+func (c *conn) forwardUnix(request *ssh.Request) (ok bool, reply []byte) {
+	var want unixForward
+	if err := ssh.Unmarshal(request.Payload, &want); err != nil || want.Path == "" {
+		return false, nil
+	}
+	if c.forwards.has(want.name()) {
+		return false, nil // or it would replace its own socket
+	}
+	listener, stop, err := listenUnix(c.server.inHome(want.Path))
+	if err != nil {
+		c.log.Info("remote forward refused", "reason", err.Error())
+		return false, nil
+	}
+	if err := c.forwards.add(want.name(), stop); err != nil {
+		stop()
+		return false, nil
+	}
+	go c.forwards.serve(listener, "forwarded-streamlocal@openssh.com", func(net.Conn) []byte {
+		return ssh.Marshal(struct{ Path, Reserved string }{want.Path, ""})
+	})
+	return true, nil
+}
+
+func (c *conn) cancelUnix(request *ssh.Request) (ok bool, reply []byte) {
+	var which unixForward
+	if err := ssh.Unmarshal(request.Payload, &which); err != nil {
+		return false, nil
+	}
+	return c.forwards.cancel(which.name()), nil
+}
+
+// listenUnix listens on a socket for its user only. A socket that is there
+// already is replaced, as with sshd's StreamLocalBindUnlink: a connection that
+// was lost leaves it behind. Any other file is left alone.
+func listenUnix(path string) (listener net.Listener, stop func(), err error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+		if err := os.Remove(path); err != nil {
+			return nil, nil, fmt.Errorf("replacing the socket: %w", err)
+		}
+	}
+	unix, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, nil, err
+	}
+	// Another connection may put its own socket in the same place, which the
+	// end of this one must not remove.
+	unix.SetUnlinkOnClose(false)
+	mine, err := os.Lstat(path)
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		unix.Close()
+		return nil, nil, fmt.Errorf("protecting the socket: %w", err)
+	}
+	stop = sync.OnceFunc(func() {
+		if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) {
+			_ = os.Remove(path) // the folder may be gone or read-only by now
+		}
+		unix.Close()
+	})
+	return unix, stop, nil
+}

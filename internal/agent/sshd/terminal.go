@@ -1,0 +1,195 @@
+package sshd
+
+import (
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/agent/environ"
+)
+
+const (
+	// After the shell has ended, its last output is still to be read. The
+	// kernel says when all is read only once nobody else holds the terminal;
+	// if a background job does, a pause as long as lingerPause is the end,
+	// and so is more output than the kernel could have held.
+	lingerPause = 100 * time.Millisecond
+	lingerBytes = 128 << 10
+
+	maxMotdBytes = 64 << 10
+)
+
+// terminalRequest is the payload of pty-req: RFC 4254, section 6.2.
+type terminalRequest struct {
+	Term                         string
+	Columns, Rows, Width, Height uint32
+	Modes                        string
+}
+
+// window is the payload of window-change: section 6.7.
+type window struct {
+	Columns, Rows, Width, Height uint32
+}
+
+func (w window) size() *pty.Winsize {
+	return &pty.Winsize{Cols: clamp(w.Columns), Rows: clamp(w.Rows), X: clamp(w.Width), Y: clamp(w.Height)}
+}
+
+func clamp(n uint32) uint16 { return uint16(min(n, math.MaxUint16)) }
+
+func (s *session) requestTerminal(request *ssh.Request) bool {
+	var wanted terminalRequest
+	if s.started || ssh.Unmarshal(request.Payload, &wanted) != nil || strings.ContainsRune(wanted.Term, 0) {
+		return false
+	}
+	s.wanted = &wanted
+	return true
+}
+
+func (s *session) changeWindow(request *ssh.Request) bool {
+	var changed window
+	if ssh.Unmarshal(request.Payload, &changed) != nil {
+		return false
+	}
+	if s.process == nil || s.process.terminal == nil {
+		return false
+	}
+	return pty.Setsize(s.process.terminal, changed.size()) == nil
+}
+
+func (s *session) sendBreak(*ssh.Request) bool {
+	if s.process == nil || s.process.terminal == nil {
+		return false
+	}
+	raw, err := s.process.terminal.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var ioctl error
+	err = raw.Control(func(fd uintptr) { ioctl = unix.IoctlSetInt(int(fd), unix.TCSBRK, 0) })
+	return err == nil && ioctl == nil
+}
+
+// runOnTerminal runs a command on a pseudo-terminal of its own.
+func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) error {
+	master, slave, err := s.openTerminal()
+	if err != nil {
+		return &refusal{exitNotExecutable, "No terminal could be made: " + err.Error() + "\n"}
+	}
+	if kind == "shell" {
+		s.greet()
+	}
+	vars["SSH_TTY"] = slave.Name()
+	cmd.Env = vars.List()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	running, err := s.conn.server.processes.start(cmd, master)
+	slave.Close()
+	if err != nil {
+		master.Close()
+		return err
+	}
+	s.process = running
+	start := time.Now()
+	go s.typeTo(master)
+	output := &terminalOutput{master: master, done: make(chan struct{})}
+	go output.copyTo(s.channel)
+	go func() {
+		defer s.conn.server.processes.done()
+		defer s.conn.server.survive("session")
+		state := s.conn.server.processes.wait(running)
+		output.finish()
+		master.Close()
+		s.finish(exitMessage(state))
+		s.ended(kind, true, state, start)
+	}()
+	return nil
+}
+
+func (s *session) openTerminal() (master, slave *os.File, err error) {
+	master, slave, err = pty.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	size := window{s.wanted.Columns, s.wanted.Rows, s.wanted.Width, s.wanted.Height}.size()
+	if err = pty.Setsize(master, size); err == nil {
+		err = applyModes(slave, s.wanted.Modes)
+	}
+	if err != nil {
+		master.Close()
+		slave.Close()
+		return nil, nil, err
+	}
+	return master, slave, nil
+}
+
+// greet prints the message of the day, as login(1) does.
+func (s *session) greet() {
+	if _, err := os.Stat(filepath.Join(s.conn.server.cfg.Box.Home, ".hushlogin")); err == nil {
+		return
+	}
+	file, err := os.Open(s.conn.server.cfg.MotdFile)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	text, _ := io.ReadAll(io.LimitReader(file, maxMotdBytes)) // what could be read is printed
+	_, _ = io.WriteString(s.channel, s.lines(string(text)))
+}
+
+// typeTo passes on what the client types. The end of its input is no end of
+// the terminal, as with sshd: a user ends input with control-D.
+func (s *session) typeTo(master *os.File) {
+	defer s.conn.server.survive("terminal input")
+	_, _ = io.Copy(master, s.channel)
+}
+
+// terminalOutput copies what a terminal shows.
+type terminalOutput struct {
+	master *os.File
+	done   chan struct{}
+	// exited is set when the shell has ended.
+	exited atomic.Bool
+}
+
+func (o *terminalOutput) copyTo(channel io.Writer) {
+	defer close(o.done)
+	buffer := make([]byte, 32<<10)
+	for left := lingerBytes; left > 0; {
+		if o.exited.Load() && o.master.SetReadDeadline(time.Now().Add(lingerPause)) != nil {
+			return
+		}
+		n, err := o.master.Read(buffer)
+		if o.exited.Load() {
+			left -= n
+		}
+		if n > 0 {
+			if _, err := channel.Write(buffer[:n]); err != nil {
+				// The client is gone: hang up what runs on the terminal.
+				o.master.Close()
+				return
+			}
+		}
+		if err != nil {
+			return // all is read (EIO), or the pause is over
+		}
+	}
+}
+
+// finish waits until the last output has been passed on.
+func (o *terminalOutput) finish() {
+	o.exited.Store(true)
+	// Wakes a read that began before. It fails if the terminal is closed.
+	_ = o.master.SetReadDeadline(time.Now().Add(lingerPause))
+	<-o.done
+}
