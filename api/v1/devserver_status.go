@@ -27,6 +27,10 @@ const (
 	// ConditionReady is True while SSH answers. Else its reason, one of the
 	// constants below, and its message name the cause.
 	ConditionReady = "Ready"
+	// ConditionAccepted is True once all that the DevServer names is there and
+	// valid and its objects are applied. While it is False edits do not take
+	// effect; a server that runs goes on running.
+	ConditionAccepted = "Accepted"
 	// ConditionRestartPending is True while the pod runs with settings older
 	// than those that its next start will use. Nothing restarts it but its
 	// owner: kubectl delete pod NAME-0.
@@ -41,6 +45,9 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonTerminating: the DevServer is being deleted.
 	ReasonTerminating = "Terminating"
+
+	// The reasons from here to ReasonRefused are those of the Accepted condition
+	// too.
 
 	// ReasonFlavorNotFound: spec.flavor names no DevServerFlavor, or it is left
 	// out and no flavor is the default.
@@ -80,6 +87,9 @@ const (
 	ReasonNotAnswering = "SSHNotAnswering"
 )
 
+// ReasonApplied is the reason of the Accepted condition while it is True.
+const ReasonApplied = "Applied"
+
 // Reasons of the RestartPending condition.
 const (
 	// ReasonUpToDate: the pod runs with the current settings, or there is none.
@@ -91,7 +101,7 @@ const (
 
 // DevServerStatus is what is there.
 type DevServerStatus struct {
-	// conditions: Ready, and RestartPending once there is a pod.
+	// conditions are Ready, Accepted and RestartPending.
 	//
 	// +optional
 	// +listType=map

@@ -1,0 +1,81 @@
+// Command operator runs the DevServer operator. In a cluster the chart gives
+// it its flags; outside one it runs from KUBECONFIG without any.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"devserver.io/devserver/internal/operator"
+	"devserver.io/devserver/internal/version"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "devserver-operator: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	cfg, err := parse(args)
+	if err != nil {
+		return err
+	}
+	if cfg.REST, err = ctrl.GetConfig(); err != nil {
+		return fmt.Errorf("finding the cluster: %w; set KUBECONFIG, or pass --kubeconfig", err)
+	}
+	cfg.REST.UserAgent = "devserver-operator/" + version.Version
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return operator.Run(ctx, cfg)
+}
+
+func parse(args []string) (operator.Config, error) {
+	var cfg operator.Config
+	// The flag set of the whole program, since --kubeconfig is registered there.
+	flags := flag.CommandLine
+	flags.Init("devserver-operator", flag.ContinueOnError)
+	flags.StringVar(&cfg.Namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "devserver-system"), "the operator's own `namespace`: its master secret and its leader's Lease")
+	flags.StringVar(&cfg.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, which prepares each box")
+	policy := flags.String("agent-image-pull-policy", "", "when nodes fetch the agent's image: Always, IfNotPresent or Never (default: Kubernetes decides)")
+	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/box:"+version.Version, "`image` of boxes whose DevServer and flavor name none")
+	flags.StringVar(&cfg.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
+	flags.BoolVar(&cfg.LeaderElect, "leader-elect", operator.InCluster(), "elect one of several replicas")
+	flags.StringVar(&cfg.MetricsBindAddress, "metrics-bind-address", "0", "`address` of the metrics endpoint, such as :8080; 0 for none")
+	flags.StringVar(&cfg.HealthProbeBindAddress, "health-probe-bind-address", "0", "`address` of /healthz and /readyz, such as :8081; 0 for none")
+	level := flags.String("log-level", "info", "least `level` of what is logged: debug, info, warn or error")
+	showVersion := flags.Bool("version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		return cfg, err
+	}
+	if *showVersion {
+		fmt.Println(version.Version)
+		return cfg, flag.ErrHelp
+	}
+	if flags.NArg() > 0 {
+		return cfg, fmt.Errorf("unexpected argument %q: the operator takes flags only", flags.Arg(0))
+	}
+	var logLevel slog.Level
+	if err := logLevel.UnmarshalText([]byte(*level)); err != nil {
+		return cfg, fmt.Errorf("--log-level %q is not debug, info, warn or error", *level)
+	}
+	cfg.Log = logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel}))
+	switch cfg.AgentImagePullPolicy = corev1.PullPolicy(*policy); cfg.AgentImagePullPolicy {
+	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
+		return cfg, nil
+	default:
+		return cfg, fmt.Errorf("--agent-image-pull-policy %q is not Always, IfNotPresent or Never", *policy)
+	}
+}

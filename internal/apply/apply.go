@@ -1,0 +1,175 @@
+// Package apply is the one way in which the operator writes the objects of a
+// DevServer: server-side apply under one field owner.
+//
+// Nothing is sent when nothing differs, and an object of somebody else is
+// never written.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// FieldOwner is the field manager of every object that the operator applies.
+const FieldOwner = client.FieldOwner("devserver-operator")
+
+// Applier applies objects that one object controls.
+type Applier struct {
+	// Client reads from the watch cache, which has seen what this client wrote.
+	Client client.Client
+	// Live reads from the API server. It is asked only after a conflict.
+	Live client.Reader
+
+	mu sync.Mutex
+	// applied remembers, per live object, what the last apply left behind.
+	// Admission plugins may change what was sent; without this memory each
+	// reconcile would try to change it back.
+	applied map[types.UID]mark
+}
+
+type mark struct{ resourceVersion, hash string }
+
+// ConflictError says that an object of somebody else has the name that is
+// needed. It is left as it is.
+type ConflictError struct {
+	Kind, Namespace, Name string
+	// Leaving is set where that object is on its way out by itself: it belongs
+	// to an owner of the same name that was deleted before.
+	Leaving bool
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s %s/%s belongs to somebody else", e.Kind, e.Namespace, e.Name)
+}
+
+// Apply makes obj so that it is as desired, with owner as its controller. It
+// returns a *ConflictError where obj's name is taken.
+func (a *Applier) Apply(ctx context.Context, owner metav1.Object, desired runtime.ApplyConfiguration) error {
+	t, err := newTarget(desired, a.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	live, err := a.cached(ctx, t)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", t, err)
+	}
+	if live == nil {
+		return a.first(ctx, owner, t)
+	}
+	if !metav1.IsControlledBy(live, owner) {
+		return conflict(t, owner, live)
+	}
+	if !live.GetDeletionTimestamp().IsZero() {
+		return nil // Its deletion is an event, which brings us back.
+	}
+	same, err := a.unchanged(t, live)
+	if err != nil || same {
+		return err
+	}
+	return a.send(ctx, t.withUID(live.GetUID()), client.ForceOwnership)
+}
+
+// cached returns the live object from the watch cache, or nil. Kinds that are
+// not cached, because nobody may list them, count as not there.
+func (a *Applier) cached(ctx context.Context, t *target) (client.Object, error) {
+	if !t.cached() {
+		return nil, nil
+	}
+	live := t.empty()
+	if err := a.Client.Get(ctx, t.key(), live); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return live, nil
+}
+
+// first applies an object that is not known to be there. It does not force:
+// where somebody else has set one of the fields, the API server says so, and
+// one look at the object decides.
+func (a *Applier) first(ctx context.Context, owner metav1.Object, t *target) error {
+	err := a.send(ctx, t)
+	if !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
+		return err
+	}
+	live := t.empty()
+	if getErr := a.Live.Get(ctx, t.key(), live); getErr != nil {
+		if apierrors.IsNotFound(getErr) {
+			return err // Invalid for another reason, or gone since.
+		}
+		return fmt.Errorf("reading %s: %w", t, getErr)
+	}
+	if !metav1.IsControlledBy(live, owner) {
+		return conflict(t, owner, live)
+	}
+	if apierrors.IsInvalid(err) || !live.GetDeletionTimestamp().IsZero() {
+		return err
+	}
+	return a.send(ctx, t.withUID(live.GetUID()), client.ForceOwnership)
+}
+
+func (a *Applier) send(ctx context.Context, t *target, opts ...client.ApplyOption) error {
+	opts = append(opts, FieldOwner)
+	if !t.cached() {
+		// Nothing will ever be read of it, so there is no cache to wait for.
+		opts = append(opts, client.DisableReadYourWritesConsistency)
+	}
+	if err := a.Client.Apply(ctx, t.config, opts...); err != nil {
+		return fmt.Errorf("applying %s: %w", t, err)
+	}
+	a.remember(t)
+	return nil
+}
+
+// unchanged tells whether live already is what the target asks for.
+func (a *Applier) unchanged(t *target, live client.Object) (bool, error) {
+	if live.GetAnnotations()[AnnotationHash] != t.hash {
+		return false, nil
+	}
+	a.mu.Lock()
+	last := a.applied[live.GetUID()]
+	a.mu.Unlock()
+	if last == (mark{live.GetResourceVersion(), t.hash}) {
+		return true, nil
+	}
+	// The annotation says what was applied once; only a comparison shows that
+	// nobody changed the rest since.
+	return t.within(live)
+}
+
+// remember notes what the apply left behind; t.config holds the API server's
+// answer.
+func (a *Applier) remember(t *target) {
+	if !t.cached() || t.meta.UID == nil || t.meta.ResourceVersion == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.applied == nil {
+		a.applied = map[types.UID]mark{}
+	}
+	a.applied[*t.meta.UID] = mark{*t.meta.ResourceVersion, t.hash}
+}
+
+// Forget drops what is remembered of live, an object that is gone.
+func (a *Applier) Forget(uid types.UID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.applied, uid)
+}
+
+func conflict(t *target, owner, live metav1.Object) error {
+	controller := metav1.GetControllerOf(live)
+	return &ConflictError{
+		Kind: t.gvk.Kind, Namespace: t.namespace, Name: t.name,
+		Leaving: controller != nil && controller.Kind == ownerKind && controller.Name == owner.GetName(),
+	}
+}
+
+// ownerKind is the kind of the owners of all applied objects.
+const ownerKind = "DevServer"

@@ -1,0 +1,105 @@
+package apply
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// AnnotationHash is the hash of what was applied. It shows, after a restart of
+// the operator too, that a field was dropped from what is desired: a
+// comparison of fields alone would overlook the one that is left over.
+const AnnotationHash = "devserver.io/desired-hash"
+
+// target is one object to apply.
+type target struct {
+	config runtime.ApplyConfiguration
+	meta   *metav1ac.ObjectMetaApplyConfiguration
+	gvk    schema.GroupVersionKind
+	scheme *runtime.Scheme
+	// name and namespace are noted before an answer overwrites config.
+	namespace, name string
+	// wanted is config as JSON values, hash of it included.
+	wanted map[string]any
+	hash   string
+}
+
+func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*target, error) {
+	t := &target{config: config, scheme: scheme}
+	switch c := config.(type) {
+	case *appsv1ac.StatefulSetApplyConfiguration:
+		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
+	case *corev1ac.ServiceApplyConfiguration:
+		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
+	case *corev1ac.SecretApplyConfiguration:
+		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
+	default:
+		return nil, fmt.Errorf("applying a %T: this kind is not known here", config)
+	}
+	t.namespace, t.name = *t.meta.Namespace, *t.meta.Name
+
+	plain, err := json.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", t, err)
+	}
+	sum := sha256.Sum256(plain)
+	t.hash = hex.EncodeToString(sum[:16])
+	t.meta.WithAnnotations(map[string]string{AnnotationHash: t.hash})
+
+	t.wanted, err = runtime.DefaultUnstructuredConverter.ToUnstructured(config)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", t, err)
+	}
+	return t, nil
+}
+
+func (t *target) String() string {
+	return fmt.Sprintf("%s %s/%s", t.gvk.Kind, t.namespace, t.name)
+}
+
+func (t *target) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: t.namespace, Name: t.name}
+}
+
+// cached tells whether objects of this kind are in the watch cache. Secrets
+// are not: the operator may not list them.
+func (t *target) cached() bool {
+	return t.gvk != corev1.SchemeGroupVersion.WithKind("Secret")
+}
+
+// empty returns a new object of the target's kind to read into.
+func (t *target) empty() client.Object {
+	object, err := t.scheme.New(t.gvk)
+	if err != nil {
+		panic(fmt.Sprintf("bug: the scheme does not know %s", t.gvk)) // newTarget lists the kinds
+	}
+	return object.(client.Object) //nolint:forcetypeassert // all three kinds are API objects
+}
+
+// withUID makes the apply fail where the object was replaced by another of the
+// same name.
+func (t *target) withUID(uid types.UID) *target {
+	t.meta.UID = &uid
+	return t
+}
+
+// within tells whether all that is wanted stands in live.
+func (t *target) within(live client.Object) (bool, error) {
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err != nil {
+		return false, fmt.Errorf("encoding the live %s: %w", t, err)
+	}
+	// The cache leaves these two out of typed objects.
+	have["apiVersion"], have["kind"] = t.wanted["apiVersion"], t.wanted["kind"]
+	return subset(t.wanted, have), nil
+}

@@ -1,0 +1,126 @@
+// Package devserver reconciles DevServers.
+//
+// A pass has five stages, one call each: fetch, resolve, desired, apply,
+// status. The third and the last are pure and live in packages of their own.
+package devserver
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/apply"
+	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/status"
+)
+
+// Reconciler makes the cluster match each DevServer, and each DevServer's
+// status match the cluster.
+type Reconciler struct {
+	// Client reads from the watch cache, which has seen what this client wrote.
+	Client client.Client
+	// Live reads from the API server: events of a pod that is not there, and
+	// an object whose apply was refused.
+	Live     client.Reader
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+	Applier  *apply.Applier
+	Config   Config
+}
+
+// Config is what the operator was started with.
+type Config struct {
+	// Master is the secret from which all keys derive.
+	Master []byte
+	// DefaultImage is the image of boxes whose DevServer and flavor name none.
+	DefaultImage string
+	// AgentImage is the image of the init container.
+	AgentImage           string
+	AgentImagePullPolicy corev1.PullPolicy
+	// SSHHost is the host name of NodePorts. Empty: the pod's node's address.
+	SSHHost string
+}
+
+// podPatience is how long a StatefulSet may take to create its pod before its
+// events are asked for the reason. conflictRetry is how often a name that
+// somebody else has is tried again: their objects are not watched.
+const (
+	podPatience   = 5 * time.Second
+	conflictRetry = 30 * time.Second
+)
+
+// Reconcile makes one pass over one DevServer.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	d := &devv1.DevServer{}
+	if err := r.Client.Get(ctx, req.NamespacedName, d); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	result, err := r.reconcile(ctx, d)
+	if apierrors.IsConflict(err) {
+		// Somebody wrote at the same time. The next pass sees what.
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	return result, err
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Result, error) {
+	resolved, problem, err := r.resolve(ctx, d)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	var applyErr error
+	if problem == nil && d.DeletionTimestamp.IsZero() {
+		problem, applyErr = r.apply(ctx, d, resolved)
+	}
+	// The status is told the truth even where the apply failed.
+	observed, again, err := r.observe(ctx, d)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	observed.Problem = problem
+	observed.Flavor = resolved.flavorName()
+	observed.HostKey = resolved.Keys.HostPublic
+	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
+		return ctrl.Result{}, err
+	}
+	if applyErr != nil {
+		return ctrl.Result{}, applyErr
+	}
+	if problem != nil && problem.Reason == devv1.ReasonObjectConflict {
+		again = conflictRetry
+	}
+	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// apply writes what differs. A name that is taken and an object that the API
+// server refuses are problems for a person; anything else is retried.
+func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved) (*status.Problem, error) {
+	if err := r.prune(ctx, d); err != nil {
+		return nil, err
+	}
+	current, err := r.secretIsCurrent(ctx, d, in.Input)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range desired.Objects(in.Input) {
+		if current && isSecret(object) {
+			continue
+		}
+		if err := r.Applier.Apply(ctx, d, object); err != nil {
+			if in.NodePort != 0 && apierrors.IsInvalid(err) {
+				// The port that the Service had is taken; any other will do.
+				in.NodePort = 0
+				return r.apply(ctx, d, in)
+			}
+			return problemOf(err)
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,18 @@
+package devserver
+
+// What the operator may do in the whole cluster. Secrets can be written and
+// read by name, never listed; no pods/exec, no wildcards.
+//
+// +kubebuilder:rbac:groups=devserver.io,resources=devservers;devserverflavors,verbs=get;list;watch
+// +kubebuilder:rbac:groups=devserver.io,resources=devservers/status,verbs=get;patch;update
+// +kubebuilder:rbac:groups=devserver.io,resources=devservers/finalizers,verbs=update
+// +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch
+// +kubebuilder:rbac:groups="",resources=pods;persistentvolumeclaims;nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=events,verbs=list
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+//
+// In its own namespace it elects a leader.
+//
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=devserver-system,verbs=get;create;update

@@ -1,0 +1,26 @@
+package desired
+
+// The names of the objects of a DevServer. They are an interface: scripts and
+// people use them.
+
+// StatefulSetName is the name of the StatefulSet of a DevServer.
+func StatefulSetName(devServer string) string { return devServer }
+
+// PodName is the name of its one pod.
+func PodName(devServer string) string { return devServer + "-0" }
+
+// HeadlessServiceName is the name of the Service that gives the pod its DNS name.
+func HeadlessServiceName(devServer string) string { return devServer + "-headless" }
+
+// SSHServiceName is the name of the Service through which SSH is reached.
+func SSHServiceName(devServer string) string { return devServer + "-ssh" }
+
+// SecretName is the name of the Secret with its keys.
+func SecretName(devServer string) string { return devServer + "-ssh" }
+
+// HomeClaimName is the name of the PersistentVolumeClaim of the home
+// directory, as the StatefulSet controller derives it from the template.
+func HomeClaimName(devServer string) string { return homeVolume + "-" + PodName(devServer) }
+
+// HostKeyAlias is the name by which SSH clients know the host key.
+func HostKeyAlias(namespace, devServer string) string { return devServer + "." + namespace }

@@ -1,0 +1,46 @@
+package desired
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+)
+
+func resources(r corev1.ResourceRequirements) *corev1ac.ResourceRequirementsApplyConfiguration {
+	ac := corev1ac.ResourceRequirements()
+	if len(r.Requests) > 0 {
+		ac.WithRequests(r.Requests)
+	}
+	if len(r.Limits) > 0 {
+		ac.WithLimits(r.Limits)
+	}
+	return ac
+}
+
+// prepareResources gives the init container the box's own CPU, memory and
+// disk. It costs nothing, since the pod counts the larger of the two, and
+// satisfies a ResourceQuota that insists on every container's. Devices stay
+// with the box.
+func prepareResources(r corev1.ResourceRequirements) *corev1ac.ResourceRequirementsApplyConfiguration {
+	return resources(corev1.ResourceRequirements{Requests: basic(r.Requests), Limits: basic(r.Limits)})
+}
+
+func basic(list corev1.ResourceList) corev1.ResourceList {
+	kept := corev1.ResourceList{}
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		if quantity, ok := list[name]; ok {
+			kept[name] = quantity
+		}
+	}
+	return kept
+}
+
+// shmSize is half of the memory limit: what is in /dev/shm counts against it.
+// Without a limit there is none, and the node's memory bounds it.
+func shmSize(r corev1.ResourceRequirements) *resource.Quantity {
+	limit, ok := r.Limits[corev1.ResourceMemory]
+	if !ok || limit.IsZero() {
+		return nil
+	}
+	return resource.NewQuantity(limit.Value()/2, resource.BinarySI)
+}

@@ -1,0 +1,53 @@
+package desired
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"devserver.io/devserver/internal/box"
+)
+
+// SecretType is the type of the Secret with a DevServer's keys.
+const SecretType corev1.SecretType = "devserver.io/ssh"
+
+// Secret holds the host key, the keys that may log in and the control
+// endpoint's credentials. The box sees it at box.SSHDir. It holds nothing of
+// another box: all of it derives from the operator's master secret for this
+// namespace, name and owner alone.
+func Secret(in Input) *corev1ac.SecretApplyConfiguration {
+	d := in.DevServer
+	return corev1ac.Secret(SecretName(d.Name), d.Namespace).
+		WithLabels(Labels(d.Name)).
+		WithAnnotations(ownerAnnotation(d)).
+		WithOwnerReferences(controlledBy(d)).
+		WithType(SecretType).
+		WithData(secretData(in))
+}
+
+func secretData(in Input) map[string][]byte {
+	return map[string][]byte{
+		box.HostKeyFile:        in.Keys.HostKeyPEM,
+		box.AuthorizedKeysFile: []byte(strings.Join(in.AuthorizedKeys, "\n") + "\n"),
+		box.ControlKeyFile:     in.Keys.ControlKeyPEM,
+		box.ControlTokenFile:   []byte(in.Keys.ControlToken),
+	}
+}
+
+// SecretHash identifies the content of the Secret.
+func SecretHash(in Input) string {
+	data := secretData(in)
+	h := sha256.New()
+	h.Write([]byte(in.DevServer.UID))
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		sum := sha256.Sum256(data[key])
+		h.Write([]byte(key))
+		h.Write(sum[:])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,55 @@
+package desired
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"devserver.io/devserver/internal/box"
+)
+
+// ClientSSHPort is the port of the SSH Service, the one that clients expect.
+const ClientSSHPort = 22
+
+// HeadlessService gives the pod its DNS name. It publishes addresses that are
+// not ready, so that the name resolves while the box starts.
+func HeadlessService(in Input) *corev1ac.ServiceApplyConfiguration {
+	d := in.DevServer
+	return corev1ac.Service(HeadlessServiceName(d.Name), d.Namespace).
+		WithLabels(Labels(d.Name)).
+		WithOwnerReferences(controlledBy(d)).
+		WithSpec(corev1ac.ServiceSpec().
+			WithClusterIP(corev1.ClusterIPNone).
+			WithPublishNotReadyAddresses(true).
+			WithSelector(selector(d.Name)).
+			WithPorts(corev1ac.ServicePort().
+				WithName(box.SSHPortName).
+				WithProtocol(corev1.ProtocolTCP).
+				WithPort(box.SSHPort).
+				WithTargetPort(intstr.FromString(box.SSHPortName))))
+}
+
+// SSHService is how clients reach the box.
+func SSHService(in Input) *corev1ac.ServiceApplyConfiguration {
+	d := in.DevServer
+	wish := d.Spec.SSH.Service
+	port := corev1ac.ServicePort().
+		WithName(box.SSHPortName).
+		WithProtocol(corev1.ProtocolTCP).
+		WithPort(ClientSSHPort).
+		WithTargetPort(intstr.FromString(box.SSHPortName))
+	if in.NodePort != 0 {
+		port.WithNodePort(in.NodePort)
+	}
+	service := corev1ac.Service(SSHServiceName(d.Name), d.Namespace).
+		WithLabels(Labels(d.Name)).
+		WithOwnerReferences(controlledBy(d)).
+		WithSpec(corev1ac.ServiceSpec().
+			WithType(corev1.ServiceType(wish.Type)).
+			WithSelector(selector(d.Name)).
+			WithPorts(port))
+	for key, value := range wish.Annotations {
+		service.WithAnnotations(map[string]string{key: string(value)})
+	}
+	return service
+}

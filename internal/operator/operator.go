@@ -1,0 +1,148 @@
+// Package operator assembles the operator: one manager, its caches and its
+// controllers.
+package operator
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/apply"
+	"devserver.io/devserver/internal/controller/devserver"
+	"devserver.io/devserver/internal/mastersecret"
+)
+
+// Config is what the operator is started with; cmd/operator documents it.
+type Config struct {
+	REST      *rest.Config
+	Namespace string
+
+	AgentImage           string
+	AgentImagePullPolicy corev1.PullPolicy
+	DefaultImage         string
+	SSHHost              string
+
+	LeaderElect            bool
+	MetricsBindAddress     string
+	HealthProbeBindAddress string
+	Log                    logr.Logger
+}
+
+// leaseName is the Lease with which replicas elect their leader.
+const leaseName = "devserver-operator"
+
+// InCluster tells whether this process runs in a pod.
+func InCluster() bool {
+	_, err := os.Stat("/var/run/secrets/kubernetes.io/serviceaccount/token")
+	return err == nil
+}
+
+// Run runs the operator until ctx ends.
+func Run(ctx context.Context, cfg Config) error {
+	ctrl.SetLogger(cfg.Log)
+	scheme, err := Scheme()
+	if err != nil {
+		return err
+	}
+	// The API server's priority and fairness shares it out better than a rate
+	// limit of our own, which would only make a restart slow.
+	cfg.REST.QPS = -1
+
+	direct, err := client.New(cfg.REST, client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("connecting to the API server %s: %w", cfg.REST.Host, err)
+	}
+	master, err := mastersecret.Ensure(ctx, direct, cfg.Namespace)
+	if err != nil {
+		return err
+	}
+	mgr, err := NewManager(cfg, scheme)
+	if err != nil {
+		return err
+	}
+	if err := addControllers(ctx, mgr, cfg, master); err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("running the operator: %w", err)
+	}
+	return nil
+}
+
+// Scheme knows the types that the operator reads and writes.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, devv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("building the scheme: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// NewManager returns a manager with the operator's caches and endpoints.
+func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
+	mgr, err := ctrl.NewManager(cfg.REST, ctrl.Options{
+		Scheme: scheme,
+		Logger: cfg.Log,
+		Cache: cache.Options{
+			ByObject:         devserver.CacheObjects(),
+			DefaultTransform: cache.TransformStripManagedFields(),
+		},
+		Client: client.Options{Cache: &client.CacheOptions{
+			// Secrets may be read by name, not listed: there is no cache of them.
+			DisableFor:                      []client.Object{&corev1.Secret{}},
+			EnableReadYourWritesConsistency: new(true),
+		}},
+		LeaderElection:                cfg.LeaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       cfg.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		Metrics:                       metricsserver.Options{BindAddress: cfg.MetricsBindAddress},
+		HealthProbeBindAddress:        cfg.HealthProbeBindAddress,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the operator for the API server %s: %w", cfg.REST.Host, err)
+	}
+	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
+		if err := add("ping", healthz.Ping); err != nil {
+			return nil, fmt.Errorf("adding a health check: %w", err)
+		}
+	}
+	return mgr, nil
+}
+
+func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master []byte) error {
+	r := &devserver.Reconciler{
+		Client:   mgr.GetClient(),
+		Live:     mgr.GetAPIReader(),
+		Recorder: mgr.GetEventRecorder("devserver-operator"),
+		Clock:    clock.RealClock{},
+		Applier:  &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
+		Config: devserver.Config{
+			Master:               master,
+			DefaultImage:         cfg.DefaultImage,
+			AgentImage:           cfg.AgentImage,
+			AgentImagePullPolicy: cfg.AgentImagePullPolicy,
+			SSHHost:              cfg.SSHHost,
+		},
+	}
+	if err := r.SetupWithManager(ctx, mgr); err != nil {
+		return fmt.Errorf("setting the DevServer controller up: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/desired"
+)
+
+// state is the Ready condition and the phase that goes with it.
+type state struct {
+	phase           devv1.DevServerPhase
+	reason, message string
+}
+
+func readiness(d *devv1.DevServer, o Observed) state {
+	switch {
+	case !d.DeletionTimestamp.IsZero():
+		return state{devv1.PhaseTerminating, devv1.ReasonTerminating, "The DevServer is being deleted. Its home directory is kept."}
+	case o.Pod != nil && o.Pod.DeletionTimestamp.IsZero() && isTrue(o.Pod, corev1.PodReady):
+		// A promise about this pod, whatever hinders its next start.
+		return state{devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers."}
+	case o.Problem != nil:
+		return state{devv1.PhasePending, o.Problem.Reason, o.Problem.Message}
+	case o.Pod == nil && o.PodRefused != "":
+		return state{devv1.PhasePending, devv1.ReasonPodNotCreated, "The pod cannot be created: " + o.PodRefused}
+	case o.Pod == nil:
+		return starting("The pod is being created.")
+	case !o.Pod.DeletionTimestamp.IsZero():
+		return starting("The pod of the last start is being stopped.")
+	}
+	return podState(d, o.Pod)
+}
+
+func starting(message string) state {
+	return state{devv1.PhaseStarting, devv1.ReasonStarting, message}
+}
+
+func failed(reason, format string, args ...any) state {
+	return state{devv1.PhaseFailed, reason, fmt.Sprintf(format, args...)}
+}
+
+// podState reads a pod that is not Ready from the outside in: ended, not
+// scheduled, then its containers in the order in which they run.
+func podState(d *devv1.DevServer, pod *corev1.Pod) state {
+	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+		return failed(devv1.ReasonPodFailed, "The pod ended: %s", podEnd(pod))
+	}
+	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
+	}
+	for _, c := range pod.Status.InitContainerStatuses {
+		if s, ok := containerState(c, devv1.ReasonPrepareFailed, "The step that prepares the home directory failed"); ok {
+			return s
+		}
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name != desired.BoxContainer {
+			continue
+		}
+		if s, ok := containerState(c, devv1.ReasonCrashLoop, "The server's main process ended"); ok {
+			return s
+		}
+		if c.State.Running != nil && c.Started != nil && *c.Started && wasReady(d, pod) {
+			return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. What runs in it goes on. To start it again: kubectl delete pod %s", pod.Name, pod.Name)
+		}
+	}
+	return starting("The pod is being started.")
+}
+
+// wasReady tells whether this very pod was Ready before: SSH that does not
+// answer yet is no fault.
+func wasReady(d *devv1.DevServer, pod *corev1.Pod) bool {
+	return d.Status.PodName == pod.Name && d.Status.StartedAt.Equal(pod.Status.StartTime)
+}
+
+// containerState returns what hinders a container, if anything does. crash and
+// ended name the reason and the sentence for a container that ended by itself.
+func containerState(c corev1.ContainerStatus, crash, ended string) (state, bool) {
+	if w := c.State.Waiting; w != nil {
+		switch w.Reason {
+		case "", "PodInitializing", "ContainerCreating":
+			// It may be on its way to the next try, after a crash.
+		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
+			return failed(devv1.ReasonImagePullFailed, "An image cannot be fetched: %s", pullCause(c.Image, w)), true
+		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError":
+			return failed(devv1.ReasonContainerConfigError, "The node cannot start the container %s: %s", c.Name, w.Message), true
+		case "CrashLoopBackOff":
+			return failed(crash, "%s: %s", ended, exit(c.LastTerminationState.Terminated)), true
+		}
+	}
+	if t := c.State.Terminated; t != nil && t.ExitCode != 0 {
+		return failed(crash, "%s: %s", ended, exit(t)), true
+	}
+	// Between two tries the kubelet shows the container as running for a
+	// moment; the cause of the last end still stands.
+	if t := c.LastTerminationState.Terminated; t != nil && t.ExitCode != 0 && !c.Ready {
+		return failed(crash, "%s: %s", ended, exit(t)), true
+	}
+	return state{}, false
+}
+
+// pullBackOff is what the kubelet puts in front of the cause while it waits
+// for its next try. Without it the message is the same at both times.
+var pullBackOff = regexp.MustCompile(`^Back-off pulling image "[^"]*"(: (ErrImagePull|[A-Za-z]+): )?`)
+
+func pullCause(image string, w *corev1.ContainerStateWaiting) string {
+	cause := strings.TrimSpace(pullBackOff.ReplaceAllString(w.Message, ""))
+	if cause == "" {
+		return image
+	}
+	if !strings.Contains(cause, image) {
+		return image + ": " + cause
+	}
+	return cause
+}
+
+func exit(t *corev1.ContainerStateTerminated) string {
+	if t == nil {
+		return "its exit code is not known"
+	}
+	text := fmt.Sprintf("exit code %d", t.ExitCode)
+	if t.Reason != "" && t.Reason != "Error" {
+		text += " (" + t.Reason + ")"
+	}
+	if line := lastLine(t.Message); line != "" {
+		text += ": " + line
+	}
+	return text
+}
+
+func podEnd(pod *corev1.Pod) string {
+	text := cmp.Or(pod.Status.Reason, string(pod.Status.Phase))
+	if pod.Status.Message != "" {
+		text += ": " + pod.Status.Message
+	}
+	return text
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == kind {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+func isTrue(pod *corev1.Pod, kind corev1.PodConditionType) bool {
+	c := condition(pod, kind)
+	return c != nil && c.Status == corev1.ConditionTrue
+}
