@@ -1,0 +1,26 @@
+// Package addon is what a cluster holds beside what Kubernetes puts there itself:
+// cluster DNS, a default StorageClass, and the rights of the node's parts.
+package addon
+
+import (
+	_ "embed"
+	"os"
+
+	"devserver.io/devserver/local/internal/network"
+)
+
+//go:embed manifests.yaml
+var manifests string
+
+// Manifests are the objects for a cluster with these addresses.
+func Manifests(p network.Plan) []byte {
+	return []byte(os.Expand(manifests, func(name string) string {
+		switch name {
+		case "DNS":
+			return p.DNS().String()
+		case "NODE":
+			return p.Node.String()
+		}
+		return ""
+	}))
+}

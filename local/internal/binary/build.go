@@ -1,0 +1,174 @@
+package binary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/local/internal/process"
+	"devserver.io/devserver/local/internal/progress"
+)
+
+// flags are the same for all programs, so that they share what the compiler caches.
+//
+// Without btrfs and zfs the build needs no headers of these; seccomp is what runc
+// refuses containers without, and needs libseccomp's. The versions are what
+// Kubernetes' own build would put in: programs report them, and kubelet and API
+// server compare them.
+var flags = []string{
+	"-trimpath", "-buildvcs=false", "-tags=no_btrfs,no_zfs,seccomp",
+	"-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=" + kubernetesVersion +
+		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37" +
+		" -X helm.sh/helm/v4/internal/version.version=" + helmVersion,
+}
+
+// The versions are go.mod's; a test compares.
+const (
+	kubernetesVersion = "v1.37.2"
+	helmVersion       = "v4.3.1"
+)
+
+// Cache is where programs are kept.
+type Cache struct {
+	// Dir is the cache's folder; Module the folder of this module's go.mod.
+	Dir, Module string
+	Reporter    *progress.Reporter
+}
+
+// Ensure builds what is missing of the targets and returns a folder that holds
+// all of their programs under their names.
+func (c Cache) Ensure(ctx context.Context, targets []Target) (string, error) {
+	keys, err := c.keys(ctx, targets)
+	if err != nil {
+		return "", err
+	}
+	missing := c.missing(targets, keys)
+	if len(missing) > 0 {
+		release, err := c.lock(ctx)
+		if err != nil {
+			return "", err
+		}
+		defer release()
+		// Another command may have built them while this one waited.
+		for _, t := range c.missing(targets, keys) {
+			if err := c.build(ctx, t, c.path(t, keys)); err != nil {
+				return "", err
+			}
+		}
+	}
+	return c.folder(targets, keys)
+}
+
+func (c Cache) keys(ctx context.Context, targets []Target) (map[string]string, error) {
+	compiler, err := c.compiler(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]string{}
+	for _, t := range targets {
+		if keys[t.Name], err = t.key(c.Module, compiler); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+func (c Cache) path(t Target, keys map[string]string) string {
+	return filepath.Join(c.Dir, "build", t.Name+"-"+keys[t.Name], t.Name)
+}
+
+func (c Cache) missing(targets []Target, keys map[string]string) []Target {
+	var missing []Target
+	for _, t := range targets {
+		if _, err := os.Stat(c.path(t, keys)); err != nil {
+			missing = append(missing, t)
+		}
+	}
+	return missing
+}
+
+func (c Cache) compiler(ctx context.Context) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "env", "GOVERSION")
+	cmd.Dir = c.Module
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("ask the Go compiler for its version (is go installed and in PATH?): %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// build compiles one program and puts it in place when it is complete.
+func (c Cache) build(ctx context.Context, t Target, path string) error {
+	log := filepath.Join(c.Dir, "log", "build-"+t.Name+".log")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(log), 0o755), os.MkdirAll(filepath.Dir(path), 0o755)); err != nil {
+		return fmt.Errorf("make a folder in the cache: %w", err)
+	}
+	step := c.Reporter.Start("build " + t.Name)
+	err := GoBuild(ctx, step, Build{Dir: c.Module, Package: t.Package, Flags: flags, Env: []string{"CGO_ENABLED=1"}, Out: path + ".new", Log: log})
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	step.End(err)
+	if err != nil {
+		return fmt.Errorf("build %s: %w; its log is %s and ends with:\n%s", t.Name, err, log, process.Tail(log, 15))
+	}
+	return nil
+}
+
+// folder makes a folder of links to the programs, one per combination of keys.
+func (c Cache) folder(targets []Target, keys map[string]string) (string, error) {
+	name := ""
+	for _, t := range targets {
+		name += t.Name + keys[t.Name] + " "
+	}
+	dir := filepath.Join(c.Dir, "bin", digest(name))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the folder of programs: %w", err)
+	}
+	for _, t := range targets {
+		for _, program := range t.names() {
+			link := filepath.Join(dir, program)
+			if old, err := os.Readlink(link); err == nil && old == c.path(t, keys) {
+				continue
+			}
+			if err := os.Symlink(c.path(t, keys), link); err != nil && !errors.Is(err, os.ErrExist) {
+				return "", fmt.Errorf("link %s: %w", program, err)
+			}
+		}
+	}
+	return dir, nil
+}
+
+// lock lets one command at a time build: two would only compile the same twice.
+func (c Cache) lock(ctx context.Context) (func(), error) {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the cache: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(c.Dir, "build.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open the cache's lock: %w", err)
+	}
+	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		return func() { file.Close() }, nil
+	}
+	step := c.Reporter.Start("wait for another command's build")
+	locked := make(chan error, 1)
+	go func() { locked <- unix.Flock(int(file.Fd()), unix.LOCK_EX) }()
+	select {
+	case err = <-locked:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	step.End(err)
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("wait for the cache's lock: %w", err)
+	}
+	return func() { file.Close() }, nil
+}

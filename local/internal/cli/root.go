@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"devserver.io/devserver/local/internal/cluster"
+	"devserver.io/devserver/local/internal/progress"
+)
+
+// New is the command local with all its verbs.
+func New() *cobra.Command {
+	env := &environment{}
+	var name, root string
+	var verbose bool
+	command := &cobra.Command{
+		Use:           "local",
+		Short:         "A real one-node Kubernetes on this machine, built from source",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) (err error) {
+			if env.cluster, err = cluster.New(name); err != nil {
+				return err
+			}
+			if env.cache, err = cacheDir(); err != nil {
+				return err
+			}
+			if env.root = root; root == "" {
+				if env.root, err = findRoot(); err != nil {
+					return err
+				}
+			}
+			env.reporter = progress.New(os.Stderr)
+			env.reporter.Verbose = verbose
+			return nil
+		},
+		PersistentPostRun: func(*cobra.Command, []string) { env.reporter.Close() },
+	}
+	flags := command.PersistentFlags()
+	flags.StringVar(&name, "cluster", valueOr(os.Getenv("CLUSTER"), "devserver"), "name of the cluster (environment: CLUSTER)")
+	flags.StringVar(&root, "root", "", "folder of the checkout (default: found upwards from here)")
+	flags.BoolVarP(&verbose, "verbose", "v", false, "show steps that take no time, too")
+	command.AddCommand(upCommand(env), downCommand(env), kubeconfigCommand(env), loadCommand(env), statusCommand(env), binariesCommand(env))
+	return command
+}
+
+func valueOr(value, other string) string {
+	if value == "" {
+		return other
+	}
+	return value
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"devserver.io/devserver/local/internal/binary"
+	"devserver.io/devserver/local/internal/debian"
+	"devserver.io/devserver/local/internal/node"
+)
+
+func downCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Remove the cluster and everything that belongs to it; programs and images stay cached",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := needRoot(); err != nil {
+				return err
+			}
+			existed := env.cluster.Exists()
+			step := env.reporter.Start("remove cluster " + env.cluster.Name)
+			err := node.Down(cmd.Context(), env.cluster)
+			step.End(err)
+			if err != nil {
+				return fmt.Errorf("take cluster %s down: %w", env.cluster.Name, err)
+			}
+			if existed {
+				env.reporter.Say("Cluster %s is down", env.cluster.Name)
+			} else {
+				env.reporter.Say("There is no cluster %s", env.cluster.Name)
+			}
+			return nil
+		},
+	}
+}
+
+func kubeconfigCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Print the path of the administrator's kubeconfig",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Stat(env.cluster.Kubeconfig()); err != nil {
+				return fmt.Errorf("there is no cluster %q: `local up` makes it", env.cluster.Name)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), env.cluster.Kubeconfig())
+			return nil
+		},
+	}
+}
+
+func loadCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "load ARCHIVE...",
+		Short: "Load images into the cluster from archives (docker save, or OCI layouts in tar files)",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			binaries, err := env.connected(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, archive := range args {
+				step := env.reporter.Start("load " + archive)
+				out, err := env.store(binaries).Import(cmd.Context(), archive)
+				step.End(err)
+				if err != nil {
+					return fmt.Errorf("load %s: %w", archive, err)
+				}
+				fmt.Fprint(cmd.OutOrStdout(), out)
+			}
+			return nil
+		},
+	}
+}
+
+// connected makes sure that there is a cluster to work on.
+func (e *environment) connected(ctx context.Context) (binaries string, err error) {
+	if err := needRoot(); err != nil {
+		return "", err
+	}
+	if _, _, err := node.Connect(ctx, e.cluster); err != nil {
+		return "", err
+	}
+	return e.binaries().Ensure(ctx, binary.Targets)
+}
+
+func statusCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show which parts run, and where their logs are",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, plan, err := node.Connect(cmd.Context(), env.cluster)
+			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "PART\tPROCESS\tLOG")
+			for _, p := range node.Status(env.cluster) {
+				state := "not running"
+				if p.Pid != 0 {
+					state = fmt.Sprint(p.Pid)
+				}
+				fmt.Fprintf(table, "%s\t%s\t%s\n", p.Name, state, p.Log)
+			}
+			if err != nil {
+				return err
+			}
+			if err := table.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "\nNode address %s, pods %s, kubeconfig %s\n", plan.Node, plan.Pods, env.cluster.Kubeconfig())
+			return nil
+		},
+	}
+}
+
+func binariesCommand(env *environment) *cobra.Command {
+	var only []string
+	command := &cobra.Command{
+		Use:   "binaries",
+		Short: "Print the folder with etcd, kube-apiserver, kubectl, helm and the rest, building what is missing",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			targets, err := binary.Select(only)
+			if err != nil {
+				return err
+			}
+			if os.Geteuid() == 0 {
+				if err := debian.Ensure(cmd.Context(), env.reporter, env.cache+"/log/apt.log", debian.Build...); err != nil {
+					return err
+				}
+			}
+			dir, err := env.binaries().Ensure(cmd.Context(), targets)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), dir)
+			return nil
+		},
+	}
+	command.Flags().StringSliceVar(&only, "only", nil, "just these programs, such as kube-apiserver,etcd,kubectl")
+	return command
+}

@@ -1,0 +1,87 @@
+// Package cluster says where a local cluster keeps its things. Everything that
+// belongs to one cluster carries its name or lies below one of its two folders,
+// so that several can live side by side and each can be removed without residue.
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+const (
+	// stateRoot survives a reboot; runRoot need not.
+	//
+	// Neither may lie in a home: a pod with a user namespace reaches its files
+	// with a uid of its own, for which every folder above must be passable, and
+	// /root is not.
+	stateRoot = "/var/lib/devserver"
+	runRoot   = "/run/devserver"
+)
+
+// The longest path made of a name is a shim's socket, /run/devserver/NAME/s/HASH,
+// and socket paths end at 107 bytes.
+var validName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$`)
+
+// Cluster names one local cluster. Its methods only compute: nothing is created.
+type Cluster struct {
+	Name string
+}
+
+// New checks the name.
+func New(name string) (Cluster, error) {
+	if !validName.MatchString(name) {
+		return Cluster{}, fmt.Errorf("%q is no name for a cluster: use 1 to 20 lower-case letters, digits and dashes, starting with a letter", name)
+	}
+	return Cluster{Name: name}, nil
+}
+
+// State is a path in the folder that holds what must survive a reboot.
+func (c Cluster) State(elem ...string) string {
+	return filepath.Join(append([]string{stateRoot, c.Name}, elem...)...)
+}
+
+// Run is a path in the folder for sockets, process ids and mounts.
+func (c Cluster) Run(elem ...string) string {
+	return filepath.Join(append([]string{runRoot, c.Name}, elem...)...)
+}
+
+// Log is the log file of one part.
+func (c Cluster) Log(part string) string { return c.State("log", part+".log") }
+
+// Kubeconfig is the administrator's: address, CA and client certificate.
+func (c Cluster) Kubeconfig() string { return c.State("kubeconfig") }
+
+// Scope names what lives in a name space of the whole machine: the network
+// namespace and the control group.
+func (c Cluster) Scope() string { return "devserver-" + c.Name }
+
+// Exists says whether anything of the cluster is there, working or not.
+func (c Cluster) Exists() bool {
+	for _, dir := range []string{c.State(), c.Run()} {
+		if _, err := os.Stat(dir); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Names lists the clusters that have a state folder.
+func Names() ([]string, error) {
+	entries, err := os.ReadDir(stateRoot)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the clusters: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if entry.IsDir() && validName.MatchString(entry.Name()) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}

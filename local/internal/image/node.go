@@ -1,0 +1,71 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// Node is the image store of a local cluster's containerd.
+type Node struct {
+	// Socket is containerd's; Ctr the path of its client.
+	Socket, Ctr string
+	// Records is a folder that remembers what was loaded.
+	Records string
+}
+
+// Import loads an image archive (docker save, or an OCI layout in a tar file).
+func (n Node) Import(ctx context.Context, archive string) (string, error) {
+	return n.run(ctx, "images", "import", "--platform=linux/"+runtime.GOARCH, archive)
+}
+
+// List is what ctr says about the images.
+func (n Node) List(ctx context.Context) (string, error) {
+	return n.run(ctx, "images", "list", "--quiet")
+}
+
+// Ensure loads an image, unless this very content was loaded under this name
+// before. changed says that it was loaded.
+func (n Node) Ensure(ctx context.Context, ref string, image v1.Image) (changed bool, err error) {
+	id, err := image.ConfigName()
+	if err != nil {
+		return false, fmt.Errorf("compute the id of %s: %w", ref, err)
+	}
+	record := filepath.Join(n.Records, strings.NewReplacer("/", "_", ":", "_").Replace(ref))
+	if old, err := os.ReadFile(record); err == nil && string(old) == id.String() {
+		return false, nil
+	}
+	tag, err := name.NewTag(ref)
+	if err != nil {
+		return false, err
+	}
+	if err := os.MkdirAll(n.Records, 0o700); err != nil {
+		return false, err
+	}
+	archive := record + ".tar"
+	defer os.Remove(archive)
+	if err := tarball.WriteToFile(archive, tag, image); err != nil {
+		return false, fmt.Errorf("write the archive of %s: %w", ref, err)
+	}
+	if _, err := n.Import(ctx, archive); err != nil {
+		return false, fmt.Errorf("load %s: %w", ref, err)
+	}
+	return true, os.WriteFile(record, []byte(id.String()), 0o600)
+}
+
+func (n Node) run(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, n.Ctr, append([]string{"--address", n.Socket, "--namespace", "k8s.io"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return string(out), nil
+}

@@ -1,0 +1,50 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+
+	"sigs.k8s.io/yaml"
+)
+
+// kinds maps the kinds that the local cluster needs to their place in the API.
+var kinds = map[string]struct {
+	prefix     string
+	namespaced bool
+	resource   string
+}{
+	"Namespace":          {"/api/v1", false, "namespaces"},
+	"Service":            {"/api/v1", true, "services"},
+	"EndpointSlice":      {"/apis/discovery.k8s.io/v1", true, "endpointslices"},
+	"ClusterRole":        {"/apis/rbac.authorization.k8s.io/v1", false, "clusterroles"},
+	"ClusterRoleBinding": {"/apis/rbac.authorization.k8s.io/v1", false, "clusterrolebindings"},
+	"StorageClass":       {"/apis/storage.k8s.io/v1", false, "storageclasses"},
+}
+
+// Apply applies every document of a manifest, server-side.
+func (c *Client) Apply(ctx context.Context, manifest []byte) error {
+	for document := range bytes.SplitSeq(manifest, []byte("\n---\n")) {
+		var object struct {
+			Kind     string
+			Metadata struct{ Name, Namespace string }
+		}
+		if err := yaml.Unmarshal(document, &object); err != nil {
+			return fmt.Errorf("read a manifest: %w", err)
+		}
+		kind, ok := kinds[object.Kind]
+		if !ok {
+			return fmt.Errorf("cannot apply objects of kind %q", object.Kind)
+		}
+		path := kind.prefix
+		if kind.namespaced {
+			path += "/namespaces/" + object.Metadata.Namespace
+		}
+		path += "/" + kind.resource + "/" + object.Metadata.Name + "?fieldManager=devserver-local&force=true"
+		if _, err := c.call(ctx, http.MethodPatch, path, "application/apply-patch+yaml", document); err != nil {
+			return fmt.Errorf("apply %s %s: %w", object.Kind, object.Metadata.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+// Package kube talks to a cluster's API server as its administrator, with the few
+// calls that bringing a cluster up takes. It speaks plain HTTPS: client-go would
+// make this command as heavy to build as the cluster itself.
+package kube
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Client calls one cluster's API server.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+// StatusError is an answer other than success.
+type StatusError struct {
+	Code    int
+	Message string
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the API server says %d: %s", e.Code, e.Message)
+}
+
+// New connects with the administrator's certificate from the folder pki.
+func New(pki string, node netip.Addr) (*Client, error) {
+	cert, err := tls.LoadX509KeyPair(filepath.Join(pki, "admin.crt"), filepath.Join(pki, "admin.key"))
+	if err != nil {
+		return nil, fmt.Errorf("read the administrator's certificate: %w", err)
+	}
+	ca, err := os.ReadFile(filepath.Join(pki, "ca.crt"))
+	if err != nil {
+		return nil, fmt.Errorf("read the cluster's authority: %w", err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	return &Client{
+		base: "https://" + netip.AddrPortFrom(node, 6443).String(),
+		http: &http.Client{
+			Timeout: 10 * time.Second,
+			// No Proxy: the node is never behind one.
+			Transport: &http.Transport{
+				TLSClientConfig:   &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13},
+				ForceAttemptHTTP2: true,
+			},
+		},
+	}, nil
+}
+
+// Ready says whether the API server is up, or why not.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.call(ctx, http.MethodGet, "/readyz", "", nil)
+	return err
+}
+
+// Get reads an object at an API path into out.
+func (c *Client) Get(ctx context.Context, path string, out any) error {
+	data, err := c.call(ctx, http.MethodGet, path, "", nil)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return fmt.Errorf("read the answer for %s: %w", path, err)
+	}
+	return nil
+}
+
+// Patch merges a document into the object at an API path.
+func (c *Client) Patch(ctx context.Context, path string, document any) error {
+	body, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
+	_, err = c.call(ctx, http.MethodPatch, path, "application/merge-patch+json", body)
+	return err
+}
+
+func (c *Client) call(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", "devserver-local")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("call the API server: %w", err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the API server's answer: %w", err)
+	}
+	if response.StatusCode >= 300 {
+		var status struct{ Message string }
+		if json.Unmarshal(data, &status) != nil || status.Message == "" {
+			status.Message = string(data)
+		}
+		return nil, &StatusError{Code: response.StatusCode, Message: status.Message}
+	}
+	return data, nil
+}
+
+// Missing says that the error is about an object that is not there.
+func Missing(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Code == http.StatusNotFound
+}

@@ -1,0 +1,181 @@
+package network
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"devserver.io/devserver/local/internal/cluster"
+)
+
+// Namespace is the file by which the cluster's network namespace is entered.
+func Namespace(c cluster.Cluster) string { return filepath.Join("/run/netns", c.Scope()) }
+
+// device is the host's end of the cable. Interface names end at 15 bytes, so it
+// carries the slot in place of the name.
+func (p Plan) device() string { return fmt.Sprintf("devserver%d", p.Slot) }
+
+// Load reads the plan that the cluster was made with.
+func Load(c cluster.Cluster) (Plan, error) {
+	data, err := os.ReadFile(c.State("network.json"))
+	if err != nil {
+		return Plan{}, err
+	}
+	var s saved
+	if err := json.Unmarshal(data, &s); err != nil {
+		return Plan{}, fmt.Errorf("read %s: %w", c.State("network.json"), err)
+	}
+	plan := NewPlan(s.Slot)
+	plan.Routed = s.Routed
+	return plan, nil
+}
+
+// saved is what must be remembered of a plan.
+type saved struct {
+	Slot   int
+	Routed bool
+}
+
+// Choose returns the cluster's plan, picking one if it has none yet.
+func Choose(ctx context.Context, c cluster.Cluster) (Plan, error) {
+	plan, err := Load(c)
+	if err == nil || !errors.Is(err, os.ErrNotExist) {
+		return plan, err
+	}
+	release, err := cluster.LockAll(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer release()
+	names, err := cluster.Names()
+	if err != nil {
+		return Plan{}, err
+	}
+	var used []int
+	for _, name := range names {
+		// One that has no plan yet waits for the lock held here.
+		if other, err := Load(cluster.Cluster{Name: name}); err == nil {
+			used = append(used, other.Slot)
+		}
+	}
+	machine, err := machinePrefixes(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	if plan, err = Pick(used, machine); err != nil {
+		return Plan{}, err
+	}
+	data, err := json.Marshal(saved{Slot: plan.Slot, Routed: plan.Routed})
+	if err != nil {
+		return Plan{}, err
+	}
+	return plan, os.WriteFile(c.State("network.json"), data, 0o600)
+}
+
+// Ensure makes the network namespace, the cable and the routes, where they are missing.
+func Ensure(ctx context.Context, c cluster.Cluster, p Plan) error {
+	if !entered(Namespace(c)) {
+		// Left behind by a crash, or by a reboot where /run is on disk: a plain file.
+		_ = os.Remove(Namespace(c))
+		if err := ip(ctx, "netns", "add", c.Scope()); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join("/sys/class/net", p.device())); err == nil {
+		return nil
+	}
+	steps := [][]string{
+		{"-n", c.Scope(), "link", "set", "lo", "up"},
+		{"link", "add", p.device(), "type", "veth", "peer", "name", "eth0", "netns", c.Scope()},
+		{"-n", c.Scope(), "addr", "add", p.Node.String() + "/30", "dev", "eth0"},
+		{"-n", c.Scope(), "link", "set", "eth0", "up"},
+		// Packets to anywhere else must fail at once, not after a time-out:
+		// nothing forwards them.
+		{"-n", c.Scope(), "route", "replace", "unreachable", "default"},
+		{"addr", "add", p.Host.String() + "/30", "dev", p.device()},
+		{"link", "set", p.device(), "up"},
+	}
+	if p.Routed {
+		// Lets an operator that runs outside the cluster reach pods. The route
+		// hangs on the cable and goes with it.
+		steps = append(steps, []string{"route", "replace", p.Block.String(), "via", p.Node.String(), "dev", p.device()})
+	}
+	for _, step := range steps {
+		if err := ip(ctx, step...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Remove takes the cable and the namespace away. It tolerates that either is missing.
+func Remove(ctx context.Context, c cluster.Cluster) error {
+	// The namespace ends only with its last process and mount, but the cable must
+	// go now, for its addresses may be given to the next cluster.
+	if plan, err := Load(c); err == nil {
+		if _, err := os.Stat(filepath.Join("/sys/class/net", plan.device())); err == nil {
+			if err := ip(ctx, "link", "delete", plan.device()); err != nil {
+				return err
+			}
+		}
+	}
+	if entered(Namespace(c)) {
+		return ip(ctx, "netns", "delete", c.Scope())
+	}
+	if err := os.Remove(Namespace(c)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the network namespace: %w", err)
+	}
+	return nil
+}
+
+// machinePrefixes lists what the machine's addresses and routes cover, except
+// for default routes, which cover everything.
+func machinePrefixes(ctx context.Context) ([]netip.Prefix, error) {
+	var found []netip.Prefix
+	for _, args := range [][]string{{"-4", "-json", "route", "show", "table", "all"}, {"-4", "-json", "addr", "show"}} {
+		out, err := exec.CommandContext(ctx, "ip", args...).Output()
+		if err != nil {
+			return nil, fmt.Errorf("run ip %s: %w", strings.Join(args, " "), err)
+		}
+		var rows []struct {
+			Destination string `json:"dst"`
+			Addresses   []struct {
+				Local  string `json:"local"`
+				Length int    `json:"prefixlen"`
+			} `json:"addr_info"`
+		}
+		if err := json.Unmarshal(out, &rows); err != nil {
+			return nil, fmt.Errorf("read the output of ip %s: %w", strings.Join(args, " "), err)
+		}
+		for _, row := range rows {
+			found = appendPrefix(found, row.Destination)
+			for _, a := range row.Addresses {
+				found = appendPrefix(found, fmt.Sprintf("%s/%d", a.Local, a.Length))
+			}
+		}
+	}
+	return found, nil
+}
+
+func appendPrefix(list []netip.Prefix, s string) []netip.Prefix {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return append(list, netip.PrefixFrom(a, a.BitLen()))
+	}
+	if p, err := netip.ParsePrefix(s); err == nil && p.Bits() > 0 {
+		return append(list, p.Masked())
+	}
+	return list
+}
+
+func ip(ctx context.Context, args ...string) error {
+	if out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+// Package node brings the one node of a cluster up and down. Up starts what does
+// not run and leaves alone what does; down needs no more than the cluster's name.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"devserver.io/devserver/local/internal/cgroup"
+	"devserver.io/devserver/local/internal/cluster"
+	"devserver.io/devserver/local/internal/kube"
+	"devserver.io/devserver/local/internal/namespace"
+	"devserver.io/devserver/local/internal/network"
+	"devserver.io/devserver/local/internal/part"
+	"devserver.io/devserver/local/internal/pki"
+	"devserver.io/devserver/local/internal/process"
+	"devserver.io/devserver/local/internal/progress"
+)
+
+// Node is a cluster's node on the way up.
+type Node struct {
+	Cluster  cluster.Cluster
+	Plan     network.Plan
+	Client   *kube.Client
+	reporter *progress.Reporter
+	group    cgroup.Group
+	specs    []process.Spec
+	// ended gets the failure of a part that ends while this command runs.
+	ended chan error
+	// born is when this command started the kubelet, if it did.
+	born time.Time
+}
+
+// Prepare makes all that the parts need before they start: addresses, namespaces,
+// control groups, certificates, configuration. Nothing runs yet.
+func Prepare(ctx context.Context, c cluster.Cluster, binaries string, r *progress.Reporter) (*Node, error) {
+	if err := errors.Join(os.MkdirAll(c.State("log"), 0o711), os.MkdirAll(c.Run("s"), 0o711), os.MkdirAll(c.State("volumes"), 0o711)); err != nil {
+		return nil, fmt.Errorf("make the cluster's folders: %w", err)
+	}
+	plan, err := network.Choose(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := network.Ensure(ctx, c, plan); err != nil {
+		return nil, fmt.Errorf("make the node's network: %w", err)
+	}
+	if err := namespace.Ensure(c); err != nil {
+		return nil, err
+	}
+	if err := namespace.Enter(c, network.Namespace(c), network.Settings); err != nil {
+		return nil, err
+	}
+	group, err := cgroup.Open(c.Scope())
+	if err != nil {
+		return nil, err
+	}
+	if err := group.Ensure(); err != nil {
+		return nil, err
+	}
+	layout := pki.Layout{Dir: c.State("pki"), NodeName: c.Name, Node: plan.Node, API: plan.API()}
+	if err := layout.Ensure(c.Kubeconfig()); err != nil {
+		return nil, fmt.Errorf("make certificates: %w", err)
+	}
+	specs, err := part.Specs(part.Setting{Cluster: c, Plan: plan, Binaries: binaries, CgroupRoot: group.Path(), Unified: group.Unified()})
+	if err != nil {
+		return nil, err
+	}
+	client, err := kube.New(c.State("pki"), plan.Node)
+	if err != nil {
+		return nil, err
+	}
+	return &Node{Cluster: c, Plan: plan, Client: client, reporter: r, group: group, specs: specs, ended: make(chan error, len(specs))}, nil
+}
+
+// start starts those of the named parts that do not run as they should.
+func (n *Node) start(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		for _, spec := range n.specs {
+			if spec.Name != name {
+				continue
+			}
+			if err := n.startOne(ctx, spec); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (n *Node) startOne(ctx context.Context, spec process.Spec) error {
+	running, same := spec.Current()
+	if running && same {
+		return nil
+	}
+	if running {
+		n.reporter.Say("Restarting %s: its program or settings have changed", spec.Name)
+		if err := process.Stop(ctx, spec.PidFile, 20*time.Second); err != nil {
+			return fmt.Errorf("stop %s: %w", spec.Name, err)
+		}
+	}
+	if spec.Name == "kubelet" {
+		n.born = time.Now()
+	}
+	var ended <-chan error
+	err := namespace.Enter(n.Cluster, network.Namespace(n.Cluster), func() (err error) {
+		ended, err = n.launch(spec)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	go func() {
+		err := <-ended
+		n.ended <- fmt.Errorf("%s ended (%w); its log is %s and ends with:\n%s", spec.Name, err, spec.Log, process.Tail(spec.Log, 10))
+	}()
+	return nil
+}
+
+// launch runs in a thread of the node's namespaces and gives birth in its group.
+func (n *Node) launch(spec process.Spec) (<-chan error, error) {
+	if !n.group.Unified() {
+		if err := n.group.JoinThread(); err != nil {
+			return nil, fmt.Errorf("enter the node's control group: %w", err)
+		}
+		return process.Start(spec, nil)
+	}
+	dir, err := n.group.Node()
+	if err != nil {
+		return nil, fmt.Errorf("open the node's control group: %w", err)
+	}
+	defer dir.Close()
+	return process.Start(spec, &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())})
+}
+
+// Down ends everything of the cluster and removes every trace, in an order that
+// can be cut off anywhere and taken up again.
+func Down(ctx context.Context, c cluster.Cluster) error {
+	release, err := c.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	group, err := cgroup.Open(c.Scope())
+	if err != nil {
+		return err
+	}
+	if err := group.Remove(ctx); err != nil {
+		return fmt.Errorf("end the cluster's processes: %w", err)
+	}
+	if err := network.Remove(ctx, c); err != nil {
+		return err
+	}
+	if err := namespace.Remove(c); err != nil {
+		return err
+	}
+	// Removing files through a mount would remove somebody's real ones.
+	for _, dir := range []string{c.Run(), c.State()} {
+		if err := namespace.UnmountBelow(dir); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove %s: %w", dir, err)
+		}
+	}
+	cluster.Prune()
+	if names, err := cluster.Names(); err == nil && len(names) == 0 {
+		namespace.Prune()
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package pki
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Names of the authorities' files.
+const (
+	ClusterCA = "ca"
+	EtcdCA    = "etcd-ca"
+	FrontCA   = "front-proxy-ca"
+)
+
+// Layout is what the certificates of one cluster have to say.
+type Layout struct {
+	// Dir is where they go.
+	Dir string
+	// NodeName and Node are the node's name and address; API is the address of
+	// the Service "kubernetes".
+	NodeName  string
+	Node, API netip.Addr
+}
+
+// Clients maps the name of a part to the user that its client certificate makes it.
+func (l Layout) clients() map[string]Identity {
+	return map[string]Identity{
+		"admin":                   {User: "admin", Groups: []string{"system:masters"}},
+		"kubelet":                 {User: "system:node:" + l.NodeName, Groups: []string{"system:nodes"}},
+		"kube-controller-manager": {User: "system:kube-controller-manager"},
+		"kube-scheduler":          {User: "system:kube-scheduler"},
+		"kube-proxy":              {User: "system:kube-proxy"},
+		"coredns":                 {User: "system:coredns"},
+		"local-provisioner":       {User: "system:local-provisioner"},
+		"apiserver-kubelet":       {User: "kube-apiserver-kubelet-client"},
+	}
+}
+
+// Ensure makes what is missing of the cluster's authorities, certificates and kubeconfigs.
+func (l Layout) Ensure(adminKubeconfig string) error {
+	ca, err := OpenAuthority(l.Dir, ClusterCA)
+	if err != nil {
+		return err
+	}
+	for name, id := range l.clients() {
+		if err := ca.Issue(l.Dir, name, id); err != nil {
+			return err
+		}
+	}
+	servers := map[string]Identity{
+		"apiserver": {User: "kube-apiserver", Hosts: []string{
+			"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+			"localhost", "127.0.0.1", l.Node.String(), l.API.String(),
+		}},
+		"kubelet-server": {User: "system:node:" + l.NodeName, Groups: []string{"system:nodes"}, Hosts: []string{l.NodeName, l.Node.String()}},
+	}
+	for name, id := range servers {
+		if err := ca.Issue(l.Dir, name, id); err != nil {
+			return err
+		}
+	}
+	if err := l.others(); err != nil {
+		return err
+	}
+	for name := range l.clients() {
+		path := filepath.Join(l.Dir, name+".kubeconfig")
+		if name == "admin" {
+			path = adminKubeconfig
+		}
+		if err := l.kubeconfig(path, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// others are the authorities that must not vouch for users of the cluster.
+func (l Layout) others() error {
+	etcd, err := OpenAuthority(l.Dir, EtcdCA)
+	if err != nil {
+		return err
+	}
+	if err := etcd.Issue(l.Dir, "etcd", Identity{User: "etcd", Hosts: []string{"localhost", "127.0.0.1"}}); err != nil {
+		return err
+	}
+	if err := etcd.Issue(l.Dir, "etcd-client", Identity{User: "kube-apiserver"}); err != nil {
+		return err
+	}
+	front, err := OpenAuthority(l.Dir, FrontCA)
+	if err != nil {
+		return err
+	}
+	if err := front.Issue(l.Dir, "front-proxy", Identity{User: "front-proxy-client"}); err != nil {
+		return err
+	}
+	return SigningKey(l.Dir, "service-account")
+}
+
+// kubeconfig writes a file that holds all it needs to connect.
+func (l Layout) kubeconfig(path, user string) error {
+	embed := func(file string) (string, error) {
+		data, err := os.ReadFile(filepath.Join(l.Dir, file))
+		return base64.StdEncoding.EncodeToString(data), err
+	}
+	ca, err := embed(ClusterCA + ".crt")
+	if err != nil {
+		return fmt.Errorf("read the cluster's authority: %w", err)
+	}
+	cert, err := embed(user + ".crt")
+	if err != nil {
+		return fmt.Errorf("read the certificate of %s: %w", user, err)
+	}
+	key, err := embed(user + ".key")
+	if err != nil {
+		return fmt.Errorf("read the key of %s: %w", user, err)
+	}
+	text := strings.NewReplacer("SERVER", "https://"+l.Node.String()+":6443", "NAME", l.NodeName, "CA", ca, "CERT", cert, "KEY", key, "USER", user).Replace(`apiVersion: v1
+kind: Config
+current-context: NAME
+contexts:
+- name: NAME
+  context: {cluster: NAME, user: USER}
+clusters:
+- name: NAME
+  cluster:
+    server: SERVER
+    certificate-authority-data: CA
+users:
+- name: USER
+  user:
+    client-certificate-data: CERT
+    client-key-data: KEY
+`)
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write the kubeconfig of %s: %w", user, err)
+	}
+	return os.Rename(path+".new", path)
+}
