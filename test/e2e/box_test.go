@@ -178,3 +178,7 @@ func (s *site) line(r io.Reader) string {
 		line = append(line, one[0])
 	}
 }
+
+func restartPending(d *v1.DevServer) bool {
+	return meta.IsStatusConditionTrue(d.Status.Conditions, v1.ConditionRestartPending)
+}

@@ -54,9 +54,14 @@ func slowHandshakes(b *box) {
 func sharedConnection(b *box) {
 	shared := b.master()
 	install := b.client.Command(b.bounded(), append(shared, "-T"), "bash")
-	install.Stdin = strings.NewReader(`mkdir -p ~/.server && cd ~/.server && echo served > index.html
-nohup python3 -u -m http.server --bind 127.0.0.1 0 > log 2>&1 < /dev/null &
-tail -f log --pid=$! | grep -m1 -o 'port [0-9]*'
+	install.Stdin = strings.NewReader(`mkdir -p ~/.server && cd ~/.server && echo served > index.html && mkfifo port
+nohup python3 -c '
+import http.server as h
+server = h.HTTPServer(("127.0.0.1", 0), h.SimpleHTTPRequestHandler)
+open("port", "w").write("port %d" % server.server_port)
+server.serve_forever()
+# the server' > log 2>&1 < /dev/null &
+cat port
 `)
 	var port string
 	if _, err := fmt.Sscanf(b.must(install), "port %s", &port); err != nil {
@@ -83,5 +88,5 @@ tail -f log --pid=$! | grep -m1 -o 'port [0-9]*'
 		})
 	}
 	wg.Wait()
-	b.sh("pkill -f http.server")
+	b.sh("pkill -f '[#] the server'")
 }

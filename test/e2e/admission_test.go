@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	v1 "devserver.io/devserver/api/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// refusal is an edit that makes a good DevServer a bad one, and words of the
+// one sentence that the API server answers with.
+type refusal struct {
+	path  string // of the field, "spec.owner"
+	value any    // nil takes it away
+	words string
+}
+
+// TestRefusedAtAdmission: bad input gets one sentence, at once, and nothing is
+// made.
+func TestRefusedAtAdmission(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	key, key2 := s.key.Public, s.newKey("second", "ed25519").Public
+	keyWords := "publicKey must be one public key on one line, as in a .pub file"
+	sizeWords := "persistentHomeSize must be a size from 1Mi to 1Pi"
+	nameWords := "metadata.name must be at most 50 lower-case letters"
+	for name, c := range map[string]refusal{
+		"malformed key":          {"spec.ssh.publicKey", "ssh-ed25519 !!!", keyWords},
+		"key without a type":     {"spec.ssh.publicKey", strings.Fields(key)[1], keyWords},
+		"unknown type":           {"spec.ssh.publicKey", "ssh-dss AAAAB3NzaC1kc3M=", keyWords},
+		"two lines":              {"spec.ssh.publicKey", key + "\n" + key2, keyWords},
+		"trailing carriage":      {"spec.ssh.publicKey", key + "\r", keyWords},
+		"options":                {"spec.ssh.publicKey", `command="/bin/sh" ` + key, keyWords},
+		"option without a value": {"spec.ssh.publicKey", "no-pty " + key, keyWords},
+		"private key":            {"spec.ssh.publicKey", "-----BEGIN OPENSSH PRIVATE KEY-----", keyWords},
+		"no key":                 {"spec.ssh.publicKey", nil, "ssh needs a publicKey"},
+		"bad further key":        {"spec.ssh.publicKeys", []any{"nonsense"}, "each of publicKeys must be one public key on one line"},
+		"size without sense":     {"spec.persistentHomeSize", "large", sizeWords},
+		"size of zero":           {"spec.persistentHomeSize", "0", sizeWords},
+		"negative size":          {"spec.persistentHomeSize", "-1Gi", sizeWords},
+		"size Go cannot decode":  {"spec.persistentHomeSize", "1e5.5", sizeWords},
+		"huge size":              {"spec.persistentHomeSize", "5000Pi", sizeWords},
+		"long name":              {"metadata.name", strings.Repeat("x", 51), nameWords},
+		"digit first":            {"metadata.name", "1box", nameWords},
+		"dots":                   {"metadata.name", "my.box", nameWords},
+		"no owner":               {"spec.owner", nil, "spec.owner"},
+		"owner with a space":     {"spec.owner", "two words", "owner must be printable ASCII characters without spaces"},
+		"type of Service":        {"spec.ssh.service", map[string]any{"type": "Ingress"}, `Unsupported value: "Ingress"`},
+		"env without a name":     {"spec.env", []any{map[string]any{"name": "1X", "value": "y"}}, "spec.env[0].name"},
+	} {
+		s.sub(strings.ReplaceAll(name, " ", "-"), func(s *site) { refused(s, c) })
+	}
+	s.Cleanup(func() {
+		var list v1.DevServerList
+		if err := s.c.List(s.bounded(), &list, client.InNamespace(s.ns)); err == nil && len(list.Items) != 0 {
+			s.Errorf("%d DevServers were made", len(list.Items))
+		}
+	})
+}
+
+func refused(s *site, c refusal) {
+	good, err := runtime.DefaultUnstructuredConverter.ToUnstructured(s.devServer("box"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	u := &unstructured.Unstructured{Object: good}
+	u.SetGroupVersionKind(v1.GroupVersion.WithKind("DevServer"))
+	fields := strings.Split(c.path, ".")
+	if c.value == nil {
+		unstructured.RemoveNestedField(u.Object, fields...)
+	} else if err := unstructured.SetNestedField(u.Object, c.value, fields...); err != nil {
+		s.Fatal(err)
+	}
+	err = s.c.Create(s.Context(), u)
+	oneSentence(s, err, c.words)
+	if err == nil {
+		s.delete(u)
+	}
+}
+
+// oneSentence checks that the API server refused an object for exactly one
+// cause, in the given words.
+func oneSentence(s *site, err error, words string) {
+	s.Helper()
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) {
+		s.Errorf("accepted, or refused for another reason: %v", err)
+		return
+	}
+	if !strings.Contains(err.Error(), words) {
+		s.Errorf("%v\ndoes not say %q", err, words)
+	}
+	if causes := status.Status().Details.Causes; len(causes) != 1 {
+		s.Errorf("%d causes, want one sentence: %+v", len(causes), causes)
+	}
+}
+
+// TestRefusedChanges: what cannot be changed is refused, and the box goes on.
+func TestRefusedChanges(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	generation := b.ds.Generation
+	for patch, words := range map[string]string{
+		`{"spec":{"owner":"somebody-else"}}`:        "owner cannot be changed",
+		`{"spec":{"persistentHomeSize":"0"}}`:       "persistentHomeSize must be a size from 1Mi to 1Pi",
+		`{"spec":{"ssh":{"publicKey":"nonsense"}}}`: "publicKey must be one public key on one line",
+	} {
+		err := s.c.Patch(s.Context(), b.ds.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(patch)))
+		if err == nil || !strings.Contains(err.Error(), words) {
+			s.Errorf("%s: %v, want %q", patch, err, words)
+		}
+	}
+	if s.get(b.ds); b.ds.Generation != generation || !meta.IsStatusConditionTrue(b.ds.Status.Conditions, v1.ConditionReady) {
+		s.Error("a refused change had an effect")
+	}
+}
+
+// TestRefusedFlavors: likewise for the sizes that an admin offers.
+func TestRefusedFlavors(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for name, c := range map[string]struct{ patch, words string }{
+		"negative":      {`{"spec":{"resources":{"requests":{"memory":"-1Gi"}}}}`, "each of resources.requests must be a quantity that is not negative"},
+		"without sense": {`{"spec":{"resources":{"limits":{"cpu":"many"}}}}`, "each of resources.limits must be a quantity that is not negative"},
+	} {
+		flavor := &v1.DevServerFlavor{}
+		flavor.Name = s.flavor
+		err := s.c.Patch(s.Context(), flavor, client.RawPatch("application/merge-patch+json", []byte(c.patch)))
+		if err == nil || !strings.Contains(err.Error(), c.words) {
+			s.Errorf("%s: %v, want %q", name, err, c.words)
+		}
+	}
+}

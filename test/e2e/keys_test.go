@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/test/openssh"
+)
+
+// newKey makes another key pair.
+func (s *site) newKey(name, keyType string) openssh.Key {
+	s.Helper()
+	key, err := openssh.NewKey(s.Context(), s.TempDir(), name, keyType)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return key
+}
+
+// TestKeyTypes: every kind of key that stock OpenSSH makes by itself opens the
+// box, and nobody else's does.
+func TestKeyTypes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.devServer("box")
+	keys := map[string]openssh.Key{}
+	for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
+		keys[kind] = s.newKey(kind, kind)
+		ds.Spec.SSH.PublicKeys = append(ds.Spec.SSH.PublicKeys, keys[kind].Public)
+	}
+	ds.Spec.SSH.PublicKeys = append(ds.Spec.SSH.PublicKeys, s.newKey("ecdsa-521", "ecdsa").Public)
+	b := s.start(ds)
+	for kind, key := range keys {
+		s.login(b.ds, key).want("echo "+kind, kind)
+	}
+	stranger := s.login(b.ds, s.newKey("stranger", "ed25519"))
+	if r := stranger.try("true"); r.Code != 255 {
+		s.Errorf("a stranger's key: %+v", r)
+	}
+	if r := b.try("true", "-l", "root"); r.Code != 255 {
+		s.Errorf("login as root: %+v", r)
+	}
+	// The client checks the host key: under another name's it refuses.
+	if r := b.try("true", "-o", "HostKeyAlias=other."+s.ns); r.Code != 255 {
+		s.Errorf("a host key that nobody knows: %+v", r)
+	}
+}
+
+// TestKeyChange: a new key opens the box without a restart, and the old one no
+// longer does; what is running goes on.
+func TestKeyChange(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	before := b.pod()
+	b.get(before)
+	second := s.newKey("second", "ed25519")
+	other := s.login(b.ds, second)
+	if r := other.try("true"); r.Code != 255 {
+		s.Fatalf("a key that was not given yet: %+v", r)
+	}
+	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.SSH.PublicKey = second.Public })
+	s.eventually("the new key opens the box", func() bool { return other.try("true").Code == 0 })
+	s.eventually("the old key opens the box no longer", func() bool { return b.try("true").Code == 255 })
+	after := b.pod()
+	b.get(after)
+	if after.UID != before.UID || after.Status.ContainerStatuses[0].RestartCount != 0 {
+		s.Error("the change of keys restarted the box")
+	}
+	other.want("whoami", "dev")
+}
+
+// TestCorruptKey: what passes for a key by its looks and is none is a
+// condition, and nothing is made until it is mended.
+func TestCorruptKey(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.devServer("box")
+	ds.Spec.SSH.PublicKey = corruptRSA()
+	s.create(ds)
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonInvalidKey, "publicKey")
+	s.noChildren()
+	edit(s, ds, func(d *v1.DevServer) { d.Spec.SSH.PublicKey = s.key.Public })
+	s.running(ds).want("whoami", "dev")
+}
+
+// corruptRSA is a key whose second number is said to be longer than the rest
+// of it.
+func corruptRSA() string {
+	var body []byte
+	for _, part := range []string{"ssh-rsa", "\x01\x00\x01"} {
+		body = binary.BigEndian.AppendUint32(body, uint32(len(part)))
+		body = append(body, part...)
+	}
+	body = binary.BigEndian.AppendUint32(body, 1<<20)
+	body = append(body, make([]byte, 300)...)
+	return "ssh-rsa " + base64.StdEncoding.EncodeToString(body) + " corrupt@example.com"
+}
+
+// TestLostSecret: a Secret that was deleted or edited by hand comes back with
+// the same host key.
+func TestLostSecret(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	secret := &corev1.Secret{ObjectMeta: s.named("box-ssh")}
+	b.get(secret)
+	want := secret.DeepCopy()
+	s.delete(secret)
+	await(s, secret, "back as it was", func(now *corev1.Secret) bool { return sameData(now, want) && now.UID != want.UID })
+	edit(s, secret, func(x *corev1.Secret) { clear(x.Data) })
+	await(s, secret, "back as it was", func(now *corev1.Secret) bool { return sameData(now, want) })
+	b.want("whoami", "dev")
+}
+
+func sameData(a, b *corev1.Secret) bool {
+	for key, value := range b.Data {
+		if string(a.Data[key]) != string(value) {
+			return false
+		}
+	}
+	return len(a.Data) == len(b.Data)
+}

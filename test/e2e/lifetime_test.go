@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// TestHomeSurvives: a lost pod and a deleted DevServer take nothing of the
+// home along, and clients see the same host.
+func TestHomeSurvives(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	hostKey := b.ds.Status.SSH.HostKey
+
+	b.sh("test -s ~/.bashrc && rm ~/.bashrc") // it came from the image's /etc/skel
+	b.sh("echo work > ~/file; mkdir ~/.ssh; chmod 700 ~/.ssh; ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519; echo x > ~/.profile")
+	before := b.sh(homeState)
+
+	port := b.ds.Status.SSH.Port
+	pod := b.podUID()
+	b.delete(b.pod())
+	b = b.restarted(pod)
+	sameHome(b, "kubectl delete pod", before, hostKey)
+	if b.ds.Status.SSH.Port != port {
+		b.Errorf("the port was %d and is %d", port, b.ds.Status.SSH.Port)
+	}
+
+	s.delete(b.ds)
+	s.awaitGone(b.ds)
+	s.awaitGone(b.pod())
+	b = s.start(s.devServer("box"))
+	sameHome(b, "deleting and creating the DevServer again", before, hostKey)
+}
+
+// homeState is what must not change: contents, modes, owners, and what was
+// deleted.
+const homeState = `cd ~; cat file .profile; ls -A; stat -c '%n %a %U %G' . .ssh .ssh/*; ssh-keygen -y -f .ssh/id_ed25519`
+
+func sameHome(b *box, after, before, hostKey string) {
+	b.Helper()
+	if now := b.sh(homeState); now != before {
+		b.Errorf("%s changed the home from\n%s\nto\n%s", after, before, now)
+	}
+	if b.ds.Status.SSH.HostKey != hostKey {
+		b.Errorf("%s changed the host key", after)
+	}
+}
+
+// TestSharedVolume: /shared is one file system for two boxes.
+func TestSharedVolume(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.newShared("data")
+	one, two := s.devServer("one"), s.devServer("two")
+	one.Spec.SharedVolumeClaimName, two.Spec.SharedVolumeClaimName = "data", "data"
+	s.create(one)
+	s.create(two)
+	first, second := s.running(one), s.running(two)
+	first.sh("mkdir /shared/models && echo from one > /shared/models/file")
+	second.want("cat /shared/models/file; stat -c %U /shared/models/file; echo from two >> /shared/models/file", "from one\ndev")
+	first.want("cat /shared/models/file", "from one\nfrom two")
+	// Their homes are their own.
+	first.sh("touch ~/mine")
+	second.sh("test ! -e ~/mine")
+}
+
+// TestDeletion: a deleted DevServer leaves its home and nothing else.
+func TestDeletion(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("home-box-0")}
+	s.get(claim)
+	s.delete(b.ds)
+	s.awaitGone(b.ds)
+	for _, o := range []client.Object{
+		b.pod(),
+		&appsv1.StatefulSet{ObjectMeta: s.named("box")},
+		&corev1.Service{ObjectMeta: s.named("box-headless")},
+		&corev1.Service{ObjectMeta: s.named("box-ssh")},
+		&corev1.Secret{ObjectMeta: s.named("box-ssh")},
+	} {
+		s.awaitGone(o)
+	}
+	kept := claim.DeepCopy()
+	if s.get(kept); kept.UID != claim.UID || kept.DeletionTimestamp != nil || len(kept.OwnerReferences) != 0 {
+		s.Errorf("the home is not kept: %+v", kept.ObjectMeta)
+	}
+}
+
+// TestStatusSaysWhere: status names the pod, its address and its node, the
+// flavor and the host key.
+func TestStatusSaysWhere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	p := b.pod()
+	b.get(p)
+	status := b.ds.Status
+	if status.PodName != p.Name || status.PodIP != p.Status.PodIP || status.NodeName != p.Spec.NodeName || status.StartedAt == nil || status.Flavor != s.flavor {
+		s.Errorf("status %+v does not describe pod %s on %s at %s", status, p.Name, p.Spec.NodeName, p.Status.PodIP)
+	}
+	if !strings.HasPrefix(status.SSH.HostKey, "ssh-ed25519 AAAA") {
+		s.Errorf("host key %q", status.SSH.HostKey)
+	}
+}
