@@ -121,6 +121,8 @@ type DevServerSpec struct {
 	//
 	// +optional
 	// +kubebuilder:default="10Gi"
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1048576 && self <= 1125899906842624 : isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="persistentHomeSize must be a size from 1Mi to 1Pi, such as 100Gi"
 	// +kubebuilder:validation:MaxLength=32
 	PersistentHomeSize resource.Quantity `json:"persistentHomeSize,omitempty"`

@@ -49,8 +49,8 @@ type DevServerFlavorSpec struct {
 	//
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims are not supported"
-	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, type(self.limits[k]) == int ? self.limits[k] >= 0 : isQuantity(string(self.limits[k])) && quantity(string(self.limits[k])).sign() >= 0)",message="each of resources.limits must be a quantity that is not negative, such as 16Gi, 500m or 1"
-	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || self.requests.all(k, type(self.requests[k]) == int ? self.requests[k] >= 0 : isQuantity(string(self.requests[k])) && quantity(string(self.requests[k])).sign() >= 0)",message="each of resources.requests must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, isQuantity(string(self.limits[k])) && !quantity(string(self.limits[k])).isLessThan(quantity('0')))",message="each of resources.limits must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || self.requests.all(k, isQuantity(string(self.requests[k])) && !quantity(string(self.requests[k])).isLessThan(quantity('0')))",message="each of resources.requests must be a quantity that is not negative, such as 16Gi, 500m or 1"
 	Resources corev1.ResourceRequirements `json:"resources"`
 
 	// nodeSelector are labels that a node must have to run the server, for
