@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// audit reads the API server's audit log from where it ended when the
+// measurement began.
+type audit struct {
+	file *os.File
+	rest []byte // the beginning of a line whose end is not written yet
+	all  []auditEvent
+}
+
+type auditEvent struct {
+	Stage string `json:"stage"`
+	Verb  string `json:"verb"`
+	User  struct {
+		Username string `json:"username"`
+	} `json:"user"`
+	ObjectRef struct {
+		Resource    string `json:"resource"`
+		Subresource string `json:"subresource"`
+		Namespace   string `json:"namespace"`
+		Name        string `json:"name"`
+	} `json:"objectRef"`
+	ResponseStatus struct {
+		Code int `json:"code"`
+	} `json:"responseStatus"`
+}
+
+func openAudit(path string) (*audit, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.Seek(0, io.SeekEnd)
+	return &audit{file: file}, err
+}
+
+// callCount counts calls by what they were, "patch services".
+type callCount map[string]int
+
+// callsFor counts what a user did to one box from its creation until the
+// write that made it Running. That write is known to have happened, so it is
+// waited for in the log.
+func (a *audit) callsFor(ctx context.Context, user, ns, box string) (callCount, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, fmt.Errorf("the audit log has no call of %s for %s", user, box))
+	defer cancel()
+	pace := time.NewTicker(50 * time.Millisecond)
+	defer pace.Stop()
+	for {
+		if err := a.read(); err != nil {
+			return nil, err
+		}
+		n := callCount{}
+		for _, e := range a.all {
+			if e.User.Username == user && e.ObjectRef.Namespace == ns && belongs(e.ObjectRef.Name, box) {
+				n[e.what()]++
+			}
+		}
+		if n["patch devservers/status"]+n["update devservers/status"] > 0 {
+			return n, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-pace.C:
+		}
+	}
+}
+
+func (a *audit) read() error {
+	chunk, err := io.ReadAll(a.file)
+	if err != nil {
+		return fmt.Errorf("read the audit log: %w", err)
+	}
+	lines := bytes.Split(append(a.rest, chunk...), []byte("\n"))
+	a.rest = slices.Clone(lines[len(lines)-1])
+	for _, line := range lines[:len(lines)-1] {
+		var e auditEvent
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("a line of the audit log: %w", err)
+		}
+		if e.Stage == "ResponseComplete" {
+			a.all = append(a.all, e)
+		}
+	}
+	return nil
+}
+
+func (e auditEvent) what() string {
+	resource := e.ObjectRef.Resource
+	if e.ObjectRef.Subresource != "" {
+		resource += "/" + e.ObjectRef.Subresource
+	}
+	if e.ResponseStatus.Code >= 400 {
+		return fmt.Sprintf("%s %s: %d", e.Verb, resource, e.ResponseStatus.Code)
+	}
+	return e.Verb + " " + resource
+}
+
+// belongs tells whether an object of that name is the box or a part of it.
+func belongs(object, box string) bool {
+	return object == box || strings.HasPrefix(object, box+"-") || object == "home-"+box+"-0"
+}
+
+// reportCalls adds the number of writing and of reading calls per box.
+func reportCalls(r *report, calls []callCount) {
+	if len(calls) == 0 {
+		return
+	}
+	var writes, reads []float64
+	kinds := map[string]int{}
+	for _, n := range calls {
+		w, g := 0, 0
+		for what, times := range n {
+			kinds[what] += times
+			if strings.HasPrefix(what, "get ") || strings.HasPrefix(what, "list ") {
+				g += times
+			} else {
+				w += times
+			}
+		}
+		writes, reads = append(writes, float64(w)), append(reads, float64(g))
+	}
+	var note []string
+	for what, times := range kinds {
+		note = append(note, fmt.Sprintf("%s %.2g", what, float64(times)/float64(len(calls))))
+	}
+	slices.Sort(note)
+	r.add(result{Target: "start", Name: "operator's writing calls per box", Values: writes, Goal: 6, Note: strings.Join(note, ", ")})
+	r.add(result{Target: "start", Name: "operator's reading calls per box", Values: reads})
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+// report is everything that was measured.
+type report struct {
+	Time    time.Time `json:"time"`
+	CPUs    int       `json:"cpus"`
+	Kernel  string    `json:"kernel"`
+	Results []result  `json:"results"`
+}
+
+// result is one line of the table.
+type result struct {
+	Target string    `json:"target"`
+	Name   string    `json:"name"`
+	Unit   string    `json:"unit"`
+	Values []float64 `json:"values,omitempty"` // every measurement, in order
+	P50    float64   `json:"p50"`
+	P99    float64   `json:"p99"`
+	Max    float64   `json:"max"`
+	// Share is this stage's part of the whole, at the median.
+	Share float64 `json:"share,omitempty"`
+	// Goal is what the project wants to reach, in the unit, where it says so.
+	Goal float64 `json:"goal,omitempty"`
+	Note string  `json:"note,omitempty"`
+}
+
+func newReport() *report {
+	r := &report{Time: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU()}
+	var name syscall.Utsname
+	if syscall.Uname(&name) == nil {
+		for _, c := range name.Release {
+			if c == 0 {
+				break
+			}
+			r.Kernel += string(rune(c))
+		}
+	}
+	return r
+}
+
+// add appends a result and works out its percentiles.
+func (r *report) add(x result) {
+	x.P50, x.P99, x.Max = percentile(x.Values, 50), percentile(x.Values, 99), percentile(x.Values, 100)
+	r.Results = append(r.Results, x)
+}
+
+// percentile is the nearest rank: the smallest value that at least p per cent
+// of the values do not exceed.
+func percentile(values []float64, p float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	rank := int(math.Ceil(p / 100 * float64(len(sorted))))
+	return sorted[max(rank, 1)-1]
+}
+
+func (r *report) print(w io.Writer) {
+	fmt.Fprintf(w, "\n%d CPUs, kernel %s, %s\n", r.CPUs, r.Kernel, r.Time.Format(time.RFC3339))
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	target := ""
+	for _, x := range r.Results {
+		if x.Target != target {
+			target = x.Target
+			_ = table.Flush()
+			fmt.Fprintf(w, "\n%s\n", target)
+			fmt.Fprintln(table, "\tp50\tp99\tshare\tgoal\tn\t ")
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", x.Name, amount(x.P50, x.Unit), amount(x.P99, x.Unit), share(x.Share), goal(x), len(x.Values), x.Note)
+	}
+	_ = table.Flush()
+}
+
+func amount(v float64, unit string) string {
+	switch {
+	case math.IsNaN(v):
+		return "-"
+	case unit == "s":
+		return fmt.Sprintf("%.3f s", v)
+	case unit == "":
+		return strings.TrimSuffix(fmt.Sprintf("%.2f", v), ".00")
+	}
+	return fmt.Sprintf("%.1f %s", v, unit)
+}
+
+func share(v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f %%", v*100)
+}
+
+func goal(x result) string {
+	if x.Goal == 0 {
+		return ""
+	}
+	return "≤ " + strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.1f", x.Goal), "0"), ".") + " " + x.Unit
+}
+
+func (r *report) write(path string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o644)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// measureUp starts a local cluster of its own from a warm cache, notes when
+// each line of progress came, and takes it down again.
+func measureUp(ctx context.Context, o options, r *report) error {
+	name := fmt.Sprintf("bench-%d", os.Getpid())
+	if _, err := os.Stat(o.up); err != nil {
+		return fmt.Errorf("%w: run \"make up\" first", err)
+	}
+	defer func() {
+		down := exec.Command(o.up, "down", "--cluster", name)
+		if out, err := down.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "take %s down: %v\n%s", name, err, out)
+		}
+	}()
+	cmd := exec.CommandContext(ctx, o.up, "up", "--cluster", name)
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = write, write
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	_ = write.Close()
+	lines := timed(read, begin)
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("%s: %w: %s", cmd, err, lines.last())
+	}
+	r.add(result{Target: "up", Name: "local cluster ready, warm", Unit: "s", Values: []float64{time.Since(begin).Seconds()}, Goal: 10})
+	for _, l := range lines {
+		r.add(result{Target: "up", Name: "at", Unit: "s", Values: []float64{l.at}, Note: l.text})
+	}
+	return nil
+}
+
+type timedLine struct {
+	at   float64
+	text string
+}
+
+type timedLines []timedLine
+
+func (t timedLines) last() string {
+	if len(t) == 0 {
+		return ""
+	}
+	return t[len(t)-1].text
+}
+
+// timed reads lines until the end and notes when each came. What the command
+// started and left running does not write to it.
+func timed(from io.Reader, begin time.Time) timedLines {
+	var lines timedLines
+	scanner := bufio.NewScanner(from)
+	for scanner.Scan() {
+		lines = append(lines, timedLine{time.Since(begin).Seconds(), scanner.Text()})
+	}
+	return lines
+}
