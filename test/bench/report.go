@@ -54,16 +54,15 @@ func newReport() *report {
 
 // add appends a result and works out its percentiles.
 func (r *report) add(x result) {
-	x.P50, x.P99, x.Max = percentile(x.Values, 50), percentile(x.Values, 99), percentile(x.Values, 100)
+	if len(x.Values) > 0 {
+		x.P50, x.P99, x.Max = percentile(x.Values, 50), percentile(x.Values, 99), percentile(x.Values, 100)
+	}
 	r.Results = append(r.Results, x)
 }
 
 // percentile is the nearest rank: the smallest value that at least p per cent
 // of the values do not exceed.
 func percentile(values []float64, p float64) float64 {
-	if len(values) == 0 {
-		return math.NaN()
-	}
 	sorted := slices.Sorted(slices.Values(values))
 	rank := int(math.Ceil(p / 100 * float64(len(sorted))))
 	return sorted[max(rank, 1)-1]
@@ -87,8 +86,6 @@ func (r *report) print(w io.Writer) {
 
 func amount(v float64, unit string) string {
 	switch {
-	case math.IsNaN(v):
-		return "-"
 	case unit == "s":
 		return fmt.Sprintf("%.3f s", v)
 	case unit == "":

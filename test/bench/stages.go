@@ -168,16 +168,15 @@ func podReady(p *corev1.Pod) bool {
 	return false
 }
 
-// await waits until a box is at a stage.
-func (w *observer) await(ctx context.Context, box string, s stage) error {
+// await waits until every stage of a box was seen.
+func (w *observer) await(ctx context.Context, box string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, fmt.Errorf("%s is not Running after 5 minutes", box))
 	defer cancel()
 	for {
 		w.mu.Lock()
-		_, there := w.seen[box][s]
-		more := w.more
+		seen, more := len(w.seen[box]), w.more
 		w.mu.Unlock()
-		if there {
+		if seen == int(stageCount) {
 			return nil
 		}
 		select {

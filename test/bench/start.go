@@ -135,7 +135,7 @@ func (g *ground) timeBox(ctx context.Context, watched *observer, name string) (s
 		return nil, fmt.Errorf("create %s: %w", name, err)
 	}
 	watched.saw(name, accepted)
-	if err := watched.await(ctx, name, statusRunning); err != nil {
+	if err := watched.await(ctx, name); err != nil {
 		return nil, err
 	}
 	return watched.since(name, begin), nil

@@ -1,0 +1,84 @@
+#!/bin/bash
+# The whole way of a developer, on the local cluster: from a key and a few
+# lines of YAML to a shell. "make demo" runs it once the cluster is up; it can
+# be run again and again.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+: "${CLUSTER:=devserver}"
+: "${KUBECONFIG:=$(make -s kubeconfig CLUSTER="$CLUSTER")}"
+export KUBECONFIG
+
+name=my-dev-server
+namespace=default
+# Outside the checkout: a key is nothing to commit.
+state=${XDG_STATE_HOME:-$HOME/.local/state}/devserver/demo-$CLUSTER
+
+bold='' dim='' green='' plain=''
+if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
+	bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' plain=$'\e[0m'
+fi
+
+# title says what comes next.
+title() { printf '\n%s%s%s\n' "$bold" "$1" "$plain"; }
+
+# show prints a command line as a person would type it.
+show() { printf '%s$%s %s\n' "$green" "$plain" "$1"; }
+
+# quote prints text that is being read, not run.
+quote() { sed "s/^/  $dim/; s/\$/$plain/"; }
+
+# get reads one field of the DevServer.
+get() { bin/kubectl -n "$namespace" get dev "$name" -o "jsonpath={$1}"; }
+
+mkdir -p "$state"
+chmod 700 "$state"
+key=$state/id_ed25519
+
+title "A key, as every developer has one"
+if [[ ! -f $key ]]; then
+	ssh-keygen -q -t ed25519 -N '' -C demo -f "$key"
+fi
+ssh-keygen -lf "$key" | quote
+
+title "What the admin offers: a size and a shared volume"
+show "kubectl apply -f demo/admin.yaml"
+bin/kubectl -n "$namespace" apply -f demo/admin.yaml | quote
+
+title "What the developer asks for"
+# A key has no character that sed would read as a delimiter here.
+sed "s|PUBLIC_KEY|$(<"$key.pub")|; /^#/d" demo/devserver.yaml >"$state/devserver.yaml"
+cut -c1-76 "$state/devserver.yaml" | quote
+show "kubectl apply -f $state/devserver.yaml"
+bin/kubectl -n "$namespace" apply -f "$state/devserver.yaml" | quote
+
+title "On its way"
+show "devctl wait $name"
+bin/devctl -n "$namespace" wait "$name"
+
+# The status has the line to type and the host key to expect, so that nobody
+# has to answer "yes" to a fingerprint. A new cluster has new host keys.
+echo "$name.$namespace $(get .status.ssh.hostKey)" >"$state/known_hosts"
+command=$(get .status.ssh.command)
+ssh="ssh -i $key -o UserKnownHostsFile=$state/known_hosts${command#ssh}"
+
+title "Stock OpenSSH, from outside the cluster"
+read -r -d '' script <<'END' || true
+echo "$(whoami) on $(hostname), Linux $(uname -r), $(python3 --version)"
+df -h --output=target,source,size,avail /home/dev /shared
+date >> ~/visits; echo "Visit number $(wc -l < ~/visits) to this home."
+END
+show "$ssh '"
+printf '%s\n' "$script" | quote
+show "'" | sed 's/^[^ ]* //'
+$ssh -o BatchMode=yes -o StrictHostKeyChecking=yes "$script"
+
+title "The cluster stays up. Go on with"
+cat <<END
+  export KUBECONFIG=$KUBECONFIG
+  bin/kubectl get dev
+  bin/kubectl describe dev $name
+  bin/devctl list
+  $ssh
+  make down$([[ $CLUSTER == devserver ]] || echo " CLUSTER=$CLUSTER")      ${dim}# takes it all away again$plain
+END
