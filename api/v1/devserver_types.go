@@ -57,8 +57,7 @@ type DevServerList struct {
 
 // DevServerSpec is what the owner of a DevServer asks for.
 //
-// +kubebuilder:validation:XValidation:rule="quantity(string(self.persistentHomeSize)).compareTo(quantity(string(oldSelf.persistentHomeSize))) == 0",message="persistentHomeSize cannot be changed once the home directory exists"
-// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.storageClassName) ? self.home.storageClassName : '') == (has(oldSelf.home) && has(oldSelf.home.storageClassName) ? oldSelf.home.storageClassName : '')",message="home.storageClassName cannot be changed, added or removed: it counts when the home directory is created"
+// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.storageClassName) ? self.home.storageClassName : '-') == (has(oldSelf.home) && has(oldSelf.home.storageClassName) ? oldSelf.home.storageClassName : '-')",message="home.storageClassName cannot be changed, added or removed: it counts when the home directory is created"
 type DevServerSpec struct {
 	// owner is the identity of the person whom the server belongs to: an e-mail
 	// address or user name, for example "user@example.com". It cannot be
@@ -115,6 +114,9 @@ type DevServerSpec struct {
 	// +required
 	SSH SSHSpec `json:"ssh"`
 
+	// The rules look at the exponent first: the API server would compute for
+	// minutes on a size such as 1e1000000000.
+
 	// persistentHomeSize is the size of the volume with the home directory
 	// /home/dev, for example "100Gi". Default 10Gi; from 1Mi to 1Pi. It counts
 	// when the volume is created and cannot be changed afterwards.
@@ -123,7 +125,8 @@ type DevServerSpec struct {
 	// +kubebuilder:default="10Gi"
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1048576 && self <= 1125899906842624 : isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="persistentHomeSize must be a size from 1Mi to 1Pi, such as 100Gi"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('1Mi')) && !quantity(string(self)).isGreaterThan(quantity('1Pi'))",message="persistentHomeSize must be a size from 1Mi to 1Pi, such as 100Gi"
+	// +kubebuilder:validation:XValidation:rule="string(self).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self)) || quantity(string(self)).isLessThan(quantity('1Mi')) || quantity(string(self)).isGreaterThan(quantity('1Pi')) || quantity(string(self)).compareTo(quantity(string(oldSelf))) == 0",message="persistentHomeSize cannot be changed once the home directory exists"
 	// +kubebuilder:validation:MaxLength=32
 	PersistentHomeSize resource.Quantity `json:"persistentHomeSize,omitempty"`
 
@@ -163,7 +166,6 @@ type SSHSpec struct {
 	// A change takes effect without a restart.
 	//
 	// +optional
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=8192
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh[.]com|sk-ecdsa-sha2-nistp256@openssh[.]com) [A-Za-z0-9+/]+=?=?=?( [^\\\\x00-\\\\x1f\\\\x7f]*)?$')",message="publicKey must be one public key on one line, as in a .pub file: type, base64 and an optional comment, without options"
 	PublicKey string `json:"publicKey,omitempty"`
@@ -175,7 +177,6 @@ type SSHSpec struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=8192
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh[.]com|sk-ecdsa-sha2-nistp256@openssh[.]com) [A-Za-z0-9+/]+=?=?=?( [^\\\\x00-\\\\x1f\\\\x7f]*)?$')",message="each of publicKeys must be one public key on one line, as in a .pub file: type, base64 and an optional comment, without options"
 	PublicKeys []string `json:"publicKeys,omitempty"`

@@ -42,6 +42,9 @@ type DevServerFlavorList struct {
 
 // DevServerFlavorSpec is what a server of this flavor gets.
 type DevServerFlavorSpec struct {
+	// The rules look at exponents first: the API server would compute for
+	// minutes on a quantity such as 1e1000000000.
+
 	// resources are the requests and limits of the server's container, with
 	// any extended resource: {requests: {cpu: "4", memory: 16Gi}, limits:
 	// {memory: 16Gi, nvidia.com/gpu: 1}}. claims are not supported. /dev/shm is
@@ -49,8 +52,8 @@ type DevServerFlavorSpec struct {
 	//
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims are not supported"
-	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, isQuantity(string(self.limits[k])) && !quantity(string(self.limits[k])).isLessThan(quantity('0')))",message="each of resources.limits must be a quantity that is not negative, such as 16Gi, 500m or 1"
-	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || self.requests.all(k, isQuantity(string(self.requests[k])) && !quantity(string(self.requests[k])).isLessThan(quantity('0')))",message="each of resources.requests must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, !string(self.limits[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.limits[k])) && !quantity(string(self.limits[k])).isLessThan(quantity('0')))",message="each of resources.limits must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || self.requests.all(k, !string(self.requests[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.requests[k])) && !quantity(string(self.requests[k])).isLessThan(quantity('0')))",message="each of resources.requests must be a quantity that is not negative, such as 16Gi, 500m or 1"
 	Resources corev1.ResourceRequirements `json:"resources"`
 
 	// nodeSelector are labels that a node must have to run the server, for

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/config/crd"
@@ -108,6 +110,8 @@ func Namespace(t testing.TB) string {
 }
 
 func startServer() (*rest.Config, error) {
+	// controller-runtime complains about a missing logger, at length.
+	log.SetLogger(logr.Discard())
 	assets := os.Getenv(assetsVariable)
 	if assets == "" {
 		return nil, fmt.Errorf("%s is not set: run the tests with make test, or name in it a folder with etcd and kube-apiserver", assetsVariable)

@@ -1,0 +1,190 @@
+package v1_test
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/apiservertest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	ed25519Key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHtL3MyHIx6kif77m/WPFDRRgdItMGJNHtDC6+NEsmkp"
+	ecdsaKey   = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBI5lZAnxAcIwXntLpfUxTVMWGBTzykDeWWpPf+Gjv5W8af+blk1PU7xNf1nl/+aeNJ8mocHwJ8RfnmMvpssIebg="
+)
+
+// A body of the right alphabet is all that a rule can see of a key.
+var rsaKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAB" + strings.Repeat("gQDu", 90)
+
+const goodDevServer = `
+apiVersion: devserver.io/v1
+kind: DevServer
+metadata:
+  name: my-dev-server
+spec:
+  owner: user@example.com
+  flavor: gpu-large
+  ssh:
+    publicKey: ` + ed25519Key + `
+  persistentHomeSize: 100Gi
+  sharedVolumeClaimName: efs-shared-claim
+`
+
+const (
+	keyWords        = "publicKey must be one public key on one line, as in a .pub file: type, base64 and an optional comment, without options"
+	keysWords       = "each of publicKeys must be one public key on one line"
+	noKeyWords      = "ssh needs a publicKey"
+	sizeWords       = "persistentHomeSize must be a size from 1Mi to 1Pi, such as 100Gi"
+	nameWords       = "metadata.name must be at most 50 lower-case letters, digits and '-'"
+	ownerWords      = "owner must be printable ASCII characters without spaces"
+	imageWords      = "image must be an image reference without spaces"
+	annotationWords = "annotations must have valid annotation keys, none of them of devserver.io"
+)
+
+func TestDevServerRefused(t *testing.T) {
+	annotation := func(key string) map[string]any { return map[string]any{key: "x"} }
+	create := try(t)
+	for name, test := range map[string]struct {
+		edit
+		words string
+	}{
+		"two keys in one":          {edit{"spec.ssh.publicKey", ed25519Key + "\n" + ecdsaKey}, keyWords},
+		"key with a line's end":    {edit{"spec.ssh.publicKey", ed25519Key + "\n"}, keyWords},
+		"key with CRLF":            {edit{"spec.ssh.publicKey", ed25519Key + " me\r\n"}, keyWords},
+		"key with CR":              {edit{"spec.ssh.publicKey", ed25519Key + " me\r"}, keyWords},
+		"key with NUL":             {edit{"spec.ssh.publicKey", ed25519Key + " me\x00"}, keyWords},
+		"key with options":         {edit{"spec.ssh.publicKey", `command="/bin/sh" ` + ed25519Key}, keyWords},
+		"key with a bare option":   {edit{"spec.ssh.publicKey", "no-pty " + ed25519Key}, keyWords},
+		"key with a space first":   {edit{"spec.ssh.publicKey", " " + ed25519Key}, keyWords},
+		"key without its type":     {edit{"spec.ssh.publicKey", strings.Fields(ed25519Key)[1]}, keyWords},
+		"key of a type of old":     {edit{"spec.ssh.publicKey", "ssh-dss AAAAB3NzaC1kc3MAAACBAP"}, keyWords},
+		"certificate":              {edit{"spec.ssh.publicKey", "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5"}, keyWords},
+		"private key":              {edit{"spec.ssh.publicKey", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n"}, keyWords},
+		"garbage":                  {edit{"spec.ssh.publicKey", "AAAA..."}, keyWords},
+		"key cut short in a form":  {edit{"spec.ssh.publicKey", "ssh-rsa AAAA..."}, keyWords},
+		"empty key":                {edit{"spec.ssh.publicKey", ""}, keyWords},
+		"bad second key":           {edit{"spec.ssh.publicKeys", []any{ecdsaKey, ed25519Key + "\n" + ecdsaKey}}, keysWords},
+		"no key":                   {edit{"spec.ssh.publicKey", nil}, noKeyWords},
+		"no key in the list":       {edit{"spec.ssh", map[string]any{"publicKeys": []any{}}}, noKeyWords},
+		"no ssh":                   {edit{"spec.ssh", nil}, "spec.ssh: Required value"},
+		"size without sense":       {edit{"spec.persistentHomeSize", "abc"}, sizeWords},
+		"size not to be decoded":   {edit{"spec.persistentHomeSize", "1e5.5"}, sizeWords},
+		"size of a huge exponent":  {edit{"spec.persistentHomeSize", "1e1000000000"}, sizeWords},
+		"size with a space":        {edit{"spec.persistentHomeSize", "100 Gi"}, sizeWords},
+		"size in another unit":     {edit{"spec.persistentHomeSize", "100GB"}, sizeWords},
+		"empty size":               {edit{"spec.persistentHomeSize", ""}, sizeWords},
+		"negative size":            {edit{"spec.persistentHomeSize", "-1"}, sizeWords},
+		"negative size in a unit":  {edit{"spec.persistentHomeSize", "-1Gi"}, sizeWords},
+		"negative number":          {edit{"spec.persistentHomeSize", int64(-1)}, sizeWords},
+		"size of zero":             {edit{"spec.persistentHomeSize", "0"}, sizeWords},
+		"number zero":              {edit{"spec.persistentHomeSize", int64(0)}, sizeWords},
+		"size without a unit":      {edit{"spec.persistentHomeSize", "100"}, sizeWords},
+		"number without a unit":    {edit{"spec.persistentHomeSize", int64(100)}, sizeWords},
+		"size of nobody's disk":    {edit{"spec.persistentHomeSize", "2Pi"}, sizeWords},
+		"name with a digit first":  {edit{"metadata.name", "1box"}, nameWords},
+		"name of 51 characters":    {edit{"metadata.name", strings.Repeat("x", 51)}, nameWords},
+		"name with a dot":          {edit{"metadata.name", "my.box"}, nameWords},
+		"no owner":                 {edit{"spec.owner", nil}, "spec.owner: Required value"},
+		"owner with a space":       {edit{"spec.owner", "two words"}, ownerWords},
+		"owner of two lines":       {edit{"spec.owner", "user\nroot"}, ownerWords},
+		"image with a space":       {edit{"spec.image", "debian :bookworm"}, imageWords},
+		"annotation with a space":  {edit{"spec.ssh.service.annotations", annotation("not a key")}, annotationWords},
+		"annotation with no name":  {edit{"spec.ssh.service.annotations", annotation("example.com/")}, annotationWords},
+		"annotation of ours":       {edit{"spec.ssh.service.annotations", annotation("devserver.io/hash")}, annotationWords},
+		"annotation of a part":     {edit{"spec.ssh.service.annotations", annotation("apply.devserver.io/hash")}, annotationWords},
+		"annotation of upper case": {edit{"spec.ssh.service.annotations", annotation("Example.com/name")}, annotationWords},
+		"Service of another type":  {edit{"spec.ssh.service.type", "Ingress"}, `Unsupported value: "Ingress"`},
+		"variable with a digit":    {edit{"spec.env", []any{map[string]any{"name": "1X"}}}, "spec.env[0].name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			object := parse(t, goodDevServer)
+			test.apply(t, object)
+			wantRefusal(t, create(object), test.words)
+		})
+	}
+}
+
+func TestDevServerAccepted(t *testing.T) {
+	body := strings.Fields(ed25519Key)[1]
+	create := try(t)
+	for name, test := range map[string]edit{
+		"as it is":               {"spec.owner", "user@example.com"},
+		"flavor left out":        {"spec.flavor", nil},
+		"size left out":          {"spec.persistentHomeSize", nil},
+		"size as a number":       {"spec.persistentHomeSize", int64(10737418240)},
+		"size as digits":         {"spec.persistentHomeSize", "10737418240"},
+		"size with a fraction":   {"spec.persistentHomeSize", "1.5Gi"},
+		"size with an exponent":  {"spec.persistentHomeSize", "1e10"},
+		"smallest size":          {"spec.persistentHomeSize", "1Mi"},
+		"largest size":           {"spec.persistentHomeSize", "1Pi"},
+		"longest name":           {"metadata.name", strings.Repeat("x", 50)},
+		"rsa":                    {"spec.ssh.publicKey", rsaKey},
+		"ecdsa":                  {"spec.ssh.publicKey", ecdsaKey},
+		"ecdsa 521":              {"spec.ssh.publicKey", "ecdsa-sha2-nistp521 " + body},
+		"ed25519 of a token":     {"spec.ssh.publicKey", "sk-ssh-ed25519@openssh.com " + body},
+		"ecdsa of a token":       {"spec.ssh.publicKey", "sk-ecdsa-sha2-nistp256@openssh.com " + body},
+		"key with a comment":     {"spec.ssh.publicKey", ed25519Key + " Zoë's laptop, 2nd"},
+		"several keys":           {"spec.ssh", map[string]any{"publicKeys": []any{ed25519Key, ecdsaKey}}},
+		"owner that is a name":   {"spec.owner", "zoe"},
+		"image by digest":        {"spec.image", "registry.example.com:5000/a/b@sha256:" + strings.Repeat("0", 64)},
+		"annotation of a cloud":  {"spec.ssh.service.annotations", map[string]any{"service.beta.kubernetes.io/aws-load-balancer-scheme": "internal"}},
+		"annotation of a domain": {"spec.ssh.service.annotations", map[string]any{"notdevserver.io/x": "y"}},
+		"no Service":             {"spec.ssh.service.type", "None"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			object := parse(t, goodDevServer)
+			test.apply(t, object)
+			if err := create(object); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestDevServerChangeRefused(t *testing.T) {
+	c, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	object := parse(t, goodDevServer)
+	object.SetNamespace(ns)
+	if err := c.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	class := map[string]any{"storageClassName": "fast"}
+	for name, test := range map[string]struct {
+		edit
+		words string
+	}{
+		"other owner":   {edit{"spec.owner", "somebody@example.com"}, "owner cannot be changed"},
+		"smaller home":  {edit{"spec.persistentHomeSize", "1Gi"}, "persistentHomeSize cannot be changed once the home directory exists"},
+		"larger home":   {edit{"spec.persistentHomeSize", "200Gi"}, "persistentHomeSize cannot be changed once the home directory exists"},
+		"home of zero":  {edit{"spec.persistentHomeSize", "0"}, sizeWords},
+		"size in words": {edit{"spec.persistentHomeSize", "large"}, sizeWords},
+		"home's class":  {edit{"spec.home", class}, "home.storageClassName cannot be changed, added or removed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := object.DeepCopy()
+			test.apply(t, changed)
+			wantRefusal(t, c.Update(t.Context(), changed, client.DryRunAll), test.words)
+		})
+	}
+}
+
+// TestDevServerDefaults reads the defaults as the operator does: with the Go
+// type, which must be able to decode whatever was accepted.
+func TestDevServerDefaults(t *testing.T) {
+	object := parse(t, goodDevServer)
+	unstructured.RemoveNestedField(object.Object, "spec", "persistentHomeSize")
+	if err := try(t)(object); err != nil {
+		t.Fatal(err)
+	}
+	var got devserverv1.DevServer
+	decode(t, object, &got)
+	if size := got.Spec.PersistentHomeSize.String(); size != "10Gi" {
+		t.Errorf("persistentHomeSize: got %s, want 10Gi", size)
+	}
+	if got.Spec.SSH.Service.Type != devserverv1.SSHServiceNodePort {
+		t.Errorf("ssh.service.type: got %q, want NodePort", got.Spec.SSH.Service.Type)
+	}
+}

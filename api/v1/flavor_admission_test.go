@@ -1,0 +1,82 @@
+package v1_test
+
+import (
+	"strconv"
+	"testing"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+)
+
+const goodFlavor = `
+apiVersion: devserver.io/v1
+kind: DevServerFlavor
+metadata:
+  name: gpu-large
+spec:
+  resources:
+    requests: {cpu: "4", memory: 16Gi}
+    limits: {cpu: "8", memory: 32Gi, nvidia.com/gpu: 1}
+  nodeSelector: {example.com/pool: gpu}
+  tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
+`
+
+const (
+	limitWords   = "each of resources.limits must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	requestWords = "each of resources.requests must be a quantity that is not negative, such as 16Gi, 500m or 1"
+)
+
+func TestFlavorRefused(t *testing.T) {
+	list := func(name string, value any) map[string]any { return map[string]any{name: value} }
+	many := map[string]any{}
+	for i := range 33 {
+		many["example.com/device-"+strconv.Itoa(i)] = int64(1)
+	}
+	create := try(t)
+	for name, test := range map[string]struct {
+		edit
+		words string
+	}{
+		"negative limit":          {edit{"spec.resources.limits", list("memory", "-1Gi")}, limitWords},
+		"negative number":         {edit{"spec.resources.limits", list("nvidia.com/gpu", int64(-1))}, limitWords},
+		"limit without sense":     {edit{"spec.resources.limits", list("cpu", "many")}, limitWords},
+		"limit not to be decoded": {edit{"spec.resources.limits", list("cpu", "1e5.5")}, limitWords},
+		"empty limit":             {edit{"spec.resources.limits", list("cpu", "")}, limitWords},
+		"huge exponent":           {edit{"spec.resources.limits", list("cpu", "1e1000000000")}, limitWords},
+		"negative request":        {edit{"spec.resources.requests", list("cpu", "-500m")}, requestWords},
+		"request without sense":   {edit{"spec.resources.requests", list("memory", "16 Gi")}, requestWords},
+		"claims":                  {edit{"spec.resources.claims", []any{map[string]any{"name": "gpu"}}}, "resources.claims are not supported"},
+		"no resources":            {edit{"spec.resources", nil}, "spec.resources: Required value"},
+		"too many resources":      {edit{"spec.resources.limits", many}, "must have at most 32 items"},
+		"image with a space":      {edit{"spec.image", "debian :bookworm"}, imageWords},
+	} {
+		t.Run(name, func(t *testing.T) {
+			object := parse(t, goodFlavor)
+			test.apply(t, object)
+			wantRefusal(t, create(object), test.words)
+		})
+	}
+}
+
+func TestFlavorAccepted(t *testing.T) {
+	create := try(t)
+	for name, test := range map[string]edit{
+		"as it is":        {"spec.default", false},
+		"no limits":       {"spec.resources.limits", nil},
+		"no requests":     {"spec.resources.requests", nil},
+		"nothing at all":  {"spec.resources", map[string]any{}},
+		"zero":            {"spec.resources.requests", map[string]any{"cpu": "0", "memory": int64(0)}},
+		"numbers":         {"spec.resources.limits", map[string]any{"cpu": int64(8), "memory": int64(34359738368)}},
+		"any device":      {"spec.resources.limits", map[string]any{"example.com/fpga": "2"}},
+		"fraction":        {"spec.resources.requests", map[string]any{"cpu": "0.5"}},
+		"default, at all": {"spec.default", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			object := parse(t, goodFlavor)
+			test.apply(t, object)
+			if err := create(object); err != nil {
+				t.Fatal(err)
+			}
+			decode(t, object, &devserverv1.DevServerFlavor{})
+		})
+	}
+}
