@@ -28,6 +28,7 @@ import (
 	"devserver.io/devserver/local/internal/provisioner"
 
 	_ "github.com/containerd/containerd/v2/cmd/containerd/builtins"
+	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/kubernetes"

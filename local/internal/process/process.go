@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,6 +59,11 @@ func Start(s Spec, attr *syscall.SysProcAttr) (<-chan error, error) {
 	fingerprint, err := s.fingerprint()
 	if err != nil {
 		return nil, err
+	}
+	// A lock or pipe that this command was started with must not live as long as
+	// the daemon does: whoever waits for it would wait for the cluster's end.
+	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) {
+		return nil, fmt.Errorf("keep open files from %s: %w", s.Name, err)
 	}
 	cmd := &exec.Cmd{Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Stdout: log, Stderr: log, Dir: "/", SysProcAttr: attr}
 	if err := cmd.Start(); err != nil {
