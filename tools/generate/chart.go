@@ -60,7 +60,7 @@ func roleTemplates(roles []byte) (map[string][]byte, error) {
 apiVersion: rbac.authorization.k8s.io/v1
 kind: %s
 metadata:
-  name: {{ include "devserver-operator.fullname" . }}
+  name: devserver-operator
 %s  labels:
     {{- include "devserver-operator.labels" . | nindent 4 }}
 %s{{- end }}
