@@ -1,0 +1,262 @@
+package status_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/status"
+)
+
+var (
+	now   = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	start = metav1.NewTime(now.Add(-time.Minute))
+)
+
+func devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
+	d := &devv1.DevServer{
+		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: "team", Generation: 3},
+		Spec:       devv1.DevServerSpec{SSH: devv1.SSHSpec{Service: devv1.SSHServiceSpec{Type: devv1.SSHServiceNodePort}}},
+	}
+	for _, edit := range edits {
+		edit(d)
+	}
+	return d
+}
+
+// ranBefore is a DevServer whose pod was Ready.
+func ranBefore(d *devv1.DevServer) {
+	d.Status = devv1.DevServerStatus{PodName: "box-0", StartedAt: &start, NodeName: "node-1", PodIP: "10.0.0.1"}
+}
+
+func set() *appsv1.StatefulSet {
+	return &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Name: "box", Generation: 2},
+		Status:     appsv1.StatefulSetStatus{ObservedGeneration: 2, UpdateRevision: "box-new"},
+	}
+}
+
+func pod(edits ...func(*corev1.Pod)) *corev1.Pod {
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "box-0", Labels: map[string]string{appsv1.StatefulSetRevisionLabel: "box-new"}},
+		Spec:       corev1.PodSpec{NodeName: "node-1"},
+		Status:     corev1.PodStatus{Phase: corev1.PodPending, StartTime: &start, PodIP: "10.0.0.1"},
+	}
+	for _, edit := range edits {
+		edit(p)
+	}
+	return p
+}
+
+func podReady(p *corev1.Pod) {
+	p.Status.Phase = corev1.PodRunning
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+}
+
+func boxStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		s.Name = desired.BoxContainer
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{s}
+	}
+}
+
+func initStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		s.Name = desired.PrepareContainer
+		p.Status.InitContainerStatuses = []corev1.ContainerStatus{s}
+	}
+}
+
+func waiting(reason, message string) corev1.ContainerState {
+	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
+}
+
+func terminated(code int32, reason, message string) corev1.ContainerState {
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}}
+}
+
+func TestReady(t *testing.T) {
+	const pull = `failed to pull and unpack image "example.com/nope:1": not found`
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	for name, tc := range map[string]struct {
+		d       *devv1.DevServer
+		o       status.Observed
+		phase   devv1.DevServerPhase
+		reason  string
+		message string // a part of it
+	}{
+		"nothing yet": {devServer(), status.Observed{}, devv1.PhaseStarting, devv1.ReasonStarting, "being created"},
+		"deleted": {devServer(func(d *devv1.DevServer) { d.DeletionTimestamp = &start }), status.Observed{Pod: pod(podReady)},
+			devv1.PhaseTerminating, devv1.ReasonTerminating, "kept"},
+		"flavor missing": {devServer(), status.Observed{Problem: &status.Problem{Reason: devv1.ReasonFlavorNotFound, Message: `no "x"`}},
+			devv1.PhasePending, devv1.ReasonFlavorNotFound, `no "x"`},
+		"flavor missing while it runs": {devServer(), status.Observed{Pod: pod(podReady), Problem: &status.Problem{Reason: devv1.ReasonFlavorNotFound}},
+			devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers"},
+		"pod refused": {devServer(), status.Observed{StatefulSet: set(), PodRefused: "exceeded quota"},
+			devv1.PhasePending, devv1.ReasonPodNotCreated, "exceeded quota"},
+		"pod ready": {devServer(), status.Observed{Pod: pod(podReady)}, devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers"},
+		"pod not ready": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning })},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being started"},
+		"old pod going": {devServer(), status.Observed{Pod: pod(podReady, func(p *corev1.Pod) { p.DeletionTimestamp = &start })},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being stopped"},
+		"unschedulable": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
+			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/3 nodes are available"}}
+		})}, devv1.PhasePending, devv1.ReasonUnschedulable, "0/3 nodes are available"},
+		"image pull": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{Image: "example.com/nope:1", State: waiting("ErrImagePull", pull)}))},
+			devv1.PhaseFailed, devv1.ReasonImagePullFailed, pull},
+		"image volume pull": {devServer(), status.Observed{Pod: pod(initStatus(corev1.ContainerStatus{Image: "example.com/agent:1", State: waiting("ImagePullBackOff", `Back-off pulling image "example.com/nope:1": ErrImagePull: `+pull)}))},
+			devv1.PhaseFailed, devv1.ReasonImagePullFailed, "example.com/nope:1"},
+		"container config": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("CreateContainerConfigError", "no secret")}))},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "no secret"},
+		"prepare failed": {devServer(), status.Observed{Pod: pod(initStatus(corev1.ContainerStatus{
+			State: waiting("CrashLoopBackOff", "back-off 10s"), LastTerminationState: terminated(1, "Error", "start\ncannot write the home\n")}))},
+			devv1.PhaseFailed, devv1.ReasonPrepareFailed, "exit code 1: cannot write the home"},
+		"killed for memory": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))},
+			devv1.PhaseFailed, devv1.ReasonCrashLoop, "exit code 137 (OOMKilled)"},
+		"running again after a crash": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, LastTerminationState: terminated(2, "Error", "boom")}))},
+			devv1.PhaseFailed, devv1.ReasonCrashLoop, "exit code 2: boom"},
+		"evicted": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
+			p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "Evicted", "low on memory"
+		})}, devv1.PhaseFailed, devv1.ReasonPodFailed, "Evicted: low on memory"},
+		"stopped answering": {devServer(ranBefore), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
+			devv1.PhaseFailed, devv1.ReasonNotAnswering, "stopped answering"},
+		"not answering yet": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being started"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := status.Compute(tc.d, tc.o, now)
+			c := meta.FindStatusCondition(got.Conditions, devv1.ConditionReady)
+			if got.Phase != tc.phase || c.Reason != tc.reason || !strings.Contains(c.Message, tc.message) {
+				t.Errorf("got %s, %s: %s\nwant %s, %s: …%s…", got.Phase, c.Reason, c.Message, tc.phase, tc.reason, tc.message)
+			}
+			if isTrue, running := c.Status == metav1.ConditionTrue, tc.phase == devv1.PhaseRunning; isTrue != running {
+				t.Errorf("Ready is %s in the phase %s", c.Status, tc.phase)
+			}
+			if got.ObservedGeneration != 3 || c.ObservedGeneration != 3 {
+				t.Errorf("observedGeneration is %d, in the condition %d, want 3", got.ObservedGeneration, c.ObservedGeneration)
+			}
+			// What was computed once is computed again: nothing is written.
+			tc.d.Status = got
+			if diff := cmp.Diff(got, status.Compute(tc.d, tc.o, now.Add(time.Hour))); diff != "" && tc.reason != devv1.ReasonStarting {
+				t.Errorf("the same observation an hour later gives another status:\n%s", diff)
+			}
+		})
+	}
+}
+
+// An image that cannot be pulled alternates between two states of the kubelet.
+func TestPullMessageDoesNotFlap(t *testing.T) {
+	const cause = `failed to pull image "x:1": not found`
+	message := func(reason, text string) string {
+		o := status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{Image: "x:1", State: waiting(reason, text)}))}
+		return meta.FindStatusCondition(status.Compute(devServer(), o, now).Conditions, devv1.ConditionReady).Message
+	}
+	if a, b := message("ErrImagePull", cause), message("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: `+cause); a != b {
+		t.Errorf("two messages for one cause:\n%s\n%s", a, b)
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	problem := status.Observed{Pod: pod(podReady), Problem: &status.Problem{Reason: devv1.ReasonClaimNotFound, Message: "no claim"}}
+	got := status.Compute(devServer(), problem, now)
+	if c := meta.FindStatusCondition(got.Conditions, devv1.ConditionAccepted); c.Status != metav1.ConditionFalse || c.Reason != devv1.ReasonClaimNotFound {
+		t.Errorf("Accepted is %s, %s with a problem", c.Status, c.Reason)
+	}
+	if got := status.Compute(devServer(), status.Observed{}, now); !meta.IsStatusConditionTrue(got.Conditions, devv1.ConditionAccepted) {
+		t.Error("Accepted is not True without a problem")
+	}
+}
+
+func TestRestartPending(t *testing.T) {
+	old := func(p *corev1.Pod) { p.Labels[appsv1.StatefulSetRevisionLabel] = "box-old" }
+	lagging := set()
+	lagging.Generation = 3
+	for name, tc := range map[string]struct {
+		o    status.Observed
+		want bool
+	}{
+		"no pod":            {status.Observed{StatefulSet: set()}, false},
+		"same revision":     {status.Observed{StatefulSet: set(), Pod: pod(podReady)}, false},
+		"old revision":      {status.Observed{StatefulSet: set(), Pod: pod(podReady, old)}, true},
+		"revision not made": {status.Observed{StatefulSet: lagging, Pod: pod(podReady, old)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := status.Compute(devServer(), tc.o, now)
+			if is := meta.IsStatusConditionTrue(got.Conditions, devv1.ConditionRestartPending); is != tc.want {
+				t.Errorf("RestartPending is %t, want %t", is, tc.want)
+			}
+		})
+	}
+}
+
+func TestSSH(t *testing.T) {
+	service := func(kind corev1.ServiceType) *corev1.Service {
+		return &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Name: "box-ssh", Namespace: "team"},
+			Spec:       corev1.ServiceSpec{Type: kind, Ports: []corev1.ServicePort{{Name: "ssh", Port: 22, NodePort: 31022}}},
+		}
+	}
+	balanced := service(corev1.ServiceTypeLoadBalancer)
+	balanced.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "198.51.100.7"}}
+	known := func(d *devv1.DevServer) {
+		d.Status.SSH = &devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, HostKey: "ssh-ed25519 AAAA"}
+	}
+	none := func(d *devv1.DevServer) { d.Spec.SSH.Service.Type = devv1.SSHServiceNone }
+
+	for name, tc := range map[string]struct {
+		d    *devv1.DevServer
+		o    status.Observed
+		want *devv1.SSHStatus
+	}{
+		"nothing known": {devServer(), status.Observed{}, nil},
+		"no node yet": {devServer(), status.Observed{SSHService: service(corev1.ServiceTypeNodePort), HostKey: "ssh-ed25519 AAAA"},
+			&devv1.SSHStatus{Port: 31022, HostKey: "ssh-ed25519 AAAA"}},
+		"node port": {devServer(), status.Observed{SSHService: service(corev1.ServiceTypeNodePort), Pod: pod(podReady), NodeAddress: "192.0.2.1"},
+			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1"}},
+		"service gone for a moment": {devServer(known), status.Observed{},
+			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, HostKey: "ssh-ed25519 AAAA", Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1"}},
+		"load balancer": {devServer(), status.Observed{SSHService: balanced},
+			&devv1.SSHStatus{Host: "198.51.100.7", Port: 22, Command: "ssh -o HostKeyAlias=box.team dev@198.51.100.7"}},
+		"cluster IP": {devServer(), status.Observed{SSHService: service(corev1.ServiceTypeClusterIP)},
+			&devv1.SSHStatus{Host: "box-ssh.team.svc", Port: 22, Command: "ssh -o HostKeyAlias=box.team dev@box-ssh.team.svc"}},
+		"none": {devServer(known, none), status.Observed{}, &devv1.SSHStatus{HostKey: "ssh-ed25519 AAAA"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, status.Compute(tc.d, tc.o, now).SSH); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// What is written with Running, and only then: the way there costs no write.
+func TestPlaceIsWrittenWithRunning(t *testing.T) {
+	starting := status.Compute(devServer(), status.Observed{Pod: pod()}, now)
+	if starting.NodeName != "" || starting.PodIP != "" || starting.StartedAt != nil {
+		t.Errorf("a pod on its way is in the status already: %+v", starting)
+	}
+	running := status.Compute(devServer(), status.Observed{Pod: pod(podReady)}, now)
+	if running.NodeName != "node-1" || running.PodIP != "10.0.0.1" || !running.StartedAt.Equal(&start) || running.PodName != "box-0" {
+		t.Errorf("a Running pod is not in the status: %+v", running)
+	}
+	gone := status.Compute(devServer(ranBefore), status.Observed{}, now)
+	if gone.PodIP != "" || gone.NodeName != "node-1" {
+		t.Errorf("without a pod, want no address and the last node, got %q and %q", gone.PodIP, gone.NodeName)
+	}
+}
+
+func TestLongMessageIsCut(t *testing.T) {
+	o := status.Observed{Problem: &status.Problem{Reason: "X", Message: strings.Repeat("é", 5000)}}
+	c := meta.FindStatusCondition(status.Compute(devServer(), o, now).Conditions, devv1.ConditionReady)
+	if n := len([]rune(c.Message)); n != 1024 || !strings.HasSuffix(c.Message, "…") {
+		t.Errorf("the message has %d characters and ends with %q", n, c.Message[len(c.Message)-6:])
+	}
+}
