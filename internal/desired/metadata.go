@@ -24,6 +24,9 @@ const (
 	// AnnotationSecretHash on the StatefulSet is the hash of the Secret that was
 	// applied before it. Secrets are read by nobody, so it stands in for one.
 	AnnotationSecretHash = "devserver.io/secret-hash"
+	// AnnotationNodePort on the SSH Service is the port that it asked for when
+	// it was made again, so that every later pass asks for the same one.
+	AnnotationNodePort = "devserver.io/node-port"
 )
 
 // Labels of the objects of a DevServer.

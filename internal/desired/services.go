@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"strconv"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -38,18 +40,19 @@ func SSHService(in Input) *corev1ac.ServiceApplyConfiguration {
 		WithProtocol(corev1.ProtocolTCP).
 		WithPort(ClientSSHPort).
 		WithTargetPort(intstr.FromString(box.SSHPortName))
-	if in.NodePort != 0 {
-		port.WithNodePort(in.NodePort)
-	}
 	service := corev1ac.Service(SSHServiceName(d.Name), d.Namespace).
 		WithLabels(Labels(d.Name)).
 		WithOwnerReferences(controlledBy(d)).
 		WithSpec(corev1ac.ServiceSpec().
 			WithType(corev1.ServiceType(wish.Type)).
-			WithSelector(selector(d.Name)).
-			WithPorts(port))
+			WithSelector(selector(d.Name)))
 	for key, value := range wish.Annotations {
 		service.WithAnnotations(map[string]string{key: string(value)})
 	}
+	if in.NodePort != 0 {
+		port.WithNodePort(in.NodePort)
+		service.WithAnnotations(map[string]string{AnnotationNodePort: strconv.Itoa(int(in.NodePort))})
+	}
+	service.Spec.WithPorts(port)
 	return service
 }

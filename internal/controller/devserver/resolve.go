@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/desired"
@@ -167,8 +167,13 @@ func (r *Reconciler) resolveNodePort(ctx context.Context, d *devv1.DevServer, in
 	}
 	service := &corev1.Service{}
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: desired.SSHServiceName(d.Name)}, service)
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
+		in.NodePort = d.Status.SSH.Port
+	case err != nil:
+		return nil, fmt.Errorf("reading Service %s/%s: %w", d.Namespace, desired.SSHServiceName(d.Name), err)
+	case service.Annotations[desired.AnnotationNodePort] == strconv.Itoa(int(d.Status.SSH.Port)):
 		in.NodePort = d.Status.SSH.Port
 	}
-	return nil, client.IgnoreNotFound(err)
+	return nil, nil
 }

@@ -1,0 +1,222 @@
+package devserver_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	testclock "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/apply"
+	"devserver.io/devserver/internal/controller/devserver"
+)
+
+const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxBvVYIoNzD3xk0Zs4R9rT test"
+
+// world is one namespace of a real API server and a reconciler whose passes
+// the test makes itself. Nothing else runs: what the StatefulSet controller or
+// the kubelet would do, the test does.
+type world struct {
+	t      *testing.T
+	c      client.Client // the test's own
+	ns     string
+	r      *devserver.Reconciler
+	clock  *testclock.FakePassiveClock
+	events *events.FakeRecorder
+
+	mu     sync.Mutex
+	writes []string
+	gets   []string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	c := apiservertest.Client(t)
+	w := &world{t: t, c: c, ns: apiservertest.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
+	counted := interceptor.NewClient(c, interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			w.note(fmt.Sprintf("apply %T", o))
+			return c.Apply(ctx, o, opts...)
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			w.note("patch " + sub)
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			w.note(fmt.Sprintf("delete %T", o))
+			return c.Delete(ctx, o, opts...)
+		},
+	})
+	live := interceptor.NewClient(c, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			w.gets = append(w.gets, fmt.Sprintf("%T %s", o, key))
+			return c.Get(ctx, key, o, opts...)
+		},
+	})
+	w.r = &devserver.Reconciler{
+		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
+		Applier: &apply.Applier{Client: counted, Live: live},
+		Config: devserver.Config{
+			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/box:1", AgentImage: "example.com/agent:1",
+		},
+	}
+	return w
+}
+
+func (w *world) note(write string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writes = append(w.writes, write)
+}
+
+func (w *world) create(objects ...client.Object) {
+	w.t.Helper()
+	for _, o := range objects {
+		if err := w.c.Create(w.t.Context(), o); err != nil {
+			w.t.Fatalf("creating %T %s: %v", o, o.GetName(), err)
+		}
+	}
+}
+
+// flavor makes a flavor with a name of its own: flavors are cluster-scoped.
+func (w *world) flavor(edits ...func(*devv1.DevServerFlavor)) *devv1.DevServerFlavor {
+	w.t.Helper()
+	f := newFlavor("flavor-"+w.ns, edits...)
+	w.create(f)
+	w.t.Cleanup(func() { _ = w.c.Delete(context.Background(), f) })
+	return f
+}
+
+func newFlavor(name string, edits ...func(*devv1.DevServerFlavor)) *devv1.DevServerFlavor {
+	f := &devv1.DevServerFlavor{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: devv1.DevServerFlavorSpec{Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
+		}},
+	}
+	for _, edit := range edits {
+		edit(f)
+	}
+	return f
+}
+
+func (w *world) devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
+	d := &devv1.DevServer{
+		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: w.ns},
+		Spec: devv1.DevServerSpec{
+			Owner: "user@example.com", Flavor: "flavor-" + w.ns,
+			SSH:                devv1.SSHSpec{PublicKey: publicKey},
+			PersistentHomeSize: resource.MustParse("1Gi"),
+		},
+	}
+	for _, edit := range edits {
+		edit(d)
+	}
+	return d
+}
+
+// reconcile makes one pass and returns what it wrote.
+func (w *world) reconcile() (ctrl.Result, []string) {
+	w.t.Helper()
+	w.writes = nil
+	result, err := w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: "box"}})
+	if err != nil {
+		w.t.Fatalf("Reconcile: %v", err)
+	}
+	return result, slices.Clone(w.writes)
+}
+
+// settled makes a pass, and a second one that must not write anything.
+func (w *world) settled() *devv1.DevServer {
+	w.t.Helper()
+	w.reconcile()
+	if _, writes := w.reconcile(); len(writes) > 0 {
+		w.t.Errorf("a second pass writes %v", writes)
+	}
+	return w.read()
+}
+
+func (w *world) read() *devv1.DevServer {
+	w.t.Helper()
+	d := &devv1.DevServer{}
+	w.get(d, "box")
+	return d
+}
+
+func (w *world) get(o client.Object, name string) {
+	w.t.Helper()
+	if err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: name}, o); err != nil {
+		w.t.Fatalf("reading %T %s: %v", o, name, err)
+	}
+}
+
+// absent fails the test if an object of this kind and name is there.
+func (w *world) absent(o client.Object, name string) {
+	w.t.Helper()
+	err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: name}, o)
+	if client.IgnoreNotFound(err) != nil {
+		w.t.Fatalf("reading %T %s: %v", o, name, err)
+	}
+	if err == nil {
+		w.t.Errorf("%T %s is there", o, name)
+	}
+}
+
+// startPod does what the StatefulSet controller and a kubelet would.
+func (w *world) startPod() *corev1.Pod {
+	w.t.Helper()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, UpdateRevision: "box-1", Replicas: 1}
+	if err := w.c.Status().Update(w.t.Context(), set); err != nil {
+		w.t.Fatalf("updating the StatefulSet's status: %v", err)
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "box-0", Namespace: w.ns, Labels: set.Spec.Template.Labels},
+		Spec:       set.Spec.Template.Spec,
+	}
+	pod.Labels[appsv1.StatefulSetRevisionLabel] = "box-1"
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	pod.Spec.NodeName = "node-1"
+	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "home"})
+	w.create(pod)
+	started := metav1.Now().Rfc3339Copy()
+	pod.Status = corev1.PodStatus{
+		Phase: corev1.PodRunning, PodIP: "10.0.0.9", HostIP: "192.0.2.1", StartTime: &started,
+		PodIPs:     []corev1.PodIP{{IP: "10.0.0.9"}},
+		HostIPs:    []corev1.HostIP{{IP: "192.0.2.1"}},
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+	}
+	if err := w.c.Status().Update(w.t.Context(), pod); err != nil {
+		w.t.Fatalf("updating the pod's status: %v", err)
+	}
+	return pod
+}
+
+func (w *world) wantCondition(d *devv1.DevServer, kind string, state metav1.ConditionStatus, reason, part string) {
+	w.t.Helper()
+	c := meta.FindStatusCondition(d.Status.Conditions, kind)
+	if c == nil {
+		w.t.Fatalf("there is no condition %s in %+v", kind, d.Status.Conditions)
+	}
+	if c.Status != state || c.Reason != reason || !strings.Contains(c.Message, part) {
+		w.t.Errorf("%s is %s, %s: %s\nwant %s, %s: …%s…", kind, c.Status, c.Reason, c.Message, state, reason, part)
+	}
+}
