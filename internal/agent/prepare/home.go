@@ -112,7 +112,8 @@ func (h home) seed(image imageRoot) error {
 	if err := os.Chmod(fresh, homeMode); err != nil {
 		return h.explain("set the mode of", err)
 	}
-	if err := os.Rename(fresh, h.path()); err != nil {
+	// Not os.Rename, which refuses to replace an empty folder.
+	if err := unix.Rename(fresh, h.path()); err != nil {
 		return h.explain("create", err)
 	}
 	return nil

@@ -52,6 +52,11 @@ const (
 	keepaliveTries = 4
 )
 
+// serverVersion begins with OpenSSH because its client looks for that before
+// it uses the extensions of the protocol that this server has: without
+// eow@openssh.com, `ssh box yes | head` would never end.
+const serverVersion = "SSH-2.0-OpenSSH_compatible_DevServer"
+
 // newServerConfig restricts x/crypto's defaults: AEAD ciphers only, so no MAC
 // is ever negotiated, and nothing that rests on SHA-1. Every OpenSSH since
 // 7.4 finds a common choice here. Strict key exchange needs no setting.
@@ -82,7 +87,7 @@ func newServerConfig(hostKey ssh.Signer) *ssh.ServerConfig {
 			ssh.KeyAlgoRSASHA512,
 		},
 		MaxAuthTries:  maxAuthTries,
-		ServerVersion: "SSH-2.0-DevServer",
+		ServerVersion: serverVersion,
 	}
 	config.AddHostKey(hostKey)
 	return config

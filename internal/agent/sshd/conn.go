@@ -40,8 +40,9 @@ type conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	noMoreSessions atomic.Bool
-	forwards       *forwards
+	forwards *forwards
+	// sessionsEnded belongs to dispatch.
+	sessionsEnded bool
 
 	mu        sync.Mutex
 	agentPath string // the socket of the client's agent, once it is forwarded
@@ -74,13 +75,15 @@ var channelTypes = map[string]func(*conn, ssh.NewChannel){
 	"direct-streamlocal@openssh.com": (*conn).openDirectUnix,
 }
 
+const noMoreSessions = "no-more-sessions@openssh.com"
+
 // globalRequests is every request that concerns a whole connection.
 var globalRequests = map[string]func(*conn, *ssh.Request) (ok bool, reply []byte){
 	"tcpip-forward":                          (*conn).forwardTCP,
 	"cancel-tcpip-forward":                   (*conn).cancelTCP,
 	"streamlocal-forward@openssh.com":        (*conn).forwardUnix,
 	"cancel-streamlocal-forward@openssh.com": (*conn).cancelUnix,
-	"no-more-sessions@openssh.com":           (*conn).endSessions,
+	noMoreSessions:                           (*conn).endSessions,
 	"keepalive@openssh.com":                  (*conn).answer,
 }
 
@@ -95,11 +98,48 @@ func (c *conn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 	}
 	c.log.Info("login accepted", "client", string(c.ssh.ClientVersion()))
 	go c.keepalive()
-	go c.serveRequests(requests)
-	for channel := range channels {
-		go c.openChannel(channel)
-	}
+	c.dispatch(channels, requests)
 	c.log.Info("connection ended", "reason", c.endReason(), "after", since(start))
+}
+
+// dispatch serves what the client asks for until the connection ends.
+//
+// Channels and requests come apart, but their order matters once: a client
+// opens its session and says right behind that there will be no more. All
+// channels that were opened before a request wait when the request is read.
+func (c *conn) dispatch(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	for {
+		select {
+		case channel, open := <-channels:
+			if !open {
+				return
+			}
+			c.startChannel(channel)
+		case request, open := <-requests:
+			if !open {
+				requests = nil
+				continue
+			}
+			if request.Type == noMoreSessions {
+				c.startWaiting(channels)
+			}
+			c.serveRequest(request)
+		}
+	}
+}
+
+func (c *conn) startWaiting(channels <-chan ssh.NewChannel) {
+	for {
+		select {
+		case channel, open := <-channels:
+			if !open {
+				return
+			}
+			c.startChannel(channel)
+		default:
+			return
+		}
+	}
 }
 
 func (c *conn) close() {
@@ -156,29 +196,31 @@ func (c *conn) authorise() error {
 	return nil
 }
 
-func (c *conn) openChannel(channel ssh.NewChannel) {
-	defer c.server.survive("channel " + channel.ChannelType())
+// startChannel decides at once whether the channel may be opened, in the
+// order in which the client asks, and then serves it beside the others.
+func (c *conn) startChannel(channel ssh.NewChannel) {
 	open, known := channelTypes[channel.ChannelType()]
-	if !known {
+	switch {
+	case !known:
 		reject(channel, ssh.UnknownChannelType, "this box does not know channels of this type")
+		return
+	case c.sessionsEnded && channel.ChannelType() == "session":
+		reject(channel, ssh.Prohibited, "the client asked for no more sessions on this connection")
 		return
 	}
 	if err := c.authorise(); err != nil {
 		reject(channel, ssh.Prohibited, err.Error())
 		return
 	}
-	open(c, channel)
+	go func() {
+		defer c.server.survive("channel " + channel.ChannelType())
+		open(c, channel)
+	}()
 }
 
 // reject ignores the error: it means that the connection is gone.
 func reject(channel ssh.NewChannel, reason ssh.RejectionReason, message string) {
 	_ = channel.Reject(reason, message)
-}
-
-func (c *conn) serveRequests(requests <-chan *ssh.Request) {
-	for request := range requests {
-		c.serveRequest(request)
-	}
 }
 
 func (c *conn) serveRequest(request *ssh.Request) {
@@ -196,7 +238,7 @@ func (c *conn) serveRequest(request *ssh.Request) {
 // endSessions is how a client without multiplexing says that whoever gets
 // hold of its connection may not start anything more.
 func (c *conn) endSessions(*ssh.Request) (bool, []byte) {
-	c.noMoreSessions.Store(true)
+	c.sessionsEnded = true
 	return true, nil
 }
 

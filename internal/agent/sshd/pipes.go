@@ -43,7 +43,7 @@ func (s *session) runWithPipes(cmd *exec.Cmd, vars environ.Vars, kind string) er
 		errs.close()
 		return err
 	}
-	s.process = running
+	s.process, s.output = running, out.ours
 	start := time.Now()
 	go s.feed(in.ours)
 	var output sync.WaitGroup

@@ -30,6 +30,8 @@ type session struct {
 	// that could not be run.
 	started bool
 	process *process
+	// output is what the command writes to, at our end.
+	output *os.File
 }
 
 // sessionRequests is every request that a session may make. x11-req is not
@@ -41,13 +43,10 @@ var sessionRequests = map[string]func(*session, *ssh.Request) bool{
 	"auth-agent-req@openssh.com": (*session).requestAgent,
 	"signal":                     (*session).deliverSignal,
 	"break":                      (*session).sendBreak,
+	"eow@openssh.com":            (*session).stopOutput,
 }
 
 func (c *conn) openSession(channel ssh.NewChannel) {
-	if c.noMoreSessions.Load() {
-		reject(channel, ssh.Prohibited, "the client asked for no more sessions on this connection")
-		return
-	}
 	stream, requests, err := channel.Accept()
 	if err != nil {
 		return
@@ -201,6 +200,17 @@ func (s *session) deliverSignal(request *ssh.Request) bool {
 	}
 	number, known := signalNumbers[ssh.Signal(wanted.Name)]
 	return known && s.conn.server.processes.signal(s.process, number) == nil
+}
+
+// stopOutput is a client that will not read what the command prints, as in
+// `ssh box yes | head`: whoever goes on writing learns it by SIGPIPE, or, on a
+// terminal, by a hang-up.
+func (s *session) stopOutput(*ssh.Request) bool {
+	if s.output == nil {
+		return false
+	}
+	s.output.Close()
+	return true
 }
 
 // environment is the box's environment with what this session adds.

@@ -99,7 +99,7 @@ func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) e
 		master.Close()
 		return err
 	}
-	s.process = running
+	s.process, s.output = running, master
 	start := time.Now()
 	go s.typeTo(master)
 	output := &terminalOutput{master: master, done: make(chan struct{})}

@@ -1,0 +1,292 @@
+package agent_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience is how long scripts wait for what must happen.
+const patience = 60 * time.Second
+
+type agentKey struct{}
+
+// agentProcess is the agent that a script started.
+type agentProcess struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	log  logBuffer
+}
+
+// logBuffer is a log that can be waited on.
+type logBuffer struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{}
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) read() (text string, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.text.String(), l.changed
+}
+
+// wait waits until the log matches, and gives the last match.
+func (l *logBuffer) wait(pattern *regexp.Regexp) ([]string, error) {
+	deadline := time.After(patience)
+	for {
+		text, changed := l.read()
+		if all := pattern.FindAllStringSubmatch(text, -1); all != nil {
+			return all[len(all)-1], nil
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			return nil, fmt.Errorf("the agent's log never matched %s:\n%s", pattern, text)
+		}
+	}
+}
+
+var listening = regexp.MustCompile(`msg=listening ssh=127\.0\.0\.1:(\d+) control=(\S+)`)
+
+// startAgent starts a box: agent [NAME=VALUE...] [FLAGS...].
+func startAgent(ts *testscript.TestScript, neg bool, args []string) {
+	work := ts.Getenv("WORK")
+	a := ts.Value(agentKey{}).(*agentProcess)
+	if a.cmd != nil {
+		ts.Fatalf("the agent runs already")
+	}
+	environment := []string{
+		"PATH=" + work + "/image-bin:" + os.Getenv("PATH"),
+		"HOME=/root", "IMAGE_SAYS=hello", "KUBERNETES_SERVICE_HOST=10.0.0.1", "LD_LIBRARY_PATH=/opt/cuda/lib64",
+	}
+	for len(args) > 0 && strings.Contains(args[0], "=") && !strings.HasPrefix(args[0], "-") {
+		environment, args = append(environment, args[0]), args[1:]
+	}
+	flags := []string{
+		"init", "--ssh-address=127.0.0.1:0", "--control-address=127.0.0.1:0", "--ssh-dir=" + work + "/secret",
+		"--home=" + work + "/home", "--passwd=" + work + "/passwd", "--motd=" + work + "/motd",
+		"--runtime-dir=" + ts.Getenv("S") + "/run", "--cgroup-dir=" + work + "/cgroup", "--keys-interval=50ms",
+	}
+	path, err := exec.LookPath("devserver-agent")
+	ts.Check(err)
+	a.cmd = exec.Command(path, append(flags, args...)...)
+	a.cmd.Env = environment
+	a.cmd.Stderr = &a.log
+	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	a.done = make(chan struct{})
+	ts.Check(a.cmd.Start())
+	go func() {
+		_ = a.cmd.Wait()
+		close(a.done)
+	}()
+	ts.Defer(func() { a.kill(ts) })
+	if neg {
+		<-a.done
+		if a.cmd.ProcessState.ExitCode() == 0 {
+			ts.Fatalf("the agent ended well")
+		}
+		return
+	}
+	writeClientConfig(ts, a)
+}
+
+// writeClientConfig tells the clients where the box is.
+func writeClientConfig(ts *testscript.TestScript, a *agentProcess) {
+	match, err := a.log.wait(listening)
+	ts.Check(err)
+	work := ts.Getenv("WORK")
+	config := fmt.Sprintf(`Host box
+	HostName 127.0.0.1
+	Port %s
+	User dev
+	IdentityFile %s/id
+	IdentitiesOnly yes
+	UserKnownHostsFile %s/known_hosts
+	StrictHostKeyChecking accept-new
+	PasswordAuthentication no
+	LogLevel ERROR
+`, match[1], work, work)
+	ts.Check(os.WriteFile(filepath.Join(work, "ssh_config"), []byte(config), 0o600))
+	ts.Setenv("PORT", match[1])
+	ts.Setenv("CONTROL", match[2])
+}
+
+// kill ends the agent at the end of a script, and shows its log, which is
+// seen only if the script has failed.
+func (a *agentProcess) kill(ts *testscript.TestScript) {
+	_ = a.cmd.Process.Kill()
+	<-a.done
+	text, _ := a.log.read()
+	ts.Logf("[agent's log]\n%s", text)
+}
+
+// stopAgent ends the agent as a kubelet does.
+func stopAgent(ts *testscript.TestScript, neg bool, _ []string) {
+	a := ts.Value(agentKey{}).(*agentProcess)
+	ts.Check(a.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-a.done:
+	case <-time.After(patience):
+		ts.Fatalf("the agent did not end")
+	}
+	if code := a.cmd.ProcessState.ExitCode(); (code == 0) == neg {
+		ts.Fatalf("the agent ended with exit code %d", code)
+	}
+}
+
+// crashAgent kills the agent's server, and waits for the next one.
+func crashAgent(ts *testscript.TestScript, _ bool, _ []string) {
+	a := ts.Value(agentKey{}).(*agentProcess)
+	text, _ := a.log.read()
+	before := strings.Count(text, "msg=listening")
+	for _, pid := range childrenOf(ts, a.cmd.Process.Pid) {
+		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if bytes.Contains(command, []byte("\x00serve\x00")) {
+			ts.Check(syscall.Kill(pid, syscall.SIGKILL))
+		}
+	}
+	_, err := a.log.wait(regexp.MustCompile(fmt.Sprintf(`(?s)(msg=listening.*){%d}`, before+1)))
+	ts.Check(err)
+	writeClientConfig(ts, a)
+}
+
+// waitLog waits until the agent's log matches a pattern, or with ! checks that
+// it does not.
+func waitLog(ts *testscript.TestScript, neg bool, args []string) {
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	a := ts.Value(agentKey{}).(*agentProcess)
+	if neg {
+		if text, _ := a.log.read(); pattern.MatchString(text) {
+			ts.Fatalf("the log matches %s:\n%s", pattern, text)
+		}
+		return
+	}
+	_, err = a.log.wait(pattern)
+	ts.Check(err)
+}
+
+// eventually repeats a shell command until it succeeds.
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	await(ts, "succeed: "+args[0], func() bool { return ts.Exec("sh", "-c", args[0]) == nil })
+}
+
+// gone waits until the process whose id a file holds has ended.
+func gone(ts *testscript.TestScript, neg bool, args []string) {
+	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
+	ts.Check(err)
+	if neg {
+		if syscall.Kill(pid, 0) != nil {
+			ts.Fatalf("process %d is gone", pid)
+		}
+		ts.Defer(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+		return
+	}
+	await(ts, "process to end", func() bool { return syscall.Kill(pid, 0) != nil })
+}
+
+// await polls, since nothing tells when a process elsewhere has done its part.
+func await(ts *testscript.TestScript, what string, done func() bool) {
+	deadline := time.Now().Add(patience)
+	for !done() {
+		if time.Now().After(deadline) {
+			ts.Fatalf("waited in vain: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// authorize replaces the authorized keys as a kubelet does: a new folder, and
+// a link to it that is replaced in one step.
+func authorize(ts *testscript.TestScript, _ bool, args []string) {
+	var keys strings.Builder
+	for _, name := range args {
+		keys.WriteString(ts.ReadFile(name))
+	}
+	secret := ts.MkAbs("secret")
+	fresh, err := os.MkdirTemp(secret, "..data-")
+	ts.Check(err)
+	ts.Check(os.WriteFile(filepath.Join(fresh, "authorized_keys"), []byte(keys.String()), 0o600))
+	ts.Check(os.Symlink(filepath.Base(fresh), filepath.Join(secret, "..data_tmp")))
+	ts.Check(os.Rename(filepath.Join(secret, "..data_tmp"), filepath.Join(secret, "..data")))
+	link := filepath.Join(secret, "authorized_keys")
+	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
+		_ = os.Remove(link)
+		ts.Check(os.Symlink("..data/authorized_keys", link))
+	}
+}
+
+// noZombies checks that no process of the box has ended without being reaped.
+func noZombies(ts *testscript.TestScript, _ bool, _ []string) {
+	a := ts.Value(agentKey{}).(*agentProcess)
+	await(ts, "every ended process to be reaped", func() bool {
+		for _, parent := range append(childrenOf(ts, a.cmd.Process.Pid), a.cmd.Process.Pid) {
+			for _, pid := range childrenOf(ts, parent) {
+				if stat, err := readStat(pid); err == nil && stat.state == "Z" {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+type procStat struct {
+	state  string
+	parent int
+}
+
+func readStat(pid int) (procStat, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return procStat{}, err
+	}
+	// The name in parentheses may hold anything.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 2 {
+		return procStat{}, io.ErrUnexpectedEOF
+	}
+	parent, err := strconv.Atoi(fields[1])
+	return procStat{state: fields[0], parent: parent}, err
+}
+
+func childrenOf(ts *testscript.TestScript, parent int) []int {
+	entries, err := os.ReadDir("/proc")
+	ts.Check(err)
+	var children []int
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if stat, err := readStat(pid); err == nil && stat.parent == parent {
+			children = append(children, pid)
+		}
+	}
+	return children
+}
