@@ -24,7 +24,7 @@ import (
 
 // bound ends a wait that nothing will satisfy. It is no measure of speed: it
 // allows for a busy machine.
-const bound = 4 * time.Minute
+const bound = 3 * time.Minute
 
 // owner is the identity that the boxes belong to.
 const owner = "user@example.com"
