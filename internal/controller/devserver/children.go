@@ -16,12 +16,33 @@ import (
 
 // secretIsCurrent tells whether the Secret was applied with the content that
 // is desired now. It is read from the StatefulSet, which is applied after it.
+// A pod that cannot mount its volumes casts doubt on that: the Secret may have
+// been deleted by hand, and only writing it again would tell.
 func (r *Reconciler) secretIsCurrent(ctx context.Context, d *devv1.DevServer, in desired.Input) (bool, error) {
 	set, err := get(ctx, r, d, desired.StatefulSetName(d.Name), &appsv1.StatefulSet{})
 	if err != nil || set == nil {
 		return false, err
 	}
-	return set.Annotations[desired.AnnotationSecretHash] == desired.SecretHash(in), nil
+	pod, err := r.pod(ctx, d, set)
+	if err != nil {
+		return false, err
+	}
+	stuck := awaitsVolumes(pod) && r.Clock.Since(pod.CreationTimestamp.Time) > mountPatience
+	return !stuck && set.Annotations[desired.AnnotationSecretHash] == desired.SecretHash(in), nil
+}
+
+// awaitsVolumes tells whether a pod has a node, but not yet its volumes and
+// its sandbox.
+func awaitsVolumes(pod *corev1.Pod) bool {
+	if pod == nil || pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending || !pod.DeletionTimestamp.IsZero() {
+		return false
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReadyToStartContainers {
+			return c.Status != corev1.ConditionTrue
+		}
+	}
+	return true
 }
 
 func isSecret(object runtime.ApplyConfiguration) bool {

@@ -48,11 +48,15 @@ type Config struct {
 	SSHHost string
 }
 
-// podPatience is how long a StatefulSet may take to create its pod before its
-// events are asked for the reason. conflictRetry is how often a name that
-// somebody else has is tried again: their objects are not watched.
 const (
-	podPatience   = 5 * time.Second
+	// podPatience is how long a StatefulSet may take to create its pod before
+	// its events are asked for the reason.
+	podPatience = 5 * time.Second
+	// mountPatience is how long a pod may wait for its volumes before the
+	// Secret among them is written again.
+	mountPatience = 20 * time.Second
+	// conflictRetry is how often a name that somebody else has is tried again:
+	// their objects are not watched.
 	conflictRetry = 30 * time.Second
 )
 

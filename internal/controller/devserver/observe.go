@@ -35,8 +35,11 @@ func (r *Reconciler) observe(ctx context.Context, d *devv1.DevServer) (o status.
 		o.PodRefused, again, err = r.podRefused(ctx, set)
 		return o, again, err
 	}
+	if awaitsVolumes(o.Pod) {
+		again = mountPatience
+	}
 	o.NodeAddress, err = r.nodeAddress(ctx, o.Pod)
-	return o, 0, err
+	return o, again, err
 }
 
 // get returns an object of the DevServer's that it controls, or nil.

@@ -3,6 +3,7 @@ package devserver_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -199,4 +200,29 @@ func TestSameKeysAfterRecreation(t *testing.T) {
 		t.Errorf("the host key changed with the recreation: %+v", d.Status.SSH)
 	}
 	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonObjectConflict, "deleted before")
+}
+
+// Nothing tells that a Secret was deleted, but a pod that cannot mount it.
+func TestDeletedSecretComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	secret := &corev1.Secret{}
+	w.get(secret, "box-ssh")
+	if err := w.c.Delete(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	pod := w.startPod()
+	pod.Status = corev1.PodStatus{Phase: corev1.PodPending}
+	if err := w.c.Status().Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	if result, _ := w.reconcile(); result.RequeueAfter == 0 {
+		t.Error("a pod that waits for its volumes is not looked at again")
+	}
+	w.absent(&corev1.Secret{}, "box-ssh")
+	w.clock.SetTime(pod.CreationTimestamp.Add(time.Minute))
+	w.reconcile()
+	w.get(&corev1.Secret{}, "box-ssh")
 }
