@@ -110,7 +110,7 @@ func (c Cache) build(ctx context.Context, t Target, path string) error {
 		return fmt.Errorf("make a folder in the cache: %w", err)
 	}
 	step := c.Reporter.Start("build " + t.Name)
-	err := GoBuild(ctx, step, Build{Dir: c.Module, Package: t.Package, Flags: flags, Env: []string{"CGO_ENABLED=1"}, Out: path + ".new", Log: log})
+	err := GoBuild(ctx, step, Build{Dir: c.Module, Packages: []string{t.Package}, Flags: flags, Env: []string{"CGO_ENABLED=1"}, Out: path + ".new", Log: log})
 	if err == nil {
 		err = os.Rename(path+".new", path)
 	}
@@ -147,17 +147,22 @@ func (c Cache) folder(targets []Target, keys map[string]string) (string, error) 
 
 // lock lets one command at a time build: two would only compile the same twice.
 func (c Cache) lock(ctx context.Context) (func(), error) {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+	return Lock(ctx, c.Reporter, filepath.Join(c.Dir, "build.lock"))
+}
+
+// Lock waits for a lock file and says so if that takes a while.
+func Lock(ctx context.Context, r *progress.Reporter, path string) (release func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make the cache: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(c.Dir, "build.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open the cache's lock: %w", err)
 	}
 	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 		return func() { file.Close() }, nil
 	}
-	step := c.Reporter.Start("wait for another command's build")
+	step := r.Start("wait for another command's build")
 	locked := make(chan error, 1)
 	go func() { locked <- unix.Flock(int(file.Fd()), unix.LOCK_EX) }()
 	select {
@@ -168,7 +173,7 @@ func (c Cache) lock(ctx context.Context) (func(), error) {
 	step.End(err)
 	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("wait for the cache's lock: %w", err)
+		return nil, fmt.Errorf("wait for the lock %s: %w", path, err)
 	}
 	return func() { file.Close() }, nil
 }

@@ -18,8 +18,10 @@ import (
 // Build is one call of the Go compiler.
 type Build struct {
 	// Dir is the module's folder; Log gets what the compiler says.
-	Dir, Package, Out, Log string
-	Flags, Env             []string
+	Dir, Log string
+	// Out is a file, or for several packages a folder, with a slash at its end.
+	Out                  string
+	Packages, Flags, Env []string
 }
 
 // GoBuild compiles a program and tells step how far it is.
@@ -35,14 +37,14 @@ func GoBuild(ctx context.Context, step *progress.Step, b Build) error {
 		return err
 	}
 	args := append([]string{"build", "-v", "-o", b.Out}, b.Flags...)
-	cmd := b.command(ctx, append(args, b.Package)...)
+	cmd := b.command(ctx, append(args, b.Packages...)...)
 	return run(cmd, log, &counter{step: step, total: total})
 }
 
 // stale counts the packages that are not in the compiler's cache.
 func (b Build) stale(ctx context.Context, step *progress.Step, log io.Writer) (int, error) {
 	args := append([]string{"list", "-deps", "-f", "{{if .Stale}}stale{{end}}"}, b.Flags...)
-	cmd := b.command(ctx, append(args, b.Package)...)
+	cmd := b.command(ctx, append(args, b.Packages...)...)
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if err := run(cmd, log, &counter{step: step}); err != nil {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"devserver.io/devserver/local/internal/binary"
@@ -20,26 +19,41 @@ import (
 )
 
 func upCommand(env *environment) *cobra.Command {
-	return &cobra.Command{
+	var noInstall, noImages bool
+	command := &cobra.Command{
 		Use:   "up",
-		Short: "Bring the cluster up, or repair it; what runs already is left alone",
+		Short: "Bring the cluster up, or repair it, with this checkout's operator; what runs already is left alone",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.up(cmd.Context(), !noImages, !noInstall && !noImages)
+		},
 	}
+	command.Flags().BoolVar(&noInstall, "no-install", false, "load the images, but do not install the operator's chart")
+	command.Flags().BoolVar(&noImages, "no-images", false, "a bare cluster: build and load no images, install nothing")
+	return command
 }
 
-func (e *environment) up(ctx context.Context) error {
+func (e *environment) up(ctx context.Context, images, install bool) error {
 	if err := needRoot(); err != nil {
 		return err
 	}
 	started := time.Now()
 	packages := slices.Concat(debian.Build, debian.Node, debian.Shell)
-	if err := debian.Ensure(ctx, e.reporter, filepath.Join(e.cache, "log", "apt.log"), packages...); err != nil {
+	if images {
+		packages = append(packages, debian.Box...)
+	}
+	if err := e.packages(ctx, packages...); err != nil {
 		return err
 	}
 	binaries, err := e.binaries().Ensure(ctx, binary.Targets)
 	if err != nil {
 		return err
+	}
+	var loads []load
+	if images {
+		if loads, err = e.build(ctx, nil, false); err != nil {
+			return err
+		}
 	}
 	release, err := e.cluster.Lock(ctx)
 	if err != nil {
@@ -50,27 +64,75 @@ func (e *environment) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.Up(ctx); err != nil {
+	changed := false
+	err = n.Up(ctx, func(ctx context.Context) (err error) {
+		changed, err = e.load(ctx, binaries, loads)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if err := e.loadPause(ctx, binaries); err != nil {
-		return err
+	if install {
+		if err := e.install(ctx, n.Client, binaries, changed); err != nil {
+			return err
+		}
 	}
 	e.reporter.Say("Cluster %s is up after %s: %s", e.cluster.Name, progress.Duration(time.Since(started)), e.cluster.Kubeconfig())
 	return nil
 }
 
-func (e *environment) store(binaries string) image.Node {
-	return image.Node{Socket: part.ContainerdSocket(e.cluster), Ctr: filepath.Join(binaries, "ctr"), Records: e.cluster.State("images")}
+func (e *environment) packages(ctx context.Context, names ...string) error {
+	return debian.Ensure(ctx, e.reporter, filepath.Join(e.cache, "log", "apt.log"), names...)
 }
 
-// loadPause loads the image that every pod starts with.
-func (e *environment) loadPause(ctx context.Context, binaries string) error {
-	pause, err := image.Scratch(runtime.GOARCH, v1.Config{Entrypoint: []string{"/pause"}, User: "65535:65535"},
-		image.File{Path: "/pause", Mode: 0o755, Source: filepath.Join(binaries, "pause")})
+func (e *environment) builder() (image.Builder, error) {
+	version, err := e.version()
+	return image.Builder{Root: e.root, Cache: e.cache, Version: version, Reporter: e.reporter}, err
+}
+
+// load is an image that is to be in the cluster.
+type load struct {
+	ref   string
+	built image.Built
+}
+
+// build makes images for this machine.
+func (e *environment) build(ctx context.Context, names []string, test bool) ([]load, error) {
+	builder, err := e.builder()
 	if err != nil {
-		return fmt.Errorf("build the pause image: %w", err)
+		return nil, err
 	}
-	_, err = e.store(binaries).Ensure(ctx, part.PauseImage, pause)
-	return err
+	definitions, err := builder.Select(names, test)
+	if err != nil {
+		return nil, err
+	}
+	var loads []load
+	for _, d := range definitions {
+		built, err := builder.Build(ctx, d, runtime.GOARCH)
+		if err != nil {
+			return nil, err
+		}
+		loads = append(loads, load{builder.Reference(image.Registry, d.Name), built})
+	}
+	return loads, nil
+}
+
+// load puts images, and the one that every pod starts with, into the cluster.
+// changed says that one of them replaced other content of the same name.
+func (e *environment) load(ctx context.Context, binaries string, loads []load) (changed bool, err error) {
+	store := image.Node{Socket: part.ContainerdSocket(e.cluster), Ctr: filepath.Join(binaries, "ctr"), Records: e.cluster.State("images")}
+	pause, err := image.Pause(runtime.GOARCH, filepath.Join(binaries, "pause"))
+	if err != nil {
+		return false, fmt.Errorf("build the pause image: %w", err)
+	}
+	for _, l := range append([]load{{part.PauseImage, pause}}, loads...) {
+		step := e.reporter.Start("load " + l.ref)
+		replaced, err := store.Ensure(ctx, l.ref, l.built)
+		step.End(err)
+		if err != nil {
+			return changed, err
+		}
+		changed = changed || replaced
+	}
+	return changed, nil
 }

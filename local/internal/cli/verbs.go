@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"devserver.io/devserver/local/internal/binary"
 	"devserver.io/devserver/local/internal/debian"
+	"devserver.io/devserver/local/internal/image"
 	"devserver.io/devserver/local/internal/node"
+	"devserver.io/devserver/local/internal/part"
 )
 
 func downCommand(env *environment) *cobra.Command {
@@ -66,7 +69,7 @@ func loadCommand(env *environment) *cobra.Command {
 			}
 			for _, archive := range args {
 				step := env.reporter.Start("load " + archive)
-				out, err := env.store(binaries).Import(cmd.Context(), archive)
+				out, err := image.Node{Socket: part.ContainerdSocket(env.cluster), Ctr: filepath.Join(binaries, "ctr")}.Import(cmd.Context(), archive)
 				step.End(err)
 				if err != nil {
 					return fmt.Errorf("load %s: %w", archive, err)
@@ -129,7 +132,7 @@ func binariesCommand(env *environment) *cobra.Command {
 				return err
 			}
 			if os.Geteuid() == 0 {
-				if err := debian.Ensure(cmd.Context(), env.reporter, env.cache+"/log/apt.log", debian.Build...); err != nil {
+				if err := env.packages(cmd.Context(), debian.Build...); err != nil {
 					return err
 				}
 			}

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -33,17 +32,18 @@ func (n Node) List(ctx context.Context) (string, error) {
 }
 
 // Ensure loads an image, unless this very content was loaded under this name
-// before. changed says that it was loaded.
-func (n Node) Ensure(ctx context.Context, ref string, image v1.Image) (changed bool, err error) {
-	id, err := image.ConfigName()
-	if err != nil {
-		return false, fmt.Errorf("compute the id of %s: %w", ref, err)
-	}
+// before. changed says that it replaced other content.
+func (n Node) Ensure(ctx context.Context, ref string, built Built) (changed bool, err error) {
 	record := filepath.Join(n.Records, strings.NewReplacer("/", "_", ":", "_").Replace(ref))
-	if old, err := os.ReadFile(record); err == nil && string(old) == id.String() {
+	old, err := os.ReadFile(record)
+	if err == nil && string(old) == built.Key {
 		return false, nil
 	}
 	tag, err := name.NewTag(ref)
+	if err != nil {
+		return false, err
+	}
+	image, err := built.Image()
 	if err != nil {
 		return false, err
 	}
@@ -58,7 +58,7 @@ func (n Node) Ensure(ctx context.Context, ref string, image v1.Image) (changed b
 	if _, err := n.Import(ctx, archive); err != nil {
 		return false, fmt.Errorf("load %s: %w", ref, err)
 	}
-	return true, os.WriteFile(record, []byte(id.String()), 0o600)
+	return len(old) > 0, os.WriteFile(record, []byte(built.Key), 0o600)
 }
 
 func (n Node) run(ctx context.Context, args ...string) (string, error) {

@@ -12,10 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/compression"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // epoch is the time of everything in an image.
@@ -34,7 +36,7 @@ type File struct {
 }
 
 // layer makes a layer of files, with the folders above them.
-func layer(files []File) (v1.Layer, error) {
+func (b Builder) layer(files []File) (v1.Layer, error) {
 	var buffer bytes.Buffer
 	w := tar.NewWriter(&buffer)
 	made := map[string]bool{}
@@ -51,7 +53,22 @@ func layer(files []File) (v1.Layer, error) {
 	}
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(buffer.Bytes())), nil
-	})
+	}, b.compression()...)
+}
+
+func (b Builder) compression() []tarball.LayerOption {
+	if b.Compress {
+		return nil
+	}
+	return []tarball.LayerOption{tarball.WithCompression(compression.None), tarball.WithMediaType(types.OCIUncompressedLayer)}
+}
+
+// suffix tells images apart that differ only in how they are packed.
+func (b Builder) suffix() string {
+	if b.Compress {
+		return "-gzip"
+	}
+	return ""
 }
 
 func (f File) parents(w *tar.Writer, made map[string]bool) error {
@@ -120,11 +137,16 @@ func assemble(architecture string, config v1.Config, layers ...v1.Layer) (v1.Ima
 	return mutate.ConfigFile(image, file)
 }
 
-// Scratch is an image of a few files only.
-func Scratch(architecture string, config v1.Config, files ...File) (v1.Image, error) {
-	l, err := layer(files)
+// scratch is an image of a few files only.
+func (b Builder) scratch(architecture string, config v1.Config, files ...File) (v1.Image, error) {
+	l, err := b.layer(files)
 	if err != nil {
 		return nil, err
 	}
 	return assemble(architecture, config, l)
+}
+
+// Pause is the image that keeps a pod's namespaces open.
+func Pause(architecture, program string) (Built, error) {
+	return Builder{}.small(architecture, v1.Config{Entrypoint: []string{"/pause"}, User: "65535:65535"}, File{Path: "/pause", Mode: 0o755, Source: program})
 }

@@ -17,12 +17,41 @@ import (
 // compiles beside it is slow, hence minutes.
 const patience = 3 * time.Minute
 
-// Up starts the parts and waits until pods can run.
-func (n *Node) Up(ctx context.Context) error {
+// Up starts the parts and waits until pods can run. load is called as soon as
+// containerd takes images, beside the rest: it has the disk while that has the processor.
+func (n *Node) Up(ctx context.Context, load func(context.Context) error) error {
 	// All three take their time before they need each other, and retry.
 	if err := n.start(ctx, "etcd", "containerd", "kube-apiserver"); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	loaded := make(chan error, 1)
+	go func() {
+		err := n.poll(ctx, func() error { return listens(part.ContainerdSocket(n.Cluster)) })
+		if err == nil {
+			err = load(ctx)
+		}
+		loaded <- err
+	}()
+	if err := n.control(ctx); err != nil {
+		cancel()
+		<-loaded
+		return err
+	}
+	return <-loaded
+}
+
+func listens(socket string) error {
+	connection, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
+	return connection.Close()
+}
+
+// control brings up everything that the API server is needed for.
+func (n *Node) control(ctx context.Context) error {
 	if err := n.wait(ctx, "API server", n.Client.Ready, "kube-apiserver", "etcd"); err != nil {
 		return err
 	}

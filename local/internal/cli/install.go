@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"devserver.io/devserver/local/internal/chart"
+	"devserver.io/devserver/local/internal/kube"
+	"devserver.io/devserver/local/internal/node"
+)
+
+func installCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "install",
+		Short: "Build and load this checkout's images and install its chart, with default values",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			binaries, err := env.connected(ctx)
+			if err != nil {
+				return err
+			}
+			loads, err := env.build(ctx, nil, false)
+			if err != nil {
+				return err
+			}
+			release, err := env.cluster.Lock(ctx)
+			if err != nil {
+				return err
+			}
+			defer release()
+			changed, err := env.load(ctx, binaries, loads)
+			if err != nil {
+				return err
+			}
+			client, _, err := node.Connect(ctx, env.cluster)
+			if err != nil {
+				return err
+			}
+			return env.install(ctx, client, binaries, changed)
+		},
+	}
+}
+
+// install installs the checkout's chart. reloaded says that an image has new
+// content under its old name, which only a restart brings to life.
+func (e *environment) install(ctx context.Context, client *kube.Client, binaries string, reloaded bool) error {
+	folder := filepath.Join(e.root, "charts", "devserver-operator")
+	if _, err := os.Stat(filepath.Join(folder, "Chart.yaml")); err != nil {
+		e.reporter.Say("There is no chart in %s: nothing is installed", folder)
+		return nil
+	}
+	installed, err := chart.Install(ctx, chart.Options{
+		Folder: folder, Helm: filepath.Join(binaries, "helm"), Kubeconfig: e.cluster.Kubeconfig(), Record: e.cluster.State("installed-chart"),
+		Log: e.cluster.Log("helm"), Restart: reloaded, Client: client, Reporter: e.reporter,
+	})
+	if err != nil {
+		return fmt.Errorf("install the chart: %w", err)
+	}
+	if installed {
+		e.reporter.Say("Installed the chart into namespace %s", chart.Namespace)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"devserver.io/devserver/local/internal/binary"
+	"devserver.io/devserver/local/internal/process"
+)
+
+// programs are the checkout's programs that have an image.
+var programs = []string{"operator", "agent", "gateway"}
+
+// certificates is where Debian keeps the bundle of public authorities, and where Go looks for it.
+const certificates = "/etc/ssl/certs/ca-certificates.crt"
+
+// withAuthorities lets a program check certificates of the outside world.
+func withAuthorities() []File {
+	return []File{{Path: certificates, Mode: 0o644, Source: certificates}}
+}
+
+// has says whether the checkout has what an image is made from.
+func (b Builder) has(name string) bool {
+	if !slices.Contains(programs, name) {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(b.Root, "cmd", name))
+	return err == nil
+}
+
+// program makes an image that holds one of the checkout's programs and little else.
+func program(name string, more func() []File) func(context.Context, Builder, string) (Built, error) {
+	return func(ctx context.Context, b Builder, architecture string) (Built, error) {
+		dir, err := b.compile(ctx, architecture)
+		if err != nil {
+			return Built{}, err
+		}
+		target := "/devserver-" + name
+		files := []File{{Path: target, Mode: 0o755, Source: filepath.Join(dir, name)}}
+		if more != nil {
+			files = append(files, more()...)
+		}
+		// Clusters refuse names of users where they want a user that is not root.
+		return b.small(architecture, v1.Config{Entrypoint: []string{target}, User: "65532:65532"}, files...)
+	}
+}
+
+// compile compiles all programs of the checkout at once, for they share most packages.
+// The compiler itself sees when nothing changed.
+func (b Builder) compile(ctx context.Context, architecture string) (string, error) {
+	var packages []string
+	for _, name := range programs {
+		if b.has(name) {
+			packages = append(packages, "./cmd/"+name)
+		}
+	}
+	return b.goBuild(ctx, b.Root, "programs", architecture, packages...)
+}
+
+// goBuild compiles static programs into a folder of the cache.
+func (b Builder) goBuild(ctx context.Context, module, what, architecture string, packages ...string) (string, error) {
+	dir := filepath.Join(b.Cache, "images", what+"-"+architecture+"-"+digest(b.Root))
+	log := filepath.Join(b.Cache, "log", what+"-"+architecture+".log")
+	for _, d := range []string{dir, filepath.Dir(log)} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return "", fmt.Errorf("make a folder in the cache: %w", err)
+		}
+	}
+	release, err := binary.Lock(ctx, b.Reporter, dir+".lock")
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	step := b.Reporter.Start("compile " + what + " for " + architecture)
+	err = binary.GoBuild(ctx, step, binary.Build{
+		Dir: module, Packages: packages, Out: dir + "/", Log: log,
+		Flags: []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -X devserver.io/devserver/internal/version.Version=" + b.Version},
+		Env:   []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + architecture},
+	})
+	step.End(err)
+	if err != nil {
+		return "", fmt.Errorf("compile: %w; the log is %s and ends with:\n%s", err, log, process.Tail(log, 15))
+	}
+	return dir, nil
+}
+
+// small is an image whose content can be read again at any time.
+func (b Builder) small(architecture string, config v1.Config, files ...File) (Built, error) {
+	image, err := b.scratch(architecture, config, files...)
+	if err != nil {
+		return Built{}, err
+	}
+	id, err := image.ConfigName()
+	if err != nil {
+		return Built{}, err
+	}
+	return Built{Key: id.String(), Image: func() (v1.Image, error) { return image, nil }}, nil
+}
