@@ -34,6 +34,7 @@ type server struct {
 
 	mu       sync.Mutex
 	draining bool
+	logins   map[net.Conn]struct{} // not yet clients
 	clients  map[*client]struct{}
 	running  sync.WaitGroup // connections, from accept to end
 }
@@ -47,6 +48,7 @@ func newServer(hostKey ssh.Signer, d *directory, log *slog.Logger) *server {
 		log:       log,
 		ssh:       sshpolicy.ServerConfig(),
 		gate:      sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress),
+		logins:    map[net.Conn]struct{}{},
 		clients:   map[*client]struct{}{},
 	}
 	s.ssh.AddHostKey(hostKey)
@@ -98,7 +100,7 @@ func (s *server) serve(listener net.Listener) {
 
 // handle serves one connection from its first byte to its end.
 func (s *server) handle(raw net.Conn, leave func()) {
-	conn, channels, requests, err := sshpolicy.Handshake(raw, s.ssh)
+	conn, channels, requests, err := s.login(raw)
 	leave()
 	if err != nil {
 		// Everybody who scans ports gets here.
@@ -109,12 +111,30 @@ func (s *server) handle(raw net.Conn, leave func()) {
 	c := newClient(s, conn)
 	if err := s.add(c); err != nil {
 		_ = conn.Close()
-		s.log.Info("connection refused", "fingerprint", c.key, "from", conn.RemoteAddr().String(), "reason", err.Error())
+		c.log.Info("connection refused", "reason", err.Error())
 	} else {
 		go sshpolicy.KeepAlive(conn, sshpolicy.KeepAliveInterval, sshpolicy.KeepAliveMisses)
 	}
 	c.serve(channels)
 	s.remove(c)
+}
+
+// login does the handshake, which the end of the gateway cuts off.
+func (s *server) login(raw net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	s.mu.Lock()
+	if s.draining {
+		s.mu.Unlock()
+		_ = raw.Close()
+		return nil, nil, nil, errStopping
+	}
+	s.logins[raw] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.logins, raw)
+	}()
+	return sshpolicy.Handshake(raw, s.ssh)
 }
 
 // add registers a connection, so that a revoked key or the end of the gateway
@@ -171,6 +191,9 @@ func (s *server) revoke(key fingerprint, name types.NamespacedName) {
 func (s *server) drain(ctx context.Context) (left int) {
 	s.mu.Lock()
 	s.draining = true
+	for raw := range s.logins {
+		_ = raw.Close()
+	}
 	s.mu.Unlock()
 	for _, c := range s.all() {
 		c.closeIfIdle()
@@ -187,6 +210,7 @@ func (s *server) drain(ctx context.Context) (left int) {
 	}
 	late := s.all()
 	for _, c := range late {
+		c.cutAll(errStopping)
 		_ = c.conn.Close()
 	}
 	<-finished

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -138,7 +139,7 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 	both.Go(func() { fromBox = copyAndEnd(channel, upstream) })
 	both.Wait()
 	ended := "closed"
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errDisconnected) {
 		ended = cause.Error()
 	}
 	_ = channel.Close()

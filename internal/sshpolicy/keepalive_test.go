@@ -149,3 +149,57 @@ func TestServerConfigAgreesToSafeAlgorithmsOnly(t *testing.T) {
 		})
 	}
 }
+
+func TestHandshakeTakesNoLongerThanAllowed(t *testing.T) {
+	config := ServerConfig()
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostKey, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.AddHostKey(hostKey)
+	config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
+	cases := map[string]struct {
+		reason string
+		client func(net.Conn)
+		want   time.Duration
+	}{
+		"Silent": {
+			reason: "no person takes part in the key exchange",
+			client: func(net.Conn) {},
+			want:   KeyExchangeTimeout,
+		},
+		"Undecided": {
+			reason: "a person may have to type a passphrase after the key exchange",
+			client: func(conn net.Conn) {
+				_, _, _, _ = ssh.NewClientConn(conn, "box", &ssh.ClientConfig{
+					HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey()),
+					Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+						time.Sleep(24 * time.Hour)
+						return nil, nil
+					})},
+				})
+			},
+			want: LoginTimeout,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				serverSide, clientSide := net.Pipe()
+				defer clientSide.Close()
+				go tc.client(buffer(t, clientSide))
+				start := time.Now()
+				if _, _, _, err := Handshake(buffer(t, serverSide), config); err == nil {
+					t.Error("the login succeeded")
+				}
+				if got := time.Since(start); got != tc.want {
+					t.Errorf("%s: cut off after %v, want %v", tc.reason, got, tc.want)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,256 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+)
+
+func TestTunnelCarriesBytesAndEndsHalfByHalf(t *testing.T) {
+	w := newWorld(t)
+	alice := newSigner(t)
+	w.echo(t, "10.0.0.1")
+	w.put(running("a.team", "10.0.0.1", alice))
+	channel, err := open(w.mustLogin(t, alice), "a.team", 22)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := strings.Repeat("0123456789abcdef", 1<<16)
+	go func() {
+		_, _ = io.WriteString(channel, sent)
+		_ = channel.CloseWrite()
+	}()
+	// The echo ends only after our end has arrived there.
+	got, err := io.ReadAll(channel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != sent {
+		t.Errorf("got %d bytes back, want the %d that were sent", len(got), len(sent))
+	}
+	if diff := cmp.Diff([]string{"10.0.0.1:2222"}, w.dials()); diff != "" {
+		t.Errorf("the gateway connected to (-want +got):\n%s", diff)
+	}
+}
+
+func TestBoxThatIsNotRunningIsRefusedInWords(t *testing.T) {
+	w := newWorld(t)
+	alice := newSigner(t)
+	asleep := running("a.team", "10.0.0.1", alice)
+	pending(asleep, `flavor "huge" does not exist`)
+	w.put(asleep)
+	w.put(running("dead.team", "10.0.0.9", alice))
+	client := w.mustLogin(t, alice)
+	for host, want := range map[string]ssh.OpenChannelError{
+		"a.team":    {Reason: ssh.Prohibited, Message: `DevServer a.team is Pending: flavor "huge" does not exist`},
+		"dead.team": {Reason: ssh.ConnectionFailed, Message: "DevServer dead.team does not answer at the moment: try again"},
+	} {
+		_, err := open(client, host, 22)
+		refused := refusal(err)
+		if refused == nil {
+			t.Errorf("%s: %v, want a refusal", host, err)
+			continue
+		}
+		if diff := cmp.Diff(want, *refused); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", host, diff)
+		}
+	}
+}
+
+func TestPodAddressIsTheCurrentOne(t *testing.T) {
+	w := newWorld(t)
+	alice := newSigner(t)
+	w.echo(t, "10.0.0.2")
+	w.put(running("a.team", "10.0.0.1", alice))
+	client := w.mustLogin(t, alice)
+	w.put(running("a.team", "10.0.0.2", alice))
+	channel, err := open(client, "a.team", 22)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkEcho(t, channel, "moved")
+}
+
+func TestRevokedKeyIsCutOff(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		revoke func(*world, ssh.Signer)
+		alive  bool
+	}{
+		"LastBox": {
+			reason: "a key that opens nothing any more has no business here",
+			revoke: func(w *world, _ ssh.Signer) {
+				w.put(running("b.team", "10.0.0.2"))
+				w.put(running("a.team", "10.0.0.1"))
+			},
+		},
+		"OneBox": {
+			reason: "the connection goes on for the boxes that the key still opens",
+			revoke: func(w *world, _ ssh.Signer) { w.put(running("a.team", "10.0.0.1")) },
+			alive:  true,
+		},
+		"Deleted": {
+			reason: "a DevServer that is deleted ends what was open to it",
+			revoke: func(w *world, _ ssh.Signer) { handlerFor(w.server.directory).OnDelete(w.boxes["a.team"]) },
+			alive:  true,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob := newSigner(t), newSigner(t)
+			w.echo(t, "10.0.0.1")
+			w.echo(t, "10.0.0.2")
+			w.put(running("a.team", "10.0.0.1", alice))
+			w.put(running("b.team", "10.0.0.2", alice, bob))
+			client, other := w.mustLogin(t, alice), w.mustLogin(t, bob)
+			channel, err := open(client, "a.team", 22)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkEcho(t, channel, "before")
+			unaffected, err := open(other, "b.team", 22)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			tc.revoke(w, bob)
+			if n, err := channel.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Errorf("%s: read %d bytes, %v from the box, want the end", tc.reason, n, err)
+			}
+			if got := w.log.await(t, "session")["ended"]; got != errRevoked.Error() {
+				t.Errorf("%s: the audit says that the session ended because %v", tc.reason, got)
+			}
+			if !tc.alive {
+				_ = client.Wait() // ends, or the test does not
+				return
+			}
+			if _, err := open(client, "a.team", 22); err == nil {
+				t.Errorf("%s: the box can be entered again", tc.reason)
+			}
+			if _, err := open(client, "b.team", 22); err != nil {
+				t.Errorf("%s: %v", tc.reason, err)
+			}
+			checkEcho(t, unaffected, "still here")
+		})
+	}
+}
+
+func TestAuditLineSaysWhoWhereAndHowMuch(t *testing.T) {
+	w := newWorld(t)
+	alice := newSigner(t)
+	w.echo(t, "10.0.0.1")
+	w.put(running("a.team", "10.0.0.1", alice))
+	client, err := w.login(t, func(c *ssh.ClientConfig) { c.User = "my-password-by-mistake" }, alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel, err := open(client, "a.team", 22)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkEcho(t, channel, "seven b")
+	_ = channel.Close()
+	line := w.log.await(t, "session")
+	for _, field := range []string{"time", "level", "start", "seconds"} {
+		if line[field] == nil {
+			t.Errorf("the line has no %s", field)
+		}
+		delete(line, field)
+	}
+	want := map[string]any{
+		"msg":            "session",
+		"fingerprint":    string(keyOf(alice)),
+		"box":            "a.team",
+		"from":           client.LocalAddr().String(),
+		"bytes_to_box":   7.0,
+		"bytes_from_box": 7.0,
+		"ended":          "closed",
+	}
+	if diff := cmp.Diff(want, line); diff != "" {
+		t.Errorf("audit line (-want +got):\n%s", diff)
+	}
+	if strings.Contains(w.log.text(), "my-password-by-mistake") {
+		t.Error("the user name, which may be a secret, is in the log")
+	}
+}
+
+func TestDrainLetsSessionsFinish(t *testing.T) {
+	w := newWorld(t)
+	alice := newSigner(t)
+	w.echo(t, "10.0.0.1")
+	w.put(running("a.team", "10.0.0.1", alice))
+	busy, idle := w.mustLogin(t, alice), w.mustLogin(t, alice)
+	channel, err := open(busy, "a.team", 22)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := dial(t, w.address)
+	if _, err := silent.Read(make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.listener.Close()
+	drained := make(chan int, 1)
+	go func() { drained <- w.server.drain(t.Context()) }()
+	_ = idle.Wait() // is closed, or the test does not end
+
+	_, err = open(busy, "a.team", 22)
+	if refused := refusal(err); refused == nil || refused.Message != errStopping.Error() {
+		t.Errorf("a new channel while draining: %v, want %q", err, errStopping)
+	}
+	_, _ = io.Copy(io.Discard, silent) // is closed too, although not logged in
+	checkEcho(t, channel, "still working")
+	select {
+	case left := <-drained:
+		t.Fatalf("drained, %d left, while a session is open", left)
+	default:
+	}
+	_ = channel.Close()
+	if left := <-drained; left != 0 {
+		t.Errorf("%d connections were cut off, want none", left)
+	}
+}
+
+func TestDrainEndsInTheEnd(t *testing.T) {
+	w := newWorld(t)
+	alice := newSigner(t)
+	w.echo(t, "10.0.0.1")
+	w.put(running("a.team", "10.0.0.1", alice))
+	client := w.mustLogin(t, alice)
+	if _, err := open(client, "a.team", 22); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.listener.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if left := w.server.drain(ctx); left != 1 {
+		t.Errorf("%d connections were cut off, want 1", left)
+	}
+	_ = client.Wait()
+	if got := w.log.await(t, "session")["ended"]; got != errStopping.Error() {
+		t.Errorf("the audit says that the session ended because %v, want %v", got, errStopping)
+	}
+}
+
+func TestGreetingListsTheBoxesOfTheKey(t *testing.T) {
+	fresh := boxOf(&devserverv1.DevServer{})
+	fresh.Name, fresh.Namespace = "new", "team"
+	got := greeting("SHA256:abc", []box{boxOf(running("trainer.team", "10.0.0.1")), fresh})
+	want := `This is the gateway to DevServers. You are SHA256:abc, and your key opens:
+
+  trainer.team   Running
+  new.team       New
+
+Log in with ssh -J GATEWAY dev@NAME.NAMESPACE, where GATEWAY is what you typed after ssh just now.
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("greeting (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,265 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+)
+
+// world is a gateway on a loopback port, with the DevServers that a test says
+// there are.
+type world struct {
+	listener net.Listener
+	address  string
+	hostKey  ssh.Signer
+	server   *server
+	log      *journal
+	boxes    map[string]*devserverv1.DevServer
+
+	mu     sync.Mutex
+	routes map[string]string // from a box's address in the cluster to one here
+	dialed []string
+}
+
+// newWorld starts a gateway. Each change is made to it before it starts.
+func newWorld(t testing.TB, changes ...func(*server)) *world {
+	t.Helper()
+	w := &world{hostKey: newSigner(t), log: &journal{}, boxes: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
+	w.server = newServer(w.hostKey, newDirectory(), slog.New(slog.NewJSONHandler(w.log, nil)))
+	w.server.dial = w.dial
+	for _, change := range changes {
+		change(w.server)
+	}
+	listener := listen(t)
+	w.listener, w.address = listener, listener.Addr().String()
+	go w.server.serve(listener)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		w.server.drain(now)
+	})
+	return w
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener
+}
+
+// dial stands in for the cluster's network.
+func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	w.mu.Lock()
+	w.dialed = append(w.dialed, address)
+	route, ok := w.routes[address]
+	w.mu.Unlock()
+	if !ok {
+		return nil, errors.New("connection refused")
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, route)
+}
+
+func (w *world) dials() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string(nil), w.dialed...)
+}
+
+// put tells the gateway, as the watch would, that the DevServer is like this
+// now.
+func (w *world) put(ds *devserverv1.DevServer) {
+	old, handler := w.boxes[ds.Name+"."+ds.Namespace], handlerFor(w.server.directory)
+	w.boxes[ds.Name+"."+ds.Namespace] = ds
+	if old == nil {
+		handler.OnAdd(ds, false)
+		return
+	}
+	handler.OnUpdate(old, ds)
+}
+
+// running is a DevServer that keys open and whose pod has the address ip.
+func running(address, ip string, keys ...ssh.Signer) *devserverv1.DevServer {
+	name, namespace, _ := strings.Cut(address, ".")
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
+	for _, key := range keys {
+		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
+		ds.Spec.SSH.PublicKeys = append(ds.Spec.SSH.PublicKeys, line)
+	}
+	ds.Status.Phase = devserverv1.PhaseRunning
+	ds.Status.PodIP = ip
+	return ds
+}
+
+// echo makes the box at ip answer whatever is sent to it with the same.
+func (w *world) echo(t testing.TB, ip string) {
+	t.Helper()
+	listener := listen(t)
+	w.mu.Lock()
+	w.routes[net.JoinHostPort(ip, "2222")] = listener.Addr().String()
+	w.mu.Unlock()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				copyAndEnd(conn, conn)
+			}()
+		}
+	}()
+}
+
+// login connects as a client with these ways to authenticate.
+func (w *world) login(t testing.TB, change func(*ssh.ClientConfig), keys ...ssh.Signer) (*ssh.Client, error) {
+	t.Helper()
+	config := &ssh.ClientConfig{
+		User:            "whoever",
+		Auth:            []ssh.AuthMethod{ssh.PublicKeys(keys...)},
+		HostKeyCallback: ssh.FixedHostKey(w.hostKey.PublicKey()),
+	}
+	if change != nil {
+		change(config)
+	}
+	client, err := ssh.Dial("tcp", w.address, config)
+	if err == nil {
+		t.Cleanup(func() { _ = client.Close() })
+	}
+	return client, err
+}
+
+func (w *world) mustLogin(t testing.TB, keys ...ssh.Signer) *ssh.Client {
+	t.Helper()
+	client, err := w.login(t, nil, keys...)
+	if err != nil {
+		t.Fatalf("login: %v", err)
+	}
+	return client
+}
+
+// open asks for a tunnel the way that ssh -J does.
+func open(client *ssh.Client, host string, port uint32) (ssh.Channel, error) {
+	channel, requests, err := client.OpenChannel("direct-tcpip", ssh.Marshal(target{host, port, "127.0.0.1", 4000}))
+	if err == nil {
+		go ssh.DiscardRequests(requests)
+	}
+	return channel, err
+}
+
+// refusal is why a channel was refused, or nil if it was not.
+func refusal(err error) *ssh.OpenChannelError {
+	var refused *ssh.OpenChannelError
+	errors.As(err, &refused)
+	return refused
+}
+
+// checkEcho sends a line through channel and wants it back.
+func checkEcho(t testing.TB, channel ssh.Channel, line string) {
+	t.Helper()
+	if _, err := channel.Write([]byte(line)); err != nil {
+		t.Fatalf("writing to the box: %v", err)
+	}
+	got := make([]byte, len(line))
+	for n := 0; n < len(got); {
+		m, err := channel.Read(got[n:])
+		if err != nil {
+			t.Fatalf("reading from the box after %q: %v", got[:n], err)
+		}
+		n += m
+	}
+	if diff := cmp.Diff(line, string(got)); diff != "" {
+		t.Fatalf("echo (-sent +got):\n%s", diff)
+	}
+}
+
+func newSigner(t testing.TB) ssh.Signer {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signerFor(t, private)
+}
+
+func signerFor(t testing.TB, key crypto.Signer) ssh.Signer {
+	t.Helper()
+	signer, err := ssh.NewSignerFromSigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+// journal collects JSON log lines.
+type journal struct {
+	mu    sync.Mutex
+	lines [][]byte
+	more  chan struct{}
+}
+
+func (j *journal) Write(line []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, bytes.Clone(line))
+	if j.more != nil {
+		close(j.more)
+		j.more = nil
+	}
+	return len(line), nil
+}
+
+// await returns the first line with that message, once it is written.
+func (j *journal) await(t testing.TB, message string) map[string]any {
+	t.Helper()
+	for next := 0; ; {
+		j.mu.Lock()
+		lines := j.lines[next:]
+		next = len(j.lines)
+		if j.more == nil {
+			j.more = make(chan struct{})
+		}
+		more := j.more
+		j.mu.Unlock()
+		for _, line := range lines {
+			var entry map[string]any
+			if err := json.Unmarshal(line, &entry); err != nil {
+				t.Fatalf("log line %q: %v", line, err)
+			}
+			if entry["msg"] == message {
+				return entry
+			}
+		}
+		select {
+		case <-more:
+		case <-t.Context().Done():
+			t.Fatalf("no log line %q", message)
+		}
+	}
+}
+
+func (j *journal) text() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return string(bytes.Join(j.lines, nil))
+}
