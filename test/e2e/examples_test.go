@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/test/cluster"
+)
+
+// TestExamples applies every file of examples/ as it stands. It runs while no
+// other test does: one of the flavors is the cluster's default.
+func TestExamples(t *testing.T) {
+	s := newSite(t)
+	files, err := filepath.Glob(filepath.Join(cluster.Root(), "examples", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	// Flavors that are there already belong to the cluster's users.
+	for _, name := range []string{"cpu-small", "gpu-large"} {
+		flavor := &v1.DevServerFlavor{}
+		flavor.Name = name
+		if err := s.c.Get(s.Context(), client.ObjectKeyFromObject(flavor), flavor); apierrors.IsNotFound(err) {
+			s.Cleanup(func() { remove(s.T, s.c, flavor) })
+		}
+	}
+	for _, file := range files {
+		yaml, err := os.ReadFile(file)
+		if err != nil {
+			s.Fatal(err)
+		}
+		out := s.kubectl(string(yaml), "apply", "-f", "-")
+		if !strings.Contains(out, "created") && !strings.Contains(out, "unchanged") && !strings.Contains(out, "configured") {
+			s.Errorf("kubectl apply -f %s: %s", file, out)
+		}
+	}
+
+	minimal := &v1.DevServer{ObjectMeta: s.named("minimal")}
+	edit(s, minimal, func(d *v1.DevServer) { d.Spec.SSH.PublicKeys = []string{s.key.Public} })
+	s.running(minimal).want("whoami", "dev")
+	// This node has no such GPU machine; that is said, and nothing else is
+	// wrong with the example.
+	s.notReady(&v1.DevServer{ObjectMeta: s.named("my-dev-server")}, v1.PhasePending, v1.ReasonUnschedulable, "0/1 nodes are available")
+	balancer := await(s, &corev1.Service{ObjectMeta: s.named("team-server-ssh")}, "there", func(*corev1.Service) bool { return true })
+	if balancer.Spec.Type != corev1.ServiceTypeLoadBalancer || len(balancer.Annotations) == 0 {
+		s.Errorf("team-server's Service: %+v", balancer.Spec)
+	}
+}
+
+// TestGPU: a flavor's extended resource reaches the box. The node says that it
+// has some; what a device plugin would do with it is not DevServer's part.
+func TestGPU(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const gpu = "example.com/gpu"
+	var nodes corev1.NodeList
+	if err := s.c.List(s.Context(), &nodes); err != nil || len(nodes.Items) == 0 {
+		s.Fatalf("no nodes: %v", err)
+	}
+	node := &nodes.Items[0]
+	capacity := []byte(`{"status":{"capacity":{"` + gpu + `":"2"}}}`)
+	if err := s.c.Status().Patch(s.Context(), node, client.RawPatch(types.MergePatchType, capacity)); err != nil {
+		s.Fatal(err)
+	}
+	flavor := s.newFlavor(s.flavor+"-gpu", func(f *v1.DevServerFlavorSpec) {
+		f.Resources.Limits = quantities("memory", "512Mi", gpu, "2")
+		f.NodeSelector = map[string]string{corev1.LabelHostname: node.Labels[corev1.LabelHostname]}
+	})
+	ds := s.devServer("box")
+	ds.Spec.Flavor = flavor.Name
+	b := s.start(ds)
+	pod := b.pod()
+	s.get(pod)
+	if n := pod.Spec.Containers[0].Resources.Limits[gpu]; n.Value() != 2 {
+		s.Errorf("the box has %d GPUs, want 2", n.Value())
+	}
+	// Both are taken: a second box waits, in the scheduler's words.
+	second := s.devServer("second")
+	second.Spec.Flavor = flavor.Name
+	s.create(second)
+	s.notReady(second, v1.PhasePending, v1.ReasonUnschedulable, "Insufficient "+gpu)
+	// The first one's end is enough.
+	s.delete(b.ds)
+	s.running(second)
+}

@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"devserver.io/devserver/test/cluster"
+	"devserver.io/devserver/test/openssh"
+)
+
+// TestScriptableInterfaces: what scripts rely on prints what they read and
+// nothing else.
+func TestScriptableInterfaces(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	printed := s.make("kubeconfig")
+	if path := strings.TrimSuffix(printed, "\n"); !filepath.IsAbs(path) || strings.ContainsAny(path, "\n ") {
+		s.Errorf("make kubeconfig prints %q, want one path", printed)
+	} else if _, err := os.Stat(path); err != nil {
+		s.Errorf("make kubeconfig: %v", err)
+	}
+	var names []string
+	documents := yaml.NewYAMLOrJSONDecoder(strings.NewReader(s.make("crds")), 4096)
+	for {
+		var crd struct {
+			Kind     string
+			Metadata struct{ Name string }
+		}
+		if err := documents.Decode(&crd); err == io.EOF {
+			break
+		} else if err != nil {
+			s.Fatalf("make crds is no YAML: %v", err)
+		}
+		if crd.Kind != "CustomResourceDefinition" {
+			s.Errorf("make crds prints a %q", crd.Kind)
+		}
+		names = append(names, crd.Metadata.Name)
+	}
+	for _, want := range []string{"devservers.devserver.io", "devserverflavors.devserver.io"} {
+		if !slices.Contains(names, want) {
+			s.Errorf("make crds prints %v, without %s", names, want)
+		}
+	}
+	for _, name := range []string{"devctl", "operator", "agent", "gateway", "kubectl"} {
+		if _, err := cluster.Binary(name); err != nil {
+			s.Error(err)
+		}
+	}
+}
+
+// make runs make for the cluster of the tests.
+func (s *site) make(target string) string {
+	s.Helper()
+	cmd := openssh.Tool(s.bounded(), "make", "-C", cluster.Root(), target)
+	// Of a make that runs these tests, this one is no part.
+	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool {
+		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") || strings.HasPrefix(v, "CLUSTER=")
+	})
+	cmd.Env = append(cmd.Env, "CLUSTER="+filepath.Base(filepath.Dir(s.c.Kubeconfig)))
+	r := s.do(cmd)
+	if r.Code != 0 {
+		s.Fatalf("make %s: exit code %d: %s", target, r.Code, r.Stderr)
+	}
+	return r.Stdout
+}

@@ -1,0 +1,25 @@
+package e2e
+
+import (
+	"flag"
+	"os"
+	"testing"
+)
+
+// TestMain lets more tests run at once than there are processors: most of
+// their time they wait for the cluster.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if !given("test.parallel") {
+		if err := flag.Set("test.parallel", "6"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func given(name string) bool {
+	found := false
+	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}
