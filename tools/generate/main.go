@@ -1,27 +1,33 @@
 // Command generate derives everything that follows from the comments and types
 // in the Go code: deep copies, CustomResourceDefinitions, and the chart's
-// templates for them and for the operator's permissions.
+// templates for them and for the operator's permissions, and the API reference.
 //
 //	go -C tools run ./generate ..
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-tools/pkg/crd"
 	"sigs.k8s.io/controller-tools/pkg/deepcopy"
 	"sigs.k8s.io/controller-tools/pkg/genall"
 	"sigs.k8s.io/controller-tools/pkg/rbac"
+	"sigs.k8s.io/yaml"
 )
 
 // Places in the repository.
 const (
 	apiPackages      = "./api/..."
+	apiPackage       = "api/v1"
 	operatorPackages = "./internal/..."
 	crdDir           = "config/crd"
 	chartTemplates   = "charts/devserver-operator/templates"
+	referencePage    = "docs/api.md"
 )
 
 func main() {
@@ -63,11 +69,25 @@ func run(repository string) error {
 		return err
 	}
 
+	src, err := readSource(apiPackage)
+	if err != nil {
+		return err
+	}
+	var definitions []*apiextensionsv1.CustomResourceDefinition
+
 	files := map[string][]byte{}
-	for name, plain := range crds {
+	for _, name := range slices.Sorted(maps.Keys(crds)) {
+		plain := crds[name]
+		definition := &apiextensionsv1.CustomResourceDefinition{}
+		if err := yaml.Unmarshal(plain.Bytes(), definition); err != nil {
+			return fmt.Errorf("decoding the generated %s: %w", name, err)
+		}
+		// DevServer comes before what it refers to.
+		definitions = append([]*apiextensionsv1.CustomResourceDefinition{definition}, definitions...)
 		files[filepath.Join(crdDir, name)] = plain.Bytes()
 		files[filepath.Join(chartTemplates, "crds", name)] = crdTemplate(plain.Bytes())
 	}
+	files[referencePage] = reference(definitions, src)
 	for _, role := range roles {
 		templates, err := roleTemplates(role.Bytes())
 		if err != nil {

@@ -1,0 +1,131 @@
+# Everything starts here; "make" alone says what there is. Nothing needs to be
+# installed but git, make and Go: what else is needed is built, or installed
+# from Debian's packages, on first use.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# Two builds at once only get in each other's way.
+.NOTPARALLEL:
+
+# The name of the local cluster. Several can live side by side.
+CLUSTER ?= devserver
+export CLUSTER
+
+VERSION := $(shell cat VERSION)
+BUILD_FLAGS := -trimpath -buildvcs=false -ldflags '-s -w -X devserver.io/devserver/internal/version.Version=$(VERSION)'
+TOOL := go tool -modfile=tools/go.mod
+
+##@ Use
+.PHONY: demo
+demo: build up ## the whole way, from nothing to a shell in a DevServer on a local cluster
+	demo/demo.sh
+
+.PHONY: up
+up: bin/local ## a local cluster with this checkout's operator in it; also after a change
+	bin/local up
+	bin/local install
+
+.PHONY: down
+down: bin/local ## remove the local cluster and everything in it
+	bin/local down
+
+.PHONY: kubeconfig
+kubeconfig: bin/local ## print the path of the local cluster's kubeconfig
+	@bin/local kubeconfig
+
+.PHONY: crds
+crds: ## print the CustomResourceDefinitions as plain YAML
+	@cat config/crd/*.yaml
+
+##@ Build
+.PHONY: build
+build: bin/local ## put every program into bin/: devctl, operator, agent, gateway, local, kubectl
+	CGO_ENABLED=0 go build $(BUILD_FLAGS) -o bin/ ./cmd/...
+	dir=$$(bin/local binaries --only kubectl) && install -m 0755 "$$dir/kubectl" bin/kubectl
+
+.PHONY: images
+images: bin/local ## build all images, for amd64 and arm64; REGISTRY=host/path pushes them there
+	bin/local images $(if $(REGISTRY),--registry=$(REGISTRY))
+
+.PHONY: generate
+generate: ## derive CRDs, roles, deep copies and docs/api.md from the Go code
+	go -C tools run ./generate ..
+
+##@ Check
+.PHONY: test
+test: test-unit test-e2e ## all tests, the end-to-end ones on a local cluster of their own
+
+.PHONY: lint
+lint: lint-go lint-api lint-chart lint-generated ## linters, and whether generated files are up to date
+
+.PHONY: bench
+bench: build up ## measure how fast servers start and what they take; ARGS='start' for a part
+	KUBECONFIG=$$(bin/local kubeconfig) go -C test run ./bench $(ARGS)
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@printf '\nCLUSTER=name chooses the local cluster (now %s).\n' '$(CLUSTER)'
+
+# Parts of the above, for the one who works on them:
+#
+#   make test-unit PKG=./internal/status RUN=TestPhase
+#   make test-e2e RUN=TestSeed KEEP=1
+
+PKG ?= ./...
+TEST_FLAGS = $(if $(RUN),-run '$(RUN)')
+TEST_PACKAGES := bash curl dash git openssh-client procps rsync tmux
+
+# The race detector watches the operator, agent and gateway; in local/ it would
+# mean to compile Kubernetes once more.
+.PHONY: test-unit
+test-unit: bin/local
+	tools/debian-packages $(TEST_PACKAGES)
+	assets=$$(bin/local binaries --only etcd,kube-apiserver,kubectl,helm) && \
+		KUBEBUILDER_ASSETS="$$assets" go test -race -timeout 20m $(TEST_FLAGS) $(PKG)
+ifeq ($(PKG),./...)
+	go -C local test $(TEST_FLAGS) ./...
+endif
+
+.PHONY: test-e2e
+test-e2e: build
+	tools/debian-packages $(TEST_PACKAGES)
+	tools/e2e $(TEST_FLAGS)
+
+LINT := $(TOOL) golangci-lint run --config=$(CURDIR)/.golangci.yaml
+# As local/ builds Kubernetes, so that its packages are compiled once only.
+LOCAL_FLAGS := -trimpath -buildvcs=false -tags=no_btrfs,no_zfs,seccomp
+
+.PHONY: lint-go
+lint-go:
+	$(LINT) ./...
+	cd test && go tool -modfile=../tools/go.mod golangci-lint run --config=$(CURDIR)/.golangci.yaml ./...
+	cd tools && go tool golangci-lint run --config=$(CURDIR)/.golangci.yaml ./...
+	cd local && GOFLAGS='$(LOCAL_FLAGS)' go tool -modfile=../tools/go.mod golangci-lint run --config=$(CURDIR)/.golangci.yaml ./...
+
+.PHONY: lint-api
+lint-api:
+	$(TOOL) golangci-lint-kube-api-linter run --config=api/.golangci.yaml ./api/...
+
+.PHONY: lint-chart
+lint-chart: bin/local
+	dir=$$(bin/local binaries --only helm) && "$$dir/helm" lint --strict charts/devserver-operator
+
+GENERATED := api config charts docs/api.md
+
+.PHONY: lint-generated
+lint-generated: generate
+	@changed=$$(git status --porcelain -- $(GENERATED)); \
+	if [[ -n $$changed ]]; then \
+		git --no-pager diff --stat -- $(GENERATED); \
+		printf 'These files are not what "make generate" makes, or not committed:\n%s\n' "$$changed" >&2; \
+		exit 1; \
+	fi
+
+# Go finds out by itself what there is to build again.
+.PHONY: bin/local
+bin/local:
+	@mkdir -p bin
+	@go -C local build -trimpath -buildvcs=false -o ../bin/local ./cmd/local
