@@ -164,21 +164,21 @@ func TestHandshakeTakesNoLongerThanAllowed(t *testing.T) {
 	config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
 	cases := map[string]struct {
 		reason string
-		client func(net.Conn)
+		client func(conn net.Conn, over <-chan struct{})
 		want   time.Duration
 	}{
 		"Silent": {
 			reason: "no person takes part in the key exchange",
-			client: func(net.Conn) {},
+			client: func(net.Conn, <-chan struct{}) {},
 			want:   KeyExchangeTimeout,
 		},
 		"Undecided": {
 			reason: "a person may have to type a passphrase after the key exchange",
-			client: func(conn net.Conn) {
+			client: func(conn net.Conn, over <-chan struct{}) {
 				_, _, _, _ = ssh.NewClientConn(conn, "box", &ssh.ClientConfig{
 					HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey()),
 					Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-						time.Sleep(24 * time.Hour)
+						<-over
 						return nil, nil
 					})},
 				})
@@ -191,7 +191,9 @@ func TestHandshakeTakesNoLongerThanAllowed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				serverSide, clientSide := net.Pipe()
 				defer clientSide.Close()
-				go tc.client(buffer(t, clientSide))
+				over := make(chan struct{})
+				defer close(over)
+				go tc.client(buffer(t, clientSide), over)
 				start := time.Now()
 				if _, _, _, err := Handshake(buffer(t, serverSide), config); err == nil {
 					t.Error("the login succeeded")
