@@ -1,0 +1,198 @@
+// Package charts_test checks the chart as people use it: with helm, and
+// against a real API server.
+package charts_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"devserver.io/devserver/config/crd"
+	"devserver.io/devserver/internal/apiservertest"
+)
+
+var update = flag.Bool("update", false, "write the golden file anew")
+
+var generated = regexp.MustCompile(`# Source: devserver-operator/templates/(cluster)?role\.yaml`)
+
+const golden = "testdata/default.yaml"
+
+func TestMain(m *testing.M) { os.Exit(apiservertest.Run(m)) }
+
+// TestDefault shows everything that a plain installation creates, beside what
+// is generated from the Go code.
+func TestDefault(t *testing.T) {
+	var got string
+	for _, document := range strings.SplitAfter(render(t, "--set=crds.install=false"), "\n---\n") {
+		if !generated.MatchString(document) {
+			got += document
+		}
+	}
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("run go test ./charts -update if this is as it should be (-want +got):\n%s", diff)
+	}
+}
+
+// TestAccepted offers all objects to an API server, with every option that
+// needs no other operator.
+func TestAccepted(t *testing.T) {
+	c := client.NewDryRunClient(apiservertest.Client(t))
+	ns := apiservertest.Namespace(t)
+	objects := parse(t, render(t,
+		"--namespace="+ns, "--set=crds.install=false", "--set=podDisruptionBudget.enabled=true", "--set=metrics.service=true",
+		"--set=replicas=2", "--set=priorityClassName=system-cluster-critical", "--set=podLabels.team=infra"))
+	for _, object := range objects {
+		if err := c.Create(t.Context(), object); err != nil {
+			t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+		}
+	}
+	if len(objects) == 0 {
+		t.Error("the chart renders nothing")
+	}
+}
+
+// TestDefinitions compares what the chart installs with the definitions that
+// every other test runs against: a description with braces, for example, must
+// not be read as a template.
+func TestDefinitions(t *testing.T) {
+	want, err := crd.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []*apiextensionsv1.CustomResourceDefinition
+	for _, object := range parse(t, render(t)) {
+		if object.GetKind() != "CustomResourceDefinition" {
+			continue
+		}
+		if policy := object.GetAnnotations()["helm.sh/resource-policy"]; policy != "keep" {
+			t.Errorf("%s: resource policy %q, want keep: uninstalling must not delete every DevServer", object.GetName(), policy)
+		}
+		object.SetAnnotations(nil)
+		raw, err := object.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		definition := &apiextensionsv1.CustomResourceDefinition{}
+		if err := yaml.UnmarshalStrict(raw, definition); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, definition)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-config/crd +chart):\n%s", diff)
+	}
+}
+
+func TestImages(t *testing.T) {
+	for name, test := range map[string]struct {
+		set  string
+		want []string
+	}{
+		"default":  {"replicas=1", []string{"devserver.io/operator:0.1.0", "devserver.io/agent:0.1.0", "devserver.io/box:0.1.0"}},
+		"registry": {"images.registry=example.com/dev", []string{"example.com/dev/operator:0.1.0", "example.com/dev/agent:0.1.0", "example.com/dev/box:0.1.0"}},
+		"tag":      {"images.tag=v2", []string{"devserver.io/operator:v2", "devserver.io/agent:v2", "devserver.io/box:v2"}},
+		"one":      {"images.agent=example.com/a@sha256:0", []string{"devserver.io/operator:0.1.0", "example.com/a@sha256:0", "devserver.io/box:0.1.0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := render(t, "--set="+test.set)
+			for i, prefix := range []string{"image: ", "--agent-image=", "--default-image="} {
+				line := regexp.MustCompile(`(?m)^ +-? ?` + prefix + `"?(.*?)"?$`).FindAllStringSubmatch(text, -1)
+				if len(line) == 0 || line[len(line)-1][1] != test.want[i] {
+					t.Errorf("%s%v, want %s", prefix, line, test.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestBadValuesRefused(t *testing.T) {
+	for _, set := range []string{
+		"replica=2", "replicas=3", "replicas=two", "logLevel=loud", "images.pullPolicy=Sometimes", "images.registry=", "crds.instal=false",
+		"imagePullSecrets[0]=name", "nodeSelector.gpu=true", "sshHost=a b",
+	} {
+		out, err := helm(t, "template", "devserver", "devserver-operator", "--set="+set)
+		if err == nil {
+			t.Errorf("--set %s is accepted", set)
+		} else if !strings.Contains(out, "values don't meet the specifications of the schema") {
+			t.Errorf("--set %s: %s", set, out)
+		}
+	}
+}
+
+// TestVersion: the images that the chart names are those that this checkout
+// builds.
+func TestVersion(t *testing.T) {
+	version, err := os.ReadFile("../VERSION")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile("devserver-operator/Chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chart struct{ Version, AppVersion string }
+	if err := yaml.Unmarshal(raw, &chart); err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.TrimSpace(string(version)); chart.Version != want || chart.AppVersion != want {
+		t.Errorf("Chart.yaml has version %s and appVersion %s; the file VERSION says %s", chart.Version, chart.AppVersion, want)
+	}
+}
+
+func render(t *testing.T, flags ...string) string {
+	t.Helper()
+	args := append([]string{"template", "devserver", "devserver-operator", "--namespace=devserver-system"}, flags...)
+	out, err := helm(t, args...)
+	if err != nil {
+		t.Fatalf("helm %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// helm runs the helm that lies beside the binaries of the API server.
+func helm(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	binary := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "helm")
+	if _, err := os.Stat(binary); err != nil {
+		t.Fatalf("%v: run the tests with make test, or name in KUBEBUILDER_ASSETS a folder with helm", err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	// Nothing of what the person who runs the tests has set up.
+	cmd.Env = append(os.Environ(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func parse(t *testing.T, text string) []*unstructured.Unstructured {
+	t.Helper()
+	var objects []*unstructured.Unstructured
+	for _, document := range regexp.MustCompile(`(?m)^---$`).Split(text, -1) {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			t.Fatalf("%v in:\n%s", err, document)
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+	return objects
+}
