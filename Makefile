@@ -25,7 +25,6 @@ demo: build up ## the whole way, from nothing to a shell in a DevServer on a loc
 .PHONY: up
 up: bin/local ## a local cluster with this checkout's operator in it; also after a change
 	bin/local up
-	bin/local install
 
 .PHONY: down
 down: bin/local ## remove the local cluster and everything in it
@@ -46,8 +45,8 @@ build: bin/local ## put every program into bin/: devctl, operator, agent, gatewa
 	dir=$$(bin/local binaries --only kubectl) && install -m 0755 "$$dir/kubectl" bin/kubectl
 
 .PHONY: images
-images: bin/local ## build all images, for amd64 and arm64; REGISTRY=host/path pushes them there
-	bin/local images $(if $(REGISTRY),--registry=$(REGISTRY))
+images: bin/local ## all images, for amd64 and arm64, in dist/images; REGISTRY=host/path pushes them
+	bin/local images $(if $(REGISTRY),--push=$(REGISTRY))
 
 .PHONY: generate
 generate: ## derive CRDs, roles, deep copies and docs/api.md from the Go code
@@ -58,7 +57,7 @@ generate: ## derive CRDs, roles, deep copies and docs/api.md from the Go code
 test: test-unit test-e2e ## all tests, the end-to-end ones on a local cluster of their own
 
 .PHONY: lint
-lint: lint-go lint-api lint-chart lint-generated ## linters, and whether generated files are up to date
+lint: lint-generated lint-chart lint-api lint-go ## linters, and whether generated files are up to date
 
 .PHONY: bench
 bench: build up ## measure how fast servers start and what they take; ARGS='start' for a part
@@ -128,4 +127,4 @@ lint-generated: generate
 .PHONY: bin/local
 bin/local:
 	@mkdir -p bin
-	@go -C local build -trimpath -buildvcs=false -o ../bin/local ./cmd/local
+	@CGO_ENABLED=0 go -C local build -trimpath -buildvcs=false -o ../bin/local ./cmd/local

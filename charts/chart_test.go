@@ -115,7 +115,7 @@ func TestImages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text := render(t, "--set="+test.set)
 			for i, prefix := range []string{"image: ", "--agent-image=", "--default-image="} {
-				line := regexp.MustCompile(`(?m)^ +-? ?` + prefix + `"?(.*?)"?$`).FindAllStringSubmatch(text, -1)
+				line := regexp.MustCompile(`(?m)^ +-? ?`+prefix+`"?(.*?)"?$`).FindAllStringSubmatch(text, -1)
 				if len(line) == 0 || line[len(line)-1][1] != test.want[i] {
 					t.Errorf("%s%v, want %s", prefix, line, test.want[i])
 				}
