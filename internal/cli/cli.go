@@ -1,0 +1,101 @@
+// Package cli is devctl. Each command is a package of its own: command.go has
+// its flags and help, the other files do the work.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/list"
+	"devserver.io/devserver/internal/cli/ssh"
+	"devserver.io/devserver/internal/cli/version"
+	"devserver.io/devserver/internal/cli/wait"
+)
+
+// Main runs devctl with the process's arguments and streams and returns its
+// exit code.
+func Main(args []string) int {
+	// The libraries' own log lines are not for the users of a command.
+	klog.SetLogger(logr.Discard())
+	name := displayName(args[0])
+	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	root := NewCommand(name, streams)
+	root.SetArgs(args[1:])
+	err := root.ExecuteContext(context.Background())
+	if err != nil {
+		fmt.Fprintln(streams.ErrOut, "devctl:", oneLine(err))
+	}
+	return exit.Code(err)
+}
+
+// displayName is what the user typed: kubectl runs kubectl-devserver for
+// "kubectl devserver".
+func displayName(program string) string {
+	base := strings.TrimSuffix(filepath.Base(program), ".exe")
+	if plugin, ok := strings.CutPrefix(base, "kubectl-"); ok {
+		return "kubectl " + plugin
+	}
+	return "devctl"
+}
+
+// oneLine keeps an error to one line, whatever the cluster put into it.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
+// NewCommand returns the root command, with the name that users know it by.
+func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command {
+	flags := cluster.NewFlags()
+	root := &cobra.Command{
+		Use:   "devctl",
+		Short: "SSH development servers on Kubernetes",
+		Long: `SSH development servers on Kubernetes.
+
+` + exit.Help,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	flags.AddTo(root.PersistentFlags())
+	root.AddCommand(
+		list.NewCommand(flags, streams),
+		ssh.NewCommand(flags, streams),
+		version.NewCommand(streams),
+		wait.NewCommand(flags, streams),
+	)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	for _, cmd := range append(root.Commands(), root) {
+		cmd.Example = strings.ReplaceAll(cmd.Example, "devctl", name)
+		cmd.Args = checked(cmd.Args)
+	}
+	return root
+}
+
+// checked makes wrong arguments wrong usage.
+func checked(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usage(cmd, err)
+		}
+		return nil
+	}
+}
+
+func usage(cmd *cobra.Command, err error) error {
+	return exit.With(exit.Usage, fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
+}

@@ -1,0 +1,64 @@
+// Package wait is the command devctl wait: it shows a DevServer's way to its
+// first shell, and ends there or with the cause in words.
+package wait
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:   "wait NAME",
+		Short: "Wait until one can log in to a DevServer, and show what happens until then",
+		Long: `Wait until one can log in to a DevServer, and show what happens until then.
+
+The stages appear on standard error, as a live view on a terminal, else as one
+line each. At the end the ssh command is printed on standard output.
+
+A cause that may go away by itself, such as a flavor that does not exist yet, is
+shown while it waits. One that does not, such as a key that cannot be read or an
+image that cannot be fetched, ends it.
+
+` + exit.Help,
+		Example: `  # Wait for a server that was just applied
+  devctl wait trainer
+
+  # Log in as soon as it is there
+  devctl wait trainer --timeout 30m && devctl ssh trainer`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if options.Timeout <= 0 {
+				return exit.With(exit.Usage, errors.New("--timeout must be longer than nothing, for example 5m"))
+			}
+			to, err := flags.Connect()
+			if err != nil {
+				return err
+			}
+			options.Namespace, options.Name = to.Namespace, args[0]
+			options.Live = isTerminal(streams.ErrOut) && isTerminal(streams.In) && os.Getenv("TERM") != "dumb"
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return Run(ctx, to.Client, options, streams)
+		},
+	}
+	cmd.Flags().DurationVar(&options.Timeout, "timeout", 5*time.Minute, "how long to wait")
+	return cmd
+}
+
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

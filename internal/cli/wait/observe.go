@@ -1,0 +1,115 @@
+package wait
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/desired"
+)
+
+// watcher keeps up with one DevServer and what belongs to it.
+type watcher struct {
+	client          client.WithWatch
+	namespace, name string
+	// changed has a value when there may be something new.
+	changed chan struct{}
+	// refused gets the error when the DevServer itself may not be watched.
+	refused chan error
+
+	devServers, pods, claims, events cache.Store
+}
+
+// newWatcher starts to watch; it goes on until ctx ends. Only the DevServer
+// itself is needed: without the rights to the others there is less to tell.
+func newWatcher(ctx context.Context, c client.WithWatch, namespace, name string) *watcher {
+	w := &watcher{client: c, namespace: namespace, name: name, changed: make(chan struct{}, 1), refused: make(chan error, 1)}
+	pod, claim := desired.PodName(name), desired.HomeClaimName(name)
+	w.devServers = w.start(ctx, &devserverv1.DevServer{}, &devserverv1.DevServerList{}, "metadata.name", name)
+	w.pods = w.start(ctx, &corev1.Pod{}, &corev1.PodList{}, "metadata.name", pod)
+	w.claims = w.start(ctx, &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaimList{}, "metadata.name", claim)
+	w.events = w.start(ctx, &corev1.Event{}, &corev1.EventList{}, "involvedObject.name", pod)
+	return w
+}
+
+// start watches the objects of one kind whose field has that value.
+func (w *watcher) start(ctx context.Context, kind client.Object, list client.ObjectList, field, value string) cache.Store {
+	scope := func(o metav1.ListOptions) *client.ListOptions {
+		o.FieldSelector = fields.OneTermEqualSelector(field, value).String()
+		return &client.ListOptions{Namespace: w.namespace, Raw: &o, FieldSelector: fields.OneTermEqualSelector(field, value)}
+	}
+	source := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			found := list.DeepCopyObject().(client.ObjectList)
+			err := w.client.List(ctx, found, scope(o))
+			w.check(kind, err)
+			return found, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			changes, err := w.client.Watch(ctx, list.DeepCopyObject().(client.ObjectList), scope(o))
+			w.check(kind, err)
+			return changes, err
+		},
+	}
+	notify := func() {
+		select {
+		case w.changed <- struct{}{}:
+		default: // there is a value already
+		}
+	}
+	store, controller := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(source, w.client),
+		ObjectType:    kind,
+		Handler: cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { notify() },
+			UpdateFunc: func(any, any) { notify() },
+			DeleteFunc: func(any) { notify() },
+		},
+	})
+	go controller.RunWithContext(ctx)
+	return store
+}
+
+// check notes that the DevServer may not be watched. Other errors pass, and
+// the watch is tried again.
+func (w *watcher) check(kind client.Object, err error) {
+	if _, ok := kind.(*devserverv1.DevServer); !ok || !(apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)) {
+		return
+	}
+	select {
+	case w.refused <- err:
+	default:
+	}
+}
+
+// observed is what is known now.
+func (w *watcher) observed() observed {
+	o := observed{
+		devServer: get[*devserverv1.DevServer](w.devServers, w.namespace, w.name),
+		pod:       get[*corev1.Pod](w.pods, w.namespace, desired.PodName(w.name)),
+		claim:     get[*corev1.PersistentVolumeClaim](w.claims, w.namespace, desired.HomeClaimName(w.name)),
+	}
+	for _, object := range w.events.List() {
+		if event, ok := object.(*corev1.Event); ok {
+			o.events = append(o.events, *event)
+		}
+	}
+	return o
+}
+
+func get[T client.Object](store cache.Store, namespace, name string) (object T) {
+	found, ok, err := store.GetByKey(namespace + "/" + name)
+	if err != nil || !ok {
+		return object
+	}
+	object, _ = found.(T)
+	return object
+}

@@ -1,0 +1,251 @@
+package wait
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+)
+
+// observed is what the cluster shows of a DevServer. What is nil is not there,
+// or may not be seen by this user.
+type observed struct {
+	devServer *devserverv1.DevServer
+	pod       *corev1.Pod
+	claim     *corev1.PersistentVolumeClaim
+	events    []corev1.Event // of the pod
+}
+
+// state is how far a stage is.
+type state int
+
+const (
+	waiting state = iota
+	active
+	stuck // active, and something is in the way
+	done
+)
+
+// stage is one step on the way from a DevServer to a shell in it.
+type stage struct {
+	name   string
+	state  state
+	detail string
+}
+
+// Names of the stages, in order.
+const (
+	accepted  = "accepted"
+	scheduled = "scheduled"
+	attached  = "home attached"
+	prepared  = "image ready"
+	started   = "started"
+	answering = "SSH answers"
+)
+
+// stages says how far o is. A stage is done when its own sign is there or when
+// a later one is done: a user may not be allowed to see pods.
+func stages(o observed) []stage {
+	list := []stage{
+		acceptedStage(o), scheduledStage(o), attachedStage(o), preparedStage(o), startedStage(o), answeringStage(o),
+	}
+	later := false
+	for i := range slices.Backward(list) {
+		if later && list[i].state != done {
+			list[i] = stage{name: list[i].name, state: done}
+		}
+		later = later || list[i].state == done
+	}
+	for i := range list {
+		if list[i].state == done {
+			continue
+		}
+		// The first that is not done is where it is now.
+		list[i].state = active
+		if cause := hindrance(o, list[i].name); cause != "" {
+			list[i].state, list[i].detail = stuck, cause
+		}
+		for j := range list[i+1:] {
+			list[i+1+j].detail = ""
+		}
+		break
+	}
+	return list
+}
+
+// hindrance is what is in the way of the stage, in words: what the operator
+// says, else the last warning about the pod.
+func hindrance(o observed, stage string) string {
+	if c := readyCondition(o.devServer); c != nil && c.Status == metav1.ConditionFalse && isCurrent(o.devServer) &&
+		c.Reason != devserverv1.ReasonStarting {
+		return c.Reason + ": " + c.Message
+	}
+	if stage == accepted || stage == answering {
+		return "" // an SSH probe that fails at first is no fault
+	}
+	if last := lastEvent(o, func(e corev1.Event) bool { return e.Type == corev1.EventTypeWarning }); last != nil {
+		return last.Reason + ": " + last.Message
+	}
+	return ""
+}
+
+func acceptedStage(o observed) stage {
+	s := stage{name: accepted, detail: "the operator has not looked at it yet"}
+	if ds := o.devServer; isCurrent(ds) && ds.Status.Phase != "" {
+		s.detail = ""
+		if ds.Status.Flavor != "" {
+			s.detail = "flavor " + ds.Status.Flavor
+		}
+		// Unschedulable is Pending too, and yet beyond this stage.
+		if ds.Status.Phase != devserverv1.PhasePending || o.pod != nil {
+			s.state = done
+		}
+	}
+	return s
+}
+
+func scheduledStage(o observed) stage {
+	s := stage{name: scheduled, detail: "waiting for the pod"}
+	if o.pod == nil {
+		return s
+	}
+	s.detail = "looking for a node"
+	if isTrue(o.pod, corev1.PodScheduled) {
+		s.state, s.detail = done, o.pod.Spec.NodeName
+	}
+	return s
+}
+
+func attachedStage(o observed) stage {
+	s := stage{name: attached}
+	if o.claim != nil {
+		size := o.claim.Status.Capacity[corev1.ResourceStorage]
+		class := ""
+		if o.claim.Spec.StorageClassName != nil {
+			class = *o.claim.Spec.StorageClassName
+		}
+		switch o.claim.Status.Phase {
+		case corev1.ClaimBound:
+			s.detail = fmt.Sprintf("%s of %s", size.String(), cmp.Or(class, "storage"))
+		case corev1.ClaimLost:
+			s.detail = "the volume of " + o.claim.Name + " is lost"
+		default:
+			s.detail = "waiting for a volume of " + cmp.Or(class, "the default storage class")
+		}
+	}
+	// The node sets the sandbox up once all volumes are mounted.
+	if o.pod != nil && isTrue(o.pod, corev1.PodReadyToStartContainers) {
+		s.state = done
+	}
+	return s
+}
+
+func preparedStage(o observed) stage {
+	s := stage{name: prepared}
+	if o.pod == nil {
+		return s
+	}
+	if pulling := lastEvent(o, func(e corev1.Event) bool { return e.Reason == "Pulling" || e.Reason == "Pulled" }); pulling != nil {
+		s.detail = pulling.Message
+	}
+	if isTrue(o.pod, corev1.PodInitialized) && len(o.pod.Status.ContainerStatuses) > 0 && o.pod.Status.ContainerStatuses[0].ImageID != "" {
+		s.state = done
+	}
+	return s
+}
+
+func startedStage(o observed) stage {
+	s := stage{name: started}
+	if o.pod == nil || len(o.pod.Status.ContainerStatuses) == 0 {
+		return s
+	}
+	box := o.pod.Status.ContainerStatuses[0]
+	if box.RestartCount > 0 {
+		s.detail = fmt.Sprintf("%d restarts", box.RestartCount)
+	}
+	if box.State.Running != nil {
+		s.state = done
+	}
+	return s
+}
+
+func answeringStage(o observed) stage {
+	s := stage{name: answering}
+	if isRunning(o.devServer) {
+		s.state = done
+	}
+	return s
+}
+
+// isRunning tells whether one can log in, to the DevServer as it is asked for
+// now.
+func isRunning(ds *devserverv1.DevServer) bool {
+	return isCurrent(ds) && ds.Status.Phase == devserverv1.PhaseRunning
+}
+
+// isCurrent tells whether the status is about the latest edit.
+func isCurrent(ds *devserverv1.DevServer) bool {
+	return ds != nil && ds.Status.ObservedGeneration >= ds.Generation
+}
+
+// finalReasons are those of a Pending DevServer that do not go away until
+// somebody edits or removes something.
+var finalReasons = []string{
+	devserverv1.ReasonInvalidKey,
+	devserverv1.ReasonHomeConflict,
+	devserverv1.ReasonObjectConflict,
+	devserverv1.ReasonRefused,
+}
+
+// giveUp says why waiting any longer makes no sense, if so. A flavor or claim
+// that is missing may still come, a pod that was evicted is made again.
+func giveUp(o observed) (cause string, hopeless bool) {
+	ds := o.devServer
+	if !ds.DeletionTimestamp.IsZero() {
+		return "it is being deleted", true
+	}
+	c := readyCondition(ds)
+	if c == nil || !isCurrent(ds) {
+		return "", false
+	}
+	final := ds.Status.Phase == devserverv1.PhasePending && slices.Contains(finalReasons, c.Reason) ||
+		ds.Status.Phase == devserverv1.PhaseFailed && c.Reason != devserverv1.ReasonPodFailed
+	return c.Reason + ": " + c.Message, final
+}
+
+func readyCondition(ds *devserverv1.DevServer) *metav1.Condition {
+	if ds == nil {
+		return nil
+	}
+	return meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady)
+}
+
+func isTrue(pod *corev1.Pod, condition corev1.PodConditionType) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == condition && c.Status == corev1.ConditionTrue
+	})
+}
+
+// lastEvent is the latest of the events about this very pod that match.
+func lastEvent(o observed, match func(corev1.Event) bool) *corev1.Event {
+	var last *corev1.Event
+	for i := range o.events {
+		e := &o.events[i]
+		if o.pod == nil || e.InvolvedObject.UID != o.pod.UID || !match(*e) {
+			continue
+		}
+		if last == nil || eventTime(e) >= eventTime(last) {
+			last = e
+		}
+	}
+	return last
+}
+
+func eventTime(e *corev1.Event) int64 {
+	return max(e.EventTime.UnixNano(), e.LastTimestamp.UnixNano(), e.CreationTimestamp.UnixNano())
+}

@@ -1,0 +1,137 @@
+package wait
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// Options say what to wait for, and how.
+type Options struct {
+	Namespace, Name string
+	Timeout         time.Duration
+	// Live redraws the stages on a terminal; else each one is a line.
+	Live bool
+}
+
+// Run waits until one can log in to the DevServer, shows the way there on
+// ErrOut, and prints the ssh command on Out.
+func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	first, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	w := &waiter{
+		Options:  o,
+		watcher:  newWatcher(ctx, c, o.Namespace, o.Name),
+		progress: newProgress(time.Now()),
+		seen:     observed{devServer: first},
+	}
+	if o.Live {
+		err = w.live(ctx, streams)
+	} else {
+		err = w.plain(ctx, streams.ErrOut)
+	}
+	if err != nil {
+		return err
+	}
+	if ssh := w.seen.devServer.Status.SSH; ssh != nil && ssh.Command != "" {
+		_, err = fmt.Fprintln(streams.Out, ssh.Command)
+	}
+	return err
+}
+
+// waiter waits for one DevServer.
+type waiter struct {
+	Options
+	*watcher
+	progress *progress
+	seen     observed
+	watched  bool // the watch has brought the DevServer
+}
+
+// look takes in what is there now. It is over when over is true, well or with
+// an error.
+func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
+	last := w.seen.devServer
+	w.seen = w.observed()
+	switch {
+	case w.seen.devServer != nil:
+		w.watched = true
+	case w.watched:
+		w.seen.devServer = last
+		return nil, true, exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was starting", w.Name))
+	default:
+		w.seen.devServer = last
+	}
+	passed = w.progress.update(w.seen, now)
+	switch cause, hopeless := giveUp(w.seen); {
+	case isRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
+		return passed, true, nil
+	case hopeless:
+		return passed, true, exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", w.Name, cause))
+	}
+	return passed, false, nil
+}
+
+// ended puts the end of ctx into words.
+func (w *waiter) ended(ctx context.Context) error {
+	at := ""
+	if s, ok := w.progress.current(); ok {
+		at = fmt.Sprintf(" at the stage %q", s.name)
+		if s.detail != "" {
+			at += " (" + strings.TrimSuffix(s.detail, ".") + ")"
+		}
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s is not there after %s, still%s: it goes on by itself; to go on waiting: %s", w.Name, w.Timeout, at, w.again()))
+	}
+	return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting%s; DevServer %s goes on by itself; to go on waiting: %s", at, w.Name, w.again()))
+}
+
+func (w *waiter) again() string { return fmt.Sprintf("devctl wait %s -n %s", w.Name, w.Namespace) }
+
+// next waits for something new. It returns an error when there is no point.
+func (w *waiter) next(ctx context.Context) error {
+	select {
+	case <-w.changed:
+		return nil
+	case err := <-w.refused:
+		return cluster.Explain(err, "watching DevServer "+w.Name)
+	case <-ctx.Done():
+		return w.ended(ctx)
+	}
+}
+
+// plain prints one line for each stage that is passed and each cause that
+// stands in the way.
+func (w *waiter) plain(ctx context.Context, out io.Writer) error {
+	said := ""
+	for {
+		passed, over, err := w.look(time.Now())
+		for _, s := range passed {
+			_, _ = fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("%8s  %-13s  %s", w.progress.when(s), s.name, s.detail), " "))
+		}
+		if over {
+			return err
+		}
+		if s, ok := w.progress.current(); ok && s.state == stuck && s.detail != said {
+			said = s.detail
+			_, _ = fmt.Fprintf(out, "%8s  %-13s  waiting: %s\n", seconds(time.Since(w.progress.start)), s.name, s.detail)
+		}
+		if err := w.next(ctx); err != nil {
+			return err
+		}
+	}
+}
