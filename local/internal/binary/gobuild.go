@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 
 	"devserver.io/devserver/local/internal/progress"
 )
@@ -31,26 +32,27 @@ func GoBuild(ctx context.Context, step *progress.Step, b Build) error {
 		return fmt.Errorf("make the build's log: %w", err)
 	}
 	defer log.Close()
-	step.Update("looking at what has to be compiled")
-	total, err := b.stale(ctx, step, log)
-	if err != nil {
-		return err
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	c := &counter{step: step}
+	var counting sync.WaitGroup
+	// Counting costs a second or two, which a build that finds everything in the
+	// compiler's cache does not.
+	c.first = func() { counting.Go(func() { c.expect(b.stale(ctx)) }) }
 	args := append([]string{"build", "-v", "-o", b.Out}, b.Flags...)
-	cmd := b.command(ctx, append(args, b.Packages...)...)
-	return run(cmd, log, &counter{step: step, total: total})
+	err = run(b.command(ctx, append(args, b.Packages...)...), log, c)
+	cancel()
+	counting.Wait()
+	return err
 }
 
-// stale counts the packages that are not in the compiler's cache.
-func (b Build) stale(ctx context.Context, step *progress.Step, log io.Writer) (int, error) {
+// stale counts the packages that are not in the compiler's cache, or returns 0 if it cannot.
+func (b Build) stale(ctx context.Context) int {
 	args := append([]string{"list", "-deps", "-f", "{{if .Stale}}stale{{end}}"}, b.Flags...)
-	cmd := b.command(ctx, append(args, b.Packages...)...)
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	if err := run(cmd, log, &counter{step: step}); err != nil {
-		return 0, err
+	out, err := b.command(ctx, append(args, b.Packages...)...).Output()
+	if err != nil {
+		return 0
 	}
-	return bytes.Count(out.Bytes(), []byte("stale")), nil
+	return bytes.Count(out, []byte("stale"))
 }
 
 func (b Build) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -85,7 +87,11 @@ func run(cmd *exec.Cmd, log io.Writer, c *counter) error {
 // counter makes numbers of the compiler's messages: a module's download and the
 // start of a package's compilation are a line each.
 type counter struct {
-	step                        *progress.Step
+	step *progress.Step
+	// first is called once, when there is something to compile.
+	first func()
+
+	mu                          sync.Mutex
 	total, compiled, downloaded int
 }
 
@@ -95,7 +101,18 @@ func (c *counter) line(text string) {
 	}
 }
 
+// expect sets the number of packages to compile, of which some are compiled already.
+func (c *counter) expect(remaining int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if remaining > 0 {
+		c.total = c.compiled + remaining
+	}
+}
+
 func (c *counter) count(line string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case strings.HasPrefix(line, "go: downloading "):
 		c.downloaded++
@@ -105,10 +122,13 @@ func (c *counter) count(line string) string {
 		return ""
 	}
 	c.compiled++
-	if c.compiled >= c.total {
-		return "linking"
+	if c.compiled == 1 && c.first != nil {
+		c.first()
 	}
-	return fmt.Sprintf("%d of %d packages compiled", c.compiled, c.total)
+	if c.total == 0 {
+		return fmt.Sprintf("%d packages compiled", c.compiled)
+	}
+	return fmt.Sprintf("%d of %d packages compiled", c.compiled, max(c.total, c.compiled))
 }
 
 func digest(s string) string {

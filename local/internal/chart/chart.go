@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -33,8 +34,9 @@ type Options struct {
 	// Record is a file that remembers what was installed, so that installing the
 	// same again costs nothing.
 	Record string
-	// Restart restarts the operator although its chart is the same.
-	Restart  bool
+	// Images changes when the content of the operator's images does. They keep
+	// their names, so that only a restart brings the new content to life.
+	Images   string
 	Client   *kube.Client
 	Reporter *progress.Reporter
 }
@@ -46,19 +48,29 @@ func Install(ctx context.Context, o Options) (installed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	old, _ := os.ReadFile(o.Record)
-	if installed = string(old) != content; installed {
+	var old struct{ Chart, Images string }
+	if data, err := os.ReadFile(o.Record); err == nil {
+		if err := json.Unmarshal(data, &old); err != nil {
+			return false, fmt.Errorf("read %s: %w", o.Record, err)
+		}
+	}
+	if installed = old.Chart != content; installed {
 		if err := o.upgrade(ctx); err != nil {
 			return false, err
 		}
-		if err := os.WriteFile(o.Record, []byte(content), 0o600); err != nil {
-			return false, err
-		}
 	}
-	if o.Restart {
+	if old.Images != "" && old.Images != o.Images {
 		if err := o.restart(ctx); err != nil {
 			return installed, err
 		}
+	}
+	// From here on a command that is cut off has nothing to make up for.
+	data, err := json.Marshal(map[string]string{"Chart": content, "Images": o.Images})
+	if err != nil {
+		return installed, err
+	}
+	if err := os.WriteFile(o.Record, data, 0o600); err != nil {
+		return installed, fmt.Errorf("remember what is installed: %w", err)
 	}
 	return installed, o.await(ctx)
 }

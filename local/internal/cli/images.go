@@ -56,8 +56,7 @@ func (e *environment) loadImages(ctx context.Context, only []string, test bool) 
 	if err != nil {
 		return err
 	}
-	_, err = e.load(ctx, binaries, loads)
-	return err
+	return e.load(ctx, binaries, loads)
 }
 
 type publication struct {

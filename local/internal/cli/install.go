@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,22 +34,20 @@ func installCommand(env *environment) *cobra.Command {
 				return err
 			}
 			defer release()
-			changed, err := env.load(ctx, binaries, loads)
-			if err != nil {
+			if err := env.load(ctx, binaries, loads); err != nil {
 				return err
 			}
 			client, _, err := node.Connect(ctx, env.cluster)
 			if err != nil {
 				return err
 			}
-			return env.install(ctx, client, binaries, changed)
+			return env.install(ctx, client, binaries, loads)
 		},
 	}
 }
 
-// install installs the checkout's chart. reloaded says that an image has new
-// content under its old name, which only a restart brings to life.
-func (e *environment) install(ctx context.Context, client *kube.Client, binaries string, reloaded bool) error {
+// install installs the checkout's chart, whose operator runs from one of the images.
+func (e *environment) install(ctx context.Context, client *kube.Client, binaries string, images []load) error {
 	folder := filepath.Join(e.root, "charts", "devserver-operator")
 	if _, err := os.Stat(filepath.Join(folder, "Chart.yaml")); err != nil {
 		e.reporter.Say("There is no chart in %s: nothing is installed", folder)
@@ -56,7 +55,7 @@ func (e *environment) install(ctx context.Context, client *kube.Client, binaries
 	}
 	installed, err := chart.Install(ctx, chart.Options{
 		Folder: folder, Helm: filepath.Join(binaries, "helm"), Kubeconfig: e.cluster.Kubeconfig(), Record: e.cluster.State("installed-chart"),
-		Log: e.cluster.Log("helm"), Restart: reloaded, Client: client, Reporter: e.reporter,
+		Log: e.cluster.Log("helm"), Images: operatorKey(images), Client: client, Reporter: e.reporter,
 	})
 	if err != nil {
 		return fmt.Errorf("install the chart: %w", err)
@@ -65,4 +64,15 @@ func (e *environment) install(ctx context.Context, client *kube.Client, binaries
 		e.reporter.Say("Installed the chart into namespace %s", chart.Namespace)
 	}
 	return nil
+}
+
+// operatorKey changes when the image that the chart's Deployments run from does.
+func operatorKey(images []load) string {
+	var keys []string
+	for _, i := range images {
+		if i.name == "operator" || i.name == "gateway" {
+			keys = append(keys, i.built.Key)
+		}
+	}
+	return strings.Join(keys, " ")
 }

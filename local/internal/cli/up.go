@@ -64,16 +64,11 @@ func (e *environment) up(ctx context.Context, images, install bool) error {
 	if err != nil {
 		return err
 	}
-	changed := false
-	err = n.Up(ctx, func(ctx context.Context) (err error) {
-		changed, err = e.load(ctx, binaries, loads)
-		return err
-	})
-	if err != nil {
+	if err := n.Up(ctx, func(ctx context.Context) error { return e.load(ctx, binaries, loads) }); err != nil {
 		return err
 	}
 	if install {
-		if err := e.install(ctx, n.Client, binaries, changed); err != nil {
+		if err := e.install(ctx, n.Client, binaries, loads); err != nil {
 			return err
 		}
 	}
@@ -87,13 +82,13 @@ func (e *environment) packages(ctx context.Context, names ...string) error {
 
 func (e *environment) builder() (image.Builder, error) {
 	version, err := e.version()
-	return image.Builder{Root: e.root, Cache: e.cache, Version: version, Reporter: e.reporter}, err
+	return image.New(e.root, e.cache, version, e.reporter), err
 }
 
 // load is an image that is to be in the cluster.
 type load struct {
-	ref   string
-	built image.Built
+	name, ref string
+	built     image.Built
 }
 
 // build makes images for this machine.
@@ -112,27 +107,25 @@ func (e *environment) build(ctx context.Context, names []string, test bool) ([]l
 		if err != nil {
 			return nil, err
 		}
-		loads = append(loads, load{builder.Reference(image.Registry, d.Name), built})
+		loads = append(loads, load{d.Name, builder.Reference(image.Registry, d.Name), built})
 	}
 	return loads, nil
 }
 
 // load puts images, and the one that every pod starts with, into the cluster.
-// changed says that one of them replaced other content of the same name.
-func (e *environment) load(ctx context.Context, binaries string, loads []load) (changed bool, err error) {
+func (e *environment) load(ctx context.Context, binaries string, loads []load) error {
 	store := image.Node{Socket: part.ContainerdSocket(e.cluster), Ctr: filepath.Join(binaries, "ctr"), Records: e.cluster.State("images")}
 	pause, err := image.Pause(runtime.GOARCH, filepath.Join(binaries, "pause"))
 	if err != nil {
-		return false, fmt.Errorf("build the pause image: %w", err)
+		return fmt.Errorf("build the pause image: %w", err)
 	}
-	for _, l := range append([]load{{part.PauseImage, pause}}, loads...) {
+	for _, l := range append([]load{{"pause", part.PauseImage, pause}}, loads...) {
 		step := e.reporter.Start("load " + l.ref)
-		replaced, err := store.Ensure(ctx, l.ref, l.built)
+		err := store.Ensure(ctx, l.ref, l.built)
 		step.End(err)
 		if err != nil {
-			return changed, err
+			return err
 		}
-		changed = changed || replaced
 	}
-	return changed, nil
+	return nil
 }

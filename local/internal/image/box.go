@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
 // boxPackages are what a developer finds in a box whose image nobody chose.
@@ -123,15 +122,6 @@ func noShell(ctx context.Context, b Builder, architecture string) (Built, error)
 	}
 	return b.small(architecture, v1.Config{Entrypoint: []string{"/noshell"}, Env: []string{"FROM_IMAGE=yes"}},
 		File{Path: "/noshell", Mode: 0o755, Source: filepath.Join(dir, "noshell")})
-}
-
-// fileLayer makes a layer of an archive on disk.
-func (b Builder) fileLayer(archive string) (v1.Layer, error) {
-	l, err := tarball.LayerFromFile(archive, b.compression()...)
-	if err != nil {
-		return nil, fmt.Errorf("make a layer of %s: %w", archive, err)
-	}
-	return l, nil
 }
 
 // readFromTar returns one file of an archive, whose names may start with "./".

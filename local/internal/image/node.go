@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,46 +24,45 @@ type Node struct {
 
 // Import loads an image archive (docker save, or an OCI layout in a tar file).
 func (n Node) Import(ctx context.Context, archive string) (string, error) {
-	return n.run(ctx, "images", "import", "--platform=linux/"+runtime.GOARCH, archive)
+	return n.run(ctx, nil, "images", "import", "--platform=linux/"+runtime.GOARCH, archive)
 }
 
 // List is what ctr says about the images.
 func (n Node) List(ctx context.Context) (string, error) {
-	return n.run(ctx, "images", "list", "--quiet")
+	return n.run(ctx, nil, "images", "list", "--quiet")
 }
 
 // Ensure loads an image, unless this very content was loaded under this name
-// before. changed says that it replaced other content.
-func (n Node) Ensure(ctx context.Context, ref string, built Built) (changed bool, err error) {
+// before.
+func (n Node) Ensure(ctx context.Context, ref string, built Built) error {
 	record := filepath.Join(n.Records, strings.NewReplacer("/", "_", ":", "_").Replace(ref))
-	old, err := os.ReadFile(record)
-	if err == nil && string(old) == built.Key {
-		return false, nil
+	if old, err := os.ReadFile(record); err == nil && string(old) == built.Key {
+		return nil
 	}
 	tag, err := name.NewTag(ref)
 	if err != nil {
-		return false, err
+		return err
 	}
 	image, err := built.Image()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := os.MkdirAll(n.Records, 0o700); err != nil {
-		return false, err
+		return err
 	}
-	archive := record + ".tar"
-	defer os.Remove(archive)
-	if err := tarball.WriteToFile(archive, tag, image); err != nil {
-		return false, fmt.Errorf("write the archive of %s: %w", ref, err)
+	// Straight into ctr: the archive of a box would cost half a gigabyte of writing.
+	pipe, archive := io.Pipe()
+	go func() { archive.CloseWithError(tarball.Write(tag, image, archive)) }()
+	defer pipe.Close()
+	if _, err := n.run(ctx, pipe, "images", "import", "--platform=linux/"+runtime.GOARCH, "-"); err != nil {
+		return fmt.Errorf("load %s: %w", ref, err)
 	}
-	if _, err := n.Import(ctx, archive); err != nil {
-		return false, fmt.Errorf("load %s: %w", ref, err)
-	}
-	return len(old) > 0, os.WriteFile(record, []byte(built.Key), 0o600)
+	return os.WriteFile(record, []byte(built.Key), 0o600)
 }
 
-func (n Node) run(ctx context.Context, args ...string) (string, error) {
+func (n Node) run(ctx context.Context, in io.Reader, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, n.Ctr, append([]string{"--address", n.Socket, "--namespace", "k8s.io"}, args...)...)
+	cmd.Stdin = in
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))

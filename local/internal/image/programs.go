@@ -53,13 +53,20 @@ func program(name string, more func() []File) func(context.Context, Builder, str
 // compile compiles all programs of the checkout at once, for they share most packages.
 // The compiler itself sees when nothing changed.
 func (b Builder) compile(ctx context.Context, architecture string) (string, error) {
+	if dir, ok := b.compiled[architecture]; ok {
+		return dir, nil
+	}
 	var packages []string
 	for _, name := range programs {
 		if b.has(name) {
 			packages = append(packages, "./cmd/"+name)
 		}
 	}
-	return b.goBuild(ctx, b.Root, "programs", architecture, packages...)
+	dir, err := b.goBuild(ctx, b.Root, "programs", architecture, packages...)
+	if err == nil {
+		b.compiled[architecture] = dir
+	}
+	return dir, err
 }
 
 // goBuild compiles static programs into a folder of the cache.

@@ -22,6 +22,14 @@ type Builder struct {
 	Reporter             *progress.Reporter
 	// Compress is for images that travel; on the same machine it only costs time.
 	Compress bool
+
+	// compiled holds, per architecture, the folder of the checkout's programs.
+	compiled map[string]string
+}
+
+// New is a builder for a checkout.
+func New(root, cache, version string, r *progress.Reporter) Builder {
+	return Builder{Root: root, Cache: cache, Version: version, Reporter: r, compiled: map[string]string{}}
 }
 
 // Definition is one image.
