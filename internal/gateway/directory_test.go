@@ -11,10 +11,11 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/sshkeys"
+	"devserver.io/devserver/internal/sshtest"
 )
 
 func TestDirectoryFollowsDevServers(t *testing.T) {
-	alice, bob := newSigner(t), newSigner(t)
+	alice, bob := sshtest.NewKey(t), sshtest.NewKey(t)
 	people := map[fingerprint]string{keyOf(alice): "alice", keyOf(bob): "bob"}
 
 	put := func(address string, keys ...ssh.Signer) func(toolscache.ResourceEventHandler) {
@@ -97,7 +98,7 @@ func TestDirectoryFollowsDevServers(t *testing.T) {
 }
 
 func TestDirectoryReadsBothKeyFieldsAndSkipsBadKeys(t *testing.T) {
-	owner, mate := newSigner(t), newSigner(t)
+	owner, mate := sshtest.NewKey(t), sshtest.NewKey(t)
 	ds := running("a.team", "10.0.0.1", mate)
 	ds.Spec.SSH.PublicKey = string(ssh.MarshalAuthorizedKey(owner.PublicKey()))[:80]
 	ds.Spec.SSH.PublicKeys = append(ds.Spec.SSH.PublicKeys, `command="x" `+ds.Spec.SSH.PublicKeys[0], "ssh-rsa AAAA")

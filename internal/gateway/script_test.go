@@ -1,9 +1,6 @@
 package gateway
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +11,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/sshtest"
 )
 
 // TestScripts runs testdata/script with the OpenSSH client.
@@ -49,16 +48,12 @@ type stageKey struct{}
 func setUp(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	w := newWorld(t)
-	alice, err := writeKey(filepath.Join(env.WorkDir, "alice"))
-	if err != nil {
-		return err
-	}
-	bob, err := writeKey(filepath.Join(env.WorkDir, "bob"))
-	if err != nil {
-		return err
-	}
-	stranger := filepath.Join(env.WorkDir, "stranger")
-	if _, err := writeKey(stranger); err != nil {
+	alice := sshtest.WriteKey(t, filepath.Join(env.WorkDir, "alice"))
+	bob := sshtest.WriteKey(t, filepath.Join(env.WorkDir, "bob"))
+	sshtest.WriteKey(t, filepath.Join(env.WorkDir, "stranger"))
+	// What somebody has who saw alice's public key.
+	stolen := ssh.MarshalAuthorizedKey(alice.PublicKey())
+	if err := os.WriteFile(filepath.Join(env.WorkDir, "alice-stolen.pub"), stolen, 0o600); err != nil {
 		return err
 	}
 	known := &strings.Builder{}
@@ -78,9 +73,10 @@ func setUp(env *testscript.Env) error {
 	} {
 		ip := fmt.Sprintf("10.0.0.%d", i+1)
 		// Every box would take alice: what keeps her out is the gateway.
-		hostKey, started := w.sshBox(t, ip, alice, bob)
-		knownAs(b.address, hostKey)
-		s.started[b.address] = started
+		standIn := sshtest.NewBox(t, alice.PublicKey(), bob.PublicKey())
+		w.route(ip, standIn.Address)
+		knownAs(b.address, standIn.HostKey)
+		s.started[b.address] = standIn.Started
 		w.put(running(b.address, ip, b.keys...))
 	}
 	asleep := running("pending.team", "", alice)
@@ -113,32 +109,6 @@ Host *
 	UserKnownHostsFile "%[1]s/known_hosts"
 	GlobalKnownHostsFile /dev/null
 `, dir, port)
-}
-
-// writeKey makes the private key file, and file-stolen.pub for somebody who has
-// only the public half.
-func writeKey(file string) (ssh.Signer, error) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := ssh.NewSignerFromKey(private)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := ssh.MarshalPrivateKey(private, "")
-	if err != nil {
-		return nil, err
-	}
-	for name, content := range map[string][]byte{
-		file:                 pem.EncodeToMemory(plain),
-		file + "-stolen.pub": ssh.MarshalAuthorizedKey(signer.PublicKey()),
-	} {
-		if err := os.WriteFile(name, content, 0o600); err != nil {
-			return nil, err
-		}
-	}
-	return signer, nil
 }
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -19,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/sshtest"
 )
 
 // world is a gateway on a loopback port, with the DevServers that a test says
@@ -39,7 +38,7 @@ type world struct {
 // newWorld starts a gateway. Each change is made to it before it starts.
 func newWorld(t testing.TB, changes ...func(*server)) *world {
 	t.Helper()
-	w := &world{hostKey: newSigner(t), log: &journal{}, boxes: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
+	w := &world{hostKey: sshtest.NewKey(t), log: &journal{}, boxes: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
 	w.server = newServer(w.hostKey, newDirectory(), slog.New(slog.NewJSONHandler(w.log, nil)))
 	w.server.dial = w.dial
 	for _, change := range changes {
@@ -110,13 +109,18 @@ func running(address, ip string, keys ...ssh.Signer) *devserverv1.DevServer {
 	return ds
 }
 
+// route makes address the way to the SSH port of the box at ip.
+func (w *world) route(ip, address string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.routes[net.JoinHostPort(ip, "2222")] = address
+}
+
 // echo makes the box at ip answer whatever is sent to it with the same.
 func (w *world) echo(t testing.TB, ip string) {
 	t.Helper()
 	listener := listen(t)
-	w.mu.Lock()
-	w.routes[net.JoinHostPort(ip, "2222")] = listener.Addr().String()
-	w.mu.Unlock()
+	w.route(ip, listener.Addr().String())
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -191,15 +195,6 @@ func checkEcho(t testing.TB, channel ssh.Channel, line string) {
 	if diff := cmp.Diff(line, string(got)); diff != "" {
 		t.Fatalf("echo (-sent +got):\n%s", diff)
 	}
-}
-
-func newSigner(t testing.TB) ssh.Signer {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signerFor(t, private)
 }
 
 func signerFor(t testing.TB, key crypto.Signer) ssh.Signer {
