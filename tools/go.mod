@@ -2,10 +2,7 @@ module devserver.io/devserver/tools
 
 go 1.26.0
 
-tool (
-	github.com/golangci/golangci-lint/v2/cmd/golangci-lint
-	sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
-)
+tool sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
 
 require (
 	k8s.io/api v0.37.1

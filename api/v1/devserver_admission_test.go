@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apiservertest"
@@ -138,8 +138,11 @@ func TestDevServerAccepted(t *testing.T) {
 			object := parse(t, goodDevServer)
 			test.apply(t, object)
 			if err := create(object); err != nil {
-				t.Error(err)
+				t.Fatal(err)
 			}
+			// What is accepted must be readable: one object that is not breaks the
+			// list of all.
+			decode(t, object, &devserverv1.DevServer{})
 		})
 	}
 }
@@ -171,16 +174,20 @@ func TestDevServerChangeRefused(t *testing.T) {
 	}
 }
 
-// TestDevServerDefaults reads the defaults as the operator does: with the Go
-// type, which must be able to decode whatever was accepted.
+// TestDevServerDefaults: what a Go program leaves out is not sent as zero, and
+// comes back as the default.
 func TestDevServerDefaults(t *testing.T) {
-	object := parse(t, goodDevServer)
-	unstructured.RemoveNestedField(object.Object, "spec", "persistentHomeSize")
-	if err := try(t)(object); err != nil {
+	c := client.NewDryRunClient(apiservertest.Client(t))
+	got := &devserverv1.DevServer{
+		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: apiservertest.Namespace(t)},
+		Spec: devserverv1.DevServerSpec{
+			Owner: "user@example.com",
+			SSH:   devserverv1.SSHSpec{PublicKey: ed25519Key},
+		},
+	}
+	if err := c.Create(t.Context(), got); err != nil {
 		t.Fatal(err)
 	}
-	var got devserverv1.DevServer
-	decode(t, object, &got)
 	if size := got.Spec.PersistentHomeSize.String(); size != "10Gi" {
 		t.Errorf("persistentHomeSize: got %s, want 10Gi", size)
 	}

@@ -69,7 +69,7 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="owner must be printable ASCII characters without spaces, such as user@example.com"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="owner cannot be changed: the home directory and the SSH host key belong to it; create another DevServer for another owner"
-	Owner string `json:"owner"`
+	Owner string `json:"owner,omitempty"`
 
 	// flavor is the name of the DevServerFlavor, the size of the server, for
 	// example "gpu-large". Left out, it is the cluster's default flavor, the
@@ -128,7 +128,7 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('1Mi')) && !quantity(string(self)).isGreaterThan(quantity('1Pi'))",message="persistentHomeSize must be a size from 1Mi to 1Pi, such as 100Gi"
 	// +kubebuilder:validation:XValidation:rule="string(self).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self)) || quantity(string(self)).isLessThan(quantity('1Mi')) || quantity(string(self)).isGreaterThan(quantity('1Pi')) || quantity(string(self)).compareTo(quantity(string(oldSelf))) == 0",message="persistentHomeSize cannot be changed once the home directory exists"
 	// +kubebuilder:validation:MaxLength=32
-	PersistentHomeSize resource.Quantity `json:"persistentHomeSize,omitempty"`
+	PersistentHomeSize resource.Quantity `json:"persistentHomeSize,omitzero"`
 
 	// home says what kind of volume the home directory is on.
 	//
@@ -185,7 +185,7 @@ type SSHSpec struct {
 	//
 	// +optional
 	// +kubebuilder:default={}
-	Service SSHServiceSpec `json:"service,omitempty"`
+	Service SSHServiceSpec `json:"service,omitzero"`
 }
 
 // SSHServiceType is the type of the Service NAME-ssh.
@@ -248,7 +248,7 @@ type LocalObjectReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // EnvVar is an environment variable.
@@ -259,7 +259,7 @@ type EnvVar struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 
 	// value of the variable, as it is: "$(NAME)" is not expanded. At most 32768
 	// characters. Default empty.
