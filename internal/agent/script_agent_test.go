@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long scripts wait for what must happen.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 type agentKey struct{}
 
@@ -82,7 +82,7 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	environment := []string{
 		"PATH=" + work + "/image-bin:" + os.Getenv("PATH"),
-		"HOME=/root", "IMAGE_SAYS=hello", "KUBERNETES_SERVICE_HOST=10.0.0.1", "LD_LIBRARY_PATH=/opt/cuda/lib64",
+		marker + ts.Getenv("S"), "HOME=/root", "IMAGE_SAYS=hello", "KUBERNETES_SERVICE_HOST=10.0.0.1", "LD_LIBRARY_PATH=/opt/cuda/lib64",
 	}
 	for len(args) > 0 && strings.Contains(args[0], "=") && !strings.HasPrefix(args[0], "-") {
 		environment, args = append(environment, args[0]), args[1:]
@@ -141,8 +141,26 @@ func writeClientConfig(ts *testscript.TestScript, a *agentProcess) {
 func (a *agentProcess) kill(ts *testscript.TestScript) {
 	_ = a.cmd.Process.Kill()
 	<-a.done
+	killMarked(ts.Getenv("S"))
 	text, _ := a.log.read()
 	ts.Logf("[agent's log]\n%s", text)
+}
+
+// marker is in the environment of all that runs in a script's box, so that
+// what a failed script leaves behind can be found.
+const marker = "BOX_OF_TEST="
+
+func killMarked(box string) {
+	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range environments {
+		environment, _ := os.ReadFile(path)
+		if !bytes.Contains(environment, []byte(marker+box+"\x00")) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 // stopAgent ends the agent as a kubelet does.

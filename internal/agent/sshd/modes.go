@@ -57,22 +57,14 @@ var speeds = map[uint32]uint32{
 
 // applyModes sets a terminal to the modes of the client's own terminal.
 func applyModes(terminal *os.File, encoded string) error {
-	raw, err := terminal.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var ioctl error
-	if err := raw.Control(func(fd uintptr) {
-		var termios *unix.Termios
-		if termios, ioctl = unix.IoctlGetTermios(int(fd), unix.TCGETS); ioctl != nil {
-			return
+	return ioctl(terminal, func(fd int) error {
+		termios, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err != nil {
+			return err
 		}
 		decodeModes(termios, encoded)
-		ioctl = unix.IoctlSetTermios(int(fd), unix.TCSETS, termios)
-	}); err != nil {
-		return err
-	}
-	return ioctl
+		return unix.IoctlSetTermios(fd, unix.TCSETS, termios)
+	})
 }
 
 // decodeModes applies what it knows of a client's modes, and ignores the rest.

@@ -31,17 +31,13 @@ func (p *process) signal(signal syscall.Signal) error {
 	return syscall.Kill(-group, signal)
 }
 
-func foregroundGroup(terminal *os.File) (int, error) {
-	raw, err := terminal.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var group int
-	var ioctl error
-	if err := raw.Control(func(fd uintptr) { group, ioctl = unix.IoctlGetInt(int(fd), unix.TIOCGPGRP) }); err != nil {
-		return 0, err
-	}
-	return group, ioctl
+func foregroundGroup(terminal *os.File) (group int, err error) {
+	err = ioctl(terminal, func(fd int) error {
+		got, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+		group = got
+		return err
+	})
+	return group, err
 }
 
 // askToEnd asks as a user would: an interactive shell ignores SIGTERM, but

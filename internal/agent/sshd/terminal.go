@@ -2,7 +2,6 @@ package sshd
 
 import (
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/creack/pty"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
@@ -41,8 +39,8 @@ type window struct {
 	Columns, Rows, Width, Height uint32
 }
 
-func (w window) size() *pty.Winsize {
-	return &pty.Winsize{Cols: clamp(w.Columns), Rows: clamp(w.Rows), X: clamp(w.Width), Y: clamp(w.Height)}
+func (w window) size() *unix.Winsize {
+	return &unix.Winsize{Col: clamp(w.Columns), Row: clamp(w.Rows), Xpixel: clamp(w.Width), Ypixel: clamp(w.Height)}
 }
 
 func clamp(n uint32) uint16 { return uint16(min(n, math.MaxUint16)) }
@@ -64,20 +62,14 @@ func (s *session) changeWindow(request *ssh.Request) bool {
 	if s.process == nil || s.process.terminal == nil {
 		return false
 	}
-	return pty.Setsize(s.process.terminal, changed.size()) == nil
+	return setSize(s.process.terminal, changed.size()) == nil
 }
 
 func (s *session) sendBreak(*ssh.Request) bool {
 	if s.process == nil || s.process.terminal == nil {
 		return false
 	}
-	raw, err := s.process.terminal.SyscallConn()
-	if err != nil {
-		return false
-	}
-	var ioctl error
-	err = raw.Control(func(fd uintptr) { ioctl = unix.IoctlSetInt(int(fd), unix.TCSBRK, 0) })
-	return err == nil && ioctl == nil
+	return ioctl(s.process.terminal, func(fd int) error { return unix.IoctlSetInt(fd, unix.TCSBRK, 0) }) == nil
 }
 
 // runOnTerminal runs a command on a pseudo-terminal of its own.
@@ -117,12 +109,12 @@ func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) e
 }
 
 func (s *session) openTerminal() (master, slave *os.File, err error) {
-	master, slave, err = pty.Open()
+	master, slave, err = openPTY()
 	if err != nil {
 		return nil, nil, err
 	}
 	size := window{s.wanted.Columns, s.wanted.Rows, s.wanted.Width, s.wanted.Height}.size()
-	if err = pty.Setsize(master, size); err == nil {
+	if err = setSize(master, size); err == nil {
 		err = applyModes(slave, s.wanted.Modes)
 	}
 	if err != nil {

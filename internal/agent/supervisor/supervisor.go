@@ -30,6 +30,9 @@ const (
 	// steady is how long the server must live for the next crash to count as
 	// the first.
 	steady = time.Minute
+	// overtime lets the server, which kills its sessions after the grace, end
+	// in order before everything is killed.
+	overtime = 2 * time.Second
 )
 
 // Config is what the supervisor runs.
@@ -128,7 +131,7 @@ func (s *supervisor) stop() {
 	s.stopping = true
 	s.cfg.Logger.Info("stopping", "grace", s.cfg.Grace.String())
 	s.restart.Stop()
-	s.deadline.Reset(s.cfg.Grace)
+	s.deadline.Reset(s.cfg.Grace + overtime)
 	s.killAll(syscall.SIGTERM)
 }
 
