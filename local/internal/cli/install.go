@@ -70,7 +70,7 @@ func (e *environment) install(ctx context.Context, client *kube.Client, binaries
 func operatorKey(images []load) string {
 	var keys []string
 	for _, i := range images {
-		if i.name == "operator" || i.name == "gateway" {
+		if i.deployed() {
 			keys = append(keys, i.built.Key)
 		}
 	}

@@ -64,13 +64,26 @@ func (e *environment) up(ctx context.Context, images, install bool) error {
 	if err != nil {
 		return err
 	}
-	if err := n.Up(ctx, func(ctx context.Context) error { return e.load(ctx, binaries, loads) }); err != nil {
+	// The operator does not need the boxes' image, by far the largest.
+	first, rest := split(loads)
+	loaded := make(chan error, 1)
+	err = n.Up(ctx, func(startup context.Context) error {
+		if err := e.load(startup, binaries, first); err != nil {
+			return err
+		}
+		go func() { loaded <- e.load(ctx, binaries, rest) }()
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	if install {
 		if err := e.install(ctx, n.Client, binaries, loads); err != nil {
 			return err
 		}
+	}
+	if err := <-loaded; err != nil {
+		return err
 	}
 	e.reporter.Say("Cluster %s is up after %s: %s", e.cluster.Name, progress.Duration(time.Since(started)), e.cluster.Kubeconfig())
 	return nil
@@ -111,6 +124,20 @@ func (e *environment) build(ctx context.Context, names []string, test bool) ([]l
 	}
 	return loads, nil
 }
+
+// split parts what the chart's Deployments run from the rest.
+func split(loads []load) (first, rest []load) {
+	for _, l := range loads {
+		if l.deployed() {
+			first = append(first, l)
+		} else {
+			rest = append(rest, l)
+		}
+	}
+	return first, rest
+}
+
+func (l load) deployed() bool { return l.name == "operator" || l.name == "gateway" }
 
 // load puts images, and the one that every pod starts with, into the cluster.
 func (e *environment) load(ctx context.Context, binaries string, loads []load) error {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -108,10 +109,7 @@ func statusCommand(env *environment) *cobra.Command {
 				}
 				fmt.Fprintf(table, "%s\t%s\t%s\n", p.Name, state, p.Log)
 			}
-			if err != nil {
-				return err
-			}
-			if err := table.Flush(); err != nil {
+			if err := errors.Join(table.Flush(), err); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "\nNode address %s, pods %s, kubeconfig %s\n", plan.Node, plan.Pods, env.cluster.Kubeconfig())

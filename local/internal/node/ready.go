@@ -141,9 +141,29 @@ func (n *Node) nodeReady(ctx context.Context) error {
 		if condition.LastHeartbeatTime.Before(n.born.Truncate(time.Second)) {
 			return errors.New("the kubelet has not reported yet")
 		}
-		return nil
+		return n.podsKnown(ctx)
 	}
 	return errors.New("the node has no Ready condition yet")
+}
+
+// podsKnown waits, after a restart, until the kubelet has found its pods again:
+// before that it refuses exec and logs.
+func (n *Node) podsKnown(ctx context.Context) error {
+	if n.born.IsZero() {
+		return nil
+	}
+	type list struct{ Items []struct{} }
+	var all, known list
+	if err := n.Client.Get(ctx, "/api/v1/pods?fieldSelector=spec.nodeName%3D"+n.Cluster.Name, &all); err != nil {
+		return err
+	}
+	if err := n.Client.Get(ctx, "/api/v1/nodes/"+n.Cluster.Name+"/proxy/pods", &known); err != nil {
+		return err
+	}
+	if len(known.Items) < len(all.Items) {
+		return fmt.Errorf("the kubelet knows %d of its %d pods", len(known.Items), len(all.Items))
+	}
+	return nil
 }
 
 // dnsReady asks cluster DNS for a name that every cluster has.
