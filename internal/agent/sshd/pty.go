@@ -2,49 +2,54 @@ package sshd
 
 import (
 	"fmt"
-	"math"
 	"os"
+	"strconv"
 
-	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
-// openPTY makes a pseudo-terminal. Its master is in non-blocking mode: only
-// then does closing it wake whoever reads it, and so let the kernel hang up
-// what runs on it, and only then do read deadlines work. The pty package takes
-// the files of its own calls out of that mode.
+// openPTY makes a pseudo-terminal. github.com/creack/pty would, but it leaves
+// the master in blocking mode: closing it then waits for the read that is
+// pending, the terminal never hangs up, and what runs on it lives on after
+// its connection is lost.
 func openPTY() (master, slave *os.File, err error) {
-	blocking, slave, err := pty.Open()
+	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer blocking.Close()
-	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	var number int
+	err = ioctl(master, func(fd int) error {
+		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+			return fmt.Errorf("unlocking the terminal: %w", err)
+		}
+		got, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+		number = got
+		return err
+	})
+	if err == nil {
+		slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
 	if err != nil {
-		slave.Close()
-		return nil, nil, fmt.Errorf("duplicating the terminal's descriptor: %w", err)
+		master.Close()
+		return nil, nil, err
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		slave.Close()
-		return nil, nil, fmt.Errorf("making the terminal non-blocking: %w", err)
-	}
-	return os.NewFile(uintptr(fd), blocking.Name()), slave, nil
+	return master, slave, nil
 }
 
-// resize tells a terminal the size of the client's window. It leaves the
-// file's mode as it is, unlike pty.Setsize.
-func resize(terminal *os.File, w window) error {
-	size := &unix.Winsize{Row: clamp(w.Rows), Col: clamp(w.Columns), Xpixel: clamp(w.Width), Ypixel: clamp(w.Height)}
-	raw, err := terminal.SyscallConn()
+// ioctl runs do on a file's descriptor, and leaves its mode alone: File.Fd
+// would make it blocking.
+func ioctl(file *os.File, do func(fd int) error) error {
+	raw, err := file.SyscallConn()
 	if err != nil {
 		return err
 	}
-	var ioctl error
-	if err := raw.Control(func(fd uintptr) { ioctl = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, size) }); err != nil {
+	var result error
+	if err := raw.Control(func(fd uintptr) { result = do(int(fd)) }); err != nil {
 		return err
 	}
-	return ioctl
+	return result
 }
 
-func clamp(n uint32) uint16 { return uint16(min(n, math.MaxUint16)) }
+func setSize(terminal *os.File, size *unix.Winsize) error {
+	return ioctl(terminal, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
+}

@@ -2,6 +2,7 @@ package sshd
 
 import (
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
