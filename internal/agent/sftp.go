@@ -15,16 +15,14 @@ type standardStreams struct {
 	io.WriteCloser
 }
 
-// runSFTP serves one transfer. It starts where serve has put it, in the home.
+// runSFTP serves one transfer. It starts where serve has put it, in the home:
+// the library's own idea of a folder to start in would make the targets of
+// relative symbolic links absolute.
 func runSFTP(args []string, _ io.Writer) (exitCode int, err error) {
 	if len(args) > 0 {
 		return 2, fmt.Errorf("unexpected argument %q", args[0])
 	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return 1, fmt.Errorf("finding the folder to start in: %w", err)
-	}
-	server, err := sftp.NewServer(standardStreams{os.Stdin, os.Stdout}, sftp.WithServerWorkingDirectory(dir))
+	server, err := sftp.NewServer(standardStreams{os.Stdin, os.Stdout})
 	if err != nil {
 		return 1, fmt.Errorf("starting the SFTP server: %w", err)
 	}
