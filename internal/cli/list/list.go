@@ -46,7 +46,7 @@ func printerFor(o Options) (printFunc, error) {
 	case "yaml":
 		printer = &printers.YAMLPrinter{}
 	case "name":
-		printer = &printers.NamePrinter{}
+		printer = itemPrinter{&printers.NamePrinter{}}
 	default:
 		return nil, fmt.Errorf("--output %q is not one of %v", o.Output, formats)
 	}
@@ -59,6 +59,23 @@ func printerFor(o Options) (printFunc, error) {
 		}
 		return printer.PrintObj(list, w)
 	}, nil
+}
+
+// itemPrinter prints the DevServers of a list one by one, for printers that
+// take no lists.
+type itemPrinter struct{ printers.ResourcePrinter }
+
+func (p itemPrinter) PrintObj(object runtime.Object, w io.Writer) error {
+	list, ok := object.(*devserverv1.DevServerList)
+	if !ok {
+		return fmt.Errorf("printing a %T: it is not a list of DevServers", object)
+	}
+	for i := range list.Items {
+		if err := p.ResourcePrinter.PrintObj(&list.Items[i], w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Run lists DevServers.
