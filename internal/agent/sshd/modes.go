@@ -42,9 +42,8 @@ var outputFlags = map[byte]uint32{
 	ssh.OCRNL: unix.OCRNL, ssh.ONOCR: unix.ONOCR, ssh.ONLRET: unix.ONLRET,
 }
 
-var controlFlags = map[byte]uint32{ssh.PARENB: unix.PARENB, ssh.PARODD: unix.PARODD}
-
-var characterSizes = map[byte]uint32{ssh.CS7: unix.CS7, ssh.CS8: unix.CS8}
+// Character sizes and parity are left out: a pseudo-terminal always has eight
+// bits and none.
 
 // speeds are the ones that Linux has a name for; a pseudo-terminal has no
 // real speed, so another one is not worth an error.
@@ -91,16 +90,9 @@ func applyMode(termios *unix.Termios, opcode byte, value uint32) {
 		}
 		return
 	}
-	if size, ok := characterSizes[opcode]; ok {
-		if value != 0 {
-			termios.Cflag = termios.Cflag&^unix.CSIZE | size
-		}
-		return
-	}
 	setFlag(&termios.Iflag, inputFlags[opcode], value)
 	setFlag(&termios.Lflag, localFlags[opcode], value)
 	setFlag(&termios.Oflag, outputFlags[opcode], value)
-	setFlag(&termios.Cflag, controlFlags[opcode], value)
 }
 
 func setFlag(flags *uint32, flag, value uint32) {

@@ -1,0 +1,270 @@
+package sshd
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// forged offers one key, and signs with another.
+type forged struct {
+	ssh.Signer
+	offered ssh.PublicKey
+}
+
+func (f forged) PublicKey() ssh.PublicKey { return f.offered }
+
+func TestSignatureOfAnotherKeyIsRefused(t *testing.T) {
+	ts := serve(t, nil)
+	stranger := newSigner(t)
+	attempts := map[string]ssh.Signer{
+		"offers the authorised key, signs with its own": forged{stranger, ts.key.PublicKey()},
+		"offers its own key, signs with the authorised": forged{ts.key, stranger.PublicKey()},
+	}
+	for name, signer := range attempts {
+		t.Run(name, func(t *testing.T) {
+			client, err := ssh.Dial("tcp", ts.address, ts.config("dev", ssh.PublicKeys(signer)))
+			if err == nil {
+				client.Close()
+				t.Error("logged in")
+			}
+		})
+	}
+}
+
+// A client may offer many keys, and prove only one. The connection belongs to
+// that one, also if another was looked at last.
+func TestConnectionBelongsToTheVerifiedKey(t *testing.T) {
+	ts := serve(t, nil)
+	other := newSigner(t)
+	ts.authorize(ts.key, other)
+	// The first signer fails to sign after its key was accepted.
+	silent := failingSigner{other}
+	client, err := ssh.Dial("tcp", ts.address, ts.config("dev", ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+		return []ssh.Signer{ts.key, silent}, nil
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ts.await("the connection", func() bool { return len(ts.server.connections()) == 1 })
+	if got := ts.server.connections()[0].key.Marshal(); !bytes.Equal(got, ts.key.PublicKey().Marshal()) {
+		t.Error("the connection belongs to another key than the one that signed")
+	}
+	// Taking away the key that was only offered changes nothing; the verified
+	// one ends the connection.
+	ts.authorize(ts.key)
+	if _, _, err := client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+		t.Fatalf("the connection ended with a key that is not its own: %v", err)
+	}
+	ts.authorize(other)
+	if err := client.Wait(); err == nil {
+		t.Error("no error")
+	}
+	ts.waitLog("no longer authorised")
+}
+
+type failingSigner struct{ ssh.Signer }
+
+func (failingSigner) Sign(io.Reader, []byte) (*ssh.Signature, error) {
+	return nil, errors.New("no")
+}
+
+// transcript is all that a client learns from a refused login.
+func (ts *testServer) transcript(user string, auth ssh.AuthMethod) string {
+	ts.t.Helper()
+	var banners []string
+	config := ts.config(user, auth)
+	config.BannerCallback = func(message string) error {
+		banners = append(banners, message)
+		return nil
+	}
+	client, err := ssh.Dial("tcp", ts.address, config)
+	if err == nil {
+		client.Close()
+		ts.t.Fatal("logged in")
+	}
+	return err.Error() + strings.Join(banners, "\n")
+}
+
+func TestUnknownUserAndWrongKeyGetTheSameAnswer(t *testing.T) {
+	ts := serve(t, nil)
+	stranger := newSigner(t)
+	want := ts.transcript("dev", ssh.PublicKeys(stranger))
+	for _, user := range []string{"nobody", "", "Dev", "dev ", "dev\x00", strings.Repeat("x", 5000)} {
+		if got := ts.transcript(user, ssh.PublicKeys(stranger)); got != want {
+			t.Errorf("user %.10q with a wrong key reads %q, a wrong key %q", user, got, want)
+		}
+		if got := ts.transcript(user, ssh.PublicKeys(ts.key)); got != want {
+			t.Errorf("user %.10q with a right key reads %q, a wrong key %q", user, got, want)
+		}
+	}
+	// The one name with an answer of its own has it whatever the key.
+	if a, b := ts.transcript("root", ssh.PublicKeys(stranger)), ts.transcript("root", ssh.PublicKeys(ts.key)); a != b || !strings.Contains(a, "no root login") {
+		t.Errorf("root reads %q and %q", a, b)
+	}
+}
+
+// The time of an answer may not tell either: both do the same work, which is
+// counted here, since a timed test would tell nothing on a busy machine.
+func TestUnknownUserCostsTheSameWork(t *testing.T) {
+	ts := serve(t, nil)
+	looked := func(user string) bool {
+		attempt := &login{server: ts.server}
+		_, err := attempt.offer(fakeMetadata{user: user}, ts.key.PublicKey())
+		if (err == nil) != (user == "dev") {
+			t.Errorf("user %q: %v", user, err)
+		}
+		return attempt.offered != ""
+	}
+	if !looked("dev") || !looked("nobody") {
+		t.Error("the key of an unknown user is not looked at")
+	}
+}
+
+type fakeMetadata struct {
+	ssh.ConnMetadata
+	user string
+}
+
+func (f fakeMetadata) User() string { return f.user }
+
+func TestOtherMethodsAreRefused(t *testing.T) {
+	ts := serve(t, nil)
+	methods := map[string]ssh.AuthMethod{
+		"password": ssh.Password("secret"),
+		"keyboard": ssh.KeyboardInteractive(func(string, string, []string, []bool) ([]string, error) { return nil, nil }),
+	}
+	for name, method := range methods {
+		t.Run(name, func(t *testing.T) {
+			if got := ts.transcript("dev", method); !strings.Contains(got, "attempted methods [none]") {
+				t.Errorf("the server took part in it: %s", got)
+			}
+		})
+	}
+	if client, err := ssh.Dial("tcp", ts.address, ts.config("dev")); err == nil {
+		client.Close()
+		t.Error("logged in without any proof")
+	}
+}
+
+func TestTooManyKeysEndTheConnection(t *testing.T) {
+	ts := serve(t, nil)
+	var signers []ssh.Signer
+	for range maxAuthTries + 1 {
+		signers = append(signers, newSigner(t))
+	}
+	signers = append(signers, ts.key)
+	if got := ts.transcript("dev", ssh.PublicKeys(signers...)); !strings.Contains(got, "too many authentication failures") {
+		t.Errorf("read %q", got)
+	}
+}
+
+func TestKeyFile(t *testing.T) {
+	ts := serve(t, nil)
+	a, b := newSigner(t), newSigner(t)
+	contains := func(key ssh.Signer) bool {
+		t.Helper()
+		found, err := ts.server.keys.contains(key.PublicKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	line := func(key ssh.Signer) string { return string(ssh.MarshalAuthorizedKey(key.PublicKey())) }
+	tests := map[string]struct {
+		text         string
+		wantA, wantB bool
+	}{
+		"both":           {line(a) + line(b), true, true},
+		"one":            {line(b), false, true},
+		"none":           {"", false, false},
+		"comments":       {"# me\n\n   " + line(a) + "#" + line(b), true, false},
+		"CRLF":           {strings.ReplaceAll(line(a)+line(b), "\n", "\r\n"), true, true},
+		"no line break":  {strings.TrimSpace(line(a)), true, false},
+		"options":        {`command="x" ` + line(a) + line(b), false, true},
+		"garbage before": {"\x00\xff garbage\n" + line(b), false, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			// Written in place, as an editor may.
+			if err := os.WriteFile(ts.keys, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if contains(a) != test.wantA || contains(b) != test.wantB {
+				t.Errorf("a %v, b %v, want %v, %v", contains(a), contains(b), test.wantA, test.wantB)
+			}
+		})
+	}
+	if err := os.Remove(ts.keys); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := ts.server.keys.contains(a.PublicKey()); found || err == nil {
+		t.Errorf("without a file: %v, %v", found, err)
+	}
+}
+
+// A key that is taken away between its login and the connection's first
+// channel counts as taken away.
+func TestRevokedConnectionOpensNothing(t *testing.T) {
+	ts := serve(t, func(cfg *Config) { cfg.KeysInterval = patience })
+	client := ts.dial()
+	ts.authorize(newSigner(t))
+	if session, err := client.NewSession(); err == nil {
+		session.Close()
+		t.Error("a session was opened")
+	}
+	if err := client.Wait(); err == nil {
+		t.Error("no error")
+	}
+	ts.waitLog("no longer authorised")
+}
+
+func TestHostKeyMustBeEd25519(t *testing.T) {
+	_, err := New(Config{HostKey: rsaSigner{newSigner(t)}})
+	if err == nil || !strings.Contains(err.Error(), "ed25519") {
+		t.Errorf("error %v", err)
+	}
+}
+
+type rsaSigner struct{ ssh.Signer }
+
+func (r rsaSigner) PublicKey() ssh.PublicKey { return rsaPublic{r.Signer.PublicKey()} }
+
+type rsaPublic struct{ ssh.PublicKey }
+
+func (rsaPublic) Type() string { return ssh.KeyAlgoRSA }
+
+func TestManyHandshakesAtOnce(t *testing.T) {
+	ts := serve(t, nil)
+	const clients = 40 // all of one address
+	var started, logins sync.WaitGroup
+	started.Add(clients)
+	for range clients {
+		logins.Go(func() {
+			nc, err := net.Dial("tcp", ts.address)
+			if err != nil {
+				t.Error(err)
+				started.Done()
+				return
+			}
+			// All have connected before the first one goes on.
+			started.Done()
+			started.Wait()
+			sc, _, _, err := ssh.NewClientConn(nc, ts.address, ts.config("dev", ssh.PublicKeys(ts.key)))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			sc.Close()
+		})
+	}
+	logins.Wait()
+}

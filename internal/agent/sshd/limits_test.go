@@ -1,0 +1,210 @@
+package sshd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// knock opens a connection that never authenticates, and waits for the
+// server's first byte, or for it to hang up.
+func (ts *testServer) knock() (net.Conn, error) {
+	ts.t.Helper()
+	nc, err := net.Dial("tcp", ts.address)
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	ts.t.Cleanup(func() { nc.Close() })
+	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
+		ts.t.Fatal(err)
+	}
+	_, err = nc.Read(make([]byte, 1))
+	return nc, err
+}
+
+func TestPendingConnectionsAreBounded(t *testing.T) {
+	tests := map[string]struct {
+		max, perAddress, want int
+		says                  string
+	}{
+		"in all":          {100, 1000, 100, "100 connections are waiting"},
+		"for one address": {1000, 64, 64, "64 connections of this address"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ts := serve(t, func(cfg *Config) { cfg.MaxPending, cfg.MaxPendingPerAddress = test.max, test.perAddress })
+			var open []net.Conn
+			for i := range test.want {
+				nc, err := ts.knock()
+				if err != nil {
+					t.Fatalf("connection %d: %v", i+1, err)
+				}
+				open = append(open, nc)
+			}
+			if _, err := ts.knock(); err == nil {
+				t.Fatalf("connection %d was not refused", test.want+1)
+			}
+			ts.waitLog(test.says)
+			// The flood keeps no probe out.
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			if err := ts.server.Probe(ctx, ts.address); err != nil {
+				t.Errorf("the box looks dead: %v", err)
+			}
+			// A place that is given back is another's.
+			open[0].Close()
+			ts.await("a free place", func() bool { _, err := ts.knock(); return err == nil })
+		})
+	}
+}
+
+func TestLoggedInConnectionsDoNotCount(t *testing.T) {
+	ts := serve(t, func(cfg *Config) { cfg.MaxPending = 1 })
+	for range 3 {
+		var client *ssh.Client
+		ts.await("a login", func() bool {
+			var err error
+			client, err = ssh.Dial("tcp", ts.address, ts.config("dev", ssh.PublicKeys(ts.key)))
+			return err == nil
+		})
+		defer client.Close()
+	}
+	ts.await("three connections", func() bool { return len(ts.server.connections()) == 3 })
+}
+
+// Slow-loris: whatever a client sends or holds back, it has to authenticate
+// in time.
+func TestHandshakeHasADeadline(t *testing.T) {
+	tests := map[string]func(net.Conn){
+		"sends nothing":        func(net.Conn) {},
+		"sends half a line":    func(nc net.Conn) { _, _ = io.WriteString(nc, "SSH-2.0-slo") },
+		"stops after its line": func(nc net.Conn) { _, _ = io.WriteString(nc, "SSH-2.0-slow\r\n") },
+		"stops before its key": func(nc net.Conn) {
+			config := &ssh.ClientConfig{User: "dev", HostKeyCallback: ssh.InsecureIgnoreHostKey(), Auth: []ssh.AuthMethod{
+				ssh.PublicKeysCallback(func() ([]ssh.Signer, error) { select {} }),
+			}}
+			go func() { _, _, _, _ = ssh.NewClientConn(nc, "", config) }()
+		},
+	}
+	for name, behave := range tests {
+		t.Run(name, func(t *testing.T) {
+			ts := serve(t, func(cfg *Config) { cfg.HandshakeTimeout = 50 * time.Millisecond })
+			nc, err := net.Dial("tcp", ts.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			behave(nc)
+			ts.waitLog("login refused")
+			ts.await("the place to be given back", func() bool {
+				ts.server.admission.mu.Lock()
+				defer ts.server.admission.mu.Unlock()
+				return ts.server.admission.total == 0 && len(ts.server.admission.byAddress) == 0
+			})
+		})
+	}
+}
+
+func TestGarbageIsRefused(t *testing.T) {
+	ts := serve(t, nil)
+	for _, garbage := range []string{"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00", strings.Repeat("\x00", 100000), "SSH-1.5-old\r\n"} {
+		nc, err := net.Dial("tcp", ts.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(nc, garbage)
+		if half, ok := nc.(*net.TCPConn); ok {
+			_ = half.CloseWrite()
+		}
+		_, _ = io.Copy(io.Discard, nc)
+		nc.Close()
+	}
+	ts.session(ts.dial())
+}
+
+// A client that has gone without a goodbye is cut off; one that answers
+// stays, however little it says.
+func TestKeepalive(t *testing.T) {
+	ts := serve(t, func(cfg *Config) { cfg.KeepaliveInterval = 20 * time.Millisecond })
+	answering := ts.dial()
+
+	gate := &gate{opened: make(chan struct{})}
+	nc, err := net.Dial("tcp", ts.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate.Conn = nc
+	client, _, _, err := ssh.NewClientConn(gate, ts.address, ts.config("dev", ssh.PublicKeys(ts.key)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	defer close(gate.opened)
+	gate.shut.Store(true)
+	ts.waitLog("the client has gone silent")
+	if _, _, err := answering.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+		t.Errorf("the client that answers was cut off: %v", err)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ts := serve(t, nil)
+	if err := ts.server.Probe(ctx, ts.address); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(ts.log.String(), "login") {
+		t.Errorf("the probe is in the log:\n%s", ts.log)
+	}
+
+	// Another server has taken the port.
+	other := serve(t, nil)
+	if err := ts.server.Probe(ctx, other.address); err == nil || !strings.Contains(err.Error(), "another host key") {
+		t.Errorf("a server with another host key: %v", err)
+	}
+
+	// Something else, or nothing, is there.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			nc, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(nc, "HTTP/1.1 400\r\n\r\n")
+			nc.Close()
+		}
+	}()
+	if err := ts.server.Probe(ctx, listener.Addr().String()); err == nil || !strings.Contains(err.Error(), "does not exchange keys") {
+		t.Errorf("a server of another kind: %v", err)
+	}
+	listener.Close()
+	if err := ts.server.Probe(ctx, listener.Addr().String()); err == nil || !strings.Contains(err.Error(), "does not accept connections") {
+		t.Errorf("no server: %v", err)
+	}
+
+	// A server that hangs does not hang the probe.
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	short, cancelShort := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancelShort()
+	if err := ts.server.Probe(short, silent.Addr().String()); err == nil {
+		t.Error("a silent server passes")
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		t.Error("the probe outlived its deadline")
+	}
+}
