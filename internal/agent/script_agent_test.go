@@ -73,12 +73,18 @@ func (l *logBuffer) wait(pattern *regexp.Regexp) ([]string, error) {
 
 var listening = regexp.MustCompile(`msg=listening ssh=127\.0\.0\.1:(\d+) control=(\S+)`)
 
-// startAgent starts a box: agent [NAME=VALUE...] [FLAGS...].
+// startAgent starts a box: agent [pid1] [NAME=VALUE...] [FLAGS...]. With pid1
+// the agent is that in a process namespace of its own.
 func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
 	a := ts.Value(agentKey{}).(*agentProcess)
 	if a.cmd != nil {
 		ts.Fatalf("the agent runs already")
+	}
+	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if len(args) > 0 && args[0] == "pid1" {
+		args = args[1:]
+		ownProcesses(attributes)
 	}
 	environment := []string{
 		"PATH=" + work + "/image-bin:" + os.Getenv("PATH"),
@@ -97,7 +103,7 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	a.cmd = exec.Command(path, append(flags, args...)...)
 	a.cmd.Env = environment
 	a.cmd.Stderr = &a.log
-	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	a.cmd.SysProcAttr = attributes
 	a.done = make(chan struct{})
 	ts.Check(a.cmd.Start())
 	go func() {
@@ -113,6 +119,17 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	writeClientConfig(ts, a)
+}
+
+// ownProcesses asks for a process namespace, which takes root, or a user
+// namespace to be root in.
+func ownProcesses(attributes *syscall.SysProcAttr) {
+	attributes.Cloneflags = syscall.CLONE_NEWPID
+	if os.Getuid() != 0 {
+		attributes.Cloneflags |= syscall.CLONE_NEWUSER
+		attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+		attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+	}
 }
 
 // writeClientConfig tells the clients where the box is.

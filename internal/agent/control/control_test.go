@@ -1,0 +1,188 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+
+// serve starts an endpoint, and gives its address.
+func serve(t *testing.T, check func(context.Context) error) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	server := &Server{Key: key, Check: check, Logger: slog.New(slog.DiscardHandler)}
+	go func() { done <- server.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serving: %v", err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+// pinned is a client that accepts one public key only, as the operator will.
+func pinned(t *testing.T, public ed25519.PublicKey) *http.Client {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{
+		InsecureSkipVerify: true, // the key is compared instead
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if !public.Equal(state.PeerCertificates[0].PublicKey) {
+				return errors.New("another key")
+			}
+			return nil
+		},
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func get(t *testing.T, client *http.Client, method, url string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestEndpoint(t *testing.T) {
+	var health error
+	address := serve(t, func(context.Context) error { return health })
+	client := pinned(t, key.Public().(ed25519.PublicKey))
+	tests := []struct {
+		method, path string
+		health       error
+		code         int
+		body         string
+	}{
+		{"GET", "/healthz", nil, 200, "ok\n"},
+		{"GET", "/healthz", errors.New("the SSH server sleeps"), 503, "the SSH server sleeps\n"},
+		{"GET", "/healthz", nil, 200, "ok\n"},
+		{"POST", "/healthz", nil, 405, "Method Not Allowed\n"},
+		{"GET", "/", nil, 404, "404 page not found\n"},
+		{"GET", "/healthz/more", nil, 404, "404 page not found\n"},
+	}
+	for _, test := range tests {
+		health = test.health
+		if code, body := get(t, client, test.method, "https://"+address+test.path); code != test.code || body != test.body {
+			t.Errorf("%s %s with %v: %d %q", test.method, test.path, test.health, code, body)
+		}
+	}
+}
+
+func TestCheckHasADeadline(t *testing.T) {
+	address := serve(t, func(ctx context.Context) error {
+		if _, bounded := ctx.Deadline(); !bounded {
+			return errors.New("no deadline")
+		}
+		return nil
+	})
+	if code, body := get(t, pinned(t, key.Public().(ed25519.PublicKey)), "GET", "https://"+address+"/healthz"); code != 200 {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
+func TestAnotherKeyIsNoticed(t *testing.T) {
+	address := serve(t, func(context.Context) error { return nil })
+	other := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	response, err := pinned(t, other.Public().(ed25519.PublicKey)).Get("https://" + address + "/healthz")
+	if err == nil {
+		response.Body.Close()
+		t.Error("a client that pins another key was answered")
+	}
+}
+
+func TestPlainHTTPIsRefused(t *testing.T) {
+	address := serve(t, func(context.Context) error { return nil })
+	response, err := http.Get("http://" + address + "/healthz")
+	if err != nil {
+		return
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusBadRequest {
+		t.Errorf("plain HTTP gives %s", response.Status)
+	}
+}
+
+func TestCertificateIsTheSameForTheSameKey(t *testing.T) {
+	first, err := selfSigned(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := selfSigned(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first.Certificate[0], second.Certificate[0]) {
+		t.Error("two certificates of one key differ")
+	}
+	parsed, err := x509.ParseCertificate(first.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parsed.CheckSignature(parsed.SignatureAlgorithm, parsed.RawTBSCertificate, parsed.Signature); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadKey(t *testing.T) {
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
+	tests := map[string]struct{ text, says string }{
+		"good":        {good, ""},
+		"not PEM":     {"hello", "is not PEM"},
+		"empty":       {"", "is not PEM"},
+		"not PKCS #8": {"-----BEGIN PRIVATE KEY-----\naGVsbG8=\n-----END PRIVATE KEY-----\n", "PKCS #8"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "key")
+			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			read, err := ReadKey(path)
+			switch {
+			case test.says == "" && (err != nil || !read.Equal(key)):
+				t.Errorf("error %v, or another key", err)
+			case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), path)):
+				t.Errorf("error %v does not say %q of %s", err, test.says, path)
+			}
+		})
+	}
+	made, err := ReadKey(filepath.Join(t.TempDir(), "missing"))
+	if err != nil || len(made) != ed25519.PrivateKeySize {
+		t.Errorf("without a file: %v", err)
+	}
+}
