@@ -128,17 +128,14 @@ func (a *Applier) send(ctx context.Context, t *target, opts ...client.ApplyOptio
 
 // unchanged tells whether live already is what the target asks for.
 func (a *Applier) unchanged(t *target, live client.Object) (bool, error) {
-	if live.GetAnnotations()[AnnotationHash] != t.hash {
-		return false, nil
-	}
 	a.mu.Lock()
 	last := a.applied[live.GetUID()]
 	a.mu.Unlock()
 	if last == (mark{live.GetResourceVersion(), t.hash}) {
 		return true, nil
 	}
-	// The annotation says what was applied once; only a comparison shows that
-	// nobody changed the rest since.
+	// The hash is among the fields that are compared, and shows what is no
+	// longer wanted; the rest shows what somebody changed since.
 	return t.within(live)
 }
 
