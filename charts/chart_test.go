@@ -32,12 +32,13 @@ func TestMain(m *testing.M) { os.Exit(apiservertest.Run(m)) }
 // TestDefault shows everything that a plain installation creates, beside what
 // is generated from the Go code.
 func TestDefault(t *testing.T) {
-	var got string
+	var text strings.Builder
 	for _, document := range strings.SplitAfter(render(t, "--set=crds.install=false"), "\n---\n") {
 		if !generated.MatchString(document) {
-			got += document
+			text.WriteString(document)
 		}
 	}
+	got := text.String()
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

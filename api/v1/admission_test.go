@@ -1,7 +1,6 @@
 package v1_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +79,7 @@ func try(t *testing.T) func(*unstructured.Unstructured) error {
 		} else if namespaced {
 			object.SetNamespace(ns)
 		}
-		return c.Create(context.Background(), object)
+		return c.Create(t.Context(), object)
 	}
 }
 

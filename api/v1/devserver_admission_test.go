@@ -6,9 +6,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apiservertest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (

@@ -26,7 +26,7 @@ func TestExamplesApply(t *testing.T) {
 	}
 }
 
-var yamlFence = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
+var yamlFence = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
 // TestDocumentedYAMLApplies: so is every complete object in the documentation.
 // A fragment, which has no apiVersion, is not.
@@ -39,8 +39,7 @@ func TestDocumentedYAMLApplies(t *testing.T) {
 	for _, page := range append(pages, "../../README.md") {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			for _, fence := range yamlFence.FindAllStringSubmatch(read(t, page), -1) {
-				block := regexp.MustCompile("(?m)^"+fence[1]).ReplaceAllString(fence[2], "")
-				for _, document := range documents(block) {
+				for _, document := range documents(fence[1]) {
 					if !strings.Contains(document, "apiVersion:") {
 						continue
 					}
