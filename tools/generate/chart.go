@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -53,7 +54,7 @@ func roleTemplates(roles []byte) (map[string][]byte, error) {
 			name, namespace = "role.yaml", "  namespace: {{ .Release.Namespace }}\n"
 		}
 		if _, twice := templates[name]; twice {
-			return nil, fmt.Errorf("the rbac markers name more than one namespace: the operator has only its own")
+			return nil, errors.New("the rbac markers name more than one namespace: the operator has only its own")
 		}
 		var out bytes.Buffer
 		fmt.Fprintf(&out, `%s{{- if .Values.rbac.create }}
