@@ -7,7 +7,10 @@
 //	local down         remove it
 //	local kubeconfig   print the path of the administrator's kubeconfig
 //	local status       show which parts run, and where their logs are
+//	local install      build, load and install this checkout's operator; up does it too
+//	local images       build images: archives for all platforms, --push, or --load
 //	local load         load image archives into the cluster
+//	local gpu          let the node claim to have GPUs
 //	local binaries     print the folder with kubectl, helm, etcd and the rest
 //
 // Limits: the node has no way to the internet and no registry unless one is given

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,6 +81,11 @@ func (e *environment) publish(ctx context.Context, p publication) error {
 			return fmt.Errorf("%q is no platform to build for: choose from linux/amd64 and linux/arm64", platform)
 		}
 		architectures = append(architectures, architecture)
+	}
+	if slices.ContainsFunc(architectures, func(a string) bool { return a != runtime.GOARCH }) {
+		if err := e.packages(ctx, debian.Foreign...); err != nil {
+			return err
+		}
 	}
 	definitions, err := builder.Select(p.only, p.test)
 	if err != nil {

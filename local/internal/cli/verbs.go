@@ -70,12 +70,12 @@ func loadCommand(env *environment) *cobra.Command {
 			}
 			for _, archive := range args {
 				step := env.reporter.Start("load " + archive)
-				out, err := image.Node{Socket: part.ContainerdSocket(env.cluster), Ctr: filepath.Join(binaries, "ctr")}.Import(cmd.Context(), archive)
+				err := image.Node{Socket: part.ContainerdSocket(env.cluster), Ctr: filepath.Join(binaries, "ctr")}.Import(cmd.Context(), archive)
 				step.End(err)
 				if err != nil {
 					return fmt.Errorf("load %s: %w", archive, err)
 				}
-				fmt.Fprint(cmd.OutOrStdout(), out)
+				env.reporter.Say("Loaded %s", archive)
 			}
 			return nil
 		},

@@ -26,6 +26,9 @@ var Node = []string{
 // Box are the packages for making box images.
 var Box = []string{"mmdebstrap"}
 
+// Foreign are the packages for making box images of other architectures.
+var Foreign = []string{"qemu-user-static", "arch-test"}
+
 // Shell is what a person, or a test, connects with.
 var Shell = []string{"openssh-client"}
 

@@ -23,14 +23,7 @@ type Node struct {
 }
 
 // Import loads an image archive (docker save, or an OCI layout in a tar file).
-func (n Node) Import(ctx context.Context, archive string) (string, error) {
-	return n.run(ctx, nil, "images", "import", "--platform=linux/"+runtime.GOARCH, archive)
-}
-
-// List is what ctr says about the images.
-func (n Node) List(ctx context.Context) (string, error) {
-	return n.run(ctx, nil, "images", "list", "--quiet")
-}
+func (n Node) Import(ctx context.Context, archive string) error { return n.load(ctx, nil, archive) }
 
 // Ensure loads an image, unless this very content was loaded under this name
 // before.
@@ -54,18 +47,18 @@ func (n Node) Ensure(ctx context.Context, ref string, built Built) error {
 	pipe, archive := io.Pipe()
 	go func() { archive.CloseWithError(tarball.Write(tag, image, archive)) }()
 	defer pipe.Close()
-	if _, err := n.run(ctx, pipe, "images", "import", "--platform=linux/"+runtime.GOARCH, "-"); err != nil {
+	if err := n.load(ctx, pipe, "-"); err != nil {
 		return fmt.Errorf("load %s: %w", ref, err)
 	}
 	return os.WriteFile(record, []byte(built.Key), 0o600)
 }
 
-func (n Node) run(ctx context.Context, in io.Reader, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, n.Ctr, append([]string{"--address", n.Socket, "--namespace", "k8s.io"}, args...)...)
+func (n Node) load(ctx context.Context, in io.Reader, archive string) error {
+	args := []string{"--address", n.Socket, "--namespace", "k8s.io", "images", "import", "--platform=linux/" + runtime.GOARCH, archive}
+	cmd := exec.CommandContext(ctx, n.Ctr, args...)
 	cmd.Stdin = in
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ctr images import: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	return string(out), nil
+	return nil
 }

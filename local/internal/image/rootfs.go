@@ -66,6 +66,12 @@ func debootstrap(ctx context.Context, update func(string, ...any), architecture,
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(epoch.Unix()+1, 10))
 	cmd.Stdout = log
 	cmd.Stderr = &stages{log: log, update: update}
+	// Packages that are only unpacked run nothing.
+	if variant != "extract" {
+		if err := enterForeign(cmd, architecture); err != nil {
+			return err
+		}
+	}
 	return cmd.Run()
 }
 
