@@ -31,7 +31,10 @@ func HeadlessService(in Input) *corev1ac.ServiceApplyConfiguration {
 				WithTargetPort(intstr.FromString(box.SSHPortName))))
 }
 
-// SSHService is how clients reach the box.
+// SSHService is how clients reach the box. It publishes addresses that are not
+// ready: kube-proxy takes up to a second to follow, and a box that is Running
+// by its status, which the pod's own check decides, would refuse connections
+// until then. Whether SSH answers, the box says better than a closed port.
 func SSHService(in Input) *corev1ac.ServiceApplyConfiguration {
 	d := in.DevServer
 	wish := d.Spec.SSH.Service
@@ -45,6 +48,7 @@ func SSHService(in Input) *corev1ac.ServiceApplyConfiguration {
 		WithOwnerReferences(controlledBy(d)).
 		WithSpec(corev1ac.ServiceSpec().
 			WithType(corev1.ServiceType(wish.Type)).
+			WithPublishNotReadyAddresses(true).
 			WithSelector(selector(d.Name)))
 	for key, value := range wish.Annotations {
 		service.WithAnnotations(map[string]string{key: string(value)})
