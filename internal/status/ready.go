@@ -109,12 +109,14 @@ func containerState(c corev1.ContainerStatus, crash, ended string) (state, bool)
 // for its next try. Without it the message is the same at both times.
 var pullBackOff = regexp.MustCompile(`^Back-off pulling image "[^"]*"(: (ErrImagePull|[A-Za-z]+): )?`)
 
+// pullCause names the image. It need not be the container's own: the prepare
+// step has the box's image as a volume, and the cause names that one.
 func pullCause(image string, w *corev1.ContainerStateWaiting) string {
 	cause := strings.TrimSpace(pullBackOff.ReplaceAllString(w.Message, ""))
 	if cause == "" {
 		return image
 	}
-	if !strings.Contains(cause, image) {
+	if !strings.Contains(cause, image) && !strings.Contains(cause, `image "`) {
 		return image + ": " + cause
 	}
 	return cause

@@ -164,6 +164,17 @@ func TestPullMessageDoesNotFlap(t *testing.T) {
 	}
 }
 
+// The prepare step cannot start while the box's image, its volume, is missing.
+// The agent's image has nothing to do with it.
+func TestPullOfTheVolumeDoesNotBlameTheAgent(t *testing.T) {
+	cause := `failed to pull and unpack image "example.com/nope:1": not found`
+	o := status.Observed{Pod: pod(initStatus(corev1.ContainerStatus{Image: "example.com/agent:1", State: waiting("ErrImagePull", cause)}))}
+	c := meta.FindStatusCondition(status.Compute(devServer(), o, now).Conditions, devv1.ConditionReady)
+	if strings.Contains(c.Message, "agent") || !strings.Contains(c.Message, "example.com/nope:1") {
+		t.Errorf("the message is %q", c.Message)
+	}
+}
+
 func TestAccepted(t *testing.T) {
 	problem := status.Observed{Pod: pod(podReady), Problem: &status.Problem{Reason: devv1.ReasonClaimNotFound, Message: "no claim"}}
 	got := status.Compute(devServer(), problem, now)
