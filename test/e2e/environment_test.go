@@ -12,7 +12,7 @@ var environmentOfSpec = []v1.EnvVar{
 	{Name: "FROM_SPEC", Value: "spec's"},
 	{Name: "BOTH", Value: "spec's"},
 	{Name: "LITERAL", Value: `$(FROM_SPEC) $$(FROM_SPEC) $$ $(NONE) ${HOME} "quoted" \n 100%`},
-	{Name: "LINES", Value: "one\ntwo"},
+	{Name: "TWO_LINES", Value: "one\ntwo"},
 }
 
 // environment: a command, a login shell and tmux see the same variables, from

@@ -82,6 +82,7 @@ func TestHomeOfAnotherOwner(t *testing.T) {
 	hostKey := b.ds.Status.SSH.HostKey
 	s.delete(b.ds)
 	s.awaitGone(b.ds)
+	s.awaitGone(b.pod())
 	ds := s.devServer("box")
 	ds.Spec.Owner = "somebody-else@example.com"
 	s.create(ds)

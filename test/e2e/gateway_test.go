@@ -102,7 +102,7 @@ func (s *site) startGateway(b *box) string {
 		}
 		return strings.Join([]string{
 			"Host gateway", "  HostName " + host, "  Port " + port, "  HostKeyAlias gateway", "  UserKnownHostsFile " + known,
-			"Host *." + s.ns, "  HostKeyAlias %h", "",
+			"",
 		}, "\n")
 	}
 	s.Fatal("the gateway ended before it was ready")

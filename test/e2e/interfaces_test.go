@@ -57,7 +57,8 @@ func TestScriptableInterfaces(t *testing.T) {
 // make runs make for the cluster of the tests.
 func (s *site) make(target string) string {
 	s.Helper()
-	cmd := openssh.Tool(s.bounded(), "make", "-C", cluster.Root(), target)
+	cmd := openssh.Tool(s.bounded(), "make", target)
+	cmd.Dir = cluster.Root()
 	// Of a make that runs these tests, this one is no part.
 	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool {
 		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") || strings.HasPrefix(v, "CLUSTER=")

@@ -54,7 +54,7 @@ func account(b *box) {
 	b.want("getent passwd dev | cut -d: -f1,3,4,6", "dev:1000:1000:/home/dev")
 	b.want("python3 -c 'import getpass, pwd, os; print(getpass.getuser(), pwd.getpwuid(os.getuid()).pw_dir, os.path.expanduser(\"~dev\"))'", "dev /home/dev /home/dev")
 	b.want("stat -c %U:%G:%a /home/dev", "dev:dev:700")
-	b.want("ssh -G example.com | grep ^user", "user dev")
+	b.want("ssh -G example.com | grep '^user '", "user dev")
 	b.sh("ssh -V && rm -f ~/t && ssh-keygen -q -t ed25519 -N '' -f ~/t && test -s ~/t.pub")
 	// Git asks the passwd file who it is for, and whose the folder is.
 	b.want(`set -e; git init -q ~/repo; cd ~/repo; git config --global user.email dev@example.com; git config --global user.name Dev
