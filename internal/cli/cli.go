@@ -78,7 +78,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		version.NewCommand(streams),
 		wait.NewCommand(flags, streams),
 	)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.SetFlagErrorFunc(usage)
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Example = strings.ReplaceAll(cmd.Example, "devctl", name)
 		cmd.Args = checked(cmd.Args)

@@ -49,7 +49,7 @@ func newWorld(t testing.TB, changes ...func(*server)) *world {
 	go w.server.serve(listener)
 	t.Cleanup(func() {
 		_ = listener.Close()
-		now, cancel := context.WithCancel(context.Background())
+		now, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 		cancel()
 		w.server.drain(now)
 	})

@@ -28,7 +28,7 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
   devctl list -o name`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			print, err := printerFor(options)
+			show, err := printerFor(options)
 			if err != nil {
 				return exit.With(exit.Usage, err)
 			}
@@ -37,7 +37,7 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 				return err
 			}
 			options.Namespace = to.Namespace
-			return Run(cmd.Context(), to.Client, options, print, streams)
+			return Run(cmd.Context(), to.Client, options, show, streams)
 		},
 	}
 	cmd.Flags().BoolVarP(&options.All, "all-namespaces", "A", false, "list the DevServers of all namespaces")

@@ -79,7 +79,7 @@ func (p itemPrinter) PrintObj(object runtime.Object, w io.Writer) error {
 }
 
 // Run lists DevServers.
-func Run(ctx context.Context, c client.Reader, o Options, print printFunc, streams genericiooptions.IOStreams) error {
+func Run(ctx context.Context, c client.Reader, o Options, show printFunc, streams genericiooptions.IOStreams) error {
 	var list devserverv1.DevServerList
 	where, scope := "in all namespaces", []client.ListOption{}
 	if !o.All {
@@ -92,7 +92,7 @@ func Run(ctx context.Context, c client.Reader, o Options, print printFunc, strea
 		_, err := fmt.Fprintf(streams.ErrOut, "There are no DevServers %s.\n", where)
 		return err
 	}
-	return print(&list, streams.Out)
+	return show(&list, streams.Out)
 }
 
 // table arranges DevServers in columns. Those of priority 1 are for wide

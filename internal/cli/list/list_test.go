@@ -91,12 +91,12 @@ func TestRunPrintsWhatIsAskedFor(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			print, err := printerFor(tc.options)
+			show, err := printerFor(tc.options)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var out, note bytes.Buffer
-			if err := Run(t.Context(), c, tc.options, print, genericiooptions.IOStreams{Out: &out, ErrOut: &note}); err != nil {
+			if err := Run(t.Context(), c, tc.options, show, genericiooptions.IOStreams{Out: &out, ErrOut: &note}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff([]string{tc.out, tc.note}, []string{out.String(), note.String()}); diff != "" {

@@ -1,6 +1,7 @@
 package wait
 
 import (
+	"strconv"
 	"time"
 )
 
@@ -64,5 +65,5 @@ func seconds(d time.Duration) string {
 	if d >= time.Minute {
 		return d.Round(time.Second).String()
 	}
-	return d.Round(100 * time.Millisecond).String()
+	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
 }

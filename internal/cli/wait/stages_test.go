@@ -136,16 +136,24 @@ func TestStages(t *testing.T) {
 				events: []corev1.Event{event("a", corev1.EventTypeWarning, "Unhealthy", "probe failed", 1)},
 			},
 			want: []stage{
-				{accepted, done, "flavor small"}, {scheduled, done, "n1"}, {attached, done, "10Gi of fast"}, {name: prepared, state: done},
-				{name: started, state: done}, {name: answering, state: active},
+				{accepted, done, "flavor small"},
+				{scheduled, done, "n1"},
+				{attached, done, "10Gi of fast"},
+				{name: prepared, state: done},
+				{name: started, state: done},
+				{name: answering, state: active},
 			},
 		},
 		"RunningUnseen": {
 			reason:   "whoever may not see pods still sees that it runs",
 			observed: observed{devServer: server(devserverv1.PhaseRunning, devserverv1.ReasonAnswering, "SSH answers.")},
 			want: []stage{
-				{accepted, done, "flavor small"}, {name: scheduled, state: done}, {name: attached, state: done},
-				{name: prepared, state: done}, {name: started, state: done}, {name: answering, state: done},
+				{accepted, done, "flavor small"},
+				{name: scheduled, state: done},
+				{name: attached, state: done},
+				{name: prepared, state: done},
+				{name: started, state: done},
+				{name: answering, state: done},
 			},
 		},
 	}
