@@ -26,7 +26,13 @@ type Server struct {
 
 	mu    sync.Mutex
 	conns map[*conn]bool
+	// idle runs once nobody has been connected for a while.
+	idle *time.Timer
 }
+
+// A box is idle most of its life: what its sessions took is given back after
+// idleDelay, and not between the connections of somebody at work.
+const idleDelay = time.Minute
 
 // New makes a server, which Serve then runs.
 func New(cfg Config) (*Server, error) {
@@ -44,6 +50,7 @@ func New(cfg Config) (*Server, error) {
 		processes: newProcesses(),
 		conns:     map[*conn]bool{},
 	}
+	s.idle = time.AfterFunc(idleDelay, debug.FreeOSMemory)
 	if _, err := s.keys.load(); err != nil {
 		// The Secret may be edited into shape while the box runs.
 		s.log.Error("nobody can log in yet", "error", err)
@@ -183,17 +190,15 @@ func (s *Server) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c] = true
+	s.idle.Stop()
 }
 
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
-	idle := false
+	defer s.mu.Unlock()
 	delete(s.conns, c)
-	idle = len(s.conns) == 0
-	s.mu.Unlock()
-	if idle {
-		// A box is idle most of its life: give back what its sessions took.
-		debug.FreeOSMemory()
+	if len(s.conns) == 0 {
+		s.idle.Reset(idleDelay)
 	}
 }
 
