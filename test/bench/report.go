@@ -16,10 +16,13 @@ import (
 
 // report is everything that was measured.
 type report struct {
-	Time    time.Time `json:"time"`
-	CPUs    int       `json:"cpus"`
-	Kernel  string    `json:"kernel"`
-	Results []result  `json:"results"`
+	Time   time.Time `json:"time"`
+	CPUs   int       `json:"cpus"`
+	Kernel string    `json:"kernel"`
+	// Load is the machine's load average of the last minute when the
+	// measurement began: others may have been at work.
+	Load    string   `json:"load"`
+	Results []result `json:"results"`
 }
 
 // result is one line of the table.
@@ -49,6 +52,9 @@ func newReport() *report {
 			r.Kernel += string(rune(c))
 		}
 	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		r.Load, _, _ = strings.Cut(string(load), " ")
+	}
 	return r
 }
 
@@ -69,7 +75,7 @@ func percentile(values []float64, p float64) float64 {
 }
 
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "\n%d CPUs, kernel %s, %s\n", r.CPUs, r.Kernel, r.Time.Format(time.RFC3339))
+	fmt.Fprintf(w, "\n%d CPUs, load %s before, kernel %s, %s\n", r.CPUs, r.Load, r.Kernel, r.Time.Format(time.RFC3339))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	target := ""
 	for _, x := range r.Results {
@@ -79,7 +85,7 @@ func (r *report) print(w io.Writer) {
 			fmt.Fprintf(w, "\n%s\n", target)
 			fmt.Fprintln(table, "\tp50\tp99\tshare\tgoal\tn\t ")
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", x.Name, amount(x.P50, x.Unit), amount(x.P99, x.Unit), share(x.Share), goal(x), len(x.Values), x.Note)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t  %s\n", x.Name, amount(x.P50, x.Unit), amount(x.P99, x.Unit), share(x.Share), goal(x), len(x.Values), x.Note)
 	}
 	_ = table.Flush()
 }

@@ -11,13 +11,16 @@ import (
 	"path/filepath"
 	"runtime"
 
-	v1 "devserver.io/devserver/api/v1"
+	"github.com/go-logr/logr"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	kruntime "k8s.io/apimachinery/pkg/runtime"
+
+	v1 "devserver.io/devserver/api/v1"
 )
 
 // Cluster is a connection to a cluster with DevServer installed.
@@ -29,6 +32,7 @@ type Cluster struct {
 
 // Connect opens the cluster that KUBECONFIG names.
 func Connect() (*Cluster, error) {
+	log.SetLogger(logr.Discard()) // what the library says is no result of a test
 	path := os.Getenv("KUBECONFIG")
 	if path == "" {
 		return nil, errors.New("KUBECONFIG is not set: start the local cluster with \"make up\" and say export KUBECONFIG=$(make -s kubeconfig)")

@@ -41,17 +41,24 @@ func TestForeignObjects(t *testing.T) {
 			StringData: map[string]string{"password": "somebody else's"},
 		},
 	} {
+		s.create(foreign)
 		s.sub(name, func(s *site) { untouched(s, name, foreign, v1.ReasonObjectConflict) })
 	}
 	home := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("home-home-0")}
 	home.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	home.Spec.Resources.Requests = quantities("storage", "64Mi")
 	home.Spec.StorageClassName = new(string) // no class: nothing else writes it
+	s.create(home)
+	// Claims are watched: a claim that another box shares has been seen.
+	looker := s.devServer("looker")
+	looker.Spec.SharedVolumeClaimName = home.Name
+	s.create(looker)
+	await(s, &appsv1.StatefulSet{ObjectMeta: s.named("looker")}, "there", func(*appsv1.StatefulSet) bool { return true })
+	s.delete(looker)
 	s.sub("home", func(s *site) { untouched(s, "home", home, v1.ReasonHomeConflict) })
 }
 
 func untouched(s *site, name string, foreign client.Object, reason string) {
-	s.create(foreign)
 	if sts, is := foreign.(*appsv1.StatefulSet); is {
 		// Its own controller writes its status once.
 		foreign = await(s, sts, "observed", func(o *appsv1.StatefulSet) bool { return o.Status.ObservedGeneration == o.Generation })
