@@ -115,10 +115,15 @@ func (n *Node) startOne(ctx context.Context, spec process.Spec) error {
 	}
 	go func() {
 		err := <-ended
-		n.ended <- fmt.Errorf("%s ended (%w); its log is %s and ends with:\n%s", spec.Name, err, spec.Log, process.Tail(spec.Log, 10))
+		n.ended <- &deathError{fmt.Errorf("%s ended (%w); its log is %s and ends with:\n%s", spec.Name, err, spec.Log, process.Tail(spec.Log, 10))}
 	}()
 	return nil
 }
+
+// deathError is the end of a part that should have stayed. It names the log that tells why.
+type deathError struct{ error }
+
+func (e *deathError) Unwrap() error { return e.error }
 
 // launch runs in a thread of the node's namespaces and gives birth in its group.
 func (n *Node) launch(spec process.Spec) (<-chan error, error) {

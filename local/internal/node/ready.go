@@ -86,8 +86,9 @@ func (n *Node) wait(ctx context.Context, what string, ready func(context.Context
 		return err
 	})
 	step.End(err)
-	if err == nil {
-		return nil
+	var death *deathError
+	if err == nil || errors.As(err, &death) {
+		return err
 	}
 	logs := make([]string, 0, len(parts))
 	for _, p := range parts {
