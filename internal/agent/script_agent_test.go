@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -100,7 +101,9 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	path, err := exec.LookPath("devserver-agent")
 	ts.Check(err)
-	a.cmd = exec.Command(path, append(flags, args...)...)
+	// A container's soft limit of open files is often low: sessions must not be.
+	lowLimit := []string{"-c", `ulimit -Sn 256; exec "$0" "$@"`, path}
+	a.cmd = exec.Command("sh", slices.Concat(lowLimit, flags, args)...)
 	a.cmd.Env = environment
 	a.cmd.Stderr = &a.log
 	a.cmd.SysProcAttr = attributes
