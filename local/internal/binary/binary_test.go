@@ -34,6 +34,12 @@ func TestCounter(t *testing.T) {
 	}
 }
 
+func TestAvailable(t *testing.T) {
+	if got := available("MemTotal:       100 kB\nMemAvailable:   42 kB\n"); got != 42 {
+		t.Errorf("got %d", got)
+	}
+}
+
 func TestSelect(t *testing.T) {
 	selected, err := Select([]string{"kube-apiserver", "etcd", "kubectl"})
 	if err != nil {

@@ -58,10 +58,31 @@ func (b Build) stale(ctx context.Context) int {
 func (b Build) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = b.Dir
-	cmd.Env = append(os.Environ(), b.Env...)
+	cmd.Env = append(append(os.Environ(), b.Env...), thrift()...)
 	// A cancelled build must not leave compilers behind.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	return cmd
+}
+
+// thrift trades memory for time where there is plenty: the compiler spends a
+// sixth of its time on collecting its own garbage.
+func thrift() []string {
+	const plenty = 6 << 20 // KiB
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil || os.Getenv("GOGC") != "" || available(string(data)) < plenty {
+		return nil
+	}
+	return []string{"GOGC=400"}
+}
+
+// available reads the free memory, in KiB, from /proc/meminfo.
+func available(meminfo string) (kib int) {
+	for line := range strings.Lines(meminfo) {
+		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil {
+			return kib
+		}
+	}
+	return 0
 }
 
 // run passes the command's messages to the log and to the counter.
