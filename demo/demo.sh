@@ -42,14 +42,15 @@ fi
 ssh-keygen -lf "$key" | quote
 
 title "What the admin offers: a size and a shared volume"
-show "kubectl apply -f demo/admin.yaml"
-bin/kubectl -n "$namespace" apply -f demo/admin.yaml | quote
+offer=(-f examples/flavor-cpu-small.yaml -f examples/shared-claim.yaml)
+show "kubectl apply ${offer[*]}"
+bin/kubectl -n "$namespace" apply "${offer[@]}" | quote
 
 title "What the developer asks for"
 # A key has no character that sed would read as a delimiter here.
 sed "s|PUBLIC_KEY|$(<"$key.pub")|; /^#/d" demo/devserver.yaml >"$state/devserver.yaml"
-cut -c1-76 "$state/devserver.yaml" | quote
-show "kubectl apply -f $state/devserver.yaml"
+sed 's/\(ssh-ed25519 .\{20\}\)[^"]*/\1…/' "$state/devserver.yaml" | quote
+show "kubectl apply -f ${state/#$HOME/\~}/devserver.yaml"
 bin/kubectl -n "$namespace" apply -f "$state/devserver.yaml" | quote
 
 title "On its way"
@@ -59,8 +60,12 @@ bin/devctl -n "$namespace" wait "$name"
 # The status has the line to type and the host key to expect, so that nobody
 # has to answer "yes" to a fingerprint. A new cluster has new host keys.
 echo "$name.$namespace $(get .status.ssh.hostKey)" >"$state/known_hosts"
-command=$(get .status.ssh.command)
-ssh="ssh -i $key -o UserKnownHostsFile=$state/known_hosts${command#ssh}"
+options=$(get .status.ssh.command)
+options=${options#ssh }
+# The same line for people, in pieces that fit on a screen.
+line="ssh -i ${key/#$HOME/\~} \\
+    -o UserKnownHostsFile=${state/#$HOME/\~}/known_hosts \\
+    $options"
 
 title "Stock OpenSSH, from outside the cluster"
 read -r -d '' script <<'END' || true
@@ -68,10 +73,12 @@ echo "$(whoami) on $(hostname), Linux $(uname -r), $(python3 --version)"
 df -h --output=target,source,size,avail /home/dev /shared
 date >> ~/visits; echo "Visit number $(wc -l < ~/visits) to this home."
 END
-show "$ssh '"
-printf '%s\n' "$script" | quote
-show "'" | sed 's/^[^ ]* //'
-$ssh -o BatchMode=yes -o StrictHostKeyChecking=yes "$script"
+show "$line '"
+quote <<<"$script"
+echo "'"
+# The command of the status is made of words without spaces.
+# shellcheck disable=SC2086
+ssh -i "$key" -o UserKnownHostsFile="$state/known_hosts" -o BatchMode=yes -o StrictHostKeyChecking=yes $options "$script"
 
 title "The cluster stays up. Go on with"
 cat <<END
@@ -79,6 +86,6 @@ cat <<END
   bin/kubectl get dev
   bin/kubectl describe dev $name
   bin/devctl list
-  $ssh
+  $line
   make down$([[ $CLUSTER == devserver ]] || echo " CLUSTER=$CLUSTER")      ${dim}# takes it all away again$plain
 END
