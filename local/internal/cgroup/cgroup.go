@@ -138,17 +138,12 @@ func inherit(parent, child string) error {
 	return nil
 }
 
-// Join moves a process into the group's child for the node's parts; its children are born there.
-// In version 1 one hierarchy is enough to tell whose process it is.
-func (g Group) Join(pid int) error {
-	return os.WriteFile(filepath.Join(g.tree(), g.name, "node", "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
-}
-
 // Node opens the node's group for a process to be born in (version 2 only).
 func (g Group) Node() (*os.File, error) { return os.Open(filepath.Join(g.tree(), g.name, "node")) }
 
 // JoinThread moves the calling thread, so that processes which it starts are
-// born inside (version 1 only: version 2 knows whole processes).
+// born inside (version 1 only: version 2 knows whole processes). One hierarchy is
+// enough to tell whose a process is.
 func (g Group) JoinThread() error {
 	return os.WriteFile(filepath.Join(g.tree(), g.name, "node", "tasks"), []byte(strconv.Itoa(unix.Gettid())), 0)
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -115,10 +114,4 @@ func (c *Client) call(ctx context.Context, method, path, contentType string, bod
 		return nil, &StatusError{Code: response.StatusCode, Message: status.Message}
 	}
 	return data, nil
-}
-
-// Missing says that the error is about an object that is not there.
-func Missing(err error) bool {
-	var status *StatusError
-	return errors.As(err, &status) && status.Code == http.StatusNotFound
 }

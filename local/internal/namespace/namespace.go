@@ -19,7 +19,7 @@ import (
 	"devserver.io/devserver/local/internal/cluster"
 )
 
-// Private maps folders that Kubernetes or containerd hard-code to where their
+// private maps folders that Kubernetes or containerd hard-code to where their
 // content lies for this cluster.
 func private(c cluster.Cluster) map[string]string {
 	return map[string]string{
@@ -97,7 +97,7 @@ func UnmountBelow(dir string) error {
 	return nil
 }
 
-// Prune removes the folders that Private covers, if nothing else uses them. Only
+// Prune removes the folders that private covers, if nothing else uses them. Only
 // for when no cluster is left: removing a folder undoes mounts on it in all namespaces.
 func Prune() {
 	for dir := range private(cluster.Cluster{}) {

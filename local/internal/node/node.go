@@ -65,7 +65,7 @@ func Prepare(ctx context.Context, c cluster.Cluster, binaries string, r *progres
 	if err := layout.Ensure(c.Kubeconfig()); err != nil {
 		return nil, fmt.Errorf("make certificates: %w", err)
 	}
-	specs, err := part.Specs(part.Setting{Cluster: c, Plan: plan, Binaries: binaries, CgroupRoot: group.Path(), Unified: group.Unified()})
+	specs, err := part.Specs(part.Setting{Cluster: c, Plan: plan, Binaries: binaries, CgroupRoot: group.Path()})
 	if err != nil {
 		return nil, err
 	}

@@ -18,10 +18,8 @@ type Setting struct {
 	Plan    network.Plan
 	// Binaries is the folder with the parts' programs.
 	Binaries string
-	// CgroupRoot is the group that pods go below; Unified says that the machine
-	// has version 2 control groups.
+	// CgroupRoot is the group that pods go below.
 	CgroupRoot string
-	Unified    bool
 }
 
 // Names of all parts, in the order in which they start.

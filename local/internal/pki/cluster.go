@@ -26,7 +26,7 @@ type Layout struct {
 	Node, API netip.Addr
 }
 
-// Clients maps the name of a part to the user that its client certificate makes it.
+// clients maps the name of a part to the user that its client certificate makes it.
 func (l Layout) clients() map[string]Identity {
 	return map[string]Identity{
 		"admin":                   {User: "admin", Groups: []string{"system:masters"}},
