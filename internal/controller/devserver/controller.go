@@ -5,6 +5,7 @@
 package devserver
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -119,7 +120,10 @@ func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved)
 		}
 		if err := r.Applier.Apply(ctx, d, object); err != nil {
 			if in.NodePort != 0 && apierrors.IsInvalid(err) {
-				// The port that the Service had is taken; any other will do.
+				if free, listErr := r.portReturns(ctx, in.NodePort, err); listErr != nil || free {
+					return nil, cmp.Or(listErr, err)
+				}
+				// The port that the Service had is somebody else's; any other will do.
 				in.NodePort = 0
 				return r.apply(ctx, d, in)
 			}

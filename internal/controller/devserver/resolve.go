@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -176,4 +177,28 @@ func (r *Reconciler) resolveNodePort(ctx context.Context, d *devv1.DevServer, in
 		in.NodePort = d.Status.SSH.Port
 	}
 	return nil, nil
+}
+
+// portReturns tells whether a port that was refused is worth another try. The
+// API server tells of a Service's deletion before it takes the port back: for
+// a moment the port belongs to nobody and is "already allocated".
+func (r *Reconciler) portReturns(ctx context.Context, port int32, refused error) (bool, error) {
+	if !strings.Contains(refused.Error(), "already allocated") {
+		return false, nil
+	}
+	services := &corev1.ServiceList{}
+	if err := r.Live.List(ctx, services); err != nil {
+		return false, fmt.Errorf("looking for the Service that has the node port %d: %w", port, err)
+	}
+	for _, s := range services.Items {
+		if s.Spec.HealthCheckNodePort == port {
+			return false, nil
+		}
+		for _, p := range s.Spec.Ports {
+			if p.NodePort == port {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
