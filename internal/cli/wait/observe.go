@@ -26,6 +26,8 @@ type watcher struct {
 	refused chan error
 
 	devServers, pods, claims, events cache.Store
+	// complete tells whether devServers is: what it lacks then is not there.
+	complete cache.InformerSynced
 }
 
 // newWatcher starts to watch; it goes on until ctx ends. Only the DevServer
@@ -33,15 +35,21 @@ type watcher struct {
 func newWatcher(ctx context.Context, c client.WithWatch, namespace, name string) *watcher {
 	w := &watcher{client: c, namespace: namespace, name: name, changed: make(chan struct{}, 1), refused: make(chan error, 1)}
 	pod, claim := desired.PodName(name), desired.HomeClaimName(name)
-	w.devServers = w.start(ctx, &devserverv1.DevServer{}, &devserverv1.DevServerList{}, "metadata.name", name)
-	w.pods = w.start(ctx, &corev1.Pod{}, &corev1.PodList{}, "metadata.name", pod)
-	w.claims = w.start(ctx, &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaimList{}, "metadata.name", claim)
-	w.events = w.start(ctx, &corev1.Event{}, &corev1.EventList{}, "involvedObject.name", pod)
+	w.devServers, w.complete = w.start(ctx, &devserverv1.DevServer{}, &devserverv1.DevServerList{}, "metadata.name", name)
+	w.pods, _ = w.start(ctx, &corev1.Pod{}, &corev1.PodList{}, "metadata.name", pod)
+	w.claims, _ = w.start(ctx, &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaimList{}, "metadata.name", claim)
+	w.events, _ = w.start(ctx, &corev1.Event{}, &corev1.EventList{}, "involvedObject.name", pod)
+	go func() {
+		// A DevServer that is gone by now makes no change.
+		if cache.WaitForCacheSync(ctx.Done(), w.complete) {
+			w.notify()
+		}
+	}()
 	return w
 }
 
 // start watches the objects of one kind whose field has that value.
-func (w *watcher) start(ctx context.Context, kind client.Object, list client.ObjectList, field, value string) cache.Store {
+func (w *watcher) start(ctx context.Context, kind client.Object, list client.ObjectList, field, value string) (cache.Store, cache.InformerSynced) {
 	scope := func(o metav1.ListOptions) *client.ListOptions {
 		o.FieldSelector = fields.OneTermEqualSelector(field, value).String()
 		return &client.ListOptions{Namespace: w.namespace, Raw: &o, FieldSelector: fields.OneTermEqualSelector(field, value)}
@@ -59,23 +67,24 @@ func (w *watcher) start(ctx context.Context, kind client.Object, list client.Obj
 			return changes, err
 		},
 	}
-	notify := func() {
-		select {
-		case w.changed <- struct{}{}:
-		default: // there is a value already
-		}
-	}
 	store, controller := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(source, w.client),
 		ObjectType:    kind,
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { notify() },
-			UpdateFunc: func(any, any) { notify() },
-			DeleteFunc: func(any) { notify() },
+			AddFunc:    func(any) { w.notify() },
+			UpdateFunc: func(any, any) { w.notify() },
+			DeleteFunc: func(any) { w.notify() },
 		},
 	})
 	go controller.RunWithContext(ctx)
-	return store
+	return store, controller.HasSynced
+}
+
+func (w *watcher) notify() {
+	select {
+	case w.changed <- struct{}{}:
+	default: // there is a value already
+	}
 }
 
 // check notes that the DevServer may not be watched. Other errors pass, and

@@ -58,22 +58,19 @@ type waiter struct {
 	*watcher
 	progress *progress
 	seen     observed
-	watched  bool // the watch has brought the DevServer
 }
 
 // look takes in what is there now. It is over when over is true, well or with
 // an error.
 func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
-	last := w.seen.devServer
+	last, complete := w.seen.devServer, w.complete()
 	w.seen = w.observed()
-	switch {
-	case w.seen.devServer != nil:
-		w.watched = true
-	case w.watched:
+	if w.seen.devServer == nil {
+		// What was read before the watch stands until the watch knows better.
 		w.seen.devServer = last
-		return nil, true, exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was starting", w.Name))
-	default:
-		w.seen.devServer = last
+		if complete {
+			return nil, true, exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was starting", w.Name))
+		}
 	}
 	passed = w.progress.update(w.seen, now)
 	switch cause, hopeless := giveUp(w.seen); {
