@@ -76,9 +76,10 @@ END
 show "$line '"
 quote <<<"$script"
 echo "'"
-# The command of the status is made of words without spaces.
+# On a busy machine kube-proxy opens the port a moment after SSH answers. The
+# command of the status is made of words without spaces.
 # shellcheck disable=SC2086
-ssh -i "$key" -o UserKnownHostsFile="$state/known_hosts" -o BatchMode=yes -o StrictHostKeyChecking=yes $options "$script"
+ssh -i "$key" -o UserKnownHostsFile="$state/known_hosts" -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectionAttempts=10 $options "$script"
 
 title "The cluster stays up. Go on with"
 cat <<END

@@ -22,6 +22,7 @@ func TestStockOpenSSH(t *testing.T) {
 	ds := s.devServer("box")
 	ds.Spec.Env = environmentOfSpec
 	b := s.start(ds)
+	b.sh("true") // the port is open to all parts
 	for name, part := range map[string]func(*box){
 		"Account":            account,
 		"ExitCodes":          exitCodes,

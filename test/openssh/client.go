@@ -53,6 +53,9 @@ func NewClient(dir string, t Target) (*Client, error) {
 		"  StrictHostKeyChecking yes",
 		"  BatchMode yes",
 		"  ConnectTimeout 20",
+		// A box is Running when its SSH server answers; on a busy node kube-proxy
+		// follows a moment later, and until then the port is closed.
+		"  ConnectionAttempts 10",
 		"  ServerAliveInterval 15",
 		"  LogLevel ERROR",
 	}
