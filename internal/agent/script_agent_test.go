@@ -250,12 +250,15 @@ func gone(ts *testscript.TestScript, neg bool, args []string) {
 
 // await polls, since nothing tells when a process elsewhere has done its part.
 func await(ts *testscript.TestScript, what string, done func() bool) {
-	deadline := time.Now().Add(patience)
+	deadline := time.After(patience)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
 	for !done() {
-		if time.Now().After(deadline) {
+		select {
+		case <-again.C:
+		case <-deadline:
 			ts.Fatalf("waited in vain: %s", what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 

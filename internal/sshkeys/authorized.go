@@ -120,7 +120,7 @@ func checkKind(kind, rest string) error {
 		return nil
 	case strings.HasPrefix(kind, "#"):
 		return errors.New("the public key is commented out with #")
-	case kind == ssh.InsecureKeyAlgoDSA:
+	case kind == "ssh-dss":
 		return errors.New("DSA keys are broken and not accepted: " + acceptedWords)
 	case strings.Contains(kind, "-cert-v0"):
 		return errors.New("SSH certificates are not accepted: give the plain public key, the file that ends in .pub but not in -cert.pub")

@@ -218,7 +218,10 @@ func TestErrorsAreForPeople(t *testing.T) {
 			[]string{"is not a folder"},
 		},
 		"agent folder is a file": {
-			func(f *fixture) { os.RemoveAll(f.cfg.AgentDir); os.WriteFile(f.cfg.AgentDir, nil, 0o600) },
+			func(f *fixture) {
+				mustDo(f.t, os.RemoveAll(f.cfg.AgentDir))
+				mustDo(f.t, os.WriteFile(f.cfg.AgentDir, nil, 0o600))
+			},
 			[]string{"cannot write", "emptyDir"},
 		},
 	}

@@ -73,7 +73,7 @@ func TestLoggedInConnectionsDoNotCount(t *testing.T) {
 			client, err = ssh.Dial("tcp", ts.address, ts.config("dev", ssh.PublicKeys(ts.key)))
 			return err == nil
 		})
-		defer client.Close()
+		t.Cleanup(func() { client.Close() })
 	}
 	ts.await("three connections", func() bool { return len(ts.server.connections()) == 3 })
 }

@@ -108,7 +108,7 @@ func lookPath(name, path string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
 	}
-	found := error(fs.ErrNotExist)
+	found := fs.ErrNotExist
 	for _, dir := range filepath.SplitList(path) {
 		candidate := filepath.Join(dir, name)
 		err := executable(candidate)
@@ -130,8 +130,7 @@ func notRunnable(name string, err error) *refusal {
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
 		return &refusal{exitNotExecutable, name + ": cannot start: the box has reached its limit of processes or memory\n"}
 	default:
-		var path *fs.PathError
-		if errors.As(err, &path) {
+		if path, ok := errors.AsType[*fs.PathError](err); ok {
 			err = path.Err
 		}
 		return &refusal{exitNotExecutable, fmt.Sprintf("%s: cannot be run: %v\n", name, err)}

@@ -79,7 +79,7 @@ func (s *Server) accept(ctx context.Context, listener net.Listener) error {
 			delay = 0
 			s.admit(ctx, nc)
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // The listener is closed because the server is to end.
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accepting SSH connections: %w", err)
 		default:

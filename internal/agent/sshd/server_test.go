@@ -168,10 +168,14 @@ func (ts *testServer) waitLog(says string) {
 // await polls: what another process does sends no notice.
 func (ts *testServer) await(what string, done func() bool) {
 	ts.t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
-		if time.Now().After(deadline) {
+	deadline := time.After(patience)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for !done() {
+		select {
+		case <-again.C:
+		case <-deadline:
 			ts.t.Fatalf("waited in vain for %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }

@@ -3,6 +3,7 @@ package sshd
 import (
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -123,8 +124,8 @@ func (s *session) start(kind, argument string) error {
 	if err != nil {
 		return err
 	}
-	warning := ""
-	cmd.Dir, warning = s.conn.server.startDir()
+	dir, warning := s.conn.server.startDir()
+	cmd.Dir = dir
 	_, _ = io.WriteString(s.channel.Stderr(), s.lines(warning))
 	if s.wanted != nil && kind != "sftp" {
 		return s.runOnTerminal(cmd, vars, kind)
@@ -144,8 +145,7 @@ func (s *Server) startDir() (dir, warning string) {
 // refuse tells the client why nothing runs, as a failed command would.
 func (s *session) refuse(kind string, err error) {
 	code := exitNotExecutable
-	var refused *refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		code = refused.code
 	}
 	s.conn.log.Info("session refused", "kind", kind, "exitCode", code)
@@ -217,9 +217,7 @@ func (s *session) stopOutput(*ssh.Request) bool {
 func (s *session) environment() environ.Vars {
 	server := s.conn.server
 	vars := server.cfg.Box.Session(server.shell())
-	for name, value := range s.client {
-		vars[name] = value
-	}
+	maps.Copy(vars, s.client)
 	client, clientPort := hostPort(s.conn.ssh.RemoteAddr())
 	host, port := hostPort(s.conn.ssh.LocalAddr())
 	vars["SSH_CLIENT"] = strings.Join([]string{client, clientPort, port}, " ")

@@ -179,9 +179,16 @@ func (s *supervisor) serverEnded(status syscall.WaitStatus) (code int, done bool
 	}
 	s.restarted = true
 	s.cfg.Logger.Error("the server ended and is started again",
-		"exitCode", status.ExitStatus(), "signal", status.Signal().String(), "lived", time.Since(s.startedAt).Round(time.Millisecond).String())
+		"how", describe(status), "lived", time.Since(s.startedAt).Round(time.Millisecond).String())
 	s.scheduleRestart()
 	return 0, false
+}
+
+func describe(status syscall.WaitStatus) string {
+	if status.Signaled() {
+		return "signal: " + status.Signal().String()
+	}
+	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
 // scheduleRestart starts the server again, at once the first time, and ever
