@@ -91,10 +91,10 @@ func (r *report) print(w io.Writer) {
 }
 
 func amount(v float64, unit string) string {
-	switch {
-	case unit == "s":
+	switch unit {
+	case "s":
 		return fmt.Sprintf("%.3f s", v)
-	case unit == "":
+	case "":
 		return strings.TrimSuffix(fmt.Sprintf("%.2f", v), ".00")
 	}
 	return fmt.Sprintf("%.1f %s", v, unit)

@@ -11,9 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "devserver.io/devserver/api/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // refusal is an edit that makes a good DevServer a bad one, and words of the

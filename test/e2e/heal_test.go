@@ -95,7 +95,7 @@ func TestRestartPending(t *testing.T) {
 	flavor.Name = s.flavor
 	edit(s, flavor, func(f *v1.DevServerFlavor) { f.Spec.Env = []v1.EnvVar{{Name: "FROM_FLAVOR", Value: "new"}} })
 	await(s, b.ds, "RestartPending", restartPending)
-	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Env = []v1.EnvVar{{Name: "FROM_SPEC", Value: "new"}} })
+	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Env = []v1.EnvVar{{Name: "FROM_SPEC", Value: "added"}} })
 	await(s, &appsv1.StatefulSet{ObjectMeta: s.named("box")}, "with the new variable", func(x *appsv1.StatefulSet) bool {
 		return slices.ContainsFunc(x.Spec.Template.Spec.Containers[0].Env, func(v corev1.EnvVar) bool { return v.Name == "FROM_SPEC" })
 	})
@@ -104,6 +104,6 @@ func TestRestartPending(t *testing.T) {
 	}
 	b.delete(b.pod())
 	b = b.restarted(pod)
-	b.want("printenv FROM_FLAVOR FROM_SPEC", "new\nnew")
+	b.want("printenv FROM_FLAVOR FROM_SPEC", "new\nadded")
 	await(s, b.ds, "without a pending restart", func(d *v1.DevServer) bool { return !restartPending(d) })
 }

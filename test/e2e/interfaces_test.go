@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -32,7 +33,7 @@ func TestScriptableInterfaces(t *testing.T) {
 			Kind     string
 			Metadata struct{ Name string }
 		}
-		if err := documents.Decode(&crd); err == io.EOF {
+		if err := documents.Decode(&crd); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			s.Fatalf("make crds is no YAML: %v", err)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"testing"
@@ -120,7 +121,7 @@ func TestLostSecret(t *testing.T) {
 
 func sameData(a, b *corev1.Secret) bool {
 	for key, value := range b.Data {
-		if string(a.Data[key]) != string(value) {
+		if !bytes.Equal(a.Data[key], value) {
 			return false
 		}
 	}

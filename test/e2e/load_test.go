@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -40,7 +41,7 @@ func slowHandshakes(b *box) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer c.Close()
+		b.Cleanup(func() { _ = c.Close() })
 		if banner := b.line(c); !strings.HasPrefix(banner, "SSH-2.0-") {
 			b.Fatalf("banner %q", banner)
 		}
@@ -69,7 +70,9 @@ cat port
 	}
 	socket := b.shortDir() + "/http"
 	b.must(b.client.Command(b.bounded(), append(shared, "-O", "forward", "-L", socket+":127.0.0.1:"+port)))
-	browser := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	browser := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
 	page, err := browser.Get("http://box/")
 	if err != nil {
 		b.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -56,7 +55,7 @@ func (t *Terminal) copy() {
 
 // Type sends keys.
 func (t *Terminal) Type(keys string) error {
-	_, err := io.WriteString(t.file, keys)
+	_, err := t.file.WriteString(keys)
 	return err
 }
 
