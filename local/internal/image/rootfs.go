@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"devserver.io/devserver/local/internal/process"
 )
@@ -64,6 +66,9 @@ func debootstrap(ctx context.Context, update func(string, ...any), architecture,
 	cmd := exec.CommandContext(ctx, "mmdebstrap", args...)
 	// All times in the archive become this one, so that the same packages give the same image.
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(epoch.Unix()+1, 10))
+	// mmdebstrap removes its half-made file system if it is asked to end.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 30 * time.Second
 	cmd.Stdout = log
 	cmd.Stderr = &stages{log: log, update: update}
 	// Packages that are only unpacked run nothing.
