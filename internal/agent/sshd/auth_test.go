@@ -158,7 +158,7 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 func TestTooManyKeysEndTheConnection(t *testing.T) {
 	ts := serve(t, nil)
 	var signers []ssh.Signer
-	for range maxAuthTries + 1 {
+	for range ts.server.sshConfig.MaxAuthTries + 1 {
 		signers = append(signers, newSigner(t))
 	}
 	signers = append(signers, ts.key)

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/sshpolicy"
 )
 
 // Config is what a Server needs to know.
@@ -47,48 +48,18 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-const (
-	maxAuthTries   = 6
-	keepaliveTries = 4
-)
+const keepaliveTries = 4
 
 // serverVersion begins with OpenSSH because its client looks for that before
 // it uses the extensions of the protocol that this server has: without
 // eow@openssh.com, `ssh box yes | head` would never end.
 const serverVersion = "SSH-2.0-OpenSSH_compatible_DevServer"
 
-// newServerConfig restricts x/crypto's defaults: AEAD ciphers only, so no MAC
-// is ever negotiated, and nothing that rests on SHA-1. Every OpenSSH since
-// 7.4 finds a common choice here. Strict key exchange needs no setting.
+// newServerConfig is the policy of all our SSH servers, with this box's host
+// key.
 func newServerConfig(hostKey ssh.Signer) *ssh.ServerConfig {
-	config := &ssh.ServerConfig{
-		Config: ssh.Config{
-			KeyExchanges: []string{
-				ssh.KeyExchangeMLKEM768X25519,
-				ssh.KeyExchangeCurve25519, // brings its @libssh.org alias along
-				ssh.KeyExchangeECDHP256,
-				ssh.KeyExchangeECDHP384,
-				ssh.KeyExchangeECDHP521,
-			},
-			Ciphers: []string{
-				ssh.CipherChaCha20Poly1305,
-				ssh.CipherAES256GCM,
-				ssh.CipherAES128GCM,
-			},
-		},
-		PublicKeyAuthAlgorithms: []string{
-			ssh.KeyAlgoED25519,
-			ssh.KeyAlgoSKED25519,
-			ssh.KeyAlgoSKECDSA256,
-			ssh.KeyAlgoECDSA256,
-			ssh.KeyAlgoECDSA384,
-			ssh.KeyAlgoECDSA521,
-			ssh.KeyAlgoRSASHA256,
-			ssh.KeyAlgoRSASHA512,
-		},
-		MaxAuthTries:  maxAuthTries,
-		ServerVersion: serverVersion,
-	}
+	config := sshpolicy.ServerConfig()
+	config.ServerVersion = serverVersion
 	config.AddHostKey(hostKey)
 	return config
 }
