@@ -19,7 +19,7 @@ TOOL := go tool -modfile=tools/go.mod
 
 ##@ Use
 .PHONY: demo
-demo: build up ## the whole way, from nothing to a shell in a DevServer on a local cluster
+demo: up build ## the whole way, from nothing to a shell in a DevServer on a local cluster
 	demo/demo.sh
 
 .PHONY: up
@@ -41,8 +41,9 @@ crds: ## print the CustomResourceDefinitions as plain YAML
 ##@ Build
 .PHONY: build
 build: bin/local ## put every program into bin/: devctl, operator, agent, gateway, local, kubectl
-	CGO_ENABLED=0 go build $(BUILD_FLAGS) -o bin/ ./cmd/...
-	dir=$$(bin/local binaries --only kubectl) && install -m 0755 "$$dir/kubectl" bin/kubectl
+	@echo "Building the programs in bin/ (from an empty cache, a few minutes)" >&2
+	@CGO_ENABLED=0 go build $(BUILD_FLAGS) -o bin/ ./cmd/...
+	@dir=$$(bin/local binaries --only kubectl) && install -m 0755 "$$dir/kubectl" bin/kubectl
 
 .PHONY: images
 images: bin/local ## all images, for amd64 and arm64, in dist/images; REGISTRY=host/path pushes them
@@ -128,4 +129,5 @@ lint-generated: generate
 .PHONY: bin/local
 bin/local:
 	@mkdir -p bin
+	@[[ -e bin/local ]] || echo "Building bin/local (from an empty cache, a few minutes)" >&2
 	@CGO_ENABLED=0 go -C local build -trimpath -buildvcs=false -o ../bin/local ./cmd/local
