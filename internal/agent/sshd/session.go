@@ -161,11 +161,13 @@ func (s *session) lines(text string) string {
 	return strings.ReplaceAll(text, "\n", "\r\n")
 }
 
-// finish tells the client how the command ended, and ends the channel. All
-// errors mean that the client is gone.
+// finish tells the client how the command ended, and ends the channel. The
+// end of the output comes last: a client whose own input has ended too closes
+// the channel on it, and would never learn how the command ended. All errors
+// mean that the client is gone.
 func (s *session) finish(requestType string, payload []byte) {
-	_ = s.channel.CloseWrite()
 	_, _ = s.channel.SendRequest(requestType, false, payload)
+	_ = s.channel.CloseWrite()
 	s.channel.Close()
 }
 

@@ -313,6 +313,33 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
+// OpenSSH's client closes the channel when both directions have ended, and
+// then reports 255 if it has not heard of an exit code before.
+func TestExitCodeComesBeforeTheEndOfOutput(t *testing.T) {
+	ts := serve(t, nil)
+	client := ts.dial()
+	for kind, command := range map[string]string{"a command": "echo out; exit 3", "a command that is killed": "kill -9 $$"} {
+		channel, requests, err := client.OpenChannel("session", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := channel.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{command})); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, channel); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case request := <-requests:
+			if request == nil || !strings.HasPrefix(request.Type, "exit-") {
+				t.Errorf("%s: got %v", kind, request)
+			}
+		default:
+			t.Errorf("%s: its output ended before its exit code came", kind)
+		}
+	}
+}
+
 func TestStoppingServerStartsNothing(t *testing.T) {
 	ts := serve(t, nil)
 	client := ts.dial()
@@ -321,6 +348,11 @@ func TestStoppingServerStartsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in, err := holder.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
 	if err := holder.Start(`trap 'echo asked; read line; exit 0' TERM; echo ready; while :; do sleep 0.01; done`); err != nil {
 		t.Fatal(err)
 	}
