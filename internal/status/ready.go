@@ -30,12 +30,16 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	case o.Pod == nil && o.PodRefused != "":
 		return state{devv1.PhasePending, devv1.ReasonPodNotCreated, "The pod cannot be created: " + o.PodRefused}
 	case o.Pod == nil:
-		return starting("The pod is being created.")
+		return starting(onItsWay)
 	case !o.Pod.DeletionTimestamp.IsZero():
 		return starting("The pod of the last start is being stopped.")
 	}
 	return podState(d, o.Pod)
 }
+
+// onItsWay is said from the first pass until the pod is Ready: one sentence for
+// all steps that nothing hinders is one write of the status less per start.
+const onItsWay = "The pod is being created and started."
 
 func starting(message string) state {
 	return state{devv1.PhaseStarting, devv1.ReasonStarting, message}
@@ -70,7 +74,7 @@ func podState(d *devv1.DevServer, pod *corev1.Pod) state {
 			return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. What runs in it goes on. To start it again: kubectl delete pod %s", pod.Name, pod.Name)
 		}
 	}
-	return starting("The pod is being started.")
+	return starting(onItsWay)
 }
 
 // wasReady tells whether this very pod was Ready before: SSH that does not

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,16 +44,20 @@ func endpoint(o Observed, known string) (host string, port int32) {
 		}
 		return known, nodePort(service)
 	case corev1.ServiceTypeLoadBalancer:
-		for _, ingress := range service.Status.LoadBalancer.Ingress {
-			if ingress.Hostname != "" {
-				return ingress.Hostname, desired.ClientSSHPort
-			}
-			return ingress.IP, desired.ClientSSHPort
-		}
-		return "", desired.ClientSSHPort
+		return balancerHost(service), desired.ClientSSHPort
 	default:
 		return service.Name + "." + service.Namespace + ".svc", desired.ClientSSHPort
 	}
+}
+
+// balancerHost is the load balancer's address, once it has one: AWS gives a
+// host name, most others an IP address.
+func balancerHost(service *corev1.Service) string {
+	if len(service.Status.LoadBalancer.Ingress) == 0 {
+		return ""
+	}
+	ingress := service.Status.LoadBalancer.Ingress[0]
+	return cmp.Or(ingress.Hostname, ingress.IP)
 }
 
 func nodePort(service *corev1.Service) int32 {

@@ -93,7 +93,7 @@ func TestReady(t *testing.T) {
 		reason  string
 		message string // a part of it
 	}{
-		"nothing yet": {devServer(), status.Observed{}, devv1.PhaseStarting, devv1.ReasonStarting, "being created"},
+		"nothing yet": {devServer(), status.Observed{}, devv1.PhaseStarting, devv1.ReasonStarting, "being created and started"},
 		"deleted": {devServer(func(d *devv1.DevServer) { d.DeletionTimestamp = &start }), status.Observed{Pod: pod(podReady)},
 			devv1.PhaseTerminating, devv1.ReasonTerminating, "kept"},
 		"flavor missing": {devServer(), status.Observed{Problem: &status.Problem{Reason: devv1.ReasonFlavorNotFound, Message: `no "x"`}},
@@ -104,7 +104,7 @@ func TestReady(t *testing.T) {
 			devv1.PhasePending, devv1.ReasonPodNotCreated, "exceeded quota"},
 		"pod ready": {devServer(), status.Observed{Pod: pod(podReady)}, devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers"},
 		"pod not ready": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning })},
-			devv1.PhaseStarting, devv1.ReasonStarting, "being started"},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started"},
 		"old pod going": {devServer(), status.Observed{Pod: pod(podReady, func(p *corev1.Pod) { p.DeletionTimestamp = &start })},
 			devv1.PhaseStarting, devv1.ReasonStarting, "being stopped"},
 		"unschedulable": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
@@ -129,7 +129,7 @@ func TestReady(t *testing.T) {
 		"stopped answering": {devServer(ranBefore), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
 			devv1.PhaseFailed, devv1.ReasonNotAnswering, "stopped answering"},
 		"not answering yet": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
-			devv1.PhaseStarting, devv1.ReasonStarting, "being started"},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := status.Compute(tc.d, tc.o, now)
@@ -161,6 +161,18 @@ func TestPullMessageDoesNotFlap(t *testing.T) {
 	}
 	if a, b := message("ErrImagePull", cause), message("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: `+cause); a != b {
 		t.Errorf("two messages for one cause:\n%s\n%s", a, b)
+	}
+}
+
+// Nothing is written between the first pass and the last: the status of a
+// start that nothing hinders is the same with and without its pod.
+func TestStartIsOneStatus(t *testing.T) {
+	first := status.Compute(devServer(), status.Observed{}, now)
+	d := devServer()
+	d.Status = first
+	created := pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending })
+	if diff := cmp.Diff(first, status.Compute(d, status.Observed{Pod: created}, now)); diff != "" {
+		t.Errorf("the pod's creation changes the status:\n%s", diff)
 	}
 }
 
