@@ -94,42 +94,85 @@ func TestReady(t *testing.T) {
 		message string // a part of it
 	}{
 		"nothing yet": {devServer(), status.Observed{}, devv1.PhaseStarting, devv1.ReasonStarting, "being created and started"},
-		"deleted": {devServer(func(d *devv1.DevServer) { d.DeletionTimestamp = &start }), status.Observed{Pod: pod(podReady)},
-			devv1.PhaseTerminating, devv1.ReasonTerminating, "kept"},
-		"flavor missing": {devServer(), status.Observed{Problem: &status.Problem{Reason: devv1.ReasonFlavorNotFound, Message: `no "x"`}},
-			devv1.PhasePending, devv1.ReasonFlavorNotFound, `no "x"`},
-		"flavor missing while it runs": {devServer(), status.Observed{Pod: pod(podReady), Problem: &status.Problem{Reason: devv1.ReasonFlavorNotFound}},
-			devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers"},
-		"pod refused": {devServer(), status.Observed{StatefulSet: set(), PodRefused: "exceeded quota"},
-			devv1.PhasePending, devv1.ReasonPodNotCreated, "exceeded quota"},
+		"deleted": {
+			devServer(func(d *devv1.DevServer) { d.DeletionTimestamp = &start }),
+			status.Observed{Pod: pod(podReady)},
+			devv1.PhaseTerminating, devv1.ReasonTerminating, "kept",
+		},
+		"flavor missing": {
+			devServer(),
+			status.Observed{Problem: &status.Problem{Reason: devv1.ReasonFlavorNotFound, Message: `no "x"`}},
+			devv1.PhasePending, devv1.ReasonFlavorNotFound, `no "x"`,
+		},
+		"flavor missing while it runs": {
+			devServer(),
+			status.Observed{Pod: pod(podReady), Problem: &status.Problem{Reason: devv1.ReasonFlavorNotFound}},
+			devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers",
+		},
+		"pod refused": {
+			devServer(),
+			status.Observed{StatefulSet: set(), PodRefused: "exceeded quota"},
+			devv1.PhasePending, devv1.ReasonPodNotCreated, "exceeded quota",
+		},
 		"pod ready": {devServer(), status.Observed{Pod: pod(podReady)}, devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers"},
-		"pod not ready": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning })},
-			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started"},
-		"old pod going": {devServer(), status.Observed{Pod: pod(podReady, func(p *corev1.Pod) { p.DeletionTimestamp = &start })},
-			devv1.PhaseStarting, devv1.ReasonStarting, "being stopped"},
+		"pod not ready": {
+			devServer(),
+			status.Observed{Pod: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning })},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
+		},
+		"old pod going": {
+			devServer(),
+			status.Observed{Pod: pod(podReady, func(p *corev1.Pod) { p.DeletionTimestamp = &start })},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being stopped",
+		},
 		"unschedulable": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
 			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/3 nodes are available"}}
 		})}, devv1.PhasePending, devv1.ReasonUnschedulable, "0/3 nodes are available"},
-		"image pull": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{Image: "example.com/nope:1", State: waiting("ErrImagePull", pull)}))},
-			devv1.PhaseFailed, devv1.ReasonImagePullFailed, pull},
-		"image volume pull": {devServer(), status.Observed{Pod: pod(initStatus(corev1.ContainerStatus{Image: "example.com/agent:1", State: waiting("ImagePullBackOff", `Back-off pulling image "example.com/nope:1": ErrImagePull: `+pull)}))},
-			devv1.PhaseFailed, devv1.ReasonImagePullFailed, "example.com/nope:1"},
-		"container config": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("CreateContainerConfigError", "no secret")}))},
-			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "no secret"},
-		"prepare failed": {devServer(), status.Observed{Pod: pod(initStatus(corev1.ContainerStatus{
-			State: waiting("CrashLoopBackOff", "back-off 10s"), LastTerminationState: terminated(1, "Error", "start\ncannot write the home\n")}))},
-			devv1.PhaseFailed, devv1.ReasonPrepareFailed, "exit code 1: cannot write the home"},
-		"killed for memory": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))},
-			devv1.PhaseFailed, devv1.ReasonCrashLoop, "exit code 137 (OOMKilled)"},
-		"running again after a crash": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, LastTerminationState: terminated(2, "Error", "boom")}))},
-			devv1.PhaseFailed, devv1.ReasonCrashLoop, "exit code 2: boom"},
+		"image pull": {
+			devServer(),
+			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{Image: "example.com/nope:1", State: waiting("ErrImagePull", pull)}))},
+			devv1.PhaseFailed, devv1.ReasonImagePullFailed, pull,
+		},
+		"image volume pull": {
+			devServer(),
+			status.Observed{Pod: pod(initStatus(corev1.ContainerStatus{Image: "example.com/agent:1", State: waiting("ImagePullBackOff", `Back-off pulling image "example.com/nope:1": ErrImagePull: `+pull)}))},
+			devv1.PhaseFailed, devv1.ReasonImagePullFailed, "example.com/nope:1",
+		},
+		"container config": {
+			devServer(),
+			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("CreateContainerConfigError", "no secret")}))},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "no secret",
+		},
+		"prepare failed": {
+			devServer(),
+			status.Observed{Pod: pod(initStatus(corev1.ContainerStatus{
+				State: waiting("CrashLoopBackOff", "back-off 10s"), LastTerminationState: terminated(1, "Error", "start\ncannot write the home\n"),
+			}))},
+			devv1.PhaseFailed, devv1.ReasonPrepareFailed, "exit code 1: cannot write the home",
+		},
+		"killed for memory": {
+			devServer(),
+			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))},
+			devv1.PhaseFailed, devv1.ReasonCrashLoop, "exit code 137 (OOMKilled)",
+		},
+		"running again after a crash": {
+			devServer(),
+			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, LastTerminationState: terminated(2, "Error", "boom")}))},
+			devv1.PhaseFailed, devv1.ReasonCrashLoop, "exit code 2: boom",
+		},
 		"evicted": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
 			p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "Evicted", "low on memory"
 		})}, devv1.PhaseFailed, devv1.ReasonPodFailed, "Evicted: low on memory"},
-		"stopped answering": {devServer(ranBefore), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
-			devv1.PhaseFailed, devv1.ReasonNotAnswering, "stopped answering"},
-		"not answering yet": {devServer(), status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
-			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started"},
+		"stopped answering": {
+			devServer(ranBefore),
+			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
+			devv1.PhaseFailed, devv1.ReasonNotAnswering, "stopped answering",
+		},
+		"not answering yet": {
+			devServer(),
+			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := status.Compute(tc.d, tc.o, now)
@@ -240,16 +283,31 @@ func TestSSH(t *testing.T) {
 		want *devv1.SSHStatus
 	}{
 		"nothing known": {devServer(), status.Observed{}, nil},
-		"no node yet": {devServer(), status.Observed{SSHService: service(corev1.ServiceTypeNodePort), HostKey: "ssh-ed25519 AAAA"},
-			&devv1.SSHStatus{Port: 31022, HostKey: "ssh-ed25519 AAAA"}},
-		"node port": {devServer(), status.Observed{SSHService: service(corev1.ServiceTypeNodePort), Pod: pod(podReady), NodeAddress: "192.0.2.1"},
-			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1"}},
-		"service gone for a moment": {devServer(known), status.Observed{},
-			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, HostKey: "ssh-ed25519 AAAA", Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1"}},
-		"load balancer": {devServer(), status.Observed{SSHService: balanced},
-			&devv1.SSHStatus{Host: "198.51.100.7", Port: 22, Command: "ssh -o HostKeyAlias=box.team dev@198.51.100.7"}},
-		"cluster IP": {devServer(), status.Observed{SSHService: service(corev1.ServiceTypeClusterIP)},
-			&devv1.SSHStatus{Host: "box-ssh.team.svc", Port: 22, Command: "ssh -o HostKeyAlias=box.team dev@box-ssh.team.svc"}},
+		"no node yet": {
+			devServer(),
+			status.Observed{SSHService: service(corev1.ServiceTypeNodePort), HostKey: "ssh-ed25519 AAAA"},
+			&devv1.SSHStatus{Port: 31022, HostKey: "ssh-ed25519 AAAA"},
+		},
+		"node port": {
+			devServer(),
+			status.Observed{SSHService: service(corev1.ServiceTypeNodePort), Pod: pod(podReady), NodeAddress: "192.0.2.1"},
+			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1"},
+		},
+		"service gone for a moment": {
+			devServer(known),
+			status.Observed{},
+			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, HostKey: "ssh-ed25519 AAAA", Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1"},
+		},
+		"load balancer": {
+			devServer(),
+			status.Observed{SSHService: balanced},
+			&devv1.SSHStatus{Host: "198.51.100.7", Port: 22, Command: "ssh -o HostKeyAlias=box.team dev@198.51.100.7"},
+		},
+		"cluster IP": {
+			devServer(),
+			status.Observed{SSHService: service(corev1.ServiceTypeClusterIP)},
+			&devv1.SSHStatus{Host: "box-ssh.team.svc", Port: 22, Command: "ssh -o HostKeyAlias=box.team dev@box-ssh.team.svc"},
+		},
 		"none": {devServer(known, none), status.Observed{}, &devv1.SSHStatus{HostKey: "ssh-ed25519 AAAA"}},
 	} {
 		t.Run(name, func(t *testing.T) {
