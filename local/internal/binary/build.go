@@ -123,11 +123,11 @@ func (c Cache) build(ctx context.Context, t Target, path string) error {
 
 // folder makes a folder of links to the programs, one per combination of keys.
 func (c Cache) folder(targets []Target, keys map[string]string) (string, error) {
-	name := ""
+	var name strings.Builder
 	for _, t := range targets {
-		name += t.Name + keys[t.Name] + " "
+		name.WriteString(t.Name + keys[t.Name] + " ")
 	}
-	dir := filepath.Join(c.Dir, "bin", digest(name))
+	dir := filepath.Join(c.Dir, "bin", digest(name.String()))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make the folder of programs: %w", err)
 	}

@@ -107,7 +107,7 @@ func delegate(group string) error {
 	if err != nil {
 		return fmt.Errorf("list the controllers: %w", err)
 	}
-	for _, controller := range strings.Fields(string(available)) {
+	for controller := range strings.FieldsSeq(string(available)) {
 		err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
 		// Kubernetes can do without the others.
 		if err != nil && slices.Contains([]string{"cpu", "cpuset", "memory", "pids"}, controller) {
@@ -161,13 +161,13 @@ func (g Group) Processes() []int {
 	for _, tree := range g.trees {
 		_ = filepath.WalkDir(filepath.Join(tree, g.name), func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !e.IsDir() {
-				return nil
+				return nil //nolint:nilerr // a group that went away has no processes
 			}
 			data, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
 			if err != nil {
-				return nil
+				return nil //nolint:nilerr // as above
 			}
-			for _, field := range strings.Fields(string(data)) {
+			for field := range strings.FieldsSeq(string(data)) {
 				if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
 					found[pid] = true
 				}

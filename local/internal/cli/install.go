@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +51,7 @@ func installCommand(env *environment) *cobra.Command {
 // install installs the checkout's chart, whose operator runs from one of the images.
 func (e *environment) install(ctx context.Context, client *kube.Client, binaries string, images []load) error {
 	folder := filepath.Join(e.root, "charts", "devserver-operator")
-	if _, err := os.Stat(filepath.Join(folder, "Chart.yaml")); err != nil {
+	if _, err := os.Stat(filepath.Join(folder, "Chart.yaml")); errors.Is(err, fs.ErrNotExist) {
 		e.reporter.Say("There is no chart in %s: nothing is installed", folder)
 		return nil
 	}

@@ -109,7 +109,7 @@ func Prune() {
 // create runs in a thread of its own, which leaves the host's namespace and ends
 // with the goroutine.
 func create(c cluster.Cluster) error {
-	ready, pin := make(chan error), make(chan error)
+	ready, pin := make(chan error), make(chan struct{})
 	path := make(chan string, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -119,11 +119,11 @@ func create(c cluster.Cluster) error {
 	}()
 	task := <-path
 	if err := <-ready; err != nil {
-		pin <- nil
+		pin <- struct{}{}
 		return err
 	}
 	err := unix.Mount(task, file(c), "", unix.MS_BIND, "")
-	pin <- nil
+	pin <- struct{}{}
 	if err != nil {
 		return fmt.Errorf("pin the mount namespace to %s: %w", file(c), err)
 	}

@@ -28,7 +28,7 @@ func (n *Node) Up(ctx context.Context, load func(context.Context) error) error {
 	defer cancel()
 	loaded := make(chan error, 1)
 	go func() {
-		err := n.poll(ctx, func() error { return listens(part.ContainerdSocket(n.Cluster)) })
+		err := n.poll(ctx, func() error { return listens(ctx, part.ContainerdSocket(n.Cluster)) })
 		if err == nil {
 			err = load(ctx)
 		}
@@ -36,14 +36,14 @@ func (n *Node) Up(ctx context.Context, load func(context.Context) error) error {
 	}()
 	if err := n.control(ctx); err != nil {
 		cancel()
-		<-loaded
+		<-loaded //nolint:errcheck // what failed first is what there is to say
 		return err
 	}
 	return <-loaded
 }
 
-func listens(socket string) error {
-	connection, err := net.Dial("unix", socket)
+func listens(ctx context.Context, socket string) error {
+	connection, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return err
 	}
