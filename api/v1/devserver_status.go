@@ -33,7 +33,8 @@ const (
 	ConditionAccepted = "Accepted"
 	// ConditionRestartPending is True while the pod runs with settings older
 	// than those that its next start will use. Nothing restarts it but its
-	// owner: kubectl delete pod NAME-0.
+	// owner: kubectl delete pod NAME-0. (A pod that never ran is replaced at
+	// once: a wrong image is mended by naming the right one.)
 	ConditionRestartPending = "RestartPending"
 )
 

@@ -76,7 +76,7 @@ func setAccepted(s *devv1.DevServerStatus, generation int64, o Observed, now tim
 }
 
 func setRestartPending(s *devv1.DevServerStatus, generation int64, o Observed, now time.Time) {
-	pending := restartPending(o)
+	pending := RestartPending(o)
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged
@@ -85,10 +85,11 @@ func setRestartPending(s *devv1.DevServerStatus, generation int64, o Observed, n
 	setCondition(s, generation, now, devv1.ConditionRestartPending, pending, reason, message)
 }
 
-// restartPending compares revisions, never pods with templates: admission
+// RestartPending tells whether the pod has other settings than its next start
+// would have. It compares revisions, never pods with templates: admission
 // plugins change pods. Until the StatefulSet controller has seen the newest
 // template there is nothing to compare.
-func restartPending(o Observed) bool {
+func RestartPending(o Observed) bool {
 	set, pod := o.StatefulSet, o.Pod
 	if set == nil || pod == nil || set.Status.ObservedGeneration != set.Generation {
 		return false

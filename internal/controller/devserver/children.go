@@ -12,6 +12,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/status"
 )
 
 // secretIsCurrent tells whether the Secret was applied with the content that
@@ -64,4 +65,30 @@ func (r *Reconciler) prune(ctx context.Context, d *devv1.DevServer) error {
 		return fmt.Errorf("deleting Service %s/%s: %w", service.Namespace, service.Name, err)
 	}
 	return nil
+}
+
+// replaceUnstarted deletes a pod that is to be started with settings that are
+// not current any more, such as an image that does not exist. Nobody's work is
+// in it, and the StatefulSet controller, which must never restart a box, would
+// leave it as it is for ever.
+func (r *Reconciler) replaceUnstarted(ctx context.Context, o status.Observed) error {
+	pod := o.Pod
+	if !status.RestartPending(o) || !pod.DeletionTimestamp.IsZero() || everRan(pod) {
+		return nil
+	}
+	uid := pod.UID
+	if err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting Pod %s/%s, which never started, for its new settings: %w", pod.Namespace, pod.Name, err)
+	}
+	return nil
+}
+
+// everRan tells whether the box's container ran, be it for a moment.
+func everRan(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == desired.BoxContainer && (c.State.Running != nil || c.State.Terminated != nil || c.LastTerminationState.Terminated != nil) {
+			return true
+		}
+	}
+	return pod.Status.Phase != corev1.PodPending
 }

@@ -89,6 +89,9 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if err := r.replaceUnstarted(ctx, observed); err != nil {
+		return ctrl.Result{}, err
+	}
 	observed.Problem = problem
 	observed.Flavor = resolved.flavorName()
 	observed.HostKey = resolved.Keys.HostPublic

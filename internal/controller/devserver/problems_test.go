@@ -185,3 +185,50 @@ func TestRestartPendingAfterFlavorEdit(t *testing.T) {
 		t.Errorf("a pending restart makes the phase %s", d.Status.Phase)
 	}
 }
+
+// A pod that waits for an image that does not exist is replaced when the
+// DevServer names another; one whose box ran is left to its owner.
+func TestUnstartedPodIsReplaced(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status corev1.PodStatus
+		gone   bool
+	}{
+		"never started": {corev1.PodStatus{Phase: corev1.PodPending}, true},
+		"ran, and cannot be fetched again": {corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{
+			Name: desired.BoxContainer, LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}},
+		}}}, false},
+		"runs": {corev1.PodStatus{Phase: corev1.PodRunning}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.flavor()
+			w.create(w.devServer())
+			w.settled()
+			pod := w.startPod()
+			pod.Status = tc.status
+			if err := w.c.Status().Update(t.Context(), pod); err != nil {
+				t.Fatal(err)
+			}
+			w.reconcile()
+			w.get(pod, "box-0")
+			if !pod.DeletionTimestamp.IsZero() {
+				t.Fatal("a pod with the current settings is deleted")
+			}
+
+			set := &appsv1.StatefulSet{}
+			w.get(set, "box")
+			set.Status.UpdateRevision = "box-2"
+			if err := w.c.Status().Update(t.Context(), set); err != nil {
+				t.Fatal(err)
+			}
+			w.reconcile()
+			err := w.c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod)
+			if client.IgnoreNotFound(err) != nil {
+				t.Fatal(err)
+			}
+			if gone := err != nil || !pod.DeletionTimestamp.IsZero(); gone != tc.gone {
+				t.Errorf("the pod is deleted: %t, want %t", gone, tc.gone)
+			}
+		})
+	}
+}
