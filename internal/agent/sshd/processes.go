@@ -41,15 +41,22 @@ func foregroundGroup(terminal *os.File) (group int, err error) {
 }
 
 // askToEnd asks as a user would: an interactive shell ignores SIGTERM, but
-// ends, and ends its jobs, when its terminal hangs up.
+// ends, and ends its jobs, when its terminal hangs up. It hears of that once:
+// bash takes a second SIGHUP for impatience, and dies without its exit trap
+// and without a word to its jobs.
 func (p *process) askToEnd() {
+	leader := p.cmd.Process.Pid
 	if p.terminal == nil {
-		_ = p.signal(syscall.SIGTERM) // fails only once it has ended
+		_ = syscall.Kill(-leader, syscall.SIGTERM) // fails only once it has ended
 		return
 	}
-	for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGCONT} {
-		_ = syscall.Kill(-p.cmd.Process.Pid, signal)
-		_ = p.signal(signal)
+	groups := []int{leader}
+	if foreground, err := foregroundGroup(p.terminal); err == nil && foreground > 0 && foreground != leader {
+		groups = append(groups, foreground)
+	}
+	for _, group := range groups {
+		_ = syscall.Kill(-group, syscall.SIGHUP)
+		_ = syscall.Kill(-group, syscall.SIGCONT)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -311,6 +313,18 @@ func TestHalfClose(t *testing.T) {
 	if err := session.Wait(); err != nil || out.String() != "before\nafter the end\n" {
 		t.Errorf("%v: %q", err, out.String())
 	}
+}
+
+func TestStopHangsUpTheForegroundJob(t *testing.T) {
+	ts := serve(t, nil)
+	tt := ts.terminal(t, nil, `set -m; sh -c "trap 'echo hung up >&2; exit' HUP; echo ready; while :; do sleep 0.01; done" 2> $HOME/job`)
+	tt.expect("ready")
+	ts.stop()
+	<-ts.ended
+	ts.await("the job in the foreground to be told", func() bool {
+		text, _ := os.ReadFile(filepath.Join(ts.server.cfg.Box.Home, "job"))
+		return strings.Contains(string(text), "hung up\n")
+	})
 }
 
 // OpenSSH's client closes the channel when both directions have ended, and
