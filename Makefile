@@ -14,7 +14,10 @@ CLUSTER ?= devserver
 export CLUSTER
 
 VERSION := $(shell cat VERSION)
-BUILD_FLAGS := -trimpath -buildvcs=false -ldflags '-s -w -X devserver.io/devserver/internal/version.Version=$(VERSION)'
+# As local/ builds Kubernetes and the images, so that what they share is compiled
+# once; without debugging information, an eighth faster.
+LEAN := -trimpath -buildvcs=false -gcflags=all=-dwarf=false
+BUILD_FLAGS := $(LEAN) -ldflags '-s -w -X devserver.io/devserver/internal/version.Version=$(VERSION)'
 TOOL := go tool -modfile=tools/go.mod
 
 ##@ Use
@@ -87,7 +90,7 @@ test-unit: bin/local
 	assets=$$(bin/local binaries --only etcd,kube-apiserver,kubectl,helm) && \
 		KUBEBUILDER_ASSETS="$$assets" go test -race -timeout 20m $(TEST_FLAGS) $(PKG)
 ifeq ($(PKG),./...)
-	CGO_ENABLED=0 go -C local test -trimpath -buildvcs=false $(TEST_FLAGS) ./internal/... ./cmd/local
+	CGO_ENABLED=0 go -C local test $(LEAN) $(TEST_FLAGS) ./internal/... ./cmd/local
 endif
 
 .PHONY: test-e2e
@@ -97,15 +100,14 @@ test-e2e: build
 
 # One program: golangci-lint with kube-api-linter in it.
 LINT := golangci-lint-kube-api-linter run --allow-parallel-runners
-# As local/ builds Kubernetes, so that its packages are compiled once only.
-LOCAL_FLAGS := -trimpath -buildvcs=false -tags=no_btrfs,no_zfs,seccomp
+LOCAL_FLAGS := $(LEAN) -tags=no_btrfs,no_zfs,seccomp
 
 .PHONY: lint-go
 lint-go:
 	$(TOOL) $(LINT) ./...
 	cd test && go tool -modfile=../tools/go.mod $(LINT) ./...
 	cd tools && go tool $(LINT) ./...
-	cd local && GOFLAGS='$(LOCAL_FLAGS)' go tool -modfile=../tools/go.mod $(LINT) ./...
+	cd local && CGO_ENABLED=0 GOFLAGS='$(LOCAL_FLAGS)' go tool -modfile=../tools/go.mod $(LINT) ./...
 
 .PHONY: lint-api
 lint-api:
@@ -131,4 +133,4 @@ lint-generated: generate
 bin/local:
 	@mkdir -p bin
 	@[[ -e bin/local ]] || echo "Building bin/local (from an empty cache, a few minutes)" >&2
-	@CGO_ENABLED=0 go -C local build -trimpath -buildvcs=false -o ../bin/local ./cmd/local
+	@CGO_ENABLED=0 go -C local build $(LEAN) -o ../bin/local ./cmd/local

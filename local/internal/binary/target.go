@@ -23,6 +23,9 @@ type Target struct {
 	Parts []string
 	// Sources are folders of this module that the program is built from.
 	Sources []string
+	// C says that it cannot do without a C compiler. The others are built without
+	// one, and so share compiled packages with the images' programs.
+	C bool
 }
 
 // Targets are all programs, in the order in which a person meets them.
@@ -35,7 +38,7 @@ var Targets = []Target{
 		},
 	},
 	{Name: "containerd-shim-runc-v2", Package: "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"},
-	{Name: "runc", Package: "github.com/opencontainers/runc"},
+	{Name: "runc", Package: "github.com/opencontainers/runc", C: true},
 	{Name: "kubectl", Package: "k8s.io/kubernetes/cmd/kubectl"},
 	{Name: "helm", Package: "helm.sh/helm/v4/cmd/helm"},
 	{Name: "pause", Package: "./cmd/pause", Sources: []string{"cmd/pause"}},
@@ -47,6 +50,13 @@ func (t Target) names() []string {
 		return t.Parts
 	}
 	return []string{t.Name}
+}
+
+func (t Target) cgo() string {
+	if t.C {
+		return "CGO_ENABLED=1"
+	}
+	return "CGO_ENABLED=0"
 }
 
 // Select returns the targets that provide the named programs; no names mean all.
@@ -79,7 +89,7 @@ func All() []string {
 // key changes when the program may come out different.
 func (t Target) key(module, compiler string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, compiler, runtime.GOOS, runtime.GOARCH, t.Package, flags)
+	fmt.Fprintln(h, compiler, runtime.GOOS, runtime.GOARCH, t.Package, t.cgo(), flags)
 	files := []string{"go.mod", "go.sum"}
 	for _, dir := range t.Sources {
 		err := filepath.WalkDir(filepath.Join(module, dir), func(path string, e fs.DirEntry, err error) error {

@@ -86,7 +86,7 @@ func (b Builder) goBuild(ctx context.Context, module, what, architecture string,
 	step := b.Reporter.Start("compile " + what + " for " + architecture)
 	err = binary.GoBuild(ctx, step, binary.Build{
 		Dir: module, Packages: packages, Out: dir + "/", Log: log,
-		Flags: []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -X devserver.io/devserver/internal/version.Version=" + b.Version},
+		Flags: []string{"-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-s -w -X devserver.io/devserver/internal/version.Version=" + b.Version},
 		Env:   []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + architecture},
 	})
 	step.End(err)
