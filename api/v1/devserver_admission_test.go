@@ -161,8 +161,7 @@ func TestDevServerChangeRefused(t *testing.T) {
 		words string
 	}{
 		"other owner":   {edit{"spec.owner", "somebody@example.com"}, "owner cannot be changed"},
-		"smaller home":  {edit{"spec.persistentHomeSize", "1Gi"}, "persistentHomeSize cannot be changed once the home directory exists"},
-		"larger home":   {edit{"spec.persistentHomeSize", "200Gi"}, "persistentHomeSize cannot be changed once the home directory exists"},
+		"smaller home":  {edit{"spec.persistentHomeSize", "1Gi"}, "persistentHomeSize cannot shrink: a volume only grows"},
 		"home of zero":  {edit{"spec.persistentHomeSize", "0"}, sizeWords},
 		"size in words": {edit{"spec.persistentHomeSize", "large"}, sizeWords},
 		"home's class":  {edit{"spec.home", class}, "home.storageClassName cannot be changed, added or removed"},

@@ -32,10 +32,14 @@ const (
 	// effect; a server that runs goes on running.
 	ConditionAccepted = "Accepted"
 	// ConditionRestartPending is True while the pod runs with settings older
-	// than those that its next start will use. Nothing restarts it but its
-	// owner: kubectl delete pod NAME-0. (A pod that never ran is replaced at
-	// once: a wrong image is mended by naming the right one.)
+	// than those that its next start will use, because its flavor or the
+	// operator changed. Nothing restarts it but its owner: spec.restartedAt, or
+	// kubectl delete pod NAME-0. (An edit of the DevServer itself restarts it at
+	// once, and a pod that never ran is replaced at once.)
 	ConditionRestartPending = "RestartPending"
+	// ConditionResizePending is True while the volume of the home directory is
+	// smaller than spec.persistentHomeSize; its message says what it waits for.
+	ConditionResizePending = "ResizePending"
 )
 
 // Reasons of the Ready condition.
@@ -53,9 +57,25 @@ const (
 	// ReasonFlavorNotFound: spec.flavor names no DevServerFlavor, or it is left
 	// out and no flavor is the default.
 	ReasonFlavorNotFound = "FlavorNotFound"
-	// ReasonClaimNotFound: spec.sharedVolumeClaimName names no
-	// PersistentVolumeClaim of this namespace.
+	// ReasonClaimNotFound: a PersistentVolumeClaim that the server names is not
+	// in this namespace.
 	ReasonClaimNotFound = "ClaimNotFound"
+	// ReasonClaimNotBound: a PersistentVolumeClaim that the server names has no
+	// volume, or lost it.
+	ReasonClaimNotBound = "ClaimNotBound"
+	// ReasonClaimInUse: the claim of the home directory is mounted by another
+	// pod, and only one at a time may do that.
+	ReasonClaimInUse = "ClaimInUse"
+	// ReasonVolumeConflict: two volumes have the same mount path, or one has
+	// that of a folder that the server itself needs.
+	ReasonVolumeConflict = "VolumeConflict"
+	// ReasonImageNotAllowed: the flavor does not allow spec.image.
+	ReasonImageNotAllowed = "ImageNotAllowed"
+	// ReasonHomeSizeNotAllowed: spec.persistentHomeSize is beyond the flavor's
+	// bounds.
+	ReasonHomeSizeNotAllowed = "HomeSizeNotAllowed"
+	// ReasonInvalidFlavor: the flavor's podTemplate cannot be merged.
+	ReasonInvalidFlavor = "InvalidFlavor"
 	// ReasonInvalidKey: a public key cannot be decoded.
 	ReasonInvalidKey = "InvalidKey"
 	// ReasonHomeConflict: the PersistentVolumeClaim home-NAME-0 is there and
@@ -64,14 +84,26 @@ const (
 	// ReasonObjectConflict: an object with a name that the server needs is
 	// there and belongs to somebody else. It is left as it is.
 	ReasonObjectConflict = "ObjectConflict"
+	// ReasonNodePortsExhausted: every port of the cluster's NodePort range is
+	// taken.
+	ReasonNodePortsExhausted = "NodePortsExhausted"
 	// ReasonRefused: the API server refused an object that the server needs.
 	ReasonRefused = "Refused"
 
 	// ReasonUnschedulable: no node can take the pod; the message has the
 	// scheduler's own words.
 	ReasonUnschedulable = "Unschedulable"
-	// ReasonPodNotCreated: the StatefulSet has no pod yet; where the API server
-	// refuses it (a quota, a Pod Security level), its events say so.
+	// ReasonRestarting: the pod is being replaced, because the DevServer was
+	// edited.
+	ReasonRestarting = "Restarting"
+	// ReasonQuotaExceeded: the namespace's ResourceQuota has no room for the pod
+	// or the home directory; the message says what is asked, used and allowed.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonAdmissionRefused: the API server refuses the pod or the home's
+	// claim for another reason than a quota: a Pod Security level, a LimitRange,
+	// an admission policy or a webhook.
+	ReasonAdmissionRefused = "AdmissionRefused"
+	// ReasonPodNotCreated: the StatefulSet has no pod, and nothing says why.
 	ReasonPodNotCreated = "PodNotCreated"
 	// ReasonImagePullFailed: the node cannot fetch an image.
 	ReasonImagePullFailed = "ImagePullFailed"
@@ -81,7 +113,20 @@ const (
 	ReasonPrepareFailed = "PrepareFailed"
 	// ReasonCrashLoop: the server's main process ended and is started again.
 	ReasonCrashLoop = "CrashLoop"
-	// ReasonPodFailed: the pod ended, for example by eviction.
+	// ReasonOOMKilled: the server ran out of memory as a whole, and is started
+	// again.
+	ReasonOOMKilled = "OOMKilled"
+	// ReasonEvicted: the node put the pod out, because it ran out of memory or
+	// disk, or was drained. Another pod is on its way.
+	ReasonEvicted = "Evicted"
+	// ReasonNodeLost: the node of the pod does not answer. The server comes back
+	// on another node once this one is deleted or tainted
+	// node.kubernetes.io/out-of-service: before that, nobody can know whether
+	// its home directory is still being written to.
+	ReasonNodeLost = "NodeLost"
+	// ReasonVolumeFailed: a volume cannot be provisioned, attached or mounted.
+	ReasonVolumeFailed = "VolumeFailed"
+	// ReasonPodFailed: the pod ended for another reason.
 	ReasonPodFailed = "PodFailed"
 	// ReasonNotAnswering: the pod was Ready and its SSH server stopped
 	// answering.
@@ -100,9 +145,25 @@ const (
 	ReasonSettingsChanged = "SettingsChanged"
 )
 
+// Reasons of the ResizePending condition.
+const (
+	// ReasonSizeAsAsked: the volume has the size asked for, or more.
+	ReasonSizeAsAsked = "SizeAsAsked"
+	// ReasonResizing: the storage is making the volume larger.
+	ReasonResizing = "Resizing"
+	// ReasonRestartNeeded: the volume is larger, and its file system grows at
+	// the server's next start.
+	ReasonRestartNeeded = "RestartNeeded"
+	// ReasonNotExpandable: its StorageClass does not allow a volume to grow.
+	ReasonNotExpandable = "NotExpandable"
+	// ReasonResizeFailed: the storage failed to make it larger, or a quota does
+	// not allow it.
+	ReasonResizeFailed = "ResizeFailed"
+)
+
 // DevServerStatus is what is there.
 type DevServerStatus struct {
-	// conditions are Ready, Accepted and RestartPending.
+	// conditions are Ready, Accepted, RestartPending and ResizePending.
 	//
 	// +optional
 	// +listType=map
@@ -152,10 +213,31 @@ type DevServerStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	NodeName string `json:"nodeName,omitempty"`
 
+	// home is the home directory's volume.
+	//
+	// +optional
+	Home *HomeStatus `json:"home,omitempty"`
+
 	// startedAt is when the pod was last started.
 	//
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+}
+
+// HomeStatus is the home directory's volume.
+type HomeStatus struct {
+	// claimName is the PersistentVolumeClaim with the home directory. None for
+	// an ephemeral home.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ClaimName string `json:"claimName,omitempty"`
+
+	// capacity is how large the volume is, once it is there.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Capacity string `json:"capacity,omitempty"`
 }
 
 // SSHStatus is how to log in.

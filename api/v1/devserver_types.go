@@ -57,7 +57,15 @@ type DevServerList struct {
 
 // DevServerSpec is what the owner of a DevServer asks for.
 //
+// An edit takes effect at once. One that the pod depends on restarts it, and
+// an event says which field did: flavor, image, imagePullPolicy, env, volumes,
+// sharedVolumeClaimName and restartedAt do; keys, the Service, the size of the
+// home directory and what becomes of it do not.
+//
 // +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.storageClassName) ? self.home.storageClassName : '-') == (has(oldSelf.home) && has(oldSelf.home.storageClassName) ? oldSelf.home.storageClassName : '-')",message="home.storageClassName cannot be changed, added or removed: it counts when the home directory is created"
+// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.claimName) ? self.home.claimName : '-') == (has(oldSelf.home) && has(oldSelf.home.claimName) ? oldSelf.home.claimName : '-')",message="home.claimName cannot be changed, added or removed: create another DevServer with it"
+// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.ephemeral) && self.home.ephemeral) == (has(oldSelf.home) && has(oldSelf.home.ephemeral) && oldSelf.home.ephemeral)",message="home.ephemeral cannot be changed: create another DevServer with it"
+// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.dataSource) ? self.home.dataSource.kind + '/' + self.home.dataSource.name : '-') == (has(oldSelf.home) && has(oldSelf.home.dataSource) ? oldSelf.home.dataSource.kind + '/' + oldSelf.home.dataSource.name : '-')",message="home.dataSource cannot be changed, added or removed: it counts when the home directory is created"
 type DevServerSpec struct {
 	// owner is the identity of the person whom the server belongs to: an e-mail
 	// address or user name, for example "user@example.com". It cannot be
@@ -118,15 +126,17 @@ type DevServerSpec struct {
 	// minutes on a size such as 1e1000000000.
 
 	// persistentHomeSize is the size of the volume with the home directory
-	// /home/dev, for example "100Gi". Default 10Gi; from 1Mi to 1Pi. It counts
-	// when the volume is created and cannot be changed afterwards.
+	// /home/dev, for example "100Gi". Default 10Gi; from 1Mi to 1Pi, within the
+	// flavor's bounds. A larger size makes the volume grow, without a restart
+	// where the storage can do that; the ResizePending condition tells. It
+	// cannot shrink.
 	//
 	// +optional
 	// +kubebuilder:default="10Gi"
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('1Mi')) && !quantity(string(self)).isGreaterThan(quantity('1Pi'))",message="persistentHomeSize must be a size from 1Mi to 1Pi, such as 100Gi"
-	// +kubebuilder:validation:XValidation:rule="string(self).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self)) || quantity(string(self)).isLessThan(quantity('1Mi')) || quantity(string(self)).isGreaterThan(quantity('1Pi')) || quantity(string(self)).compareTo(quantity(string(oldSelf))) == 0",message="persistentHomeSize cannot be changed once the home directory exists"
+	// +kubebuilder:validation:XValidation:rule="string(self).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self)) || quantity(string(self)).isLessThan(quantity('1Mi')) || quantity(string(self)).isGreaterThan(quantity('1Pi')) || !quantity(string(self)).isLessThan(quantity(string(oldSelf)))",message="persistentHomeSize cannot shrink: a volume only grows"
 	// +kubebuilder:validation:MaxLength=32
 	PersistentHomeSize resource.Quantity `json:"persistentHomeSize,omitzero"`
 
@@ -145,6 +155,15 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	SharedVolumeClaimName string `json:"sharedVolumeClaimName,omitempty"`
 
+	// volumes are further PersistentVolumeClaims of this namespace to mount. One
+	// with the mount path of a volume of the flavor takes its place. At most 32.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=mountPath
+	// +kubebuilder:validation:MaxItems=32
+	Volumes []VolumeMount `json:"volumes,omitempty"`
+
 	// env are environment variables for every session, beside the image's own
 	// and the flavor's; of the same name, this one wins. At most 256.
 	//
@@ -153,6 +172,13 @@ type DevServerSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=256
 	Env []EnvVar `json:"env,omitempty"`
+
+	// restartedAt restarts the server when it is set, or set to a later time:
+	// {restartedAt: "2026-01-31T09:00:00Z"}. Only the change counts: a time in
+	// the future restarts it at once as well, and not again. An earlier time, or none, does nothing.
+	//
+	// +optional
+	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
 }
 
 // SSHSpec is how a DevServer is reached over SSH, and by whom.
@@ -228,18 +254,6 @@ type SSHServiceSpec struct {
 //
 // +kubebuilder:validation:MaxLength=4096
 type AnnotationValue string
-
-// HomeSpec says what kind of volume the home directory is on.
-type HomeSpec struct {
-	// storageClassName is the StorageClass of the home directory's volume. It
-	// counts when the volume is created and cannot be changed or added
-	// afterwards. Left out, it is the cluster's default StorageClass.
-	//
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	StorageClassName *string `json:"storageClassName,omitempty"`
-}
 
 // LocalObjectReference names an object in the same namespace.
 type LocalObjectReference struct {

@@ -2,7 +2,9 @@ package v1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // DevServerFlavor is a size of DevServer that the cluster's admin offers: the
@@ -12,10 +14,14 @@ import (
 // and until then the server's RestartPending condition says so.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=devflavor
 // +kubebuilder:printcolumn:name="CPU",type=string,JSONPath=`.spec.resources.requests.cpu`
 // +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.spec.resources.requests.memory`
 // +kubebuilder:printcolumn:name="GPU",type=string,JSONPath=`.spec.resources.limits.nvidia\.com/gpu`
+// +kubebuilder:printcolumn:name="Schedulable",type=string,JSONPath=`.status.schedulable`
+// +kubebuilder:printcolumn:name="Fits",type=integer,JSONPath=`.status.fits`
+// +kubebuilder:printcolumn:name="InUse",type=integer,JSONPath=`.status.inUse`
 // +kubebuilder:printcolumn:name="Default",type=boolean,JSONPath=`.spec.default`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type DevServerFlavor struct {
@@ -27,6 +33,9 @@ type DevServerFlavor struct {
 	// spec is what a server of this flavor gets.
 	// +required
 	Spec DevServerFlavorSpec `json:"spec"`
+	// status is what the cluster has room for. The operator writes it.
+	// +optional
+	Status DevServerFlavorStatus `json:"status,omitempty"`
 }
 
 // DevServerFlavorList is a list of DevServerFlavors.
@@ -47,8 +56,7 @@ type DevServerFlavorSpec struct {
 
 	// resources are the requests and limits of the server's container, with
 	// any extended resource: {requests: {cpu: "4", memory: 16Gi}, limits:
-	// {memory: 16Gi, nvidia.com/gpu: 1}}. claims are not supported. /dev/shm is
-	// half of the memory limit, or as large as the node allows without one.
+	// {memory: 16Gi, nvidia.com/gpu: 1}}. claims are not supported.
 	//
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims are not supported"
@@ -70,6 +78,43 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 
+	// affinity is the pod's affinity, as in Kubernetes, beside nodeSelector.
+	//
+	// +optional
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+
+	// topologySpreadConstraints spread servers over zones or nodes, as in
+	// Kubernetes. Servers are selected by app.kubernetes.io/name: devserver. At
+	// most 8.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=topologyKey
+	// +listMapKey=whenUnsatisfiable
+	// +kubebuilder:validation:MaxItems=8
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+
+	// priorityClassName is the PriorityClass of the pod: what may take the place
+	// of what when the cluster is full. Left out, it is the cluster's default.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+
+	// runtimeClassName is the RuntimeClass of the pod, such as nvidia or gvisor.
+	// Left out, it is the node's default.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	RuntimeClassName string `json:"runtimeClassName,omitempty"`
+
+	// schedulerName is the scheduler that places the pod. Left out, it is the
+	// cluster's default.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SchedulerName string `json:"schedulerName,omitempty"`
+
 	// image is the container image of servers that name none themselves. Left
 	// out, it is the operator's default image.
 	//
@@ -78,6 +123,65 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="image must be an image reference without spaces, such as registry.example.com/team/image:tag"
 	Image string `json:"image,omitempty"`
+
+	// imagePullPolicy says when the node fetches the image, for servers that do
+	// not say it themselves: Always, IfNotPresent or Never. Left out, Kubernetes
+	// decides: Always for the tag "latest", else IfNotPresent.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+
+	// imagePullSecrets are the names of Secrets with which the node fetches the
+	// image, beside the server's own. They must be in the server's namespace.
+	// At most 16.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
+	// allowedImages are patterns of which a server's spec.image must match one:
+	// "registry.example.com/ml/*" allows every image and tag below that path.
+	// "*" stands for any characters, "/" and ":" among them. Left out, every
+	// image is allowed. The flavor's own and the operator's default image always
+	// are. At most 64.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=1024
+	AllowedImages []string `json:"allowedImages,omitempty"`
+
+	// volumes are PersistentVolumeClaims that every server of this flavor
+	// mounts, by name, from its own namespace. A server's own volume with the
+	// same mount path takes its place. At most 32.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=mountPath
+	// +kubebuilder:validation:MaxItems=32
+	Volumes []VolumeMount `json:"volumes,omitempty"`
+
+	// sharedMemorySize is the size of /dev/shm, which data loaders need much of.
+	// What is in it counts as memory. Left out, it is half of the memory limit,
+	// or as large as the node allows without one. From 1Mi to 16Ti.
+	//
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('1Mi')) && !quantity(string(self)).isGreaterThan(quantity('16Ti'))",message="sharedMemorySize must be a size from 1Mi to 16Ti, such as 64Gi"
+	// +kubebuilder:validation:MaxLength=32
+	SharedMemorySize *resource.Quantity `json:"sharedMemorySize,omitempty"`
+
+	// homeSize bounds spec.persistentHomeSize of servers of this flavor. A
+	// server beyond the bounds does not start, and says so; one that runs goes
+	// on.
+	//
+	// +optional
+	HomeSize *SizeBounds `json:"homeSize,omitempty"`
 
 	// env are environment variables of every server of this flavor. A server's
 	// own of the same name wins. At most 256.
@@ -93,4 +197,43 @@ type DevServerFlavorSpec struct {
 	//
 	// +optional
 	Default bool `json:"default,omitempty"`
+
+	// podTemplate is merged into the pod of every server of this flavor, as a
+	// strategic merge patch of a PodTemplateSpec: for what has no field here,
+	// such as hostname aliases, a sidecar, an annotation for a device plugin or
+	// a capability for a profiler. The server's container is called devserver,
+	// its init container prepare:
+	// {spec: {containers: [{name: devserver, securityContext: {capabilities:
+	// {add: [SYS_PTRACE]}}}]}}. What the operator needs cannot be changed: the
+	// two containers' commands, ports and probes, its labels and its volumes.
+	// One that does not decode is said in the servers' Ready condition.
+	//
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	PodTemplate *runtime.RawExtension `json:"podTemplate,omitempty"`
+}
+
+// SizeBounds are the least and the greatest size that is allowed.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || !isQuantity(string(self.min)) || !isQuantity(string(self.max)) || string(self.min).matches('[eE][-+]?[0-9]{3}') || string(self.max).matches('[eE][-+]?[0-9]{3}') || !quantity(string(self.min)).isGreaterThan(quantity(string(self.max)))",message="min must not be above max"
+type SizeBounds struct {
+	// min is the least size, such as 10Gi. Default none.
+	//
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="min must be a size, such as 10Gi"
+	// +kubebuilder:validation:MaxLength=32
+	Min *resource.Quantity `json:"min,omitempty"`
+
+	// max is the greatest size, such as 1Ti. Default none.
+	//
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="max must be a size, such as 1Ti"
+	// +kubebuilder:validation:MaxLength=32
+	Max *resource.Quantity `json:"max,omitempty"`
 }

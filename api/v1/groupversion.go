@@ -14,6 +14,7 @@ func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&DevServer{}, &DevServerList{},
 		&DevServerFlavor{}, &DevServerFlavorList{},
+		&DevServerUser{}, &DevServerUserList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
