@@ -3,6 +3,7 @@ package agent
 import (
 	"flag"
 	"io"
+	"os"
 
 	"devserver.io/devserver/internal/agent/prepare"
 	"devserver.io/devserver/internal/box"
@@ -13,7 +14,7 @@ func runPrepare(args []string, stderr io.Writer) (exitCode int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	cfg := prepare.Config{Binary: binary, Logger: newLogger(stderr)}
+	cfg := prepare.Config{Binary: binary, UID: os.Getuid(), GID: os.Getgid(), Logger: newLogger(stderr)}
 	flags := flag.NewFlagSet("prepare", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&cfg.ImageDir, "image-dir", box.PrepareImageDir, "root of the box's image")

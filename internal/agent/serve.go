@@ -49,6 +49,10 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	if err != nil {
 		return supervisor.ExitUnusable, err
 	}
+	token, err := control.ReadToken(filepath.Join(flags.sshDir, box.ControlTokenFile))
+	if err != nil {
+		return supervisor.ExitUnusable, err
+	}
 	sshListener, err := listen(ctx, flags.sshAddress)
 	if err != nil {
 		return supervisor.ExitUnusable, err
@@ -58,9 +62,13 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 		return supervisor.ExitUnusable, err
 	}
 	log.Info("listening", "ssh", sshListener.Addr().String(), "control", controlListener.Addr().String())
-	endpoint := &control.Server{Key: key, Logger: log, Check: func(ctx context.Context) error {
-		return server.Probe(ctx, reachable(sshListener.Addr()))
-	}}
+	endpoint := &control.Server{
+		Key: key, Token: token, Logger: log,
+		Check: func(ctx context.Context) error {
+			return server.Probe(ctx, reachable(sshListener.Addr()))
+		},
+		SetAuthorizedKeys: server.SetAuthorizedKeys,
+	}
 	if err := serveBoth(ctx, server, sshListener, endpoint, controlListener); err != nil {
 		return 1, err
 	}

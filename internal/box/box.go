@@ -5,7 +5,8 @@
 package box
 
 // The box's one user. Every box, whatever its image, knows this account:
-// the agent's prepare step adds it to the image's passwd and group.
+// the agent's prepare step adds it to the image's passwd and group. UID and
+// GID are those of owners without a uid of their own.
 const (
 	User = "dev"
 	UID  = 1000
@@ -79,6 +80,14 @@ const (
 	ControlPort     = 2223
 	ControlPortName = "control"
 )
+
+// AuthorizedKeysPath on ControlPort takes, by PUT and with the bearer token, a
+// new content of AuthorizedKeysFile. A kubelet takes up to two minutes to bring
+// a changed Secret into a pod, and a revoked key must not open a box that long.
+const AuthorizedKeysPath = "/v1/authorized-keys"
+
+// MaxSecretBytes is what fits a Secret, and so the longest list of keys.
+const MaxSecretBytes = 1 << 20
 
 // HealthPath on ControlPort (HTTPS) answers 200 once, and as long as, the
 // agent's SSH server completes a key exchange with the right host key.

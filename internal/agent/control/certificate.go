@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"math/big"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -27,19 +28,36 @@ func ReadKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the control key: %w", err)
 	}
+	key, err := parseKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("the control key %s is %w", path, err)
+	}
+	return key, nil
+}
+
+func parseKey(text []byte) (ed25519.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, fmt.Errorf("the control key %s is not PEM", path)
+		return nil, errors.New("not PEM")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("the control key %s is not a private key in PKCS #8 format", path)
+		return nil, errors.New("not a private key in PKCS #8 format")
 	}
 	key, ok := parsed.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("the control key %s is not an ed25519 key", path)
+		return nil, errors.New("not an ed25519 key")
 	}
 	return key, nil
+}
+
+// ReadToken reads the operator's bearer token; none is empty.
+func ReadToken(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("cannot read the control token: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // selfSigned makes the certificate, which is the same for the same key. Who

@@ -1,12 +1,16 @@
-// Package control is a box's second port: HTTPS for the kubelet's probes.
+// Package control is a box's second port: HTTPS for the kubelet's probes, and
+// for what the operator tells the agent. Both sides of it are here.
 package control
 
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,8 +33,12 @@ type Server struct {
 	// Key is that of the certificate.
 	Key ed25519.PrivateKey
 	// Check reports what keeps the box from being used.
-	Check  func(context.Context) error
-	Logger *slog.Logger
+	Check func(context.Context) error
+	// Token is the bearer token of the operator. Empty: it is told nothing.
+	Token string
+	// SetAuthorizedKeys replaces the keys that may log in.
+	SetAuthorizedKeys func(text []byte)
+	Logger            *slog.Logger
 }
 
 // Serve answers until ctx ends.
@@ -74,5 +82,30 @@ func (s *Server) handler() http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	mux.Handle("PUT "+box.AuthorizedKeysPath, s.operatorOnly(http.HandlerFunc(s.putAuthorizedKeys)))
 	return mux
+}
+
+func (s *Server) putAuthorizedKeys(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, box.MaxSecretBytes))
+	if err != nil {
+		http.Error(w, "the keys cannot be read: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.SetAuthorizedKeys(text)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// operatorOnly lets in who has the token. Digests are compared, so that the
+// time tells nothing about it, not even its length.
+func (s *Server) operatorOnly(next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte("Bearer " + s.Token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if s.Token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			http.Error(w, "only the operator may do that", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

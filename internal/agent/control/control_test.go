@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -12,13 +11,18 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
 var key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+
+// told is what the endpoint of a test was told.
+var told sync.Map
 
 // serve starts an endpoint, and gives its address.
 func serve(t *testing.T, check func(context.Context) error) string {
@@ -29,7 +33,10 @@ func serve(t *testing.T, check func(context.Context) error) string {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	server := &Server{Key: key, Check: check, Logger: slog.New(slog.DiscardHandler)}
+	server := &Server{
+		Key: key, Check: check, Logger: slog.New(slog.DiscardHandler),
+		Token: token, SetAuthorizedKeys: func(text []byte) { told.Store(t.Name(), string(text)) },
+	}
 	go func() { done <- server.Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		cancel()
@@ -40,20 +47,20 @@ func serve(t *testing.T, check func(context.Context) error) string {
 	return listener.Addr().String()
 }
 
-// pinned is a client that accepts one public key only, as the operator will.
-func pinned(t *testing.T, public ed25519.PublicKey) *http.Client {
+const token = "the operator's token"
+
+// client is the operator's, of the agent with a key.
+func client(t *testing.T, address string, key ed25519.PrivateKey, token string) *Client {
 	t.Helper()
-	transport := &http.Transport{TLSClientConfig: &tls.Config{
-		InsecureSkipVerify: true, // the key is compared instead
-		VerifyConnection: func(state tls.ConnectionState) error {
-			if !public.Equal(state.PeerCertificates[0].PublicKey) {
-				return errors.New("another key")
-			}
-			return nil
-		},
-	}}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewClient(address, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func get(t *testing.T, client *http.Client, method, url string) (int, string) {
@@ -77,7 +84,7 @@ func get(t *testing.T, client *http.Client, method, url string) (int, string) {
 func TestEndpoint(t *testing.T) {
 	var health error
 	address := serve(t, func(context.Context) error { return health })
-	client := pinned(t, key.Public().(ed25519.PublicKey))
+	client := client(t, address, key, "").http
 	tests := []struct {
 		method, path string
 		health       error
@@ -106,7 +113,7 @@ func TestCheckHasADeadline(t *testing.T) {
 		}
 		return nil
 	})
-	if code, body := get(t, pinned(t, key.Public().(ed25519.PublicKey)), "GET", "https://"+address+"/healthz"); code != 200 {
+	if code, body := get(t, client(t, address, key, "").http, "GET", "https://"+address+"/healthz"); code != 200 {
 		t.Errorf("%d %s", code, body)
 	}
 }
@@ -114,10 +121,53 @@ func TestCheckHasADeadline(t *testing.T) {
 func TestAnotherKeyIsNoticed(t *testing.T) {
 	address := serve(t, func(context.Context) error { return nil })
 	other := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	response, err := pinned(t, other.Public().(ed25519.PublicKey)).Get("https://" + address + "/healthz")
+	response, err := client(t, address, other, "").http.Get("https://" + address + "/healthz")
 	if err == nil {
 		response.Body.Close()
 		t.Error("a client that pins another key was answered")
+	}
+}
+
+func TestAuthorizedKeys(t *testing.T) {
+	address := serve(t, nil)
+	const keys = "ssh-ed25519 AAAA one\nssh-ed25519 BBBB two\n"
+	for name, other := range map[string]struct {
+		token string
+		key   ed25519.PrivateKey
+		says  string
+	}{
+		"no token":      {"", key, "401"},
+		"another token": {token + "x", key, "401"},
+		"another agent": {token, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), "not this box's agent"},
+	} {
+		err := client(t, address, other.key, other.token).SetAuthorizedKeys(t.Context(), []byte(keys))
+		if err == nil || !strings.Contains(err.Error(), other.says) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, other.says)
+		}
+	}
+	if got, was := told.Load(t.Name()); was {
+		t.Fatalf("a stranger set the keys %q", got)
+	}
+	if err := client(t, address, key, token).SetAuthorizedKeys(t.Context(), []byte(keys)); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := told.Load(t.Name()); got != keys {
+		t.Errorf("the agent was told %q", got)
+	}
+	tooLong := bytes.Repeat([]byte("#"), 1<<20+1)
+	if err := client(t, address, key, token).SetAuthorizedKeys(t.Context(), tooLong); err == nil {
+		t.Error("more than a Secret holds was taken")
+	}
+}
+
+func TestWithoutATokenNobodyIsTheOperator(t *testing.T) {
+	handler := (&Server{}).handler()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/v1/authorized-keys", strings.NewReader(""))
+	request.Header.Set("Authorization", "Bearer ")
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, request)
+	if answer.Code != http.StatusUnauthorized {
+		t.Errorf("got %d", answer.Code)
 	}
 }
 

@@ -9,24 +9,27 @@ import (
 	"devserver.io/devserver/internal/box"
 )
 
+// identity is who the box runs as: this step runs as the same.
+type identity struct{ uid, gid int }
+
 // mergePasswd puts the box's user into the image's passwd. The entry stands
 // before any other with its uid, because a name is looked up by the first
 // entry that matches: an image's own "ubuntu" with uid 1000 would otherwise be
 // who the user is.
-func mergePasswd(passwd, shell string) string {
+func mergePasswd(passwd, shell string, id identity) string {
 	if strings.TrimSpace(passwd) == "" {
 		passwd = "root:x:0:0:root:/root:" + shell + "\n"
 	}
-	entry := fmt.Sprintf("%s:x:%d:%d::%s:%s", box.User, box.UID, box.GID, box.Home, shell)
-	return merge(passwd, entry, strconv.Itoa(box.UID))
+	entry := fmt.Sprintf("%s:x:%d:%d::%s:%s", box.User, id.uid, id.gid, box.Home, shell)
+	return merge(passwd, entry, strconv.Itoa(id.uid))
 }
 
 // mergeGroup does the same for the user's group.
-func mergeGroup(group string) string {
+func mergeGroup(group string, id identity) string {
 	if strings.TrimSpace(group) == "" {
 		group = "root:x:0:\n"
 	}
-	return merge(group, fmt.Sprintf("%s:x:%d:", box.User, box.GID), strconv.Itoa(box.GID))
+	return merge(group, fmt.Sprintf("%s:x:%d:", box.User, id.gid), strconv.Itoa(id.gid))
 }
 
 // merge removes entries of the same name from text and inserts entry before

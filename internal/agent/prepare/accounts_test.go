@@ -20,14 +20,24 @@ func TestMergePasswd(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := mergePasswd(test.image, "/bin/bash")
+			got := mergePasswd(test.image, "/bin/bash", identity{1000, 1000})
 			if got != test.want {
 				t.Errorf("got\n%swant\n%s", got, test.want)
 			}
-			if again := mergePasswd(got, "/bin/bash"); again != got {
+			if again := mergePasswd(got, "/bin/bash", identity{1000, 1000}); again != got {
 				t.Errorf("a second merge changes it to\n%s", again)
 			}
 		})
+	}
+}
+
+func TestMergeOwnUID(t *testing.T) {
+	alice := identity{20017, 20017}
+	if got, want := mergePasswd("dev:x:1000:1000::/srv:/bin/sh\n", "/bin/sh", alice), "dev:x:20017:20017::/home/dev:/bin/sh\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := mergeGroup("x:x:20017:\n", alice), "dev:x:20017:\nx:x:20017:\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -39,7 +49,7 @@ func TestMergeGroup(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := mergeGroup(test.image)
+			got := mergeGroup(test.image, identity{1000, 1000})
 			if got != test.want {
 				t.Errorf("got\n%swant\n%s", got, test.want)
 			}

@@ -32,7 +32,9 @@ type Config struct {
 	AgentDir string
 	// Binary is the agent's executable, which is copied to AgentDir.
 	Binary string
-	Logger *slog.Logger
+	// UID and GID are who the box runs as. This step runs as the same.
+	UID, GID int
+	Logger   *slog.Logger
 }
 
 // Run prepares the box. It may be interrupted anywhere and run again. Its
@@ -61,9 +63,10 @@ func writeAgentDir(cfg Config, image imageRoot) error {
 	if err != nil {
 		return err
 	}
+	id := identity{cfg.UID, cfg.GID}
 	files := map[string]string{
-		box.PasswdFile:  mergePasswd(passwd, image.shell()),
-		box.GroupFile:   mergeGroup(group),
+		box.PasswdFile:  mergePasswd(passwd, image.shell(), id),
+		box.GroupFile:   mergeGroup(group, id),
 		box.ProfileFile: Profile,
 	}
 	for name, text := range files {

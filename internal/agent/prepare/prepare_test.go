@@ -63,6 +63,8 @@ func newFixture(t *testing.T, image tree) *fixture {
 		HomeName:  "dev",
 		AgentDir:  filepath.Join(dir, "agent"),
 		Binary:    filepath.Join(dir, "binary"),
+		UID:       1000,
+		GID:       1000,
 		Logger:    slog.New(slog.NewTextHandler(&f.log, nil)),
 	}
 	for _, dir := range []string{f.cfg.ImageDir, f.cfg.VolumeDir, f.cfg.AgentDir} {

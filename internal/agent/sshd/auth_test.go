@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -209,6 +210,65 @@ func TestKeyFile(t *testing.T) {
 	if found, err := ts.server.keys.contains(a.PublicKey()); found || err == nil {
 		t.Errorf("without a file: %v, %v", found, err)
 	}
+}
+
+// TestPushedKeys: what the operator pushes counts until the file has something
+// that is neither this nor older.
+func TestPushedKeys(t *testing.T) {
+	ts := serve(t, nil)
+	keys := ts.server.keys
+	now := time.Now()
+	keys.now = func() time.Time { return now }
+	signers := map[string]ssh.Signer{"a": newSigner(t), "b": newSigner(t), "c": newSigner(t)}
+	text := func(name string) []byte { return ssh.MarshalAuthorizedKey(signers[name].PublicKey()) }
+	file := func(name string) {
+		t.Helper()
+		if err := os.WriteFile(ts.keys, text(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(when, name string) {
+		t.Helper()
+		for other, key := range signers {
+			if found, err := keys.contains(key.PublicKey()); err != nil || found != (other == name) {
+				t.Errorf("%s: key %s: %v, %v; want only %s", when, other, found, err, name)
+			}
+		}
+	}
+	file("a")
+	want("at first", "a")
+	keys.push(text("b"))
+	want("after a push", "b")
+	file("a")
+	want("when the old file is written again", "b")
+	file("b")
+	want("when the file has caught up", "b")
+	file("c")
+	want("when the file is newer", "c")
+	file("a") // which nobody has looked at when the next push comes
+	keys.push(text("b"))
+	want("after a push over an unread file", "b")
+	file("c")
+	want("when the file has what was replaced before", "b")
+	keys.push(text("a"))
+	want("after another push", "a")
+	keys.push(text("c"))
+	want("when the file's keys are pushed again", "c")
+	file("a")
+	want("while the file may lag", "c")
+	now = now.Add(lag)
+	want("when it no longer may", "a")
+}
+
+// TestPushCutsOff: nobody waits for the next look at the keys.
+func TestPushCutsOff(t *testing.T) {
+	ts := serve(t, func(cfg *Config) { cfg.KeysInterval = patience })
+	client := ts.dial()
+	ts.server.SetAuthorizedKeys(ssh.MarshalAuthorizedKey(newSigner(t).PublicKey()))
+	if err := client.Wait(); err == nil {
+		t.Error("no error")
+	}
+	ts.waitLog("no longer authorised")
 }
 
 // A key that is taken away between its login and the connection's first

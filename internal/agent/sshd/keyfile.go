@@ -3,30 +3,47 @@ package sshd
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/box"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// maxKeyFileBytes is what fits a Secret.
-const maxKeyFileBytes = 1 << 20
+// lag is longer than a kubelet takes to bring a changed Secret into a pod.
+const lag = 5 * time.Minute
 
-// keyFile is the set of public keys that may log in.
+// keyFile is the set of public keys that may log in: the file's, or newer ones
+// that were pushed before the file has them.
 type keyFile struct {
 	path string
 	log  *slog.Logger
+	now  func() time.Time
 
 	mu    sync.Mutex
 	stamp fileStamp
 	keys  map[string]bool // by wire format
+	// sum is that of the text that keys is made of.
+	sum [sha256.Size]byte
+	// replaced are the sums of texts that were replaced by a push, and when:
+	// the file may still have one of these for a while.
+	replaced map[[sha256.Size]byte]time.Time
+	// lagging is set while it does.
+	lagging bool
+}
+
+func newKeyFile(path string, log *slog.Logger) *keyFile {
+	return &keyFile{path: path, log: log, now: time.Now, replaced: map[[sha256.Size]byte]time.Time{}}
 }
 
 // fileStamp changes whenever the file does. A Secret's file is replaced
@@ -51,6 +68,11 @@ func (f *keyFile) contains(key ssh.PublicKey) (bool, error) {
 func (f *keyFile) load() (map[string]bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.refresh()
+}
+
+// refresh reads the file where it may have changed.
+func (f *keyFile) refresh() (map[string]bool, error) {
 	file, err := os.Open(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the authorized keys: %w", err)
@@ -61,16 +83,44 @@ func (f *keyFile) load() (map[string]bool, error) {
 		return nil, fmt.Errorf("reading the authorized keys: %w", err)
 	}
 	stamp := stampOf(info)
-	if f.keys != nil && stamp == f.stamp {
+	if f.keys != nil && stamp == f.stamp && !f.lagging {
 		return f.keys, nil
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxKeyFileBytes))
+	text, err := io.ReadAll(io.LimitReader(file, box.MaxSecretBytes))
 	if err != nil {
 		return nil, fmt.Errorf("reading the authorized keys: %w", err)
 	}
-	f.keys, f.stamp = f.parse(text), stamp
+	f.stamp = stamp
+	sum := sha256.Sum256(text)
+	replaced, old := f.replaced[sum]
+	if f.lagging = old && f.now().Sub(replaced) < lag; f.lagging || f.keys != nil && sum == f.sum {
+		return f.keys, nil
+	}
+	f.keys, f.sum = f.parse(text), sum
 	f.log.Info("authorized keys read", "keys", len(f.keys))
 	return f.keys, nil
+}
+
+// push sets keys that are newer than the file's, whose turn comes: a file that
+// still has, or briefly gets, what was replaced here is not looked at.
+func (f *keyFile) push(text []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// What the file has by now is older, too.
+	if _, err := f.refresh(); err != nil {
+		f.log.Warn("keys are pushed without knowing those before", "error", err)
+	}
+	sum := sha256.Sum256(text)
+	if f.keys != nil && sum == f.sum {
+		return
+	}
+	maps.DeleteFunc(f.replaced, func(_ [sha256.Size]byte, at time.Time) bool { return f.now().Sub(at) >= lag })
+	if f.keys != nil {
+		f.replaced[f.sum] = f.now()
+	}
+	delete(f.replaced, sum)
+	f.keys, f.sum, f.lagging = f.parse(text), sum, true
+	f.log.Info("authorized keys pushed", "keys", len(f.keys))
 }
 
 func stampOf(info os.FileInfo) fileStamp {
@@ -86,7 +136,7 @@ func stampOf(info os.FileInfo) fileStamp {
 func (f *keyFile) parse(text []byte) map[string]bool {
 	keys := map[string]bool{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, maxKeyFileBytes)
+	lines.Buffer(nil, box.MaxSecretBytes)
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || strings.HasPrefix(line, "#") {

@@ -43,7 +43,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:       cfg,
 		log:       cfg.Logger,
 		sshConfig: newServerConfig(cfg.HostKey),
-		keys:      &keyFile{path: cfg.AuthorizedKeysFile, log: cfg.Logger},
+		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
 		admission: newAdmission(cfg.MaxPending, cfg.MaxPendingPerAddress),
 		refusals:  &refusals{log: cfg.Logger},
 		agents:    newAgentSockets(cfg.RuntimeDir, cfg.Logger),
@@ -152,6 +152,13 @@ func (s *Server) survive(where string) {
 	if fault := recover(); fault != nil {
 		s.log.Error("a fault was survived", "where", where, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 	}
+}
+
+// SetAuthorizedKeys replaces the keys that may log in before the file in the
+// Secret does, and cuts off connections of others.
+func (s *Server) SetAuthorizedKeys(text []byte) {
+	s.keys.push(text)
+	s.cutRevoked()
 }
 
 // watchKeys cuts off connections whose key has been taken away.
