@@ -151,9 +151,10 @@ const (
 	ReasonSizeAsAsked = "SizeAsAsked"
 	// ReasonResizing: the storage is making the volume larger.
 	ReasonResizing = "Resizing"
-	// ReasonRestartNeeded: the volume is larger, and its file system grows at
-	// the server's next start.
-	ReasonRestartNeeded = "RestartNeeded"
+	// ReasonFileSystemResizePending: the volume is larger, and its file system
+	// is about to grow; where the storage cannot do that in use, at the server's
+	// next start.
+	ReasonFileSystemResizePending = "FileSystemResizePending"
 	// ReasonNotExpandable: its StorageClass does not allow a volume to grow.
 	ReasonNotExpandable = "NotExpandable"
 	// ReasonResizeFailed: the storage failed to make it larger, or a quota does

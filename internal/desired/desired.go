@@ -5,6 +5,7 @@ package desired
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -18,6 +19,14 @@ type Input struct {
 	Flavor    *devv1.DevServerFlavor
 	// Image of the box, after the defaults of the flavor and the operator.
 	Image string
+	// UID is the user and the group id that the box runs as.
+	UID int64
+	// HomeRequest is the size in the template of the home's claim. It is the
+	// live StatefulSet's, whose template is immutable, and where there is none
+	// spec.persistentHomeSize.
+	HomeRequest resource.Quantity
+	// Volumes are the claims to mount beside the home, as MergeVolumes gives them.
+	Volumes []Volume
 	// AuthorizedKeys has one public key a line, without options.
 	AuthorizedKeys []string
 	// Keys are the host key and the control endpoint's credentials.
@@ -31,14 +40,18 @@ type Input struct {
 }
 
 // Objects returns the objects of a DevServer in the order in which they must
-// come to be: what the pod mounts stands before the StatefulSet.
-func Objects(in Input) []runtime.ApplyConfiguration {
+// come to be, without the Secret, which stands before them. Its error is an
+// *OverlayError.
+func Objects(in Input) ([]runtime.ApplyConfiguration, error) {
+	set, err := StatefulSet(in)
+	if err != nil {
+		return nil, err
+	}
 	objects := []runtime.ApplyConfiguration{
-		Secret(in),
 		HeadlessService(in),
 	}
 	if in.DevServer.Spec.SSH.Service.Type != devv1.SSHServiceNone {
 		objects = append(objects, SSHService(in))
 	}
-	return append(objects, StatefulSet(in))
+	return append(objects, set), nil
 }

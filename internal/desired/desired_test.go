@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -39,6 +41,8 @@ func input(edits ...func(*desired.Input)) desired.Input {
 			}},
 		},
 		Image:          "example.com/image:1",
+		UID:            1000,
+		HomeRequest:    resource.MustParse("10Gi"),
 		AuthorizedKeys: []string{"ssh-ed25519 AAAA one"},
 		Keys:           sshkeys.Keys{HostKeyPEM: []byte("host"), ControlKeyPEM: []byte("control"), ControlToken: "token"},
 		AgentImage:     "example.com/agent:1",
@@ -46,7 +50,21 @@ func input(edits ...func(*desired.Input)) desired.Input {
 	for _, edit := range edits {
 		edit(&in)
 	}
+	volumes, err := desired.MergeVolumes(in.DevServer, in.Flavor)
+	if err != nil {
+		panic(err)
+	}
+	in.Volumes = volumes
 	return in
+}
+
+func objects(t *testing.T, in desired.Input) []runtime.ApplyConfiguration {
+	t.Helper()
+	list, err := desired.Objects(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append([]runtime.ApplyConfiguration{desired.Secret(in)}, list...)
 }
 
 func gpu(in *desired.Input) {
@@ -74,6 +92,38 @@ func all(in *desired.Input) {
 	d.Spec.SSH.Service = devv1.SSHServiceSpec{Type: devv1.SSHServiceLoadBalancer, Annotations: map[string]devv1.AnnotationValue{"example.com/internal": "true"}}
 	in.AuthorizedKeys = append(in.AuthorizedKeys, "ssh-ed25519 BBBB two")
 	in.AgentImagePullPolicy = corev1.PullNever
+	d.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "data", MountPath: "/data/", ReadOnly: true}}
+	at := metav1.NewTime(time.Date(2026, 1, 31, 9, 0, 0, 0, time.UTC))
+	d.Spec.RestartedAt = &at
+}
+
+// site is a flavor that uses all that an admin can set.
+func site(in *desired.Input) {
+	f := &in.Flavor.Spec
+	f.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "zone", Operator: corev1.NodeSelectorOpIn, Values: []string{"a"}}}}},
+	}}}
+	f.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway}}
+	f.PriorityClassName, f.RuntimeClassName, f.SchedulerName = "low", "nvidia", "second"
+	f.ImagePullPolicy = corev1.PullIfNotPresent
+	f.ImagePullSecrets = []devv1.LocalObjectReference{{Name: "registry"}, {Name: "site"}}
+	f.Volumes = []devv1.VolumeMount{{ClaimName: "datasets", MountPath: "/data"}, {ClaimName: "models", MountPath: "/models", ReadOnly: true}}
+	size := resource.MustParse("64Gi")
+	f.SharedMemorySize = &size
+}
+
+func ownUID(in *desired.Input) { in.UID = 20017 }
+
+func claimHome(in *desired.Input) {
+	in.DevServer.Spec.Home = &devv1.HomeSpec{ClaimName: "old-home"}
+}
+
+func ephemeralHome(in *desired.Input) {
+	in.DevServer.Spec.Home = &devv1.HomeSpec{Ephemeral: true}
+}
+
+func copiedHome(in *desired.Input) {
+	in.DevServer.Spec.Home = &devv1.HomeSpec{DataSource: &devv1.HomeDataSource{Kind: "VolumeSnapshot", Name: "friday"}}
 }
 
 func TestObjects(t *testing.T) {
@@ -81,10 +131,17 @@ func TestObjects(t *testing.T) {
 		reason string
 		in     desired.Input
 	}{
-		"minimal":  {"the defaults: a NodePort, no limits, so no bound on /dev/shm", input()},
-		"gpu":      {"devices stay with the box; /dev/shm is half of the memory; linux wins over the flavor's selector", input(gpu)},
-		"all":      {"every field of a DevServer shows; its env wins over the flavor's and is literal", input(gpu, all)},
-		"nodeport": {"a Service that is made again asks for the port that it had", input(func(in *desired.Input) { in.NodePort = 31022 })},
+		"minimal":   {"the defaults: a NodePort, no limits, so no bound on /dev/shm", input()},
+		"gpu":       {"devices stay with the box; /dev/shm is half of the memory; linux wins over the flavor's selector", input(gpu)},
+		"all":       {"every field of a DevServer shows; its env wins over the flavor's and is literal", input(gpu, all)},
+		"nodeport":  {"a Service that is made again asks for the port that it had", input(func(in *desired.Input) { in.NodePort = 31022 })},
+		"site":      {"where and how a flavor's pods run; of two volumes at one path the DevServer's is mounted", input(gpu, site, all)},
+		"flavored":  {"without a DevServer's own say, the flavor's counts", input(site)},
+		"uid":       {"an owner with a uid of their own has it in the pod and on the home's claim", input(ownUID)},
+		"claim":     {"an existing claim is a volume, and there is no template", input(claimHome)},
+		"ephemeral": {"an ephemeral home is bounded by its size", input(ephemeralHome)},
+		"copied":    {"a home made from a snapshot", input(copiedHome)},
+		"overlay":   {"the flavor's podTemplate is merged", input(gpu, overlay)},
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, tc.reason, tc.in) })
 	}
@@ -93,7 +150,7 @@ func TestObjects(t *testing.T) {
 func golden(t *testing.T, name, reason string, in desired.Input) {
 	t.Helper()
 	var got bytes.Buffer
-	for _, object := range desired.Objects(in) {
+	for _, object := range objects(t, in) {
 		text, err := yaml.Marshal(object)
 		if err != nil {
 			t.Fatal(err)
@@ -118,7 +175,7 @@ func golden(t *testing.T, name, reason string, in desired.Input) {
 
 func TestNoServiceOfTypeNone(t *testing.T) {
 	in := input(func(in *desired.Input) { in.DevServer.Spec.SSH.Service.Type = devv1.SSHServiceNone })
-	for _, object := range desired.Objects(in) {
+	for _, object := range objects(t, in) {
 		text, err := yaml.Marshal(object)
 		if err != nil {
 			t.Fatal(err)

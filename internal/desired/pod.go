@@ -1,10 +1,14 @@
 package desired
 
 import (
+	"cmp"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/box"
 )
 
@@ -31,7 +35,7 @@ const (
 // podTemplate is the box: the agent's image prepares it, then the box's own
 // image runs with the agent as its main process, under the restricted Pod
 // Security Standard.
-func podTemplate(in Input) *corev1ac.PodTemplateSpecApplyConfiguration {
+func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
 	d := in.DevServer
 	spec := corev1ac.PodSpec().
 		WithAutomountServiceAccountToken(false).
@@ -39,9 +43,9 @@ func podTemplate(in Input) *corev1ac.PodTemplateSpecApplyConfiguration {
 		WithTerminationGracePeriodSeconds(terminationGrace).
 		WithSecurityContext(corev1ac.PodSecurityContext().
 			WithRunAsNonRoot(true).
-			WithRunAsUser(box.UID).
-			WithRunAsGroup(box.GID).
-			WithFSGroup(box.GID).
+			WithRunAsUser(in.UID).
+			WithRunAsGroup(in.UID).
+			WithFSGroup(in.UID).
 			// The default policy rewrites the mode of every file at each start, and
 			// OpenSSH then refuses ~/.ssh.
 			WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
@@ -50,16 +54,33 @@ func podTemplate(in Input) *corev1ac.PodTemplateSpecApplyConfiguration {
 		WithInitContainers(prepareContainer(in)).
 		WithContainers(boxContainer(in)).
 		WithVolumes(volumes(in)...)
-	for _, t := range in.Flavor.Spec.Tolerations {
-		spec.WithTolerations(toleration(t))
+	if err := place(spec, in); err != nil {
+		return nil, err
 	}
-	for _, s := range d.Spec.ImagePullSecrets {
+	for _, s := range pullSecrets(in) {
 		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(s.Name))
 	}
-	return corev1ac.PodTemplateSpec().
+	annotations := ownerAnnotation(d)
+	annotations[AnnotationSettings] = ownSettings(d)
+	return overlay(in, corev1ac.PodTemplateSpec().
 		WithLabels(Labels(d.Name)).
-		WithAnnotations(ownerAnnotation(d)).
-		WithSpec(spec)
+		WithAnnotations(annotations).
+		WithSpec(spec))
+}
+
+func pullPolicy(in Input) corev1.PullPolicy {
+	return cmp.Or(in.DevServer.Spec.ImagePullPolicy, in.Flavor.Spec.ImagePullPolicy)
+}
+
+// pullSecrets are the DevServer's own and the flavor's, each once.
+func pullSecrets(in Input) []devv1.LocalObjectReference {
+	list := slices.Clone(in.DevServer.Spec.ImagePullSecrets)
+	for _, s := range in.Flavor.Spec.ImagePullSecrets {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // prepareContainer runs before the box, with the box's image mounted
@@ -94,7 +115,7 @@ func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 		WithStartupProbe(probe().WithPeriodSeconds(1).WithFailureThreshold(startupSeconds)).
 		WithReadinessProbe(probe().WithPeriodSeconds(readinessPeriod).WithFailureThreshold(readinessThreshold)).
 		WithVolumeMounts(boxMounts(in)...)
-	if policy := in.DevServer.Spec.ImagePullPolicy; policy != "" {
+	if policy := pullPolicy(in); policy != "" {
 		c.WithImagePullPolicy(policy)
 	}
 	return c
@@ -116,24 +137,4 @@ func restricted() *corev1ac.SecurityContextApplyConfiguration {
 	return corev1ac.SecurityContext().
 		WithAllowPrivilegeEscalation(false).
 		WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))
-}
-
-func toleration(t corev1.Toleration) *corev1ac.TolerationApplyConfiguration {
-	ac := corev1ac.Toleration()
-	if t.Key != "" {
-		ac.WithKey(t.Key)
-	}
-	if t.Operator != "" {
-		ac.WithOperator(t.Operator)
-	}
-	if t.Value != "" {
-		ac.WithValue(t.Value)
-	}
-	if t.Effect != "" {
-		ac.WithEffect(t.Effect)
-	}
-	if t.TolerationSeconds != nil {
-		ac.WithTolerationSeconds(*t.TolerationSeconds)
-	}
-	return ac
 }

@@ -4,6 +4,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
 )
 
 func resources(r corev1.ResourceRequirements) *corev1ac.ResourceRequirementsApplyConfiguration {
@@ -35,10 +37,14 @@ func basic(list corev1.ResourceList) corev1.ResourceList {
 	return kept
 }
 
-// shmSize is half of the memory limit: what is in /dev/shm counts against it.
-// Without a limit there is none, and the node's memory bounds it.
-func shmSize(r corev1.ResourceRequirements) *resource.Quantity {
-	limit, ok := r.Limits[corev1.ResourceMemory]
+// sharedMemory is the size of /dev/shm: the flavor's, else half of the memory
+// limit, since what is in it counts against that. Without a limit there is
+// none, and the node's memory bounds it.
+func sharedMemory(flavor devv1.DevServerFlavorSpec) *resource.Quantity {
+	if flavor.SharedMemorySize != nil {
+		return flavor.SharedMemorySize
+	}
+	limit, ok := flavor.Resources.Limits[corev1.ResourceMemory]
 	if !ok || limit.IsZero() {
 		return nil
 	}

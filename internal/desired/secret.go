@@ -33,10 +33,15 @@ func Secret(in Input) *corev1ac.SecretApplyConfiguration {
 func secretData(in Input) map[string][]byte {
 	return map[string][]byte{
 		box.HostKeyFile:        in.Keys.HostKeyPEM,
-		box.AuthorizedKeysFile: []byte(strings.Join(in.AuthorizedKeys, "\n") + "\n"),
+		box.AuthorizedKeysFile: AuthorizedKeys(in),
 		box.ControlKeyFile:     in.Keys.ControlKeyPEM,
 		box.ControlTokenFile:   []byte(in.Keys.ControlToken),
 	}
+}
+
+// AuthorizedKeys is the file of the keys that may log in.
+func AuthorizedKeys(in Input) []byte {
+	return []byte(strings.Join(in.AuthorizedKeys, "\n") + "\n")
 }
 
 // SecretHash identifies the content of the Secret.

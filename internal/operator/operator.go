@@ -133,6 +133,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		Recorder: mgr.GetEventRecorder("devserver-operator"),
 		Clock:    clock.RealClock{},
 		Applier:  &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
+		Delivery: devserver.NewDelivery(),
 		Config: devserver.Config{
 			Master:               master,
 			DefaultImage:         cfg.DefaultImage,

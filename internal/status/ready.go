@@ -21,20 +21,61 @@ type state struct {
 func readiness(d *devv1.DevServer, o Observed) state {
 	switch {
 	case !d.DeletionTimestamp.IsZero():
-		return state{devv1.PhaseTerminating, devv1.ReasonTerminating, "The DevServer is being deleted. Its home directory is kept."}
+		return state{devv1.PhaseTerminating, devv1.ReasonTerminating, "The DevServer is being deleted. " + homeFate(d)}
 	case o.Pod != nil && o.Pod.DeletionTimestamp.IsZero() && isTrue(o.Pod, corev1.PodReady):
 		// A promise about this pod, whatever hinders its next start.
 		return state{devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers."}
 	case o.Problem != nil:
 		return state{devv1.PhasePending, o.Problem.Reason, o.Problem.Message}
 	case o.Pod == nil && o.PodRefused != "":
-		return state{devv1.PhasePending, devv1.ReasonPodNotCreated, "The pod cannot be created: " + o.PodRefused}
+		return refused(o.PodRefused)
 	case o.Pod == nil:
 		return starting(onItsWay)
+	case o.NodeLost:
+		return failed(devv1.ReasonNodeLost, "The node %s does not answer, so nobody knows whether the server still runs there. It starts on another node once this one answers, is deleted (kubectl delete node %s), or is tainted as out of service (kubectl taint node %s node.kubernetes.io/out-of-service=:NoExecute).", o.Pod.Spec.NodeName, o.Pod.Spec.NodeName, o.Pod.Spec.NodeName)
 	case !o.Pod.DeletionTimestamp.IsZero():
-		return starting("The pod of the last start is being stopped.")
+		return leaving(o)
 	}
-	return podState(d, o.Pod)
+	return podState(d, o)
+}
+
+func homeFate(d *devv1.DevServer) string {
+	if home := d.Spec.Home; home != nil && (home.Ephemeral || home.RetentionPolicy == devv1.HomeDelete) {
+		return "Its home directory goes with it."
+	}
+	return "Its home directory is kept."
+}
+
+// leaving says why the pod of the last start goes.
+func leaving(o Observed) state {
+	if c := condition(o.Pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
+		return state{devv1.PhaseStarting, devv1.ReasonEvicted, evicted(c.Reason, c.Message)}
+	}
+	if fields := Edited(o); len(fields) > 0 {
+		return state{devv1.PhaseStarting, devv1.ReasonRestarting, "The server is being restarted, because " + strings.Join(fields, ", ") + " changed."}
+	}
+	return starting("The pod of the last start is being stopped.")
+}
+
+// Edited gives the fields of the DevServer's own spec that changed since its
+// pod started and that take effect by a restart. Until the StatefulSet
+// controller has seen them, a pod would be made with the old ones again.
+func Edited(o Observed) []string {
+	if o.StatefulSet == nil || o.Pod == nil || o.StatefulSet.Status.ObservedGeneration != o.StatefulSet.Generation {
+		return nil
+	}
+	return desired.Edited(o.Pod.Annotations, o.StatefulSet.Spec.Template.Annotations)
+}
+
+// evicted puts the reasons of Kubernetes into words.
+func evicted(reason, message string) string {
+	why := map[string]string{
+		"PreemptionByScheduler":  "a pod of higher priority needs its place",
+		"EvictionByEvictionAPI":  "its node is being drained",
+		"DeletionByTaintManager": "its node was tainted",
+		"TerminationByKubelet":   "its node is short of memory or disk, or is shutting down",
+	}[reason]
+	return "The server is being moved to another pod: " + cmp.Or(why, message, reason) + "."
 }
 
 // onItsWay is said from the first pass until the pod is Ready: one sentence for
@@ -51,9 +92,16 @@ func failed(reason, format string, args ...any) state {
 
 // podState reads a pod that is not Ready from the outside in: ended, not
 // scheduled, then its containers in the order in which they run.
-func podState(d *devv1.DevServer, pod *corev1.Pod) state {
+func podState(d *devv1.DevServer, o Observed) state {
+	pod := o.Pod
 	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+		if pod.Status.Reason == "Evicted" {
+			return state{devv1.PhaseStarting, devv1.ReasonEvicted, "The node put the server out, and another pod is on its way: " + pod.Status.Message}
+		}
 		return failed(devv1.ReasonPodFailed, "The pod ended: %s", podEnd(pod))
+	}
+	if o.VolumeTrouble != "" {
+		return volumeTrouble(pod, o.VolumeTrouble)
 	}
 	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
 		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
@@ -68,13 +116,40 @@ func podState(d *devv1.DevServer, pod *corev1.Pod) state {
 			continue
 		}
 		if s, ok := containerState(c, devv1.ReasonCrashLoop, "The server's main process ended"); ok {
-			return s
+			return outOfMemory(s, pod, c)
 		}
 		if c.State.Running != nil && c.Started != nil && *c.Started && wasReady(d, pod) {
 			return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. What runs in it goes on. To start it again: kubectl delete pod %s", pod.Name, pod.Name)
 		}
 	}
 	return starting(onItsWay)
+}
+
+// volumeTrouble is about a claim as long as there is no node, and about the
+// node's attempts afterwards.
+func volumeTrouble(pod *corev1.Pod, why string) state {
+	if pod.Spec.NodeName == "" {
+		return state{devv1.PhasePending, devv1.ReasonClaimNotBound, why}
+	}
+	return failed(devv1.ReasonVolumeFailed, "A volume cannot be mounted: %s", why)
+}
+
+// outOfMemory is said in place of a crash where memory was its cause.
+func outOfMemory(crash state, pod *corev1.Pod, c corev1.ContainerStatus) state {
+	end := c.State.Terminated
+	if end == nil {
+		end = c.LastTerminationState.Terminated
+	}
+	if end == nil || end.Reason != "OOMKilled" {
+		return crash
+	}
+	limit := "all that its node has"
+	for _, container := range pod.Spec.Containers {
+		if quantity, ok := container.Resources.Limits[corev1.ResourceMemory]; ok && container.Name == c.Name {
+			limit = "its limit of " + quantity.String()
+		}
+	}
+	return failed(devv1.ReasonOOMKilled, "The server used more memory than %s, and is started again. What it ran is lost, its files are not. A larger flavor, or less at a time, helps.", limit)
 }
 
 // wasReady tells whether this very pod was Ready before: SSH that does not
@@ -152,6 +227,9 @@ func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.TrimSpace(lines[len(lines)-1])
 }
+
+// PodReady tells whether SSH answers, which is what a pod's readiness says.
+func PodReady(pod *corev1.Pod) bool { return isTrue(pod, corev1.PodReady) }
 
 func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
 	for i := range pod.Status.Conditions {

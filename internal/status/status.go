@@ -29,13 +29,22 @@ type Observed struct {
 	Pod         *corev1.Pod
 	// PodRefused is why the API server refuses the pod, in its own words.
 	PodRefused string
+	// VolumeTrouble is why a volume of the pod is not there or not mounted, in
+	// the words of whoever provides it.
+	VolumeTrouble string
 	// NodeAddress is where the pod's node, and so a NodePort, is reached.
 	NodeAddress string
+	// NodeLost is set while the pod's node does not answer.
+	NodeLost bool
+	// Home is the claim of the home directory.
+	Home *corev1.PersistentVolumeClaim
+	// HomeRefused is why the API server does not let the claim grow.
+	HomeRefused *Problem
 }
 
 // Problem is a cause that a person can act on.
 type Problem struct {
-	// Reason is one of the reasons of the Ready condition.
+	// Reason is one of the reasons of the condition that it ends up in.
 	Reason  string
 	Message string
 }
@@ -50,6 +59,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 	setCondition(&s, d.Generation, now, devv1.ConditionReady, ready.phase == devv1.PhaseRunning, ready.reason, ready.message)
 	setAccepted(&s, d.Generation, o, now)
 	setRestartPending(&s, d.Generation, o, now)
+	setResizePending(&s, d, o, now)
 
 	if o.Flavor != "" {
 		s.Flavor = o.Flavor
@@ -59,6 +69,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 		// its own; kept afterwards, as where it ran last.
 		s.PodName, s.NodeName = o.Pod.Name, o.Pod.Spec.NodeName
 		s.PodIP = o.Pod.Status.PodIP
+		s.Home = homeStatus(o.Home)
 		s.StartedAt = o.Pod.Status.StartTime
 	} else if o.Pod == nil {
 		s.PodIP = ""
@@ -80,7 +91,7 @@ func setRestartPending(s *devv1.DevServerStatus, generation int64, o Observed, n
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged
-		message = "The settings changed since the pod " + o.Pod.Name + " started. They take effect when it starts again: kubectl delete pod " + o.Pod.Name
+		message = "The flavor or the operator changed since the pod " + o.Pod.Name + " started. The change takes effect when it starts again: kubectl delete pod " + o.Pod.Name
 	}
 	setCondition(s, generation, now, devv1.ConditionRestartPending, pending, reason, message)
 }

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -152,8 +153,8 @@ func TestReady(t *testing.T) {
 		},
 		"killed for memory": {
 			devServer(),
-			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))},
-			devv1.PhaseFailed, devv1.ReasonCrashLoop, "exit code 137 (OOMKilled)",
+			status.Observed{Pod: pod(limited, boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))},
+			devv1.PhaseFailed, devv1.ReasonOOMKilled, "more memory than its limit of 32Gi",
 		},
 		"running again after a crash": {
 			devServer(),
@@ -162,7 +163,77 @@ func TestReady(t *testing.T) {
 		},
 		"evicted": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
 			p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "Evicted", "low on memory"
-		})}, devv1.PhaseFailed, devv1.ReasonPodFailed, "Evicted: low on memory"},
+		})}, devv1.PhaseStarting, devv1.ReasonEvicted, "another pod is on its way: low on memory"},
+		"the same, between two tries": {
+			devServer(),
+			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, LastTerminationState: terminated(137, "OOMKilled", "")}))},
+			devv1.PhaseFailed, devv1.ReasonOOMKilled, "more memory than all that its node has",
+		},
+		"ended otherwise": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
+			p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "NodeShutdown", "bye"
+		})}, devv1.PhaseFailed, devv1.ReasonPodFailed, "NodeShutdown: bye"},
+		"drained": {
+			devServer(),
+			status.Observed{StatefulSet: set(), Pod: pod(deleted, disrupted("EvictionByEvictionAPI", "Eviction API: evicting"))},
+			devv1.PhaseStarting, devv1.ReasonEvicted, "its node is being drained",
+		},
+		"disrupted by something new": {
+			devServer(),
+			status.Observed{StatefulSet: set(), Pod: pod(deleted, disrupted("Moon", "the moon is full"))},
+			devv1.PhaseStarting, devv1.ReasonEvicted, "the moon is full",
+		},
+		"stopped by hand": {
+			devServer(),
+			status.Observed{StatefulSet: set(), Pod: pod(deleted)},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being stopped",
+		},
+		"restarted by an edit": {
+			devServer(),
+			status.Observed{StatefulSet: withSettings(`{"version":1,"image":"b"}`), Pod: pod(deleted, settings(`{"version":1,"image":"a"}`))},
+			devv1.PhaseStarting, devv1.ReasonRestarting, "because spec.image changed",
+		},
+		"node lost": {
+			devServer(ranBefore),
+			status.Observed{StatefulSet: set(), Pod: pod(), NodeLost: true},
+			devv1.PhaseFailed, devv1.ReasonNodeLost, "kubectl delete node node-1",
+		},
+		"node lost, and the pod deleted": {
+			devServer(ranBefore),
+			status.Observed{StatefulSet: set(), Pod: pod(deleted), NodeLost: true},
+			devv1.PhaseFailed, devv1.ReasonNodeLost, "node-1 does not answer",
+		},
+		"node silent, and nobody noticed yet": {
+			devServer(ranBefore),
+			status.Observed{StatefulSet: set(), Pod: pod(podReady), NodeLost: true},
+			devv1.PhaseRunning, devv1.ReasonAnswering, "",
+		},
+		"claim unbound": {
+			devServer(),
+			status.Observed{Pod: pod(func(p *corev1.Pod) { p.Spec.NodeName = "" }), VolumeTrouble: "The PersistentVolumeClaim x has no volume: no class"},
+			devv1.PhasePending, devv1.ReasonClaimNotBound, "x has no volume: no class",
+		},
+		"volume not mounted": {
+			devServer(),
+			status.Observed{Pod: pod(), VolumeTrouble: "Multi-Attach error"},
+			devv1.PhaseFailed, devv1.ReasonVolumeFailed, "cannot be mounted: Multi-Attach error",
+		},
+		"deleted with its home": {
+			devServer(func(d *devv1.DevServer) {
+				d.DeletionTimestamp, d.Spec.Home = &start, &devv1.HomeSpec{RetentionPolicy: devv1.HomeDelete}
+			}),
+			status.Observed{},
+			devv1.PhaseTerminating, devv1.ReasonTerminating, "goes with it",
+		},
+		"quota": {
+			devServer(),
+			status.Observed{StatefulSet: set(), PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=8, limited: requests.nvidia.com/gpu=8`},
+			devv1.PhasePending, devv1.ReasonQuotaExceeded, "ResourceQuota gpus has no room for the server: it asks for requests.nvidia.com/gpu=1, and of requests.nvidia.com/gpu=8 there is in use requests.nvidia.com/gpu=8",
+		},
+		"Pod Security": {
+			devServer(),
+			status.Observed{StatefulSet: set(), PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: violates PodSecurity "restricted:latest": hostPath volumes`},
+			devv1.PhasePending, devv1.ReasonAdmissionRefused, `does not allow the server's pod: violates PodSecurity "restricted:latest"`,
+		},
 		"stopped answering": {
 			devServer(ranBefore),
 			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
@@ -238,6 +309,89 @@ func TestAccepted(t *testing.T) {
 	}
 	if got := status.Compute(devServer(), status.Observed{}, now); !meta.IsStatusConditionTrue(got.Conditions, devv1.ConditionAccepted) {
 		t.Error("Accepted is not True without a problem")
+	}
+}
+
+func limited(p *corev1.Pod) {
+	p.Spec.Containers = []corev1.Container{{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{
+		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("32Gi")},
+	}}}
+}
+
+func deleted(p *corev1.Pod) { p.DeletionTimestamp = &start }
+
+func disrupted(reason, message string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: reason, Message: message}}
+	}
+}
+
+func settings(text string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Annotations = map[string]string{desired.AnnotationSettings: text} }
+}
+
+func withSettings(text string) *appsv1.StatefulSet {
+	s := set()
+	s.Spec.Template.Annotations = map[string]string{desired.AnnotationSettings: text}
+	return s
+}
+
+func TestResizePending(t *testing.T) {
+	claim := func(capacity string, edits ...func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
+		c := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-box-0"}}
+		if capacity != "" {
+			c.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(capacity)}
+		}
+		for _, edit := range edits {
+			edit(c)
+		}
+		return c
+	}
+	is := func(kind corev1.PersistentVolumeClaimConditionType) func(*corev1.PersistentVolumeClaim) {
+		return func(c *corev1.PersistentVolumeClaim) {
+			c.Status.Conditions = []corev1.PersistentVolumeClaimCondition{{Type: kind, Status: corev1.ConditionTrue, Message: "disk on fire"}}
+		}
+	}
+	infeasible := func(c *corev1.PersistentVolumeClaim) {
+		c.Status.AllocatedResourceStatuses = map[corev1.ResourceName]corev1.ClaimResourceStatus{corev1.ResourceStorage: corev1.PersistentVolumeClaimControllerResizeInfeasible}
+	}
+	for name, tc := range map[string]struct {
+		o       status.Observed
+		reason  string
+		message string
+	}{
+		"no claim":      {status.Observed{}, devv1.ReasonSizeAsAsked, ""},
+		"not bound yet": {status.Observed{Home: claim("")}, devv1.ReasonSizeAsAsked, ""},
+		"as asked":      {status.Observed{Home: claim("20Gi")}, devv1.ReasonSizeAsAsked, ""},
+		"larger":        {status.Observed{Home: claim("30Gi")}, devv1.ReasonSizeAsAsked, ""},
+		"resizing":      {status.Observed{Home: claim("10Gi")}, devv1.ReasonResizing, "20Gi"},
+		"file system":   {status.Observed{Home: claim("10Gi", is(corev1.PersistentVolumeClaimFileSystemResizePending))}, devv1.ReasonFileSystemResizePending, "next start"},
+		"failed":        {status.Observed{Home: claim("10Gi", is(corev1.PersistentVolumeClaimControllerResizeError))}, devv1.ReasonResizeFailed, "disk on fire"},
+		"infeasible":    {status.Observed{Home: claim("10Gi", infeasible)}, devv1.ReasonResizeFailed, "kubectl describe pvc home-box-0"},
+		"refused":       {status.Observed{Home: claim("10Gi"), HomeRefused: &status.Problem{Reason: devv1.ReasonNotExpandable, Message: "no"}}, devv1.ReasonNotExpandable, "no"},
+	} {
+		d := devServer(func(d *devv1.DevServer) { d.Spec.PersistentHomeSize = resource.MustParse("20Gi") })
+		got := meta.FindStatusCondition(status.Compute(d, tc.o, now).Conditions, devv1.ConditionResizePending)
+		if pending := got.Status == metav1.ConditionTrue; got.Reason != tc.reason || !strings.Contains(got.Message, tc.message) || pending == (tc.reason == devv1.ReasonSizeAsAsked) {
+			t.Errorf("%s: got %+v, want %s: …%s…", name, got, tc.reason, tc.message)
+		}
+	}
+}
+
+func TestHome(t *testing.T) {
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-box-0"}}
+	claim.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("10Gi")}
+	if got := status.Compute(devServer(), status.Observed{Home: claim}, now).Home; got != nil {
+		t.Errorf("a home on the way to Running costs a write: %+v", got)
+	}
+	running := status.Compute(devServer(), status.Observed{Home: claim, Pod: pod(podReady)}, now)
+	if got, want := running.Home, (&devv1.HomeStatus{ClaimName: "home-box-0", Capacity: "10Gi"}); !cmp.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	claim.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("20Gi")}
+	asleep := status.Compute(devServer(func(d *devv1.DevServer) { d.Status = running }), status.Observed{Home: claim}, now)
+	if got := asleep.Home.Capacity; got != "20Gi" {
+		t.Errorf("a home that grew is shown as %s", got)
 	}
 }
 

@@ -83,7 +83,7 @@ func (c *Client) SetAuthorizedKeys(ctx context.Context, text []byte) error {
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusNoContent {
 		const enough = 256
-		why, _ := io.ReadAll(io.LimitReader(response.Body, enough)) //nolint:errcheck // The status says enough.
+		why, _ := io.ReadAll(io.LimitReader(response.Body, enough)) // The status says enough.
 		return fmt.Errorf("telling the agent at %s its keys: it answers %s: %s", c.address, response.Status, strings.TrimSpace(string(why)))
 	}
 	return nil

@@ -33,6 +33,7 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 	Applier  *apply.Applier
+	Delivery *Delivery
 	Config   Config
 }
 
@@ -65,6 +66,9 @@ const (
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	d := &devv1.DevServer{}
 	if err := r.Client.Get(ctx, req.NamespacedName, d); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.Delivery.forget(req.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	result, err := r.reconcile(ctx, d)
@@ -80,19 +84,22 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	var homeRefused *status.Problem
 	var applyErr error
-	if problem == nil && d.DeletionTimestamp.IsZero() {
-		problem, applyErr = r.apply(ctx, d, resolved)
+	if d.DeletionTimestamp.IsZero() {
+		problem, homeRefused, applyErr = r.apply(ctx, d, resolved, problem)
 	}
 	// The status is told the truth even where the apply failed.
 	observed, again, err := r.observe(ctx, d)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.replaceUnstarted(ctx, observed); err != nil {
+	if err := r.restart(ctx, d, observed); err != nil {
 		return ctrl.Result{}, err
 	}
 	observed.Problem = problem
+	observed.HomeRefused = homeRefused
+	observed.Home = resolved.home
 	observed.Flavor = resolved.flavorName()
 	observed.HostKey = resolved.Keys.HostPublic
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
@@ -101,26 +108,49 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	if applyErr != nil {
 		return ctrl.Result{}, applyErr
 	}
-	if problem != nil && problem.Reason == devv1.ReasonObjectConflict {
-		again = conflictRetry
+	if problem != nil && problem.Reason == devv1.ReasonObjectConflict || homeRefused != nil {
+		again = sooner(again, conflictRetry)
 	}
-	return ctrl.Result{RequeueAfter: again}, nil
+	return ctrl.Result{RequeueAfter: sooner(again, r.pushKeys(ctx, d, resolved, observed.Pod))}, nil
 }
 
-// apply writes what differs. A name that is taken and an object that the API
-// server refuses are problems for a person; anything else is retried.
-func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved) (*status.Problem, error) {
+// sooner is the shorter of two waits, of which 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// apply writes what differs, and says what hinders: what resolve found, a name
+// that is taken, or an object that the API server refuses. Errors are retried.
+func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved, problem *status.Problem) (hinders, homeRefused *status.Problem, err error) {
+	if problem != nil {
+		// Whatever else is wrong, a key that was taken away must not open the box.
+		if in.set != nil && len(in.AuthorizedKeys) > 0 {
+			err = r.applySecret(ctx, d, in)
+		}
+		return problem, nil, err
+	}
+	if hinders, err = r.applyObjects(ctx, d, in); hinders != nil || err != nil {
+		return hinders, nil, err
+	}
+	homeRefused, err = r.applyHome(ctx, d, in.home)
+	return nil, homeRefused, err
+}
+
+func (r *Reconciler) applyObjects(ctx context.Context, d *devv1.DevServer, in resolved) (*status.Problem, error) {
 	if err := r.prune(ctx, d); err != nil {
 		return nil, err
 	}
-	current, err := r.secretIsCurrent(ctx, d, in.Input)
+	objects, err := desired.Objects(in.Input)
 	if err != nil {
-		return nil, err
+		return problemOf(err)
 	}
-	for _, object := range desired.Objects(in.Input) {
-		if current && isSecret(object) {
-			continue
-		}
+	if err := r.applySecret(ctx, d, in); err != nil {
+		return problemOf(err)
+	}
+	for _, object := range objects {
 		if err := r.Applier.Apply(ctx, d, object); err != nil {
 			if in.NodePort != 0 && apierrors.IsInvalid(err) {
 				if free, listErr := r.portReturns(ctx, in.NodePort, err); listErr != nil || free {
@@ -128,7 +158,7 @@ func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved)
 				}
 				// The port that the Service had is somebody else's; any other will do.
 				in.NodePort = 0
-				return r.apply(ctx, d, in)
+				return r.applyObjects(ctx, d, in)
 			}
 			return problemOf(err)
 		}

@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -35,11 +36,10 @@ func (r *Reconciler) observe(ctx context.Context, d *devv1.DevServer) (o status.
 		o.PodRefused, again, err = r.podRefused(ctx, set)
 		return o, again, err
 	}
-	if awaitsVolumes(o.Pod) {
-		again = mountPatience
+	if o.VolumeTrouble, again, err = r.volumeTrouble(ctx, o.Pod); err != nil {
+		return o, 0, err
 	}
-	o.NodeAddress, err = r.nodeAddress(ctx, o.Pod)
-	return o, again, err
+	return o, again, r.observeNode(ctx, &o)
 }
 
 // get returns an object of the DevServer's that it controls, or nil.
@@ -73,55 +73,45 @@ func (r *Reconciler) pod(ctx context.Context, d *devv1.DevServer, set *appsv1.St
 	return pod, nil
 }
 
-// podRefused asks the StatefulSet's events why it has no pod, once it had time
-// to create one: a quota or a Pod Security level shows nowhere else.
-func (r *Reconciler) podRefused(ctx context.Context, set *appsv1.StatefulSet) (why string, again time.Duration, err error) {
-	if !set.DeletionTimestamp.IsZero() {
-		return "", 0, nil
-	}
-	if age := r.Clock.Since(set.CreationTimestamp.Time); age < podPatience {
-		return "", podPatience - age + time.Second, nil
-	}
-	list := &corev1.EventList{}
-	if err := r.Live.List(ctx, list, client.InNamespace(set.Namespace), client.MatchingFields{
-		"involvedObject.uid": string(set.UID), "reason": "FailedCreate",
-	}); err != nil {
-		return "", 0, fmt.Errorf("listing the events of StatefulSet %s/%s: %w", set.Namespace, set.Name, err)
-	}
-	var latest *corev1.Event
-	for i := range list.Items {
-		if e := &list.Items[i]; latest == nil || latest.LastTimestamp.Before(&e.LastTimestamp) {
-			latest = e
-		}
-	}
-	if latest != nil {
-		why = latest.Message
-	}
-	return why, conflictRetry, nil
-}
-
-// nodeAddress is where NodePorts of the pod's node are reached from outside.
-func (r *Reconciler) nodeAddress(ctx context.Context, pod *corev1.Pod) (string, error) {
-	if r.Config.SSHHost != "" {
-		return r.Config.SSHHost, nil
-	}
-	if pod.Spec.NodeName == "" {
-		return "", nil
+// observeNode finds out where the pod's node is reached from outside, and
+// whether it answers.
+func (r *Reconciler) observeNode(ctx context.Context, o *status.Observed) error {
+	o.NodeAddress = cmp.Or(r.Config.SSHHost, o.Pod.Status.HostIP)
+	if o.Pod.Spec.NodeName == "" {
+		o.NodeAddress = r.Config.SSHHost
+		return nil
 	}
 	node := &corev1.Node{}
-	err := r.Client.Get(ctx, types.NamespacedName{Name: pod.Spec.NodeName}, node)
-	if apierrors.IsNotFound(err) {
-		return pod.Status.HostIP, nil
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: o.Pod.Spec.NodeName}, node); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("reading Node %s: %w", o.Pod.Spec.NodeName, err)
 	}
-	if err != nil {
-		return "", fmt.Errorf("reading Node %s: %w", pod.Spec.NodeName, err)
+	o.NodeLost = silent(node)
+	if r.Config.SSHHost == "" {
+		o.NodeAddress = cmp.Or(addressOf(node), o.Pod.Status.HostIP)
 	}
+	return nil
+}
+
+// silent: the node lifecycle controller has given up waiting for the kubelet.
+func silent(node *corev1.Node) bool {
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionUnknown
+		}
+	}
+	return false
+}
+
+func addressOf(node *corev1.Node) string {
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeExternalDNS, corev1.NodeInternalIP} {
 		for _, address := range node.Status.Addresses {
 			if address.Type == kind {
-				return address.Address, nil
+				return address.Address
 			}
 		}
 	}
-	return pod.Status.HostIP, nil
+	return ""
 }

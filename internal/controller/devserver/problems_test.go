@@ -159,10 +159,10 @@ func TestPodRefused(t *testing.T) {
 	w.create(&corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
 		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "box", UID: set.UID},
-		Reason:         "FailedCreate", Message: "pods \"box-0\" is forbidden: exceeded quota: gpus", Type: corev1.EventTypeWarning,
+		Reason:         "FailedCreate", Message: "pods \"box-0\" is forbidden: exceeded quota: gpus, requested: cpu=1, used: cpu=2, limited: cpu=2", Type: corev1.EventTypeWarning,
 	})
 	w.clock.SetTime(set.CreationTimestamp.Add(time.Minute))
-	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonPodNotCreated, "exceeded quota: gpus")
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonQuotaExceeded, "ResourceQuota gpus")
 }
 
 func TestRestartPendingAfterFlavorEdit(t *testing.T) {

@@ -3,14 +3,16 @@ package devserver
 // What the operator may do in the whole cluster. Secrets can be written and
 // read by name, never listed; no pods/exec, no wildcards.
 //
-// +kubebuilder:rbac:groups=devserver.io,resources=devservers;devserverflavors,verbs=get;list;watch
+// +kubebuilder:rbac:groups=devserver.io,resources=devservers;devserverflavors;devserverusers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=devserver.io,resources=devservers/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=devserver.io,resources=devservers/finalizers,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;delete
-// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims;nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshots,verbs=get
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 //

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,7 +21,15 @@ import (
 )
 
 // resolved is the input of the desired stage, as far as it could be gathered.
-type resolved struct{ desired.Input }
+type resolved struct {
+	desired.Input
+	// set is the live StatefulSet, pod its pod, home the live claim of the home
+	// directory, user the owner's DevServerUser: nil where there is none.
+	set  *appsv1.StatefulSet
+	pod  *corev1.Pod
+	home *corev1.PersistentVolumeClaim
+	user *devv1.DevServerUser
+}
 
 func (in resolved) flavorName() string {
 	if in.Flavor == nil {
@@ -30,9 +40,10 @@ func (in resolved) flavorName() string {
 
 // resolve gathers all that the DevServer names. It is the only stage that
 // reads dependencies. What is missing or wrong comes back as a problem; it
-// heals by an event of what was missing, or by an edit.
+// heals by an event of what was missing, or by an edit. Keys come first: they
+// are revoked whatever else is wrong.
 func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved, *status.Problem, error) {
-	in := resolved{desired.Input{
+	in := resolved{Input: desired.Input{
 		DevServer:            d,
 		AgentImage:           r.Config.AgentImage,
 		AgentImagePullPolicy: r.Config.AgentImagePullPolicy,
@@ -41,16 +52,49 @@ func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved,
 	if in.Keys, err = sshkeys.Derive(r.Config.Master, d.Namespace, d.Name, d.Spec.Owner); err != nil {
 		return in, nil, fmt.Errorf("deriving the keys of DevServer %s/%s: %w", d.Namespace, d.Name, err)
 	}
+	if err := r.resolveLive(ctx, d, &in); err != nil {
+		return in, nil, err
+	}
 	checks := []func(context.Context, *devv1.DevServer, *resolved) (*status.Problem, error){
-		r.resolveFlavor, r.resolveKeys, r.resolveSharedClaim, r.resolveHome, r.resolveNodePort,
+		r.resolveUser, r.resolveKeys, r.resolveHome, r.resolveFlavor, r.resolveHomeSize, r.resolveImage, r.resolveVolumes, r.resolveNodePort,
 	}
 	for _, check := range checks {
 		if problem, err := check(ctx, d, &in); problem != nil || err != nil {
 			return in, problem, err
 		}
 	}
-	in.Image = cmp.Or(d.Spec.Image, in.Flavor.Spec.Image, r.Config.DefaultImage)
 	return in, nil, nil
+}
+
+// resolveLive reads what is there of the box already.
+func (r *Reconciler) resolveLive(ctx context.Context, d *devv1.DevServer, in *resolved) error {
+	var err error
+	if in.set, err = get(ctx, r, d, desired.StatefulSetName(d.Name), &appsv1.StatefulSet{}); err != nil || in.set == nil {
+		return err
+	}
+	in.pod, err = r.pod(ctx, d, in.set)
+	return err
+}
+
+// resolveImage holds the image of the DevServer's own to what the flavor
+// allows. The admin's own choices need no permission.
+func (r *Reconciler) resolveImage(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
+	flavor := in.Flavor.Spec
+	in.Image = cmp.Or(d.Spec.Image, flavor.Image, r.Config.DefaultImage)
+	if in.Image == flavor.Image || in.Image == r.Config.DefaultImage || allowed(in.Image, flavor.AllowedImages) {
+		return nil, nil
+	}
+	return &status.Problem{Reason: devv1.ReasonImageNotAllowed, Message: fmt.Sprintf(
+		"DevServerFlavor %s does not allow the image %s. It allows %s.", in.Flavor.Name, in.Image, strings.Join(flavor.AllowedImages, ", "))}, nil
+}
+
+// allowed tells whether one of the patterns, in which "*" stands for any
+// characters, matches. No patterns allow everything.
+func allowed(image string, patterns []string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(pattern string) bool {
+		quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
+		return regexp.MustCompile("^" + quoted + "$").MatchString(image)
+	})
 }
 
 func (r *Reconciler) resolveFlavor(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
@@ -91,61 +135,6 @@ func (r *Reconciler) defaultFlavor(ctx context.Context) (*devv1.DevServerFlavor,
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	return &oldest, nil
-}
-
-// resolveKeys decodes the keys: the API server has checked their form, not
-// what is in their base64.
-func (r *Reconciler) resolveKeys(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
-	lines := slices.Clone(d.Spec.SSH.PublicKeys)
-	if d.Spec.SSH.PublicKey != "" {
-		lines = append([]string{d.Spec.SSH.PublicKey}, lines...)
-	}
-	for i, line := range lines {
-		if _, _, err := sshkeys.ParseAuthorized(line); err != nil {
-			field := "spec.ssh.publicKey"
-			if d.Spec.SSH.PublicKey == "" {
-				field = fmt.Sprintf("spec.ssh.publicKeys[%d]", i)
-			} else if i > 0 {
-				field = fmt.Sprintf("spec.ssh.publicKeys[%d]", i-1)
-			}
-			return &status.Problem{Reason: devv1.ReasonInvalidKey, Message: fmt.Sprintf("%s is not a usable public key: %v", field, err)}, nil
-		}
-	}
-	in.AuthorizedKeys = lines
-	return nil, nil
-}
-
-func (r *Reconciler) resolveSharedClaim(ctx context.Context, d *devv1.DevServer, _ *resolved) (*status.Problem, error) {
-	name := d.Spec.SharedVolumeClaimName
-	if name == "" {
-		return nil, nil
-	}
-	claim, err := r.claim(ctx, d.Namespace, name)
-	if err != nil {
-		return nil, err
-	}
-	if claim == nil || !claim.DeletionTimestamp.IsZero() {
-		return &status.Problem{Reason: devv1.ReasonClaimNotFound, Message: fmt.Sprintf("There is no PersistentVolumeClaim %q in the namespace %s for spec.sharedVolumeClaimName. The server starts once there is.", name, d.Namespace)}, nil
-	}
-	return nil, nil
-}
-
-// resolveHome refuses a home of another owner: the StatefulSet controller
-// would mount any claim that has the right name.
-func (r *Reconciler) resolveHome(ctx context.Context, d *devv1.DevServer, _ *resolved) (*status.Problem, error) {
-	claim, err := r.claim(ctx, d.Namespace, desired.HomeClaimName(d.Name))
-	if err != nil || claim == nil {
-		return nil, err
-	}
-	owner, ok := claim.Annotations[desired.AnnotationOwner]
-	switch {
-	case ok && owner == d.Spec.Owner:
-		return nil, nil
-	case ok:
-		return &status.Problem{Reason: devv1.ReasonHomeConflict, Message: fmt.Sprintf("The home directory in the PersistentVolumeClaim %s belongs to %s. It is left as it is: choose another name for the DevServer.", claim.Name, owner)}, nil
-	default:
-		return &status.Problem{Reason: devv1.ReasonHomeConflict, Message: fmt.Sprintf("The PersistentVolumeClaim %s is there and is no home directory of %s. It is left as it is: choose another name for the DevServer, or, to make it their home, annotate it with %s=%s.", claim.Name, d.Spec.Owner, desired.AnnotationOwner, d.Spec.Owner)}, nil
-	}
 }
 
 func (r *Reconciler) claim(ctx context.Context, namespace, name string) (*corev1.PersistentVolumeClaim, error) {

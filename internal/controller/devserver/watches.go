@@ -3,10 +3,12 @@ package devserver
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -28,6 +30,8 @@ import (
 const (
 	indexFlavor = "flavor"
 	indexClaim  = "claim"
+	// indexOwner is on DevServers and on DevServerUsers.
+	indexOwner = "owner"
 )
 
 // Workers is how many DevServers are reconciled at a time. A pass waits for
@@ -50,17 +54,19 @@ func onlyAddresses(object any) (any, error) {
 	if node, ok := object.(*corev1.Node); ok {
 		node.ManagedFields, node.Labels, node.Annotations = nil, nil, nil
 		node.Spec = corev1.NodeSpec{}
-		node.Status = corev1.NodeStatus{Addresses: node.Status.Addresses}
+		node.Status = corev1.NodeStatus{
+			Addresses:  node.Status.Addresses,
+			Conditions: slices.DeleteFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type != corev1.NodeReady }),
+		}
 	}
 	return object, nil
 }
 
 // SetupWithManager registers the controller, its indexes and its watches.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	indexes := map[string]client.IndexerFunc{indexFlavor: flavorOf, indexClaim: claimsOf}
-	for name, extract := range indexes {
-		if err := mgr.GetFieldIndexer().IndexField(ctx, &devv1.DevServer{}, name, extract); err != nil {
-			return fmt.Errorf("indexing DevServers by %s: %w", name, err)
+	for _, index := range Indexes() {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, index.Object, index.Field, index.Values); err != nil {
+			return fmt.Errorf("indexing %T by %s: %w", index.Object, index.Field, err)
 		}
 	}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -71,8 +77,10 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(instanceOf)).
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFlavor),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.serversOfUser),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.usersOfClaim),
-			builder.WithPredicates(comesOrGoes())).
+			builder.WithPredicates(claimChanged())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: Workers,
 			// A cause that makes no event, such as a raised quota, is noticed
@@ -80,6 +88,23 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
 		}).
 		Complete(r)
+}
+
+// Index is a field by which the watch cache finds objects.
+type Index struct {
+	Object client.Object
+	Field  string
+	Values client.IndexerFunc
+}
+
+// Indexes are all that the controller asks for.
+func Indexes() []Index {
+	return []Index{
+		{&devv1.DevServer{}, indexFlavor, flavorOf},
+		{&devv1.DevServer{}, indexClaim, claimsOf},
+		{&devv1.DevServer{}, indexOwner, ownerOf},
+		{&devv1.DevServerUser{}, indexOwner, ownerOf},
+	}
 }
 
 func flavorOf(object client.Object) []string {
@@ -93,7 +118,24 @@ func claimsOf(object client.Object) []string {
 	if d.Spec.SharedVolumeClaimName != "" {
 		claims = append(claims, d.Spec.SharedVolumeClaimName)
 	}
+	if d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
+		claims = append(claims, d.Spec.Home.ClaimName)
+	}
+	for _, v := range d.Spec.Volumes {
+		claims = append(claims, v.ClaimName)
+	}
 	return claims
+}
+
+func ownerOf(object client.Object) []string {
+	switch o := object.(type) {
+	case *devv1.DevServer:
+		return []string{o.Spec.Owner}
+	case *devv1.DevServerUser:
+		return []string{o.Spec.Owner}
+	default:
+		return nil
+	}
 }
 
 // instanceOf finds a pod's DevServer by label: the pod's own controller is the
@@ -114,8 +156,30 @@ func (r *Reconciler) usersOfFlavor(ctx context.Context, flavor client.Object) []
 		r.indexed(ctx, client.MatchingFields{indexFlavor: ""})...)
 }
 
+func (r *Reconciler) serversOfUser(ctx context.Context, user client.Object) []reconcile.Request {
+	return r.indexed(ctx, client.MatchingFields{indexOwner: ownerOf(user)[0]})
+}
+
+// usersOfClaim are the DevServers that name the claim, and those whose flavor
+// does.
 func (r *Reconciler) usersOfClaim(ctx context.Context, claim client.Object) []reconcile.Request {
-	return r.indexed(ctx, client.MatchingFields{indexClaim: claim.GetName()}, client.InNamespace(claim.GetNamespace()))
+	requests := r.indexed(ctx, client.MatchingFields{indexClaim: claim.GetName()}, client.InNamespace(claim.GetNamespace()))
+	flavors := &devv1.DevServerFlavorList{}
+	if err := r.Client.List(ctx, flavors, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the flavors that a claim concerns")
+		return requests
+	}
+	for i := range flavors.Items {
+		flavor := &flavors.Items[i]
+		if slices.ContainsFunc(flavor.Spec.Volumes, func(v devv1.VolumeMount) bool { return v.ClaimName == claim.GetName() }) {
+			for _, request := range r.usersOfFlavor(ctx, flavor) {
+				if request.Namespace == claim.GetNamespace() {
+					requests = append(requests, request)
+				}
+			}
+		}
+	}
+	return requests
 }
 
 func (r *Reconciler) indexed(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
@@ -131,16 +195,30 @@ func (r *Reconciler) indexed(ctx context.Context, opts ...client.ListOption) []r
 	return requests
 }
 
-// comesOrGoes passes what makes a claim found or not found. Its updates,
-// which are many, change neither.
-func comesOrGoes() predicate.Predicate {
+// claimChanged passes what makes a claim found or not found, whose it is, and
+// how large it is. Its other updates, which are many, change nothing here.
+func claimChanged() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
-				e.ObjectOld.GetAnnotations()[desired.AnnotationOwner] != e.ObjectNew.GetAnnotations()[desired.AnnotationOwner]
+			before, okBefore := e.ObjectOld.(*corev1.PersistentVolumeClaim)
+			after, okAfter := e.ObjectNew.(*corev1.PersistentVolumeClaim)
+			if !okBefore || !okAfter {
+				return false
+			}
+			return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+				before.Annotations[desired.AnnotationOwner] != after.Annotations[desired.AnnotationOwner] ||
+				!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
+				before.Status.Phase != after.Status.Phase ||
+				resized(before, after)
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
+}
+
+// resized tells of a volume that was there before.
+func resized(before, after *corev1.PersistentVolumeClaim) bool {
+	return before.Status.Phase == corev1.ClaimBound && (!equality.Semantic.DeepEqual(before.Spec.Resources, after.Spec.Resources) ||
+		!equality.Semantic.DeepEqual(before.Status, after.Status))
 }
 
 func (r *Reconciler) forgetDeleted() predicate.Predicate {

@@ -3,6 +3,7 @@ package devserver_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -51,6 +52,7 @@ func newWorld(t *testing.T) *world {
 	c := apiservertest.Client(t)
 	w := &world{t: t, c: c, ns: apiservertest.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
 	counted := interceptor.NewClient(c, interceptor.Funcs{
+		List: listByIndex,
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			w.note(fmt.Sprintf("apply %T", o))
 			return c.Apply(ctx, o, opts...)
@@ -72,12 +74,40 @@ func newWorld(t *testing.T) *world {
 	})
 	w.r = &devserver.Reconciler{
 		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
-		Applier: &apply.Applier{Client: counted, Live: live},
+		Applier:  &apply.Applier{Client: counted, Live: live},
+		Delivery: devserver.NewDelivery(),
 		Config: devserver.Config{
 			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/box:1", AgentImage: "example.com/agent:1",
 		},
 	}
 	return w
+}
+
+// listByIndex does for the API server, which has no such fields, what the
+// watch cache does with its indexes.
+func listByIndex(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+	options := (&client.ListOptions{}).ApplyOptions(opts)
+	if options.FieldSelector == nil || options.FieldSelector.Empty() {
+		return c.List(ctx, list, opts...)
+	}
+	selector := options.FieldSelector
+	options.FieldSelector = nil
+	if err := c.List(ctx, list, options); err != nil {
+		return err
+	}
+	objects, err := meta.ExtractList(list)
+	if err != nil {
+		return err
+	}
+	objects = slices.DeleteFunc(objects, func(o runtime.Object) bool {
+		for _, index := range devserver.Indexes() {
+			if value, asked := selector.RequiresExactMatch(index.Field); asked && reflect.TypeOf(index.Object) == reflect.TypeOf(o) {
+				return !slices.Contains(index.Values(o.(client.Object)), value) //nolint:forcetypeassert // every API object is one
+			}
+		}
+		return true
+	})
+	return meta.SetList(list, objects)
 }
 
 func (w *world) note(write string) {
@@ -189,7 +219,7 @@ func (w *world) startPod() *corev1.Pod {
 		w.t.Fatalf("updating the StatefulSet's status: %v", err)
 	}
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "box-0", Namespace: w.ns, Labels: set.Spec.Template.Labels},
+		ObjectMeta: metav1.ObjectMeta{Name: "box-0", Namespace: w.ns, Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations},
 		Spec:       set.Spec.Template.Spec,
 	}
 	pod.Labels[appsv1.StatefulSetRevisionLabel] = "box-1"

@@ -1,0 +1,110 @@
+package devserver_test
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+func TestAllowedImages(t *testing.T) {
+	for name, tc := range map[string]struct {
+		image string
+		fine  bool
+	}{
+		"below the path":         {"registry.example.com/ml/torch:2", true},
+		"deeper":                 {"registry.example.com/ml/a/b@sha256:0", true},
+		"elsewhere":              {"example.com/torch", false},
+		"that path somewhere":    {"evil.example/registry.example.com/ml/x", false},
+		"no pattern but a star":  {"registryXexample.com/ml/x", false},
+		"the flavor's own":       {"example.com/flavor:1", true},
+		"the operator's default": {"example.com/box:1", true},
+		"none":                   {"", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.flavor(func(f *devv1.DevServerFlavor) {
+				f.Spec.Image, f.Spec.AllowedImages = "example.com/flavor:1", []string{"registry.example.com/ml/*"}
+			})
+			w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Image = tc.image }))
+			d := w.settled()
+			if tc.fine {
+				w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+				return
+			}
+			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonImageNotAllowed, "It allows registry.example.com/ml/*")
+			w.absent(&appsv1.StatefulSet{}, "box")
+		})
+	}
+}
+
+func TestHomeSizeBounds(t *testing.T) {
+	least, most := resource.MustParse("2Gi"), resource.MustParse("4Gi")
+	for size, words := range map[string]string{"1Gi": "no less than 2Gi", "2Gi": "", "4Gi": "", "5Gi": "no more than 4Gi"} {
+		w := newWorld(t)
+		w.flavor(func(f *devv1.DevServerFlavor) { f.Spec.HomeSize = &devv1.SizeBounds{Min: &least, Max: &most} })
+		w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.PersistentHomeSize = resource.MustParse(size) }))
+		d := w.settled()
+		if words == "" {
+			w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+		} else {
+			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeSizeNotAllowed, words)
+		}
+	}
+}
+
+func TestFlavorsPodTemplate(t *testing.T) {
+	w := newWorld(t)
+	f := w.flavor(func(f *devv1.DevServerFlavor) {
+		f.Spec.PodTemplate = &runtime.RawExtension{Raw: []byte(`{"spec":{"hostAlias":[]}}`)}
+	})
+	w.create(w.devServer())
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonInvalidFlavor, `unknown field "spec.hostAlias"`)
+	f.Spec.PodTemplate.Raw = []byte(`{"spec":{"dnsConfig":{"searches":["example.com"]}}}`)
+	if err := w.c.Update(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	if dns := set.Spec.Template.Spec.DNSConfig; dns == nil || len(dns.Searches) != 1 {
+		t.Errorf("the pod's DNS configuration is %+v", dns)
+	}
+}
+
+// Everything that a flavor can say is applied, and is not applied again:
+// what the API server fills in must not look like a difference.
+func TestFullFlavorSettles(t *testing.T) {
+	w := newWorld(t)
+	size := resource.MustParse("64Mi")
+	w.flavor(func(f *devv1.DevServerFlavor) {
+		f.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
+			{Weight: 1, PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname}},
+		}}}
+		f.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway}}
+		f.Spec.Tolerations = []corev1.Toleration{{Key: "gpu", Operator: corev1.TolerationOpExists}}
+		f.Spec.PriorityClassName, f.Spec.SchedulerName = "system-node-critical", "second"
+		f.Spec.ImagePullSecrets = []devv1.LocalObjectReference{{Name: "registry"}}
+		f.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "datasets", MountPath: "/data", ReadOnly: true}}
+		f.Spec.SharedMemorySize = &size
+		f.Spec.PodTemplate = &runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"sidecar","image":"x"}]}}`)}
+	})
+	w.create(w.devServer())
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, "of DevServerFlavor flavor-")
+	w.create(w.claim("datasets", nil))
+	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+}
+
+func TestVolumeConflict(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer(func(d *devv1.DevServer) {
+		d.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "a", MountPath: "/data"}, {ClaimName: "b", MountPath: "/data/"}}
+	}))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonVolumeConflict, "same mount path /data")
+}

@@ -1,0 +1,111 @@
+package desired
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
+	kjson "sigs.k8s.io/json"
+)
+
+// OverlayError says why a flavor's podTemplate cannot be merged.
+type OverlayError struct {
+	Flavor string
+	Err    error
+}
+
+func (e *OverlayError) Error() string {
+	return fmt.Sprintf("spec.podTemplate of DevServerFlavor %s cannot be merged into the pod: %v", e.Flavor, e.Err)
+}
+
+func (e *OverlayError) Unwrap() error { return e.Err }
+
+// overlay merges the flavor's podTemplate into the pod, then asserts again
+// what the box cannot do without.
+func overlay(in Input, template *corev1ac.PodTemplateSpecApplyConfiguration) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
+	if in.Flavor.Spec.PodTemplate == nil {
+		return template, nil
+	}
+	merged, err := merge(template, in.Flavor.Spec.PodTemplate.Raw)
+	if err != nil {
+		return nil, &OverlayError{in.Flavor.Name, err}
+	}
+	reassert(merged, template)
+	return merged, nil
+}
+
+func merge(template *corev1ac.PodTemplateSpecApplyConfiguration, patch []byte) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
+	// Decoded for the sake of its mistakes: a merge lets misspelt fields through.
+	strict, err := kjson.UnmarshalStrict(patch, &corev1.PodTemplateSpec{})
+	if err := errors.Join(append(strict, err)...); err != nil {
+		return nil, err
+	}
+	ours, err := json.Marshal(template)
+	if err != nil {
+		return nil, err
+	}
+	text, err := strategicpatch.StrategicMergePatch(ours, patch, corev1.PodTemplateSpec{})
+	if err != nil {
+		return nil, err
+	}
+	merged := &corev1ac.PodTemplateSpecApplyConfiguration{}
+	if err := json.Unmarshal(text, merged); err != nil {
+		return nil, err
+	}
+	if merged.Spec == nil {
+		merged.Spec = corev1ac.PodSpec()
+	}
+	return merged, nil
+}
+
+// reassert puts back what the operator, the agent and the home depend on,
+// whatever was merged over it: who the pod belongs to, the step that prepares
+// the box, its main process, probes, ports and volumes, and its uid.
+func reassert(pod, ours *corev1ac.PodTemplateSpecApplyConfiguration) {
+	if pod.ObjectMetaApplyConfiguration == nil {
+		pod.WithLabels(nil)
+	}
+	pod.Labels, pod.Annotations = with(ours.Labels, pod.Labels), with(ours.Annotations, pod.Annotations)
+	spec, want := pod.Spec, ours.Spec
+	spec.RestartPolicy = nil
+	spec.Volumes = ensure(want.Volumes, spec.Volumes, func(v corev1ac.VolumeApplyConfiguration) string { return ptr.Deref(v.Name, "") })
+	spec.InitContainers = ensure(want.InitContainers, spec.InitContainers, containerName)
+	reassertBox(spec, want.Containers[0])
+	if spec.SecurityContext == nil {
+		spec.SecurityContext = want.SecurityContext
+	}
+	s := want.SecurityContext
+	spec.SecurityContext.WithRunAsUser(*s.RunAsUser).WithRunAsGroup(*s.RunAsGroup).WithFSGroup(*s.FSGroup)
+}
+
+func reassertBox(spec *corev1ac.PodSpecApplyConfiguration, want corev1ac.ContainerApplyConfiguration) {
+	i := slices.IndexFunc(spec.Containers, func(c corev1ac.ContainerApplyConfiguration) bool { return containerName(c) == BoxContainer })
+	if i < 0 {
+		spec.Containers = slices.Insert(spec.Containers, 0, want)
+		return
+	}
+	c := &spec.Containers[i]
+	c.Image, c.Command, c.Args = want.Image, want.Command, nil
+	c.StartupProbe, c.ReadinessProbe, c.LivenessProbe = want.StartupProbe, want.ReadinessProbe, nil
+	c.Ports = ensure(want.Ports, c.Ports, func(p corev1ac.ContainerPortApplyConfiguration) int32 { return ptr.Deref(p.ContainerPort, 0) })
+	c.VolumeMounts = ensure(want.VolumeMounts, c.VolumeMounts, func(m corev1ac.VolumeMountApplyConfiguration) string { return ptr.Deref(m.MountPath, "") })
+	if c.SecurityContext != nil {
+		c.SecurityContext.RunAsUser, c.SecurityContext.RunAsGroup = nil, nil
+	}
+}
+
+// ensure returns ours, followed by what of theirs has another key.
+func ensure[T any, K comparable](ours, theirs []T, key func(T) K) []T {
+	have := map[K]bool{}
+	for _, o := range ours {
+		have[key(o)] = true
+	}
+	return append(slices.Clone(ours), slices.DeleteFunc(slices.Clone(theirs), func(t T) bool { return have[key(t)] })...)
+}
+
+func containerName(c corev1ac.ContainerApplyConfiguration) string { return ptr.Deref(c.Name, "") }
