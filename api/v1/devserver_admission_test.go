@@ -42,8 +42,14 @@ const (
 	nameWords       = "metadata.name must be at most 50 lower-case letters, digits and '-'"
 	ownerWords      = "owner must be printable ASCII characters without spaces"
 	imageWords      = "image must be an image reference without spaces"
+	pathWords       = "mountPath must be an absolute path without ':' and '..', such as /data"
+	reservedWords   = "mountPath must not be a folder that the server itself needs"
 	annotationWords = "annotations must have valid annotation keys, none of them of devserver.io"
 )
+
+func volume(mountPath string) []any {
+	return []any{map[string]any{"claimName": "data", "mountPath": mountPath}}
+}
 
 func TestDevServerRefused(t *testing.T) {
 	annotation := func(key string) map[string]any { return map[string]any{key: "x"} }
@@ -98,6 +104,23 @@ func TestDevServerRefused(t *testing.T) {
 		"annotation of a part":     {edit{"spec.ssh.service.annotations", annotation("apply.devserver.io/hash")}, annotationWords},
 		"annotation of upper case": {edit{"spec.ssh.service.annotations", annotation("Example.com/name")}, annotationWords},
 		"Service of another type":  {edit{"spec.ssh.service.type", "Ingress"}, `Unsupported value: "Ingress"`},
+		"relative mount path":      {edit{"spec.volumes", volume("data")}, pathWords},
+		"mount path with ..":       {edit{"spec.volumes", volume("/data/../etc")}, pathWords},
+		"mount path with a colon":  {edit{"spec.volumes", volume("/a:/b")}, pathWords},
+		"mount path of two lines":  {edit{"spec.volumes", volume("/a\n/b")}, pathWords},
+		"mount at the root":        {edit{"spec.volumes", volume("//")}, reservedWords},
+		"mount in /etc":            {edit{"spec.volumes", volume("/etc/ssh")}, reservedWords},
+		"mount in /etc, in style":  {edit{"spec.volumes", volume("//./etc")}, reservedWords},
+		"mount over /dev/shm":      {edit{"spec.volumes", volume("/dev/shm")}, reservedWords},
+		"mount over the agent":     {edit{"spec.volumes", volume("/opt//devserver/bin")}, reservedWords},
+		"mount over the home":      {edit{"spec.volumes", volume("/home/dev/")}, reservedWords},
+		"two at one path":          {edit{"spec.volumes", append(volume("/data"), volume("/data")...)}, "Duplicate value"},
+		"volume without a claim":   {edit{"spec.volumes", []any{map[string]any{"mountPath": "/data"}}}, "claimName: Required value"},
+		"ephemeral and a class":    {edit{"spec.home", map[string]any{"ephemeral": true, "storageClassName": "fast"}}, "home.ephemeral goes with none of"},
+		"claim and retention":      {edit{"spec.home", map[string]any{"claimName": "old", "retentionPolicy": "Delete"}}, "home.claimName goes with none of"},
+		"retention for ever":       {edit{"spec.home", map[string]any{"retentionPolicy": "Forever"}}, `Unsupported value: "Forever"`},
+		"home from a pod":          {edit{"spec.home", map[string]any{"dataSource": map[string]any{"kind": "Pod", "name": "x"}}}, `Unsupported value: "Pod"`},
+		"restarted some day":       {edit{"spec.restartedAt", "tomorrow"}, "spec.restartedAt"},
 		"variable with a digit":    {edit{"spec.env", []any{map[string]any{"name": "1X"}}}, "spec.env[0].name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -134,6 +157,15 @@ func TestDevServerAccepted(t *testing.T) {
 		"annotation of a cloud":  {"spec.ssh.service.annotations", map[string]any{"service.beta.kubernetes.io/aws-load-balancer-scheme": "internal"}},
 		"annotation of a domain": {"spec.ssh.service.annotations", map[string]any{"notdevserver.io/x": "y"}},
 		"no Service":             {"spec.ssh.service.type", "None"},
+		"volume":                 {"spec.volumes", volume("/data")},
+		"volume in the home":     {"spec.volumes", volume("/home/dev/.cache/")},
+		"volume that is alike":   {"spec.volumes", volume("/etcetera")},
+		"volume below /opt":      {"spec.volumes", volume("/opt/conda envs")},
+		"ephemeral home":         {"spec.home", map[string]any{"ephemeral": true}},
+		"home to delete":         {"spec.home", map[string]any{"retentionPolicy": "Delete", "storageClassName": "fast"}},
+		"home from a snapshot":   {"spec.home", map[string]any{"dataSource": map[string]any{"kind": "VolumeSnapshot", "name": "friday"}}},
+		"home that is there":     {"spec.home", map[string]any{"claimName": "old"}},
+		"restarted":              {"spec.restartedAt", "2026-01-31T09:00:00Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := parse(t, goodDevServer)
@@ -165,11 +197,40 @@ func TestDevServerChangeRefused(t *testing.T) {
 		"home of zero":  {edit{"spec.persistentHomeSize", "0"}, sizeWords},
 		"size in words": {edit{"spec.persistentHomeSize", "large"}, sizeWords},
 		"home's class":  {edit{"spec.home", class}, "home.storageClassName cannot be changed, added or removed"},
+		"home's claim":  {edit{"spec.home", map[string]any{"claimName": "old"}}, "home.claimName cannot be changed, added or removed"},
+		"ephemeral":     {edit{"spec.home", map[string]any{"ephemeral": true}}, "home.ephemeral cannot be changed"},
+		"home's source": {edit{"spec.home", map[string]any{"dataSource": map[string]any{"kind": "VolumeSnapshot", "name": "x"}}}, "home.dataSource cannot be changed, added or removed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := object.DeepCopy()
 			test.apply(t, changed)
 			wantRefusal(t, c.Update(t.Context(), changed, client.DryRunAll), test.words)
+		})
+	}
+}
+
+// TestDevServerChangeAccepted: what may change later.
+func TestDevServerChangeAccepted(t *testing.T) {
+	c, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	object := parse(t, goodDevServer)
+	object.SetNamespace(ns)
+	if err := c.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]edit{
+		"larger home":   {"spec.persistentHomeSize", "200Gi"},
+		"the same size": {"spec.persistentHomeSize", "102400Mi"},
+		"retention":     {"spec.home", map[string]any{"retentionPolicy": "Delete"}},
+		"flavor":        {"spec.flavor", "cpu-small"},
+		"no flavor":     {"spec.flavor", nil},
+		"volumes":       {"spec.volumes", volume("/data")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := object.DeepCopy()
+			test.apply(t, changed)
+			if err := c.Update(t.Context(), changed, client.DryRunAll); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

@@ -48,6 +48,15 @@ func TestFlavorRefused(t *testing.T) {
 		"no resources":            {edit{"spec.resources", nil}, "spec.resources: Required value"},
 		"too many resources":      {edit{"spec.resources.limits", many}, "must have at most 32 items"},
 		"image with a space":      {edit{"spec.image", "debian :bookworm"}, imageWords},
+		"shared memory of none":   {edit{"spec.sharedMemorySize", "0"}, "sharedMemorySize must be a size from 1Mi to 16Ti"},
+		"shared memory in words":  {edit{"spec.sharedMemorySize", "much"}, "sharedMemorySize must be a size from 1Mi to 16Ti"},
+		"least above most":        {edit{"spec.homeSize", map[string]any{"min": "2Gi", "max": "1Gi"}}, "min must not be above max"},
+		"least without sense":     {edit{"spec.homeSize", map[string]any{"min": "1e5.5"}}, "min must be a size"},
+		"most that is negative":   {edit{"spec.homeSize", map[string]any{"max": "-1Gi"}}, "max must be a size"},
+		"most beyond all":         {edit{"spec.homeSize", map[string]any{"max": "1e1000000000"}}, "max must be a size"},
+		"podTemplate as text":     {edit{"spec.podTemplate", "{}"}, "spec.podTemplate"},
+		"volume at the root":      {edit{"spec.volumes", volume("/")}, "mountPath"},
+		"affinity misspelt":       {edit{"spec.affinity", map[string]any{"nodeAffinity": "x"}}, "spec.affinity.nodeAffinity"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := parse(t, goodFlavor)
@@ -69,6 +78,12 @@ func TestFlavorAccepted(t *testing.T) {
 		"any device":      {"spec.resources.limits", map[string]any{"example.com/fpga": "2"}},
 		"fraction":        {"spec.resources.requests", map[string]any{"cpu": "0.5"}},
 		"default, at all": {"spec.default", true},
+		"shared memory":   {"spec.sharedMemorySize", "64Gi"},
+		"home sizes":      {"spec.homeSize", map[string]any{"min": "10Gi", "max": int64(1099511627776)}},
+		"least alone":     {"spec.homeSize", map[string]any{"min": "10Gi"}},
+		"podTemplate":     {"spec.podTemplate", map[string]any{"spec": map[string]any{"hostAliases": []any{}}, "anything": "kept"}},
+		"images":          {"spec.allowedImages", []any{"registry.example.com/*"}},
+		"volumes":         {"spec.volumes", volume("/data")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := parse(t, goodFlavor)

@@ -96,7 +96,7 @@ type VolumeMount struct {
 	// "/data/" are the same.
 	//
 	// +required
-	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^/[^:\\\\x00-\\\\x1f\\\\x7f]*$') && !self.matches('(^|/)[.][.](/|$)')",message="mountPath must be an absolute path without ':' and '..', such as /data"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^/([.]?/)*((dev|etc|proc|sys|opt/+devserver)(/.*)?|home/+dev/*)?$')",message="mountPath must not be a folder that the server itself needs: /, /home/dev, or anything in /dev, /etc, /opt/devserver, /proc and /sys"
