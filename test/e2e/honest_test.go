@@ -84,3 +84,23 @@ func serverProcess(s *site, podUID string) int {
 	s.Fatal("the box's SSH server is not among this machine's processes: this test needs the local cluster (make up)")
 	return 0
 }
+
+// parentOf is the process that started another one.
+func parentOf(s *site, pid int) int {
+	s.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if parent, found := strings.CutPrefix(line, "PPid:"); found {
+			number, err := strconv.Atoi(strings.TrimSpace(parent))
+			if err != nil {
+				s.Fatal(err)
+			}
+			return number
+		}
+	}
+	s.Fatalf("process %d has no parent", pid)
+	return 0
+}

@@ -1,7 +1,14 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 
 	v1 "devserver.io/devserver/api/v1"
 )
@@ -44,4 +51,97 @@ func TestTooLarge(t *testing.T) {
 	ds.Spec.Flavor = flavor.Name
 	s.create(ds)
 	s.notReady(ds, v1.PhasePending, v1.ReasonUnschedulable, "Insufficient cpu")
+}
+
+// TestQuota: a full quota is said with its numbers, and room in it is enough.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	quota := &corev1.ResourceQuota{ObjectMeta: s.named("team")}
+	quota.Spec.Hard = quantities("requests.memory", "32Mi")
+	s.create(quota)
+	// Until the quota has a status, it refuses in other words.
+	await(s, quota, "computed", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) > 0 })
+	ds := s.devServer("box")
+	s.create(ds)
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonQuotaExceeded, "ResourceQuota team", "requests.memory=64Mi", "requests.memory=32Mi", "requests.memory=0")
+	edit(s, quota, func(q *corev1.ResourceQuota) { q.Spec.Hard = quantities("requests.memory", "1Gi") })
+	s.running(ds).want("whoami", "dev")
+}
+
+// TestPodSecurity: a pod that the namespace does not admit.
+func TestPodSecurity(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	flavor := s.newFlavor(s.flavor+"-host", func(f *v1.DevServerFlavorSpec) { f.PodTemplate = raw(`{"spec":{"hostNetwork":true}}`) })
+	ds := s.devServer("box")
+	ds.Spec.Flavor = flavor.Name
+	s.create(ds)
+	s.notReady(ds, v1.PhasePending, v1.ReasonAdmissionRefused, "PodSecurity", "hostNetwork")
+}
+
+// TestUnboundHome: a claim that nobody can provide is named, with the cause.
+func TestUnboundHome(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.devServer("box")
+	ds.Spec.Home = &v1.HomeSpec{StorageClassName: new("nonesuch")}
+	s.create(ds)
+	s.notReady(ds, v1.PhasePending, v1.ReasonClaimNotBound, "home-box-0", `"nonesuch" not found`)
+}
+
+// TestOutOfMemory: a process that asks for too much is killed alone; where it
+// takes the box's main process along, the cause is named and the box is back.
+func TestOutOfMemory(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	pod := b.podUID()
+	const greedy = "python3 -c 'b = bytearray(1 << 30)'"
+	// The client tells of an end by signal with 255.
+	if r := b.try(greedy); r.Code != 255 {
+		s.Errorf("a process beyond the memory limit: %+v", r)
+	}
+	b.want("whoami", "dev")
+	// The kernel takes the greediest, unless it is told what matters less.
+	server := serverProcess(s, string(pod))
+	for pid, score := range map[int]string{parentOf(s, server): "1000", server: "-999"} {
+		if err := os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "oom_score_adj"), []byte(score), 0o600); err != nil {
+			s.Fatal(err)
+		}
+	}
+	if r := b.try(greedy); r.Code == 0 {
+		s.Errorf("the box outlives its main process: %+v", r)
+	}
+	ds := s.notReady(b.ds, v1.PhaseFailed, v1.ReasonOOMKilled, "its limit of 512Mi")
+	if b = s.running(ds); b.podUID() != pod {
+		s.Error("the pod is another")
+	}
+	b.want("whoami", "dev")
+}
+
+// TestCrash: the end of the box's main process is said with its exit code.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	if err := syscall.Kill(parentOf(s, serverProcess(s, string(b.podUID()))), syscall.SIGKILL); err != nil {
+		s.Fatal(err)
+	}
+	ds := s.notReady(b.ds, v1.PhaseFailed, v1.ReasonCrashLoop, "exit code 137")
+	s.running(ds).want("whoami", "dev")
+}
+
+// TestEviction: a drain says so, and the box comes back.
+func TestEviction(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	before := b.podUID()
+	b.sh("echo kept > ~/file")
+	if err := s.c.SubResource("eviction").Create(s.Context(), b.pod(), &policyv1.Eviction{ObjectMeta: b.pod().ObjectMeta}); err != nil {
+		s.Fatal(err)
+	}
+	await(s, b.ds, "evicted", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionReady, v1.ReasonEvicted) })
+	b.restarted(before).want("cat ~/file", "kept")
 }
