@@ -192,7 +192,10 @@ const (
 	// ReasonNamespaceConflict: the namespace dev-USERNAME is there and is not
 	// this person's. It is left as it is.
 	ReasonNamespaceConflict = "NamespaceConflict"
-	// ReasonUserInvalidKey: a public key cannot be decoded.
+	// ReasonNamespaceTerminating: the namespace dev-USERNAME is being deleted. It
+	// is made again when it is gone.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+	// ReasonUserInvalidKey: a public key cannot be decoded. The others count.
 	ReasonUserInvalidKey = "InvalidPublicKey"
 	// ReasonUserRefused: the API server refused an object that the person
 	// needs, such as the binding of a role that the operator may not bind.
@@ -200,6 +203,9 @@ const (
 	// ReasonUserObjectConflict: an object with a name that is needed is there
 	// and belongs to somebody else. It is left as it is.
 	ReasonUserObjectConflict = "ForeignObject"
+	// ReasonUserQuotaPending: Kubernetes does not count all of spec.quota yet. If
+	// it stays so, there is no resource of that name.
+	ReasonUserQuotaPending = "QuotaPending"
 )
 
 // DevServerUserStatus is what is there.
