@@ -38,8 +38,7 @@ func (r *Reconciler) apply(ctx context.Context, u *devv1.DevServerUser, problem 
 	}
 
 	err := r.Applier.ApplyMarked(ctx, desired.AnnotationOwner, u.Spec.Owner, want.Namespace)
-	var conflict *apply.ConflictError
-	if errors.As(err, &conflict) {
+	if conflict, ok := errors.AsType[*apply.ConflictError](err); ok {
 		return outcome{problem: namespaceConflict(u, conflict), taken: true}, r.prune(ctx, u, account.Objects{})
 	}
 	if err != nil {
@@ -50,10 +49,11 @@ func (r *Reconciler) apply(ctx context.Context, u *devv1.DevServerUser, problem 
 	if err := r.prune(ctx, u, want); err != nil {
 		return done, err
 	}
-	if err := r.applyAll(ctx, u, want.Limits, &done); done.problem != nil || err != nil {
-		return done, err // No rights without their limits.
+	err = r.applyAll(ctx, u, want.Limits, &done)
+	if err == nil && done.problem == nil { // No rights without their limits.
+		err = r.applyAll(ctx, u, want.Roles, &done)
 	}
-	return done, r.applyAll(ctx, u, want.Roles, &done)
+	return done, err
 }
 
 // applyAll applies each of the objects, whatever becomes of the others. The
@@ -65,8 +65,8 @@ func (r *Reconciler) applyAll(ctx context.Context, u *devv1.DevServerUser, objec
 		if err == nil {
 			continue
 		}
-		var conflict *apply.ConflictError
-		done.taken = done.taken || errors.As(err, &conflict)
+		_, taken := errors.AsType[*apply.ConflictError](err)
+		done.taken = done.taken || taken
 		problem, err := problemOf(err)
 		if done.problem == nil {
 			done.problem = problem

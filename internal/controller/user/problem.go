@@ -15,9 +15,9 @@ import (
 )
 
 func taken(u, elder *devv1.DevServerUser) *status.Problem {
-	what := fmt.Sprintf("spec.owner %s", u.Spec.Owner)
+	what := "spec.owner " + u.Spec.Owner
 	if u.Spec.Username == elder.Spec.Username {
-		what = fmt.Sprintf("spec.username %s", u.Spec.Username)
+		what = "spec.username " + u.Spec.Username
 	}
 	return &status.Problem{
 		Reason:  devv1.ReasonUsernameTaken,
