@@ -251,3 +251,20 @@ func (p *person) told(reason, part string) string {
 	}
 	return message
 }
+
+// TestUserRivals: of two DevServerUsers for one owner the older counts; the
+// younger takes its place once it is gone.
+func TestUserRivals(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	elder := s.newPerson(nil)
+	elder.provisioned()
+	rival := *s
+	rival.ns = "x-" + s.ns
+	younger := rival.newPerson(func(u *v1.DevServerUserSpec) { u.Owner = elder.user.Spec.Owner })
+	younger.told(v1.ReasonUsernameTaken, elder.user.Name)
+	younger.absent(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: younger.ns}})
+	elder.delete(elder.user)
+	younger.provisioned()
+	younger.may("get", "devservers")
+}

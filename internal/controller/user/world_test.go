@@ -3,16 +3,20 @@ package user_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	testclock "k8s.io/utils/clock/testing"
@@ -45,6 +49,12 @@ func newWorld(t *testing.T) *world {
 	c := apiservertest.Client(t)
 	w := &world{t: t, c: c, name: apiservertest.Namespace(t), events: events.NewFakeRecorder(100)}
 	counted := interceptor.NewClient(c, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if err := c.Get(ctx, key, o, opts...); err != nil {
+				return err
+			}
+			return hidden(o)
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			w.writes = append(w.writes, fmt.Sprintf("apply %T", o))
 			return c.Apply(ctx, o, opts...)
@@ -63,6 +73,17 @@ func newWorld(t *testing.T) *world {
 		Applier: &apply.Applier{Client: counted, Live: c},
 	}
 	return w
+}
+
+// hidden makes the reconciler's client as blind as the operator's cache, which
+// holds what has the operator's label.
+func hidden(o client.Object) error {
+	for kind, by := range user.CacheObjects() {
+		if reflect.TypeOf(kind) == reflect.TypeOf(o) && !by.Label.Matches(labels.Set(o.GetLabels())) {
+			return apierrors.NewNotFound(schema.GroupResource{Resource: "objects"}, o.GetName())
+		}
+	}
+	return nil
 }
 
 // ns is the person's namespace.
