@@ -60,7 +60,9 @@ func TestAccepted(t *testing.T) {
 	ns := apiservertest.Namespace(t)
 	objects := parse(t, render(t,
 		"--namespace="+ns, "--set=crds.install=false", "--set=podDisruptionBudget.enabled=true", "--set=metrics.service=true",
-		"--set=replicas=2", "--set=priorityClassName=system-cluster-critical", "--set=podLabels.team=infra"))
+		"--set=replicas=2", "--set=priorityClassName=system-cluster-critical", "--set=podLabels.team=infra",
+		"--set=rbac.bindableClusterRoles={view}", "--set=policies.ownerIsRequester.enabled=true",
+		"--set=policies.flavors[0].flavors={gpu}", "--set=policies.flavors[0].groups={ml}"))
 	for _, object := range objects {
 		if err := c.Create(t.Context(), object); err != nil {
 			t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
@@ -129,6 +131,8 @@ func TestBadValuesRefused(t *testing.T) {
 	for _, set := range []string{
 		"replica=2", "replicas=3", "replicas=two", "logLevel=loud", "images.pullPolicy=Sometimes", "images.registry=", "crds.instal=false",
 		"imagePullSecrets[0]=name", "nodeSelector.gpu=true", "sshHost=a b",
+		"rbac.bindableClusterRoles={*}", "policies.ownerIsRequester.exemptGroups=admins", "policies.flavors[0].flavors={a}",
+		"policies.flavors[0].groups={a}", "policies.flavors[0].flavors={A},policies.flavors[0].groups={a}",
 	} {
 		out, err := helm(t, "template", "devserver", "devserver-operator", "--set="+set)
 		if err == nil {

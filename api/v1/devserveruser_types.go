@@ -12,11 +12,12 @@ import (
 // It is not needed to own a DevServer: without one, a DevServer has the keys of
 // its own spec, and namespaces are the admin's business.
 //
-// Deleting a DevServerUser is off-boarding in one step: the person's keys stop
+// Deleting a DevServerUser is off-boarding in one step: the keys in it stop
 // opening any DevServer within seconds and sessions that they opened are cut,
-// and the roles in their namespace are taken away. The namespace, the
-// DevServers in it and their home directories are kept, for the admin to hand
-// over or to delete.
+// and the roles in their namespace are taken away. (A key in the spec of a
+// DevServer itself opens that one until it is taken out there.) The namespace,
+// the DevServers in it and their home directories are kept, for the admin to
+// hand over or to delete.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -65,7 +66,7 @@ type DevServerUserSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=50
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="username must be lower-case letters, digits and '-', and start and end with a letter or digit, such as alice"
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="username must be lower-case letters, digits and '-', and start and end with a letter or digit, such as alice"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="username cannot be changed: the namespace is named after it; create another DevServerUser"
 	Username string `json:"username,omitempty"`
 
@@ -78,7 +79,7 @@ type DevServerUserSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$') && !self.startsWith('system:')",message="owner must be printable ASCII characters without spaces, such as user@example.com, and not begin with system:"
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[!-~]+$') && !self.startsWith('system:')",message="owner must be printable ASCII characters without spaces, such as user@example.com, and not begin with system:"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="owner cannot be changed: DevServers and home directories belong to it; create another DevServerUser"
 	Owner string `json:"owner,omitempty"`
 
@@ -107,7 +108,9 @@ type DevServerUserSpec struct {
 	// quota limits what all pods and claims in the person's namespace may ask
 	// for together, as the hard limits of a ResourceQuota:
 	// {requests.nvidia.com/gpu: 2, requests.storage: 1Ti,
-	// count/devservers.devserver.io: 5}. Left out, there is none. At most 32.
+	// count/devservers.devserver.io: 5}. Left out, there is none. A quota of CPU or
+	// memory asks every container for its requests or limits, so that it wants
+	// flavors that set them, or a limitRange with defaults. At most 32.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !string(self[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self[k])) && !quantity(string(self[k])).isLessThan(quantity('0')))",message="each of quota must be a quantity that is not negative, such as 64Gi or 2"
@@ -125,7 +128,8 @@ type DevServerUserSpec struct {
 
 	// roles are further roles in the person's namespace, beside the one that
 	// the work with DevServers needs. The operator must be allowed to bind them:
-	// the chart's value rbac.bindableClusterRoles lists those. At most 16.
+	// the chart's value rbac.bindableClusterRoles lists the ClusterRoles, and of a
+	// Role it must have all the rights itself. At most 16.
 	//
 	// +optional
 	// +listType=atomic
@@ -178,6 +182,7 @@ type RoleReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[^/%]+$') && self != '.' && self != '..'",message="name must be that of a role, without / and %, such as view"
 	Name string `json:"name,omitempty"`
 }
 
@@ -192,7 +197,10 @@ const (
 	// ReasonNamespaceConflict: the namespace dev-USERNAME is there and is not
 	// this person's. It is left as it is.
 	ReasonNamespaceConflict = "NamespaceConflict"
-	// ReasonUserInvalidKey: a public key cannot be decoded.
+	// ReasonNamespaceTerminating: the namespace dev-USERNAME is being deleted. It
+	// is made again when it is gone.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+	// ReasonUserInvalidKey: a public key cannot be decoded. The others count.
 	ReasonUserInvalidKey = "InvalidPublicKey"
 	// ReasonUserRefused: the API server refused an object that the person
 	// needs, such as the binding of a role that the operator may not bind.
@@ -200,6 +208,9 @@ const (
 	// ReasonUserObjectConflict: an object with a name that is needed is there
 	// and belongs to somebody else. It is left as it is.
 	ReasonUserObjectConflict = "ForeignObject"
+	// ReasonUserQuotaPending: Kubernetes does not count all of spec.quota yet. If
+	// it stays so, there is no resource of that name.
+	ReasonUserQuotaPending = "QuotaPending"
 )
 
 // DevServerUserStatus is what is there.

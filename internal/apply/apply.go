@@ -1,5 +1,5 @@
 // Package apply is the one way in which the operator writes the objects of a
-// DevServer: server-side apply under one field owner.
+// DevServer or DevServerUser: server-side apply under one field owner.
 //
 // Nothing is sent when nothing differs, and an object of somebody else is
 // never written.
@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,11 +19,12 @@ import (
 // FieldOwner is the field manager of every object that the operator applies.
 const FieldOwner = client.FieldOwner("devserver-operator")
 
-// Applier applies objects that one object controls.
+// Applier applies objects that belong to one object.
 type Applier struct {
 	// Client reads from the watch cache, which has seen what this client wrote.
 	Client client.Client
-	// Live reads from the API server. It is asked only after a conflict.
+	// Live reads from the API server. It is asked only after a conflict, and
+	// before the first apply of a kind that has none.
 	Live client.Reader
 
 	mu sync.Mutex
@@ -46,25 +46,40 @@ type ConflictError struct {
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s %s/%s belongs to somebody else", e.Kind, e.Namespace, e.Name)
+	return title(e.Kind, e.Namespace, e.Name) + " belongs to somebody else"
 }
 
-// Apply makes obj so that it is as desired, with owner as its controller. It
-// returns a *ConflictError where obj's name is taken.
-func (a *Applier) Apply(ctx context.Context, owner metav1.Object, desired runtime.ApplyConfiguration) error {
+// Apply makes an object as desired, with owner as its controller. It returns a
+// *ConflictError where its name is taken.
+func (a *Applier) Apply(ctx context.Context, owner client.Object, desired runtime.ApplyConfiguration) error {
+	whose, err := controlled(owner, a.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	return a.apply(ctx, whose, desired)
+}
+
+// ApplyMarked is Apply for an object that nothing controls, because it is to
+// stay when its owner goes. The annotation, with the value that desired has,
+// says whose it is.
+func (a *Applier) ApplyMarked(ctx context.Context, annotation, value string, desired runtime.ApplyConfiguration) error {
+	return a.apply(ctx, marked(annotation, value), desired)
+}
+
+func (a *Applier) apply(ctx context.Context, whose belonging, desired runtime.ApplyConfiguration) error {
 	t, err := newTarget(desired, a.Client.Scheme())
 	if err != nil {
 		return err
 	}
-	live, err := a.cached(ctx, t)
+	live, err := a.known(ctx, t)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", t, err)
 	}
 	if live == nil {
-		return a.first(ctx, owner, t)
+		return a.first(ctx, whose, t)
 	}
-	if !metav1.IsControlledBy(live, owner) {
-		return conflict(t, owner, live)
+	if !whose.mine(live) {
+		return whose.conflict(t, live)
 	}
 	if !live.GetDeletionTimestamp().IsZero() {
 		return nil // Its deletion is an event, which brings us back.
@@ -74,6 +89,21 @@ func (a *Applier) Apply(ctx context.Context, owner metav1.Object, desired runtim
 		return err
 	}
 	return a.send(ctx, t.withUID(live.GetUID()), client.ForceOwnership)
+}
+
+// known returns the live object, or nil. It comes from the watch cache, which
+// holds our own alone. Before a first apply that would not notice an object of
+// somebody else it comes from the API server.
+func (a *Applier) known(ctx context.Context, t *target) (client.Object, error) {
+	live, err := a.cached(ctx, t)
+	if live != nil || err != nil || !t.merges() {
+		return live, err
+	}
+	live = t.empty()
+	if err := a.Live.Get(ctx, t.key(), live); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return live, nil
 }
 
 // cached returns the live object from the watch cache, or nil. Kinds that are
@@ -92,7 +122,7 @@ func (a *Applier) cached(ctx context.Context, t *target) (client.Object, error) 
 // first applies an object that is not known to be there. It does not force:
 // where somebody else has set one of the fields, the API server says so, and
 // one look at the object decides.
-func (a *Applier) first(ctx context.Context, owner metav1.Object, t *target) error {
+func (a *Applier) first(ctx context.Context, whose belonging, t *target) error {
 	err := a.send(ctx, t)
 	if !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
 		return err
@@ -104,8 +134,8 @@ func (a *Applier) first(ctx context.Context, owner metav1.Object, t *target) err
 		}
 		return fmt.Errorf("reading %s: %w", t, getErr)
 	}
-	if !metav1.IsControlledBy(live, owner) {
-		return conflict(t, owner, live)
+	if !whose.mine(live) {
+		return whose.conflict(t, live)
 	}
 	if apierrors.IsInvalid(err) || !live.GetDeletionTimestamp().IsZero() {
 		return err
@@ -159,14 +189,3 @@ func (a *Applier) Forget(uid types.UID) {
 	defer a.mu.Unlock()
 	delete(a.applied, uid)
 }
-
-func conflict(t *target, owner, live metav1.Object) error {
-	controller := metav1.GetControllerOf(live)
-	return &ConflictError{
-		Kind: t.gvk.Kind, Namespace: t.namespace, Name: t.name,
-		Leaving: controller != nil && controller.Kind == ownerKind && controller.Name == owner.GetName(),
-	}
-}
-
-// ownerKind is the kind of the owners of all applied objects.
-const ownerKind = "DevServer"

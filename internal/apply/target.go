@@ -13,6 +13,7 @@ import (
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -43,10 +44,21 @@ func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*targ
 		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
 	case *corev1ac.SecretApplyConfiguration:
 		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
+	case *corev1ac.NamespaceApplyConfiguration:
+		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
+	case *corev1ac.ResourceQuotaApplyConfiguration:
+		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
+	case *corev1ac.LimitRangeApplyConfiguration:
+		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
+	case *rbacv1ac.RoleBindingApplyConfiguration:
+		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
 	default:
 		return nil, fmt.Errorf("applying a %T: this kind is not known here", config)
 	}
-	t.namespace, t.name = *t.meta.Namespace, *t.meta.Name
+	t.name = *t.meta.Name
+	if t.meta.Namespace != nil {
+		t.namespace = *t.meta.Namespace
+	}
 
 	plain, err := json.Marshal(config)
 	if err != nil {
@@ -63,8 +75,14 @@ func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*targ
 	return t, nil
 }
 
-func (t *target) String() string {
-	return fmt.Sprintf("%s %s/%s", t.gvk.Kind, t.namespace, t.name)
+func (t *target) String() string { return title(t.gvk.Kind, t.namespace, t.name) }
+
+// title names an object for people.
+func title(kind, namespace, name string) string {
+	if namespace == "" {
+		return kind + " " + name
+	}
+	return kind + " " + namespace + "/" + name
 }
 
 func (t *target) key() types.NamespacedName {
@@ -77,13 +95,24 @@ func (t *target) cached() bool {
 	return t.gvk != corev1.SchemeGroupVersion.WithKind("Secret")
 }
 
+// merges tells whether an unforced apply may succeed on an object of somebody
+// else. A Service, StatefulSet or Secret of theirs has fields that conflict; the
+// limits of a quota, or the labels of a namespace, simply add up.
+func (t *target) merges() bool {
+	switch t.gvk.Kind {
+	case "Namespace", "ResourceQuota", "LimitRange", "RoleBinding":
+		return true
+	}
+	return false
+}
+
 // empty returns a new object of the target's kind to read into.
 func (t *target) empty() client.Object {
 	object, err := t.scheme.New(t.gvk)
 	if err != nil {
 		panic(fmt.Sprintf("bug: the scheme does not know %s", t.gvk)) // newTarget lists the kinds
 	}
-	return object.(client.Object) //nolint:forcetypeassert // all three kinds are API objects
+	return object.(client.Object) //nolint:forcetypeassert // all kinds here are API objects
 }
 
 // withUID makes the apply fail where the object was replaced by another of the

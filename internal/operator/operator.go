@@ -5,6 +5,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/go-logr/logr"
@@ -23,6 +24,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/controller/devserver"
+	"devserver.io/devserver/internal/controller/user"
 	"devserver.io/devserver/internal/mastersecret"
 )
 
@@ -100,7 +102,7 @@ func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 		Scheme: scheme,
 		Logger: cfg.Log,
 		Cache: cache.Options{
-			ByObject:         devserver.CacheObjects(),
+			ByObject:         cacheObjects(devserver.CacheObjects(), user.CacheObjects()),
 			DefaultTransform: cache.TransformStripManagedFields(),
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
@@ -126,13 +128,24 @@ func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 	return mgr, nil
 }
 
+// cacheObjects merges what the controllers each want of the watch cache.
+func cacheObjects(parts ...map[client.Object]cache.ByObject) map[client.Object]cache.ByObject {
+	merged := map[client.Object]cache.ByObject{}
+	for _, part := range parts {
+		maps.Copy(merged, part)
+	}
+	return merged
+}
+
 func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master []byte) error {
-	r := &devserver.Reconciler{
+	applier := &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
+	recorder := mgr.GetEventRecorder("devserver-operator")
+	boxes := &devserver.Reconciler{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
-		Recorder: mgr.GetEventRecorder("devserver-operator"),
+		Recorder: recorder,
 		Clock:    clock.RealClock{},
-		Applier:  &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
+		Applier:  applier,
 		Delivery: devserver.NewDelivery(),
 		Config: devserver.Config{
 			Master:               master,
@@ -142,8 +155,12 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 			SSHHost:              cfg.SSHHost,
 		},
 	}
-	if err := r.SetupWithManager(ctx, mgr); err != nil {
+	if err := boxes.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting the DevServer controller up: %w", err)
+	}
+	people := &user.Reconciler{Client: mgr.GetClient(), Recorder: recorder, Clock: clock.RealClock{}, Applier: applier}
+	if err := people.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting the DevServerUser controller up: %w", err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,6 +32,15 @@ func TestExamples(t *testing.T) {
 			s.Cleanup(func() { remove(s.T, s.c, flavor) })
 		}
 	}
+	// So does the person.
+	alice, home := &v1.DevServerUser{}, &corev1.Namespace{}
+	alice.Name, home.Name = "alice", "dev-alice"
+	if err := s.c.Get(s.Context(), client.ObjectKeyFromObject(alice), alice); apierrors.IsNotFound(err) {
+		s.Cleanup(func() {
+			remove(s.T, s.c, alice)
+			remove(s.T, s.c, home)
+		})
+	}
 	for _, file := range files {
 		yaml, err := os.ReadFile(file)
 		if err != nil {
@@ -52,6 +62,7 @@ func TestExamples(t *testing.T) {
 	if balancer.Spec.Type != corev1.ServiceTypeLoadBalancer || len(balancer.Annotations) == 0 {
 		s.Errorf("team-server's Service: %+v", balancer.Spec)
 	}
+	await(s, alice, "Ready", func(u *v1.DevServerUser) bool { return meta.IsStatusConditionTrue(u.Status.Conditions, v1.ConditionReady) })
 }
 
 // TestGPU: a flavor's extended resource reaches the box. The node says that it

@@ -1,0 +1,128 @@
+package charts_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/apiservertest"
+)
+
+// want tries to create a DevServer and compares the answer: what is refused
+// says words.
+func want(t *testing.T, c client.Client, d *devv1.DevServer, words string) {
+	t.Helper()
+	wantAnswer(t, client.NewDryRunClient(c).Create(t.Context(), d), words)
+}
+
+func wantAnswer(t *testing.T, err error, words string) {
+	t.Helper()
+	switch {
+	case words == "" && err != nil:
+		t.Errorf("refused: %v", err)
+	case words != "" && (!apierrors.IsForbidden(err) || !strings.HasSuffix(err.Error(), "denied request: "+words)):
+		t.Errorf("got %v\nwant a refusal: %s", err, words)
+	}
+}
+
+// inForce waits until the API server follows the policies, which it reads from
+// a watch: until it refuses d.
+func inForce(t *testing.T, c client.Client, d *devv1.DevServer) {
+	t.Helper()
+	var last error
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		last = client.NewDryRunClient(c).Create(ctx, d.DeepCopy())
+		return last != nil && strings.Contains(last.Error(), "ValidatingAdmissionPolicy"), nil
+	})
+	if err != nil {
+		t.Fatalf("the API server never refuses %s's %s: %v", d.Spec.Owner, d.Name, last)
+	}
+}
+
+func TestOwnerIsRequester(t *testing.T) {
+	const alice, bob = "alice@example.com", "bob@example.com"
+	ns := apiservertest.Namespace(t)
+	// Without the value there is no such rule.
+	install(t, roles)
+	for _, name := range []string{alice, bob, "system:serviceaccount:devserver-system:devserver-operator", "system:serviceaccount:argocd:argocd"} {
+		member(t, ns, name)
+	}
+	want(t, as(t, alice), devServer(ns, bob, ""), "")
+
+	install(t, policies, "--set=policies.ownerIsRequester.enabled=true",
+		"--set=policies.ownerIsRequester.exemptGroups={system:masters,system:serviceaccounts:argocd}")
+	inForce(t, as(t, alice), devServer(ns, bob, ""))
+	want(t, as(t, alice), devServer(ns, alice, ""), "")
+	want(t, as(t, alice), devServer(ns, bob, ""), "spec.owner must be the name by which the cluster knows you, alice@example.com, not bob@example.com")
+	want(t, as(t, alice, "some-group"), devServer(ns, bob, ""), "spec.owner must be the name by which the cluster knows you, alice@example.com, not bob@example.com")
+	want(t, as(t, "root", "system:masters"), devServer(ns, bob, ""), "")
+	want(t, as(t, "system:serviceaccount:argocd:argocd", "system:serviceaccounts:argocd"), devServer(ns, bob, ""), "")
+	want(t, as(t, "system:serviceaccount:devserver-system:devserver-operator"), devServer(ns, bob, ""), "")
+
+	// What is there already, and its other fields, are not concerned.
+	box := devServer(ns, bob, "")
+	if err := apiservertest.Client(t).Create(t.Context(), box); err != nil {
+		t.Fatal(err)
+	}
+	box.Spec.Image = "example.com/new:1"
+	wantAnswer(t, as(t, alice).Update(t.Context(), box), "")
+}
+
+func TestFlavorsPolicy(t *testing.T) {
+	const alice = "alice@example.com"
+	team, other := apiservertest.Namespace(t), apiservertest.Namespace(t)
+	install(t, roles)
+	for _, ns := range []string{team, other} {
+		member(t, ns, alice)
+	}
+	old := devServer(other, alice, "gpu-large")
+	old.Name = "from-before"
+	if err := as(t, alice).Create(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	huge := `the flavor gpu-huge is open only in the namespaces ` + team + ` and to members of the groups ml, team "x"`
+	large := "the flavor gpu-large is open only in the namespaces " + team
+	install(t, policies, "--set-json=policies.flavors="+
+		`[{"flavors":["gpu-huge","gpu-large"],"namespaces":["`+team+`"]},{"flavors":["gpu-huge"],"groups":["ml","team \"x\""]}]`)
+	inForce(t, as(t, alice), devServer(other, alice, "gpu-large"))
+
+	for name, c := range map[string]struct {
+		ns, flavor string
+		groups     []string
+		words      string
+	}{
+		"in the namespace":             {team, "gpu-large", nil, ""},
+		"elsewhere":                    {other, "gpu-large", nil, large},
+		"in a group of another flavor": {other, "gpu-large", []string{"ml"}, large},
+		"of two rules, the namespace":  {team, "gpu-huge", nil, ""},
+		"of two rules, a group":        {other, "gpu-huge", []string{"ml"}, ""},
+		"a group with quotes":          {other, "gpu-huge", []string{`team "x"`}, ""},
+		"neither":                      {other, "gpu-huge", []string{"sales"}, huge},
+		"a flavor without a rule":      {other, "cpu-small", nil, ""},
+		"the default flavor":           {other, "", nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) { want(t, as(t, alice, c.groups...), devServer(c.ns, alice, c.flavor), c.words) })
+	}
+	t.Run("changes", func(t *testing.T) {
+		old.Spec.Image = "example.com/new:1"
+		wantAnswer(t, as(t, alice).Update(t.Context(), old), "")
+		// Admins are no exception.
+		want(t, as(t, "root", "system:masters"), devServer(other, alice, "gpu-large"), large)
+
+		small := devServer(other, alice, "")
+		if err := as(t, alice).Create(t.Context(), small); err != nil {
+			t.Fatal(err)
+		}
+		for _, flavor := range []string{"cpu-small", "gpu-large"} {
+			small.Spec.Flavor = flavor
+			words := map[string]string{"gpu-large": large}[flavor]
+			wantAnswer(t, as(t, alice).Update(t.Context(), small), words)
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+// ObservedUser is what the cluster has for a DevServerUser.
+type ObservedUser struct {
+	// Problem hinders the person: what the resolve stage found, or an object
+	// that could not be applied.
+	Problem *Problem
+	// Namespace is the person's namespace, or empty where it is not theirs.
+	Namespace string
+	// Quota is nil where there is none.
+	Quota *corev1.ResourceQuota
+	// BadKeys says which keys cannot be used, and why. The others count.
+	BadKeys string
+}
+
+// ComputeUser returns the status of u, given what was observed at now.
+func ComputeUser(u *devv1.DevServerUser, o ObservedUser, now time.Time) devv1.DevServerUserStatus {
+	s := *u.Status.DeepCopy()
+	s.ObservedGeneration = u.Generation
+	s.Namespace = o.Namespace
+	c := userReady(o)
+	c.Type, c.ObservedGeneration, c.LastTransitionTime = devv1.ConditionReady, u.Generation, metav1.NewTime(now)
+	c.Message = bounded(c.Message)
+	meta.SetStatusCondition(&s.Conditions, c)
+	return s
+}
+
+func userReady(o ObservedUser) metav1.Condition {
+	not := metav1.Condition{Status: metav1.ConditionFalse}
+	uncounted := uncounted(o.Quota)
+	switch {
+	case o.Problem != nil:
+		not.Reason, not.Message = o.Problem.Reason, o.Problem.Message
+	case o.BadKeys != "":
+		not.Reason, not.Message = devv1.ReasonUserInvalidKey, o.BadKeys+" The other keys count."
+	case len(uncounted) > 0:
+		not.Reason = devv1.ReasonUserQuotaPending
+		not.Message = fmt.Sprintf("Kubernetes does not count %s of spec.quota yet, and refuses it until it does. If it stays so, there is no such resource: check the name.",
+			strings.Join(uncounted, ", "))
+	default:
+		return metav1.Condition{
+			Status: metav1.ConditionTrue, Reason: devv1.ReasonProvisioned,
+			Message: fmt.Sprintf("The namespace %s and the person's roles in it are there.", o.Namespace),
+		}
+	}
+	return not
+}
+
+// uncounted are the resources of a quota whose use Kubernetes has not counted.
+func uncounted(quota *corev1.ResourceQuota) []string {
+	if quota == nil {
+		return nil
+	}
+	var names []string
+	for name := range quota.Spec.Hard {
+		if _, counted := quota.Status.Used[name]; !counted {
+			names = append(names, string(name))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
