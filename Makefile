@@ -79,7 +79,7 @@ help: ## print this list
 
 PKG ?= ./...
 TEST_FLAGS = $(if $(RUN),-run '$(RUN)')
-TEST_PACKAGES := bash curl dash git openssh-client procps rsync tmux
+TEST_PACKAGES := bash curl dash git openssh-client procps rsync tmux xfsprogs
 
 # The race detector watches the operator, agent and gateway. The tests of local/
 # are compiled as bin/local is, and leave the node's own program out: anything

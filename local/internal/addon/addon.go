@@ -1,5 +1,5 @@
 // Package addon is what a cluster holds beside what Kubernetes puts there itself:
-// cluster DNS, a default StorageClass, and the rights of the node's parts.
+// cluster DNS, StorageClasses, and the rights of the node's parts.
 package addon
 
 import (

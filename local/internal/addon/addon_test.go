@@ -35,7 +35,7 @@ func TestManifestsCarryTheClustersAddresses(t *testing.T) {
 		}
 		names = append(names, object.Kind+" "+object.Metadata.Name)
 	}
-	if got := strings.Join(names, ", "); !strings.Contains(got, "StorageClass local") || !strings.Contains(got, "Service kube-dns") {
+	if got := strings.Join(names, ", "); !strings.Contains(got, "StorageClass local") || !strings.Contains(got, "StorageClass sized") || !strings.Contains(got, "Service kube-dns") {
 		t.Errorf("the objects are %s", got)
 	}
 }

@@ -3,6 +3,7 @@ package binary
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,5 +112,32 @@ func TestKeyFollowsWhatAProgramIsMadeOf(t *testing.T) {
 	put("go.mod", "module m // changed")
 	if key("go1") == second {
 		t.Error("the key is the same for other versions")
+	}
+}
+
+// TestSourcesAreComplete: a program whose sources are not all listed is not
+// built again when they change.
+func TestSourcesAreComplete(t *testing.T) {
+	const module, own = "../..", `"devserver.io/devserver/local/`
+	for _, target := range Targets {
+		for _, dir := range target.Sources {
+			files, err := filepath.Glob(filepath.Join(module, dir, "*.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				data, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for line := range strings.Lines(string(data)) {
+					_, after, ok := strings.Cut(line, own)
+					imported, _, quoted := strings.Cut(after, `"`)
+					if ok && quoted && !strings.HasSuffix(file, "_test.go") && !slices.Contains(target.Sources, imported) {
+						t.Errorf("%s imports %s, which is not among the sources of %s", file, imported, target.Name)
+					}
+				}
+			}
+		}
 	}
 }

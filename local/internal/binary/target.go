@@ -31,7 +31,7 @@ type Target struct {
 // Targets are all programs, in the order in which a person meets them.
 var Targets = []Target{
 	{
-		Name: "node", Package: "./cmd/node", Sources: []string{"cmd/node", "internal/provisioner"},
+		Name: "node", Package: "./cmd/node", Sources: []string{"cmd/node", "internal/provisioner", "internal/disk", "internal/loop"},
 		Parts: []string{
 			"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
 			"coredns", "containerd", "ctr", "local-provisioner",

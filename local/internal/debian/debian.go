@@ -21,6 +21,7 @@ var Build = []string{"gcc", "libc6-dev", "libseccomp-dev", "pkg-config"}
 var Node = []string{
 	"iproute2", "nftables", "containernetworking-plugins", // the node's network
 	"util-linux", "mount", // the kubelet calls mount
+	"xfsprogs", // it formats and grows volumes, whose copies get an identity of their own
 }
 
 // Box are the packages for making box images.
@@ -91,7 +92,7 @@ func install(ctx context.Context, log string, packages []string) error {
 // elsewhere checks a machine that is not Debian's kin for the programs that matter.
 func elsewhere(packages []string) error {
 	programs := map[string]string{
-		"gcc": "gcc", "pkg-config": "pkg-config", "iproute2": "ip", "nftables": "nft", "mmdebstrap": "mmdebstrap", "openssh-client": "ssh",
+		"gcc": "gcc", "pkg-config": "pkg-config", "iproute2": "ip", "nftables": "nft", "mmdebstrap": "mmdebstrap", "openssh-client": "ssh", "xfsprogs": "mkfs.xfs",
 		"containernetworking-plugins": "/usr/lib/cni/ptp",
 	}
 	for _, p := range packages {

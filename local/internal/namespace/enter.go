@@ -14,22 +14,41 @@ import (
 // network namespace that netns names. Processes that f starts are born there.
 // The thread is not used for anything else afterwards.
 func Enter(c cluster.Cluster, netns string, f func() error) error {
+	return apart(func() error {
+		network, err := os.Open(netns)
+		if err != nil {
+			return fmt.Errorf("open the network namespace: %w", err)
+		}
+		defer network.Close()
+		if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("enter the network namespace: %w", err)
+		}
+		return amongMounts(c, f)
+	})
+}
+
+// AmongMounts runs f in a thread that is inside the cluster's mount namespace,
+// or not at all if there is none.
+func AmongMounts(c cluster.Cluster, f func() error) error {
+	if !pinned(c) {
+		return nil
+	}
+	return apart(func() error { return amongMounts(c, f) })
+}
+
+// apart runs f in a thread that ends with it.
+func apart(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		// Never unlocked: the thread must not return to the pool from here.
 		runtime.LockOSThread()
-		done <- enter(file(c), netns, f)
+		done <- f()
 	}()
 	return <-done
 }
 
-func enter(mntns, netns string, f func() error) error {
-	network, err := os.Open(netns)
-	if err != nil {
-		return fmt.Errorf("open the network namespace: %w", err)
-	}
-	defer network.Close()
-	mounts, err := os.Open(mntns)
+func amongMounts(c cluster.Cluster, f func() error) error {
+	mounts, err := os.Open(file(c))
 	if err != nil {
 		return fmt.Errorf("open the mount namespace: %w", err)
 	}
@@ -37,9 +56,6 @@ func enter(mntns, netns string, f func() error) error {
 	// A thread that shares its root folder with others cannot change namespace.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("leave the process's file system context: %w", err)
-	}
-	if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("enter the network namespace: %w", err)
 	}
 	if err := unix.Setns(int(mounts.Fd()), unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("enter the mount namespace: %w", err)

@@ -12,6 +12,7 @@ import (
 
 	"devserver.io/devserver/local/internal/cgroup"
 	"devserver.io/devserver/local/internal/cluster"
+	"devserver.io/devserver/local/internal/disk"
 	"devserver.io/devserver/local/internal/kube"
 	"devserver.io/devserver/local/internal/namespace"
 	"devserver.io/devserver/local/internal/network"
@@ -40,6 +41,9 @@ type Node struct {
 func Prepare(ctx context.Context, c cluster.Cluster, binaries string, r *progress.Reporter) (*Node, error) {
 	if err := errors.Join(os.MkdirAll(c.State("log"), 0o711), os.MkdirAll(c.Run("s"), 0o711), os.MkdirAll(c.State("volumes"), 0o711)); err != nil {
 		return nil, fmt.Errorf("make the cluster's folders: %w", err)
+	}
+	if err := disk.New(part.Disks(c)).AttachAll(); err != nil {
+		return nil, err
 	}
 	plan, err := network.Choose(ctx, c)
 	if err != nil {
@@ -149,17 +153,21 @@ func Down(ctx context.Context, c cluster.Cluster) error {
 		return err
 	}
 	defer release()
-	group, err := cgroup.Open(c.Scope())
-	if err != nil {
+	if err := end(ctx, c); err != nil {
 		return err
-	}
-	if err := group.Remove(ctx); err != nil {
-		return fmt.Errorf("end the cluster's processes: %w", err)
 	}
 	if err := network.Remove(ctx, c); err != nil {
 		return err
 	}
+	// What is still mounted goes with its last mount.
+	disks := disk.New(part.Disks(c))
+	if err := disks.DetachAll(); err != nil {
+		return err
+	}
 	if err := namespace.Remove(c); err != nil {
+		return err
+	}
+	if err := disks.AwaitDetached(ctx); err != nil {
 		return err
 	}
 	// Removing files through a mount would remove somebody's real ones.
@@ -174,6 +182,25 @@ func Down(ctx context.Context, c cluster.Cluster) error {
 	cluster.Prune()
 	if names, err := cluster.Names(); err == nil && len(names) == 0 {
 		namespace.Prune()
+	}
+	return nil
+}
+
+// end ends all processes of the cluster. The provisioner goes first: what it
+// froze, in order to copy it, would keep others from ending.
+func end(ctx context.Context, c cluster.Cluster) error {
+	if err := process.Stop(ctx, part.PidFile(c, "local-provisioner"), 5*time.Second); err != nil {
+		return fmt.Errorf("stop local-provisioner: %w", err)
+	}
+	if err := namespace.AmongMounts(c, disk.New(part.Disks(c)).Thaw); err != nil {
+		return err
+	}
+	group, err := cgroup.Open(c.Scope())
+	if err != nil {
+		return err
+	}
+	if err := group.Remove(ctx); err != nil {
+		return fmt.Errorf("end the cluster's processes: %w", err)
 	}
 	return nil
 }

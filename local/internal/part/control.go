@@ -91,9 +91,10 @@ leaderElection: {leaderElect: false}
 	}}, nil
 }
 
-// provisioner makes the volumes of the default StorageClass.
+// provisioner makes, copies and grows the volumes of the StorageClasses.
 func provisioner(s Setting) (process.Spec, error) {
 	return process.Spec{Args: []string{
-		"--kubeconfig=" + s.kubeconfig("local-provisioner"), "--node=" + s.Cluster.Name, "--root=" + s.Cluster.State("volumes"),
+		"--kubeconfig=" + s.kubeconfig("local-provisioner"), "--node=" + s.Cluster.Name, "--folders=" + s.Cluster.State("volumes"),
+		"--disks=" + Disks(s.Cluster),
 	}}, nil
 }

@@ -64,6 +64,9 @@ func Specs(s Setting) ([]process.Spec, error) {
 	return specs, nil
 }
 
+// Disks is the folder for volumes with a real size.
+func Disks(c cluster.Cluster) string { return c.State("disks") }
+
 // PidFile is where the identity of a part's process is kept.
 func PidFile(c cluster.Cluster, name string) string { return c.Run("pid", name) }
 

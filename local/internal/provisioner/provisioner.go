@@ -1,89 +1,75 @@
-// Package provisioner makes volumes for the local cluster's default
-// StorageClass: a folder on the node per claim, handed out as a PersistentVolume
-// of type local. Not hostPath, because the kubelet applies fsGroup to local
-// volumes only, and a home that its uid cannot write to is no home.
+// Package provisioner makes the volumes of the local cluster's StorageClasses.
+// Both hand out PersistentVolumes of type local. Not hostPath, because the
+// kubelet applies fsGroup to local volumes only, and a home that its uid cannot
+// write to is no home.
 package provisioner
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
-// Name is the provisioner that the StorageClass names.
-const Name = "local.devserver.io/folder"
+// Names are what StorageClasses name as their provisioner.
+const (
+	FoldersName = "local.devserver.io/folder"
+	DisksName   = "local.devserver.io/sized"
+)
 
-// Folders provisions one folder per claim below Root, on the node called Node.
-type Folders struct {
-	Root string
-	Node string
+// Classes gives each volume to the provisioner that its StorageClass names.
+type Classes map[string]controller.Provisioner
+
+var _ controller.Provisioner = Classes{}
+
+// Provision makes a volume.
+func (c Classes) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+	p, ok := c[opts.StorageClass.Provisioner]
+	if !ok {
+		return nil, controller.ProvisioningFinished, &controller.IgnoredError{Reason: "provisioner " + opts.StorageClass.Provisioner + " is not this one"}
+	}
+	return p.Provision(ctx, opts)
 }
 
-var _ controller.Provisioner = Folders{}
-
-// Provision makes the claim's folder, empty, owned by root and 0755, as a freshly
-// formatted file system would be: an application that forgets its fsGroup fails
-// here as it would fail on block storage.
-func (f Folders) Provision(_ context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
-	claim := opts.PVC
-	if claim.Spec.VolumeMode != nil && *claim.Spec.VolumeMode == corev1.PersistentVolumeBlock {
-		return nil, controller.ProvisioningFinished, errors.New("block volumes are not supported: this StorageClass hands out folders")
+// Delete removes a volume.
+func (c Classes) Delete(ctx context.Context, pv *corev1.PersistentVolume) error {
+	name := pv.Annotations["pv.kubernetes.io/provisioned-by"]
+	p, ok := c[name]
+	if !ok {
+		return &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is of provisioner %q", pv.Name, name)}
 	}
-	if claim.Spec.DataSource != nil || claim.Spec.DataSourceRef != nil {
-		return nil, controller.ProvisioningFinished, errors.New("data sources are not supported: this StorageClass hands out empty folders")
-	}
-	folder := f.folder(claim.Namespace, claim.Name, opts.PVName)
-	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, controller.ProvisioningFinished, fmt.Errorf("make the volume's folder: %w", err)
-	}
-	// Mkdir is subject to the umask.
-	if err := os.Chmod(folder, 0o755); err != nil {
-		return nil, controller.ProvisioningFinished, fmt.Errorf("open the volume's folder: %w", err)
-	}
-	return f.volume(opts, folder), controller.ProvisioningFinished, nil
+	return p.Delete(ctx, pv)
 }
 
-// Delete removes the folder of a released volume, with everything in it.
-func (f Folders) Delete(_ context.Context, pv *corev1.PersistentVolume) error {
-	if pv.Spec.Local == nil || filepath.Dir(pv.Spec.Local.Path) != filepath.Clean(f.Root) {
-		return &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is no folder below %s", pv.Name, f.Root)}
-	}
-	if err := os.RemoveAll(pv.Spec.Local.Path); err != nil {
-		return fmt.Errorf("remove the folder of volume %s: %w", pv.Name, err)
-	}
-	return nil
-}
-
-func (f Folders) folder(namespace, claim, volume string) string {
-	return filepath.Join(f.Root, fmt.Sprintf("%s_%s_%s", namespace, claim, volume))
-}
-
-func (f Folders) volume(opts controller.ProvisionOptions, folder string) *corev1.PersistentVolume {
+// volume is a PersistentVolume on a node.
+func volume(opts controller.ProvisionOptions, node string, size resource.Quantity, at corev1.LocalVolumeSource) *corev1.PersistentVolume {
 	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: opts.PVName},
 		Spec: corev1.PersistentVolumeSpec{
 			PersistentVolumeReclaimPolicy: *opts.StorageClass.ReclaimPolicy,
 			AccessModes:                   opts.PVC.Spec.AccessModes,
 			MountOptions:                  opts.StorageClass.MountOptions,
-			Capacity: corev1.ResourceList{
-				corev1.ResourceStorage: opts.PVC.Spec.Resources.Requests[corev1.ResourceStorage],
-			},
-			PersistentVolumeSource: corev1.PersistentVolumeSource{
-				Local: &corev1.LocalVolumeSource{Path: folder},
-			},
+			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: size},
+			PersistentVolumeSource:        corev1.PersistentVolumeSource{Local: &at},
 			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{
 				NodeSelectorTerms: []corev1.NodeSelectorTerm{{
 					MatchExpressions: []corev1.NodeSelectorRequirement{{
-						Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{f.Node},
+						Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{node},
 					}},
 				}},
 			}},
 		},
 	}
+}
+
+// block says whether the claim asks for a device in place of a folder.
+func block(claim *corev1.PersistentVolumeClaim) bool {
+	return claim.Spec.VolumeMode != nil && *claim.Spec.VolumeMode == corev1.PersistentVolumeBlock
+}
+
+func requested(claim *corev1.PersistentVolumeClaim) resource.Quantity {
+	return claim.Spec.Resources.Requests[corev1.ResourceStorage]
 }

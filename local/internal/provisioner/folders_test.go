@@ -76,6 +76,51 @@ func TestDeleteTouchesOnlyItsOwn(t *testing.T) {
 	}
 }
 
+func TestFolderIsACopy(t *testing.T) {
+	f := Folders{Root: t.TempDir(), Node: "n"}
+	from := filepath.Join(f.Root, "source")
+	f.Client = bound(t, "1Gi", from)
+	if err := errors.Join(os.Mkdir(from, 0o750), os.WriteFile(filepath.Join(from, "file"), []byte("content"), 0o640), os.Symlink("file", filepath.Join(from, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(from, os.Geteuid(), 1000); err != nil && os.Geteuid() == 0 {
+		t.Fatal(err)
+	}
+	copied := copyOf(options(corev1.ReadWriteMany), "source")
+	got, _, err := f.Provision(t.Context(), copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := got.Spec.Local.Path
+	if data, err := os.ReadFile(filepath.Join(to, "link")); err != nil || string(data) != "content" {
+		t.Errorf("the copy holds %q (%v)", data, err)
+	}
+	if link, err := os.Readlink(filepath.Join(to, "link")); err != nil || link != "file" {
+		t.Errorf("the link leads to %q (%v)", link, err)
+	}
+	if info, err := os.Stat(to); err != nil || info.Mode().Perm() != 0o750 {
+		t.Errorf("the copy is %v (%v)", info, err)
+	}
+	// A second call, after an answer that got lost, leaves what is there.
+	if err := os.WriteFile(filepath.Join(to, "file"), []byte("newer"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Provision(t.Context(), copied); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(to, "file")); err != nil || string(data) != "newer" {
+		t.Errorf("after a second call it holds %q (%v)", data, err)
+	}
+	if entries, err := os.ReadDir(f.Root); err != nil || len(entries) != 2 {
+		t.Errorf("the folder holds %v (%v)", entries, err)
+	}
+	f.Client = bound(t, "1Gi", t.TempDir())
+	copied.PVName = "pvc-2"
+	if _, _, err := f.Provision(t.Context(), copied); err == nil || !strings.Contains(err.Error(), "cannot be copied") {
+		t.Errorf("a folder elsewhere was copied: %v", err)
+	}
+}
+
 func TestWhatItCannotDoIsSaid(t *testing.T) {
 	f := Folders{Root: t.TempDir(), Node: "n"}
 	block := options(corev1.ReadWriteOnce)
@@ -83,7 +128,7 @@ func TestWhatItCannotDoIsSaid(t *testing.T) {
 	block.PVC.Spec.VolumeMode = &mode
 	source := options(corev1.ReadWriteOnce)
 	source.PVC.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "VolumeSnapshot", Name: "s"}
-	for want, o := range map[string]controller.ProvisionOptions{"block volumes": block, "data sources": source} {
+	for want, o := range map[string]controller.ProvisionOptions{"block volumes": block, "a VolumeSnapshot is not supported": source} {
 		if _, _, err := f.Provision(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %s, got %v", want, err)
 		}

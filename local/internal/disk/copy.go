@@ -1,0 +1,150 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// copyOf makes a file that holds what a volume holds, at one moment: programs
+// that write to it meanwhile wait. Files that were open are as after a crash.
+func (s *Store) copyOf(ctx context.Context, path, source string) error {
+	s.copying.Lock()
+	defer s.copying.Unlock()
+	// Freezing something while everything ends is asking for trouble.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	release, err := s.hold(source)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(copyImage(ctx, path, s.image(source)), release())
+	if err != nil {
+		return fmt.Errorf("copy volume %s: %w", source, err)
+	}
+	return nil
+}
+
+// Quiesce waits until no volume is frozen, and keeps it so. It is the last call.
+func (s *Store) Quiesce() { s.copying.Lock() }
+
+// copyImage copies what was written, and leaves holes as they are.
+func copyImage(ctx context.Context, to, from string) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	info, err := source.Stat()
+	if err != nil {
+		return err
+	}
+	target, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	if err := target.Truncate(info.Size()); err != nil {
+		return err
+	}
+	// Some file systems share blocks, which takes no time.
+	if unix.IoctlFileClone(int(target.Fd()), int(source.Fd())) == nil {
+		return target.Close()
+	}
+	for at := int64(0); ; {
+		at, err = source.Seek(at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			return target.Close()
+		}
+		if err != nil {
+			return err
+		}
+		end, err := source.Seek(at, unix.SEEK_HOLE)
+		if err != nil {
+			return err
+		}
+		// In pieces, for somebody may want to stop.
+		end = min(end, at+64*Step)
+		if err := copyRange(target, source, at, end); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		at = end
+	}
+}
+
+func copyRange(target, source *os.File, at, end int64) error {
+	for _, f := range []*os.File{target, source} {
+		if _, err := f.Seek(at, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	_, err := io.CopyN(target, source, end-at)
+	return err
+}
+
+// settle makes a volume of its own of a copy: with its own size, and with an
+// identity of its own, or it could not be mounted beside its source.
+func (s *Store) settle(ctx context.Context, name string, size int64) error {
+	if err := s.Grow(name, size); err != nil {
+		return err
+	}
+	formatted, err := isXFS(s.image(name))
+	if err != nil || !formatted {
+		// The kubelet formats it.
+		return err
+	}
+	if err := s.growMounted(ctx, name); err != nil {
+		return err
+	}
+	return run(ctx, "xfs_admin", "-U", "generate", s.Device(name))
+}
+
+// growMounted makes the file system as large as the volume: the kubelet grows
+// none that it did not see growing. Mounting also completes what the copy's log
+// says, as after a crash.
+func (s *Store) growMounted(ctx context.Context, name string) error {
+	dir := filepath.Join(s.root, name, "mount")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	// A crash may have left it mounted.
+	_ = unix.Unmount(dir, 0)
+	if err := unix.Mount(s.Device(name), dir, FileSystem, 0, "nouuid"); err != nil {
+		return fmt.Errorf("mount it: %w", err)
+	}
+	err := run(ctx, "xfs_growfs", "-d", dir)
+	if failed := unix.Unmount(dir, 0); failed != nil {
+		err = errors.Join(err, fmt.Errorf("unmount it: %w", failed))
+	}
+	return err
+}
+
+// isXFS looks for the file system's magic number.
+func isXFS(image string) (bool, error) {
+	file, err := os.Open(image)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	magic := make([]byte, 4)
+	_, err = file.ReadAt(magic, 0)
+	return string(magic) == "XFSB", err
+}
+
+func run(ctx context.Context, program string, args ...string) error {
+	if out, err := exec.CommandContext(ctx, program, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

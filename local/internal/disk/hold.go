@@ -1,0 +1,123 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/local/internal/loop"
+)
+
+// FIFREEZE and FITHAW, which x/sys does not name.
+const (
+	freeze = 0xc0045877
+	thaw   = 0xc0045878
+)
+
+// hold keeps a volume as it is until release is called: one that is mounted is
+// frozen, one that is not cannot be mounted.
+func (s *Store) hold(name string) (release func() error, err error) {
+	devices, err := loop.Below(filepath.Dir(s.image(name)))
+	if err != nil {
+		return nil, err
+	}
+	if len(devices) != 1 {
+		return nil, fmt.Errorf("volume %s has %d devices, not one", name, len(devices))
+	}
+	claim, err := devices[0].Claim()
+	if err == nil {
+		// What was written to the device itself reaches the image.
+		if err := claim.Sync(); err != nil {
+			claim.Close()
+			return nil, fmt.Errorf("flush volume %s: %w", name, err)
+		}
+		return claim.Close, nil
+	}
+	if !errors.Is(err, loop.ErrBusy) {
+		return nil, err
+	}
+	mount, err := mountOf(devices[0])
+	if err != nil {
+		return nil, err
+	}
+	if mount == nil {
+		return nil, fmt.Errorf("volume %s is just being formatted, mounted or unmounted", name)
+	}
+	if err := unix.IoctlSetInt(int(mount.Fd()), freeze, 0); err != nil {
+		mount.Close()
+		return nil, fmt.Errorf("freeze volume %s: %w", name, err)
+	}
+	return func() error {
+		defer mount.Close()
+		if err := unix.IoctlSetInt(int(mount.Fd()), thaw, 0); err != nil {
+			return fmt.Errorf("thaw volume %s: %w", name, err)
+		}
+		return nil
+	}, nil
+}
+
+// Thaw ends what a crash left frozen: nothing that writes there could even be
+// killed. It has to run where the volumes are mounted.
+func (s *Store) Thaw() error {
+	devices, err := loop.Below(s.root)
+	if err != nil {
+		return err
+	}
+	for _, d := range devices {
+		mount, err := mountOf(d)
+		if err != nil {
+			return err
+		}
+		if mount == nil {
+			continue
+		}
+		err = unix.IoctlSetInt(int(mount.Fd()), thaw, 0)
+		mount.Close()
+		// EINVAL is what the kernel says of one that is not frozen.
+		if err != nil && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("thaw %s: %w", d.File, err)
+		}
+	}
+	return nil
+}
+
+// mountOf opens a folder where the device is mounted, or returns nil.
+func mountOf(d loop.Device) (*os.File, error) {
+	var device, found unix.Stat_t
+	if err := unix.Stat(d.Path, &device); err != nil {
+		return nil, fmt.Errorf("look at %s: %w", d.Path, err)
+	}
+	table, err := os.ReadFile("/proc/thread-self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("list mounts: %w", err)
+	}
+	for _, point := range points(string(table), device.Rdev) {
+		folder, err := os.Open(point)
+		if err != nil {
+			continue
+		}
+		// Another mount may hide this one, or have taken its place: freezing that
+		// could stop the whole machine.
+		if unix.Fstat(int(folder.Fd()), &found) == nil && found.Dev == device.Rdev {
+			return folder, nil
+		}
+		folder.Close()
+	}
+	return nil, nil
+}
+
+// points finds, in the format of /proc/PID/mountinfo, where a device is mounted.
+func points(table string, device uint64) []string {
+	number := fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device))
+	var found []string
+	for line := range strings.Lines(table) {
+		if fields := strings.Fields(line); len(fields) > 4 && fields[2] == number {
+			found = append(found, fields[4])
+		}
+	}
+	return found
+}

@@ -1,0 +1,86 @@
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+
+	"devserver.io/devserver/local/internal/disk"
+)
+
+// Disks provisions volumes with a real size on the node called Node. The
+// kubelet treats them as it treats block storage of a cloud: it formats, mounts
+// and grows the file system.
+type Disks struct {
+	Store  *disk.Store
+	Node   string
+	Client kubernetes.Interface
+}
+
+var _ controller.Provisioner = Disks{}
+
+// Provision makes the claim's volume: blank, or a copy of another claim's.
+func (d Disks) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+	pv, err := d.provision(ctx, opts)
+	return pv, controller.ProvisioningFinished, err
+}
+
+func (d Disks) provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, error) {
+	claim := opts.PVC
+	if block(claim) {
+		return nil, errors.New("block volumes are not supported: this StorageClass hands out file systems")
+	}
+	if modes := claim.Spec.AccessModes; !slices.Equal(modes, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}) {
+		return nil, fmt.Errorf("this StorageClass serves ReadWriteOnce alone, as block storage does, and not %v: the StorageClass local serves every mode", modes)
+	}
+	from, err := source(ctx, d.Client, claim)
+	if err != nil {
+		return nil, err
+	}
+	copyOf := ""
+	if from != nil {
+		var ok bool
+		if copyOf, ok = d.Store.Name(from.Spec.Local.Path); !ok {
+			return nil, fmt.Errorf("volume %s was not made by this StorageClass: it cannot be copied", from.Name)
+		}
+	}
+	size := rounded(requested(claim))
+	if err := d.Store.Make(ctx, opts.PVName, size.Value(), copyOf); err != nil {
+		return nil, err
+	}
+	format := disk.FileSystem
+	return volume(opts, d.Node, size, corev1.LocalVolumeSource{Path: d.Store.Device(opts.PVName), FSType: &format}), nil
+}
+
+// Delete removes a released volume, as soon as the kubelet has let go of it.
+func (d Disks) Delete(_ context.Context, pv *corev1.PersistentVolume) error {
+	name, err := d.name(pv)
+	if err != nil {
+		return err
+	}
+	err = d.Store.Remove(name)
+	if errors.Is(err, disk.ErrInUse) {
+		return &controller.VolumeInUseError{Reason: "it is still mounted"}
+	}
+	return err
+}
+
+// name is what the store calls a volume that it made.
+func (d Disks) name(pv *corev1.PersistentVolume) (string, error) {
+	if pv.Spec.Local != nil {
+		if name, ok := d.Store.Name(pv.Spec.Local.Path); ok {
+			return name, nil
+		}
+	}
+	return "", &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is no disk of this cluster", pv.Name)}
+}
+
+func rounded(size resource.Quantity) resource.Quantity {
+	return *resource.NewQuantity(disk.Round(size.Value()), resource.BinarySI)
+}

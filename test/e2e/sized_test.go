@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	v1 "devserver.io/devserver/api/v1"
+)
+
+// sizedClass is the local cluster's StorageClass with real sizes, which grow.
+const sizedClass = "sized"
+
+// onClass is a DevServer whose home is of a StorageClass. 300 MiB are the least
+// that the class sized makes.
+func (s *site) onClass(name, class string) *v1.DevServer {
+	ds := s.devServer(name)
+	ds.Spec.PersistentHomeSize = resource.MustParse("300Mi")
+	ds.Spec.Home = &v1.HomeSpec{StorageClassName: &class}
+	return ds
+}
+
+// fill writes to a file until there is no room, and returns how large it got.
+func (b *box) fill(file string) resource.Quantity {
+	b.Helper()
+	r := b.try("dd if=/dev/zero bs=1M of=" + file)
+	if r.Code == 0 || !strings.Contains(r.Stderr, "No space left on device") {
+		b.Fatalf("writing without end: exit code %d, %q", r.Code, r.Stderr)
+	}
+	return resource.MustParse(b.sh("stat -c %s " + file))
+}
+
+// TestSizedHomeFillsAndGrows: a home of the class sized ends where its size
+// says, and grows under a running box, with everything that runs in it.
+func TestSizedHomeFillsAndGrows(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.onClass("box", sizedClass))
+	pod, shell := b.podUID(), b.shell()
+	if wrote := b.fill("first"); wrote.Cmp(resource.MustParse("300Mi")) > 0 {
+		s.Fatalf("a home of 300Mi holds %s", wrote.String())
+	}
+	// A full home is no reason to lock its owner out.
+	b.want("whoami", "dev")
+
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("home-box-0")}
+	edit(s, claim, func(c *corev1.PersistentVolumeClaim) { c.Spec.Resources.Requests = quantities("storage", "600Mi") })
+	await(s, claim, "grown", func(c *corev1.PersistentVolumeClaim) bool {
+		return c.Status.Capacity.Storage().Cmp(resource.MustParse("600Mi")) == 0
+	})
+	if got := shell.ask("dd if=/dev/zero bs=1M count=250 of=second status=none && stat -c %s second"); got != "262144000" {
+		s.Errorf("after it grew by 300Mi, 250 MiB more: %q", got)
+	}
+	b.fill("third")
+	if b.podUID() != pod {
+		s.Error("the box was restarted")
+	}
+}
+
+// TestCopyOfAClaim: a claim whose data source is another claim of its class has
+// what that one held, while that one is in use.
+func TestCopyOfAClaim(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, class := range []string{"local", sizedClass} {
+		s.sub(class, func(s *site) { copied(s, class) })
+	}
+}
+
+func copied(s *site, class string) {
+	b := s.start(s.onClass("from-"+class, class))
+	b.sh("echo before > file; ln -s file link; chmod 640 file")
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("copy-" + class)}
+	claim.Spec.StorageClassName = &class
+	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	claim.Spec.Resources.Requests = quantities("storage", "400Mi")
+	claim.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: "home-from-" + class + "-0"}
+	s.create(claim)
+	reader := s.devServer("to-" + class)
+	reader.Spec.SharedVolumeClaimName = claim.Name
+	to := s.start(reader)
+	b.sh("echo after > file") // it is not held up any more
+	to.want("cd /shared/dev; cat link; stat -c '%a %U' file", "before\n640 dev")
+	to.sh("echo in the copy > /shared/dev/file")
+	b.want("cat file", "after")
+	if class == sizedClass {
+		// Its own size is larger than its source's.
+		to.sh("dd if=/dev/zero bs=1M count=310 of=/shared/dev/more status=none")
+	}
+
+	// The volume goes with its claim.
+	s.get(claim)
+	volume := &corev1.PersistentVolume{}
+	volume.Name = claim.Spec.VolumeName
+	s.delete(reader)
+	s.delete(claim)
+	s.awaitGone(volume)
+}
