@@ -62,7 +62,9 @@ func TestExamples(t *testing.T) {
 	if balancer.Spec.Type != corev1.ServiceTypeLoadBalancer || len(balancer.Annotations) == 0 {
 		s.Errorf("team-server's Service: %+v", balancer.Spec)
 	}
-	await(s, alice, "Ready", func(u *v1.DevServerUser) bool { return meta.IsStatusConditionTrue(u.Status.Conditions, v1.ConditionReady) })
+	await(s, alice, "Ready", func(u *v1.DevServerUser) bool {
+		return meta.IsStatusConditionTrue(u.Status.Conditions, v1.ConditionReady)
+	})
 }
 
 // TestGPU: a flavor's extended resource reaches the box. The node says that it
