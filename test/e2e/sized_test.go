@@ -45,10 +45,11 @@ func TestSizedHomeFillsAndGrows(t *testing.T) {
 	// A full home is no reason to lock its owner out.
 	b.want("whoami", "dev")
 
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("home-box-0")}
-	edit(s, claim, func(c *corev1.PersistentVolumeClaim) { c.Spec.Resources.Requests = quantities("storage", "600Mi") })
-	await(s, claim, "grown", func(c *corev1.PersistentVolumeClaim) bool {
-		return c.Status.Capacity.Storage().Cmp(resource.MustParse("600Mi")) == 0
+	b.terminal().expect("Your home directory is full")
+
+	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.PersistentHomeSize = resource.MustParse("600Mi") })
+	await(s, b.ds, "with a larger home", func(d *v1.DevServer) bool {
+		return d.Status.Home.Capacity == "600Mi" && hasReason(d, v1.ConditionResizePending, v1.ReasonSizeAsAsked)
 	})
 	if got := shell.ask("dd if=/dev/zero bs=1M count=250 of=second status=none && stat -c %s second"); got != "262144000" {
 		s.Errorf("after it grew by 300Mi, 250 MiB more: %q", got)

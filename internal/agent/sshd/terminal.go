@@ -126,8 +126,11 @@ func (s *session) openTerminal() (master, slave *os.File, err error) {
 	return master, slave, nil
 }
 
-// greet prints the message of the day, as login(1) does.
+// greet prints the message of the day, as login(1) does, and what is amiss.
 func (s *session) greet() {
+	if room, err := roomOf(s.conn.server.cfg.Box.Home); err == nil {
+		defer func() { _, _ = io.WriteString(s.channel, s.lines(room.warning())) }()
+	}
 	if _, err := os.Stat(filepath.Join(s.conn.server.cfg.Box.Home, ".hushlogin")); err == nil {
 		return
 	}
