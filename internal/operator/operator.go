@@ -5,6 +5,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/go-logr/logr"
@@ -23,6 +24,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/controller/devserver"
+	"devserver.io/devserver/internal/controller/flavor"
 	"devserver.io/devserver/internal/mastersecret"
 )
 
@@ -94,13 +96,20 @@ func Scheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
+// cacheObjects is what the watch cache holds for all controllers.
+func cacheObjects() map[client.Object]cache.ByObject {
+	objects := devserver.CacheObjects()
+	maps.Copy(objects, flavor.CacheObjects())
+	return objects
+}
+
 // NewManager returns a manager with the operator's caches and endpoints.
 func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 	mgr, err := ctrl.NewManager(cfg.REST, ctrl.Options{
 		Scheme: scheme,
 		Logger: cfg.Log,
 		Cache: cache.Options{
-			ByObject:         devserver.CacheObjects(),
+			ByObject:         cacheObjects(),
 			DefaultTransform: cache.TransformStripManagedFields(),
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
@@ -143,6 +152,10 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 	}
 	if err := r.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting the DevServer controller up: %w", err)
+	}
+	f := &flavor.Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}}
+	if err := f.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting the DevServerFlavor controller up: %w", err)
 	}
 	return nil
 }
