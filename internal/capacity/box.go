@@ -110,7 +110,7 @@ func limitsAreRequests(containers []corev1.Container) {
 // obstacle is why the node could not run the box however empty it were, or nil.
 func (b *box) obstacle(n node) *obstacle {
 	if matches, err := b.affinity.Match(n.Node); err != nil || !matches {
-		return &obstacle{"is not what nodeSelector or affinity ask for", "are not what nodeSelector or affinity ask for"}
+		return &obstacle{"does not match nodeSelector or affinity", "do not match nodeSelector or affinity"}
 	}
 	if !ready(n.Node) {
 		return &obstacle{"is not ready", "are not ready"}

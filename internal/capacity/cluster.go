@@ -116,9 +116,6 @@ func saturating(a, b int64) int64 {
 	return max(a, b)
 }
 
-// matching is how many nodes would have room, were they empty.
-func (r room) matching() int { return r.with + r.full }
-
 func taintName(t corev1.Taint) string {
 	if t.Value == "" {
 		return fmt.Sprintf("%s:%s", t.Key, t.Effect)

@@ -13,8 +13,9 @@ import (
 // requirements are what is asked of the labels of a node, by key.
 type requirements map[string][]corev1.NodeSelectorRequirement
 
-func (r requirements) add(key string, operator corev1.NodeSelectorOperator, values ...string) {
-	r[key] = append(r[key], corev1.NodeSelectorRequirement{Key: key, Operator: operator, Values: values})
+// is asks for one value.
+func (r requirements) is(key, value string) {
+	r[key] = append(r[key], corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}})
 }
 
 // Labels of a node that Karpenter adds.
@@ -31,11 +32,11 @@ func (p *nodePool) offered() requirements {
 		r[q.Key] = append(r[q.Key], q)
 	}
 	for key, value := range p.Spec.Template.Metadata.Labels {
-		r.add(key, corev1.NodeSelectorOpIn, value)
+		r.is(key, value)
 	}
-	r.add(labelNodePool, corev1.NodeSelectorOpIn, p.Metadata.Name)
+	r.is(labelNodePool, p.Metadata.Name)
 	// A new node has a name of its own, that nothing can ask for by now.
-	r.add(corev1.LabelHostname, corev1.NodeSelectorOpIn, "a-new-node")
+	r.is(corev1.LabelHostname, "a-new-node")
 	return r
 }
 
@@ -43,7 +44,7 @@ func (p *nodePool) offered() requirements {
 func (b *box) asked() []requirements {
 	all := requirements{}
 	for key, value := range b.spec.NodeSelector {
-		all.add(key, corev1.NodeSelectorOpIn, value)
+		all.is(key, value)
 	}
 	if b.spec.Affinity == nil || b.spec.Affinity.NodeAffinity == nil || b.spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
 		return []requirements{all}

@@ -52,7 +52,10 @@ func TestNodeChanged(t *testing.T) {
 		edit   func(*corev1.Node)
 		want   bool
 	}{
-		{"a heartbeat", func(n *corev1.Node) { n.ResourceVersion = "2"; n.Status.Conditions[0].LastHeartbeatTime.Time = time.Unix(9, 0) }, false},
+		{"a heartbeat", func(n *corev1.Node) {
+			n.ResourceVersion = "2"
+			n.Status.Conditions[0].LastHeartbeatTime.Time = time.Unix(9, 0)
+		}, false},
 		{"images", func(n *corev1.Node) { n.Status.Images = []corev1.ContainerImage{{SizeBytes: 1}} }, false},
 		{"the same amount in other words", has(corev1.ResourceCPU, "8000m"), false},
 		{"a cordon", cordoned, true},
