@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,13 +73,15 @@ func (b *box) asked() []requirements {
 // it, or "".
 func (p *nodePool) mismatch(b *box) string {
 	offered := p.offered()
-	missing := "name"
+	first := ""
 	for _, alternative := range b.asked() {
-		if missing = alternative.unmet(offered); missing == "" {
+		missing := alternative.unmet(offered)
+		if missing == "" {
 			return ""
 		}
+		first = cmp.Or(first, missing)
 	}
-	return missing
+	return cmp.Or(first, "name")
 }
 
 func (r requirements) unmet(offered requirements) string {
