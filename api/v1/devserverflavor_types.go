@@ -22,8 +22,9 @@ import (
 // +kubebuilder:printcolumn:name="Schedulable",type=string,JSONPath=`.status.schedulable`
 // +kubebuilder:printcolumn:name="Fits",type=integer,JSONPath=`.status.fits`
 // +kubebuilder:printcolumn:name="InUse",type=integer,JSONPath=`.status.inUse`
-// +kubebuilder:printcolumn:name="Default",type=boolean,JSONPath=`.spec.default`
+// +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.status.conditions[?(@.type=="Default")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Schedulable")].message`
 type DevServerFlavor struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object's metadata.

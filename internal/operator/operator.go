@@ -24,6 +24,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/controller/devserver"
+	"devserver.io/devserver/internal/controller/flavor"
 	"devserver.io/devserver/internal/controller/user"
 	"devserver.io/devserver/internal/mastersecret"
 )
@@ -102,7 +103,7 @@ func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 		Scheme: scheme,
 		Logger: cfg.Log,
 		Cache: cache.Options{
-			ByObject:         cacheObjects(devserver.CacheObjects(), user.CacheObjects()),
+			ByObject:         cacheObjects(devserver.CacheObjects(), user.CacheObjects(), flavor.CacheObjects()),
 			DefaultTransform: cache.TransformStripManagedFields(),
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
@@ -161,6 +162,10 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 	people := &user.Reconciler{Client: mgr.GetClient(), Recorder: recorder, Clock: clock.RealClock{}, Applier: applier}
 	if err := people.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting the DevServerUser controller up: %w", err)
+	}
+	sizes := &flavor.Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}}
+	if err := sizes.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting the DevServerFlavor controller up: %w", err)
 	}
 	return nil
 }

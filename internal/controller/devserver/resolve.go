@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
 	"devserver.io/devserver/internal/sshkeys"
 	"devserver.io/devserver/internal/status"
@@ -121,20 +122,13 @@ func (r *Reconciler) resolveFlavor(ctx context.Context, d *devv1.DevServer, in *
 	return nil, nil
 }
 
-// defaultFlavor is the oldest of those that claim to be the default.
+// defaultFlavor is nil where no flavor claims to be the default.
 func (r *Reconciler) defaultFlavor(ctx context.Context) (*devv1.DevServerFlavor, error) {
 	list := &devv1.DevServerFlavorList{}
 	if err := r.Client.List(ctx, list); err != nil {
 		return nil, fmt.Errorf("listing DevServerFlavors: %w", err)
 	}
-	flavors := slices.DeleteFunc(list.Items, func(f devv1.DevServerFlavor) bool { return !f.Spec.Default })
-	if len(flavors) == 0 {
-		return nil, nil
-	}
-	oldest := slices.MinFunc(flavors, func(a, b devv1.DevServerFlavor) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
-	})
-	return &oldest, nil
+	return capacity.Default(list.Items), nil
 }
 
 func (r *Reconciler) claim(ctx context.Context, namespace, name string) (*corev1.PersistentVolumeClaim, error) {

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
 )
 
@@ -38,26 +39,33 @@ const (
 // the API server most of its time.
 const Workers = 16
 
-// CacheObjects is what the watch cache holds of each kind: of pods, Services
-// and StatefulSets only those of DevServers, of nodes only their addresses.
+// CacheObjects is what the watch cache holds of each kind: of Services and
+// StatefulSets only those of DevServers, of pods and nodes what the room on
+// nodes is computed from. The pods of DevServers are whole.
 func CacheObjects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
 	return map[client.Object]cache.ByObject{
-		&corev1.Pod{}:         {Label: ours},
+		&corev1.Pod{}:         {Transform: stripPod},
 		&corev1.Service{}:     {Label: ours},
 		&appsv1.StatefulSet{}: {Label: ours},
-		&corev1.Node{}:        {Transform: onlyAddresses},
+		&corev1.Node{}:        {Transform: stripNode},
 	}
 }
 
-func onlyAddresses(object any) (any, error) {
+func stripPod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	switch {
+	case ok && capacity.Ours(pod):
+		pod.ManagedFields = nil
+	case ok:
+		capacity.StripPod(pod)
+	}
+	return object, nil
+}
+
+func stripNode(object any) (any, error) {
 	if node, ok := object.(*corev1.Node); ok {
-		node.ManagedFields, node.Labels, node.Annotations = nil, nil, nil
-		node.Spec = corev1.NodeSpec{}
-		node.Status = corev1.NodeStatus{
-			Addresses:  node.Status.Addresses,
-			Conditions: slices.DeleteFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type != corev1.NodeReady }),
-		}
+		capacity.StripNode(node)
 	}
 	return object, nil
 }

@@ -1,0 +1,91 @@
+package capacity
+
+import (
+	"math"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	resources "k8s.io/component-helpers/resource"
+)
+
+// amounts are what is asked for, held or free, as the scheduler counts: CPU in
+// thousandths, everything else in units, rounded up.
+type amounts map[corev1.ResourceName]int64
+
+// resourceNodes is how Karpenter calls the number of a NodePool's nodes.
+const resourceNodes corev1.ResourceName = "nodes"
+
+func amountsOf(list corev1.ResourceList) amounts {
+	a := make(amounts, len(list)+1)
+	for name, quantity := range list {
+		a[name] = amount(name, quantity)
+	}
+	return a
+}
+
+func amount(name corev1.ResourceName, q resource.Quantity) int64 {
+	if name != corev1.ResourceCPU {
+		return q.Value()
+	}
+	if q.CmpInt64(math.MaxInt64/1000) >= 0 {
+		return math.MaxInt64
+	}
+	return q.MilliValue()
+}
+
+// quantity is the amount as a person writes it.
+func quantity(name corev1.ResourceName, value int64) string {
+	switch name {
+	case corev1.ResourceCPU:
+		return resource.NewMilliQuantity(value, resource.DecimalSI).String()
+	case corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+		return resource.NewQuantity(value, resource.BinarySI).String()
+	default:
+		return resource.NewQuantity(value, resource.DecimalSI).String()
+	}
+}
+
+// take subtracts what a pod holds. Nobody can ask for so much that the rest
+// wraps around and looks like room.
+func (a amounts) take(held amounts) {
+	for name, value := range held {
+		rest := a[name] - value
+		if value > 0 && rest > a[name] {
+			rest = math.MinInt64
+		}
+		a[name] = rest
+	}
+}
+
+// count is how often the request fits in, and what it is short of where that
+// is never. What is not asked for is never short.
+func (a amounts) count(request amounts) (times int64, short []corev1.ResourceName) {
+	times = math.MaxInt64
+	for name, value := range request {
+		if value <= 0 {
+			continue
+		}
+		if a[name] < value {
+			short = append(short, name)
+		}
+		times = min(times, max(a[name], 0)/value)
+	}
+	return times, short
+}
+
+// requests is what the scheduler counts for a pod: init containers, sidecars,
+// overhead, what was set for the pod as a whole, and resizes under way.
+func requests(pod *corev1.Pod) corev1.ResourceList {
+	return resources.PodRequests(pod, resources.PodResourcesOptions{
+		UseStatusResources: true,
+		InPlacePodLevelResourcesVerticalScalingEnabled: true,
+	})
+}
+
+// held is what a pod takes from its node, its place among the node's pods
+// included.
+func held(pod *corev1.Pod) amounts {
+	a := amountsOf(requests(pod))
+	a[corev1.ResourcePods] = 1
+	return a
+}

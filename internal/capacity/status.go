@@ -1,0 +1,73 @@
+package capacity
+
+import (
+	"math"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+// Status returns the status of a flavor, given the cluster at now.
+func (c *Cluster) Status(f *devv1.DevServerFlavor, now time.Time) devv1.DevServerFlavorStatus {
+	s := *f.Status.DeepCopy()
+	s.ObservedGeneration = f.Generation
+	s.InUse = new(c.inUse[f.Name])
+	s.Fits = nil
+
+	b, hopeless := newBox(f, c.runtimeClasses)
+	v := hopeless
+	if v == nil {
+		r := c.room(b)
+		s.Fits = new(int32(min(r.fits, math.MaxInt32)))
+		v = new(c.judge(b, r))
+	} else if v.schedulable == devv1.SchedulableNo {
+		s.Fits = new(int32(0))
+	}
+	s.Schedulable = v.schedulable
+	set := func(kind string, state metav1.ConditionStatus, reason, message string) {
+		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+			Type: kind, Status: state, Reason: reason, Message: bounded(message),
+			ObservedGeneration: f.Generation, LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	set(devv1.ConditionSchedulable, conditionStatus(v.schedulable), v.reason, v.message)
+	state, reason, message := c.defaultCondition(f)
+	set(devv1.ConditionDefault, state, reason, message)
+	return s
+}
+
+func conditionStatus(s devv1.FlavorSchedulable) metav1.ConditionStatus {
+	switch s {
+	case devv1.SchedulableYes, devv1.SchedulableAutoscaled:
+		return metav1.ConditionTrue
+	case devv1.SchedulableNo:
+		return metav1.ConditionFalse
+	default:
+		return metav1.ConditionUnknown
+	}
+}
+
+func (c *Cluster) defaultCondition(f *devv1.DevServerFlavor) (state metav1.ConditionStatus, reason, message string) {
+	switch {
+	case !f.Spec.Default:
+		return metav1.ConditionFalse, devv1.ReasonNotDefault, "Only servers that name this flavor get it."
+	case c.defaultFlavor != nil && c.defaultFlavor.Name != f.Name:
+		return metav1.ConditionFalse, devv1.ReasonOlderDefault, "The older flavor " + c.defaultFlavor.Name + " has spec.default too and is the default. Take spec.default from one of them."
+	default:
+		return metav1.ConditionTrue, devv1.ReasonIsDefault, "Servers that name no flavor get this one."
+	}
+}
+
+// maxMessage keeps a message readable; the API allows 32 KiB.
+const maxMessage = 1024
+
+func bounded(message string) string {
+	runes := []rune(message)
+	if len(runes) <= maxMessage {
+		return message
+	}
+	return string(runes[:maxMessage-1]) + "…"
+}

@@ -1,0 +1,113 @@
+package flavor
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/capacity"
+)
+
+// settle is how long the changes of a cluster are gathered: passes follow each
+// other in no shorter time, however much happens.
+const settle = time.Second
+
+// everything is the one request there is.
+var everything = reconcile.Request{}
+
+// SetupWithManager registers the controller and its watches.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	c, err := ctrl.NewControllerManagedBy(mgr).
+		Named("flavor").
+		Watches(&devv1.DevServerFlavor{}, gather(0), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&devv1.DevServer{}, gather(settle), builder.WithPredicates(flavorChanged())).
+		Watches(&corev1.Node{}, gather(settle), builder.WithPredicates(nodeChanged())).
+		Watches(&corev1.Pod{}, gather(settle), builder.WithPredicates(podChanged())).
+		Watches(&nodev1.RuntimeClass{}, gather(settle)).
+		WatchesMetadata(definition(), gather(settle)).
+		WithOptions(controller.Options{
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](settle, time.Minute),
+		}).
+		Build(r)
+	if err != nil {
+		return fmt.Errorf("building the controller: %w", err)
+	}
+	k := &karpenter{cache: mgr.GetCache()}
+	k.watch = func() error {
+		return c.Watch(source.Kind[client.Object](k.cache, nodePool(), gather(settle), nodePoolChanged()))
+	}
+	r.NodePools = k.nodePools
+	return nil
+}
+
+// gather asks for one pass for all events of the time to come.
+func gather(after time.Duration) handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(q queue) { q.AddAfter(everything, after) }
+	return handler.Funcs{
+		CreateFunc:  func(_ context.Context, _ event.CreateEvent, q queue) { add(q) },
+		UpdateFunc:  func(_ context.Context, _ event.UpdateEvent, q queue) { add(q) },
+		DeleteFunc:  func(_ context.Context, _ event.DeleteEvent, q queue) { add(q) },
+		GenericFunc: func(_ context.Context, _ event.GenericEvent, q queue) { add(q) },
+	}
+}
+
+func nodeChanged() predicate.Predicate {
+	return changes(capacity.NodeChanged)
+}
+
+func podChanged() predicate.Predicate {
+	p := changes(capacity.PodChanged)
+	p.CreateFunc = func(e event.CreateEvent) bool {
+		pod, ok := e.Object.(*corev1.Pod)
+		return ok && capacity.PodMatters(pod)
+	}
+	p.DeleteFunc = func(e event.DeleteEvent) bool {
+		pod, ok := e.Object.(*corev1.Pod)
+		return ok && capacity.PodMatters(pod)
+	}
+	return p
+}
+
+// flavorChanged: a server counts through its pod, whose coming and going is
+// watched.
+func flavorChanged() predicate.Predicate {
+	p := changes(func(before, after *devv1.DevServer) bool {
+		return before.Status.Flavor != after.Status.Flavor || before.Spec.Flavor != after.Spec.Flavor
+	})
+	p.CreateFunc = func(event.CreateEvent) bool { return false }
+	return p
+}
+
+func nodePoolChanged() predicate.Predicate {
+	return changes(func(before, after *unstructured.Unstructured) bool {
+		return !reflect.DeepEqual(before.Object["spec"], after.Object["spec"]) ||
+			!reflect.DeepEqual(before.Object["status"], after.Object["status"]) ||
+			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
+	})
+}
+
+// changes passes the updates that changed tells apart, and all else.
+func changes[T client.Object](changed func(before, after T) bool) predicate.Funcs {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(T)
+		after, is := e.ObjectNew.(T)
+		return ok && is && changed(before, after)
+	}}
+}
