@@ -35,15 +35,26 @@ const (
 const Workers = 16
 
 // CacheObjects is what the watch cache holds of each kind: of pods, Services
-// and StatefulSets only those of DevServers, of nodes only their addresses.
+// and StatefulSets only those of DevServers, of pods only what became of them,
+// of nodes only their addresses.
 func CacheObjects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
 	return map[client.Object]cache.ByObject{
-		&corev1.Pod{}:         {Label: ours},
+		&corev1.Pod{}:         {Label: ours, Transform: onlyOutcome},
 		&corev1.Service{}:     {Label: ours},
 		&appsv1.StatefulSet{}: {Label: ours},
 		&corev1.Node{}:        {Transform: onlyAddresses},
 	}
+}
+
+// onlyOutcome drops what a pod was asked to be, which is in its StatefulSet and
+// the greatest part of it, and keeps what became of it.
+func onlyOutcome(object any) (any, error) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		pod.ManagedFields = nil
+		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
+	}
+	return object, nil
 }
 
 func onlyAddresses(object any) (any, error) {
