@@ -17,14 +17,14 @@ func (s *scale) one(name, unit string, value, goal float64, note string) {
 }
 
 // apart adds how many calls there were that are no part of what is measured.
-func (s *scale) apart(kinds ...callCount) {
+func (s *scale) apart(name string, kinds ...callCount) {
 	sum, notes := 0, []string{}
 	for _, calls := range kinds {
 		if len(calls) > 0 {
 			sum, notes = sum+calls.sum(), append(notes, calls.note(1))
 		}
 	}
-	s.one("… other calls, in all", "", float64(sum), 0, strings.Join(notes, ", "))
+	s.one(name+", in all", "", float64(sum), 0, strings.Join(notes, ", "))
 }
 
 // calls counts what the operator called since the last count.
@@ -79,13 +79,14 @@ func (s *scale) create(ctx context.Context, w *crowd) error {
 	n := len(w.boxes)
 	each, all := w.times()
 	s.one("all are Running", "s", all, scaled(60, n), fmt.Sprintf("%.1f boxes/s", float64(n)/all))
-	s.one("… of which until the operator had written their objects", "s", did.written.Sub(begin).Seconds(), 0, "")
+	s.one("all have their objects", "s", did.written.Sub(begin).Seconds(), 0, "")
 	s.r.add(result{Target: "scale", Name: "each, created to Running", Unit: "s", Values: each})
-	s.one("operator's CPU time", "s", after["operator"].CPU-before["operator"].CPU, scaled(5, n), fmt.Sprintf("%.2f ms for each box, %.1f passes", 1000*(after["operator"].CPU-before["operator"].CPU)/float64(n), passes.passes/float64(n)))
+	cpu, sys := after["operator"].CPU-before["operator"].CPU, after["operator"].Sys-before["operator"].Sys
+	s.one("operator's CPU time", "s", cpu, scaled(5, n), fmt.Sprintf("%.1f s of it in the kernel; %.2f ms and %.1f passes for each box", sys, 1000*cpu/float64(n), passes.passes/float64(n)))
 	s.one("operator's peak resident memory", "MiB", after["operator"].Peak, upTo1000(80, n), fmt.Sprintf("%.1f MiB before the first box", before["operator"].RSS))
 	s.one("operator's writing calls per box", "", float64(did.writing)/float64(n), 6, did.writes.note(n))
 	s.one("operator's reading calls per box", "", float64(did.asking)/float64(n), 0, did.reads.note(n))
-	s.apart(did.leases, did.events, did.watches)
+	s.apart("operator's other calls", did.leases, did.events, did.watches)
 	s.one("CPU time of the others", "s", others(before, after), 0, othersNote(before, after))
 	return nil
 }
@@ -147,10 +148,10 @@ func (s *scale) leaveAlone(ctx context.Context, w *crowd) error {
 	if err != nil {
 		return err
 	}
-	s.r.add(result{Target: "scale", Name: fmt.Sprintf("idle for %s: writes", s.o.idle), Values: []float64{float64(did.writing)}, Zero: true, Note: did.writes.note(1)})
-	s.apart(did.leases, did.events, did.reads)
-	s.one("… operator's CPU time", "s", after["operator"].CPU-before["operator"].CPU, 0, "")
-	s.one("… operator's resident memory", "MiB", after["operator"].RSS, 0, "")
+	s.r.add(result{Target: "scale", Name: "idle: writes", Values: []float64{float64(did.writing)}, Zero: true, Note: strings.Trim("in "+s.o.idle.String()+"; "+did.writes.note(1), "; ")})
+	s.apart("idle: other calls", did.leases, did.events, did.reads)
+	s.one("idle: operator's CPU time", "s", after["operator"].CPU-before["operator"].CPU, 0, "")
+	s.one("idle: operator's resident memory", "MiB", after["operator"].RSS, 0, "")
 	return nil
 }
 
@@ -187,12 +188,12 @@ func (s *scale) restart(ctx context.Context, w *crowd) error {
 		return err
 	}
 	n := len(w.boxes)
-	s.one("restart: the old one ends", "s", stopped.Sub(begin).Seconds(), 0, "")
-	s.one("… the new one's /readyz", "s", ready.Sub(stopped).Seconds(), 5, "from its start")
-	s.one("… all boxes looked at", "s", settled.Sub(stopped).Seconds(), upTo1000(5, n), "from its start")
-	s.r.add(result{Target: "scale", Name: "… writes", Values: []float64{float64(did.writing)}, Zero: true, Note: did.writes.note(1)})
-	s.apart(did.leases, did.events, did.reads, did.watches)
-	s.one("… operator's CPU time", "s", usage.CPU, 0, "")
-	s.one("… operator's peak resident memory", "MiB", usage.Peak, upTo1000(80, n), "")
+	s.one("restart: the old one ended", "s", stopped.Sub(begin).Seconds(), 0, "")
+	s.one("restart: /readyz of the new one", "s", ready.Sub(stopped).Seconds(), 5, "from its start")
+	s.one("restart: all boxes looked at", "s", settled.Sub(stopped).Seconds(), upTo1000(5, n), "from its start")
+	s.r.add(result{Target: "scale", Name: "restart: writes", Values: []float64{float64(did.writing)}, Zero: true, Note: did.writes.note(1)})
+	s.apart("restart: other calls", did.leases, did.events, did.reads, did.watches)
+	s.one("restart: operator's CPU time", "s", usage.CPU, 0, "")
+	s.one("restart: operator's peak resident memory", "MiB", usage.Peak, upTo1000(80, n), "")
 	return nil
 }

@@ -82,6 +82,7 @@ func (p *Process) Stop() error {
 // Usage is what a process has taken since its start.
 type Usage struct {
 	CPU  float64 // seconds, user and system
+	Sys  float64 // seconds, of these in the kernel
 	Peak float64 // of its resident memory, in MiB
 	RSS  float64 // MiB, now
 }
@@ -115,7 +116,7 @@ func parseUsage(stat, status []byte) (Usage, error) {
 	if err := errors.Join(err, err2); err != nil {
 		return Usage{}, err
 	}
-	return Usage{CPU: (user + system) / ticks, Peak: mebibytes(status, "VmHWM:"), RSS: mebibytes(status, "VmRSS:")}, nil
+	return Usage{CPU: (user + system) / ticks, Sys: system / ticks, Peak: mebibytes(status, "VmHWM:"), RSS: mebibytes(status, "VmRSS:")}, nil
 }
 
 // mebibytes is a number of kB in a file of /proc, in MiB.
