@@ -34,7 +34,11 @@ type Applier struct {
 	applied map[types.UID]mark
 }
 
-type mark struct{ resourceVersion, hash string }
+type mark struct {
+	resourceVersion, hash string
+	// generation counts the changes of the spec, 0 for kinds that do not count.
+	generation int64
+}
 
 // ConflictError says that an object of somebody else has the name that is
 // needed. It is left as it is.
@@ -161,8 +165,14 @@ func (a *Applier) unchanged(t *target, live client.Object) (bool, error) {
 	a.mu.Lock()
 	last := a.applied[live.GetUID()]
 	a.mu.Unlock()
-	if last == (mark{live.GetResourceVersion(), t.hash}) {
-		return true, nil
+	if last.hash == t.hash {
+		if last.resourceVersion == live.GetResourceVersion() {
+			return true, nil
+		}
+		if last.generation != 0 && last.generation == live.GetGeneration() {
+			// A change of the status, as there are many, or of the metadata.
+			return t.metadataWithin(live)
+		}
 	}
 	// The hash is among the fields that are compared, and shows what is no
 	// longer wanted; the rest shows what somebody changed since.
@@ -180,7 +190,11 @@ func (a *Applier) remember(t *target) {
 	if a.applied == nil {
 		a.applied = map[types.UID]mark{}
 	}
-	a.applied[*t.meta.UID] = mark{*t.meta.ResourceVersion, t.hash}
+	m := mark{resourceVersion: *t.meta.ResourceVersion, hash: t.hash}
+	if t.meta.Generation != nil {
+		m.generation = *t.meta.Generation
+	}
+	a.applied[*t.meta.UID] = m
 }
 
 // Forget drops what is remembered of live, an object that is gone.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -30,9 +31,7 @@ type target struct {
 	scheme *runtime.Scheme
 	// name and namespace are noted before an answer overwrites config.
 	namespace, name string
-	// wanted is config as JSON values, hash of it included.
-	wanted map[string]any
-	hash   string
+	hash            string
 }
 
 func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*target, error) {
@@ -67,11 +66,6 @@ func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*targ
 	sum := sha256.Sum256(plain)
 	t.hash = hex.EncodeToString(sum[:16])
 	t.meta.WithAnnotations(map[string]string{AnnotationHash: t.hash})
-
-	t.wanted, err = runtime.DefaultUnstructuredConverter.ToUnstructured(config)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %s: %w", t, err)
-	}
 	return t, nil
 }
 
@@ -122,13 +116,31 @@ func (t *target) withUID(uid types.UID) *target {
 	return t
 }
 
-// within tells whether all that is wanted stands in live.
+// within tells whether all that is wanted stands in live. It costs more than
+// the rest of a pass together.
 func (t *target) within(live client.Object) (bool, error) {
-	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	want, have, err := t.encode(t.config, live)
 	if err != nil {
-		return false, fmt.Errorf("encoding the live %s: %w", t, err)
+		return false, err
 	}
 	// The cache leaves these two out of typed objects.
-	have["apiVersion"], have["kind"] = t.wanted["apiVersion"], t.wanted["kind"]
-	return subset(t.wanted, have), nil
+	have["apiVersion"], have["kind"] = want["apiVersion"], want["kind"]
+	return subset(want, have), nil
+}
+
+// metadataWithin does the same for the metadata alone.
+func (t *target) metadataWithin(live client.Object) (bool, error) {
+	want, have, err := t.encode(t.meta, live.(metav1.ObjectMetaAccessor).GetObjectMeta()) //nolint:forcetypeassert // every API object is one
+	return err == nil && subset(want, have), err
+}
+
+// encode returns what is wanted and what there is as JSON values.
+func (t *target) encode(wanted, live any) (want, have map[string]any, err error) {
+	if want, err = runtime.DefaultUnstructuredConverter.ToUnstructured(wanted); err != nil {
+		return nil, nil, fmt.Errorf("encoding %s: %w", t, err)
+	}
+	if have, err = runtime.DefaultUnstructuredConverter.ToUnstructured(live); err != nil {
+		return nil, nil, fmt.Errorf("encoding the live %s: %w", t, err)
+	}
+	return want, have, nil
 }

@@ -64,6 +64,9 @@ func Run(ctx context.Context, cfg Config) error {
 	// The API server's priority and fairness shares it out better than a rate
 	// limit of our own, which would only make a restart slow.
 	cfg.REST.QPS = -1
+	// As Kubernetes' own controllers do: between pods of one cluster, to pack
+	// and unpack every event of a watch costs more than to send it.
+	cfg.REST.DisableCompression = true
 
 	direct, err := client.New(cfg.REST, client.Options{Scheme: scheme})
 	if err != nil {

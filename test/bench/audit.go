@@ -21,8 +21,10 @@ type audit struct {
 }
 
 type auditEvent struct {
-	Stage string `json:"stage"`
-	Verb  string `json:"verb"`
+	Stage string    `json:"stage"`
+	At    time.Time `json:"stageTimestamp"`
+	Verb  string    `json:"verb"`
+	URI   string    `json:"requestURI"`
 	User  struct {
 		Username string `json:"username"`
 	} `json:"user"`
@@ -99,6 +101,9 @@ func (a *audit) read() error {
 
 func (e auditEvent) what() string {
 	resource := e.ObjectRef.Resource
+	if resource == "" {
+		resource = e.URI // The API's description, for one.
+	}
 	if e.ObjectRef.Subresource != "" {
 		resource += "/" + e.ObjectRef.Subresource
 	}

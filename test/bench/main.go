@@ -2,9 +2,10 @@
 // that KUBECONFIG names, and prints a table. Nothing in it is estimated: a
 // number that could not be measured is missing and the reason stands there.
 //
-//	bench [flags] [start] [agent] [up]
+//	bench [flags] [start] [agent] [up] [scale]
 //
-// Without a target all are measured.
+// Without a target all are measured. The target scale needs no cluster: it
+// starts a control plane of its own.
 package main
 
 import (
@@ -17,17 +18,23 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"devserver.io/devserver/test/cluster"
 )
 
 type options struct {
-	boxes    int
+	boxes    int // 0: as many as the target needs
 	image    string
 	audit    string
 	operator string
 	up       string
-	out      string
+	json     string
+
+	noNodePorts bool
+	kubelet     bool
+	idle        time.Duration
+	assets      string
 }
 
 // target is one thing to measure.
@@ -40,6 +47,7 @@ var targets = []target{
 	{"start", measureStart},
 	{"agent", measureAgent},
 	{"up", measureUp},
+	{"scale", measureScale},
 }
 
 func main() {
@@ -52,22 +60,12 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	var o options
-	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	flags.IntVar(&o.boxes, "n", 20, "boxes that are started one after the other")
-	flags.StringVar(&o.image, "image", "devserver.io/box:0.1.0", "image of the bare pods, which has to be on the node")
-	flags.StringVar(&o.audit, "audit", auditLog(), "audit log of the API server")
-	flags.StringVar(&o.operator, "operator", "system:serviceaccount:devserver-system:devserver-operator", "user name of the operator in the audit log")
-	flags.StringVar(&o.up, "local", filepath.Join(cluster.Root(), "bin", "local"), "the local cluster's command, for the target up")
-	flags.StringVar(&o.out, "out", "", "file for the results in JSON")
-	if err := flags.Parse(args); err != nil {
-		return err
+	if len(args) > 0 && args[0] == standInName {
+		return runStandIn(ctx, args[1:])
 	}
-	chosen := flags.Args()
-	for _, name := range chosen {
-		if !slices.ContainsFunc(targets, func(t target) bool { return t.name == name }) {
-			return fmt.Errorf("there is no target %q", name)
-		}
+	o, chosen, err := parse(args)
+	if err != nil {
+		return err
 	}
 	r := newReport()
 	var failed error
@@ -79,11 +77,42 @@ func run(ctx context.Context, args []string) error {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", t.name, err))
 		}
 	}
+	r.LoadAfter = load()
 	r.print(os.Stdout)
-	if o.out != "" {
-		failed = errors.Join(failed, r.write(o.out))
+	if o.json != "" {
+		failed = errors.Join(failed, r.write(o.json))
 	}
 	return failed
+}
+
+// parse reads flags and targets, in any order.
+func parse(args []string) (options, []string, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	flags.IntVar(&o.boxes, "n", 0, "boxes: for start, one after the other (20 if left out); for scale, at once (1000)")
+	flags.StringVar(&o.image, "image", "devserver.io/box:0.1.0", "start: image of the bare pods, which has to be on the node")
+	flags.StringVar(&o.audit, "audit", auditLog(), "start: audit log of the API server")
+	flags.StringVar(&o.operator, "operator", operatorUser, "start: user name of the operator in the audit log")
+	flags.StringVar(&o.up, "local", filepath.Join(cluster.Root(), "bin", "local"), "up: the local cluster's command")
+	flags.BoolVar(&o.noNodePorts, "no-node-ports", false, "scale: SSH Services of type ClusterIP, as there are 2,768 node ports only")
+	flags.BoolVar(&o.kubelet, "kubelet-steps", false, "scale: play every report of a kubelet on a pod's way, not the last one alone")
+	flags.DurationVar(&o.idle, "idle", 30*time.Second, "scale: how long to watch the operator with nothing to do")
+	flags.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "scale: `folder` with etcd, kube-apiserver, kube-controller-manager and helm")
+	flags.StringVar(&o.json, "json", "", "`file` for the results in JSON")
+	var chosen []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return o, nil, err
+		}
+		if flags.NArg() == 0 {
+			return o, chosen, nil
+		}
+		name := flags.Arg(0)
+		if !slices.ContainsFunc(targets, func(t target) bool { return t.name == name }) {
+			return o, nil, fmt.Errorf("there is no target %q", name)
+		}
+		chosen, args = append(chosen, name), flags.Args()[1:]
+	}
 }
 
 // auditLog is where the local cluster keeps it, beside its kubeconfig.

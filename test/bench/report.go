@@ -20,8 +20,12 @@ type report struct {
 	CPUs   int       `json:"cpus"`
 	Kernel string    `json:"kernel"`
 	// Load is the machine's load average of the last minute when the
-	// measurement began: others may have been at work.
-	Load    string   `json:"load"`
+	// measurement began: others may have been at work. LoadAfter is the same at
+	// its end, the measurement's own load included.
+	Load      string `json:"load"`
+	LoadAfter string `json:"loadAfter"`
+	// Setting is under which conditions it was measured, one a line.
+	Setting []string `json:"setting,omitempty"`
 	Results []result `json:"results"`
 }
 
@@ -38,7 +42,9 @@ type result struct {
 	Share float64 `json:"share,omitempty"`
 	// Goal is what the project wants to reach, in the unit, where it says so.
 	Goal float64 `json:"goal,omitempty"`
-	Note string  `json:"note,omitempty"`
+	// Zero says that nothing at all is the goal.
+	Zero bool   `json:"zero,omitempty"`
+	Note string `json:"note,omitempty"`
 }
 
 func newReport() *report {
@@ -52,10 +58,17 @@ func newReport() *report {
 			r.Kernel += string(rune(c))
 		}
 	}
-	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
-		r.Load, _, _ = strings.Cut(string(load), " ")
-	}
+	r.Load = load()
 	return r
+}
+
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	minute, _, _ := strings.Cut(string(text), " ")
+	return minute
 }
 
 // add appends a result and works out its percentiles.
@@ -75,7 +88,10 @@ func percentile(values []float64, p float64) float64 {
 }
 
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "\n%d CPUs, load %s before, kernel %s, %s\n", r.CPUs, r.Load, r.Kernel, r.Time.Format(time.RFC3339))
+	fmt.Fprintf(w, "\n%d CPUs, load %s before and %s after, kernel %s, %s\n", r.CPUs, r.Load, r.LoadAfter, r.Kernel, r.Time.Format(time.RFC3339))
+	for _, line := range r.Setting {
+		fmt.Fprintln(w, line)
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	target := ""
 	for _, x := range r.Results {
@@ -108,6 +124,9 @@ func share(v float64) string {
 }
 
 func goal(x result) string {
+	if x.Zero {
+		return "0"
+	}
 	if x.Goal == 0 {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -37,8 +38,9 @@ func measureStart(ctx context.Context, o options, r *report) error {
 	var starts []stages
 	var bare []float64
 	var calls []callCount
-	for i := range o.boxes {
-		fmt.Fprintf(os.Stderr, "\rstart: box %d of %d", i+1, o.boxes)
+	boxes := cmp.Or(o.boxes, 20)
+	for i := range boxes {
+		fmt.Fprintf(os.Stderr, "\rstart: box %d of %d", i+1, boxes)
 		name := fmt.Sprintf("box-%d", i)
 		s, err := g.timeBox(ctx, watched, name)
 		if err != nil {

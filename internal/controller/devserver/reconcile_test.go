@@ -1,12 +1,14 @@
 package devserver_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -97,6 +99,57 @@ func TestChildrenComeBack(t *testing.T) {
 	w.get(service, "box-ssh")
 	if got := service.Spec.Ports[0].NodePort; got != d.Status.SSH.Port {
 		t.Errorf("the Service that was made again has the port %d, want %d as before", got, d.Status.SSH.Port)
+	}
+}
+
+// A StatefulSet is compared with what it should be only where something in it
+// changed that is not its status. What was edited by hand comes back all the
+// same, also where its status changed at the same time.
+func TestEditedStatefulSetComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	for name, edit := range map[string]func(*appsv1.StatefulSet){
+		"label":      func(s *appsv1.StatefulSet) { delete(s.Labels, desired.LabelManagedBy) },
+		"annotation": func(s *appsv1.StatefulSet) { s.Annotations[desired.AnnotationOwner] = "somebody@example.com" },
+		"replicas":   func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(3)) },
+		"image":      func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "example.com/other:1" },
+	} {
+		set := &appsv1.StatefulSet{}
+		w.get(set, "box")
+		want := set.DeepCopy()
+		edit(set)
+		if err := w.c.Update(t.Context(), set, client.FieldOwner("hand")); err != nil {
+			t.Fatal(err)
+		}
+		set.Status.Replicas++
+		set.Status.ObservedGeneration = set.Generation
+		if err := w.c.Status().Update(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		w.settled()
+		w.get(set, "box")
+		if !maps.Equal(set.Labels, want.Labels) || !maps.Equal(set.Annotations, want.Annotations) || !equality.Semantic.DeepEqual(set.Spec, want.Spec) {
+			t.Errorf("an edited %s stays", name)
+		}
+	}
+}
+
+// The status of a StatefulSet changes often. That is no reason to write it.
+func TestStatefulSetWithNewStatusIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, Replicas: 1}
+	if err := w.c.Status().Update(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	if _, writes := w.reconcile(); len(writes) > 0 {
+		t.Errorf("a StatefulSet whose status changed makes the operator write %v", writes)
 	}
 }
 

@@ -41,7 +41,7 @@ const Workers = 16
 
 // CacheObjects is what the watch cache holds of each kind: of Services and
 // StatefulSets only those of DevServers, of pods and nodes what the room on
-// nodes is computed from. The pods of DevServers are whole.
+// nodes is computed from, and of a DevServer's pod what became of it as well.
 func CacheObjects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
 	return map[client.Object]cache.ByObject{
@@ -57,10 +57,35 @@ func stripPod(object any) (any, error) {
 	switch {
 	case ok && capacity.Ours(pod):
 		pod.ManagedFields = nil
+		pod.Spec = essentials(pod.Spec)
 	case ok:
 		capacity.StripPod(pod)
 	}
 	return object, nil
+}
+
+// essentials are what is asked of a DevServer's pod in its cached form: where
+// it runs, what it takes, and its claims. The rest is in its StatefulSet, and
+// the greatest part of it.
+func essentials(spec corev1.PodSpec) corev1.PodSpec {
+	kept := corev1.PodSpec{
+		NodeName: spec.NodeName, Overhead: spec.Overhead, Resources: spec.Resources,
+		Containers: resourcesOf(spec.Containers), InitContainers: resourcesOf(spec.InitContainers),
+	}
+	for _, volume := range spec.Volumes {
+		if claim := volume.PersistentVolumeClaim; claim != nil {
+			kept.Volumes = append(kept.Volumes, corev1.Volume{Name: volume.Name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: claim}})
+		}
+	}
+	return kept
+}
+
+func resourcesOf(containers []corev1.Container) []corev1.Container {
+	kept := make([]corev1.Container, 0, len(containers))
+	for _, c := range containers {
+		kept = append(kept, corev1.Container{Name: c.Name, Resources: c.Resources, RestartPolicy: c.RestartPolicy})
+	}
+	return kept
 }
 
 func stripNode(object any) (any, error) {

@@ -53,6 +53,13 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, c: c, ns: apiservertest.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
 	counted := interceptor.NewClient(c, interceptor.Funcs{
 		List: listByIndex,
+		// As from the cache: what it leaves out, nothing may depend on.
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if err := c.Get(ctx, key, o, opts...); err != nil {
+				return err
+			}
+			return asCached(o)
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			w.note(fmt.Sprintf("apply %T", o))
 			return c.Apply(ctx, o, opts...)
@@ -108,6 +115,17 @@ func listByIndex(ctx context.Context, c client.WithWatch, list client.ObjectList
 		return true
 	})
 	return meta.SetList(list, objects)
+}
+
+// asCached leaves out of o what the operator's cache leaves out.
+func asCached(o client.Object) error {
+	for kind, options := range devserver.CacheObjects() {
+		if options.Transform != nil && reflect.TypeOf(kind) == reflect.TypeOf(o) {
+			_, err := options.Transform(o)
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *world) note(write string) {

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/test/cluster"
+)
+
+const (
+	// perNamespace is how many boxes share a namespace.
+	perNamespace = 100
+	// creators is how many calls that create boxes are under way at a time.
+	creators = 32
+	// crowdKey may log in: nobody ever does.
+	crowdKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0bJ2TM3ZiHbbOzdFfgRZPNr0LLUpOLKVlBC6R0Z0f3 bench@example.com"
+)
+
+// crowd is many boxes made at once.
+type crowd struct {
+	c     client.WithWatch
+	boxes []*v1.DevServer
+
+	mu      sync.Mutex
+	created map[types.NamespacedName]time.Time
+	running map[types.NamespacedName]time.Time
+	all     chan struct{} // closed once all are Running
+}
+
+// newCrowd makes the namespaces and the flavor of n boxes, not the boxes.
+func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServiceType) (*crowd, error) {
+	w := &crowd{c: c, created: map[types.NamespacedName]time.Time{}, running: map[types.NamespacedName]time.Time{}, all: make(chan struct{})}
+	flavor := &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "bench"}}
+	flavor.Spec.Resources = corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{"cpu": resource.MustParse("100m"), "memory": resource.MustParse("1Gi")},
+		Limits:   corev1.ResourceList{"memory": resource.MustParse("2Gi")},
+	}
+	if err := c.Create(ctx, flavor); err != nil {
+		return nil, fmt.Errorf("make a flavor: %w", err)
+	}
+	for i := range n {
+		d := &v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("box-%d", i), Namespace: fmt.Sprintf("team-%d", i/perNamespace)}}
+		d.Spec.Owner = "bench@example.com"
+		d.Spec.Flavor = flavor.Name
+		d.Spec.SSH.PublicKey = crowdKey
+		d.Spec.SSH.Service.Type = service
+		d.Spec.PersistentHomeSize = resource.MustParse("10Gi")
+		w.boxes = append(w.boxes, d)
+		if i%perNamespace != 0 {
+			continue
+		}
+		if err := c.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: d.Namespace}}); err != nil {
+			return nil, fmt.Errorf("make a namespace: %w", err)
+		}
+		// Without it the API server refuses the namespace's pods.
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: d.Namespace}}
+		if _, err := cluster.Await(ctx, c, account, func(*corev1.ServiceAccount) bool { return true }); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// run creates the boxes and returns when all are Running, or when gone, which
+// is asked now and then, returns an error.
+func (w *crowd) run(ctx context.Context, gone func() error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		if err := w.watch(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	if err := w.create(ctx); err != nil {
+		return err
+	}
+	pace := time.NewTicker(time.Second)
+	defer pace.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-w.all:
+			fmt.Fprintln(os.Stderr)
+			return nil
+		case <-pace.C:
+			if err := gone(); err != nil {
+				return err
+			}
+			w.mu.Lock()
+			fmt.Fprintf(os.Stderr, "\rscale: %d of %d Running", len(w.running), len(w.boxes))
+			w.mu.Unlock()
+		}
+	}
+}
+
+func (w *crowd) create(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	todo := make(chan *v1.DevServer)
+	var wg sync.WaitGroup
+	for range creators {
+		wg.Go(func() {
+			for d := range todo {
+				begin := time.Now()
+				key := client.ObjectKeyFromObject(d)
+				if err := w.c.Create(ctx, d); err != nil {
+					cancel(fmt.Errorf("create %s: %w", key, err))
+				}
+				w.mu.Lock()
+				w.created[key] = begin
+				w.mu.Unlock()
+			}
+		})
+	}
+	for _, d := range w.boxes {
+		todo <- d
+	}
+	close(todo)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// watch notes what becomes Running until ctx ends. The API server may end a
+// watch at any time; the next one begins with what was missed.
+func (w *crowd) watch(ctx context.Context) error {
+	for ctx.Err() == nil {
+		list := &v1.DevServerList{}
+		if err := w.c.List(ctx, list); err != nil {
+			return fmt.Errorf("list the DevServers: %w", err)
+		}
+		for i := range list.Items {
+			w.note(&list.Items[i])
+		}
+		from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}}
+		events, err := w.c.Watch(ctx, list, from)
+		if err != nil {
+			return fmt.Errorf("watch the DevServers: %w", err)
+		}
+		for e := range events.ResultChan() {
+			if d, is := e.Object.(*v1.DevServer); is {
+				w.note(d)
+			}
+		}
+		events.Stop()
+	}
+	return nil
+}
+
+// note remembers when a box was seen Running the first time.
+func (w *crowd) note(d *v1.DevServer) {
+	if d.Status.Phase != v1.PhaseRunning {
+		return
+	}
+	key, now := client.ObjectKeyFromObject(d), time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, known := w.running[key]; known {
+		return
+	}
+	w.running[key] = now
+	if len(w.running) == len(w.boxes) {
+		close(w.all)
+	}
+}
+
+// times are the seconds that each box took, and all of them together from the
+// first call.
+func (w *crowd) times() (each []float64, all float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var first, last time.Time
+	for key, begin := range w.created {
+		end := w.running[key]
+		each = append(each, end.Sub(begin).Seconds())
+		if first.IsZero() || begin.Before(first) {
+			first = begin
+		}
+		if end.After(last) {
+			last = end
+		}
+	}
+	return each, last.Sub(first).Seconds()
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/version"
+	"devserver.io/devserver/test/bench/plane"
+)
+
+// nodePorts is how many there are by default.
+const nodePorts = 2768
+
+// scale is a control plane without nodes, with the operator and many boxes.
+type scale struct {
+	o          options
+	r          *report
+	plane      *plane.Plane
+	chart      *chart
+	c          client.WithWatch
+	audit      *audit
+	standIn    *plane.Process
+	operator   *operator
+	kubeconfig string // the operator's
+}
+
+// measureScale makes many boxes at once, then leaves the operator alone with
+// them, then starts it again. Nothing runs in the boxes: a stand-in plays the
+// nodes.
+func measureScale(ctx context.Context, o options, r *report) error {
+	log.SetLogger(logr.Discard()) // what the library says is no result
+	o.boxes = cmp.Or(o.boxes, 1000)
+	service := v1.SSHServiceNodePort
+	if o.noNodePorts {
+		service = v1.SSHServiceClusterIP
+	} else if o.boxes > nodePorts {
+		return fmt.Errorf("%d boxes need as many node ports, and there are %d: add --no-node-ports", o.boxes, nodePorts)
+	}
+	if o.assets == "" {
+		return errors.New("KUBEBUILDER_ASSETS is not set: say make bench ARGS=scale, which sets it")
+	}
+	s := &scale{o: o, r: r}
+	err := s.start(ctx)
+	if err == nil {
+		err = s.measure(ctx, service)
+	}
+	return errors.Join(err, s.stop())
+}
+
+// start starts all that there is to be before the first box.
+func (s *scale) start(ctx context.Context) (err error) {
+	fmt.Fprintln(os.Stderr, "scale: starting a control plane")
+	if s.chart, err = renderChart(ctx, s.o.assets); err != nil {
+		return err
+	}
+	if s.plane, err = plane.Start(ctx, s.o.assets, operatorUser); err != nil {
+		return err
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	if s.c, err = client.NewWithWatch(s.plane.Admin, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	if err := s.chart.install(ctx, s.c); err != nil {
+		return err
+	}
+	if s.kubeconfig, err = s.plane.Kubeconfig(operatorUser, operatorGroups...); err != nil {
+		return err
+	}
+	if s.standIn, err = startStandIn(s.plane, s.o); err != nil {
+		return err
+	}
+	if s.operator, err = startOperator(s.plane, s.chart, s.kubeconfig); err != nil {
+		return err
+	}
+	if err := s.operator.until(ctx, s.operator.leads); err != nil {
+		return err
+	}
+	if s.audit, err = openAudit(s.plane.Audit); err != nil {
+		return err
+	}
+	return s.describe()
+}
+
+// stop ends everything and leaves nothing behind.
+func (s *scale) stop() error {
+	var failed error
+	if s.operator != nil && s.operator.Process != nil {
+		failed = errors.Join(failed, s.operator.Stop())
+	}
+	if s.standIn != nil {
+		failed = errors.Join(failed, s.standIn.Stop())
+	}
+	if s.plane != nil {
+		failed = errors.Join(failed, s.plane.Stop())
+	}
+	return failed
+}
+
+// describe notes under which conditions is measured.
+func (s *scale) describe() error {
+	d, err := discovery.NewDiscoveryClientForConfig(s.plane.Admin)
+	if err != nil {
+		return err
+	}
+	kubernetes, err := d.ServerVersion()
+	if err != nil {
+		return err
+	}
+	reports := "1 report"
+	if s.o.kubelet {
+		reports = "5 reports"
+	}
+	s.r.Setting = append(s.r.Setting,
+		fmt.Sprintf("scale: %d boxes at once; operator %s with %s; Kubernetes %s", s.o.boxes, version.Version, strings.Join(s.chart.args("…", "…"), " "), kubernetes.GitVersion),
+		"scale: etcd without fsync; kube-controller-manager "+strings.Join(s.plane.Flags, " "),
+		fmt.Sprintf("scale: no kubelets: a stand-in binds claim and pod, and makes %s on each pod until it is Ready", reports))
+	return nil
+}
+
+func (s *scale) measure(ctx context.Context, service v1.SSHServiceType) error {
+	boxes, err := newCrowd(ctx, s.c, s.o.boxes, service)
+	if err != nil {
+		return err
+	}
+	for _, phase := range []func(context.Context, *crowd) error{s.create, s.leaveAlone, s.restart} {
+		if err := phase(ctx, boxes); err != nil {
+			return err
+		}
+	}
+	return nil
+}

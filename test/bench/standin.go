@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"devserver.io/devserver/test/bench/plane"
+	"devserver.io/devserver/test/bench/standin"
+)
+
+// standInName as the first argument makes this program the stand-in for the
+// nodes, in a process of its own, whose CPU time is counted apart.
+const standInName = "stand-in"
+
+// podsPerNode is what a kubelet takes by default, less some.
+const podsPerNode = 100
+
+func startStandIn(p *plane.Plane, o options) (*plane.Process, error) {
+	kubeconfig, err := p.Kubeconfig("bench-nodes", "system:masters")
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return plane.Run(filepath.Join(p.Dir, "stand-in.log"), []string{"KUBECONFIG=" + kubeconfig}, self, standInName,
+		fmt.Sprintf("-nodes=%d", o.boxes/podsPerNode+1), fmt.Sprintf("-steps=%t", o.kubelet))
+}
+
+func runStandIn(ctx context.Context, args []string) error {
+	var c standin.Config
+	flags := flag.NewFlagSet(standInName, flag.ExitOnError)
+	flags.IntVar(&c.Nodes, "nodes", 1, "how many nodes are played")
+	flags.BoolVar(&c.Steps, "steps", false, "play every report of a kubelet")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return err
+	}
+	return standin.Run(ctx, config, c)
+}

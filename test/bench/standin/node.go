@@ -1,0 +1,82 @@
+package standin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// heartbeat is how often a kubelet renews its Lease.
+const heartbeat = 10 * time.Second
+
+func nodeName(i int) string    { return fmt.Sprintf("node-%d", i) }
+func nodeAddress(i int) string { return fmt.Sprintf("192.0.2.%d", i%254+1) }
+
+// podAddress is another address for each pod, of the 16 million in 10.0.0.0/8.
+func podAddress(n int) string {
+	return fmt.Sprintf("10.%d.%d.%d", n>>16&0xff, n>>8&0xff, n&0xff)
+}
+
+// addNodes makes nodes with room for every pod, and a Lease for each.
+func (s *standIn) addNodes(ctx context.Context) error {
+	seconds, now := int32(40), metav1.NowMicro()
+	for i := range s.Nodes {
+		name := nodeName(i)
+		if _, err := s.client.CoreV1().Nodes().Create(ctx, newNode(i), metav1.CreateOptions{}); err != nil {
+			return fmt.Errorf("creating the node %s: %w", name, err)
+		}
+		lease := &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: corev1.NamespaceNodeLease},
+			Spec:       coordinationv1.LeaseSpec{HolderIdentity: &name, LeaseDurationSeconds: &seconds, RenewTime: &now},
+		}
+		if _, err := s.client.CoordinationV1().Leases(lease.Namespace).Create(ctx, lease, metav1.CreateOptions{}); err != nil {
+			return fmt.Errorf("creating the Lease of %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func newNode(i int) *corev1.Node {
+	room := corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("128"), corev1.ResourceMemory: resource.MustParse("1Ti"),
+		corev1.ResourceEphemeralStorage: resource.MustParse("1Ti"), corev1.ResourcePods: resource.MustParse("250"),
+	}
+	now := metav1.Now()
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
+		Name:   nodeName(i),
+		Labels: map[string]string{corev1.LabelHostname: nodeName(i), corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64"},
+	}}
+	node.Status.Capacity, node.Status.Allocatable = room, room
+	node.Status.Addresses = []corev1.NodeAddress{
+		{Type: corev1.NodeInternalIP, Address: nodeAddress(i)}, {Type: corev1.NodeHostName, Address: nodeName(i)},
+	}
+	for _, kind := range []corev1.NodeConditionType{corev1.NodeReady, corev1.NodeMemoryPressure, corev1.NodeDiskPressure, corev1.NodePIDPressure} {
+		state := corev1.ConditionFalse
+		if kind == corev1.NodeReady {
+			state = corev1.ConditionTrue
+		}
+		node.Status.Conditions = append(node.Status.Conditions, corev1.NodeCondition{
+			Type: kind, Status: state, Reason: "StandIn", LastHeartbeatTime: now, LastTransitionTime: now,
+		})
+	}
+	return node
+}
+
+// renew says of every node that it is alive.
+func (s *standIn) renew(ctx context.Context) error {
+	leases := s.client.CoordinationV1().Leases(corev1.NamespaceNodeLease)
+	for i := range s.Nodes {
+		name := nodeName(i)
+		patch := fmt.Appendf(nil, `{"spec":{"renewTime":%q}}`, time.Now().UTC().Format(metav1.RFC3339Micro))
+		if _, err := leases.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			return fmt.Errorf("renewing the Lease of %s: %w", name, err)
+		}
+	}
+	return nil
+}
