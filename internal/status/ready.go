@@ -103,7 +103,7 @@ func podState(d *devv1.DevServer, o Observed) state {
 	if o.VolumeTrouble != "" {
 		return volumeTrouble(pod, o.VolumeTrouble)
 	}
-	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !AwaitsClaims(pod) {
 		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
 	}
 	for _, c := range pod.Status.InitContainerStatuses {
@@ -123,6 +123,14 @@ func podState(d *devv1.DevServer, o Observed) state {
 		}
 	}
 	return starting(onItsWay)
+}
+
+// AwaitsClaims tells whether the scheduler waits for volumes that are provided
+// at once, whatever the node. For a moment it does so for every new home of such
+// a StorageClass, and that is no fault.
+func AwaitsClaims(pod *corev1.Pod) bool {
+	c := condition(pod, corev1.PodScheduled)
+	return c != nil && c.Status == corev1.ConditionFalse && strings.Contains(c.Message, "unbound immediate PersistentVolumeClaims")
 }
 
 // volumeTrouble is about a claim as long as there is no node, and about the

@@ -207,6 +207,13 @@ func TestReady(t *testing.T) {
 			status.Observed{StatefulSet: set(), Pod: pod(podReady), NodeLost: true},
 			devv1.PhaseRunning, devv1.ReasonAnswering, "",
 		},
+		"claim on its way": {
+			devServer(), status.Observed{Pod: pod(unbound)}, devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
+		},
+		"claim on its way for long": {
+			devServer(), status.Observed{Pod: pod(unbound), VolumeTrouble: "The PersistentVolumeClaim x has no volume yet"},
+			devv1.PhasePending, devv1.ReasonClaimNotBound, "x has no volume yet",
+		},
 		"claim unbound": {
 			devServer(),
 			status.Observed{Pod: pod(func(p *corev1.Pod) { p.Spec.NodeName = "" }), VolumeTrouble: "The PersistentVolumeClaim x has no volume: no class"},
@@ -316,6 +323,14 @@ func limited(p *corev1.Pod) {
 	p.Spec.Containers = []corev1.Container{{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{
 		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("32Gi")},
 	}}}
+}
+
+func unbound(p *corev1.Pod) {
+	p.Spec.NodeName = ""
+	p.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+		Message: "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+	}}
 }
 
 func deleted(p *corev1.Pod) { p.DeletionTimestamp = &start }

@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"devserver.io/devserver/internal/status"
 )
 
 // Some causes stand in events alone. They are asked for only where something
@@ -47,8 +49,9 @@ func (r *Reconciler) volumeTrouble(ctx context.Context, pod *corev1.Pod) (why st
 	return why, conflictRetry, err
 }
 
-// unboundClaims names the claims that somebody tried, and failed, to provide.
-// One that merely waits for its pod to be placed is in nobody's way.
+// unboundClaims names the claims that somebody tried, and failed, to provide,
+// or that the scheduler waits for. One that merely waits for its pod to be
+// placed is in nobody's way.
 func (r *Reconciler) unboundClaims(ctx context.Context, pod *corev1.Pod) (string, error) {
 	var troubles []string
 	for _, volume := range pod.Spec.Volumes {
@@ -66,8 +69,11 @@ func (r *Reconciler) unboundClaims(ctx context.Context, pod *corev1.Pod) (string
 		if err != nil {
 			return "", err
 		}
-		if why != "" {
+		switch {
+		case why != "":
 			troubles = append(troubles, fmt.Sprintf("The PersistentVolumeClaim %s has no volume: %s", claim.Name, why))
+		case status.AwaitsClaims(pod):
+			troubles = append(troubles, fmt.Sprintf("The PersistentVolumeClaim %s has no volume yet, and the server starts once it has: kubectl describe pvc %s", claim.Name, claim.Name))
 		}
 	}
 	return strings.Join(troubles, " "), nil

@@ -3,6 +3,7 @@ package kube
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -41,10 +42,28 @@ func (c *Client) Apply(ctx context.Context, manifest []byte) error {
 		if kind.namespaced {
 			path += "/namespaces/" + object.Metadata.Namespace
 		}
-		path += "/" + kind.resource + "/" + object.Metadata.Name + "?fieldManager=devserver-local&force=true"
-		if _, err := c.call(ctx, http.MethodPatch, path, "application/apply-patch+yaml", document); err != nil {
+		path += "/" + kind.resource + "/" + object.Metadata.Name
+		if err := c.apply(ctx, path, document, object.Kind); err != nil {
 			return fmt.Errorf("apply %s %s: %w", object.Kind, object.Metadata.Name, err)
 		}
 	}
 	return nil
+}
+
+// apply applies one object. A StorageClass that is to change is made anew: its
+// fields cannot be changed, and its volumes do not depend on it.
+func (c *Client) apply(ctx context.Context, path string, document []byte, kind string) error {
+	send := func() error {
+		_, err := c.call(ctx, http.MethodPatch, path+"?fieldManager=devserver-local&force=true", "application/apply-patch+yaml", document)
+		return err
+	}
+	err := send()
+	var refused *StatusError
+	if kind != "StorageClass" || !errors.As(err, &refused) || refused.Code != http.StatusUnprocessableEntity {
+		return err
+	}
+	if _, err := c.call(ctx, http.MethodDelete, path, "", nil); err != nil {
+		return err
+	}
+	return send()
 }
