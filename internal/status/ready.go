@@ -125,12 +125,15 @@ func podState(d *devv1.DevServer, o Observed) state {
 	return starting(onItsWay)
 }
 
-// AwaitsClaims tells whether the scheduler waits for volumes that are provided
-// at once, whatever the node. For a moment it does so for every new home of such
-// a StorageClass, and that is no fault.
+// newVolume is what the scheduler says of a volume that is being provided at
+// once, whatever the node, and of one that its cache does not have yet.
+var newVolume = regexp.MustCompile(`unbound immediate PersistentVolumeClaims|persistentvolume(claim)? "[^"]*" not found`)
+
+// AwaitsClaims tells whether the scheduler waits for such a volume. For a moment
+// it does so for every new home of such a StorageClass, and that is no fault.
 func AwaitsClaims(pod *corev1.Pod) bool {
 	c := condition(pod, corev1.PodScheduled)
-	return c != nil && c.Status == corev1.ConditionFalse && strings.Contains(c.Message, "unbound immediate PersistentVolumeClaims")
+	return c != nil && c.Status == corev1.ConditionFalse && newVolume.MatchString(c.Message)
 }
 
 // volumeTrouble is about a claim as long as there is no node, and about the
