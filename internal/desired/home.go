@@ -107,13 +107,13 @@ func homeVolumeSource(d *devv1.DevServer) *corev1ac.VolumeApplyConfiguration {
 }
 
 // HomeClaim is what the DevServer wants of the claim that was made from its
-// template: its size, and to go or stay with the DevServer. It is nil where
-// the claim is so already. The claim is never made here: the uid is the live
-// one's.
-func HomeClaim(d *devv1.DevServer, live *corev1.PersistentVolumeClaim) *corev1ac.PersistentVolumeClaimApplyConfiguration {
+// template: its size, if it may grow, and to go or stay with the DevServer. It
+// is nil where the claim is so already. The claim is never made here: the uid
+// is the live one's.
+func HomeClaim(d *devv1.DevServer, live *corev1.PersistentVolumeClaim, mayGrow bool) *corev1ac.PersistentVolumeClaimApplyConfiguration {
 	size, asked := d.Spec.PersistentHomeSize, live.Spec.Resources.Requests[corev1.ResourceStorage]
 	// A claim without a volume cannot be changed.
-	grows := live.Status.Phase == corev1.ClaimBound && size.Cmp(asked) > 0
+	grows := mayGrow && live.Status.Phase == corev1.ClaimBound && size.Cmp(asked) > 0
 	goes := home(d).RetentionPolicy == devv1.HomeDelete
 	if !grows && goes == ownedBy(live, d.UID) {
 		return nil

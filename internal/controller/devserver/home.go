@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -174,19 +175,30 @@ func (r *Reconciler) applyHome(ctx context.Context, d *devv1.DevServer, claim *c
 	if claim == nil || !desired.HasOwnClaim(d) || !claim.DeletionTimestamp.IsZero() {
 		return nil, nil
 	}
-	want := desired.HomeClaim(d, claim)
+	refused, err := r.applyClaim(ctx, desired.HomeClaim(d, claim, true))
+	if refused == nil || err != nil {
+		return nil, err
+	}
+	// What becomes of the home does not depend on whether it can grow.
+	if _, err := r.applyClaim(ctx, desired.HomeClaim(d, claim, false)); err != nil {
+		return nil, err
+	}
+	return refused, nil
+}
+
+func (r *Reconciler) applyClaim(ctx context.Context, want *corev1ac.PersistentVolumeClaimApplyConfiguration) (refused *status.Problem, err error) {
 	if want == nil {
 		return nil, nil
 	}
-	err := r.Client.Apply(ctx, want, apply.FieldOwner, client.ForceOwnership)
+	err = r.Client.Apply(ctx, want, apply.FieldOwner, client.ForceOwnership)
 	switch {
-	case err == nil, apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return nil, err
+	case err == nil:
+		return nil, nil
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 		return &status.Problem{Reason: devv1.ReasonResizeFailed, Message: "A quota does not let the home directory's volume grow: " + apiMessage(err)}, nil
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		return &status.Problem{Reason: devv1.ReasonNotExpandable, Message: "The home directory's volume cannot grow: " + apiMessage(err)}, nil
 	default:
-		return nil, fmt.Errorf("applying PersistentVolumeClaim %s/%s: %w", claim.Namespace, claim.Name, err)
+		return nil, fmt.Errorf("applying PersistentVolumeClaim %s/%s: %w", *want.Namespace, *want.Name, err)
 	}
 }

@@ -1,10 +1,12 @@
 package devserver_test
 
 import (
+	"context"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -14,11 +16,14 @@ import (
 
 // bindHome makes the home's claim and its volume, as the StatefulSet
 // controller and a provisioner would.
-func (w *world) bindHome(annotations map[string]string) *corev1.PersistentVolumeClaim {
+func (w *world) bindHome(annotations map[string]string, edits ...func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
 	w.t.Helper()
 	claim := w.claim("home-box-0", annotations)
 	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	claim.Spec.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("1Gi")
+	for _, edit := range edits {
+		edit(claim)
+	}
 	w.create(claim)
 	claim.Status.Phase = corev1.ClaimBound
 	claim.Status.Capacity = claim.Spec.Resources.Requests
@@ -26,6 +31,54 @@ func (w *world) bindHome(annotations map[string]string) *corev1.PersistentVolume
 		w.t.Fatal(err)
 	}
 	return claim
+}
+
+// growing gives the claim a StorageClass whose volumes may grow.
+func (w *world) growing(claim *corev1.PersistentVolumeClaim) {
+	w.t.Helper()
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "growing-" + w.ns}, Provisioner: "example.com/none", AllowVolumeExpansion: new(true)}
+	w.create(class)
+	w.t.Cleanup(func() { _ = w.c.Delete(context.Background(), class) })
+	claim.Spec.StorageClassName = &class.Name
+}
+
+// A home grows by its claim, and the condition stays until the volume has.
+func TestHomeGrows(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	claim := w.bindHome(theirs, w.growing)
+	w.settled()
+	w.edit(func(s *devv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("2Gi") })
+	w.wantCondition(w.settled(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonResizing, "2Gi")
+	w.get(claim, claim.Name)
+	if asked := claim.Spec.Resources.Requests.Storage().String(); asked != "2Gi" {
+		t.Errorf("the claim asks for %s", asked)
+	}
+	claim.Status.Capacity = claim.Spec.Resources.Requests
+	if err := w.c.Status().Update(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	d := w.settled()
+	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionFalse, devv1.ReasonSizeAsAsked, "")
+	if d.Status.Home.Capacity != "2Gi" {
+		t.Errorf("status.home is %+v", d.Status.Home)
+	}
+}
+
+// What becomes of a home does not depend on whether it can grow.
+func TestRetentionOfAHomeThatCannotGrow(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	claim := w.bindHome(theirs)
+	w.edit(func(s *devv1.DevServerSpec) {
+		s.PersistentHomeSize, s.Home = resource.MustParse("2Gi"), &devv1.HomeSpec{RetentionPolicy: devv1.HomeDelete}
+	})
+	w.reconcile()
+	w.get(claim, claim.Name)
+	if len(claim.OwnerReferences) != 1 {
+		t.Errorf("the home belongs to %v", claim.OwnerReferences)
+	}
+	w.wantCondition(w.read(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonNotExpandable, "")
 }
 
 var theirs = map[string]string{desired.AnnotationOwner: "user@example.com"}

@@ -45,6 +45,8 @@ type world struct {
 	mu     sync.Mutex
 	writes []string
 	gets   []string
+	// crash, if set, ends the operator at one of its writes.
+	crash *crash
 }
 
 func newWorld(t *testing.T) *world {
@@ -61,16 +63,13 @@ func newWorld(t *testing.T) *world {
 			return asCached(o)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			w.note(fmt.Sprintf("apply %T", o))
-			return c.Apply(ctx, o, opts...)
+			return w.write(fmt.Sprintf("apply %T", o), func() error { return c.Apply(ctx, o, opts...) })
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			w.note("patch " + sub)
-			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+			return w.write("patch "+sub, func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			w.note(fmt.Sprintf("delete %T", o))
-			return c.Delete(ctx, o, opts...)
+			return w.write(fmt.Sprintf("delete %T", o), func() error { return c.Delete(ctx, o, opts...) })
 		},
 	})
 	live := interceptor.NewClient(c, interceptor.Funcs{
@@ -128,10 +127,16 @@ func asCached(o client.Object) error {
 	return nil
 }
 
-func (w *world) note(write string) {
+// write notes a write of the operator's and makes it, unless the operator is
+// dead by then.
+func (w *world) write(what string, do func() error) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.writes = append(w.writes, write)
+	w.writes = append(w.writes, what)
+	w.mu.Unlock()
+	if w.crash != nil {
+		return w.crash.write(do)
+	}
+	return do()
 }
 
 func (w *world) create(objects ...client.Object) {
