@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -78,11 +79,14 @@ func stages(o observed) []stage {
 	return list
 }
 
+// onTheWay are reasons of a server that goes its way.
+var onTheWay = []string{devserverv1.ReasonStarting, devserverv1.ReasonRestarting, devserverv1.ReasonEvicted}
+
 // hindrance is what is in the way of the stage, in words: what the operator
 // says, else the last warning about the pod.
 func hindrance(o observed, stage string) string {
 	if c := readyCondition(o.devServer); c != nil && c.Status == metav1.ConditionFalse && isCurrent(o.devServer) &&
-		c.Reason != devserverv1.ReasonStarting {
+		!slices.Contains(onTheWay, c.Reason) {
 		return c.Reason + ": " + c.Message
 	}
 	if stage == accepted || stage == answering {
@@ -151,12 +155,20 @@ func preparedStage(o observed) stage {
 		return s
 	}
 	if pulling := lastEvent(o, func(e corev1.Event) bool { return e.Reason == "Pulling" || e.Reason == "Pulled" }); pulling != nil {
-		s.detail = pulling.Message
+		s.detail = pullDetail(pulling.Message)
 	}
 	if isTrue(o.pod, corev1.PodInitialized) && len(o.pod.Status.ContainerStatuses) > 0 && o.pod.Status.ContainerStatuses[0].ImageID != "" {
 		s.state = done
 	}
 	return s
+}
+
+// pullDetail shortens the kubelet's sentence about an image that the node has.
+func pullDetail(message string) string {
+	if strings.Contains(message, "already present on machine") {
+		return "on the node already"
+	}
+	return message
 }
 
 func startedStage(o observed) stage {
@@ -193,12 +205,21 @@ func isCurrent(ds *devserverv1.DevServer) bool {
 	return ds != nil && ds.Status.ObservedGeneration >= ds.Generation
 }
 
+// startedAgain are the reasons of a Failed DevServer that is being started again.
+var startedAgain = []string{devserverv1.ReasonPodFailed, devserverv1.ReasonOOMKilled, devserverv1.ReasonVolumeFailed}
+
 // finalReasons are those of a Pending DevServer that do not go away until
 // somebody edits or removes something.
 var finalReasons = []string{
 	devserverv1.ReasonInvalidKey,
 	devserverv1.ReasonHomeConflict,
 	devserverv1.ReasonObjectConflict,
+	devserverv1.ReasonClaimInUse,
+	devserverv1.ReasonVolumeConflict,
+	devserverv1.ReasonImageNotAllowed,
+	devserverv1.ReasonHomeSizeNotAllowed,
+	devserverv1.ReasonInvalidFlavor,
+	devserverv1.ReasonAdmissionRefused,
 	devserverv1.ReasonRefused,
 }
 
@@ -214,7 +235,7 @@ func giveUp(o observed) (cause string, hopeless bool) {
 		return "", false
 	}
 	final := ds.Status.Phase == devserverv1.PhasePending && slices.Contains(finalReasons, c.Reason) ||
-		ds.Status.Phase == devserverv1.PhaseFailed && c.Reason != devserverv1.ReasonPodFailed
+		ds.Status.Phase == devserverv1.PhaseFailed && !slices.Contains(startedAgain, c.Reason)
 	return c.Reason + ": " + c.Message, final
 }
 

@@ -128,6 +128,16 @@ func TestStages(t *testing.T) {
 				{accepted, done, "flavor small"}, {scheduled, done, "n1"}, {attached, done, "10Gi of fast"}, {prepared, active, `Pulling image "pytorch:2"`},
 			}, rest(3)...),
 		},
+		"Pulled": {
+			reason: "what the kubelet says at length is short",
+			observed: observed{
+				devServer: starting(), pod: pod("n1", corev1.PodScheduled, inSandbox), claim: claim(corev1.ClaimBound),
+				events: []corev1.Event{event("a", corev1.EventTypeNormal, "Pulled", `Container image "x" already present on machine and can be accessed by the pod`, 1)},
+			},
+			want: append([]stage{
+				{accepted, done, "flavor small"}, {scheduled, done, "n1"}, {attached, done, "10Gi of fast"}, {prepared, active, "on the node already"},
+			}, rest(3)...),
+		},
 		"Started": {
 			reason: "SSH takes a moment, and failed probes of that moment are no fault",
 			observed: observed{
