@@ -211,13 +211,15 @@ func TestReady(t *testing.T) {
 			devServer(), status.Observed{Pod: pod(unbound)}, devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
 		},
 		"claim that the scheduler does not know yet": {
-			devServer(), status.Observed{Pod: pod(unbound, func(p *corev1.Pod) {
+			devServer(),
+			status.Observed{Pod: pod(unbound, func(p *corev1.Pod) {
 				p.Status.Conditions[0].Message = `0/1 nodes are available: persistentvolume "pvc-b9000933" not found. not found`
 			})},
 			devv1.PhaseStarting, devv1.ReasonStarting, "",
 		},
 		"claim on its way for long": {
-			devServer(), status.Observed{Pod: pod(unbound), VolumeTrouble: "The PersistentVolumeClaim x has no volume yet"},
+			devServer(),
+			status.Observed{Pod: pod(unbound), VolumeTrouble: "The PersistentVolumeClaim x has no volume yet"},
 			devv1.PhasePending, devv1.ReasonClaimNotBound, "x has no volume yet",
 		},
 		"claim unbound": {

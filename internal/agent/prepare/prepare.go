@@ -32,7 +32,7 @@ type Config struct {
 	AgentDir string
 	// Binary is the agent's executable, which is copied to AgentDir.
 	Binary string
-	// UID and GID are who the box runs as. This step runs as the same.
+	// UID and GID are who the box runs as.
 	UID, GID int
 	Logger   *slog.Logger
 }

@@ -18,7 +18,7 @@ func roomOf(dir string) (room, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return room{}, err
 	}
-	block := uint64(s.Bsize) //nolint:gosec // A block has a size.
+	block := uint64(s.Bsize)
 	return room{s.Blocks * block, s.Bavail * block, s.Files, s.Ffree}, nil
 }
 
