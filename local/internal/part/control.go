@@ -73,6 +73,9 @@ func controllerManager(s Setting) (process.Spec, error) {
 		// The defaults, 20 calls a second and 5 StatefulSets at a time, would
 		// spend minutes on a thousand boxes.
 		"--kube-api-qps=500", "--kube-api-burst=1000", "--concurrent-statefulset-syncs=20",
+		// A quota of a kind that was defined a moment ago is counted at the next of
+		// these, and not only after five minutes.
+		"--resource-quota-sync-period=15s",
 	}}, nil
 }
 
