@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/status"
 )
 
 // Status returns the status of a flavor, given the cluster at now.
@@ -29,7 +30,7 @@ func (c *Cluster) Status(f *devv1.DevServerFlavor, now time.Time) devv1.DevServe
 	s.Schedulable = v.schedulable
 	set := func(kind string, state metav1.ConditionStatus, reason, message string) {
 		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
-			Type: kind, Status: state, Reason: reason, Message: bounded(message),
+			Type: kind, Status: state, Reason: reason, Message: status.Bounded(message),
 			ObservedGeneration: f.Generation, LastTransitionTime: metav1.NewTime(now),
 		})
 	}
@@ -59,15 +60,4 @@ func (c *Cluster) defaultCondition(f *devv1.DevServerFlavor) (state metav1.Condi
 	default:
 		return metav1.ConditionTrue, devv1.ReasonIsDefault, "Servers that name no flavor get this one."
 	}
-}
-
-// maxMessage keeps a message readable; the API allows 32 KiB.
-const maxMessage = 1024
-
-func bounded(message string) string {
-	runes := []rune(message)
-	if len(runes) <= maxMessage {
-		return message
-	}
-	return string(runes[:maxMessage-1]) + "…"
 }

@@ -118,7 +118,7 @@ func setCondition(s *devv1.DevServerStatus, generation int64, now time.Time, kin
 		Type:               kind,
 		Status:             state,
 		Reason:             reason,
-		Message:            bounded(message),
+		Message:            Bounded(message),
 		ObservedGeneration: generation,
 		LastTransitionTime: metav1.NewTime(now),
 	})
@@ -127,7 +127,8 @@ func setCondition(s *devv1.DevServerStatus, generation int64, now time.Time, kin
 // maxMessage keeps a message readable; the API allows 32 KiB.
 const maxMessage = 1024
 
-func bounded(message string) string {
+// Bounded is the message of a condition, cut where it is too long.
+func Bounded(message string) string {
 	runes := []rune(message)
 	if len(runes) <= maxMessage {
 		return message

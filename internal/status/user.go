@@ -33,7 +33,7 @@ func ComputeUser(u *devv1.DevServerUser, o ObservedUser, now time.Time) devv1.De
 	s.Namespace = o.Namespace
 	c := userReady(o)
 	c.Type, c.ObservedGeneration, c.LastTransitionTime = devv1.ConditionReady, u.Generation, metav1.NewTime(now)
-	c.Message = bounded(c.Message)
+	c.Message = Bounded(c.Message)
 	meta.SetStatusCondition(&s.Conditions, c)
 	return s
 }
