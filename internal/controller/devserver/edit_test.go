@@ -72,6 +72,11 @@ func TestOwnEditRestarts(t *testing.T) {
 	default:
 		t.Error("no event")
 	}
+	w.reconcile()
+	w.wantCondition(w.read(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonRestarting, "spec.image")
+	if len(w.events.Events) > 0 {
+		t.Errorf("a second event for one restart: %s", <-w.events.Events)
+	}
 }
 
 // Keys, the Service and the home's size are changed without a restart.

@@ -43,7 +43,7 @@ func (r *Reconciler) recordChange(before, after *devv1.DevServer) {
 		return
 	}
 	switch is.Reason {
-	case devv1.ReasonAnswering, devv1.ReasonStarting, devv1.ReasonTerminating:
+	case devv1.ReasonAnswering, devv1.ReasonStarting, devv1.ReasonTerminating, devv1.ReasonRestarting: // The restart has an event of its own.
 		return
 	}
 	r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", is.Message)
