@@ -1,0 +1,152 @@
+package box
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"time"
+)
+
+// PollPath on ControlPort takes Instructions, by POST and with the bearer
+// token, and answers with a Report.
+const PollPath = "/v1/poll"
+
+// DrainPath on ControlPort takes a Drain, by POST and with the bearer token. It
+// answers 204 where the box was idle: from then on it refuses new sessions, for
+// DrainTime, so that nobody begins to work in a box that is being put to sleep.
+// It answers 409, with a Report, where it was not: the box stays.
+const DrainPath = "/v1/drain"
+
+// DrainTime is how long a drained box refuses sessions. An operator that has
+// not stopped it by then has changed its mind, or is gone.
+const DrainTime = time.Minute
+
+// Instructions are what the operator tells a box at each poll. They count until
+// the next; an agent that has had none has the zero value.
+type Instructions struct {
+	// Thresholds say what counts as work. Zero fields have the defaults.
+	Thresholds Thresholds `json:"thresholds"`
+	// Notice is printed at a login on a terminal: when the box expires or falls
+	// asleep, why it was started last. May have several lines.
+	Notice string `json:"notice,omitempty"`
+	// Warning is written to every open terminal once, when its text is another
+	// than that of the poll before. One line.
+	Warning string `json:"warning,omitempty"`
+}
+
+// Thresholds are the least that counts as work.
+type Thresholds struct {
+	// CPUMillis is CPU time in thousandths of one core, averaged over a minute,
+	// of all processes of the box but the agent's own. Default
+	// DefaultCPUMillis.
+	CPUMillis int64 `json:"cpuMillis,omitempty"`
+	// GPUPercent is the utilisation of the busiest GPU of the box. Default
+	// DefaultGPUPercent.
+	GPUPercent int64 `json:"gpuPercent,omitempty"`
+	// SSHBytes is what all SSH connections carry in a minute, both directions
+	// together, beside terminals, whose every key counts. It is above what the
+	// heartbeats of editors take. Default DefaultSSHBytes.
+	SSHBytes int64 `json:"sshBytes,omitempty"`
+}
+
+// Defaults of Thresholds.
+const (
+	DefaultCPUMillis  = 100
+	DefaultGPUPercent = 2
+	DefaultSSHBytes   = 64 << 10
+)
+
+// Names of signals.
+const (
+	SignalTerminal = "terminal" // a key typed, or output on a terminal
+	SignalSSH      = "ssh"      // bytes of connections, beside terminals
+	SignalCPU      = "cpu"
+	SignalGPU      = "gpu"
+	SignalKeep     = "keep" // a process, file or socket that says so
+)
+
+// Report is what a box tells of itself. Times are ages, counted by the box's
+// monotonic clock: nobody has to trust the time of day in it.
+type Report struct {
+	// Version is the agent's.
+	Version string `json:"version"`
+	// UpSeconds is how long the agent has watched; there is no older sign.
+	UpSeconds float64 `json:"upSeconds"`
+	// Signals are one for each kind of work that the box can see. GPU is
+	// missing where there is none.
+	Signals []Signal `json:"signals"`
+	// Sessions are the SSH sessions that are open.
+	Sessions int `json:"sessions"`
+	// OOMKills counts the processes of the box that the kernel has killed for
+	// memory since the container started.
+	OOMKills int64 `json:"oomKills"`
+	// SecretHash is FilesHash of the Secret's files, as they are mounted. It
+	// shows a Secret that somebody edited, some minutes later.
+	SecretHash string `json:"secretHash,omitempty"`
+	// Home is the room in the home directory; nil where it cannot be told.
+	Home *Room `json:"home,omitempty"`
+}
+
+// Signal is one kind of work.
+type Signal struct {
+	Name string `json:"name"`
+	// IdleSeconds is how long ago it was above its threshold last. Below 0: not
+	// since the agent watches.
+	IdleSeconds float64 `json:"idleSeconds"`
+	// Value is the figure now, for people: "CPU 1%", "GPU 0%", "2 silent ssh
+	// sessions".
+	Value string `json:"value,omitempty"`
+}
+
+// Room is what a file system has.
+type Room struct {
+	SizeBytes int64 `json:"sizeBytes"`
+	FreeBytes int64 `json:"freeBytes"`
+	Files     int64 `json:"files,omitempty"`
+	FreeFiles int64 `json:"freeFiles,omitempty"`
+}
+
+// Drain asks a box to refuse new sessions if it has been idle.
+type Drain struct {
+	Thresholds Thresholds `json:"thresholds"`
+	// IdleSeconds is how long every signal must have been silent.
+	IdleSeconds float64 `json:"idleSeconds"`
+}
+
+// Full tells whether the room is as good as used up: less than a twentieth of
+// it is free, or of a large one less than plentyBytes, or hardly another file
+// may be made.
+func (r Room) Full() bool { return r.fullOfBytes() || r.fullOfFiles() }
+
+// plentyBytes is room to work in, however small a part it is.
+const plentyBytes = 512 << 20
+
+func (r Room) fullOfBytes() bool {
+	return r.SizeBytes > 0 && r.FreeBytes < min(r.SizeBytes/20, plentyBytes)
+}
+
+func (r Room) fullOfFiles() bool { return r.Files > 0 && r.FreeFiles < r.Files/100 }
+
+// Idle is how long ago the box last worked, and the signal that says so. A box
+// that the agent has not seen working at all is as idle as the agent is old.
+func (r Report) Idle() (seconds float64, signal string) {
+	seconds = r.UpSeconds
+	for _, s := range r.Signals {
+		if s.IdleSeconds >= 0 && s.IdleSeconds < seconds {
+			seconds, signal = s.IdleSeconds, s.Name
+		}
+	}
+	return seconds, signal
+}
+
+// FilesHash identifies the content of files, by name.
+func FilesHash(files map[string][]byte) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		sum := sha256.Sum256(files[name])
+		h.Write([]byte(name))
+		h.Write(sum[:])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
