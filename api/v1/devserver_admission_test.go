@@ -39,6 +39,7 @@ const (
 	keysWords       = "each of publicKeys must be one public key on one line"
 	noKeyWords      = "ssh needs a publicKey"
 	sizeWords       = "persistentHomeSize must be a size from 1Mi to 1Pi, such as 100Gi"
+	timeToLiveWords = "timeToLive must be a duration from 1m to 87600h, such as 72h or 1h30m"
 	nameWords       = "metadata.name must be at most 50 lower-case letters, digits and '-'"
 	ownerWords      = "owner must be printable ASCII characters without spaces"
 	imageWords      = "image must be an image reference without spaces"
@@ -91,6 +92,24 @@ func TestDevServerRefused(t *testing.T) {
 		"size without a unit":      {edit{"spec.persistentHomeSize", "100"}, sizeWords},
 		"number without a unit":    {edit{"spec.persistentHomeSize", int64(100)}, sizeWords},
 		"size of nobody's disk":    {edit{"spec.persistentHomeSize", "2Pi"}, sizeWords},
+		"empty timeToLive":         {edit{"spec.lifecycle.timeToLive", ""}, timeToLiveWords},
+		"zero timeToLive":          {edit{"spec.lifecycle.timeToLive", "0"}, timeToLiveWords},
+		"timeToLive of 0s":         {edit{"spec.lifecycle.timeToLive", "0s"}, timeToLiveWords},
+		"negative timeToLive":      {edit{"spec.lifecycle.timeToLive", "-1h"}, timeToLiveWords},
+		"timeToLive without unit":  {edit{"spec.lifecycle.timeToLive", "3600"}, timeToLiveWords},
+		"timeToLive in days":       {edit{"spec.lifecycle.timeToLive", "3d"}, timeToLiveWords},
+		"timeToLive never":         {edit{"spec.lifecycle.timeToLive", "never"}, timeToLiveWords},
+		"timeToLive in prose":      {edit{"spec.lifecycle.timeToLive", "1 h"}, timeToLiveWords},
+		"absurd timeToLive":        {edit{"spec.lifecycle.timeToLive", "87601h"}, timeToLiveWords},
+		"overflowing timeToLive":   {edit{"spec.lifecycle.timeToLive", "9999999999h"}, timeToLiveWords},
+		"short idleTimeout":        {edit{"spec.lifecycle.idleTimeout", "59s"}, "idleTimeout must be a duration from 1m to 87600h, such as 2h or 45m"},
+		"empty idleTimeout":        {edit{"spec.lifecycle.idleTimeout", ""}, "idleTimeout must be a duration"},
+		"zero deleteAfter":         {edit{"spec.lifecycle.deleteAfterSuspended", "0h"}, "deleteAfterSuspended must be a duration"},
+		"unknown expiry":           {edit{"spec.lifecycle.onExpire", "Stop"}, "spec.lifecycle.onExpire: Unsupported value"},
+		"empty schedule":           {edit{"spec.lifecycle.schedule", map[string]any{"timeZone": "UTC"}}, "schedule needs a start or a stop"},
+		"zero GPU threshold":       {edit{"spec.lifecycle.activity.gpuPercent", int64(0)}, "should be greater than or equal to 1"},
+		"GPU threshold above all":  {edit{"spec.lifecycle.activity.gpuPercent", int64(101)}, "should be less than or equal to 100"},
+		"no grace":                 {edit{"spec.lifecycle.terminationGracePeriodSeconds", int64(0)}, "should be greater than or equal to 5"},
 		"name with a digit first":  {edit{"metadata.name", "1box"}, nameWords},
 		"name of 51 characters":    {edit{"metadata.name", strings.Repeat("x", 51)}, nameWords},
 		"name with a dot":          {edit{"metadata.name", "my.box"}, nameWords},
@@ -138,6 +157,12 @@ func TestDevServerAccepted(t *testing.T) {
 		"as it is":               {"spec.owner", "user@example.com"},
 		"flavor left out":        {"spec.flavor", nil},
 		"size left out":          {"spec.persistentHomeSize", nil},
+		"least timeToLive":       {"spec.lifecycle.timeToLive", "1m"},
+		"greatest timeToLive":    {"spec.lifecycle.timeToLive", "87600h0m0s"},
+		"timeToLive in seconds":  {"spec.lifecycle.timeToLive", "90s"},
+		"idleTimeout of parts":   {"spec.lifecycle.idleTimeout", "1h30m"},
+		"schedule":               {"spec.lifecycle.schedule", map[string]any{"stop": "0 20 * * *", "timeZone": "Europe/Berlin"}},
+		"suspended":              {"spec.suspend", true},
 		"size as a number":       {"spec.persistentHomeSize", int64(10737418240)},
 		"size as digits":         {"spec.persistentHomeSize", "10737418240"},
 		"size with a fraction":   {"spec.persistentHomeSize", "1.5Gi"},

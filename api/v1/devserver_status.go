@@ -4,7 +4,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // DevServerPhase sums the conditions up in one word.
 //
-// +kubebuilder:validation:Enum=Pending;Starting;Running;Failed;Terminating
+// +kubebuilder:validation:Enum=Pending;Starting;Running;Suspending;Suspended;Expired;Failed;Terminating
 type DevServerPhase string
 
 const (
@@ -15,6 +15,14 @@ const (
 	PhaseStarting DevServerPhase = "Starting"
 	// PhaseRunning is a promise: its pod is Ready and its SSH server answers.
 	PhaseRunning DevServerPhase = "Running"
+	// PhaseSuspending: it is being stopped; its processes have a moment to end.
+	PhaseSuspending DevServerPhase = "Suspending"
+	// PhaseSuspended: it sleeps. Its pod is gone, and its resources are free; its
+	// home directory is kept. The Ready condition says why, and what wakes it.
+	PhaseSuspended DevServerPhase = "Suspended"
+	// PhaseExpired: its time to live is over and its pod is gone; its home
+	// directory is kept. Its owner starts it again, by spec.restartedAt.
+	PhaseExpired DevServerPhase = "Expired"
 	// PhaseFailed: its pod cannot start, or keeps failing; the Ready condition
 	// says why. It goes on by itself once the cause is mended.
 	PhaseFailed DevServerPhase = "Failed"
@@ -40,6 +48,18 @@ const (
 	// ConditionResizePending is True while the volume of the home directory is
 	// smaller than spec.persistentHomeSize; its message says what it waits for.
 	ConditionResizePending = "ResizePending"
+	// ConditionHomeFull is True while the home directory is as good as full:
+	// less than a twentieth of it, or 512Mi of a large one, is free. Programs
+	// that cannot write fail in odd ways.
+	ConditionHomeFull = "HomeFull"
+	// ConditionActive is there where the server is suspended for want of work,
+	// by lifecycle.idleTimeout or a schedule. True while it is at work, False
+	// since it is not; Unknown, which counts as at work, while its agent does
+	// not answer. Its message is that of status.activity.
+	ConditionActive = "Active"
+	// ConditionStopPending is True from fifteen minutes before the server stops
+	// by itself; for times so short that this would be half of them, later.
+	ConditionStopPending = "StopPending"
 )
 
 // Reasons of the Ready condition.
@@ -50,6 +70,16 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonTerminating: the DevServer is being deleted.
 	ReasonTerminating = "Terminating"
+	// ReasonSuspended: spec.suspend asks for it.
+	ReasonSuspended = "Suspended"
+	// ReasonIdle: the server was without work for its idle timeout. A connection
+	// through the gateway wakes it, or a new renewTime of its Lease.
+	ReasonIdle = "Idle"
+	// ReasonScheduled: the server was without work after the stop of its
+	// schedule. It wakes like an idle one, or at the schedule's start.
+	ReasonScheduled = "Scheduled"
+	// ReasonExpired: the time to live is over. spec.restartedAt starts it again.
+	ReasonExpired = "Expired"
 
 	// The reasons from here to ReasonRefused are those of the Accepted condition
 	// too.
@@ -74,7 +104,13 @@ const (
 	// ReasonHomeSizeNotAllowed: spec.persistentHomeSize is beyond the flavor's
 	// bounds.
 	ReasonHomeSizeNotAllowed = "HomeSizeNotAllowed"
-	// ReasonInvalidFlavor: the flavor's podTemplate cannot be merged.
+	// ReasonLifecycleNotAllowed: spec.lifecycle is beyond the flavor's bounds.
+	ReasonLifecycleNotAllowed = "LifecycleNotAllowed"
+	// ReasonInvalidSchedule: spec.lifecycle.schedule has a time or a time zone
+	// that does not exist.
+	ReasonInvalidSchedule = "InvalidSchedule"
+	// ReasonInvalidFlavor: the flavor's podTemplate cannot be merged, or its
+	// schedule read.
 	ReasonInvalidFlavor = "InvalidFlavor"
 	// ReasonInvalidKey: a public key cannot be decoded.
 	ReasonInvalidKey = "InvalidKey"
@@ -162,9 +198,40 @@ const (
 	ReasonResizeFailed = "ResizeFailed"
 )
 
+// Reasons of the HomeFull condition.
+const (
+	// ReasonHomeHasRoom: there is room in the home directory.
+	ReasonHomeHasRoom = "HasRoom"
+	// ReasonHomeFull: there is none.
+	ReasonHomeFull = "HomeFull"
+)
+
+// Reasons of the Active condition; also ReasonIdle.
+const (
+	// ReasonWorking: the server did work in the last minutes.
+	ReasonWorking = "Working"
+	// ReasonKept: its Lease, or a process in it, asks to keep it.
+	ReasonKept = "Kept"
+	// ReasonAgentSilent: the agent in the server does not answer, so nobody
+	// knows whether it is at work.
+	ReasonAgentSilent = "AgentSilent"
+)
+
+// Reasons of the StopPending condition.
+const (
+	// ReasonNoStop: no stop is near.
+	ReasonNoStop = "NoStop"
+	// ReasonStopSoon: the server stops in fifteen minutes.
+	ReasonStopSoon = "StopSoon"
+	// ReasonStopImminent: the server stops in five minutes, or, where it stops
+	// after less than ten, in half of them.
+	ReasonStopImminent = "StopImminent"
+)
+
 // DevServerStatus is what is there.
 type DevServerStatus struct {
-	// conditions are Ready, Accepted, RestartPending and ResizePending.
+	// conditions are Ready, Accepted, RestartPending, ResizePending, HomeFull,
+	// and, where the server stops by itself, Active and StopPending.
 	//
 	// +optional
 	// +listType=map
@@ -172,8 +239,9 @@ type DevServerStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// phase sums the conditions up: Pending, Starting, Running, Failed or
-	// Terminating. Running means that SSH answers.
+	// phase sums the conditions up: Pending, Starting, Running, Suspending,
+	// Suspended, Expired, Failed or Terminating. Running means that SSH answers,
+	// Suspended and Expired that the pod is gone.
 	//
 	// +optional
 	Phase DevServerPhase `json:"phase,omitempty"`
@@ -223,6 +291,70 @@ type DevServerStatus struct {
 	//
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
+	// activity says in one sentence whether the server is at work, since when
+	// and by what, and when it is suspended. It changes when the answer does;
+	// live figures come from the server itself. Empty where the server is not
+	// suspended for want of work.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Activity string `json:"activity,omitempty"`
+
+	// lastActivityAt is when the server was last at work, as far as was known
+	// when activity changed. While it is at work, the Lease of its name is newer.
+	//
+	// +optional
+	LastActivityAt *metav1.Time `json:"lastActivityAt,omitempty"`
+
+	// suspendsAt is when the server is suspended if nobody works in it until
+	// then. None while it is at work.
+	//
+	// +optional
+	SuspendsAt *metav1.Time `json:"suspendsAt,omitempty"`
+
+	// expiresAt is when the server's time to live is over.
+	//
+	// +optional
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// suspendedAt is since when the server sleeps.
+	//
+	// +optional
+	SuspendedAt *metav1.Time `json:"suspendedAt,omitempty"`
+
+	// deletesAt is when the sleeping server is deleted, by
+	// lifecycle.deleteAfterSuspended.
+	//
+	// +optional
+	DeletesAt *metav1.Time `json:"deletesAt,omitempty"`
+
+	// lastDisruption is the last time when the server stopped without anybody
+	// asking for it.
+	//
+	// +optional
+	LastDisruption *Disruption `json:"lastDisruption,omitempty"`
+}
+
+// Disruption is a stop that nobody asked for.
+type Disruption struct {
+	// reason is that of the Ready condition: Evicted, OOMKilled, CrashLoop,
+	// NodeLost, PodFailed.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
+
+	// message is the cause in words.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// time is when it was noticed.
+	//
+	// +optional
+	Time *metav1.Time `json:"time,omitempty"`
 }
 
 // HomeStatus is the home directory's volume.

@@ -26,6 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.spec.owner`
 // +kubebuilder:printcolumn:name="SSH",type=string,JSONPath=`.status.ssh.command`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Activity",type=string,priority=1,JSONPath=`.status.activity`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Node",type=string,priority=1,JSONPath=`.status.nodeName`
@@ -60,7 +61,7 @@ type DevServerList struct {
 // An edit takes effect at once. One that the pod depends on restarts it, and
 // an event says which field did: flavor, image, imagePullPolicy, env, volumes,
 // sharedVolumeClaimName and restartedAt do; keys, the Service, the size of the
-// home directory and what becomes of it do not.
+// home directory and what becomes of it, and lifecycle do not.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.storageClassName) ? self.home.storageClassName : '-') == (has(oldSelf.home) && has(oldSelf.home.storageClassName) ? oldSelf.home.storageClassName : '-')",message="home.storageClassName cannot be changed, added or removed: it counts when the home directory is created"
 // +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.claimName) ? self.home.claimName : '-') == (has(oldSelf.home) && has(oldSelf.home.claimName) ? oldSelf.home.claimName : '-')",message="home.claimName cannot be changed, added or removed: create another DevServer with it"
@@ -175,10 +176,25 @@ type DevServerSpec struct {
 
 	// restartedAt restarts the server when it is set, or set to a later time:
 	// {restartedAt: "2026-01-31T09:00:00Z"}. Only the change counts: a time in
-	// the future restarts it at once as well, and not again. An earlier time, or none, does nothing.
+	// the future restarts it at once as well, and not again. An earlier time, or
+	// none, does nothing. It also starts a server that expired, or that is
+	// suspended for want of work.
 	//
 	// +optional
 	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
+
+	// suspend stops the server: its processes get SIGTERM and then
+	// lifecycle.terminationGracePeriodSeconds to end. Home directory, name, keys
+	// and Services stay. Set back to false, the same server starts again.
+	// Nothing but this field undoes it. Default false.
+	//
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+
+	// lifecycle says when the server stops by itself, and what becomes of it.
+	//
+	// +optional
+	Lifecycle *LifecycleSpec `json:"lifecycle,omitempty"`
 }
 
 // SSHSpec is how a DevServer is reached over SSH, and by whom.

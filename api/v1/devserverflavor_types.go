@@ -11,7 +11,8 @@ import (
 // resources of a server and the nodes that it may run on.
 //
 // An edit never restarts a running server: it takes effect at its next start,
-// and until then the server's RestartPending condition says so.
+// and until then the server's RestartPending condition says so. Only lifecycle
+// and its bounds act at once.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -198,6 +199,18 @@ type DevServerFlavorSpec struct {
 	//
 	// +optional
 	Default bool `json:"default,omitempty"`
+
+	// lifecycle is what holds for servers that do not say it themselves.
+	//
+	// +optional
+	Lifecycle *LifecycleSpec `json:"lifecycle,omitempty"`
+
+	// lifecycleBounds bound what servers of this flavor may ask for in their
+	// lifecycle. They act on running servers at once: of one that asks for more,
+	// the bound counts. It does not start like that, and says so.
+	//
+	// +optional
+	LifecycleBounds *LifecycleBounds `json:"lifecycleBounds,omitempty"`
 
 	// podTemplate is merged into the pod of every server of this flavor, as a
 	// strategic merge patch of a PodTemplateSpec: for what has no field here,

@@ -1,0 +1,140 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Facts are what is known of a box.
+type Facts struct {
+	// Suspend is its owner's wish.
+	Suspend bool
+	// RestartedAt is spec.restartedAt; zero where there is none.
+	RestartedAt time.Time
+	// Lease is the box's; its zero value stands for none.
+	Lease Lease
+	// Pod is nil while there is none.
+	Pod *Pod
+	// SuspendedAt is since when the status says that it sleeps.
+	SuspendedAt time.Time
+}
+
+// Pod is what matters of a box's pod.
+type Pod struct {
+	// StartedAt is when it was started; the time to live counts from there.
+	StartedAt time.Time
+	// ReadyAt is since when SSH answers; zero while it does not. Nobody can have
+	// worked before.
+	ReadyAt time.Time
+	// Silent is set while the agent does not answer the operator, although
+	// others do get through.
+	Silent bool
+	// Sighting is what the agent said last; nil while it has not been asked.
+	Sighting *Sighting
+}
+
+// Sighting is what an agent said.
+type Sighting struct {
+	// LastWork is when the box was last at work, by the operator's clock.
+	LastWork time.Time
+	// Signal is what it was at work with.
+	Signal string
+	// Figures describe the box now: "CPU 1%, GPU 0%".
+	Figures string
+	// Keep is what a process in the box says to keep it for; empty for none.
+	Keep string
+}
+
+// Lease is what a box's Lease says.
+type Lease struct {
+	// RenewTime is the last known work; a change of it wakes the box.
+	RenewTime time.Time
+	// KeepFrom and KeepFor are a keep.
+	KeepFrom time.Time
+	KeepFor  time.Duration
+	// Mark is set once the box was put to sleep, and stays when it wakes.
+	Mark *Mark
+}
+
+// Cause is why a box does not run. The values are reasons of the Ready
+// condition.
+type Cause string
+
+// Causes.
+const (
+	CauseOwner     Cause = "Suspended"
+	CauseIdle      Cause = "Idle"
+	CauseScheduled Cause = "Scheduled"
+	CauseExpired   Cause = "Expired"
+)
+
+// AnnotationMark on a Lease has the Mark of the box.
+const AnnotationMark = "devserver.io/asleep"
+
+// Mark is written to a box's Lease in the moment in which it is put to sleep,
+// on the condition that nobody renewed the Lease in between. From then on it is
+// what makes the box sleep, whatever becomes of the operator.
+type Mark struct {
+	Cause Cause     `json:"cause"`
+	At    time.Time `json:"at"`
+	// RenewTime and RestartedAt are those of that moment. Clocks differ, so that
+	// what wakes the box is another value, not a later one.
+	RenewTime   time.Time `json:"renewTime,omitzero"`
+	RestartedAt time.Time `json:"restartedAt,omitzero"`
+}
+
+// Text is the annotation's value.
+func (m Mark) Text() string {
+	// As Kubernetes keeps them.
+	m.At, m.RenewTime, m.RestartedAt = micro(m.At), micro(m.RenewTime), micro(m.RestartedAt)
+	text, err := json.Marshal(m)
+	if err != nil {
+		return "" // A year beyond 9999, which no Lease can hold either.
+	}
+	return string(text)
+}
+
+func micro(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// ParseMark reads the annotation. What cannot be read is no mark: the box runs.
+func ParseMark(text string) *Mark {
+	m := &Mark{}
+	if text == "" || json.Unmarshal([]byte(text), m) != nil || m.Cause == "" {
+		return nil
+	}
+	return m
+}
+
+// MarkOf is the mark that puts a box to sleep for a cause.
+func MarkOf(cause Cause, f Facts, now time.Time) Mark {
+	return Mark{Cause: cause, At: now, RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
+}
+
+// holds tells whether the box, once marked, is still to sleep.
+func (m *Mark) holds(p Policy, f Facts, now time.Time) bool {
+	if f.RestartedAt.After(m.RestartedAt) {
+		return false
+	}
+	if m.Cause == CauseExpired {
+		return true
+	}
+	if !micro(f.Lease.RenewTime).Equal(micro(m.RenewTime)) {
+		return false
+	}
+	return p.Schedule.startSince(m.At, now).IsZero()
+}
+
+// Time is t as the API has it, or nil.
+func Time(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &metav1.Time{Time: t.UTC().Truncate(time.Second)}
+}

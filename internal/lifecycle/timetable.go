@@ -1,0 +1,98 @@
+package lifecycle
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	cron "github.com/netresearch/go-cron"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+// afterHours is how long a box must be without work, from a stop of its
+// schedule on, to be put to sleep.
+const afterHours = 15 * time.Minute
+
+// Timetable is a parsed schedule. Its zero value never starts or stops a box.
+type Timetable struct {
+	start, stop *cron.SpecSchedule
+	zone        *time.Location
+}
+
+// parser takes the five fields of crontab(5). Where both days are restricted,
+// one of them suffices, as there.
+var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom)
+
+func parseTimetable(s *devv1.Schedule) (Timetable, error) {
+	name := cmp.Or(s.TimeZone, "UTC")
+	zone, err := time.LoadLocation(name)
+	// "Local" is the zone of wherever the operator runs: nobody's wish.
+	if err != nil || name == "Local" {
+		return Timetable{}, fmt.Errorf("timeZone %q is not one of the IANA time zones, such as Europe/Berlin", name)
+	}
+	t := Timetable{zone: zone}
+	if t.start, err = parseTimes("start", s.Start, zone); err != nil {
+		return Timetable{}, err
+	}
+	t.stop, err = parseTimes("stop", s.Stop, zone)
+	return t, err
+}
+
+func parseTimes(field, text string, zone *time.Location) (*cron.SpecSchedule, error) {
+	if text == "" {
+		return nil, nil
+	}
+	const want = "five fields for minute, hour, day of the month, month and day of the week, such as 0 20 * * 1-5"
+	if len(strings.Fields(text)) != 5 || strings.Contains(text, "=") {
+		return nil, fmt.Errorf("%s %q must have %s", field, text, want)
+	}
+	parsed, err := parser.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q cannot be read (%w); it must have %s", field, text, err, want)
+	}
+	times, ok := parsed.(*cron.SpecSchedule)
+	if !ok {
+		return nil, fmt.Errorf("%s %q must have %s", field, text, want)
+	}
+	times.Location = zone
+	if times.Next(time.Unix(0, 0)).IsZero() {
+		return nil, fmt.Errorf("%s %q is a day that never comes", field, text)
+	}
+	return times, nil
+}
+
+// next is the first of the times after now; zero where there is none.
+func next(times *cron.SpecSchedule, now time.Time) time.Time {
+	if times == nil {
+		return time.Time{}
+	}
+	return times.Next(now)
+}
+
+// last is the last of the times up to now; zero where there is none.
+func last(times *cron.SpecSchedule, now time.Time) time.Time {
+	if times == nil {
+		return time.Time{}
+	}
+	return times.Prev(now.Add(time.Second))
+}
+
+// stopSince is the stop that holds at now for a box that runs since then: the
+// last one, unless a start came after it, or the box did. Zero where none does.
+func (t Timetable) stopSince(began, now time.Time) time.Time {
+	stop := last(t.stop, now)
+	if !stop.After(began) || last(t.start, now).After(stop) {
+		return time.Time{}
+	}
+	return stop
+}
+
+// startSince is a start between then and now; zero where there was none.
+func (t Timetable) startSince(then, now time.Time) time.Time {
+	if start := last(t.start, now); start.After(then) {
+		return start
+	}
+	return time.Time{}
+}

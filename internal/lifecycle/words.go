@@ -1,0 +1,75 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/box"
+)
+
+// Clock is a time as people read it.
+func Clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// short is a duration without the parts that are zero: "72h", not "72h0m0s".
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// signals names what a box is at work with.
+var signals = map[string]string{
+	box.SignalTerminal: "keys typed or output on a terminal",
+	box.SignalSSH:      "traffic of SSH connections",
+	box.SignalCPU:      "CPU use",
+	box.SignalGPU:      "GPU use",
+	box.SignalKeep:     "a process that asks to be kept",
+	"":                 "it was started or woken",
+}
+
+// Reason is the reason of the Active condition.
+func (w Work) Reason() string {
+	return map[State]string{Working: devv1.ReasonWorking, Kept: devv1.ReasonKept, Idle: devv1.ReasonIdle, Unknown: devv1.ReasonAgentSilent}[w.State]
+}
+
+// Sentence says how the box's work stands and what comes of it. It has no
+// running figures but those of the moment in which it was made.
+func (d Decision) Sentence() string {
+	w := d.Work
+	switch {
+	case w == nil:
+		return ""
+	case w.State == Unknown:
+		return "The agent does not answer, so the server counts as at work. It is not suspended."
+	case w.State == Kept && !w.KeptUntil.IsZero():
+		return fmt.Sprintf("Kept until %s by its Lease.", Clock(w.KeptUntil))
+	case w.State == Kept:
+		return "Kept by " + w.Keep + "."
+	case w.State == Working:
+		return "At work: " + signals[w.Signal] + "."
+	}
+	figures := ""
+	if w.Figures != "" {
+		figures = " (" + w.Figures + ")"
+	}
+	return fmt.Sprintf("Idle since %s%s; suspends at %s.", Clock(w.Last), figures, Clock(d.SuspendsAt))
+}
+
+// Sentence says what is about to happen, and what averts it.
+func (w Warning) Sentence() string {
+	switch {
+	case w.Cause != CauseExpired:
+		return fmt.Sprintf("This server is suspended at %s, because nobody works in it. Type anything to keep it.", Clock(w.At))
+	case w.Delete:
+		return fmt.Sprintf("This server expires at %s and is then deleted; its home directory is kept unless its owner chose otherwise. A keep defers it.", Clock(w.At))
+	default:
+		return fmt.Sprintf("This server expires at %s and is then stopped; its home directory is kept. A keep defers it.", Clock(w.At))
+	}
+}
