@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -28,15 +27,10 @@ func (c *Cluster) Status(f *devv1.DevServerFlavor, now time.Time) devv1.DevServe
 		s.Fits = new(int32(0))
 	}
 	s.Schedulable = v.schedulable
-	set := func(kind string, state metav1.ConditionStatus, reason, message string) {
-		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
-			Type: kind, Status: state, Reason: reason, Message: status.Bounded(message),
-			ObservedGeneration: f.Generation, LastTransitionTime: metav1.NewTime(now),
-		})
-	}
-	set(devv1.ConditionSchedulable, conditionStatus(v.schedulable), v.reason, v.message)
+	conditions := status.Conditions{List: &s.Conditions, Generation: f.Generation, Now: now}
+	conditions.Set(devv1.ConditionSchedulable, conditionStatus(v.schedulable), v.reason, v.message)
 	state, reason, message := c.defaultCondition(f)
-	set(devv1.ConditionDefault, state, reason, message)
+	conditions.Set(devv1.ConditionDefault, state, reason, message)
 	return s
 }
 

@@ -2,7 +2,6 @@ package status
 
 import (
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -21,13 +20,9 @@ func homeStatus(claim *corev1.PersistentVolumeClaim) *devv1.HomeStatus {
 	return s
 }
 
-func setResizePending(s *devv1.DevServerStatus, d *devv1.DevServer, o Observed, now time.Time) {
+func setResizePending(c Conditions, d *devv1.DevServer, o Observed) {
 	reason, message := resize(d, o)
-	setCondition(s, d.Generation, now, devv1.ConditionResizePending, reason != devv1.ReasonSizeAsAsked, reason, message)
-	// A volume that grew is worth a write of its own, unlike one that was made.
-	if s.Home != nil && o.Home != nil {
-		s.Home = homeStatus(o.Home)
-	}
+	c.Set(devv1.ConditionResizePending, conditionStatus(reason != devv1.ReasonSizeAsAsked), reason, message)
 }
 
 // resize says where the volume of the home is on its way to the size that is

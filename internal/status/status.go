@@ -8,8 +8,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
 )
@@ -56,10 +54,11 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 
 	ready := readiness(d, o)
 	s.Phase = ready.phase
-	setCondition(&s, d.Generation, now, devv1.ConditionReady, ready.phase == devv1.PhaseRunning, ready.reason, ready.message)
-	setAccepted(&s, d.Generation, o, now)
-	setRestartPending(&s, d.Generation, o, now)
-	setResizePending(&s, d, o, now)
+	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
+	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)
+	setAccepted(conditions, o)
+	setRestartPending(conditions, o)
+	setResizePending(conditions, d, o)
 
 	if o.Flavor != "" {
 		s.Flavor = o.Flavor
@@ -74,26 +73,30 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 	} else if o.Pod == nil {
 		s.PodIP = ""
 	}
+	if s.Home != nil && o.Home != nil {
+		// A volume that grew is worth a write of its own, unlike one that was made.
+		s.Home = homeStatus(o.Home)
+	}
 	s.SSH = sshStatus(d, o)
 	return s
 }
 
-func setAccepted(s *devv1.DevServerStatus, generation int64, o Observed, now time.Time) {
+func setAccepted(c Conditions, o Observed) {
 	reason, message := devv1.ReasonApplied, "All that the DevServer names is there, and its objects are applied."
 	if o.Problem != nil {
 		reason, message = o.Problem.Reason, o.Problem.Message
 	}
-	setCondition(s, generation, now, devv1.ConditionAccepted, o.Problem == nil, reason, message)
+	c.Set(devv1.ConditionAccepted, conditionStatus(o.Problem == nil), reason, message)
 }
 
-func setRestartPending(s *devv1.DevServerStatus, generation int64, o Observed, now time.Time) {
+func setRestartPending(c Conditions, o Observed) {
 	pending := RestartPending(o)
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged
 		message = "The flavor or the operator changed since the pod " + o.Pod.Name + " started. The change takes effect when it starts again: kubectl delete pod " + o.Pod.Name
 	}
-	setCondition(s, generation, now, devv1.ConditionRestartPending, pending, reason, message)
+	c.Set(devv1.ConditionRestartPending, conditionStatus(pending), reason, message)
 }
 
 // RestartPending tells whether the pod has other settings than its next start
@@ -107,31 +110,4 @@ func RestartPending(o Observed) bool {
 	}
 	have, want := pod.Labels[appsv1.StatefulSetRevisionLabel], set.Status.UpdateRevision
 	return have != "" && want != "" && have != want
-}
-
-func setCondition(s *devv1.DevServerStatus, generation int64, now time.Time, kind string, is bool, reason, message string) {
-	state := metav1.ConditionFalse
-	if is {
-		state = metav1.ConditionTrue
-	}
-	meta.SetStatusCondition(&s.Conditions, metav1.Condition{
-		Type:               kind,
-		Status:             state,
-		Reason:             reason,
-		Message:            Bounded(message),
-		ObservedGeneration: generation,
-		LastTransitionTime: metav1.NewTime(now),
-	})
-}
-
-// maxMessage keeps a message readable; the API allows 32 KiB.
-const maxMessage = 1024
-
-// Bounded is the message of a condition, cut where it is too long.
-func Bounded(message string) string {
-	runes := []rune(message)
-	if len(runes) <= maxMessage {
-		return message
-	}
-	return string(runes[:maxMessage-1]) + "…"
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -31,32 +30,25 @@ func ComputeUser(u *devv1.DevServerUser, o ObservedUser, now time.Time) devv1.De
 	s := *u.Status.DeepCopy()
 	s.ObservedGeneration = u.Generation
 	s.Namespace = o.Namespace
-	c := userReady(o)
-	c.Type, c.ObservedGeneration, c.LastTransitionTime = devv1.ConditionReady, u.Generation, metav1.NewTime(now)
-	c.Message = Bounded(c.Message)
-	meta.SetStatusCondition(&s.Conditions, c)
+	state, reason, message := userReady(o)
+	Conditions{List: &s.Conditions, Generation: u.Generation, Now: now}.Set(devv1.ConditionReady, state, reason, message)
 	return s
 }
 
-func userReady(o ObservedUser) metav1.Condition {
-	not := metav1.Condition{Status: metav1.ConditionFalse}
+func userReady(o ObservedUser) (state metav1.ConditionStatus, reason, message string) {
 	uncounted := uncounted(o.Quota)
 	switch {
 	case o.Problem != nil:
-		not.Reason, not.Message = o.Problem.Reason, o.Problem.Message
+		return metav1.ConditionFalse, o.Problem.Reason, o.Problem.Message
 	case o.BadKeys != "":
-		not.Reason, not.Message = devv1.ReasonUserInvalidKey, o.BadKeys+" The other keys count."
+		return metav1.ConditionFalse, devv1.ReasonUserInvalidKey, o.BadKeys + " The other keys count."
 	case len(uncounted) > 0:
-		not.Reason = devv1.ReasonUserQuotaPending
-		not.Message = fmt.Sprintf("Kubernetes does not count %s of spec.quota yet, and refuses it until it does. If it stays so, there is no such resource: check the name.",
+		return metav1.ConditionFalse, devv1.ReasonUserQuotaPending, fmt.Sprintf(
+			"Kubernetes does not count %s of spec.quota yet, and refuses it until it does. If it stays so, there is no such resource: check the name.",
 			strings.Join(uncounted, ", "))
 	default:
-		return metav1.Condition{
-			Status: metav1.ConditionTrue, Reason: devv1.ReasonProvisioned,
-			Message: fmt.Sprintf("The namespace %s and the person's roles in it are there.", o.Namespace),
-		}
+		return metav1.ConditionTrue, devv1.ReasonProvisioned, fmt.Sprintf("The namespace %s and the person's roles in it are there.", o.Namespace)
 	}
-	return not
 }
 
 // uncounted are the resources of a quota whose use Kubernetes has not counted.

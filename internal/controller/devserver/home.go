@@ -23,16 +23,10 @@ import (
 	"devserver.io/devserver/internal/status"
 )
 
-// resolveHome finds the home that is there, and refuses one of another owner:
-// the StatefulSet controller would mount any claim that has the right name.
+// resolveHome refuses a home of another owner: the StatefulSet controller would
+// mount any claim that has the right name.
 func (r *Reconciler) resolveHome(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
 	name := desired.HomeClaimOf(d)
-	if name != "" {
-		var err error
-		if in.home, err = r.claim(ctx, d.Namespace, name); err != nil {
-			return nil, err
-		}
-	}
 	in.UID, in.HomeRequest = homeUID(in), d.Spec.PersistentHomeSize
 	if template := liveTemplate(in.set); template != nil {
 		in.HomeRequest = template.Spec.Resources.Requests[corev1.ResourceStorage]

@@ -104,6 +104,20 @@ func TestHomeThatCannotGrow(t *testing.T) {
 	}
 }
 
+// A key that cannot be decoded says nothing about the home of a running box.
+func TestHomeStaysInStatusWithABadKey(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.bindHome(theirs)
+	before := w.settled()
+	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKeys = []string{corruptKey} })
+	d := w.settled()
+	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonInvalidKey, "")
+	if d.Status.Home == nil || *d.Status.Home != *before.Status.Home {
+		t.Errorf("status.home is %+v, was %+v", d.Status.Home, before.Status.Home)
+	}
+}
+
 // Delete ties the claim to the DevServer, Retain unties it again.
 func TestRetention(t *testing.T) {
 	w := newWorld(t)

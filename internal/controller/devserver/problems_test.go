@@ -101,11 +101,14 @@ func TestHomeOfAnotherOwner(t *testing.T) {
 	}
 }
 
-// The form is right, so the API server takes it; what is in it is not a key.
+// corruptKey has the right form, so the API server takes it; what is in it is
+// not a key.
+const corruptKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"
+
 func TestCorruptKey(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
-	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = []string{"ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"} }))
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = []string{corruptKey} }))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonInvalidKey, "spec.ssh.publicKeys[0]")
 	w.absent(&corev1.Secret{}, "box-ssh")
 }

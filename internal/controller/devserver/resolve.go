@@ -67,9 +67,15 @@ func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved,
 	return in, nil, nil
 }
 
-// resolveLive reads what is there of the box already.
+// resolveLive reads what is there of the box already, which the status tells
+// whatever else is wrong.
 func (r *Reconciler) resolveLive(ctx context.Context, d *devv1.DevServer, in *resolved) error {
 	var err error
+	if name := desired.HomeClaimOf(d); name != "" {
+		if in.home, err = r.claim(ctx, d.Namespace, name); err != nil {
+			return err
+		}
+	}
 	if in.set, err = get(ctx, r, d, desired.StatefulSetName(d.Name), &appsv1.StatefulSet{}); err != nil || in.set == nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,6 +21,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
+	"devserver.io/devserver/internal/report"
 )
 
 // Reconciler writes the status of the flavors.
@@ -49,7 +49,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	var failed []error
 	for i := range observed.Flavors {
 		f := &observed.Flavors[i]
-		err := r.writeStatus(ctx, f, cluster.Status(f, now))
+		_, err := report.Status(ctx, r.Client, f, &f.Status, cluster.Status(f, now))
 		if apierrors.IsConflict(err) {
 			result.RequeueAfter = retry
 			continue
@@ -81,19 +81,4 @@ func (r *Reconciler) observe(ctx context.Context) (o capacity.Observed, again ti
 		o.NodePools, again, err = r.NodePools(ctx)
 	}
 	return o, again, err
-}
-
-func (r *Reconciler) writeStatus(ctx context.Context, f *devv1.DevServerFlavor, s devv1.DevServerFlavorStatus) error {
-	if equality.Semantic.DeepEqual(f.Status, s) {
-		return nil
-	}
-	before := f.DeepCopy()
-	f.Status = s
-	// The resourceVersion makes it fail where the flavor was edited since it was
-	// read.
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, f, patch); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("writing the status of DevServerFlavor %s: %w", f.Name, err)
-	}
-	return nil
 }

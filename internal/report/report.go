@@ -1,0 +1,65 @@
+// Package report tells people what became of their objects: a status, written
+// where it changed, and an event where it names a new cause.
+package report
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+// Status makes want the status of object, of which current is a part, and tells
+// whether that was news. An object that is gone needs no status.
+func Status[S any](ctx context.Context, c client.Client, object client.Object, current *S, want S) (written bool, err error) {
+	if equality.Semantic.DeepEqual(*current, want) {
+		return false, nil
+	}
+	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy is of the same type
+	*current = want
+	// The resourceVersion makes it fail where the object was edited, deleted or
+	// made anew since it was read.
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	err = c.Status().Patch(ctx, object, patch)
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("writing the status of %s: %w", title(c, object), err)
+	default:
+		return true, nil
+	}
+}
+
+// title names an object for people.
+func title(c client.Client, object client.Object) string {
+	name := strings.TrimPrefix(client.ObjectKeyFromObject(object).String(), "/")
+	gvk, err := apiutil.GVKForObject(object, c.Scheme())
+	if err != nil {
+		return name
+	}
+	return gvk.Kind + " " + name
+}
+
+// Cause records why the object is not ready when that changes, once: when the
+// reason of its condition Ready is another than before, and none of the quiet
+// ones, about which there is nothing to do.
+func Cause(recorder events.EventRecorder, object client.Object, before, after []metav1.Condition, quiet ...string) {
+	was := meta.FindStatusCondition(before, devv1.ConditionReady)
+	is := meta.FindStatusCondition(after, devv1.ConditionReady)
+	if is == nil || was != nil && was.Reason == is.Reason || slices.Contains(quiet, is.Reason) {
+		return
+	}
+	recorder.Eventf(object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", is.Message)
+}
