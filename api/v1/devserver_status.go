@@ -329,6 +329,13 @@ type DevServerStatus struct {
 	// +optional
 	DeletesAt *metav1.Time `json:"deletesAt,omitempty"`
 
+	// oomKills counts the processes that were killed since the server's start
+	// because it had used all of its memory. The server itself lived on.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	OOMKills int64 `json:"oomKills,omitempty"`
+
 	// lastDisruption is the last time when the server stopped without anybody
 	// asking for it.
 	//

@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
+	_ "time/tzdata" // Schedules name time zones, and the image has no files of them.
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -61,6 +63,8 @@ func parse(args []string) (operator.Config, error) {
 	policy := flags.String("agent-image-pull-policy", "", "when nodes fetch the agent's image: Always, IfNotPresent or Never (default: Kubernetes decides)")
 	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/box:"+version.Version, "`image` of boxes whose DevServer and flavor name none")
 	flags.StringVar(&cfg.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
+	flags.DurationVar(&cfg.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` boxes may be without work where neither they nor their flavor say it; 0 for ever")
+	flags.DurationVar(&cfg.Lifecycle.TimeToLive, "time-to-live", 0, "how `long` boxes run where neither they nor their flavor say it; 0 for ever")
 	flags.BoolVar(&cfg.LeaderElect, "leader-elect", operator.InCluster(), "elect one of several replicas")
 	flags.StringVar(&cfg.MetricsBindAddress, "metrics-bind-address", "0", "`address` of the metrics endpoint, such as :8080; 0 for none")
 	flags.StringVar(&cfg.HealthProbeBindAddress, "health-probe-bind-address", "0", "`address` of /healthz and /readyz, such as :8081; 0 for none")
@@ -75,6 +79,11 @@ func parse(args []string) (operator.Config, error) {
 	}
 	if flags.NArg() > 0 {
 		return cfg, fmt.Errorf("unexpected argument %q: the operator takes flags only", flags.Arg(0))
+	}
+	for name, d := range map[string]time.Duration{"idle-timeout": cfg.Lifecycle.IdleTimeout, "time-to-live": cfg.Lifecycle.TimeToLive} {
+		if d != 0 && d < time.Minute {
+			return cfg, fmt.Errorf("--%s %s is less than a minute; 0 is for ever", name, d)
+		}
 	}
 	var logLevel slog.Level
 	if err := logLevel.UnmarshalText([]byte(*level)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -114,19 +115,23 @@ type Drain struct {
 	IdleSeconds float64 `json:"idleSeconds"`
 }
 
+// plentyBytes is room to work in, however small a part of the whole it is.
+const plentyBytes = 512 << 20
+
 // Full tells whether the room is as good as used up: less than a twentieth of
 // it is free, or of a large one less than plentyBytes, or hardly another file
 // may be made.
-func (r Room) Full() bool { return r.fullOfBytes() || r.fullOfFiles() }
+func (r Room) Full() bool { return r.below(1) }
 
-// plentyBytes is room to work in, however small a part it is.
-const plentyBytes = 512 << 20
+// Roomy tells whether the room is well beyond that: what was called full is to
+// be called so until then.
+func (r Room) Roomy() bool { return !r.below(2) }
 
-func (r Room) fullOfBytes() bool {
-	return r.SizeBytes > 0 && r.FreeBytes < min(r.SizeBytes/20, plentyBytes)
+// below compares with a multiple of what is left in a full room.
+func (r Room) below(times int64) bool {
+	return r.SizeBytes > 0 && r.FreeBytes < times*min(r.SizeBytes/20, plentyBytes) ||
+		r.Files > 0 && r.FreeFiles < times*r.Files/100
 }
-
-func (r Room) fullOfFiles() bool { return r.Files > 0 && r.FreeFiles < r.Files/100 }
 
 // Idle is how long ago the box last worked, and the signal that says so. A box
 // that the agent has not seen working at all is as idle as the agent is old.
@@ -139,6 +144,30 @@ func (r Report) Idle() (seconds float64, signal string) {
 	}
 	return seconds, signal
 }
+
+// Figures describe the box in the words of its signals: "CPU 1%, GPU 0%".
+func (r Report) Figures() string {
+	var figures []string
+	for _, s := range r.Signals {
+		if s.Value != "" && s.Name != SignalKeep {
+			figures = append(figures, s.Value)
+		}
+	}
+	return strings.Join(figures, ", ")
+}
+
+// Keep is what a process in the box keeps it for now; empty for none.
+func (r Report) Keep() string {
+	for _, s := range r.Signals {
+		if s.Name == SignalKeep && s.IdleSeconds >= 0 && s.IdleSeconds < keepFresh {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+// keepFresh is how old the sign of a keep may be that still goes on, in seconds.
+const keepFresh = 60
 
 // FilesHash identifies the content of files, by name.
 func FilesHash(files map[string][]byte) string {

@@ -34,6 +34,8 @@ type Input struct {
 	// AgentImage is the image of the init container.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
+	// Asleep is set for a box that is to have no pod.
+	Asleep bool
 	// NodePort is asked for when the SSH Service is made again; 0 lets
 	// Kubernetes choose.
 	NodePort int32

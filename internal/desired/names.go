@@ -22,5 +22,8 @@ func SecretName(devServer string) string { return devServer + "-ssh" }
 // directory, as the StatefulSet controller derives it from the template.
 func HomeClaimName(devServer string) string { return homeVolume + "-" + PodName(devServer) }
 
+// LeaseName is the name of the Lease with its last activity.
+func LeaseName(devServer string) string { return devServer }
+
 // HostKeyAlias is the name by which SSH clients know the host key.
 func HostKeyAlias(namespace, devServer string) string { return devServer + "." + namespace }

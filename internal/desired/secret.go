@@ -3,8 +3,6 @@ package desired
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,15 +42,11 @@ func AuthorizedKeys(in Input) []byte {
 	return []byte(strings.Join(in.AuthorizedKeys, "\n") + "\n")
 }
 
+// SecretFilesHash is what the agent reports of an unedited Secret.
+func SecretFilesHash(in Input) string { return box.FilesHash(secretData(in)) }
+
 // SecretHash identifies the content of the Secret.
 func SecretHash(in Input) string {
-	data := secretData(in)
-	h := sha256.New()
-	h.Write([]byte(in.DevServer.UID))
-	for _, key := range slices.Sorted(maps.Keys(data)) {
-		sum := sha256.Sum256(data[key])
-		h.Write([]byte(key))
-		h.Write(sum[:])
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256([]byte(string(in.DevServer.UID) + SecretFilesHash(in)))
+	return hex.EncodeToString(sum[:16])
 }

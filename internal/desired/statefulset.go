@@ -22,8 +22,12 @@ func StatefulSet(in Input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 	}
 	annotations := ownerAnnotation(d)
 	annotations[AnnotationSecretHash] = SecretHash(in)
+	replicas := int32(1)
+	if in.Asleep {
+		replicas = 0
+	}
 	spec := appsv1ac.StatefulSetSpec().
-		WithReplicas(1).
+		WithReplicas(replicas).
 		WithServiceName(HeadlessServiceName(d.Name)).
 		WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(d.Name))).
 		WithPodManagementPolicy(appsv1.ParallelPodManagement).

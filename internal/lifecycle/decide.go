@@ -234,7 +234,11 @@ func (d *Decision) settle(p Policy, lastWork, keptUntil, stop, now time.Time) {
 	switch {
 	case keptUntil.After(now):
 		d.Work.State, d.Work.KeptUntil = Kept, keptUntil
-		d.SuspendsAt = stop
+		if !now.Before(quiet) {
+			d.SuspendsAt = stop
+		} else {
+			d.Again = earliest(d.Again, quiet)
+		}
 		d.Again = earliest(d.Again, keptUntil)
 	case d.Work.Keep != "":
 		d.Work.State = Kept

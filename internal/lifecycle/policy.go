@@ -140,7 +140,7 @@ func beyond(field, flavor string, bounds *devv1.DurationBounds, own time.Duratio
 		relation = "no less than"
 	}
 	return &Violation{devv1.ReasonLifecycleNotAllowed, fmt.Sprintf(
-		"spec.lifecycle.%s is %s: DevServerFlavor %s allows %s %s.", field, short(own), flavor, relation, short(allowed))}
+		"spec.lifecycle.%s is %s: DevServerFlavor %s allows %s %s.", field, Short(own), flavor, relation, Short(allowed))}
 }
 
 func thresholds(own, theirs *devv1.ActivityThresholds) box.Thresholds {

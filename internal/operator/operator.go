@@ -26,7 +26,9 @@ import (
 	"devserver.io/devserver/internal/controller/devserver"
 	"devserver.io/devserver/internal/controller/flavor"
 	"devserver.io/devserver/internal/controller/user"
+	"devserver.io/devserver/internal/lifecycle"
 	"devserver.io/devserver/internal/mastersecret"
+	"devserver.io/devserver/internal/poll"
 )
 
 // Config is what the operator is started with; cmd/operator documents it.
@@ -38,6 +40,8 @@ type Config struct {
 	AgentImagePullPolicy corev1.PullPolicy
 	DefaultImage         string
 	SSHHost              string
+	// Lifecycle is for what neither a DevServer nor its flavor says.
+	Lifecycle lifecycle.Defaults
 
 	LeaderElect            bool
 	MetricsBindAddress     string
@@ -144,6 +148,10 @@ func cacheObjects(parts ...map[client.Object]cache.ByObject) map[client.Object]c
 func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master []byte) error {
 	applier := &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
 	recorder := mgr.GetEventRecorder("devserver-operator")
+	poller := poll.New(clock.RealClock{}, devserver.Connect)
+	if err := mgr.Add(poller); err != nil {
+		return fmt.Errorf("adding the poller of agents: %w", err)
+	}
 	boxes := &devserver.Reconciler{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
@@ -151,12 +159,14 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		Clock:    clock.RealClock{},
 		Applier:  applier,
 		Delivery: devserver.NewDelivery(),
+		Poller:   poller,
 		Config: devserver.Config{
 			Master:               master,
 			DefaultImage:         cfg.DefaultImage,
 			AgentImage:           cfg.AgentImage,
 			AgentImagePullPolicy: cfg.AgentImagePullPolicy,
 			SSHHost:              cfg.SSHHost,
+			Lifecycle:            cfg.Lifecycle,
 		},
 	}
 	if err := boxes.SetupWithManager(ctx, mgr); err != nil {

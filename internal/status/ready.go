@@ -19,9 +19,13 @@ type state struct {
 }
 
 func readiness(d *devv1.DevServer, o Observed) state {
+	if !d.DeletionTimestamp.IsZero() {
+		return state{devv1.PhaseTerminating, devv1.ReasonTerminating, "The DevServer is being deleted. " + HomeFate(d)}
+	}
+	if sleeping, is := asleep(d, o); is {
+		return sleeping
+	}
 	switch {
-	case !d.DeletionTimestamp.IsZero():
-		return state{devv1.PhaseTerminating, devv1.ReasonTerminating, "The DevServer is being deleted. " + homeFate(d)}
 	case o.Pod != nil && o.Pod.DeletionTimestamp.IsZero() && isTrue(o.Pod, corev1.PodReady):
 		// A promise about this pod, whatever hinders its next start.
 		return state{devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers."}
@@ -32,14 +36,19 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	case o.Pod == nil:
 		return starting(onItsWay)
 	case o.NodeLost:
-		return failed(devv1.ReasonNodeLost, "The node %s does not answer, so nobody knows whether the server still runs there. It starts on another node once this one answers, is deleted (kubectl delete node %s), or is tainted as out of service (kubectl taint node %s node.kubernetes.io/out-of-service=:NoExecute).", o.Pod.Spec.NodeName, o.Pod.Spec.NodeName, o.Pod.Spec.NodeName)
+		return failed(devv1.ReasonNodeLost, "%s", nodeLost(o.Pod.Spec.NodeName))
 	case !o.Pod.DeletionTimestamp.IsZero():
 		return leaving(o)
 	}
 	return podState(d, o)
 }
 
-func homeFate(d *devv1.DevServer) string {
+func nodeLost(node string) string {
+	return fmt.Sprintf("The node %[1]s does not answer, so nobody knows whether the server still runs there. It starts on another node once this one answers, is deleted (kubectl delete node %[1]s), or is tainted as out of service (kubectl taint node %[1]s node.kubernetes.io/out-of-service=:NoExecute).", node)
+}
+
+// HomeFate says what becomes of the home when the DevServer is deleted.
+func HomeFate(d *devv1.DevServer) string {
 	if home := d.Spec.Home; home != nil && (home.Ephemeral || home.RetentionPolicy == devv1.HomeDelete) {
 		return "Its home directory goes with it."
 	}

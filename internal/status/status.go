@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/lifecycle"
 )
 
 // Observed is what the cluster has for a DevServer. A nil object is not there.
@@ -38,6 +40,10 @@ type Observed struct {
 	Home *corev1.PersistentVolumeClaim
 	// HomeRefused is why the API server does not let the claim grow.
 	HomeRefused *Problem
+	// Lifecycle is what is to become of the box; nil: it runs, and goes on.
+	Lifecycle *lifecycle.Decision
+	// Report is what the agent said last; nil while it was not asked.
+	Report *box.Report
 }
 
 // Problem is a cause that a person can act on.
@@ -54,11 +60,14 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 
 	ready := readiness(d, o)
 	s.Phase = ready.phase
+	setDisruption(&s, d.Status.Conditions, ready, now)
 	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
 	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)
 	setAccepted(conditions, o)
 	setRestartPending(conditions, o)
 	setResizePending(conditions, d, o)
+	setHomeFull(conditions, o)
+	setLifecycle(&s, conditions, o)
 
 	if o.Flavor != "" {
 		s.Flavor = o.Flavor
@@ -70,6 +79,11 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 		s.PodIP = o.Pod.Status.PodIP
 		s.Home = homeStatus(o.Home)
 		s.StartedAt = o.Pod.Status.StartTime
+		if o.Report != nil {
+			s.OOMKills = o.Report.OOMKills
+		} else if !s.StartedAt.Equal(d.Status.StartedAt) {
+			s.OOMKills = 0
+		}
 	} else if o.Pod == nil {
 		s.PodIP = ""
 	}

@@ -7,6 +7,7 @@ package devserver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,8 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/poll"
 	"devserver.io/devserver/internal/status"
 )
 
@@ -34,6 +37,7 @@ type Reconciler struct {
 	Clock    clock.PassiveClock
 	Applier  *apply.Applier
 	Delivery *Delivery
+	Poller   *poll.Poller
 	Config   Config
 }
 
@@ -48,6 +52,8 @@ type Config struct {
 	AgentImagePullPolicy corev1.PullPolicy
 	// SSHHost is the host name of NodePorts. Empty: the pod's node's address.
 	SSHHost string
+	// Lifecycle is for what neither a DevServer nor its flavor says.
+	Lifecycle lifecycle.Defaults
 }
 
 const (
@@ -68,10 +74,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, d); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.Delivery.forget(req.NamespacedName)
+			r.Poller.Forget(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	result, err := r.reconcile(ctx, d)
+	if errors.Is(err, errDeleted) {
+		return ctrl.Result{}, nil
+	}
 	if apierrors.IsConflict(err) {
 		// Somebody wrote at the same time. The next pass sees what.
 		return ctrl.Result{RequeueAfter: time.Second}, nil
@@ -86,7 +96,12 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	}
 	var homeRefused *status.Problem
 	var applyErr error
+	decision := lifecycle.Decision{Run: true}
 	if d.DeletionTimestamp.IsZero() {
+		if decision, err = r.live(ctx, d, &resolved); err != nil {
+			return ctrl.Result{}, err
+		}
+		resolved.Asleep = !decision.Run
 		problem, homeRefused, applyErr = r.apply(ctx, d, resolved, problem)
 	}
 	// The status is told the truth even where the apply failed.
@@ -102,16 +117,25 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	observed.Home = resolved.home
 	observed.Flavor = resolved.flavorName()
 	observed.HostKey = resolved.Keys.HostPublic
+	observed.Lifecycle, observed.Report = &decision, r.lastReport(d, observed.Pod)
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
 		return ctrl.Result{}, err
 	}
 	if applyErr != nil {
 		return ctrl.Result{}, applyErr
 	}
+	if err := r.renew(ctx, d, resolved.lease, decision.Renew); err != nil {
+		return ctrl.Result{}, err
+	}
 	if problem != nil && problem.Reason == devv1.ReasonObjectConflict || homeRefused != nil {
 		again = sooner(again, conflictRetry)
 	}
-	return ctrl.Result{RequeueAfter: sooner(again, r.pushKeys(ctx, d, resolved, observed.Pod))}, nil
+	r.watch(d, resolved, decision, observed.Pod)
+	again = sooner(again, r.pushKeys(ctx, d, resolved, observed.Pod))
+	if !decision.Again.IsZero() {
+		again = sooner(again, max(decision.Again.Sub(r.Clock.Now()), time.Second))
+	}
+	return ctrl.Result{RequeueAfter: again}, nil
 }
 
 // sooner is the shorter of two waits, of which 0 is none.
@@ -130,7 +154,7 @@ func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved,
 		if in.set != nil && len(in.AuthorizedKeys) > 0 {
 			err = r.applySecret(ctx, d, in)
 		}
-		return problem, nil, err
+		return problem, nil, errors.Join(err, r.scaleDown(ctx, in))
 	}
 	if hinders, err = r.applyObjects(ctx, d, in); hinders != nil || err != nil {
 		return hinders, nil, err

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -31,6 +32,9 @@ func (r *Reconciler) observe(ctx context.Context, d *devv1.DevServer) (o status.
 	}
 	if o.Pod, err = r.pod(ctx, d, set); err != nil {
 		return o, 0, err
+	}
+	if o.Pod == nil && ptr.Deref(set.Spec.Replicas, 1) == 0 {
+		return o, 0, nil
 	}
 	if o.Pod == nil {
 		o.PodRefused, again, err = r.podRefused(ctx, set)

@@ -4,12 +4,14 @@ package devserver
 // read by name, never listed; no pods/exec, no wildcards.
 //
 // +kubebuilder:rbac:groups=devserver.io,resources=devservers;devserverflavors;devserverusers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=devserver.io,resources=devservers,verbs=delete
 // +kubebuilder:rbac:groups=devserver.io,resources=devservers/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=devserver.io,resources=devservers/finalizers,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshots,verbs=get
@@ -18,5 +20,5 @@ package devserver
 //
 // In its own namespace it elects a leader, and says in an event who leads.
 //
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=devserver-system,verbs=get;create;update
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=devserver-system,verbs=update
 // +kubebuilder:rbac:groups="",resources=events,namespace=devserver-system,verbs=create;patch

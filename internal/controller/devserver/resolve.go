@@ -3,6 +3,7 @@ package devserver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,6 +19,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/lifecycle"
 	"devserver.io/devserver/internal/sshkeys"
 	"devserver.io/devserver/internal/status"
 )
@@ -30,6 +33,10 @@ type resolved struct {
 	pod  *corev1.Pod
 	home *corev1.PersistentVolumeClaim
 	user *devv1.DevServerUser
+	// lease has the last activity, a keep, and whether the box sleeps; nil where
+	// there is none yet.
+	lease  *coordinationv1.Lease
+	policy lifecycle.Policy
 }
 
 func (in resolved) flavorName() string {
@@ -53,16 +60,28 @@ func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved,
 	if in.Keys, err = sshkeys.Derive(r.Config.Master, d.Namespace, d.Name, d.Spec.Owner); err != nil {
 		return in, nil, fmt.Errorf("deriving the keys of DevServer %s/%s: %w", d.Namespace, d.Name, err)
 	}
-	if err := r.resolveLive(ctx, d, &in); err != nil {
+	if err := errors.Join(r.resolveLive(ctx, d, &in), r.resolveLease(ctx, d, &in)); err != nil {
 		return in, nil, err
 	}
+	flavorProblem, err := r.resolveFlavor(ctx, d, &in)
+	if err != nil {
+		return in, nil, err
+	}
+	// Whatever else is wrong, a box is let sleep in its time.
+	policy, violation := lifecycle.Resolve(d, in.Flavor, r.Config.Lifecycle)
+	in.policy = policy
 	checks := []func(context.Context, *devv1.DevServer, *resolved) (*status.Problem, error){
-		r.resolveUser, r.resolveKeys, r.resolveHome, r.resolveFlavor, r.resolveHomeSize, r.resolveImage, r.resolveVolumes, r.resolveNodePort,
+		r.resolveUser, r.resolveKeys, r.resolveHome,
+		func(context.Context, *devv1.DevServer, *resolved) (*status.Problem, error) { return flavorProblem, nil },
+		r.resolveHomeSize, r.resolveImage, r.resolveVolumes, r.resolveNodePort,
 	}
 	for _, check := range checks {
 		if problem, err := check(ctx, d, &in); problem != nil || err != nil {
 			return in, problem, err
 		}
+	}
+	if violation != nil {
+		return in, &status.Problem{Reason: violation.Reason, Message: violation.Message}, nil
 	}
 	return in, nil, nil
 }
@@ -80,6 +99,12 @@ func (r *Reconciler) resolveLive(ctx context.Context, d *devv1.DevServer, in *re
 		return err
 	}
 	in.pod, err = r.pod(ctx, d, in.set)
+	return err
+}
+
+// resolveLease finds the Lease of the box, if it has one yet.
+func (r *Reconciler) resolveLease(ctx context.Context, d *devv1.DevServer, in *resolved) (err error) {
+	in.lease, err = get(ctx, r, d, desired.LeaseName(d.Name), &coordinationv1.Lease{})
 	return err
 }
 

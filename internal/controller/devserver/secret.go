@@ -40,8 +40,10 @@ func NewDeliveryTo(push func(ctx context.Context, address string, in desired.Inp
 }
 
 type delivery struct {
-	// hash is that of the Secret that was applied last.
+	// hash is that of the Secret that was applied last, and at is when, or when
+	// this process learnt that it had been.
 	hash string
+	at   time.Time
 	// pending is set until the running agent has its keys; pushes counts the
 	// attempts.
 	pending bool
@@ -71,17 +73,25 @@ func (d *Delivery) forget(key types.NamespacedName) {
 func (r *Reconciler) applySecret(ctx context.Context, d *devv1.DevServer, in resolved) error {
 	key, hash := client.ObjectKeyFromObject(d), desired.SecretHash(in.Input)
 	last := r.Delivery.get(key)
-	applied := last.hash == hash || in.set != nil && in.set.Annotations[desired.AnnotationSecretHash] == hash
+	applied := last.hash == hash
+	if !applied && in.set != nil && in.set.Annotations[desired.AnnotationSecretHash] == hash {
+		applied, last.hash, last.at = true, hash, r.Clock.Now()
+		r.Delivery.set(key, last)
+	}
 	// A pod that cannot mount its volumes casts doubt on that: the Secret may
 	// have been deleted by hand, and only writing it again would tell.
 	stuck := awaitsVolumes(in.pod) && r.Clock.Since(in.pod.CreationTimestamp.Time) > mountPatience
-	if applied && !stuck {
+	edited := applied && r.edited(d, in, last)
+	if applied && !stuck && !edited {
 		return nil
 	}
 	if err := r.Applier.Apply(ctx, d, desired.Secret(in.Input)); err != nil {
 		return err
 	}
-	r.Delivery.set(key, delivery{hash: hash, pending: in.pod != nil})
+	if edited {
+		r.Recorder.Eventf(d, nil, corev1.EventTypeWarning, "SecretRestored", "Apply", "The Secret %s was edited, and is as it was again.", desired.SecretName(d.Name))
+	}
+	r.Delivery.set(key, delivery{hash: hash, at: r.Clock.Now(), pending: in.pod != nil})
 	return nil
 }
 
@@ -95,7 +105,7 @@ func (r *Reconciler) pushKeys(ctx context.Context, d *devv1.DevServer, in resolv
 		return 0
 	}
 	if pod == nil || !pod.DeletionTimestamp.IsZero() {
-		r.Delivery.set(key, delivery{hash: state.hash})
+		r.Delivery.set(key, delivery{hash: state.hash, at: state.at})
 		return 0
 	}
 	address := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(box.ControlPort))
@@ -105,7 +115,7 @@ func (r *Reconciler) pushKeys(ctx context.Context, d *devv1.DevServer, in resolv
 		r.Delivery.set(key, state)
 		return time.Second << state.pushes
 	}
-	r.Delivery.set(key, delivery{hash: state.hash})
+	r.Delivery.set(key, delivery{hash: state.hash, at: state.at})
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("The agent could not be told its new keys. The kubelet brings them within two minutes.", "cause", err.Error())
 	}

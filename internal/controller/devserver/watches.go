@@ -7,6 +7,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
@@ -48,6 +50,8 @@ func CacheObjects() map[client.Object]cache.ByObject {
 		&corev1.Pod{}:         {Transform: stripPod},
 		&corev1.Service{}:     {Label: ours},
 		&appsv1.StatefulSet{}: {Label: ours},
+		// Not those of nodes and leaders, which change all the time.
+		&coordinationv1.Lease{}: {Label: ours},
 		&corev1.Node{}:        {Transform: stripNode},
 	}
 }
@@ -107,6 +111,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		For(&devv1.DevServer{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&appsv1.StatefulSet{}, builder.WithPredicates(r.forgetDeleted())).
 		Owns(&corev1.Service{}, builder.WithPredicates(r.forgetDeleted())).
+		Owns(&coordinationv1.Lease{}).
+		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(instanceOf)).
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFlavor),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).

@@ -1,0 +1,326 @@
+// Package poll asks the agents of all boxes, over and over, how their boxes
+// are, and says which of the answers are news.
+//
+// Nothing that it learns is written anywhere by it: an operator that starts
+// anew asks again.
+package poll
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/box"
+)
+
+const (
+	// Often is how often a box is asked whose work matters, Seldom any other,
+	// whose home may fill up all the same.
+	Often  = time.Minute
+	Seldom = 5 * time.Minute
+	// retry is how soon an agent is asked again that did not answer.
+	retry = 15 * time.Second
+	// patience is how many times in a row an agent may not answer before it is
+	// called silent.
+	patience = 3
+	// workers is how many agents are asked at a time. A lost node lets each of
+	// its agents take the whole time-out.
+	workers = 64
+	// pace is how far apart the first questions to boxes are, so that an
+	// operator that starts does not ask ten thousand at once.
+	pace = 5 * time.Millisecond
+)
+
+// Agent is the operator's side of one box's control endpoint.
+type Agent interface {
+	Poll(ctx context.Context, i box.Instructions) (box.Report, error)
+	Drain(ctx context.Context, d box.Drain) (drained bool, r box.Report, err error)
+}
+
+// Address is how to reach an agent, and how to know each other.
+type Address struct {
+	HostPort string
+	// KeyPEM and Token are those of the box's Secret.
+	KeyPEM string
+	Token  string
+}
+
+// Target is a box to ask.
+type Target struct {
+	// Pod is its pod's: what another pod said does not count for this one.
+	Pod          types.UID
+	Address      Address
+	Instructions box.Instructions
+	// Often is set where the box's work matters.
+	Often bool
+	// Known is the last work that was acted on. Later work is news by more than
+	// Restless.
+	Known    time.Time
+	Restless time.Duration
+	// SecretHash is that of the Secret as it should be.
+	SecretHash string
+}
+
+// Result is what came of asking a box.
+type Result struct {
+	// At is when the agent answered last, by the operator's clock; zero if it
+	// never did.
+	At     time.Time
+	Report box.Report
+	// Failures is how many times in a row it has not answered since.
+	Failures int
+	// Err is why not.
+	Err error
+}
+
+// Silent tells whether nobody knows what the box does.
+func (r Result) Silent() bool { return r.Failures >= patience }
+
+// LastWork is when the box was last at work by the operator's clock, and what
+// with.
+func (r Result) LastWork() (at time.Time, signal string) {
+	idle, signal := r.Report.Idle()
+	return r.At.Add(-time.Duration(idle * float64(time.Second))), signal
+}
+
+// Poller asks boxes. Its zero value is not ready: use New.
+type Poller struct {
+	clock   clock.PassiveClock
+	connect func(Address) (Agent, error)
+	queue   workqueue.TypedDelayingInterface[types.NamespacedName]
+	news    chan event.TypedGenericEvent[*devv1.DevServer]
+
+	mu    sync.Mutex
+	boxes map[types.NamespacedName]*entry
+}
+
+type entry struct {
+	target Target
+	agent  Agent
+	result Result
+}
+
+// New returns a Poller that reaches agents by connect.
+func New(c clock.PassiveClock, connect func(Address) (Agent, error)) *Poller {
+	return &Poller{
+		clock:   c,
+		connect: connect,
+		queue:   workqueue.NewTypedDelayingQueue[types.NamespacedName](),
+		news:    make(chan event.TypedGenericEvent[*devv1.DevServer]),
+		boxes:   map[types.NamespacedName]*entry{},
+	}
+}
+
+// News is where boxes are told of whose state something changed that matters.
+func (p *Poller) News() <-chan event.TypedGenericEvent[*devv1.DevServer] { return p.news }
+
+// Watch asks a box from now on, or goes on asking it, with new instructions.
+func (p *Poller) Watch(key types.NamespacedName, t Target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.boxes[key]
+	if e == nil || e.target.Pod != t.Pod || e.target.Address != t.Address {
+		p.boxes[key] = &entry{target: t}
+		p.queue.AddAfter(key, p.first(t))
+		return
+	}
+	sooner := e.target.Instructions.Warning != t.Instructions.Warning || !e.target.Often && t.Often
+	e.target = t
+	if sooner {
+		p.queue.Add(key) // People are to be told now.
+	}
+}
+
+// first is when a box is asked for the first time.
+func (p *Poller) first(t Target) time.Duration {
+	if !t.Often {
+		return rand.N(Seldom) //nolint:gosec // no secret
+	}
+	return rand.N(time.Second + pace*time.Duration(len(p.boxes))) //nolint:gosec // no secret
+}
+
+// Forget asks a box no more.
+func (p *Poller) Forget(key types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.boxes, key)
+}
+
+// Last is what came of asking the box with that pod; ok is false as long as it
+// was not asked.
+func (p *Poller) Last(key types.NamespacedName, pod types.UID) (r Result, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.boxes[key]
+	if e == nil || e.target.Pod != pod || e.result.At.IsZero() && e.result.Failures == 0 {
+		return Result{}, false
+	}
+	return e.result, true
+}
+
+// Drain asks a box whether it may be put to sleep. What it answers, if it does,
+// is what came of asking it last.
+func (p *Poller) Drain(ctx context.Context, key types.NamespacedName, d box.Drain) (drained bool) {
+	agent := p.agentOf(key)
+	if agent == nil {
+		return false
+	}
+	drained, report, err := agent.Drain(ctx, d)
+	if drained {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.boxes[key]; e != nil && e.agent == agent {
+		if err != nil {
+			// Not one chance in three: it has been asked whether it may be stopped.
+			e.result.Failures, e.result.Err = max(e.result.Failures+1, patience), err
+			p.queue.AddAfter(key, retry)
+			return false
+		}
+		e.result = Result{At: p.clock.Now(), Report: report}
+	}
+	return false
+}
+
+func (p *Poller) agentOf(key types.NamespacedName) Agent {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.boxes[key]; e != nil {
+		return e.agent
+	}
+	return nil
+}
+
+// Start asks until ctx ends. It makes Poller a part of a manager.
+func (p *Poller) Start(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for p.next(ctx) {
+			}
+		})
+	}
+	<-ctx.Done()
+	p.queue.ShutDown()
+	wg.Wait()
+	return nil
+}
+
+// NeedLeaderElection: who does not act does not ask.
+func (p *Poller) NeedLeaderElection() bool { return true }
+
+func (p *Poller) next(ctx context.Context) bool {
+	key, over := p.queue.Get()
+	if over {
+		return false
+	}
+	defer p.queue.Done(key)
+	if again := p.ask(ctx, key); again > 0 {
+		p.queue.AddAfter(key, again)
+	}
+	return true
+}
+
+// ask asks one box, and says when to ask it again; 0 for never.
+func (p *Poller) ask(ctx context.Context, key types.NamespacedName) time.Duration {
+	e, t, err := p.entry(key)
+	if e == nil {
+		return 0
+	}
+	var report box.Report
+	if err == nil {
+		report, err = e.agent.Poll(ctx, t.Instructions)
+	}
+	if ctx.Err() != nil {
+		return 0
+	}
+	again, news := p.note(key, e, report, err)
+	if news {
+		p.tell(ctx, key)
+	}
+	return again
+}
+
+// note notes an answer, and says when to ask again and whether it is news.
+func (p *Poller) note(key types.NamespacedName, e *entry, report box.Report, err error) (again time.Duration, news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.boxes[key] != e {
+		return 0, false // Another pod, or none; it has its own turn.
+	}
+	before := e.result
+	if err != nil {
+		e.result.Failures, e.result.Err = before.Failures+1, err
+	} else {
+		e.result = Result{At: p.clock.Now(), Report: report}
+	}
+	news = isNews(e.target, before, e.result)
+	switch {
+	case err != nil && !e.result.Silent():
+		return retry, news
+	case e.target.Often:
+		return Often, news
+	default:
+		return Seldom, news
+	}
+}
+
+// entry is a box with its agent, connected if it was not.
+func (p *Poller) entry(key types.NamespacedName) (*entry, Target, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.boxes[key]
+	if e == nil {
+		return nil, Target{}, nil
+	}
+	if e.agent == nil {
+		agent, err := p.connect(e.target.Address)
+		if err != nil {
+			return e, e.target, err
+		}
+		e.agent = agent
+	}
+	return e, e.target, nil
+}
+
+// tell waits for the reader, who waits for nobody.
+func (p *Poller) tell(ctx context.Context, key types.NamespacedName) {
+	d := &devv1.DevServer{}
+	d.Namespace, d.Name = key.Namespace, key.Name
+	select {
+	case p.news <- event.TypedGenericEvent[*devv1.DevServer]{Object: d}:
+	case <-ctx.Done():
+	}
+}
+
+// isNews tells whether the second of two answers changes anything for its box.
+func isNews(t Target, before, now Result) bool {
+	if now.Silent() != before.Silent() {
+		return true
+	}
+	if now.Failures > 0 {
+		return false
+	}
+	r := now.Report
+	if r.SecretHash != "" && r.SecretHash != t.SecretHash || level(r.Home) != level(before.Report.Home) || r.OOMKills != before.Report.OOMKills {
+		return true
+	}
+	work, _ := now.LastWork()
+	return t.Often && (before.At.IsZero() || work.Sub(t.Known) > t.Restless)
+}
+
+// level is how full a home is, as far as it matters.
+func level(r *box.Room) [2]bool {
+	if r == nil {
+		return [2]bool{}
+	}
+	return [2]bool{r.Full(), r.Roomy()}
+}

@@ -1,0 +1,151 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/lifecycle"
+)
+
+// asleep is the state of a box that is to have no pod, and whether it is one.
+func asleep(d *devv1.DevServer, o Observed) (state, bool) {
+	if o.Lifecycle == nil || o.Lifecycle.Run {
+		return state{}, false
+	}
+	cause := o.Lifecycle.Cause
+	message := map[lifecycle.Cause]string{
+		lifecycle.CauseOwner:     "spec.suspend asks for it. The server starts again once that is false.",
+		lifecycle.CauseIdle:      "The server was without work for its idle timeout. A connection through the gateway, or a new renewTime of the Lease " + desired.LeaseName(d.Name) + ", wakes it.",
+		lifecycle.CauseScheduled: "The server was without work after the stop of its schedule. A connection through the gateway, a new renewTime of the Lease " + desired.LeaseName(d.Name) + ", or the schedule's start wakes it.",
+		lifecycle.CauseExpired:   "The server's time to live is over. Its owner starts it again by setting spec.restartedAt to now.",
+	}[cause]
+	switch {
+	case o.Pod != nil && o.NodeLost:
+		return state{devv1.PhaseSuspending, devv1.ReasonNodeLost, nodeLost(o.Pod.Spec.NodeName)}, true
+	case o.Pod != nil:
+		return state{devv1.PhaseSuspending, string(cause), message}, true
+	case cause == lifecycle.CauseExpired:
+		return state{devv1.PhaseExpired, string(cause), message}, true
+	default:
+		return state{devv1.PhaseSuspended, string(cause), message}, true
+	}
+}
+
+// setLifecycle says how the box's work stands, and what is to become of it and
+// when. What was said stays as long as its meaning does: the figures in it are
+// of the moment in which it became true.
+func setLifecycle(s *devv1.DevServerStatus, c Conditions, o Observed) {
+	l := o.Lifecycle
+	if l == nil {
+		return
+	}
+	s.ExpiresAt, s.DeletesAt = lifecycle.Time(l.ExpiresAt), lifecycle.Time(l.DeletesAt)
+	setSuspendedAt(s, l, c.Now)
+	switch {
+	case !l.Run || !l.Watched:
+		s.Activity, s.SuspendsAt = "", nil
+		meta.RemoveStatusCondition(c.List, devv1.ConditionActive)
+	case l.Work != nil:
+		setActive(s, c, *l)
+	}
+	setStopPending(c, l)
+}
+
+// setSuspendedAt counts from when the pod is gone.
+func setSuspendedAt(s *devv1.DevServerStatus, l *lifecycle.Decision, now time.Time) {
+	switch {
+	case l.Run:
+		s.SuspendedAt = nil
+	case s.SuspendedAt == nil && (s.Phase == devv1.PhaseSuspended || s.Phase == devv1.PhaseExpired):
+		s.SuspendedAt = lifecycle.Time(now)
+	}
+}
+
+func setActive(s *devv1.DevServerStatus, c Conditions, l lifecycle.Decision) {
+	work, suspendsAt := *l.Work, lifecycle.Time(l.SuspendsAt)
+	was := meta.FindStatusCondition(*c.List, devv1.ConditionActive)
+	same := was != nil && was.Reason == work.Reason() && was.ObservedGeneration == c.Generation && s.SuspendsAt.Equal(suspendsAt)
+	if same && work.State != lifecycle.Idle {
+		return
+	}
+	if same && s.LastActivityAt.Equal(lifecycle.Time(work.Last)) {
+		return
+	}
+	s.Activity = bounded(l.Sentence())
+	s.LastActivityAt, s.SuspendsAt = lifecycle.Time(work.Last), suspendsAt
+	state := metav1.ConditionTrue
+	switch work.State {
+	case lifecycle.Idle:
+		state = metav1.ConditionFalse
+	case lifecycle.Unknown:
+		state = metav1.ConditionUnknown
+	}
+	c.Set(devv1.ConditionActive, state, work.Reason(), s.Activity)
+}
+
+// setStopPending is there once the box may stop by itself. While nobody knows
+// whether a stop is near, what was said before stands.
+func setStopPending(c Conditions, l *lifecycle.Decision) {
+	was := meta.FindStatusCondition(*c.List, devv1.ConditionStopPending)
+	switch w := l.Warning; {
+	case !l.Run || !l.Watched && l.ExpiresAt.IsZero():
+		meta.RemoveStatusCondition(c.List, devv1.ConditionStopPending)
+	case w != nil && w.Last:
+		c.Set(devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, w.Sentence())
+	case w != nil:
+		c.Set(devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, w.Sentence())
+	case l.Watched && l.Work == nil && was != nil:
+	case was != nil:
+		c.Set(devv1.ConditionStopPending, metav1.ConditionFalse, devv1.ReasonNoStop, "The server is not about to stop by itself.")
+	}
+}
+
+// setHomeFull is there from when the home was full for the first time. It asks
+// for a little more room than it had then to call it roomy again.
+func setHomeFull(c Conditions, o Observed) {
+	if o.Report == nil || o.Report.Home == nil {
+		return
+	}
+	was := meta.FindStatusCondition(*c.List, devv1.ConditionHomeFull)
+	switch room := *o.Report.Home; {
+	case room.Full() || was != nil && was.Status == metav1.ConditionTrue && !room.Roomy():
+		if was != nil && was.Status == metav1.ConditionTrue {
+			return // The figure in it is of the moment in which it became full.
+		}
+		c.Set(devv1.ConditionHomeFull, metav1.ConditionTrue, devv1.ReasonHomeFull, fmt.Sprintf(
+			"%d MiB of the home directory's %d MiB were free when it was found to be full. Make room, or enlarge spec.persistentHomeSize.", room.FreeBytes>>20, room.SizeBytes>>20))
+	case was != nil:
+		c.Set(devv1.ConditionHomeFull, metav1.ConditionFalse, devv1.ReasonHomeHasRoom, "There is room in the home directory.")
+	}
+}
+
+// disruptive are the reasons for which a box stops although nobody asked.
+var disruptive = []string{
+	devv1.ReasonEvicted, devv1.ReasonOOMKilled, devv1.ReasonCrashLoop, devv1.ReasonNodeLost, devv1.ReasonPodFailed,
+}
+
+// setDisruption notes why a box stopped, for when it is back.
+func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready state, now time.Time) {
+	if !slices.Contains(disruptive, ready.reason) {
+		return
+	}
+	if was := meta.FindStatusCondition(before, devv1.ConditionReady); was != nil && was.Reason == ready.reason && s.LastDisruption != nil {
+		return
+	}
+	s.LastDisruption = &devv1.Disruption{Reason: ready.reason, Message: bounded(ready.message), Time: lifecycle.Time(now)}
+}
+
+// ReadySince is since when SSH answers; zero while it does not.
+func ReadySince(pod *corev1.Pod) time.Time {
+	if c := condition(pod, corev1.PodReady); c != nil && c.Status == corev1.ConditionTrue {
+		return c.LastTransitionTime.Time
+	}
+	return time.Time{}
+}
