@@ -117,8 +117,7 @@ type Schedule struct {
 
 	// timeZone is the IANA time zone of the times, such as "Europe/Berlin".
 	// Default "UTC". Where clocks are set forward, a time that does not exist is
-	// the moment after the gap; where they are set back, the first of the two
-	// counts.
+	// as much later as they are set; where they are set back, both count.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1

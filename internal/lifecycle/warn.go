@@ -57,7 +57,7 @@ func (d *Decision) warnOf(w Warning, span time.Duration, now time.Time) {
 			continue
 		}
 		w.Last = lead == second
-		if d.Warning == nil || w.At.Before(d.Warning.At) {
+		if d.Warning == nil || !w.At.After(d.Warning.At) {
 			d.Warning = new(w)
 		}
 	}

@@ -52,7 +52,7 @@ func CacheObjects() map[client.Object]cache.ByObject {
 		&appsv1.StatefulSet{}: {Label: ours},
 		// Not those of nodes and leaders, which change all the time.
 		&coordinationv1.Lease{}: {Label: ours},
-		&corev1.Node{}:        {Transform: stripNode},
+		&corev1.Node{}:          {Transform: stripNode},
 	}
 }
 

@@ -1,0 +1,179 @@
+package lifecycle
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+// noon is a Friday.
+var noon = time.Date(2026, time.January, 30, 12, 0, 0, 0, time.UTC)
+
+func ago(d time.Duration) time.Time { return noon.Add(-d) }
+func in(d time.Duration) time.Time  { return noon.Add(d) }
+
+// pod is one that started and answered so long ago, and whose agent said that
+// it was last at work so long ago.
+func pod(started, worked time.Duration) *Pod {
+	return &Pod{StartedAt: ago(started), ReadyAt: ago(started), Sighting: &Sighting{LastWork: ago(worked)}}
+}
+
+func table(t *testing.T, s devv1.Schedule) Timetable {
+	t.Helper()
+	parsed, err := parseTimetable(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func TestDecide(t *testing.T) {
+	idle := Policy{IdleTimeout: 2 * time.Hour}
+	ttl := Policy{TimeToLive: 24 * time.Hour, OnExpire: devv1.ExpireSuspend}
+	office := Policy{Schedule: table(t, devv1.Schedule{Start: "0 8 * * 1-5", Stop: "0 11 * * *"})}
+	mark := func(cause Cause, at time.Time) *Mark {
+		return &Mark{Cause: cause, At: at, RenewTime: ago(5 * time.Hour)}
+	}
+	slept := Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(3*time.Hour))}
+	expired := Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseExpired, ago(3*time.Hour))}
+	for name, test := range map[string]struct {
+		p     Policy
+		f     Facts
+		run   bool
+		act   Act
+		cause Cause
+		state State
+		again time.Time
+	}{
+		"no policy, no end": {f: Facts{Pod: pod(9000*time.Hour, 9000*time.Hour)}, run: true},
+		"starting":          {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(5 * time.Hour)}}, run: true},
+		"no pod":            {p: idle, run: true},
+
+		"at work":           {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(2 * time.Minute)}}, run: true, again: in(3 * time.Minute)},
+		"a pause":           {p: idle, f: Facts{Pod: pod(9*time.Hour, 9*time.Minute), Lease: Lease{RenewTime: ago(9 * time.Minute)}}, run: true, again: in(time.Minute)},
+		"idle":              {p: idle, f: Facts{Pod: pod(9*time.Hour, 10*time.Minute), Lease: Lease{RenewTime: ago(10 * time.Minute)}}, run: true, state: Idle, again: in(95 * time.Minute)},
+		"idle for too long": {p: idle, f: Facts{Pod: pod(9*time.Hour, 2*time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
+		"just started":      {p: idle, f: Facts{Pod: pod(time.Minute, time.Minute), Lease: Lease{RenewTime: ago(50 * time.Hour)}}, run: true, again: in(9 * time.Minute)},
+		"slow to start":     {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(3 * time.Hour), ReadyAt: ago(time.Minute), Sighting: &Sighting{LastWork: ago(3 * time.Hour)}}}, run: true, again: in(9 * time.Minute)},
+		"renewed by others": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
+
+		"silent agent":        {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Silent: true, Sighting: &Sighting{LastWork: ago(8 * time.Hour)}}}, run: true, state: Unknown},
+		"not asked yet":       {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour)}}, run: true},
+		"SSH does not answer": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(9 * time.Hour)}}}, run: true},
+
+		"kept":               {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
+		"kept until now":     {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"kept beyond bounds": {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"keep of the future": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: in(2 * time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"negative keep":      {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Minute), KeepFor: -time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"work of the future": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: in(5 * time.Hour)}}, run: true, again: in(10 * time.Minute)},
+
+		"time to live":              {p: ttl, f: Facts{Pod: pod(23*time.Hour+50*time.Minute, 0)}, run: true, again: in(5 * time.Minute)},
+		"time to live over":         {p: ttl, f: Facts{Pod: pod(24*time.Hour, 0)}, run: true, act: ActSleep, cause: CauseExpired},
+		"over, agent silent":        {p: ttl, f: Facts{Pod: &Pod{StartedAt: ago(25 * time.Hour), Silent: true}}, run: true, act: ActSleep, cause: CauseExpired},
+		"over, kept":                {p: ttl, f: Facts{Pod: pod(25*time.Hour, 0), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, again: in(45 * time.Minute)},
+		"over, kept beyond bounds":  {p: Policy{TimeToLive: 24 * time.Hour, MaxTimeToLive: 25 * time.Hour}, f: Facts{Pod: pod(25*time.Hour, 0), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, act: ActSleep, cause: CauseExpired},
+		"time to live over, delete": {p: Policy{TimeToLive: time.Hour, OnExpire: devv1.ExpireDelete}, f: Facts{Pod: pod(time.Hour, 0)}, run: true, act: ActDelete},
+
+		"after hours, at work": {p: office, f: Facts{Pod: pod(3*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
+		"after hours, idle":    {p: office, f: Facts{Pod: pod(3*time.Hour, 20*time.Minute)}, run: true, act: ActSleep, cause: CauseScheduled},
+		"woken after hours":    {p: office, f: Facts{Pod: pod(30*time.Minute, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(22*time.Hour + 45*time.Minute)},
+		"after hours, kept":    {p: office, f: Facts{Pod: pod(3*time.Hour, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute), KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
+
+		"suspended":                  {f: Facts{Suspend: true, Pod: pod(time.Hour, 0)}, cause: CauseOwner},
+		"suspended while asleep":     {f: Facts{Suspend: true, Lease: slept}, cause: CauseOwner, act: ActUnmark},
+		"asleep":                     {p: idle, f: Facts{Lease: slept}, cause: CauseIdle},
+		"asleep without a policy":    {f: Facts{Lease: slept}, cause: CauseIdle},
+		"woken by a later renewal":   {p: idle, f: Facts{Lease: Lease{RenewTime: ago(0), Mark: slept.Mark}}, run: true, act: ActUnmark},
+		"woken by an earlier clock":  {p: idle, f: Facts{Lease: Lease{RenewTime: ago(6 * time.Hour), Mark: slept.Mark}}, run: true, act: ActUnmark},
+		"woken by its owner":         {p: idle, f: Facts{RestartedAt: ago(time.Hour), Lease: slept}, run: true, act: ActUnmark},
+		"asleep until the morning":   {p: office, f: Facts{Lease: slept}, cause: CauseIdle, again: in(68 * time.Hour)},
+		"woken by its schedule":      {p: office, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, run: true, act: ActUnmark},
+		"expired":                    {p: ttl, f: Facts{Lease: expired}, cause: CauseExpired},
+		"expired, renewed":           {p: ttl, f: Facts{Lease: Lease{RenewTime: ago(0), Mark: expired.Mark}}, cause: CauseExpired},
+		"expired, restarted":         {p: ttl, f: Facts{RestartedAt: ago(0), Lease: expired}, run: true, act: ActUnmark},
+		"expired after that restart": {p: ttl, f: Facts{RestartedAt: in(900 * time.Hour), Lease: Lease{Mark: &Mark{Cause: CauseExpired, RestartedAt: in(900 * time.Hour)}}}, cause: CauseExpired},
+		"asleep for too long":        {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, act: ActDelete},
+		"suspended for too long":     {p: Policy{DeleteAfter: time.Hour}, f: Facts{Suspend: true, SuspendedAt: ago(2 * time.Hour)}, cause: CauseOwner, act: ActDelete},
+		"asleep, to be deleted":      {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, again: in(8 * time.Hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Decide(test.p, test.f, noon)
+			if got.Run != test.run || got.Act != test.act || got.Cause != test.cause {
+				t.Errorf("run %t, act %d, cause %s; want %t, %d, %s", got.Run, got.Act, got.Cause, test.run, test.act, test.cause)
+			}
+			if got.Work != nil && got.Work.State != test.state {
+				t.Errorf("the state is %d, want %d", got.Work.State, test.state)
+			}
+			if !got.Again.Equal(test.again) && test.act == ActNone {
+				t.Errorf("looks again at %s, want %s", got.Again, test.again)
+			}
+		})
+	}
+}
+
+// A box is renewed where somebody looks for its last work.
+func TestRenew(t *testing.T) {
+	p := Policy{IdleTimeout: time.Hour}
+	for name, test := range map[string]struct {
+		renewed, want time.Time
+	}{
+		"no Lease yet":          {time.Time{}, ago(time.Minute)},
+		"renewed a moment ago":  {ago(3 * time.Minute), time.Time{}},
+		"renewed long ago":      {ago(6 * time.Minute), ago(time.Minute)},
+		"renewed in the future": {in(time.Hour), noon},
+		"clocks differ a bit":   {in(10 * time.Second), time.Time{}},
+	} {
+		got := Decide(p, Facts{Pod: pod(5*time.Hour, time.Minute), Lease: Lease{RenewTime: test.renewed}}, noon)
+		if !got.Renew.Equal(test.want) {
+			t.Errorf("%s: renews to %s, want %s", name, got.Renew, test.want)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	idle := func(timeout time.Duration) Policy { return Policy{IdleTimeout: timeout} }
+	for name, test := range map[string]struct {
+		p      Policy
+		worked time.Duration
+		want   *Warning
+	}{
+		"long before":          {idle(2 * time.Hour), time.Hour, nil},
+		"fifteen minutes":      {idle(2 * time.Hour), 105 * time.Minute, &Warning{At: in(15 * time.Minute), Cause: CauseIdle}},
+		"six minutes":          {idle(2 * time.Hour), 114 * time.Minute, &Warning{At: in(6 * time.Minute), Cause: CauseIdle}},
+		"five minutes":         {idle(2 * time.Hour), 115 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: CauseIdle, Last: true}},
+		"short, before":        {idle(20 * time.Minute), 14 * time.Minute, nil},
+		"short, five minutes":  {idle(20 * time.Minute), 15 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: CauseIdle, Last: true}},
+		"shorter, half":        {idle(4 * time.Minute), 2 * time.Minute, &Warning{At: in(2 * time.Minute), Cause: CauseIdle, Last: true}},
+		"expiry":               {Policy{TimeToLive: 10*time.Hour + 10*time.Minute}, 0, &Warning{At: in(10 * time.Minute), Cause: CauseExpired}},
+		"expiry before idling": {Policy{TimeToLive: 10*time.Hour + 5*time.Minute, IdleTimeout: 2 * time.Hour}, 114 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: CauseExpired, Last: true}},
+	} {
+		got := Decide(test.p, Facts{Pod: pod(10*time.Hour, test.worked)}, noon)
+		if diff := cmp.Diff(test.want, got.Warning); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+func TestMarkSurvivesTheAPI(t *testing.T) {
+	f := Facts{RestartedAt: ago(time.Hour), Lease: Lease{RenewTime: ago(time.Minute).Add(123456789)}}
+	m := MarkOf(CauseIdle, f, noon)
+	read := ParseMark(m.Text())
+	if read == nil || !read.holds(Policy{}, f, noon) {
+		t.Fatalf("%s is read as %+v, and does not hold", m.Text(), read)
+	}
+	// As the API server gives it back.
+	f.Lease.RenewTime = metav1.NewMicroTime(f.Lease.RenewTime.Truncate(time.Microsecond)).Time
+	if !read.holds(Policy{}, f, noon) {
+		t.Error("a rounded time wakes the box")
+	}
+	for _, text := range []string{"", "{", "{}", `{"cause":1}`, "Idle"} {
+		if m := ParseMark(text); m != nil {
+			t.Errorf("%q is read as %+v", text, m)
+		}
+	}
+}
