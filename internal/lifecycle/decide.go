@@ -119,8 +119,12 @@ func Decide(p Policy, f Facts, now time.Time) Decision {
 // asleep is the decision for a box that does not run.
 func asleep(p Policy, f Facts, cause Cause, now time.Time) Decision {
 	d := Decision{Cause: cause}
-	if p.DeleteAfter > 0 && !f.SuspendedAt.IsZero() {
-		d.DeletesAt = f.SuspendedAt.Add(p.DeleteAfter)
+	since := f.SuspendedAt
+	if since.IsZero() && f.Gone {
+		since = now // The status is about to say so.
+	}
+	if p.DeleteAfter > 0 && !since.IsZero() {
+		d.DeletesAt = since.Add(p.DeleteAfter)
 		if !now.Before(d.DeletesAt) {
 			d.Act = ActDelete
 			return d

@@ -15,8 +15,10 @@ type Facts struct {
 	RestartedAt time.Time
 	// Lease is the box's; its zero value stands for none.
 	Lease Lease
-	// Pod is nil while there is none.
+	// Pod is nil while there is none, or none that stays.
 	Pod *Pod
+	// Gone is set while there is no pod at all, not even one that ends.
+	Gone bool
 	// SuspendedAt is since when the status says that it sleeps.
 	SuspendedAt time.Time
 }

@@ -223,30 +223,31 @@ func (p *Poller) next(ctx context.Context) bool {
 		return false
 	}
 	defer p.queue.Done(key)
-	if again := p.ask(ctx, key); again > 0 {
+	again, news := p.Ask(ctx, key)
+	if news {
+		p.tell(ctx, key)
+	}
+	if again > 0 {
 		p.queue.AddAfter(key, again)
 	}
 	return true
 }
 
-// ask asks one box, and says when to ask it again; 0 for never.
-func (p *Poller) ask(ctx context.Context, key types.NamespacedName) time.Duration {
+// Ask asks one box, and says when to ask it again, 0 for never, and whether
+// what it says is news.
+func (p *Poller) Ask(ctx context.Context, key types.NamespacedName) (again time.Duration, news bool) {
 	e, t, err := p.entry(key)
 	if e == nil {
-		return 0
+		return 0, false
 	}
 	var report box.Report
 	if err == nil {
 		report, err = e.agent.Poll(ctx, t.Instructions)
 	}
 	if ctx.Err() != nil {
-		return 0
+		return 0, false
 	}
-	again, news := p.note(key, e, report, err)
-	if news {
-		p.tell(ctx, key)
-	}
-	return again
+	return p.note(key, e, report, err)
 }
 
 // note notes an answer, and says when to ask again and whether it is news.

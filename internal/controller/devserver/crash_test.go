@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,6 +21,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/controller/devserver"
+	"devserver.io/devserver/internal/lifecycle"
 )
 
 // errCrash is what a dead operator's writes come to.
@@ -62,6 +66,29 @@ func TestCrashAnywhere(t *testing.T) {
 		"keys": {
 			(*world).running,
 			func(w *world) { w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey }) },
+		},
+		"suspend": {
+			(*world).running,
+			func(w *world) { w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true }) },
+			(*world).stopPod,
+		},
+		"sleep": {
+			(*world).watched,
+			func(w *world) { w.pass(61 * time.Minute) },
+			(*world).stopPod,
+		},
+		"wake": {
+			(*world).asleep,
+			func(w *world) { w.wake(w.clock.Now()) },
+			func(w *world) { w.startPod() },
+		},
+		"expire": {
+			(*world).running,
+			func(w *world) {
+				w.edit(func(s *devv1.DevServerSpec) { s.Lifecycle = &devv1.LifecycleSpec{TimeToLive: lasting(time.Hour)} })
+				w.clock.SetTime(w.clock.Now().Add(61 * time.Minute))
+			},
+			(*world).stopPod,
 		},
 		"home": {
 			(*world).running,
@@ -113,6 +140,8 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 			w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
 			w.r.Delivery = devserver.NewDelivery()
 			w.deliver(nil)
+			w.r.Poller = w.pollerOf(w.agent)
+			w.poll()
 			w.reconcile()
 		} else if err != nil {
 			t.Fatal(err)
@@ -121,8 +150,24 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 	if w.crash != nil {
 		writes, w.crash = w.crash.count, nil
 	}
+	w.poll()
 	w.settled()
 	return w.snapshot(), writes
+}
+
+// timeOfDay is another one in each run.
+var timeOfDay = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`)
+
+// mark is why the box's Lease says that it sleeps.
+func (w *world) mark() lifecycle.Cause {
+	lease := &coordinationv1.Lease{}
+	if err := w.c.Get(w.t.Context(), w.key(), lease); err != nil {
+		return ""
+	}
+	if m := lifecycle.ParseMark(lease.Annotations[lifecycle.AnnotationMark]); m != nil {
+		return m.Cause
+	}
+	return ""
 }
 
 // snapshot is all that the operator is answerable for, without what is
@@ -137,11 +182,12 @@ func (w *world) snapshot() string {
 	d := w.read()
 	parts := map[string]any{
 		"template": set.Spec.Template, "claims": set.Spec.VolumeClaimTemplates,
+		"replicas": *set.Spec.Replicas, "asleep": w.mark(),
 		"headless": headless.Spec.Selector, "service": service.Spec.Type,
 		"keys": string(secret.Data["authorized_keys"]), "phase": d.Status.Phase, "pod is going": w.podIsGoing(),
 	}
 	for _, c := range d.Status.Conditions {
-		parts[c.Type] = string(c.Status) + " " + c.Reason + " " + c.Message
+		parts[c.Type] = string(c.Status) + " " + c.Reason + " " + timeOfDay.ReplaceAllString(c.Message, "TIME")
 	}
 	claim := &corev1.PersistentVolumeClaim{}
 	if err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: "home-box-0"}, claim); err == nil {

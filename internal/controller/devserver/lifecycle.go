@@ -55,6 +55,7 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 		RestartedAt: timeOf(d.Spec.RestartedAt),
 		SuspendedAt: timeOf(d.Status.SuspendedAt),
 		Lease:       leaseFacts(in.lease),
+		Gone:        in.pod == nil,
 	}
 	pod := in.pod
 	if pod == nil || !pod.DeletionTimestamp.IsZero() {

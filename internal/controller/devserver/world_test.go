@@ -41,6 +41,7 @@ type world struct {
 	r      *devserver.Reconciler
 	clock  *testclock.FakePassiveClock
 	events *events.FakeRecorder
+	agent  *fakeAgent
 
 	mu     sync.Mutex
 	writes []string
@@ -68,6 +69,12 @@ func newWorld(t *testing.T) *world {
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			return w.write("patch "+sub, func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
 		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return w.write(fmt.Sprintf("create %T", o), func() error { return c.Create(ctx, o, opts...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return w.write(fmt.Sprintf("patch %T", o), func() error { return c.Patch(ctx, o, p, opts...) })
+		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			return w.write(fmt.Sprintf("delete %T", o), func() error { return c.Delete(ctx, o, opts...) })
 		},
@@ -82,6 +89,7 @@ func newWorld(t *testing.T) *world {
 		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
 		Applier:  &apply.Applier{Client: counted, Live: live},
 		Delivery: devserver.NewDelivery(),
+		Poller:   w.newPoller(),
 		Config: devserver.Config{
 			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/box:1", AgentImage: "example.com/agent:1",
 		},
@@ -185,11 +193,13 @@ func (w *world) devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
 	return d
 }
 
+func (w *world) key() types.NamespacedName { return types.NamespacedName{Namespace: w.ns, Name: "box"} }
+
 // reconcile makes one pass and returns what it wrote.
 func (w *world) reconcile() (ctrl.Result, []string) {
 	w.t.Helper()
 	w.writes = nil
-	result, err := w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: "box"}})
+	result, err := w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: w.key()})
 	if err != nil {
 		w.t.Fatalf("Reconcile: %v", err)
 	}
@@ -255,7 +265,7 @@ func (w *world) startPod() *corev1.Pod {
 		Phase: corev1.PodRunning, PodIP: "10.0.0.9", HostIP: "192.0.2.1", StartTime: &started,
 		PodIPs:     []corev1.PodIP{{IP: "10.0.0.9"}},
 		HostIPs:    []corev1.HostIP{{IP: "192.0.2.1"}},
-		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: started}},
 	}
 	if err := w.c.Status().Update(w.t.Context(), pod); err != nil {
 		w.t.Fatalf("updating the pod's status: %v", err)

@@ -1,0 +1,74 @@
+package devserver_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/poll"
+)
+
+// fakeAgent is the agent of a test's box.
+type fakeAgent struct {
+	mu sync.Mutex
+	// idle is how long ago the box was last at work, in seconds.
+	idle float64
+	// silent agents do not answer.
+	silent bool
+	report box.Report
+	told   box.Instructions
+	drains []box.Drain
+	// onDrain, if set, is called in the middle of a drain.
+	onDrain func()
+}
+
+func (a *fakeAgent) Poll(_ context.Context, i box.Instructions) (box.Report, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.silent {
+		return box.Report{}, errors.New("no answer")
+	}
+	a.told = i
+	return a.says(), nil
+}
+
+func (a *fakeAgent) says() box.Report {
+	r := a.report
+	r.UpSeconds = 1e9
+	r.Signals = []box.Signal{{Name: box.SignalCPU, IdleSeconds: a.idle, Value: "CPU 1%"}}
+	return r
+}
+
+func (a *fakeAgent) Drain(_ context.Context, d box.Drain) (bool, box.Report, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drains = append(a.drains, d)
+	if a.onDrain != nil {
+		a.onDrain()
+	}
+	if a.silent {
+		return false, box.Report{}, errors.New("no answer")
+	}
+	if a.idle < d.IdleSeconds {
+		return false, a.says(), nil
+	}
+	return true, box.Report{}, nil
+}
+
+// newPoller asks the world's agent, when the test says so.
+func (w *world) newPoller() *poll.Poller {
+	w.agent = &fakeAgent{}
+	return w.pollerOf(w.agent)
+}
+
+func (w *world) pollerOf(a *fakeAgent) *poll.Poller {
+	return poll.New(w.clock, func(poll.Address) (poll.Agent, error) { return a, nil })
+}
+
+// poll has the box asked once, by an operator that watches it.
+func (w *world) poll() {
+	w.t.Helper()
+	w.reconcile()
+	w.r.Poller.Ask(w.t.Context(), w.key())
+}
