@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -88,20 +86,11 @@ func (r *Reconciler) resolveLive(ctx context.Context, d *devv1.DevServer, in *re
 func (r *Reconciler) resolveImage(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
 	flavor := in.Flavor.Spec
 	in.Image = cmp.Or(d.Spec.Image, flavor.Image, r.Config.DefaultImage)
-	if in.Image == flavor.Image || in.Image == r.Config.DefaultImage || allowed(in.Image, flavor.AllowedImages) {
+	if in.Image == flavor.Image || in.Image == r.Config.DefaultImage || desired.ImageAllowed(in.Image, flavor.AllowedImages) {
 		return nil, nil
 	}
 	return &status.Problem{Reason: devv1.ReasonImageNotAllowed, Message: fmt.Sprintf(
 		"DevServerFlavor %s does not allow the image %s. It allows %s.", in.Flavor.Name, in.Image, strings.Join(flavor.AllowedImages, ", "))}, nil
-}
-
-// allowed tells whether one of the patterns, in which "*" stands for any
-// characters, matches. No patterns allow everything.
-func allowed(image string, patterns []string) bool {
-	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(pattern string) bool {
-		quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
-		return regexp.MustCompile("^" + quoted + "$").MatchString(image)
-	})
 }
 
 func (r *Reconciler) resolveFlavor(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
