@@ -247,7 +247,8 @@ type DevServerStatus struct {
 	Phase DevServerPhase `json:"phase,omitempty"`
 
 	// flavor is the name of the flavor in use: spec.flavor, or the cluster's
-	// default one.
+	// default one. While a restart is pending it is the flavor that the pod was
+	// started with.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253

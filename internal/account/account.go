@@ -4,7 +4,6 @@
 package account
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/seniority"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
@@ -96,21 +96,9 @@ func Same(a, b *devv1.DevServerUser) bool {
 // Elder returns the oldest of those that stand in u's way and are older than
 // u, or nil.
 func Elder(u *devv1.DevServerUser, all []devv1.DevServerUser) *devv1.DevServerUser {
-	oldest := u
-	for i := range all {
-		if other := &all[i]; other.UID != u.UID && Same(other, u) && older(other, oldest) {
-			oldest = other
-		}
-	}
-	if oldest == u {
-		return nil
-	}
-	return oldest
-}
-
-// older compares by age; of the same second, the name decides.
-func older(a, b *devv1.DevServerUser) bool {
-	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name)) < 0
+	return seniority.Oldest(all, func(other *devv1.DevServerUser) bool {
+		return other.UID != u.UID && Same(other, u) && seniority.Compare(other, u) < 0
+	})
 }
 
 // BadKeys says which of the person's keys cannot be used, and why, or nothing.

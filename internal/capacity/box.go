@@ -1,14 +1,12 @@
 package capacity
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
-	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	scheduling "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
@@ -39,11 +37,11 @@ func newBox(f *devv1.DevServerFlavor, classes map[string]*nodev1.RuntimeClass) (
 		pod.Spec.RuntimeClassName = &s.RuntimeClassName
 	}
 	if s.PodTemplate != nil {
-		merged, err := merge(pod.Spec, s.PodTemplate.Raw)
+		merged, err := desired.MergePodTemplate(&corev1.PodTemplateSpec{Spec: pod.Spec}, s.PodTemplate.Raw)
 		if err != nil {
 			return nil, unknown("spec.podTemplate cannot be merged into a pod: %v", err)
 		}
-		pod.Spec = merged
+		pod.Spec = merged.Spec
 		pod.Spec.NodeSelector = linux(pod.Spec.NodeSelector)
 	}
 	if name := pod.Spec.RuntimeClassName; name != nil && *name != "" {
@@ -66,20 +64,6 @@ func linux(selector map[string]string) map[string]string {
 	}
 	selector[corev1.LabelOSStable] = "linux"
 	return selector
-}
-
-func merge(spec corev1.PodSpec, overlay []byte) (merged corev1.PodSpec, err error) {
-	base, err := json.Marshal(corev1.PodTemplateSpec{Spec: spec})
-	if err != nil {
-		return merged, err
-	}
-	patched, err := strategicpatch.StrategicMergePatch(base, overlay, corev1.PodTemplateSpec{})
-	if err != nil {
-		return merged, err
-	}
-	template := corev1.PodTemplateSpec{}
-	err = json.Unmarshal(patched, &template)
-	return template.Spec, err
 }
 
 // runAs adds what admission adds for a RuntimeClass.

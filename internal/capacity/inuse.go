@@ -11,7 +11,8 @@ import (
 )
 
 // inUse counts the servers of each flavor that have a pod, be it on a node or
-// waiting for one.
+// waiting for one. status.flavor is that of the pod, also where the next start
+// will be with another.
 func inUse(pods []corev1.Pod, servers []devv1.DevServer) map[string]int32 {
 	flavors := make(map[types.NamespacedName]string, len(servers))
 	for i := range servers {

@@ -177,6 +177,7 @@ func TestPodTemplateAndRuntimeClass(t *testing.T) {
 		{"a sidecar of the overlay counts, also by its limits", flavor(template(`{"spec":{"containers":[{"name":"proxy","resources":{"limits":{"cpu":"2"}}}]}}`)), nodes(node("a")), yes(2, "2 more fit on 1 of 1 node.")},
 		{"the overlay changes the box itself", flavor(template(`{"spec":{"containers":[{"name":"devserver","resources":{"requests":{"cpu":"8"}}}]}}`)), nodes(node("a")), yes(1, "1 more fits on 1 of 1 node.")},
 		{"an overlay that is no pod template", flavor(template(`{"spec":{"containers":"none"}}`)), nodes(node("a")), want{devv1.SchedulableUnknown, -1, devv1.ReasonNotComputed, "spec.podTemplate cannot be merged into a pod: json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container"}},
+		{"an overlay with a misspelt field, with which no server starts", flavor(template(`{"spec":{"hostAlias":[]}}`)), nodes(node("a")), want{devv1.SchedulableUnknown, -1, devv1.ReasonNotComputed, `spec.podTemplate cannot be merged into a pod: unknown field "spec.hostAlias"`}},
 		{"the runtime class has a say", flavor(kata), classes, yes(2, "2 more fit on 1 of 2 nodes.")},
 		{"there is no such runtime class", flavor(kata), nodes(node("a")), none(`There is no RuntimeClass "kata", so no server of this flavor can start.`)},
 	} {

@@ -40,6 +40,16 @@ func overlay(in Input, template *corev1ac.PodTemplateSpecApplyConfiguration) (*c
 }
 
 func merge(template *corev1ac.PodTemplateSpecApplyConfiguration, patch []byte) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
+	merged, err := MergePodTemplate(template, patch)
+	if err == nil && merged.Spec == nil {
+		merged.Spec = corev1ac.PodSpec()
+	}
+	return merged, err
+}
+
+// MergePodTemplate merges a flavor's podTemplate into a pod template, be it of
+// the API's type or an apply configuration: the two have the same JSON.
+func MergePodTemplate[T any](template *T, patch []byte) (*T, error) {
 	// Decoded for the sake of its mistakes: a merge lets misspelt fields through.
 	strict, err := kjson.UnmarshalStrict(patch, &corev1.PodTemplateSpec{})
 	if err := errors.Join(append(strict, err)...); err != nil {
@@ -53,14 +63,8 @@ func merge(template *corev1ac.PodTemplateSpecApplyConfiguration, patch []byte) (
 	if err != nil {
 		return nil, err
 	}
-	merged := &corev1ac.PodTemplateSpecApplyConfiguration{}
-	if err := json.Unmarshal(text, merged); err != nil {
-		return nil, err
-	}
-	if merged.Spec == nil {
-		merged.Spec = corev1ac.PodSpec()
-	}
-	return merged, nil
+	merged := new(T)
+	return merged, json.Unmarshal(text, merged)
 }
 
 // reassert puts back what the operator, the agent and the home depend on,

@@ -70,7 +70,7 @@ func leaving(o Observed) state {
 // pod started and that take effect by a restart. Until the StatefulSet
 // controller has seen them, a pod would be made with the old ones again.
 func Edited(o Observed) []string {
-	if o.StatefulSet == nil || o.Pod == nil || o.StatefulSet.Status.ObservedGeneration != o.StatefulSet.Generation {
+	if o.Pod == nil || !caughtUp(o.StatefulSet) {
 		return nil
 	}
 	return desired.Edited(o.Pod.Annotations, o.StatefulSet.Spec.Template.Annotations)

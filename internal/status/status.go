@@ -19,8 +19,11 @@ type Observed struct {
 	// Problem hinders the DevServer before or beside its pod: what the resolve
 	// stage found missing, or an object that could not be applied.
 	Problem *Problem
-	// Flavor is the name of the flavor in use.
+	// Flavor is the name of the flavor that the next start would use.
 	Flavor string
+	// Applied is set where all objects are as desired: the StatefulSet's template
+	// is that of the flavor.
+	Applied bool
 	// HostKey is the public host key, "ssh-ed25519 AAAA…".
 	HostKey string
 
@@ -69,7 +72,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 	setHomeFull(conditions, o)
 	setLifecycle(&s, conditions, o)
 
-	if o.Flavor != "" {
+	if o.Flavor != "" && (s.Flavor == "" || current(o)) {
 		s.Flavor = o.Flavor
 	}
 	if ready.phase == devv1.PhaseRunning {
@@ -113,13 +116,25 @@ func setRestartPending(c Conditions, o Observed) {
 	c.Set(devv1.ConditionRestartPending, conditionStatus(pending), reason, message)
 }
 
+// current tells whether the pod, if there is one, is what its next start would
+// be, as far as anybody knows yet.
+func current(o Observed) bool {
+	return o.Pod == nil || o.Applied && caughtUp(o.StatefulSet) && !RestartPending(o)
+}
+
+// caughtUp tells whether the StatefulSet controller has seen the newest
+// template.
+func caughtUp(set *appsv1.StatefulSet) bool {
+	return set != nil && set.Status.ObservedGeneration == set.Generation
+}
+
 // RestartPending tells whether the pod has other settings than its next start
 // would have. It compares revisions, never pods with templates: admission
 // plugins change pods. Until the StatefulSet controller has seen the newest
 // template there is nothing to compare.
 func RestartPending(o Observed) bool {
 	set, pod := o.StatefulSet, o.Pod
-	if set == nil || pod == nil || set.Status.ObservedGeneration != set.Generation {
+	if pod == nil || !caughtUp(set) {
 		return false
 	}
 	have, want := pod.Labels[appsv1.StatefulSetRevisionLabel], set.Status.UpdateRevision

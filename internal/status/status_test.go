@@ -418,10 +418,43 @@ func TestHome(t *testing.T) {
 	}
 }
 
+func old(p *corev1.Pod) { p.Labels[appsv1.StatefulSetRevisionLabel] = "box-old" }
+
+// lagging is a StatefulSet whose controller has not seen the newest template.
+func lagging() *appsv1.StatefulSet {
+	s := set()
+	s.Generation++
+	return s
+}
+
+// The flavor is that of the pod, which holds its resources, until there is
+// another pod or none.
+func TestFlavorInUse(t *testing.T) {
+	for name, tc := range map[string]struct {
+		was  string
+		o    status.Observed
+		want string
+	}{
+		"first pass":             {"", status.Observed{Applied: true}, "new"},
+		"first pass, refused":    {"", status.Observed{}, "new"},
+		"asleep":                 {"old", status.Observed{StatefulSet: set(), Applied: true}, "new"},
+		"restarted":              {"old", status.Observed{StatefulSet: set(), Pod: pod(), Applied: true}, "new"},
+		"restart pending":        {"old", status.Observed{StatefulSet: set(), Pod: pod(old), Applied: true}, "old"},
+		"being restarted":        {"old", status.Observed{StatefulSet: set(), Pod: pod(old, deleted), Applied: true}, "old"},
+		"just applied":           {"old", status.Observed{StatefulSet: lagging(), Pod: pod(), Applied: true}, "old"},
+		"not applied":            {"old", status.Observed{StatefulSet: set(), Pod: pod()}, "old"},
+		"the status was lost":    {"", status.Observed{StatefulSet: set(), Pod: pod(old), Applied: true}, "new"},
+		"StatefulSet taken away": {"old", status.Observed{Pod: pod(), Applied: true}, "old"},
+	} {
+		tc.o.Flavor = "new"
+		d := devServer(func(d *devv1.DevServer) { d.Status.Flavor = tc.was })
+		if got := status.Compute(d, tc.o, now).Flavor; got != tc.want {
+			t.Errorf("%s: the flavor is %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
 func TestRestartPending(t *testing.T) {
-	old := func(p *corev1.Pod) { p.Labels[appsv1.StatefulSetRevisionLabel] = "box-old" }
-	lagging := set()
-	lagging.Generation = 3
 	for name, tc := range map[string]struct {
 		o    status.Observed
 		want bool
@@ -429,7 +462,7 @@ func TestRestartPending(t *testing.T) {
 		"no pod":            {status.Observed{StatefulSet: set()}, false},
 		"same revision":     {status.Observed{StatefulSet: set(), Pod: pod(podReady)}, false},
 		"old revision":      {status.Observed{StatefulSet: set(), Pod: pod(podReady, old)}, true},
-		"revision not made": {status.Observed{StatefulSet: lagging, Pod: pod(podReady, old)}, false},
+		"revision not made": {status.Observed{StatefulSet: lagging(), Pod: pod(podReady, old)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := status.Compute(devServer(), tc.o, now)

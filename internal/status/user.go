@@ -30,12 +30,12 @@ func ComputeUser(u *devv1.DevServerUser, o ObservedUser, now time.Time) devv1.De
 	s := *u.Status.DeepCopy()
 	s.ObservedGeneration = u.Generation
 	s.Namespace = o.Namespace
-	state, reason, message := userReady(o)
-	Conditions{List: &s.Conditions, Generation: u.Generation, Now: now}.Set(devv1.ConditionReady, state, reason, message)
+	ready, reason, message := userReady(o)
+	Conditions{List: &s.Conditions, Generation: u.Generation, Now: now}.Set(devv1.ConditionReady, ready, reason, message)
 	return s
 }
 
-func userReady(o ObservedUser) (state metav1.ConditionStatus, reason, message string) {
+func userReady(o ObservedUser) (ready metav1.ConditionStatus, reason, message string) {
 	uncounted := uncounted(o.Quota)
 	switch {
 	case o.Problem != nil:

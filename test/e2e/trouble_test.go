@@ -1,12 +1,19 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "devserver.io/devserver/api/v1"
 )
@@ -86,6 +93,83 @@ func TestUnboundHome(t *testing.T) {
 	ds.Spec.Home = &v1.HomeSpec{StorageClassName: new("nonesuch")}
 	s.create(ds)
 	s.notReady(ds, v1.PhasePending, v1.ReasonClaimNotBound, "home-box-0", `"nonesuch" not found`)
+}
+
+// TestVolumeNotMounted: a volume that the node cannot mount is said in the
+// node's words, and the box starts once the node can.
+func TestVolumeNotMounted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	folder := filepath.Join(s.TempDir(), "later")
+	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: s.ns}}
+	volume.Spec = corev1.PersistentVolumeSpec{
+		Capacity:               quantities("storage", "64Mi"),
+		AccessModes:            []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
+		PersistentVolumeSource: corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: folder}},
+		NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpExists}},
+		}}}},
+	}
+	s.create(volume)
+	s.Cleanup(func() { remove(t, s.c, volume) })
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("team")}
+	claim.Spec.StorageClassName, claim.Spec.VolumeName = new(""), volume.Name
+	claim.Spec.AccessModes = volume.Spec.AccessModes
+	claim.Spec.Resources.Requests = volume.Spec.Capacity
+	s.create(claim)
+	ds := s.devServer("box")
+	ds.Spec.SharedVolumeClaimName = claim.Name
+	s.create(ds)
+	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonVolumeFailed, volume.Name, folder, "does not exist")
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		s.Fatal(err)
+	}
+	s.running(ds).want("touch /shared/file && ls /shared", "file")
+}
+
+// TestNodePortsExhausted: where every port is taken, a box says so, and starts
+// once one is free. It runs alone: all others need ports.
+func TestNodePortsExhausted(t *testing.T) {
+	s := newSite(t)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), bound)
+		defer cancel()
+		if err := s.c.DeleteAllOf(ctx, &corev1.Service{}, client.InNamespace(s.ns)); err != nil {
+			t.Errorf("give the ports back: %v", err)
+		}
+	})
+	last := s.takeNodePorts()
+	ds := s.devServer("box")
+	s.create(ds)
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonNodePortsExhausted, "Every port of the cluster's NodePort range is taken")
+	s.delete(last)
+	s.running(ds).want("whoami", "dev")
+}
+
+// takeNodePorts takes every port of the cluster's NodePort range, with Services
+// of fewer and fewer ports, and returns the last of them.
+func (s *site) takeNodePorts() (last *corev1.Service) {
+	s.Helper()
+	for n := 512; n > 0; {
+		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{GenerateName: "ports-", Namespace: s.ns}}
+		service.Spec.Type = corev1.ServiceTypeNodePort
+		for port := range int32(n) {
+			service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: fmt.Sprintf("port-%d", port), Port: 1 + port})
+		}
+		err := s.c.Create(s.Context(), service)
+		switch {
+		case err == nil:
+			last = service
+		case strings.Contains(err.Error(), "range is full"):
+			n /= 2
+		default:
+			s.Fatalf("take %d node ports: %v", n, err)
+		}
+	}
+	if last == nil {
+		s.Fatal("no node port was free")
+	}
+	return last
 }
 
 // TestOutOfMemory: a process that asks for too much is killed alone; where it

@@ -1,6 +1,7 @@
 package devserver_test
 
 import (
+	"context"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -8,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 )
@@ -55,6 +57,45 @@ func TestHomeSizeBounds(t *testing.T) {
 		} else {
 			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeSizeNotAllowed, words)
 		}
+	}
+}
+
+// A box that was started with one default flavor goes on holding what that one
+// asks for when there is another, until it is restarted.
+func TestDefaultFlavorChangesUnderARunningBox(t *testing.T) {
+	w := newWorld(t)
+	isDefault := func(f *devv1.DevServerFlavor) { f.Spec.Default = true }
+	small := w.flavor(isDefault)
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Flavor = "" }))
+	w.settled()
+	pod := w.startPod()
+	w.settled()
+
+	if err := w.c.Delete(t.Context(), small); err != nil {
+		t.Fatal(err)
+	}
+	large := newFlavor("large-"+w.ns, isDefault, func(f *devv1.DevServerFlavor) {
+		f.Spec.Resources.Requests[corev1.ResourceCPU] = resource.MustParse("8")
+	})
+	w.create(large)
+	t.Cleanup(func() { _ = w.c.Delete(context.Background(), large) })
+	if d := w.settled(); d.Status.Flavor != small.Name {
+		t.Errorf("before the StatefulSet controller has seen it, the flavor in use is %s", d.Status.Flavor)
+	}
+	w.catchUp()
+	d := w.settled()
+	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "")
+	if d.Status.Flavor != small.Name {
+		t.Errorf("while the restart is pending, the flavor in use is %s", d.Status.Flavor)
+	}
+
+	if err := w.c.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	w.startPod()
+	if d := w.settled(); d.Status.Flavor != large.Name {
+		t.Errorf("after the restart, the flavor in use is %s", d.Status.Flavor)
 	}
 }
 

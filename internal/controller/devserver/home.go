@@ -3,7 +3,6 @@ package devserver
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -20,6 +19,7 @@ import (
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/box"
 	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/seniority"
 	"devserver.io/devserver/internal/status"
 )
 
@@ -106,20 +106,13 @@ func (r *Reconciler) homeUser(ctx context.Context, d *devv1.DevServer, claim str
 	if err := r.Client.List(ctx, list, client.InNamespace(d.Namespace), client.MatchingFields{indexClaim: claim}); err != nil {
 		return "", fmt.Errorf("listing the DevServers that use PersistentVolumeClaim %s/%s: %w", d.Namespace, claim, err)
 	}
-	i := slices.IndexFunc(list.Items, func(other devv1.DevServer) bool {
-		return other.UID != d.UID && desired.HomeClaimOf(&other) == claim && (!asHome || older(&other, d))
+	user := seniority.Oldest(list.Items, func(other *devv1.DevServer) bool {
+		return other.UID != d.UID && desired.HomeClaimOf(other) == claim && (!asHome || seniority.Compare(other, d) < 0)
 	})
-	if i < 0 {
+	if user == nil {
 		return "", nil
 	}
-	return list.Items[i].Name, nil
-}
-
-func older(a, b *devv1.DevServer) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.Name < b.Name
-	}
-	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	return user.Name, nil
 }
 
 // resolveHomeSize holds the size to the flavor's bounds.

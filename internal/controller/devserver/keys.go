@@ -1,14 +1,13 @@
 package devserver
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/seniority"
 	"devserver.io/devserver/internal/sshkeys"
 	"devserver.io/devserver/internal/status"
 )
@@ -19,15 +18,8 @@ func (r *Reconciler) resolveUser(ctx context.Context, d *devv1.DevServer, in *re
 	if err := r.Client.List(ctx, list, client.MatchingFields{indexOwner: d.Spec.Owner}); err != nil {
 		return nil, fmt.Errorf("listing the DevServerUsers of %s: %w", d.Spec.Owner, err)
 	}
-	users := slices.DeleteFunc(list.Items, func(u devv1.DevServerUser) bool { return !u.DeletionTimestamp.IsZero() })
-	if len(users) == 0 {
-		return nil, nil
-	}
 	// Where two have one owner, the younger is told so in its own status.
-	oldest := slices.MinFunc(users, func(a, b devv1.DevServerUser) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
-	})
-	in.user = &oldest
+	in.user = seniority.Oldest(list.Items, func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() })
 	return nil, nil
 }
 

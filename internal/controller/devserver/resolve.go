@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -113,20 +111,11 @@ func (r *Reconciler) resolveLease(ctx context.Context, d *devv1.DevServer, in *r
 func (r *Reconciler) resolveImage(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
 	flavor := in.Flavor.Spec
 	in.Image = cmp.Or(d.Spec.Image, flavor.Image, r.Config.DefaultImage)
-	if in.Image == flavor.Image || in.Image == r.Config.DefaultImage || allowed(in.Image, flavor.AllowedImages) {
+	if in.Image == flavor.Image || in.Image == r.Config.DefaultImage || desired.ImageAllowed(in.Image, flavor.AllowedImages) {
 		return nil, nil
 	}
 	return &status.Problem{Reason: devv1.ReasonImageNotAllowed, Message: fmt.Sprintf(
 		"DevServerFlavor %s does not allow the image %s. It allows %s.", in.Flavor.Name, in.Image, strings.Join(flavor.AllowedImages, ", "))}, nil
-}
-
-// allowed tells whether one of the patterns, in which "*" stands for any
-// characters, matches. No patterns allow everything.
-func allowed(image string, patterns []string) bool {
-	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(pattern string) bool {
-		quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
-		return regexp.MustCompile("^" + quoted + "$").MatchString(image)
-	})
 }
 
 func (r *Reconciler) resolveFlavor(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
