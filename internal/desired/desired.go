@@ -34,6 +34,9 @@ type Input struct {
 	// AgentImage is the image of the init container.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
+	// GraceSeconds is how long the box's processes may take to end; 0 is
+	// DefaultGraceSeconds.
+	GraceSeconds int64
 	// Asleep is set for a box that is to have no pod.
 	Asleep bool
 	// NodePort is asked for when the SSH Service is made again; 0 lets

@@ -2,7 +2,10 @@ package desired
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -19,8 +22,8 @@ const (
 )
 
 const (
-	// terminationGrace is how long sessions have to end, in seconds.
-	terminationGrace = 30
+	// DefaultGraceSeconds is how long the box's processes may take to end.
+	DefaultGraceSeconds = 30
 
 	// The startup probe asks every second, so that a box is Ready as soon as
 	// SSH answers; the readiness probe after it is in no hurry. There is no
@@ -40,7 +43,7 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 	spec := corev1ac.PodSpec().
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
-		WithTerminationGracePeriodSeconds(terminationGrace).
+		WithTerminationGracePeriodSeconds(grace(in)).
 		WithSecurityContext(corev1ac.PodSecurityContext().
 			WithRunAsNonRoot(true).
 			WithRunAsUser(in.UID).
@@ -62,6 +65,7 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 	}
 	annotations := ownerAnnotation(d)
 	annotations[AnnotationSettings] = ownSettings(d)
+	maps.Copy(annotations, Shield(true))
 	return overlay(in, corev1ac.PodTemplateSpec().
 		WithLabels(Labels(d.Name)).
 		WithAnnotations(annotations).
@@ -104,7 +108,7 @@ func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
 		WithName(BoxContainer).
 		WithImage(in.Image).
-		WithCommand(box.AgentDir+"/"+box.AgentFile, "init").
+		WithCommand(initCommand(in)...).
 		WithSecurityContext(restricted()).
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		WithResources(resources(in.Flavor.Spec.Resources)).
@@ -119,6 +123,28 @@ func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 		c.WithImagePullPolicy(policy)
 	}
 	return c
+}
+
+func grace(in Input) int64 { return cmp.Or(in.GraceSeconds, DefaultGraceSeconds) }
+
+// initCommand starts the agent, which ends all processes within two thirds of
+// the grace, so that it ends itself before the kubelet ends it. It knows that
+// for the default.
+func initCommand(in Input) []string {
+	command := []string{box.AgentDir + "/" + box.AgentFile, "init"}
+	if grace(in) != DefaultGraceSeconds {
+		command = append(command, fmt.Sprintf("--grace=%ds", grace(in)*2/3))
+	}
+	return command
+}
+
+// Shield are the annotations by which a pod asks autoscalers to leave it where
+// it is, or no longer does.
+func Shield(on bool) map[string]string {
+	return map[string]string{
+		"cluster-autoscaler.kubernetes.io/safe-to-evict": strconv.FormatBool(!on),
+		"karpenter.sh/do-not-disrupt":                    strconv.FormatBool(on),
+	}
 }
 
 // probe asks the agent to check its own SSH server.

@@ -139,6 +139,9 @@ func asleep(p Policy, f Facts, cause Cause, now time.Time) Decision {
 
 // awake is the decision for a box that is to run now, and perhaps no longer.
 func awake(p Policy, f Facts, now time.Time) Decision {
+	if now.Before(f.HoldUntil) {
+		return Decision{Cause: CauseEvicted, Again: f.HoldUntil}
+	}
 	d := Decision{Run: true}
 	if f.Pod == nil {
 		return d

@@ -84,6 +84,8 @@ func TestDecide(t *testing.T) {
 		"woken after hours":    {p: office, f: Facts{Pod: pod(30*time.Minute, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(22*time.Hour + 45*time.Minute)},
 		"after hours, kept":    {p: office, f: Facts{Pod: pod(3*time.Hour, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute), KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
 
+		"held back":                  {p: idle, f: Facts{HoldUntil: in(time.Minute)}, cause: CauseEvicted, again: in(time.Minute)},
+		"held back no longer":        {p: idle, f: Facts{HoldUntil: noon}, run: true},
 		"suspended":                  {f: Facts{Suspend: true, Pod: pod(time.Hour, 0)}, cause: CauseOwner},
 		"suspended while asleep":     {f: Facts{Suspend: true, Lease: slept}, cause: CauseOwner, act: ActUnmark},
 		"asleep":                     {p: idle, f: Facts{Lease: slept}, cause: CauseIdle},

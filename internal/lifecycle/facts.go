@@ -19,6 +19,9 @@ type Facts struct {
 	Pod *Pod
 	// Gone is set while there is no pod at all, not even one that ends.
 	Gone bool
+	// HoldUntil is until when the box is held back, since its pods failed too
+	// often; zero for not.
+	HoldUntil time.Time
 	// SuspendedAt is since when the status says that it sleeps.
 	SuspendedAt time.Time
 }
@@ -70,6 +73,8 @@ const (
 	CauseIdle      Cause = "Idle"
 	CauseScheduled Cause = "Scheduled"
 	CauseExpired   Cause = "Expired"
+	// CauseEvicted: its pods failed too often to make another at once.
+	CauseEvicted Cause = "Evicted"
 )
 
 // AnnotationMark on a Lease has the Mark of the box.

@@ -35,7 +35,12 @@ type Policy struct {
 	DeleteAfter time.Duration
 	Schedule    Timetable
 	Thresholds  box.Thresholds
+	// GraceSeconds is how long processes may take to end.
+	GraceSeconds int64
 }
+
+// defaultGrace is Kubernetes' own.
+const defaultGrace = 30
 
 // Watched tells whether the box may be put to sleep for want of work, so that
 // its work matters.
@@ -71,6 +76,7 @@ func Resolve(d *devv1.DevServer, flavor *devv1.DevServerFlavor, defaults Default
 		MaxKeep:       duration(bounds.MaxKeep),
 		DeleteAfter:   cmp.Or(duration(own.DeleteAfterSuspended), duration(theirs.DeleteAfterSuspended)),
 		Thresholds:    thresholds(own.Activity, theirs.Activity),
+		GraceSeconds:  cmp.Or(own.TerminationGracePeriodSeconds, theirs.TerminationGracePeriodSeconds, defaultGrace),
 	}
 	violation := p.setSchedule(own.Schedule, theirs.Schedule, flavor)
 	if violation == nil && flavor != nil {

@@ -27,6 +27,8 @@ func asleep(d *devv1.DevServer, o Observed) (state, bool) {
 		lifecycle.CauseExpired:   "The server's time to live is over. Its owner starts it again by setting spec.restartedAt to now.",
 	}[cause]
 	switch {
+	case cause == lifecycle.CauseEvicted:
+		return state{devv1.PhaseFailed, devv1.ReasonEvicted, "The server was put out of its node three times in ten minutes. It is started again after a wait, which is longer each time. The last time: " + lastEnd(d)}, true
 	case o.Pod != nil && o.NodeLost:
 		return state{devv1.PhaseSuspending, devv1.ReasonNodeLost, nodeLost(o.Pod.Spec.NodeName)}, true
 	case o.Pod != nil:
@@ -36,6 +38,14 @@ func asleep(d *devv1.DevServer, o Observed) (state, bool) {
 	default:
 		return state{devv1.PhaseSuspended, string(cause), message}, true
 	}
+}
+
+// lastEnd is what the last of the pods came to.
+func lastEnd(d *devv1.DevServer) string {
+	if was := d.Status.LastDisruption; was != nil {
+		return was.Message
+	}
+	return ""
 }
 
 // setLifecycle says how the box's work stands, and what is to become of it and
@@ -133,7 +143,7 @@ var disruptive = []string{
 
 // setDisruption notes why a box stopped, for when it is back.
 func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready state, now time.Time) {
-	if !slices.Contains(disruptive, ready.reason) {
+	if !slices.Contains(disruptive, ready.reason) || ready.phase == devv1.PhaseFailed && ready.reason == devv1.ReasonEvicted {
 		return
 	}
 	if was := meta.FindStatusCondition(before, devv1.ConditionReady); was != nil && was.Reason == ready.reason && s.LastDisruption != nil {

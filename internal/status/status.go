@@ -111,7 +111,7 @@ func setRestartPending(c Conditions, o Observed) {
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged
-		message = "The flavor or the operator changed since the pod " + o.Pod.Name + " started. The change takes effect when it starts again: kubectl delete pod " + o.Pod.Name
+		message = "The flavor, the operator or a setting that counts at the start changed since the pod " + o.Pod.Name + " started. The change takes effect when it starts again: kubectl delete pod " + o.Pod.Name
 	}
 	c.Set(devv1.ConditionRestartPending, conditionStatus(pending), reason, message)
 }

@@ -38,6 +38,7 @@ type Reconciler struct {
 	Applier  *apply.Applier
 	Delivery *Delivery
 	Poller   *poll.Poller
+	failures failures
 	Config   Config
 }
 
@@ -75,6 +76,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if apierrors.IsNotFound(err) {
 			r.Delivery.forget(req.NamespacedName)
 			r.Poller.Forget(req.NamespacedName)
+			r.failures.forget(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -101,7 +103,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 		if decision, err = r.live(ctx, d, &resolved); err != nil {
 			return ctrl.Result{}, err
 		}
-		resolved.Asleep = !decision.Run
+		resolved.Asleep, resolved.GraceSeconds = !decision.Run, resolved.policy.GraceSeconds
 		problem, homeRefused, applyErr = r.apply(ctx, d, resolved, problem)
 	}
 	// The status is told the truth even where the apply failed.
@@ -130,6 +132,9 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	}
 	if problem != nil && problem.Reason == devv1.ReasonObjectConflict || homeRefused != nil {
 		again = sooner(again, conflictRetry)
+	}
+	if err := r.shield(ctx, observed.Pod, decision); err != nil {
+		return ctrl.Result{}, err
 	}
 	r.watch(d, resolved, decision, observed.Pod)
 	again = sooner(again, r.pushKeys(ctx, d, resolved, observed.Pod))

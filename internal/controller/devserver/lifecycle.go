@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -56,6 +57,7 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 		SuspendedAt: timeOf(d.Status.SuspendedAt),
 		Lease:       leaseFacts(in.lease),
 		Gone:        in.pod == nil,
+		HoldUntil:   r.failures.note(client.ObjectKeyFromObject(d), in.pod, r.Clock.Now()),
 	}
 	pod := in.pod
 	if pod == nil || !pod.DeletionTimestamp.IsZero() {
@@ -198,6 +200,38 @@ func (r *Reconciler) patchLease(ctx context.Context, lease *coordinationv1.Lease
 		return fmt.Errorf("writing Lease %s/%s: %w", lease.Namespace, lease.Name, err)
 	}
 	return nil
+}
+
+// shield has autoscalers leave the pod where it is while the box is at work, or
+// may be, and not while it is idle.
+func (r *Reconciler) shield(ctx context.Context, pod *corev1.Pod, decision lifecycle.Decision) error {
+	if pod == nil || !pod.DeletionTimestamp.IsZero() || !decision.Run || decision.Watched && decision.Work == nil {
+		return nil
+	}
+	want := desired.Shield(decision.Work == nil || decision.Work.State != lifecycle.Idle)
+	if maps.Equal(want, with(pod.Annotations, want)) {
+		return nil
+	}
+	text, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID, "annotations": want}})
+	if err != nil {
+		return fmt.Errorf("encoding the annotations of Pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	err = r.Client.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, text), apply.FieldOwner)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("annotating Pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	return nil
+}
+
+// with is the part of have that want has the keys of.
+func with(have, want map[string]string) map[string]string {
+	part := map[string]string{}
+	for key := range want {
+		if value, ok := have[key]; ok {
+			part[key] = value
+		}
+	}
+	return part
 }
 
 // deleteExpired deletes a DevServer whose time is over, as it was read.

@@ -432,3 +432,58 @@ func TestForeignLeaseKeepsTheBoxAwake(t *testing.T) {
 		t.Errorf("somebody else's Lease was written: %+v", lease)
 	}
 }
+
+// Kubernetes makes an evicted pod again at once, without end.
+func TestBoxThatIsEvictedOverAndOverIsHeldBack(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	for i := range 3 {
+		pod := &corev1.Pod{}
+		w.get(pod, "box-0")
+		pod.Status.Phase, pod.Status.Reason, pod.Status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory."
+		pod.Status.Conditions = nil
+		if err := w.c.Status().Update(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		w.settled()
+		w.wantReplicas(map[bool]int32{true: 0, false: 1}[i == 2])
+		w.stopPod()
+		if i < 2 {
+			w.startPod()
+			w.settled()
+		}
+	}
+	d := w.wantPhase(devv1.PhaseFailed, devv1.ReasonEvicted)
+	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonEvicted, "low on resource: memory")
+	w.clock.SetTime(w.clock.Now().Add(time.Minute))
+	w.reconcile()
+	w.wantReplicas(1)
+	w.startPod()
+	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
+}
+
+// While a box is at work, or may be, autoscalers are asked to leave its pod.
+func TestAutoscalersLeaveABoxAtWork(t *testing.T) {
+	w := newWorld(t)
+	w.watched()
+	shield := func() string {
+		pod := &corev1.Pod{}
+		w.get(pod, "box-0")
+		return pod.Annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] + " " + pod.Annotations["karpenter.sh/do-not-disrupt"]
+	}
+	w.settled()
+	if got := shield(); got != "false true" {
+		t.Errorf("at work: %s", got)
+	}
+	w.later(20 * time.Minute)
+	w.settled()
+	if got := shield(); got != "true false" {
+		t.Errorf("idle: %s", got)
+	}
+	w.agent.idle = 0
+	w.poll()
+	w.settled()
+	if got := shield(); got != "false true" {
+		t.Errorf("at work again: %s", got)
+	}
+}
