@@ -2,11 +2,14 @@ package charts_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -125,4 +128,37 @@ func TestFlavorsPolicy(t *testing.T) {
 			wantAnswer(t, as(t, alice).Update(t.Context(), small), words)
 		}
 	})
+}
+
+// The operator may write Leases in every namespace, and is held to those of
+// DevServers. Others are none of its rule's business.
+func TestOperatorWritesLeasesOfDevServersOnly(t *testing.T) {
+	const words = "the operator writes Leases of DevServers only"
+	ns, admin := apiservertest.Namespace(t), apiservertest.Client(t)
+	install(t, append(slices.Clone(roles), policies...))
+	operator := as(t, "system:serviceaccount:devserver-system:devserver-operator")
+	lease := func(name string, labels map[string]string, kind string) *coordinationv1.Lease {
+		return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+			Namespace: ns, Name: name, Labels: labels,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: kind, Name: "box", UID: "0d1e", Controller: new(true)}},
+		}}
+	}
+	ours := map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"}
+	foreign := lease("leader", nil, "DevServer")
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		return apierrors.IsForbidden(client.NewDryRunClient(operator).Create(ctx, foreign.DeepCopy())), nil
+	})
+	if err != nil {
+		t.Fatal("the operator may write any Lease")
+	}
+	wantAnswer(t, operator.Create(t.Context(), foreign.DeepCopy()), words)
+	wantAnswer(t, operator.Create(t.Context(), lease("node", ours, "Node")), words)
+	wantAnswer(t, operator.Create(t.Context(), lease("box", ours, "DevServer")), "")
+	if err := admin.Create(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	// Not even by making it one of a DevServer.
+	taken := foreign.DeepCopy()
+	taken.Labels = ours
+	wantAnswer(t, operator.Patch(t.Context(), taken, client.MergeFrom(foreign)), words)
 }
