@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +29,7 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	case o.Problem != nil:
 		return state{devv1.PhasePending, o.Problem.Reason, o.Problem.Message}
 	case o.Pod == nil && o.PodRefused != "":
-		return refused(o.PodRefused)
+		return rootRefused(d, o, refused(o.PodRefused))
 	case o.Pod == nil:
 		return starting(onItsWay)
 	case o.NodeLost:
@@ -106,6 +107,11 @@ func podState(d *devv1.DevServer, o Observed) state {
 	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !AwaitsClaims(pod) {
 		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
 	}
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if s, ok := idmapState(d, o, c); ok {
+			return s
+		}
+	}
 	for _, c := range pod.Status.InitContainerStatuses {
 		if s, ok := containerState(c, devv1.ReasonPrepareFailed, "The step that prepares the home directory failed"); ok {
 			return s
@@ -137,10 +143,14 @@ func AwaitsClaims(pod *corev1.Pod) bool {
 }
 
 // volumeTrouble is about a claim as long as there is no node, and about the
-// node's attempts afterwards.
+// node's attempts afterwards: to mount the volumes, and to make the pod's
+// sandbox, which comes next.
 func volumeTrouble(pod *corev1.Pod, why string) state {
 	if pod.Spec.NodeName == "" {
 		return state{devv1.PhasePending, devv1.ReasonClaimNotBound, why}
+	}
+	if cause, ok := strings.CutPrefix(why, "Failed to create pod sandbox: "); ok {
+		return failed(devv1.ReasonContainerConfigError, "The node %s cannot start the pod: %s", pod.Spec.NodeName, cause)
 	}
 	return failed(devv1.ReasonVolumeFailed, "A volume cannot be mounted: %s", why)
 }

@@ -101,6 +101,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	observed.HomeRefused = homeRefused
 	observed.Home = resolved.home
 	observed.Flavor = resolved.flavorName()
+	observed.Root = resolved.Flavor != nil && desired.GrantsRoot(resolved.Input)
 	observed.HostKey = resolved.Keys.HostPublic
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
 		return ctrl.Result{}, err
