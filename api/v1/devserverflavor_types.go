@@ -213,9 +213,9 @@ type DevServerFlavorSpec struct {
 	// are root's there, also in a server without root.
 	//
 	// Root is that of a user namespace: on the node it is an id without any
-	// rights. This needs nodes whose kernel and container runtime have user
-	// namespaces (Linux 6.3, containerd 2.0 or CRI-O 1.25), a namespace of the
-	// Pod Security level baseline (restricted allows no capability at all), user
+	// rights. This needs nodes with Linux 6.3 or later and a container runtime
+	// that has image volumes in user namespaces (containerd's releases from
+	// March 2026 on), a namespace of the Pod Security level baseline (restricted allows no capability at all), user
 	// ids below 65536, and volumes whose file systems can be mounted with mapped
 	// ids, as ext4, XFS, Btrfs and tmpfs can, and NFS cannot: a server with
 	// another volume does not start, and says VolumeNotIdmappable.
