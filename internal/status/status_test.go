@@ -292,6 +292,16 @@ func TestReady(t *testing.T) {
 				"failed to set MOUNT_ATTR_IDMAP on /run/containerd/io.containerd.grpc.v1.cri/image-volumes/df59/2c91: invalid argument (maybe the filesystem used doesn't support idmap mounts on this kernel?)")}))},
 			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "the containerd of the node node-1 cannot mount images in one",
 		},
+		"uid beyond a user namespace": {
+			devServer(),
+			status.Observed{Flavor: "cpu-root", Root: true, Pod: pod(), VolumeTrouble: sandbox("unable to setup user: setgroups: invalid argument")},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "no id as high as the server's uid",
+		},
+		"no sandbox": {
+			devServer(),
+			status.Observed{Pod: pod(), VolumeTrouble: sandbox("no space left on device")},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "The node node-1 cannot start the pod: failed to start sandbox: runc create failed: no space left on device",
+		},
 		"no user namespaces": {
 			devServer(),
 			status.Observed{Pod: pod(), VolumeTrouble: "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces"},
@@ -379,6 +389,11 @@ func TestAccepted(t *testing.T) {
 func unmappable(path string) string {
 	return "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: failed to fulfil mount request: failed to set MOUNT_ATTR_IDMAP on /var/lib/kubelet/pods/1e3d" + path +
 		": invalid argument (maybe the filesystem used doesn't support idmap mounts on this kernel?): unknown"
+}
+
+// sandbox is the kubelet's event of a try, with an id that the next one has not.
+func sandbox(cause string) string {
+	return `Failed to create pod sandbox: rpc error: code = Unknown desc = failed to start sandbox "6d7ea61eb08971bda1b405a541c4fececf44a5e452112eea726055cb4fd1f6f5": runc create failed: ` + cause
 }
 
 func home(volume string) *corev1.PersistentVolumeClaim {
