@@ -143,7 +143,11 @@ const (
 	ReasonPodNotCreated = "PodNotCreated"
 	// ReasonImagePullFailed: the node cannot fetch an image.
 	ReasonImagePullFailed = "ImagePullFailed"
-	// ReasonContainerConfigError: the node cannot set the container up.
+	// ReasonVolumeNotIdmappable: the flavor gives root in a user namespace, and
+	// a volume is on a file system that cannot be mounted in one, such as NFS.
+	ReasonVolumeNotIdmappable = "VolumeNotIdmappable"
+	// ReasonContainerConfigError: the node cannot set the pod or its container
+	// up.
 	ReasonContainerConfigError = "ContainerConfigError"
 	// ReasonPrepareFailed: the step that prepares the home directory failed.
 	ReasonPrepareFailed = "PrepareFailed"

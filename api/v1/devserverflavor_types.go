@@ -212,6 +212,32 @@ type DevServerFlavorSpec struct {
 	// +optional
 	LifecycleBounds *LifecycleBounds `json:"lifecycleBounds,omitempty"`
 
+	// root says whether who may log in may be root in the server:
+	//
+	// None, the default: nobody is root. The server meets the restricted Pod
+	// Security Standard, and sudo and su have no effect.
+	//
+	// UserNamespace: "ssh root@SERVER" works, by the keys of the server, for
+	// apt-get install and all else that takes root, as do sudo and su where the
+	// image has and allows them. "ssh dev@SERVER" is as it is without: the same
+	// user id, home directory and files. What root changes outside of the home
+	// directory and the volumes is gone at the next start, /root too: what is to
+	// stay belongs into the image. Files that root makes in the home directory
+	// are root's there, also in a server without root.
+	//
+	// Root is that of a user namespace: on the node it is an id without any
+	// rights. This needs nodes with Linux 6.3 or later and a container runtime
+	// that has image volumes in user namespaces (containerd's releases from
+	// March 2026 on), a namespace of the Pod Security level baseline (restricted allows no capability at all), user
+	// ids below 65536, and volumes whose file systems can be mounted with mapped
+	// ids, as ext4, XFS, Btrfs and tmpfs can, and NFS cannot: a server with
+	// another volume does not start, and says VolumeNotIdmappable.
+	//
+	// A change takes effect at a server's next start.
+	//
+	// +optional
+	Root RootAccess `json:"root,omitempty"`
+
 	// podTemplate is merged into the pod of every server of this flavor, as a
 	// strategic merge patch of a PodTemplateSpec: for what has no field here,
 	// such as hostname aliases, a sidecar, an annotation for a device plugin or
@@ -219,7 +245,8 @@ type DevServerFlavorSpec struct {
 	// its init container prepare:
 	// {spec: {containers: [{name: devserver, securityContext: {capabilities:
 	// {add: [SYS_PTRACE]}}}]}}. What the operator needs cannot be changed: the
-	// two containers' commands, ports and probes, its labels and its volumes.
+	// two containers' commands, ports and probes, its labels, its volumes, its
+	// user ids and, with root, its user namespace.
 	// One that does not decode is said in the servers' Ready condition.
 	//
 	// +optional
@@ -228,6 +255,18 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:Type=object
 	PodTemplate *runtime.RawExtension `json:"podTemplate,omitempty"`
 }
+
+// RootAccess says whether, and by what means, somebody is root in a server.
+//
+// +kubebuilder:validation:Enum=None;UserNamespace
+type RootAccess string
+
+const (
+	// RootNone: nobody is. No value means the same.
+	RootNone RootAccess = "None"
+	// RootUserNamespace: root of a user namespace of the pod's.
+	RootUserNamespace RootAccess = "UserNamespace"
+)
 
 // SizeBounds are the least and the greatest size that is allowed.
 //

@@ -105,6 +105,13 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:Maximum=2147483646
 	UID int64 `json:"uid,omitempty"`
 
+	// podSecurity is the Pod Security level that the person's namespace enforces:
+	// Restricted, the default, or Baseline, which servers of a flavor with root
+	// need. A pod that runs goes on when the level is raised. Default Restricted.
+	//
+	// +optional
+	PodSecurity PodSecurityLevel `json:"podSecurity,omitempty"`
+
 	// quota limits what all pods and claims in the person's namespace may ask
 	// for together, as the hard limits of a ResourceQuota:
 	// {requests.nvidia.com/gpu: 2, requests.storage: 1Ti,
@@ -136,6 +143,19 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Roles []RoleReference `json:"roles,omitempty"`
 }
+
+// PodSecurityLevel is a level of the Pod Security Standards.
+//
+// +kubebuilder:validation:Enum=Restricted;Baseline
+type PodSecurityLevel string
+
+const (
+	// PodSecurityRestricted allows no root and no capability. No value means the
+	// same.
+	PodSecurityRestricted PodSecurityLevel = "Restricted"
+	// PodSecurityBaseline allows what container runtimes give by default.
+	PodSecurityBaseline PodSecurityLevel = "Baseline"
+)
 
 // LimitRangeItem limits one type of thing in a namespace, as the items of a
 // LimitRange do.

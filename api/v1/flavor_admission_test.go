@@ -61,6 +61,7 @@ func TestFlavorRefused(t *testing.T) {
 		"most beyond all":         {edit{"spec.homeSize", map[string]any{"max": "1e1000000000"}}, "max must be a size"},
 		"podTemplate as text":     {edit{"spec.podTemplate", "{}"}, "spec.podTemplate"},
 		"volume at the root":      {edit{"spec.volumes", volume("/")}, "mountPath"},
+		"root by another name":    {edit{"spec.root", "true"}, `supported values: "None", "UserNamespace"`},
 		"affinity misspelt":       {edit{"spec.affinity", map[string]any{"nodeAffinity": "x"}}, "spec.affinity.nodeAffinity"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,6 +83,8 @@ func TestFlavorAccepted(t *testing.T) {
 		"numbers":         {"spec.resources.limits", map[string]any{"cpu": int64(8), "memory": int64(34359738368)}},
 		"any device":      {"spec.resources.limits", map[string]any{"example.com/fpga": "2"}},
 		"fraction":        {"spec.resources.requests", map[string]any{"cpu": "0.5"}},
+		"root":            {"spec.root", "UserNamespace"},
+		"no root":         {"spec.root", "None"},
 		"default, at all": {"spec.default", true},
 		"shared memory":   {"spec.sharedMemorySize", "64Gi"},
 		"home sizes":      {"spec.homeSize", map[string]any{"min": "10Gi", "max": int64(1099511627776)}},

@@ -99,6 +99,7 @@ func TestUserRefused(t *testing.T) {
 		"a role with a slash":       {edit{"spec.roles", role("ClusterRole", "a/b")}, roleWords},
 		"a role named dot dot":      {edit{"spec.roles", role("ClusterRole", "..")}, roleWords},
 		"too many roles":            {edit{"spec.roles", roles}, "must have at most 16 items"},
+		"level without rules":       {edit{"spec.podSecurity", "Privileged"}, `supported values: "Restricted", "Baseline"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := parse(t, goodUser)

@@ -4,6 +4,7 @@
 package account
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,9 +82,10 @@ func controlledBy(u *devv1.DevServerUser) *metav1ac.OwnerReferenceApplyConfigura
 // person was deleted, is its annotation.
 func namespace(u *devv1.DevServerUser) *corev1ac.NamespaceApplyConfiguration {
 	const podSecurity = "pod-security.kubernetes.io/"
+	level := strings.ToLower(string(cmp.Or(u.Spec.PodSecurity, devv1.PodSecurityRestricted)))
 	return corev1ac.Namespace(NamespaceName(u)).
 		WithLabels(labels(u)).
-		WithLabels(map[string]string{podSecurity + "enforce": "restricted", podSecurity + "warn": "restricted"}).
+		WithLabels(map[string]string{podSecurity + "enforce": level, podSecurity + "warn": level}).
 		WithAnnotations(map[string]string{desired.AnnotationOwner: u.Spec.Owner})
 }
 

@@ -47,6 +47,7 @@ func TestDesired(t *testing.T) {
 				},
 				{Type: corev1.LimitTypePersistentVolumeClaim, Max: corev1.ResourceList{"storage": resource.MustParse("1Ti")}},
 			}
+			u.Spec.PodSecurity = devv1.PodSecurityBaseline
 			u.Spec.Roles = []devv1.RoleReference{{Kind: "ClusterRole", Name: "view"}, {Kind: "Role", Name: "view"}, {Kind: "ClusterRole", Name: "view"}}
 		}),
 	} {

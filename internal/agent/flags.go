@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,7 +21,9 @@ type serveFlags struct {
 	sshAddress, controlAddress string
 	sshDir                     string
 	user, home                 string
-	passwd, motd               string
+	root                       bool
+	uid, gid                   int
+	passwd, group, motd        string
 	shells                     string
 	runtimeDir                 string
 	cgroupDir                  string
@@ -39,9 +42,13 @@ func (f *serveFlags) parse(verb string, args []string, stderr io.Writer) error {
 	flags.StringVar(&f.sshAddress, "ssh-address", port(box.SSHPort), "address to serve SSH on; port 0 takes any, and the log says which")
 	flags.StringVar(&f.controlAddress, "control-address", port(box.ControlPort), "address to serve "+box.HealthPath+" on")
 	flags.StringVar(&f.sshDir, "ssh-dir", box.SSHDir, "folder with the keys: the DevServer's Secret")
-	flags.StringVar(&f.user, "user", box.User, "the one user that may log in")
+	flags.StringVar(&f.user, "user", box.User, "the user that may log in")
 	flags.StringVar(&f.home, "home", box.Home, "the user's home")
+	flags.BoolVar(&f.root, "root", false, "let root in too, and put the user into passwd and group; takes root in a container of one's own")
+	flags.IntVar(&f.uid, "uid", os.Getuid(), "the user's id, with -root")
+	flags.IntVar(&f.gid, "gid", os.Getgid(), "the user's group id, with -root")
 	flags.StringVar(&f.passwd, "passwd", "/etc/passwd", "file that names the user's shell")
+	flags.StringVar(&f.group, "group", "/etc/group", "file that names the user's further groups, with -root")
 	flags.StringVar(&f.motd, "motd", "/etc/motd", "file that is printed at a login on a terminal")
 	flags.StringVar(&f.shells, "shells", strings.Join(environ.Shells, ","), "shells to try when the user's is not there")
 	flags.StringVar(&f.runtimeDir, "runtime-dir", filepath.Join("/tmp", ".devserver-agent-"+box.User), "private folder for forwarded SSH agents")

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"io"
+	"path/filepath"
 
+	"devserver.io/devserver/internal/agent/prepare"
 	"devserver.io/devserver/internal/agent/supervisor"
 )
 
@@ -14,6 +16,15 @@ func runInit(args []string, stderr io.Writer) (exitCode int, err error) {
 	binary, err := self()
 	if err != nil {
 		return 1, err
+	}
+	if flags.root {
+		err := prepare.InPlace(prepare.Place{
+			Passwd: flags.passwd, Group: flags.group, UID: flags.uid, GID: flags.gid,
+			Private: filepath.Dir(flags.sshDir),
+		})
+		if err != nil {
+			return 1, err
+		}
 	}
 	return supervisor.Run(supervisor.Config{
 		Command: append([]string{binary, "serve"}, args...),

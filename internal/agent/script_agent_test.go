@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -99,7 +100,7 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 		"--home=" + work + "/home", "--passwd=" + work + "/passwd", "--motd=" + work + "/motd",
 		"--runtime-dir=" + ts.Getenv("S") + "/run", "--cgroup-dir=" + work + "/cgroup", "--keys-interval=50ms",
 	}
-	path, err := exec.LookPath("devserver-agent")
+	path, err := exec.LookPath(cmp.Or(ts.Getenv("AGENT"), "devserver-agent"))
 	ts.Check(err)
 	// A container's soft limit of open files is often low: sessions must not be.
 	lowLimit := []string{"-c", `ulimit -Sn 256; exec "$0" "$@"`, path}

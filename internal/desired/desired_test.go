@@ -112,6 +112,8 @@ func site(in *desired.Input) {
 	f.SharedMemorySize = &size
 }
 
+func root(in *desired.Input) { in.Flavor.Spec.Root = devv1.RootUserNamespace }
+
 func ownUID(in *desired.Input) { in.UID = 20017 }
 
 func claimHome(in *desired.Input) {
@@ -142,6 +144,7 @@ func TestObjects(t *testing.T) {
 		"claim":     {"an existing claim is a volume, and there is no template", input(claimHome)},
 		"ephemeral": {"an ephemeral home is bounded by its size", input(ephemeralHome)},
 		"copied":    {"a home made from a snapshot", input(copiedHome)},
+		"root":      {"root is that of a user namespace, and of the box's container alone; its passwd and group are not mounted over", input(root, ownUID)},
 		"overlay":   {"the flavor's podTemplate is merged", input(gpu, overlay)},
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, tc.reason, tc.in) })

@@ -77,6 +77,9 @@ func reassert(pod, ours *corev1ac.PodTemplateSpecApplyConfiguration) {
 	pod.Labels, pod.Annotations = with(ours.Labels, pod.Labels), with(ours.Annotations, pod.Annotations)
 	spec, want := pod.Spec, ours.Spec
 	spec.RestartPolicy = nil
+	if want.HostUsers != nil {
+		spec.HostUsers = want.HostUsers // or root would be that of the node
+	}
 	spec.Volumes = ensure(want.Volumes, spec.Volumes, func(v corev1ac.VolumeApplyConfiguration) string { return ptr.Deref(v.Name, "") })
 	spec.InitContainers = ensure(want.InitContainers, spec.InitContainers, containerName)
 	reassertBox(spec, want.Containers[0])
@@ -98,8 +101,12 @@ func reassertBox(spec *corev1ac.PodSpecApplyConfiguration, want corev1ac.Contain
 	c.StartupProbe, c.ReadinessProbe, c.LivenessProbe = want.StartupProbe, want.ReadinessProbe, nil
 	c.Ports = ensure(want.Ports, c.Ports, func(p corev1ac.ContainerPortApplyConfiguration) int32 { return ptr.Deref(p.ContainerPort, 0) })
 	c.VolumeMounts = ensure(want.VolumeMounts, c.VolumeMounts, func(m corev1ac.VolumeMountApplyConfiguration) string { return ptr.Deref(m.MountPath, "") })
+	s := want.SecurityContext
+	if c.SecurityContext == nil && s.RunAsUser != nil {
+		c.SecurityContext = s
+	}
 	if c.SecurityContext != nil {
-		c.SecurityContext.RunAsUser, c.SecurityContext.RunAsGroup = nil, nil
+		c.SecurityContext.RunAsUser, c.SecurityContext.RunAsGroup = s.RunAsUser, s.RunAsGroup
 	}
 }
 

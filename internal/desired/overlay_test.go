@@ -77,6 +77,24 @@ func TestOverlayCannotDrop(t *testing.T) {
 	}
 }
 
+// TestOverlayCannotFreeRoot: with an overlay that would give root the node, or
+// take it away, a pod with root is as without any.
+func TestOverlayCannotFreeRoot(t *testing.T) {
+	want := render(t, input(root))
+	for _, text := range []string{
+		`{spec: {hostUsers: true, containers: [{name: devserver, securityContext: {runAsUser: 1000, runAsGroup: 1000}}]}}`,
+		`{spec: {hostUsers: null, containers: [{name: devserver, securityContext: null}]}}`,
+	} {
+		if got := render(t, input(root, withOverlay(text))); got != want {
+			t.Errorf("the overlay %s changed the pod from\n%s\nto\n%s", text, want, got)
+		}
+	}
+	// Without root, a user namespace is the admin's to ask for.
+	if got := render(t, input(withOverlay(`{spec: {hostUsers: false}}`))); !strings.Contains(got, "hostUsers: false") {
+		t.Errorf("the pod has no user namespace:\n%s", got)
+	}
+}
+
 func render(t *testing.T, in desired.Input) string {
 	t.Helper()
 	set, err := desired.StatefulSet(in)

@@ -38,6 +38,12 @@ const (
 // podTemplate is the box: the agent's image prepares it, then the box's own
 // image runs with the agent as its main process, under the restricted Pod
 // Security Standard.
+//
+// Where the flavor grants root, the pod has a user namespace, and its main
+// container alone, whose agent starts both root's and the user's sessions, is
+// root in it. All else is as without, and mounts map the ids of the namespace
+// to the same ids on the volume, so that a home can go from one kind of box to
+// the other.
 func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
 	d := in.DevServer
 	spec := corev1ac.PodSpec().
@@ -57,6 +63,9 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 		WithInitContainers(prepareContainer(in)).
 		WithContainers(boxContainer(in)).
 		WithVolumes(volumes(in)...)
+	if GrantsRoot(in) {
+		spec.WithHostUsers(false)
+	}
 	if err := place(spec, in); err != nil {
 		return nil, err
 	}
@@ -108,8 +117,8 @@ func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
 		WithName(BoxContainer).
 		WithImage(in.Image).
-		WithCommand(initCommand(in)...).
-		WithSecurityContext(restricted()).
+		WithCommand(boxCommand(in)...).
+		WithSecurityContext(boxSecurity(in)).
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		WithResources(resources(in.Flavor.Spec.Resources)).
 		WithEnv(env(in)...).
@@ -127,13 +136,20 @@ func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 
 func grace(in Input) int64 { return cmp.Or(in.GraceSeconds, DefaultGraceSeconds) }
 
-// initCommand starts the agent, which ends all processes within two thirds of
+// GrantsRoot tells whether somebody may be root in the box.
+func GrantsRoot(in Input) bool { return in.Flavor.Spec.Root == devv1.RootUserNamespace }
+
+// boxCommand starts the agent, which ends all processes within two thirds of
 // the grace, so that it ends itself before the kubelet ends it. It knows that
 // for the default.
-func initCommand(in Input) []string {
+func boxCommand(in Input) []string {
 	command := []string{box.AgentDir + "/" + box.AgentFile, "init"}
 	if grace(in) != DefaultGraceSeconds {
 		command = append(command, fmt.Sprintf("--grace=%ds", grace(in)*2/3))
+	}
+	if GrantsRoot(in) {
+		id := strconv.FormatInt(in.UID, 10)
+		command = append(command, "--root", "--uid="+id, "--gid="+id)
 	}
 	return command
 }
@@ -145,6 +161,20 @@ func Shield(on bool) map[string]string {
 		"cluster-autoscaler.kubernetes.io/safe-to-evict": strconv.FormatBool(!on),
 		"karpenter.sh/do-not-disrupt":                    strconv.FormatBool(on),
 	}
+}
+
+// boxSecurity lets the agent be root where the flavor grants it, with the
+// capabilities that the runtime gives by default, of which it needs those to
+// start processes of others. Nothing else in the pod is root.
+func boxSecurity(in Input) *corev1ac.SecurityContextApplyConfiguration {
+	if !GrantsRoot(in) {
+		return restricted()
+	}
+	return corev1ac.SecurityContext().
+		WithRunAsUser(0).
+		WithRunAsGroup(0).
+		WithRunAsNonRoot(false).
+		WithAllowPrivilegeEscalation(true) // sudo and su
 }
 
 // probe asks the agent to check its own SSH server.

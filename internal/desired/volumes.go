@@ -30,7 +30,8 @@ const (
 	claimVolume = "volume-"
 )
 
-// secretMode lets the box's user, through the pod's fsGroup, read the keys.
+// secretMode lets the box's user, through the pod's fsGroup, read the keys,
+// except where the agent is root: it keeps the user out of the folder above.
 const secretMode = 0o440
 
 // Volume is a claim and where it is mounted.
@@ -126,12 +127,18 @@ func boxMounts(in Input) []*corev1ac.VolumeMountApplyConfiguration {
 	mounts := []*corev1ac.VolumeMountApplyConfiguration{
 		mount(homeVolume, box.Home).WithSubPath(box.HomeSubPath),
 		mount(agentVolume, box.AgentDir).WithReadOnly(true),
-		mount(agentVolume, "/etc/passwd").WithSubPath(box.PasswdFile).WithReadOnly(true),
-		mount(agentVolume, "/etc/group").WithSubPath(box.GroupFile).WithReadOnly(true),
+	}
+	if !GrantsRoot(in) {
+		// Root replaces these files, which a mount would prevent: there, the agent
+		// puts the user into the image's own.
+		mounts = append(mounts,
+			mount(agentVolume, "/etc/passwd").WithSubPath(box.PasswdFile).WithReadOnly(true),
+			mount(agentVolume, "/etc/group").WithSubPath(box.GroupFile).WithReadOnly(true))
+	}
+	mounts = append(mounts,
 		mount(agentVolume, box.ProfilePath).WithSubPath(box.ProfileFile).WithReadOnly(true),
 		mount(sshVolume, box.SSHDir).WithReadOnly(true),
-		mount(shmVolume, box.Shm),
-	}
+		mount(shmVolume, box.Shm))
 	for _, v := range in.Volumes {
 		m := mount(v.Name, v.Path)
 		if v.ReadOnly {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,7 +33,7 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	case o.Problem != nil:
 		return state{devv1.PhasePending, o.Problem.Reason, o.Problem.Message}
 	case o.Pod == nil && o.PodRefused != "":
-		return refused(o.PodRefused)
+		return rootRefused(d, o, refused(o.PodRefused))
 	case o.Pod == nil:
 		return starting(onItsWay)
 	case o.NodeLost:
@@ -110,10 +111,15 @@ func podState(d *devv1.DevServer, o Observed) state {
 		return failed(devv1.ReasonPodFailed, "The pod ended: %s", podEnd(pod))
 	}
 	if o.VolumeTrouble != "" {
-		return volumeTrouble(pod, o.VolumeTrouble)
+		return volumeTrouble(o)
 	}
 	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !AwaitsClaims(pod) {
 		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
+	}
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if s, ok := idmapState(d, o, c); ok {
+			return s
+		}
 	}
 	for _, c := range pod.Status.InitContainerStatuses {
 		if s, ok := containerState(c, devv1.ReasonPrepareFailed, "The step that prepares the home directory failed"); ok {
@@ -146,12 +152,28 @@ func AwaitsClaims(pod *corev1.Pod) bool {
 }
 
 // volumeTrouble is about a claim as long as there is no node, and about the
-// node's attempts afterwards.
-func volumeTrouble(pod *corev1.Pod, why string) state {
+// node's attempts afterwards: to mount the volumes, and to make the pod's
+// sandbox, which comes next.
+func volumeTrouble(o Observed) state {
+	pod, why := o.Pod, o.VolumeTrouble
 	if pod.Spec.NodeName == "" {
 		return state{devv1.PhasePending, devv1.ReasonClaimNotBound, why}
 	}
+	if cause, ok := strings.CutPrefix(why, "Failed to create pod sandbox: "); ok {
+		return sandboxTrouble(o, cause)
+	}
 	return failed(devv1.ReasonVolumeFailed, "A volume cannot be mounted: %s", why)
+}
+
+// perTry is what a runtime says anew each time, and no news.
+var perTry = regexp.MustCompile(`rpc error: code = \w+ desc = | "[0-9a-f]{64}"`)
+
+func sandboxTrouble(o Observed, cause string) state {
+	node := o.Pod.Spec.NodeName
+	if o.Root && strings.Contains(cause, "unable to setup user: setgroups: invalid argument") {
+		return failed(devv1.ReasonContainerConfigError, "The flavor %s gives root in a user namespace, which on the node %s has no id as high as the server's uid: it has 65536, unless the kubelet's userNamespaces.idsPerPod says more. A flavor without root takes it.", o.Flavor, node)
+	}
+	return failed(devv1.ReasonContainerConfigError, "The node %s cannot start the pod: %s", node, perTry.ReplaceAllString(cause, ""))
 }
 
 // outOfMemory is said in place of a crash where memory was its cause.

@@ -19,8 +19,10 @@ type Observed struct {
 	// Problem hinders the DevServer before or beside its pod: what the resolve
 	// stage found missing, or an object that could not be applied.
 	Problem *Problem
-	// Flavor is the name of the flavor that the next start would use.
+	// Flavor is the name of the flavor that the next start would use, and Root
+	// whether that grants root.
 	Flavor string
+	Root   bool
 	// Applied is set where all objects are as desired: the StatefulSet's template
 	// is that of the flavor.
 	Applied bool
@@ -32,8 +34,8 @@ type Observed struct {
 	Pod         *corev1.Pod
 	// PodRefused is why the API server refuses the pod, in its own words.
 	PodRefused string
-	// VolumeTrouble is why a volume of the pod is not there or not mounted, in
-	// the words of whoever provides it.
+	// VolumeTrouble is why a volume of the pod is not there or not mounted, or
+	// the pod has no sandbox, in the words of whoever provides it.
 	VolumeTrouble string
 	// NodeAddress is where the pod's node, and so a NodePort, is reached.
 	NodeAddress string

@@ -249,6 +249,64 @@ func TestReady(t *testing.T) {
 			status.Observed{StatefulSet: set(), PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: violates PodSecurity "restricted:latest": hostPath volumes`},
 			devv1.PhasePending, devv1.ReasonAdmissionRefused, `does not allow the server's pod: violates PodSecurity "restricted:latest"`,
 		},
+		"Pod Security, and root": {
+			devServer(),
+			status.Observed{StatefulSet: set(), Flavor: "cpu-root", Root: true, PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (…)`},
+			devv1.PhasePending, devv1.ReasonAdmissionRefused, "The flavor cpu-root gives root, and the namespace team does not allow it: its Pod Security level is restricted. An admin can allow it: kubectl label namespace team pod-security.kubernetes.io/enforce=baseline --overwrite,",
+		},
+		"another refusal, and root": {
+			devServer(),
+			status.Observed{StatefulSet: set(), Root: true, PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: maximum memory usage per Pod is 1Gi`},
+			devv1.PhasePending, devv1.ReasonAdmissionRefused, "does not allow the server's pod: maximum memory usage",
+		},
+		"home not idmappable": {
+			devServer(),
+			status.Observed{Flavor: "cpu-root", Home: home("pv-1"), Pod: pod(initStatus(corev1.ContainerStatus{State: waiting("RunContainerError", unmappable("/volumes/kubernetes.io~csi/pv-1/mount"))}))},
+			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "The flavor cpu-root gives root in a user namespace, and the file system of the home directory (PersistentVolumeClaim home-box-0) cannot be mounted in one",
+		},
+		"home not idmappable, between two tries": {
+			devServer(),
+			status.Observed{Home: home("pv-1"), Pod: pod(initStatus(corev1.ContainerStatus{
+				State: waiting("CrashLoopBackOff", "back-off 10s"), LastTerminationState: terminated(128, "StartError", unmappable("/volume-subpaths/pv-1/prepare/0")),
+			}))},
+			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "PersistentVolumeClaim home-box-0",
+		},
+		"ephemeral home not idmappable": {
+			devServer(func(d *devv1.DevServer) { d.Spec.Home = &devv1.HomeSpec{Ephemeral: true} }),
+			status.Observed{Pod: pod(initStatus(corev1.ContainerStatus{State: terminated(128, "StartError", unmappable("/volumes/kubernetes.io~empty-dir/home"))}))},
+			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "the file system of the home directory cannot be",
+		},
+		"shared volume not idmappable": {
+			devServer(),
+			status.Observed{Home: home("pv-1"), Pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("RunContainerError", unmappable("/volumes/kubernetes.io~nfs/pv-2"))}))},
+			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "the volume pv-2 (kubectl get pvc",
+		},
+		"shared volume not idmappable, by crun": {
+			devServer(),
+			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("CreateContainerError", "container create failed: mount_setattr `/shared`: Invalid argument (maybe the file system used doesn't support idmap mounts on this kernel?)")}))},
+			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "the volume at /shared",
+		},
+		"image not idmappable": {
+			devServer(),
+			status.Observed{Flavor: "cpu-root", Pod: pod(initStatus(corev1.ContainerStatus{State: waiting("RunContainerError",
+				"failed to set MOUNT_ATTR_IDMAP on /run/containerd/io.containerd.grpc.v1.cri/image-volumes/df59/2c91: invalid argument (maybe the filesystem used doesn't support idmap mounts on this kernel?)")}))},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "the containerd of the node node-1 cannot mount images in one",
+		},
+		"uid beyond a user namespace": {
+			devServer(),
+			status.Observed{Flavor: "cpu-root", Root: true, Pod: pod(), VolumeTrouble: sandbox("unable to setup user: setgroups: invalid argument")},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "no id as high as the server's uid",
+		},
+		"no sandbox": {
+			devServer(),
+			status.Observed{Pod: pod(), VolumeTrouble: sandbox("no space left on device")},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "The node node-1 cannot start the pod: failed to start sandbox: runc create failed: no space left on device",
+		},
+		"no user namespaces": {
+			devServer(),
+			status.Observed{Pod: pod(), VolumeTrouble: "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces"},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "The node node-1 cannot start the pod: can't set `spec.hostUsers: false`, runtime does not support user namespaces",
+		},
 		"stopped answering": {
 			devServer(ranBefore),
 			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
@@ -325,6 +383,21 @@ func TestAccepted(t *testing.T) {
 	if got := status.Compute(devServer(), status.Observed{}, now); !meta.IsStatusConditionTrue(got.Conditions, devv1.ConditionAccepted) {
 		t.Error("Accepted is not True without a problem")
 	}
+}
+
+// unmappable is what containerd and runc say of a volume below a pod's folder.
+func unmappable(path string) string {
+	return "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: failed to fulfil mount request: failed to set MOUNT_ATTR_IDMAP on /var/lib/kubelet/pods/1e3d" + path +
+		": invalid argument (maybe the filesystem used doesn't support idmap mounts on this kernel?): unknown"
+}
+
+// sandbox is the kubelet's event of a try, with an id that the next one has not.
+func sandbox(cause string) string {
+	return `Failed to create pod sandbox: rpc error: code = Unknown desc = failed to start sandbox "6d7ea61eb08971bda1b405a541c4fececf44a5e452112eea726055cb4fd1f6f5": runc create failed: ` + cause
+}
+
+func home(volume string) *corev1.PersistentVolumeClaim {
+	return &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-box-0"}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: volume}}
 }
 
 func limited(p *corev1.Pod) {

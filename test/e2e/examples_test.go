@@ -25,7 +25,7 @@ func TestExamples(t *testing.T) {
 		t.Fatalf("no examples: %v", err)
 	}
 	// Flavors that are there already belong to the cluster's users.
-	for _, name := range []string{"cpu-small", "gpu-large"} {
+	for _, name := range []string{"cpu-small", "cpu-root", "gpu-large"} {
 		flavor := &v1.DevServerFlavor{}
 		flavor.Name = name
 		if err := s.c.Get(s.Context(), client.ObjectKeyFromObject(flavor), flavor); apierrors.IsNotFound(err) {

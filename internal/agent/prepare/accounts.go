@@ -15,12 +15,13 @@ type identity struct{ uid, gid int }
 // mergePasswd puts the box's user into the image's passwd. The entry stands
 // before any other with its uid, because a name is looked up by the first
 // entry that matches: an image's own "ubuntu" with uid 1000 would otherwise be
-// who the user is.
+// who the user is. There is no password: "*" says so here, where "x" would send
+// sudo and su to a shadow file that does not know the user, and they refuse then.
 func mergePasswd(passwd, shell string, id identity) string {
 	if strings.TrimSpace(passwd) == "" {
 		passwd = "root:x:0:0:root:/root:" + shell + "\n"
 	}
-	entry := fmt.Sprintf("%s:x:%d:%d::%s:%s", box.User, id.uid, id.gid, box.Home, shell)
+	entry := fmt.Sprintf("%s:*:%d:%d::%s:%s", box.User, id.uid, id.gid, box.Home, shell)
 	return merge(passwd, entry, strconv.Itoa(id.uid))
 }
 

@@ -5,7 +5,7 @@ import (
 )
 
 func TestMergePasswd(t *testing.T) {
-	const dev = "dev:x:1000:1000::/home/dev:/bin/bash"
+	const dev = "dev:*:1000:1000::/home/dev:/bin/bash"
 	tests := map[string]struct{ image, want string }{
 		"missing":             {"", "root:x:0:0:root:/root:/bin/bash\n" + dev + "\n"},
 		"usual":               {"root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/bin/false\n", "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/bin/false\n" + dev + "\n"},
@@ -33,7 +33,7 @@ func TestMergePasswd(t *testing.T) {
 
 func TestMergeOwnUID(t *testing.T) {
 	alice := identity{20017, 20017}
-	if got, want := mergePasswd("dev:x:1000:1000::/srv:/bin/sh\n", "/bin/sh", alice), "dev:x:20017:20017::/home/dev:/bin/sh\n"; got != want {
+	if got, want := mergePasswd("dev:x:1000:1000::/srv:/bin/sh\n", "/bin/sh", alice), "dev:*:20017:20017::/home/dev:/bin/sh\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got, want := mergeGroup("x:x:20017:\n", alice), "dev:x:20017:\nx:x:20017:\n"; got != want {

@@ -116,7 +116,7 @@ func TestFillsAgentDir(t *testing.T) {
 		t.Errorf("the agent is %q with mode %v", f.read(binary), f.mode(binary))
 	}
 	for name, says := range map[string]string{
-		box.PasswdFile:  "dev:x:1000:1000::/home/dev:/bin/bash\n",
+		box.PasswdFile:  "dev:*:1000:1000::/home/dev:/bin/bash\n",
 		box.GroupFile:   "dev:x:1000:\n",
 		box.ProfileFile: "DEVSERVER_PATH",
 	} {

@@ -22,8 +22,9 @@ const agentLink = "agent.sock"
 // shell in tmux keeps the SSH_AUTH_SOCK that it was started with: with a path
 // for each connection it would lose its agent at the first reconnect.
 type agentSockets struct {
-	dir string
-	log *slog.Logger
+	dir   string
+	owner *account
+	log   *slog.Logger
 
 	mu    sync.Mutex
 	count int
@@ -35,8 +36,8 @@ type agentSocket struct {
 	stop func()
 }
 
-func newAgentSockets(dir string, log *slog.Logger) *agentSockets {
-	return &agentSockets{dir: dir, log: log}
+func newAgentSockets(dir string, owner *account, log *slog.Logger) *agentSockets {
+	return &agentSockets{dir: dir, owner: owner, log: log}
 }
 
 // link is the stable path.
@@ -46,17 +47,17 @@ func (a *agentSockets) link() string { return filepath.Join(a.dir, agentLink) }
 func (a *agentSockets) add() (net.Listener, string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.prepareDir(); err != nil {
+	if err := a.owner.as(a.prepareDir); err != nil {
 		return nil, "", fmt.Errorf("preparing a folder for the forwarded agent: %w", err)
 	}
 	a.count++
 	path := filepath.Join(a.dir, "agent."+strconv.Itoa(a.count))
-	listener, stop, err := listenUnix(path)
+	listener, stop, err := a.owner.listenUnix(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("listening for the forwarded agent: %w", err)
 	}
 	a.live = append(a.live, agentSocket{path, stop})
-	if err := a.point(); err != nil {
+	if err := a.owner.as(a.point); err != nil {
 		stop()
 		a.live = a.live[:len(a.live)-1]
 		return nil, "", err
@@ -75,7 +76,7 @@ func (a *agentSockets) prepareDir() error {
 		return err
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || !ok || int(stat.Uid) != os.Getuid() {
+	if !info.IsDir() || !ok || int(stat.Uid) != os.Geteuid() {
 		return fmt.Errorf("%s is not a folder of this user", a.dir)
 	}
 	return os.Chmod(a.dir, 0o700)
@@ -92,7 +93,7 @@ func (a *agentSockets) remove(path string) {
 	}
 	a.live[at].stop()
 	a.live = slices.Delete(a.live, at, at+1)
-	if err := a.point(); err != nil {
+	if err := a.owner.as(a.point); err != nil {
 		a.log.Warn("the path of the forwarded agent is stale", "error", err)
 	}
 }
@@ -104,7 +105,7 @@ func (a *agentSockets) removeAll() {
 		socket.stop()
 	}
 	a.live = nil
-	if err := a.point(); err != nil {
+	if err := a.owner.as(a.point); err != nil {
 		a.log.Warn("the path of the forwarded agent is stale", "error", err)
 	}
 }
@@ -136,14 +137,14 @@ func (a *agentSockets) point() error {
 func (c *conn) forwardAgent() (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	link := c.server.agents.link()
+	link := c.account.agents.link()
 	if c.agentPath != "" {
 		return link, nil
 	}
 	if c.ctx.Err() != nil {
 		return "", net.ErrClosed
 	}
-	listener, path, err := c.server.agents.add()
+	listener, path, err := c.account.agents.add()
 	if err != nil {
 		return "", err
 	}

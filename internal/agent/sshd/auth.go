@@ -43,7 +43,7 @@ func (l *login) offer(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permission
 		l.server.log.Error("nobody can log in", "error", err)
 		return nil, errNotAuthorised
 	}
-	if !authorised || conn.User() != l.server.cfg.Box.User {
+	if !authorised || l.server.accounts[conn.User()] == nil {
 		return nil, errNotAuthorised
 	}
 	return &ssh.Permissions{}, nil
@@ -58,10 +58,10 @@ func (l *login) verified(_ ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissio
 // banner says what a user who tries root would otherwise not find out. It
 // depends on the name alone.
 func (l *login) banner(conn ssh.ConnMetadata) string {
-	if conn.User() != "root" || l.server.cfg.Box.User == "root" {
+	if conn.User() != rootName || l.server.accounts[rootName] != nil {
 		return ""
 	}
-	return fmt.Sprintf("This box has no root login: connect as %s.\r\n", l.server.cfg.Box.User)
+	return fmt.Sprintf("This box has no root login: connect as %s. Root needs a flavor that grants it.\r\n", l.server.cfg.Box.User)
 }
 
 // verifiedKey gives the key that a connection has proved.

@@ -19,10 +19,15 @@ type Config struct {
 	AuthorizedKeysFile string
 	// Box is the environment of every session, and names the user.
 	Box environ.Box
-	// PasswdFile says which shell the user has; Shells are tried when that one
-	// is not there.
-	PasswdFile string
-	Shells     []string
+	// RootLogin lets root in beside the user, by the same keys. The agent is
+	// root then, and the user's processes run with UID and GID. Without it they
+	// run as the agent does.
+	RootLogin bool
+	UID, GID  int
+	// PasswdFile says which shell an account has, and GroupFile, with RootLogin,
+	// its further groups. Shells are tried when that one is not there.
+	PasswdFile, GroupFile string
+	Shells                []string
 	// MotdFile is printed when somebody logs in on a terminal.
 	MotdFile string
 	// Binary is the agent's executable, whose verb sftp-server serves files.

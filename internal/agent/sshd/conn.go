@@ -35,7 +35,9 @@ type conn struct {
 	ssh    *ssh.ServerConn
 	client *clientConn
 	key    ssh.PublicKey
-	log    *slog.Logger
+	// account is who logged in.
+	account *account
+	log     *slog.Logger
 	// ctx ends with the connection.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -55,12 +57,18 @@ func newConn(ctx context.Context, s *Server, sc *ssh.ServerConn, client *clientC
 		sc.Close()
 		return nil, err
 	}
+	account := s.accounts[sc.User()]
+	if account == nil {
+		sc.Close()
+		return nil, errNotAuthorised
+	}
 	c := &conn{
-		server: s,
-		ssh:    sc,
-		client: client,
-		key:    key,
-		log:    s.log.With("remote", sc.RemoteAddr().String(), "key", sshkeys.Fingerprint(key)),
+		server:  s,
+		ssh:     sc,
+		client:  client,
+		key:     key,
+		account: account,
+		log:     s.log.With("remote", sc.RemoteAddr().String(), "user", account.name, "key", sshkeys.Fingerprint(key)),
 	}
 	// Not a child of ctx: when the server stops, sessions get their grace first.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -150,7 +158,7 @@ func (c *conn) close() {
 	path := c.agentPath
 	c.mu.Unlock()
 	if path != "" {
-		c.server.agents.remove(path)
+		c.account.agents.remove(path)
 	}
 	c.server.remove(c)
 }

@@ -39,14 +39,24 @@ func (c *conn) openDirectUnix(channel ssh.NewChannel) {
 		reject(channel, ssh.ConnectionFailed, "the request to connect is malformed")
 		return
 	}
-	c.dial(channel, "unix", c.server.inHome(target.Path))
+	c.dial(channel, "unix", c.account.inHome(target.Path))
 }
 
 func (c *conn) dial(channel ssh.NewChannel, network, address string) {
 	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
 	defer cancel()
 	var dialer net.Dialer
-	socket, err := dialer.DialContext(ctx, network, address)
+	var socket net.Conn
+	connect := func() (err error) {
+		socket, err = dialer.DialContext(ctx, network, address)
+		return err
+	}
+	var err error
+	if network == "unix" {
+		err = c.account.as(connect) // who is asked who may connect
+	} else {
+		err = connect()
+	}
 	if err != nil {
 		reject(channel, ssh.ConnectionFailed, err.Error())
 		return

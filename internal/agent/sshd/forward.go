@@ -104,7 +104,12 @@ func (c *conn) forwardTCP(request *ssh.Request) (ok bool, reply []byte) {
 	if err := ssh.Unmarshal(request.Payload, &want); err != nil || want.Port > 65535 {
 		return false, nil
 	}
-	listeners, port, err := listenLoopback(int(want.Port))
+	var listeners []net.Listener
+	var port int
+	err := c.account.as(func() (err error) {
+		listeners, port, err = listenLoopback(int(want.Port))
+		return err
+	})
 	if err != nil {
 		c.log.Info("remote forward refused", "port", want.Port, "reason", err.Error())
 		return false, nil

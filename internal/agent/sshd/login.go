@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/mattn/go-shellwords"
+
+	"devserver.io/devserver/internal/agent/environ"
 )
 
 // Exit codes that shells have for a command that cannot be run.
@@ -28,12 +30,12 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 
-// shell gives the user's login shell: the one that passwd names, else the
+// shell gives the account's login shell: the one that passwd names, else the
 // first there is, else none.
-func (s *Server) shell() string {
-	candidates := s.cfg.Shells
-	if named := s.passwdShell(); named != "" {
-		candidates = append([]string{named}, candidates...)
+func (a *account) shell() string {
+	candidates := a.cfg.Shells
+	if fields := a.passwdEntry(); fields != nil && fields[6] != "" {
+		candidates = append([]string{fields[6]}, candidates...)
 	}
 	for _, path := range candidates {
 		if executable(path) == nil {
@@ -43,20 +45,11 @@ func (s *Server) shell() string {
 	return ""
 }
 
-// passwdShell is read each time: it is one small file, and a box where the
-// user may edit it shows the change at the next login.
-func (s *Server) passwdShell() string {
-	text, err := os.ReadFile(s.cfg.PasswdFile)
-	if err != nil {
-		return ""
-	}
-	for line := range strings.SplitSeq(string(text), "\n") {
-		fields := strings.Split(line, ":")
-		if len(fields) == 7 && fields[0] == s.cfg.Box.User {
-			return fields[6]
-		}
-	}
-	return ""
+// environment is what the account's sessions begin with.
+func (a *account) environment() environ.Vars {
+	box := a.cfg.Box
+	box.User, box.Home = a.name, a.home()
+	return box.Session(a.shell())
 }
 
 func executable(path string) error {
@@ -71,13 +64,13 @@ func executable(path string) error {
 }
 
 // loginShell makes the command of a session without one of its own.
-func (s *Server) loginShell() (*exec.Cmd, error) {
-	shell := s.shell()
+func (a *account) loginShell() (*exec.Cmd, error) {
+	shell := a.shell()
 	if shell == "" {
 		return nil, &refusal{exitNotFound, fmt.Sprintf(
 			"This box's image has no shell (looked for %s).\n"+
 				"Programs can still be run by their path: ssh HOST /path/to/program ARGUMENTS\n",
-			strings.Join(s.cfg.Shells, ", "))}
+			strings.Join(a.cfg.Shells, ", "))}
 	}
 	// The dash tells the shell that it is a login shell.
 	return &exec.Cmd{Path: shell, Args: []string{"-" + filepath.Base(shell)}}, nil
@@ -85,8 +78,8 @@ func (s *Server) loginShell() (*exec.Cmd, error) {
 
 // shellCommand makes the command that a client names. The shell of the box
 // interprets it; without one, its words are a program and its arguments.
-func (s *Server) shellCommand(command, path string) (*exec.Cmd, error) {
-	if shell := s.shell(); shell != "" {
+func (a *account) shellCommand(command, path string) (*exec.Cmd, error) {
+	if shell := a.shell(); shell != "" {
 		return &exec.Cmd{Path: shell, Args: []string{filepath.Base(shell), "-c", command}}, nil
 	}
 	parser := shellwords.NewParser()

@@ -26,13 +26,18 @@ func (p pipe) close() {
 // not by os/exec, whose Wait would tie the end of the process to the end of
 // its output.
 func (s *session) runWithPipes(cmd *exec.Cmd, vars environ.Vars, kind string) error {
-	in, out, errs, err := makePipes()
+	var in, out, errs pipe
+	// Theirs, so that a command may open /dev/stdout by its name.
+	err := s.conn.account.as(func() (err error) {
+		in, out, errs, err = makePipes()
+		return err
+	})
 	if err != nil {
 		return notRunnable(cmd.Args[0], err)
 	}
 	cmd.Env = vars.List()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in.theirs, out.theirs, errs.theirs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = s.conn.account.attributes()
 	running, err := s.conn.server.processes.start(cmd, nil)
 	in.theirs.Close()
 	out.theirs.Close()

@@ -21,7 +21,7 @@ type Server struct {
 	keys      *keyFile
 	admission *admission
 	refusals  *refusals
-	agents    *agentSockets
+	accounts  map[string]*account
 	processes *processes
 
 	mu    sync.Mutex
@@ -46,9 +46,14 @@ func New(cfg Config) (*Server, error) {
 		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
 		admission: newAdmission(cfg.MaxPending, cfg.MaxPendingPerAddress),
 		refusals:  &refusals{log: cfg.Logger},
-		agents:    newAgentSockets(cfg.RuntimeDir, cfg.Logger),
 		processes: newProcesses(),
 		conns:     map[*conn]bool{},
+	}
+	s.accounts = newAccounts(&s.cfg, s.log)
+	for _, a := range s.accounts {
+		if err := a.as(func() error { return nil }); err != nil {
+			return nil, fmt.Errorf("%w: a box with root needs the capabilities that the container runtime gives by default", err)
+		}
 	}
 	s.idle = time.AfterFunc(idleDelay, debug.FreeOSMemory)
 	if _, err := s.keys.load(); err != nil {
@@ -215,7 +220,9 @@ func (s *Server) end() {
 	for _, c := range s.connections() {
 		c.cut("the box is stopping")
 	}
-	s.agents.removeAll()
+	for _, a := range s.accounts {
+		a.agents.removeAll()
+	}
 }
 
 // since is a duration for the log.

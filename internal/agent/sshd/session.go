@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 
 	"devserver.io/devserver/internal/agent/environ"
 )
@@ -113,9 +114,9 @@ func (s *session) start(kind, argument string) error {
 	var err error
 	switch kind {
 	case "shell":
-		cmd, err = s.conn.server.loginShell()
+		cmd, err = s.conn.account.loginShell()
 	case "exec":
-		cmd, err = s.conn.server.shellCommand(argument, vars["PATH"])
+		cmd, err = s.conn.account.shellCommand(argument, vars["PATH"])
 	default:
 		// A process of its own: a fault in it ends one transfer, and its
 		// memory is given back.
@@ -124,7 +125,7 @@ func (s *session) start(kind, argument string) error {
 	if err != nil {
 		return err
 	}
-	dir, warning := s.conn.server.startDir()
+	dir, warning := s.conn.account.startDir()
 	cmd.Dir = dir
 	_, _ = io.WriteString(s.channel.Stderr(), s.lines(warning))
 	if s.wanted != nil && kind != "sftp" {
@@ -134,10 +135,14 @@ func (s *session) start(kind, argument string) error {
 }
 
 // startDir is the home. A box whose home is gone can still be looked at.
-func (s *Server) startDir() (dir, warning string) {
-	home := s.cfg.Box.Home
+func (a *account) startDir() (dir, warning string) {
+	home := a.home()
 	if info, err := os.Stat(home); err != nil || !info.IsDir() {
 		return "/", "The home " + home + " is not there: starting in /.\n"
+	}
+	err := a.as(func() error { return unix.Faccessat(unix.AT_FDCWD, home, unix.X_OK, unix.AT_EACCESS) })
+	if err != nil {
+		return "/", "The home " + home + " may not be entered by " + a.name + ": starting in /.\n"
 	}
 	return home, ""
 }
@@ -217,8 +222,7 @@ func (s *session) stopOutput(*ssh.Request) bool {
 
 // environment is the box's environment with what this session adds.
 func (s *session) environment() environ.Vars {
-	server := s.conn.server
-	vars := server.cfg.Box.Session(server.shell())
+	vars := s.conn.account.environment()
 	maps.Copy(vars, s.client)
 	client, clientPort := hostPort(s.conn.ssh.RemoteAddr())
 	host, port := hostPort(s.conn.ssh.LocalAddr())

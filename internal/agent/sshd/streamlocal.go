@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -19,15 +18,6 @@ type unixForward struct {
 
 func (r unixForward) name() string { return "unix " + r.Path }
 
-// inHome gives the place of a path that a client names. A relative one is
-// meant from the home, where every session starts.
-func (s *Server) inHome(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(s.cfg.Box.Home, path)
-}
-
 func (c *conn) forwardUnix(request *ssh.Request) (ok bool, reply []byte) {
 	var want unixForward
 	if err := ssh.Unmarshal(request.Payload, &want); err != nil || want.Path == "" {
@@ -36,7 +26,7 @@ func (c *conn) forwardUnix(request *ssh.Request) (ok bool, reply []byte) {
 	if c.forwards.has(want.name()) {
 		return false, nil // or it would replace its own socket
 	}
-	listener, stop, err := listenUnix(c.server.inHome(want.Path))
+	listener, stop, err := c.account.listenUnix(c.account.inHome(want.Path))
 	if err != nil {
 		c.log.Info("remote forward refused", "reason", err.Error())
 		return false, nil
@@ -57,6 +47,24 @@ func (c *conn) cancelUnix(request *ssh.Request) (ok bool, reply []byte) {
 		return false, nil
 	}
 	return c.forwards.cancel(which.name()), nil
+}
+
+// listenUnix listens on a socket of the account's.
+func (a *account) listenUnix(path string) (listener net.Listener, stop func(), err error) {
+	var remove func()
+	err = a.as(func() (err error) {
+		listener, remove, err = listenUnix(path)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return listener, func() {
+		_ = a.as(func() error { // the folder may be gone or read-only by now
+			remove()
+			return nil
+		})
+	}, nil
 }
 
 // listenUnix listens on a socket for its user only. A socket that is there

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -85,7 +84,8 @@ func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) e
 	vars["SSH_TTY"] = slave.Name()
 	cmd.Env = vars.List()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	cmd.SysProcAttr = s.conn.account.attributes()
+	cmd.SysProcAttr.Setctty = true // its standard input
 	running, err := s.conn.server.processes.start(cmd, master)
 	slave.Close()
 	if err != nil {
@@ -110,7 +110,10 @@ func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) e
 }
 
 func (s *session) openTerminal() (master, slave *os.File, err error) {
-	master, slave, err = openPTY()
+	err = s.conn.account.as(func() error {
+		master, slave, err = openPTY()
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -128,10 +131,11 @@ func (s *session) openTerminal() (master, slave *os.File, err error) {
 
 // greet prints the message of the day, as login(1) does, and what is amiss.
 func (s *session) greet() {
-	if room, err := roomOf(s.conn.server.cfg.Box.Home); err == nil {
+	home := s.conn.account.home()
+	if room, err := roomOf(home); err == nil && home == s.conn.server.cfg.Box.Home {
 		defer func() { _, _ = io.WriteString(s.channel, s.lines(room.warning())) }()
 	}
-	if _, err := os.Stat(filepath.Join(s.conn.server.cfg.Box.Home, ".hushlogin")); err == nil {
+	if _, err := os.Stat(filepath.Join(home, ".hushlogin")); err == nil {
 		return
 	}
 	file, err := os.Open(s.conn.server.cfg.MotdFile)

@@ -119,6 +119,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	observed.Home = resolved.home
 	observed.Flavor = resolved.flavorName()
 	observed.Applied = problem == nil && applyErr == nil
+	observed.Root = resolved.Flavor != nil && desired.GrantsRoot(resolved.Input)
 	observed.HostKey = resolved.Keys.HostPublic
 	observed.Lifecycle, observed.Report = &decision, r.lastReport(d, observed.Pod)
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {

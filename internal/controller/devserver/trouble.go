@@ -31,8 +31,9 @@ func (r *Reconciler) podRefused(ctx context.Context, set *appsv1.StatefulSet) (w
 	return why, conflictRetry, err
 }
 
-// volumeTrouble asks why a pod has waited long for its volumes: the events of
-// claims that are not bound, or those of the pod, whose node cannot mount them.
+// volumeTrouble asks why a pod has waited long for its volumes or its sandbox:
+// the events of claims that are not bound, or those of the pod, whose node
+// cannot mount them, or has no user namespaces.
 func (r *Reconciler) volumeTrouble(ctx context.Context, pod *corev1.Pod) (why string, again time.Duration, err error) {
 	unplaced := pod.Spec.NodeName == "" && pod.Status.Phase == corev1.PodPending
 	if !unplaced && !awaitsVolumes(pod) || !pod.DeletionTimestamp.IsZero() {
@@ -44,7 +45,7 @@ func (r *Reconciler) volumeTrouble(ctx context.Context, pod *corev1.Pod) (why st
 	if unplaced {
 		why, err = r.unboundClaims(ctx, pod)
 	} else {
-		why, err = r.latestEvent(ctx, pod.Namespace, pod.UID, "FailedMount", "FailedAttachVolume", "FailedMapVolume")
+		why, err = r.latestEvent(ctx, pod.Namespace, pod.UID, "FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox")
 	}
 	return why, conflictRetry, err
 }

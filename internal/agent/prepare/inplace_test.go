@@ -1,0 +1,62 @@
+package prepare
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestInPlace(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("a box with root is made by root")
+	}
+	dir := t.TempDir()
+	tree{
+		"image/passwd": "root:x:0:0::/root:/bin/sh\n", "passwd": "-> image/passwd",
+		"keys/ssh/key": "key",
+	}.write(t, dir)
+	mustDo(t, os.Chmod(filepath.Join(dir, "image/passwd"), 0o640))
+	mustDo(t, os.Chown(filepath.Join(dir, "image/passwd"), 7, 8))
+	mustDo(t, os.Chown(filepath.Join(dir, "keys"), 1000, 1000))
+	place := Place{Passwd: filepath.Join(dir, "passwd"), Group: filepath.Join(dir, "etc", "group"), UID: 1000, GID: 1000, Private: filepath.Join(dir, "keys")}
+	for range 2 {
+		mustDo(t, InPlace(place))
+	}
+	for name, want := range map[string]string{
+		"passwd":    "root:x:0:0::/root:/bin/sh\ndev:*:1000:1000::/home/dev:",
+		"etc/group": "root:x:0:\ndev:x:1000:\n",
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || !strings.HasPrefix(string(text), want) {
+			t.Errorf("%s is %q, %v: want %q", name, text, err, want)
+		}
+	}
+	for name, want := range map[string]struct {
+		mode fs.FileMode
+		uid  uint32
+	}{"passwd": {fs.ModeSymlink | 0o777, 0}, "image/passwd": {0o640, 7}, "etc/group": {0o644, 0}, "keys": {fs.ModeDir | 0o700, 0}} {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		mustDo(t, err)
+		if info.Mode() != want.mode || ownerOf(info) != want.uid {
+			t.Errorf("%s has mode %v and owner %d, want %+v", name, info.Mode(), ownerOf(info), want)
+		}
+	}
+}
+
+func TestInPlaceRefuses(t *testing.T) {
+	dir := t.TempDir()
+	tree{"passwd/": ""}.write(t, dir)
+	err := InPlace(Place{Passwd: filepath.Join(dir, "passwd"), Group: filepath.Join(dir, "group"), Private: dir})
+	if err == nil || !strings.Contains(err.Error(), "is not a text file") {
+		t.Errorf("a folder in the place of passwd: %v", err)
+	}
+	err = InPlace(Place{Passwd: "/proc/passwd", Group: filepath.Join(dir, "group"), Private: dir})
+	if err == nil || !strings.Contains(err.Error(), "cannot put the user dev into /proc/passwd") {
+		t.Errorf("where nothing can be written: %v", err)
+	}
+}
+
+func ownerOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }

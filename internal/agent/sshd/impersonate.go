@@ -1,0 +1,88 @@
+package sshd
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// as does something with the account's rights. Where those are not the agent's
+// own, it lends them to the thread that it runs on, as OpenSSH does to its
+// process: only the effective ids change, with which the kernel also takes the
+// capabilities away, so that files, sockets, pipes and terminals are opened,
+// made and owned as if the account had done it itself, and who is at the other
+// end of a socket sees the account. The real and saved ids stay root's: with
+// those, the account can neither signal nor trace the thread meanwhile.
+//
+// do must not hand its work to another goroutine, nor start a process, which
+// attributes are for.
+func (a *account) as(do func() error) error {
+	if !a.switches || a.uid == os.Getuid() {
+		return do()
+	}
+	own, err := os.Getgroups()
+	if err != nil {
+		return fmt.Errorf("reading the agent's groups: %w", err)
+	}
+	// Go makes no thread from one that is locked, so no other inherits the ids.
+	runtime.LockOSThread()
+	defer restore(own, os.Getegid())
+	if err := become(a.uid, a.gid, a.groups()); err != nil {
+		return fmt.Errorf("acting as %s (uid %d): %w", a.name, a.uid, err)
+	}
+	return do()
+}
+
+// restore gives the thread root's rights back. One where that fails is not
+// used again: it ends with the goroutine that is locked to it.
+func restore(groups []int, gid int) {
+	ids := make([]uint32, 0, len(groups))
+	for _, id := range groups {
+		ids = append(ids, uint32(id))
+	}
+	err := setThreadUser(0)
+	if err == nil {
+		err = setThreadGroups(gid, ids)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("a thread cannot become root again: %v", err))
+	}
+	runtime.UnlockOSThread()
+}
+
+// become sets the groups first: without the user's capabilities that is over.
+func become(uid, gid int, groups []uint32) error {
+	if err := setThreadGroups(gid, groups); err != nil {
+		return err
+	}
+	return setThreadUser(uid)
+}
+
+// keep leaves an id as it is.
+const keep = ^uintptr(0)
+
+// These are bare system calls because the functions of package syscall, as
+// POSIX wants it, change all threads of the process.
+
+func setThreadUser(uid int) error {
+	return failure(unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(uid), keep))
+}
+
+func setThreadGroups(gid int, groups []uint32) error {
+	list := unsafe.SliceData(groups)
+	if err := failure(unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(list)), 0)); err != nil {
+		return err
+	}
+	return failure(unix.RawSyscall(unix.SYS_SETRESGID, keep, uintptr(gid), keep))
+}
+
+func failure(_, _ uintptr, errno syscall.Errno) error {
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

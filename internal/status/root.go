@@ -1,0 +1,76 @@
+package status
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+// notIdmapped are the words of runc, which names the place on the node, and of
+// crun, which names the mount path, for a mount whose file system has no mapped
+// ids.
+var notIdmapped = []*regexp.Regexp{
+	regexp.MustCompile(`failed to set MOUNT_ATTR_IDMAP on (\S+): `),
+	regexp.MustCompile("mount_setattr [`'](\\S+)[`']: .*idmap"),
+}
+
+// onNode is where a kubelet keeps a volume, by the name of the
+// PersistentVolume or, for one that has none, by its name in the pod.
+var onNode = regexp.MustCompile(`/(?:volumes/kubernetes\.io~[^/]+|volume-subpaths)/([^/]+)`)
+
+// idmapState tells of a volume that keeps a container of a user namespace from
+// starting, in the same words while it is tried and between two tries.
+func idmapState(d *devv1.DevServer, o Observed, c corev1.ContainerStatus) (state, bool) {
+	var messages []string
+	if w := c.State.Waiting; w != nil {
+		messages = append(messages, w.Message)
+	}
+	for _, t := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+		if t != nil {
+			messages = append(messages, t.Message)
+		}
+	}
+	text := strings.Join(messages, "\n")
+	for _, words := range notIdmapped {
+		m := words.FindStringSubmatch(text)
+		if m != nil && strings.Contains(m[1], "/image-volumes/") {
+			// https://github.com/containerd/containerd/pull/12816
+			return failed(devv1.ReasonContainerConfigError, "The flavor %s gives root in a user namespace, and the containerd of the node %s cannot mount images in one: releases from March 2026 on can.", o.Flavor, o.Pod.Spec.NodeName), true
+		}
+		if m != nil {
+			return failed(devv1.ReasonVolumeNotIdmappable, "The flavor %s gives root in a user namespace, and the file system of %s cannot be mounted in one, as NFS and most other network file systems cannot. A flavor without root takes it; ext4, XFS and Btrfs work with this one.",
+				o.Flavor, volumeAt(d, o, m[1])), true
+		}
+	}
+	return state{}, false
+}
+
+// volumeAt names the volume at a place on the node or in the box.
+func volumeAt(d *devv1.DevServer, o Observed, path string) string {
+	m := onNode.FindStringSubmatch(path)
+	switch {
+	case m == nil:
+		return "the volume at " + path
+	case o.Home != nil && o.Home.Spec.VolumeName == m[1]:
+		return fmt.Sprintf("the home directory (PersistentVolumeClaim %s)", o.Home.Name)
+	case d.Spec.Home != nil && d.Spec.Home.Ephemeral && m[1] == "home":
+		return "the home directory"
+	default:
+		return fmt.Sprintf("the volume %s (kubectl get pvc shows whose it is)", m[1])
+	}
+}
+
+// rootRefused adds what to do to the words of Pod Security about a pod with
+// root.
+func rootRefused(d *devv1.DevServer, o Observed, s state) state {
+	if !o.Root || !strings.Contains(o.PodRefused, `violates PodSecurity "restricted`) {
+		return s
+	}
+	s.message = fmt.Sprintf("The flavor %s gives root, and the namespace %s does not allow it: its Pod Security level is restricted. An admin can allow it: kubectl label namespace %s pod-security.kubernetes.io/enforce=baseline --overwrite, or podSecurity: Baseline in the DevServerUser whose namespace it is. Or choose a flavor without root.",
+		o.Flavor, d.Namespace, d.Namespace)
+	return s
+}

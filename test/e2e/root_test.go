@@ -1,0 +1,175 @@
+package e2e
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/test/openssh"
+)
+
+// TestRoot: a flavor gives root where the namespace allows it, to whoever may
+// log in, and nothing of the node's. Its user has what they have elsewhere, and
+// the home goes to a box without root and back.
+func TestRoot(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	flavor := s.newRootFlavor()
+	ds := s.devServer("box")
+	ds.Spec.Flavor = flavor
+	s.create(ds)
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonAdmissionRefused, flavor+" gives root", "kubectl label namespace "+s.ns)
+	s.allowRoot()
+	b := s.running(ds)
+
+	b.wantAsRoot("whoami; id -u; echo $HOME $PATH; pwd", "root\n0\n/root /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n/root")
+	account(b)
+	copies(b)
+	localForwardUnix(b)
+	remoteForwardUnix(b)
+	agentForward(b)
+	changeOfSystem(b)
+	boundaries(b)
+
+	b.sh("echo mine > ~/file; chmod 640 ~/file")
+	b.asRoot("echo root > /home/dev/root; chmod 600 /home/dev/root")
+	before := b.podUID()
+	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Flavor = s.flavor })
+	b = b.restarted(before)
+	// Here ids are those of the node, and so of the volume.
+	b.want("cat ~/file; stat -c %u:%g:%a ~ ~/file ~/root", "mine\n1000:1000:700\n1000:1000:640\n0:0:600")
+	privilegedNothing(b)
+	r := b.try("whoami", "-l", "root", "-o", "LogLevel=INFO")
+	if r.Code != 255 || !strings.Contains(r.Stderr, "This box has no root login: connect as dev. Root needs a flavor that grants it.") {
+		b.Errorf("root logs in to a box without root: %+v", r)
+	}
+
+	before = b.podUID()
+	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Flavor = flavor })
+	b = b.restarted(before)
+	b.want("whoami; cat ~/file; stat -c %u:%g:%a ~ ~/file", "dev\nmine\n1000:1000:700\n1000:1000:640")
+	b.wantAsRoot("cat /home/dev/root; ls /usr/bin/e2e-hello; getent passwd alice", "root")
+}
+
+// changeOfSystem is what people want root for: packages, users and groups.
+func changeOfSystem(b *box) {
+	b.Helper()
+	b.asRoot(`set -e
+		mkdir -p /tmp/package/DEBIAN /tmp/package/usr/bin
+		printf 'Package: e2e-hello\nVersion: 1\nArchitecture: all\nMaintainer: e2e\nDescription: says hello\n' > /tmp/package/DEBIAN/control
+		printf '#!/bin/sh\necho hello\n' > /tmp/package/usr/bin/e2e-hello; chmod 755 /tmp/package/usr/bin/e2e-hello
+		printf '#!/bin/sh\nset -e\nuseradd --create-home alice\nchown alice /usr/bin/e2e-hello\n' > /tmp/package/DEBIAN/postinst; chmod 755 /tmp/package/DEBIAN/postinst
+		dpkg-deb --root-owner-group --build /tmp/package /tmp/package.deb && dpkg --install /tmp/package.deb
+		groupadd --gid 4711 team && usermod --append --groups team dev
+		install --mode=4755 /usr/bin/id /usr/local/bin/id-as-root`)
+	b.want("e2e-hello; stat -c %U /usr/bin/e2e-hello; id -Gn; id-as-root -un", "hello\nalice\ndev team\nroot")
+	b.wantAsRoot("su dev -c 'whoami; echo ~'; su - alice -c whoami", "dev\n/home/dev\nalice")
+}
+
+// boundaries: what is root's is not the user's, and what is the node's is
+// nobody's.
+func boundaries(b *box) {
+	b.Helper()
+	for _, script := range []string{
+		"cat /etc/devserver/ssh/ssh_host_ed25519_key", "ls /etc/devserver", "kill -TERM 1", "kill -TERM $PPID",
+		"cat /proc/1/environ", "touch /usr/bin/x", "touch /opt/devserver/x", "ls /root",
+	} {
+		if r := b.try(script); r.Code == 0 || r.Code == 255 {
+			b.Errorf("the user may %q: %+v", script, r)
+		}
+	}
+	b.want("grep ^CapEff: /proc/self/status | tr -d '\\t'", "CapEff:0000000000000000")
+	ids := strings.Fields(b.asRoot("cat /proc/self/uid_map"))
+	if len(ids) != 3 || ids[0] != "0" || ids[1] == "0" || ids[2] != "65536" {
+		b.Errorf("root is the node's: uid_map is %q", ids)
+	}
+	for _, script := range []string{"mount -t tmpfs none /mnt", "echo 1 > /proc/sys/vm/drop_caches", "touch /opt/devserver/x", "dmesg --clear"} {
+		if r := b.try(script, "-l", "root"); r.Code == 0 || r.Code == 255 {
+			b.Errorf("root may %q: %+v", script, r)
+		}
+	}
+}
+
+// TestVolumeNotIdmappable: a volume that no user namespace can have is named,
+// and a flavor without root takes it.
+func TestVolumeNotIdmappable(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.allowRoot()
+	s.newUnmappable("datasets")
+	ds := s.devServer("box")
+	ds.Spec.Flavor = s.newRootFlavor()
+	ds.Spec.SharedVolumeClaimName = "datasets"
+	s.create(ds)
+	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonVolumeNotIdmappable, "the volume "+s.ns+" ", "A flavor without root takes it")
+	edit(s, ds, func(d *v1.DevServer) { d.Spec.Flavor = s.flavor })
+	s.running(ds).want("echo x > /shared/x; cat /shared/x", "x")
+}
+
+// newUnmappable makes a claim of a volume on a file system without mapped ids:
+// ramfs, where users have NFS. The volume has the namespace's name.
+func (s *site) newUnmappable(claim string) {
+	s.Helper()
+	dir := s.TempDir()
+	s.onNode("mount", "-t", "ramfs", "none", dir)
+	s.Cleanup(func() { s.onNode("umount", "--lazy", dir) })
+	s.onNode("chmod", "777", dir)
+	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: s.ns}}
+	volume.Spec.Capacity = quantities("storage", "1Gi")
+	volume.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}
+	volume.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
+	volume.Spec.ClaimRef = &corev1.ObjectReference{Namespace: s.ns, Name: claim}
+	volume.Spec.Local = &corev1.LocalVolumeSource{Path: dir}
+	volume.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpExists}},
+	}}}}
+	s.create(volume)
+	s.Cleanup(func() { remove(s.T, s.c, volume) })
+	c := &corev1.PersistentVolumeClaim{ObjectMeta: s.named(claim)}
+	c.Spec.AccessModes = volume.Spec.AccessModes
+	c.Spec.Resources.Requests = quantities("storage", "1Gi")
+	c.Spec.StorageClassName = new("")
+	c.Spec.VolumeName = volume.Name
+	s.create(c)
+}
+
+// onNode runs a program among the node's mounts, also when the test's own
+// context is over.
+func (s *site) onNode(program string, args ...string) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	mounts := "--mount=/proc/" + nodeProcess(s, "kubelet") + "/ns/mnt"
+	if r, err := openssh.Do(openssh.Tool(ctx, "nsenter", append([]string{mounts, program}, args...)...)); err != nil || r.Code != 0 {
+		s.Errorf("%s %s: %v, %s", program, strings.Join(args, " "), err, r.Stderr)
+	}
+}
+
+// newRootFlavor is the site's small flavor, with root.
+func (s *site) newRootFlavor() string {
+	s.Helper()
+	return s.newFlavor(s.flavor+"-root", func(f *v1.DevServerFlavorSpec) { f.Root = v1.RootUserNamespace }).Name
+}
+
+// allowRoot is what an admin does for a namespace.
+func (s *site) allowRoot() {
+	s.Helper()
+	s.kubectl("", "label", "namespace", s.ns, "pod-security.kubernetes.io/enforce=baseline", "--overwrite")
+}
+
+// asRoot is "ssh root@box SCRIPT" that has to succeed: what the script printed.
+func (b *box) asRoot(script string) string {
+	b.Helper()
+	return b.must(b.client.Command(b.bounded(), []string{"-l", "root"}, script))
+}
+
+func (b *box) wantAsRoot(script, printed string) {
+	b.Helper()
+	if r := b.do(b.client.Command(b.bounded(), []string{"-l", "root"}, script)); strings.TrimSuffix(r.Stdout, "\n") != printed {
+		b.Errorf("ssh root@box %q: %+v, want %q", script, r, printed)
+	}
+}
