@@ -223,5 +223,9 @@ func TestEviction(t *testing.T) {
 		s.Fatal(err)
 	}
 	await(s, b.ds, "evicted", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionReady, v1.ReasonEvicted) })
-	b.restarted(before).want("cat ~/file", "kept")
+	b = b.restarted(before)
+	b.want("cat ~/file", "kept")
+	if was := b.ds.Status.LastDisruption; was == nil || was.Reason != v1.ReasonEvicted {
+		s.Errorf("status.lastDisruption is %+v", was)
+	}
 }

@@ -206,7 +206,7 @@ func isCurrent(ds *devserverv1.DevServer) bool {
 }
 
 // startedAgain are the reasons of a Failed DevServer that is being started again.
-var startedAgain = []string{devserverv1.ReasonPodFailed, devserverv1.ReasonOOMKilled, devserverv1.ReasonVolumeFailed}
+var startedAgain = []string{devserverv1.ReasonPodFailed, devserverv1.ReasonOOMKilled, devserverv1.ReasonVolumeFailed, devserverv1.ReasonEvicted}
 
 // finalReasons are those of a Pending DevServer that do not go away until
 // somebody edits or removes something.
@@ -218,6 +218,8 @@ var finalReasons = []string{
 	devserverv1.ReasonVolumeConflict,
 	devserverv1.ReasonImageNotAllowed,
 	devserverv1.ReasonHomeSizeNotAllowed,
+	devserverv1.ReasonLifecycleNotAllowed,
+	devserverv1.ReasonInvalidSchedule,
 	devserverv1.ReasonInvalidFlavor,
 	devserverv1.ReasonAdmissionRefused,
 	devserverv1.ReasonRefused,
@@ -233,6 +235,10 @@ func giveUp(o observed) (cause string, hopeless bool) {
 	c := readyCondition(ds)
 	if c == nil || !isCurrent(ds) {
 		return "", false
+	}
+	switch ds.Status.Phase {
+	case devserverv1.PhaseSuspending, devserverv1.PhaseSuspended, devserverv1.PhaseExpired:
+		return c.Message, true // Nobody wakes it by waiting.
 	}
 	final := ds.Status.Phase == devserverv1.PhasePending && slices.Contains(finalReasons, c.Reason) ||
 		ds.Status.Phase == devserverv1.PhaseFailed && !slices.Contains(startedAgain, c.Reason)

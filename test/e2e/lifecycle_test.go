@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/test/openssh"
+)
+
+// soon is the shortest time that a box may be without work.
+const soon = time.Minute
+
+// restless is a DevServer that is suspended after so long without work.
+func (s *site) restless(name string, timeout time.Duration) *v1.DevServer {
+	ds := s.devServer(name)
+	ds.Spec.Lifecycle = &v1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: timeout}}
+	return ds
+}
+
+// asleep waits until the box's pod is gone, for a reason.
+func (b *box) asleep(phase v1.DevServerPhase, reason string) *v1.DevServer {
+	b.Helper()
+	ds := await(b.site, b.ds, string(phase), func(d *v1.DevServer) bool { return d.Status.Phase == phase })
+	if !hasReason(ds, v1.ConditionReady, reason) {
+		b.Errorf("%s is %s without the reason %s: %+v", ds.Name, phase, reason, ds.Status.Conditions)
+	}
+	b.absent(b.pod())
+	return ds
+}
+
+// session opens a terminal that stays as long as the test.
+func (b *box) session(words ...string) *console {
+	b.Helper()
+	t, err := openssh.OpenTerminal(b.client.Command(b.Context(), []string{"-tt"}, words...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = t.Close() })
+	return &console{site: b.site, Terminal: t}
+}
+
+// micro is a time as a Lease has it.
+func micro(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// TestIdleBoxSleepsAndWakes: a box that nobody uses gives its resources back,
+// with a silent session open, and wakes by the Lease with its home, key and
+// port.
+func TestIdleBoxSleepsAndWakes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.restless("box", soon))
+	b.sh("echo kept > ~/file")
+	port := b.ds.Status.SSH.Port
+	b.session().expect("$ ")
+
+	ds := b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+	if ds.Status.SuspendedAt == nil {
+		s.Error("status.suspendedAt is empty")
+	}
+	if events := s.kubectl("", "get", "events", "--field-selector=involvedObject.name=box,reason=Idle", "-o=name"); events == "" {
+		s.Error("no event tells of the suspension")
+	}
+	s.kubectl("", "patch", "lease", "box", "--type=merge", "--patch", fmt.Sprintf(`{"spec":{"renewTime":%q}}`, micro(time.Now())))
+	b = s.running(b.ds)
+	b.want("cat ~/file", "kept")
+	if b.ds.Status.SSH.Port != port {
+		s.Errorf("the port was %d and is %d", port, b.ds.Status.SSH.Port)
+	}
+}
+
+// TestWorkKeepsABoxAwake: whatever a box works with, it is not suspended.
+func TestWorkKeepsABoxAwake(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for name, work := range map[string]func(*box){
+		"cpu": func(b *box) {
+			b.sh(`nohup sh -c 'while :; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 0.2; done' >/dev/null 2>&1 </dev/null &`)
+		},
+		"output": func(b *box) { b.session("while :; do date; sleep 1; done").expect(":") },
+		"keep":   func(b *box) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
+		"lease": func(b *box) {
+			lease := &coordinationv1.Lease{ObjectMeta: b.named(b.ds.Name)}
+			await(b.site, lease, "there", func(*coordinationv1.Lease) bool { return true })
+			b.kubectl("", "patch", "lease", b.ds.Name, "--type=merge", "--patch",
+				fmt.Sprintf(`{"spec":{"acquireTime":%q,"leaseDurationSeconds":3600}}`, micro(time.Now())))
+		},
+	} {
+		s.sub(name, func(s *site) {
+			b, idle := s.start(s.restless("works-"+name, soon)), s.devServer("idle-"+name)
+			idle.Spec.Lifecycle = b.ds.Spec.Lifecycle
+			work(b)
+			before := b.podUID()
+			// Another box that starts later sleeps before anything happens here.
+			s.start(idle).asleep(v1.PhaseSuspended, v1.ReasonIdle)
+			s.get(b.ds)
+			if b.ds.Status.Phase != v1.PhaseRunning || b.podUID() != before {
+				s.Errorf("a box at work is %s: %s", b.ds.Status.Phase, b.ds.Status.Activity)
+			}
+		})
+	}
+}
+
+// TestWarnedUserWhoTypesStays: the warning comes on the terminal, and one key
+// averts what it warns of; the next warning comes when that was long ago.
+func TestWarnedUserWhoTypesStays(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.restless("box", 2*soon))
+	before := b.podUID()
+	c := b.session()
+	c.expect("without work.") // The notice at login.
+	c.expect("This server is suspended at ")
+	c.keys("\r")
+	c.expect("This server is suspended at ")
+	if b.podUID() != before {
+		s.Error("the box was stopped between the two warnings")
+	}
+	b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+}
+
+// TestSuspendAndResume: processes are asked to end, and have time to.
+func TestSuspendAndResume(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	b.sh(`nohup sh -c 'trap "echo saved > ~/file; exit" TERM; while :; do sleep 0.1; done' >/dev/null 2>&1 </dev/null &`)
+	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Suspend = true })
+	b.asleep(v1.PhaseSuspended, v1.ReasonSuspended)
+	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Suspend = false })
+	s.running(b.ds).want("cat ~/file", "saved")
+}
+
+// TestExpiry: a box whose time is over stops, whatever it does, and comes back
+// by its owner's edit.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.devServer("box")
+	ds.Spec.Lifecycle = &v1.LifecycleSpec{TimeToLive: &metav1.Duration{Duration: soon}}
+	b := s.start(ds)
+	b.sh("echo kept > ~/file")
+	c := b.session("while :; do date; sleep 1; done")
+	c.expect("This server expires at ")
+	b.asleep(v1.PhaseExpired, v1.ReasonExpired)
+	now := metav1.Now()
+	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.RestartedAt, d.Spec.Lifecycle = &now, nil })
+	s.running(b.ds).want("cat ~/file", "kept")
+}
