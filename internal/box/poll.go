@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // PollPath on ControlPort takes Instructions, by POST and with the bearer
@@ -135,14 +136,15 @@ func (r Room) below(times int64) bool {
 
 // Idle is how long ago the box last worked, and the signal that says so. A box
 // that the agent has not seen working at all is as idle as the agent is old.
-func (r Report) Idle() (seconds float64, signal string) {
-	seconds = r.UpSeconds
+func (r Report) Idle() (idle time.Duration, signal string) {
+	const longest = 10 * 365 * 24 * time.Hour
+	seconds := min(max(r.UpSeconds, 0), longest.Seconds())
 	for _, s := range r.Signals {
 		if s.IdleSeconds >= 0 && s.IdleSeconds < seconds {
 			seconds, signal = s.IdleSeconds, s.Name
 		}
 	}
-	return seconds, signal
+	return time.Duration(seconds * float64(time.Second)), signal
 }
 
 // Figures describe the box in the words of its signals: "CPU 1%, GPU 0%".
@@ -153,17 +155,33 @@ func (r Report) Figures() string {
 			figures = append(figures, s.Value)
 		}
 	}
-	return strings.Join(figures, ", ")
+	return printable(strings.Join(figures, ", "))
 }
 
 // Keep is what a process in the box keeps it for now; empty for none.
 func (r Report) Keep() string {
 	for _, s := range r.Signals {
 		if s.Name == SignalKeep && s.IdleSeconds >= 0 && s.IdleSeconds < keepFresh {
-			return s.Value
+			return printable(s.Value)
 		}
 	}
 	return ""
+}
+
+// printable makes text of a box's fit for everybody's terminal: what runs in it
+// decides what it says.
+func printable(text string) string {
+	const enough = 200
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+	if runes := []rune(text); len(runes) > enough {
+		return string(runes[:enough-1]) + "…"
+	}
+	return text
 }
 
 // keepFresh is how old the sign of a keep may be that still goes on, in seconds.

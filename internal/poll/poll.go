@@ -87,7 +87,7 @@ func (r Result) Silent() bool { return r.Failures >= patience }
 // with.
 func (r Result) LastWork() (at time.Time, signal string) {
 	idle, signal := r.Report.Idle()
-	return r.At.Add(-time.Duration(idle * float64(time.Second))), signal
+	return r.At.Add(-idle), signal
 }
 
 // Poller asks boxes. Its zero value is not ready: use New.
