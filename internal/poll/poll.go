@@ -151,7 +151,7 @@ func (p *Poller) Watch(key types.NamespacedName, t Target) {
 		p.queue.AddAfter(key, p.first(t))
 		return
 	}
-	sooner := e.target.Instructions.Warning != t.Instructions.Warning || !e.target.Often && t.Often || t.Every < e.target.Every
+	sooner := e.target.Instructions.Warning != t.Instructions.Warning || t.Interval() < e.target.Interval()
 	e.target = t
 	if sooner {
 		p.queue.Add(key) // People are to be told now.
@@ -289,14 +289,18 @@ func (t Target) Note(before Result, report box.Report, err error, at time.Time) 
 		now = before.answered(report, at)
 	}
 	news = isNews(t, before, now)
-	switch {
-	case err != nil && !now.Silent():
-		return now, min(retry, cmp.Or(t.Every, retry)), news
-	case t.Often:
-		return now, cmp.Or(t.Every, Often), news
-	default:
-		return now, Seldom, news
+	if again = t.Interval(); err != nil && !now.Silent() {
+		again = min(again, retry)
 	}
+	return now, again, news
+}
+
+// Interval is how often the box is asked.
+func (t Target) Interval() time.Duration {
+	if !t.Often {
+		return Seldom
+	}
+	return cmp.Or(t.Every, Often)
 }
 
 // entry is a box with its agent, connected if it was not.
