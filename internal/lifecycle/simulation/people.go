@@ -188,9 +188,12 @@ func (w *world) choosePolicy() {
 	if w.chance(0.4) {
 		own.Schedule = w.chooseHours()
 	}
+	if only := w.report.IdleTimeout; only > 0 {
+		own, w.hours = &devv1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: only}}, nil
+	}
 	w.server.Spec.Lifecycle = own
 	w.flavor.Spec.LifecycleBounds = nil
-	if w.chance(0.5) {
+	if w.chance(0.5) && w.report.IdleTimeout == 0 {
 		w.flavor.Spec.LifecycleBounds = &devv1.LifecycleBounds{
 			TimeToLive: &devv1.DurationBounds{Max: pick(80*time.Hour, 168*time.Hour)}, MaxKeep: pick(2*time.Hour, 12*time.Hour),
 		}

@@ -22,6 +22,9 @@ type Options struct {
 	// Boxes is how many boxes there are, each with its user, and Days how long
 	// each is watched.
 	Boxes, Days int
+	// IdleTimeout gives all boxes this and nothing else; 0 gives each a lifecycle
+	// by chance.
+	IdleTimeout time.Duration
 }
 
 // Report is what came of it.
