@@ -93,6 +93,16 @@ func (p Policy) RenewEvery() time.Duration {
 	return often
 }
 
+// AskEvery is how often the agent of a box must be asked, at least, so that one
+// at work is never called idle between two answers.
+func (p Policy) AskEvery() time.Duration {
+	const often, least = time.Minute, 5 * time.Second
+	if p.IdleTimeout > 0 {
+		return max(least, min(often, p.IdleTimeout/6))
+	}
+	return often
+}
+
 // Decide decides what is to become of a box at now.
 func Decide(p Policy, f Facts, now time.Time) Decision {
 	marked := f.Lease.Mark != nil
@@ -105,7 +115,10 @@ func Decide(p Policy, f Facts, now time.Time) Decision {
 			d.Act = ActUnmark
 		}
 		return d
-	case marked && f.Lease.Mark.holds(p, f, now):
+	case marked && !f.Lease.Mark.holds(p, f, now):
+		// Whatever woke it did so after that, be its own clock wrong.
+		f.woken = f.Lease.Mark.At
+	case marked && !f.Lease.Mark.lapsed(f, now):
 		return asleep(p, f, f.Lease.Mark.Cause, now)
 	}
 	d := awake(p, f, now)
@@ -131,6 +144,9 @@ func asleep(p Policy, f Facts, cause Cause, now time.Time) Decision {
 		}
 	}
 	d.Again = d.DeletesAt
+	if m := f.Lease.Mark; m != nil && f.Pod != nil && cause == m.Cause && cause != CauseExpired {
+		d.Again = earliest(d.Again, m.At.Add(consent))
+	}
 	if cause == CauseIdle || cause == CauseScheduled {
 		d.Again = earliest(d.Again, next(p.Schedule.start, now))
 	}
@@ -224,13 +240,18 @@ func (d *Decision) watch(p Policy, f Facts, keptUntil, now time.Time) {
 	d.settle(p, lastWork, keptUntil, stop, now)
 }
 
-// renew sees whether the Lease is due, and looks again when it will be.
+// renew sees whether the Lease is due, and looks again when it will be. The
+// last work is noted too, after which nothing is due until there is more.
 func (d *Decision) renew(p Policy, renewed, lastWork, now time.Time) {
+	due := renewed.Add(p.RenewEvery())
 	switch {
-	case renewed.IsZero(), lastWork.Sub(renewed) >= p.RenewEvery(), renewed.After(now.Add(time.Minute)):
+	case renewed.IsZero(), renewed.After(now.Add(time.Minute)):
 		d.Renew = lastWork
-	case lastWork.After(renewed):
-		d.Again = earliest(d.Again, renewed.Add(p.RenewEvery()))
+	case !micro(lastWork).After(micro(renewed)):
+	case now.Before(due):
+		d.Again = earliest(d.Again, due)
+	default:
+		d.Renew = lastWork
 	}
 }
 
@@ -247,9 +268,12 @@ func (d *Decision) settle(p Policy, lastWork, keptUntil, stop, now time.Time) {
 			d.Again = earliest(d.Again, quiet)
 		}
 		d.Again = earliest(d.Again, keptUntil)
-	case d.Work.Keep != "":
-		d.Work.State = Kept
 	case now.Before(quiet):
+		if d.Work.Keep != "" {
+			d.Work.State = Kept
+		}
+		// A process that asks for it says so all the time: if it has stopped, that
+		// shows then.
 		d.Again = earliest(d.Again, quiet)
 	default:
 		d.Work.State = Idle
@@ -262,7 +286,7 @@ func (d *Decision) settle(p Policy, lastWork, keptUntil, stop, now time.Time) {
 // start of the box. A time in the future is a clock that is wrong, or a wish:
 // it counts as now, and the Lease is set right.
 func (f Facts) lastWork(now time.Time) time.Time {
-	work := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Lease.RenewTime)
+	work := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Lease.RenewTime, f.woken)
 	if f.Pod.Sighting != nil {
 		work = latest(work, f.Pod.Sighting.LastWork)
 	}

@@ -65,12 +65,14 @@ func TestDecide(t *testing.T) {
 		"not asked yet":       {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour)}}, run: true},
 		"SSH does not answer": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(9 * time.Hour)}}}, run: true},
 
-		"kept":               {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
-		"kept until now":     {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"kept beyond bounds": {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"keep of the future": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: in(2 * time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"negative keep":      {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Minute), KeepFor: -time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"work of the future": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: in(5 * time.Hour)}}, run: true, again: in(10 * time.Minute)},
+		"kept":                       {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
+		"kept until now":             {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"kept beyond bounds":         {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"keep of the future":         {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: in(2 * time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"negative keep":              {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Minute), KeepFor: -time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"kept from within, long ago": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(20 * time.Minute), Keep: "make"}}, Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(85 * time.Minute)},
+		"kept from within":           {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(0), Keep: "make"}}, Lease: Lease{RenewTime: ago(0)}}, run: true, state: Kept, again: in(10 * time.Minute)},
+		"work of the future":         {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: in(5 * time.Hour)}}, run: true, again: in(10 * time.Minute)},
 
 		"time to live":              {p: ttl, f: Facts{Pod: pod(23*time.Hour+50*time.Minute, 0)}, run: true, again: in(5 * time.Minute)},
 		"time to live over":         {p: ttl, f: Facts{Pod: pod(24*time.Hour, 0)}, run: true, act: ActSleep, cause: CauseExpired},
@@ -93,6 +95,11 @@ func TestDecide(t *testing.T) {
 		"woken by a later renewal":   {p: idle, f: Facts{Lease: Lease{RenewTime: ago(0), Mark: slept.Mark}}, run: true, act: ActUnmark},
 		"woken by an earlier clock":  {p: idle, f: Facts{Lease: Lease{RenewTime: ago(6 * time.Hour), Mark: slept.Mark}}, run: true, act: ActUnmark},
 		"woken by its owner":         {p: idle, f: Facts{RestartedAt: ago(time.Hour), Lease: slept}, run: true, act: ActUnmark},
+		"asleep, pod still there":    {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(20*time.Second))}}, cause: CauseIdle, again: in(10 * time.Second)},
+		"marked, and never stopped":  {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(30*time.Second))}}, run: true, act: ActUnmark},
+		"marked in the future":       {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, in(time.Hour))}}, run: true, act: ActUnmark},
+		"expired, pod still there":   {p: ttl, f: Facts{Pod: pod(30*time.Hour, 0), Lease: expired}, cause: CauseExpired},
+		"woken by a slow clock":      {p: idle, f: Facts{Pod: pod(9*time.Hour, 4*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), Mark: mark(CauseIdle, ago(time.Second))}}, run: true, act: ActUnmark},
 		"asleep until the morning":   {p: office, f: Facts{Lease: slept}, cause: CauseIdle, again: in(68 * time.Hour)},
 		"woken by its schedule":      {p: office, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, run: true, act: ActUnmark},
 		"expired":                    {p: ttl, f: Facts{Lease: expired}, cause: CauseExpired},
@@ -101,6 +108,7 @@ func TestDecide(t *testing.T) {
 		"expired after that restart": {p: ttl, f: Facts{RestartedAt: in(900 * time.Hour), Lease: Lease{Mark: &Mark{Cause: CauseExpired, RestartedAt: in(900 * time.Hour)}}}, cause: CauseExpired},
 		"asleep for too long":        {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, act: ActDelete},
 		"suspended for too long":     {p: Policy{DeleteAfter: time.Hour}, f: Facts{Suspend: true, SuspendedAt: ago(2 * time.Hour)}, cause: CauseOwner, act: ActDelete},
+		"just asleep, to be deleted": {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Lease: slept}, cause: CauseIdle, again: in(9 * time.Hour)},
 		"asleep, to be deleted":      {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, again: in(8 * time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,6 +135,8 @@ func TestRenew(t *testing.T) {
 		"no Lease yet":          {time.Time{}, ago(time.Minute)},
 		"renewed a moment ago":  {ago(3 * time.Minute), time.Time{}},
 		"renewed long ago":      {ago(6 * time.Minute), ago(time.Minute)},
+		"the last work":         {ago(5 * time.Minute), ago(time.Minute)},
+		"as written":            {ago(time.Minute).Truncate(time.Microsecond), time.Time{}},
 		"renewed in the future": {in(time.Hour), noon},
 		"clocks differ a bit":   {in(10 * time.Second), time.Time{}},
 	} {
@@ -157,6 +167,27 @@ func TestWarnings(t *testing.T) {
 		got := Decide(test.p, Facts{Pod: pod(10*time.Hour, test.worked)}, noon)
 		if diff := cmp.Diff(test.want, got.Warning); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+// An idle box whose last work is not on its Lease yet is not looked at over and
+// over.
+func TestLooksAgainLater(t *testing.T) {
+	p := Policy{IdleTimeout: 2 * time.Hour}
+	got := Decide(p, Facts{Pod: pod(9*time.Hour, 15*time.Minute), Lease: Lease{RenewTime: ago(18 * time.Minute)}}, noon)
+	if got.Renew != ago(15*time.Minute) || !got.Again.Equal(in(90*time.Minute)) {
+		t.Errorf("renews to %s and looks again at %s", got.Renew, got.Again)
+	}
+}
+
+// A terminal is told a sentence once: two warnings are two sentences.
+func TestWarningsDiffer(t *testing.T) {
+	for _, w := range []Warning{{Cause: CauseIdle}, {Cause: CauseExpired}, {Cause: CauseExpired, Delete: true}} {
+		last := w
+		last.Last = true
+		if w.Sentence() == last.Sentence() {
+			t.Errorf("both are %q", w.Sentence())
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"devserver.io/devserver/internal/box"
 )
 
 // Facts are what is known of a box.
@@ -24,6 +26,10 @@ type Facts struct {
 	HoldUntil time.Time
 	// SuspendedAt is since when the status says that it sleeps.
 	SuspendedAt time.Time
+
+	// woken is when the box was woken at the earliest, by the operator's clock;
+	// zero if it was not, or nothing knows of it any more.
+	woken time.Time
 }
 
 // Pod is what matters of a box's pod.
@@ -136,6 +142,19 @@ func (m *Mark) holds(p Policy, f Facts, now time.Time) bool {
 		return false
 	}
 	return p.Schedule.startSince(m.At, now).IsZero()
+}
+
+// consent is how long an agent's word holds that its box may be stopped. The
+// other half of the time in which it refuses sessions is for the pod to end.
+const consent = box.DrainTime / 2
+
+// lapsed tells whether a box runs on that its agent agreed to have stopped: the
+// operator was gone, or its writes were refused. It may be at work again by now.
+func (m *Mark) lapsed(f Facts, now time.Time) bool {
+	if f.Pod == nil || m.Cause == CauseExpired {
+		return false
+	}
+	return now.Before(m.At) || !now.Before(m.At.Add(consent))
 }
 
 // Time is t as the API has it, or nil.

@@ -55,6 +55,18 @@ func TestSummerTime(t *testing.T) {
 	}
 }
 
+// A time has not come half a second before it, and has at it.
+func TestNotBeforeItsTime(t *testing.T) {
+	parsed := table(t, devv1.Schedule{Start: "0 12 * * *", Stop: "0 20 * * *"})
+	for before, want := range map[time.Duration]time.Time{
+		time.Millisecond: ago(24 * time.Hour), time.Second: ago(24 * time.Hour), 0: noon, -time.Millisecond: noon,
+	} {
+		if got := last(parsed.start, ago(before)); !got.Equal(want) {
+			t.Errorf("%s before noon, the last noon is %s", before, got)
+		}
+	}
+}
+
 // As in crontab(5): where both days are restricted, one of them suffices.
 func TestDays(t *testing.T) {
 	parsed := table(t, devv1.Schedule{Stop: "0 20 15 * 1"})

@@ -62,14 +62,19 @@ func (d Decision) Sentence() string {
 	return fmt.Sprintf("Idle since %s%s; suspends at %s.", Clock(w.Last), figures, Clock(d.SuspendsAt))
 }
 
-// Sentence says what is about to happen, and what averts it.
+// Sentence says what is about to happen, and what averts it. The last warning
+// is another sentence than the first: a terminal is told each once.
 func (w Warning) Sentence() string {
+	server := "This server"
+	if w.Last {
+		server = "Last warning: this server"
+	}
 	switch {
 	case w.Cause != CauseExpired:
-		return fmt.Sprintf("This server is suspended at %s, because nobody works in it. Type anything to keep it.", Clock(w.At))
+		return fmt.Sprintf("%s is suspended at %s, because nobody works in it. Type anything to keep it.", server, Clock(w.At))
 	case w.Delete:
-		return fmt.Sprintf("This server expires at %s and is then deleted; its home directory is kept unless its owner chose otherwise. A keep defers it.", Clock(w.At))
+		return fmt.Sprintf("%s expires at %s and is then deleted; its home directory is kept unless its owner chose otherwise. A keep defers it.", server, Clock(w.At))
 	default:
-		return fmt.Sprintf("This server expires at %s and is then stopped; its home directory is kept. A keep defers it.", Clock(w.At))
+		return fmt.Sprintf("%s expires at %s and is then stopped; its home directory is kept. A keep defers it.", server, Clock(w.At))
 	}
 }

@@ -6,6 +6,7 @@
 package poll
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"sync"
@@ -58,8 +59,10 @@ type Target struct {
 	Pod          types.UID
 	Address      Address
 	Instructions box.Instructions
-	// Often is set where the box's work matters.
+	// Often is set where the box's work matters. It is asked Every so often; left
+	// out, that is the constant Often.
 	Often bool
+	Every time.Duration
 	// Known is the last work that was acted on. Later work is news by more than
 	// Restless.
 	Known    time.Time
@@ -78,6 +81,23 @@ type Result struct {
 	Failures int
 	// Err is why not.
 	Err error
+	// lastWork is what was made of the answers up to this one.
+	lastWork time.Time
+}
+
+// steady is how much two reckonings of the same work may differ, by the time
+// that answers take. The first stands: no time that people are told is to
+// change from one minute to the next.
+const steady = time.Second
+
+// answered is the result of an answer that came after others.
+func (r Result) answered(report box.Report, at time.Time) Result {
+	idle, _ := report.Idle()
+	work := at.Add(-idle)
+	if work.Sub(r.lastWork).Abs() < steady {
+		work = r.lastWork
+	}
+	return Result{At: at, Report: report, lastWork: work}
 }
 
 // Silent tells whether nobody knows what the box does.
@@ -86,8 +106,8 @@ func (r Result) Silent() bool { return r.Failures >= patience }
 // LastWork is when the box was last at work by the operator's clock, and what
 // with.
 func (r Result) LastWork() (at time.Time, signal string) {
-	idle, signal := r.Report.Idle()
-	return r.At.Add(-idle), signal
+	_, signal = r.Report.Idle()
+	return r.lastWork, signal
 }
 
 // Poller asks boxes. Its zero value is not ready: use New.
@@ -131,7 +151,7 @@ func (p *Poller) Watch(key types.NamespacedName, t Target) {
 		p.queue.AddAfter(key, p.first(t))
 		return
 	}
-	sooner := e.target.Instructions.Warning != t.Instructions.Warning || !e.target.Often && t.Often
+	sooner := e.target.Instructions.Warning != t.Instructions.Warning || t.Interval() < e.target.Interval()
 	e.target = t
 	if sooner {
 		p.queue.Add(key) // People are to be told now.
@@ -185,7 +205,7 @@ func (p *Poller) Drain(ctx context.Context, key types.NamespacedName, d box.Drai
 			p.queue.AddAfter(key, retry)
 			return false
 		}
-		e.result = Result{At: p.clock.Now(), Report: report}
+		e.result = e.result.answered(report, p.clock.Now())
 	}
 	return false
 }
@@ -257,21 +277,31 @@ func (p *Poller) note(key types.NamespacedName, e *entry, report box.Report, err
 	if p.boxes[key] != e {
 		return 0, false // Another pod, or none; it has its own turn.
 	}
-	before := e.result
-	if err != nil {
-		e.result.Failures, e.result.Err = before.Failures+1, err
+	e.result, again, news = e.target.Note(e.result, report, err, p.clock.Now())
+	return again, news
+}
+
+// Note is what is known of a box after it was asked once more: when to ask it
+// again, and whether that is news.
+func (t Target) Note(before Result, report box.Report, err error, at time.Time) (now Result, again time.Duration, news bool) {
+	if now = before; err != nil {
+		now.Failures, now.Err = before.Failures+1, err
 	} else {
-		e.result = Result{At: p.clock.Now(), Report: report}
+		now = before.answered(report, at)
 	}
-	news = isNews(e.target, before, e.result)
-	switch {
-	case err != nil && !e.result.Silent():
-		return retry, news
-	case e.target.Often:
-		return Often, news
-	default:
-		return Seldom, news
+	news = isNews(t, before, now)
+	if again = t.Interval(); err != nil && !now.Silent() {
+		again = min(again, retry)
 	}
+	return now, again, news
+}
+
+// Interval is how often the box is asked.
+func (t Target) Interval() time.Duration {
+	if !t.Often {
+		return Seldom
+	}
+	return cmp.Or(t.Every, Often)
 }
 
 // entry is a box with its agent, connected if it was not.

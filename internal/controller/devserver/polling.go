@@ -45,6 +45,7 @@ func (r *Reconciler) watch(d *devv1.DevServer, in resolved, decision lifecycle.D
 		},
 		Instructions: box.Instructions{Thresholds: in.policy.Thresholds, Notice: status.Notice(d, in.policy)},
 		Often:        decision.Watched || !decision.ExpiresAt.IsZero(),
+		Every:        in.policy.AskEvery(),
 		SecretHash:   desired.SecretFilesHash(in.Input),
 	}
 	if decision.Warning != nil {

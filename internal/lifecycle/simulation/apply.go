@@ -1,0 +1,35 @@
+package simulation
+
+import (
+	"time"
+
+	"devserver.io/devserver/internal/lifecycle"
+)
+
+// runs lets the box be as was decided.
+func (w *world) runs(d lifecycle.Decision) {
+	switch {
+	case d.Run && w.replicas == 0:
+		w.checkWake()
+		w.count("wakes")
+		w.truth.asleep = ""
+		w.scale(1)
+	case !d.Run && w.replicas == 1:
+		w.checkStop(d.Cause)
+		w.count("suspensions: " + string(d.Cause))
+		w.truth.asleep, w.truth.asleepAt, w.truth.woken = d.Cause, w.now, false
+		w.scale(0)
+	case !d.Run:
+		w.truth.asleep = d.Cause
+	}
+}
+
+// setStatus is what the next pass is told of this one.
+func (w *world) setStatus(d lifecycle.Decision) {
+	switch {
+	case d.Run:
+		w.suspended = time.Time{}
+	case w.suspended.IsZero() && w.pod == nil:
+		w.suspended = w.operatorTime().Truncate(time.Second)
+	}
+}

@@ -1,0 +1,135 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+)
+
+// troubles are the kinds of what goes wrong around a box. Not all do for each:
+// where clocks are wrong, less can be promised.
+type troubles struct {
+	operator, network, agent, clocks, races, owner, edits, node bool
+}
+
+// trouble chooses the box's troubles and has them happen.
+func (w *world) trouble() {
+	if w.chance(0.15) {
+		return // All is well.
+	}
+	half := func() bool { return w.chance(0.5) }
+	w.troubles = troubles{half(), half(), half(), w.chance(0.3), half(), half(), half(), half()}
+	every := func(on bool, mean time.Duration, do func()) {
+		var again func()
+		again = func() {
+			w.after(w.between(mean/20, 2*mean), func() {
+				if do(); !w.deleted {
+					again()
+				}
+			})
+		}
+		if on {
+			again()
+		}
+	}
+	every(w.troubles.operator, 18*time.Hour, func() { w.op.crash(w) })
+	every(w.troubles.agent, 30*time.Hour, w.muteAgent)
+	every(w.troubles.agent, 40*time.Hour, w.crashAgent)
+	every(w.troubles.clocks, 20*time.Hour, w.moveClock)
+	every(w.troubles.races, 15*time.Hour, w.renewByGateway)
+	every(w.troubles.owner, 60*time.Hour, w.suspend)
+	every(w.troubles.edits, 50*time.Hour, w.edit)
+	every(w.troubles.node, 60*time.Hour, w.disrupt)
+}
+
+func cron(hour, minute int) string { return fmt.Sprintf("%d %d * * *", minute, hour) }
+
+func (w *world) muteAgent() {
+	if w.pod == nil {
+		return
+	}
+	d := w.between(5*time.Second, 3*time.Minute)
+	if w.chance(0.3) {
+		d = w.between(time.Minute, 5*time.Hour)
+	}
+	w.pod.mutedUntil = w.now.Add(d)
+	// It is asked again within a minute, and answers.
+	w.excuse(w.now.Add(d + time.Minute))
+}
+
+// crashAgent has the agent begin anew, and know nothing; at times it takes all
+// processes of the box along.
+func (w *world) crashAgent() {
+	p := w.pod
+	if p == nil || p.readyAt.IsZero() || p.terminating {
+		return
+	}
+	w.count("agent crashes")
+	w.account()
+	back := w.now.Add(w.between(time.Second, 20*time.Second))
+	p.agentUp, p.drainedAt, p.warning = back, time.Time{}, ""
+	w.excuse(back.Add(time.Minute))
+	if w.chance(0.5) {
+		return
+	}
+	w.endWork(p)
+	p.readyAt = time.Time{}
+	w.op.soon(w)
+	w.after(back.Sub(w.now), func() {
+		if w.pod == p && !p.terminating {
+			p.readyAt = w.now.Truncate(time.Second)
+			w.op.soon(w)
+		}
+	})
+}
+
+// moveClock sets a clock wrong by up to an hour, or right again.
+func (w *world) moveClock() {
+	w.count("clock jumps")
+	w.truth.skewed = true
+	clock := []*time.Duration{&w.opClock, &w.gateClock, &w.userClock}[w.rng.IntN(3)]
+	if *clock = w.between(-time.Hour, time.Hour); w.chance(0.3) {
+		*clock = 0
+	}
+	// Work of the future counts as now.
+	w.excuse(w.now.Add(w.policy.IdleTimeout + time.Hour))
+	if w.policy.IdleTimeout == 0 {
+		w.excuse(w.now.Add(24 * time.Hour))
+	}
+}
+
+func (w *world) suspend() {
+	w.server.Spec.Suspend, w.truth.woken = true, false
+	w.op.soon(w)
+	if w.chance(0.5) {
+		w.after(w.between(time.Second, 10*time.Hour), func() {
+			w.server.Spec.Suspend, w.truth.woken = false, true
+			w.op.soon(w)
+		})
+	}
+}
+
+func (w *world) edit() {
+	w.choosePolicy()
+	w.excuse(w.now.Add(time.Minute))
+	w.op.soon(w)
+}
+
+// disrupt evicts the pod, or lets its SSH not answer for a while.
+func (w *world) disrupt() {
+	p := w.pod
+	if p == nil || p.readyAt.IsZero() || p.terminating {
+		return
+	}
+	if w.chance(0.5) {
+		w.stopPod(time.Second)
+		return
+	}
+	p.readyAt = time.Time{}
+	w.op.soon(w)
+	w.after(w.between(10*time.Second, 10*time.Minute), func() {
+		if w.pod == p && !p.terminating {
+			p.readyAt = w.now.Truncate(time.Second)
+			w.op.soon(w)
+		}
+	})
+}

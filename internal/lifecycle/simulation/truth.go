@@ -1,0 +1,335 @@
+package simulation
+
+import (
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/lifecycle"
+)
+
+// truth is what nobody in the cluster knows as a whole.
+type truth struct {
+	pods int
+	// asleep is what the box sleeps for since asleepAt; woken is set by whatever
+	// may wake it from that.
+	asleep   lifecycle.Cause
+	asleepAt time.Time
+	woken    bool
+	// called is when somebody last renewed the Lease, by the true time.
+	called time.Time
+	// markedCall is the same for a box that was marked then.
+	markedCall time.Time
+	// excused is up to when nobody can blame the operator for being late.
+	excused time.Time
+	// skewed is set once a clock was wrong, for the rest of the box's days.
+	skewed bool
+	// until is up to when the hours are in the account.
+	until time.Time
+}
+
+// excuse says that up to then the operator need not act in time.
+func (w *world) excuse(until time.Time) {
+	if until.After(w.truth.excused) {
+		w.truth.excused = until
+	}
+}
+
+// account counts the hours since it did last. It is called before each change.
+func (w *world) account() {
+	if w.truth.until.IsZero() {
+		w.truth.until = w.began
+	}
+	if d := w.now.Sub(w.truth.until); d > 0 && w.pod != nil {
+		w.report.Held += d
+		if last := w.pod.lastWork(w.now); last.After(w.truth.until) {
+			w.report.Worked += last.Sub(w.truth.until)
+		}
+	}
+	w.truth.until = w.now
+}
+
+// idle is for how long the box has not been at work.
+func (w *world) idle() time.Duration {
+	last := w.pod.lastWork(w.now)
+	if last.IsZero() {
+		last = w.pod.createdAt
+	}
+	return w.now.Sub(last)
+}
+
+// checkSleep is for the moment in which the Lease is marked.
+func (w *world) checkSleep(d lifecycle.Decision) {
+	if d.Cause == lifecycle.CauseExpired {
+		if expires := w.expires(); w.operatorTime().Before(expires) {
+			w.fault("the box expires at %s, before its time %s", w.operatorTime(), expires)
+		}
+		w.checkWarned("expires")
+		return
+	}
+	patience := w.policy.IdleTimeout
+	if d.Cause == lifecycle.CauseScheduled {
+		patience = afterHours
+		if w.hours == nil {
+			w.fault("the box is stopped by a schedule that it has not")
+		}
+	}
+	if idle := w.idle(); patience == 0 || idle < patience-slack {
+		w.fault("the box is put to sleep (%s) after %s without work, and may be for %s", d.Cause, idle, patience)
+	}
+	if end := w.keptUntil(); end.After(w.operatorTime()) {
+		w.fault("the box is put to sleep although it is kept until %s", end)
+	}
+	if since := w.now.Sub(w.truth.markedCall); since < patience-slack && !w.troubles.clocks {
+		w.fault("the box is put to sleep %s after it was woken, which was lost", since)
+	}
+	w.checkWarned("suspended")
+}
+
+const afterHours = 15 * time.Minute
+
+// checkStop is for the moment in which replicas go to 0: nobody may have had
+// the time to begin to work since the agent agreed.
+func (w *world) checkStop(cause lifecycle.Cause) {
+	if cause != lifecycle.CauseIdle && cause != lifecycle.CauseScheduled || w.pod == nil || w.pod.terminating {
+		return
+	}
+	if since := w.now.Sub(w.pod.drainedAt); since > box.DrainTime {
+		w.fault("the box is stopped %s after its agent agreed; it has been idle for %s", since, w.idle())
+	}
+}
+
+// checkWake is for the moment in which replicas go to 1.
+func (w *world) checkWake() {
+	switch w.truth.asleep {
+	case lifecycle.CauseIdle, lifecycle.CauseScheduled:
+		if !w.truth.woken && !w.startedSince(w.truth.asleepAt) {
+			w.fault("the box, asleep since %s (%s), wakes and nobody asked for it", w.truth.asleepAt, w.truth.asleep)
+		}
+	default:
+		if !w.truth.woken {
+			w.fault("the box (%s) wakes, and its owner did not ask for it", w.truth.asleep)
+		}
+	}
+}
+
+func (w *world) checkDeletion(d lifecycle.Decision) {
+	now := w.operatorTime()
+	switch {
+	case d.Run && (w.policy.OnExpire != devv1.ExpireDelete || now.Before(w.expires())):
+		w.fault("the box is deleted before it expires")
+	case !d.Run && (w.policy.DeleteAfter == 0 || w.pod != nil || now.Sub(w.suspended) < w.policy.DeleteAfter):
+		w.fault("the box is deleted before it was suspended for %s", w.policy.DeleteAfter)
+	}
+}
+
+// patrol looks every hour whether something was forgotten.
+func (w *world) patrol() {
+	w.after(time.Hour, w.patrol)
+	w.checkHeld()
+	since := w.operatorTime().Sub(w.suspended)
+	if w.policy.DeleteAfter == 0 || w.suspended.IsZero() || w.replicas == 1 || w.truth.skewed || w.now.Sub(w.truth.excused) < time.Minute {
+		return
+	}
+	if since > w.policy.DeleteAfter+time.Minute {
+		w.fault("the box is not deleted, %s after it was suspended, of %s", since, w.policy.DeleteAfter)
+	}
+}
+
+// keptUntil is when the keep ends, by the operator's clock.
+func (w *world) keptUntil() time.Time {
+	if w.lease.KeepFor == 0 {
+		return time.Time{}
+	}
+	length := w.lease.KeepFor
+	if w.policy.MaxKeep > 0 {
+		length = min(length, w.policy.MaxKeep)
+	}
+	return w.lease.KeepFrom.Add(length)
+}
+
+// expires is when the box expires, by the operator's clock; zero for never.
+func (w *world) expires() time.Time {
+	if w.policy.TimeToLive == 0 {
+		return time.Time{}
+	}
+	start := w.pod.startAt.Truncate(time.Second)
+	at := start.Add(w.policy.TimeToLive)
+	if kept := w.keptUntil(); kept.After(at) {
+		at = kept
+		if most := start.Add(w.policy.MaxTimeToLive); w.policy.MaxTimeToLive > 0 && at.After(most) {
+			at = most
+		}
+	}
+	return at
+}
+
+// checkHeld sees whether the box is held for longer than it should be.
+func (w *world) checkHeld() {
+	p := w.pod
+	if p == nil || p.terminating || p.readyAt.IsZero() || w.replicas == 0 {
+		return
+	}
+	due := w.due()
+	if expires := w.expires(); !expires.IsZero() && (due.IsZero() || expires.Add(-w.opClock).Before(due)) {
+		due = expires.Add(-w.opClock)
+	}
+	if due.IsZero() {
+		return
+	}
+	if w.truth.excused.After(due) {
+		due = w.truth.excused
+	}
+	if w.truth.skewed {
+		due = due.Add(time.Hour) // as wrong as a clock may be
+	}
+	late := w.now.Sub(due)
+	w.report.Latest = max(w.report.Latest, late)
+	if late > time.Minute {
+		w.fault("the box is held %s too long: idle for %s, patience %s", late, w.idle(), w.policy.IdleTimeout)
+		w.excuse(w.now.Add(time.Hour)) // Once is enough.
+	}
+}
+
+// due is when the box should be put to sleep for want of work; zero for never.
+func (w *world) due() time.Time {
+	p, last := w.pod, w.lastSign()
+	var due time.Time
+	if w.policy.IdleTimeout > 0 {
+		due = last.Add(w.policy.IdleTimeout)
+	}
+	if stop := w.stopped(p.readyAt); !stop.IsZero() {
+		if quiet := last.Add(afterHours); quiet.After(stop) {
+			stop = quiet
+		}
+		if due.IsZero() || stop.Before(due) {
+			due = stop
+		}
+	}
+	if kept := w.keptUntil().Add(-w.opClock); !due.IsZero() && kept.After(due) {
+		due = kept
+	}
+	return due
+}
+
+// lastSign is when something last spoke for the box.
+func (w *world) lastSign() time.Time {
+	p := w.pod
+	last := p.lastWork(w.now)
+	for _, sign := range []time.Time{p.createdAt, p.readyAt, p.agentUp, w.truth.called} {
+		if sign.After(last) {
+			last = sign
+		}
+	}
+	return last
+}
+
+// checkWarned is for the moment in which a box is stopped that was to be
+// warned: twice, or once where there is little time.
+func (w *world) checkWarned(word string) {
+	const prompt = 20 * time.Second
+	p, span := w.pod, w.now.Sub(w.lastSign())
+	if word == "expires" {
+		span = w.now.Sub(p.startAt)
+	}
+	var leads []time.Duration
+	switch {
+	case span >= 30*time.Minute:
+		leads = []time.Duration{5 * time.Minute, 15 * time.Minute}
+	case span >= 10*time.Minute:
+		leads = []time.Duration{5 * time.Minute}
+	default:
+		leads = []time.Duration{span / 2}
+	}
+	if span%(10*time.Minute) > 10*time.Minute-slack {
+		return // Nobody can tell on which side of the rule it is.
+	}
+	if since := w.now.Sub(w.truth.excused); since < leads[len(leads)-1]+time.Minute || w.truth.skewed {
+		return
+	}
+	texts := map[string]bool{}
+	var latest time.Time
+	tellings := 0
+	for _, told := range p.told {
+		if w.now.Sub(told.at) < leads[len(leads)-1]+prompt && strings.Contains(told.text, word) {
+			texts[told.text], latest = true, told.at
+			if w.now.Sub(told.at) < leads[len(leads)-1]+time.Second/2 {
+				tellings++ // Before, there may have been work that nobody knew of yet.
+			}
+		}
+	}
+	switch {
+	case len(texts) < len(leads):
+		w.fault("the box is stopped (it %s) %s after its last work, and was warned %d times instead of %d", word, span, len(texts), len(leads))
+	case tellings > len(leads):
+		w.fault("the box was warned %d times instead of %d", tellings, len(leads))
+	case w.now.Sub(latest) < leads[0]-prompt:
+		w.fault("the box was warned only %s before it stops", w.now.Sub(latest))
+	default:
+		w.count("stops that were warned of")
+	}
+}
+
+// checkTimer sees whether a decision would have been another one at some time
+// before the one at which it wants to look again.
+func (w *world) checkTimer(f lifecycle.Facts, d lifecycle.Decision) {
+	now := w.operatorTime()
+	if d.Act != lifecycle.ActNone {
+		return
+	}
+	if !d.Again.IsZero() && !d.Again.After(now) {
+		w.fault("the decision wants to look again in the past: %s", now.Sub(d.Again))
+		return
+	}
+	span := 30 * 24 * time.Hour
+	if !d.Again.IsZero() {
+		span = d.Again.Sub(now) - 1
+	}
+	// Its own randomness: whoever looks changes nothing.
+	look := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)) //nolint:gosec // reproducible
+	if look.IntN(10) > 0 || span <= 0 {
+		return
+	}
+	then := now.Add(time.Duration(look.Int64N(int64(span))))
+	if later := lifecycle.Decide(w.policy, f, then); later.Act != d.Act || later.Run != d.Run || later.Warning != nil && (d.Warning == nil || *later.Warning != *d.Warning) {
+		w.fault("%s after a decision, and %s before it looks again, it would be another: %+v instead of %+v", then.Sub(now), d.Again.Sub(then), later, d)
+	}
+}
+
+// startedSince tells whether the schedule started the box since then.
+func (w *world) startedSince(then time.Time) bool {
+	if w.hours == nil || w.hours.start == 0 {
+		return false
+	}
+	then = then.Add(w.opClock - slack)
+	if w.truth.skewed {
+		then = then.Add(-2 * time.Hour)
+	}
+	return w.hours.last(w.hours.start, w.operatorTime()).After(then)
+}
+
+// stopped is the stop of the schedule that holds for a box that is ready since
+// then; zero for none.
+func (w *world) stopped(ready time.Time) time.Time {
+	if w.hours == nil {
+		return time.Time{}
+	}
+	stop := w.hours.last(w.hours.stop, w.operatorTime())
+	if !stop.After(ready) || w.hours.start > 0 && w.hours.last(w.hours.start, w.operatorTime()).After(stop) {
+		return time.Time{}
+	}
+	return stop.Add(-w.opClock)
+}
+
+// last is the last time that it was so long after midnight.
+func (h *hours) last(clock time.Duration, now time.Time) time.Time {
+	local := now.In(h.zone)
+	for days := 0; ; days-- {
+		at := time.Date(local.Year(), local.Month(), local.Day()+days, 0, int(clock.Minutes()), 0, 0, h.zone)
+		if !at.After(now) {
+			return at
+		}
+	}
+}
