@@ -42,7 +42,9 @@ type Thresholds struct {
 	// DefaultCPUMillis.
 	CPUMillis int64 `json:"cpuMillis,omitempty"`
 	// GPUPercent is the utilisation of the busiest GPU of the box. Default
-	// DefaultGPUPercent.
+	// DefaultGPUPercent. Above 100, GPUs do not count: for those that cannot
+	// tell their utilisation, such as divided ones (MIG), which else count as
+	// busy.
 	GPUPercent int64 `json:"gpuPercent,omitempty"`
 	// SSHBytes is what all SSH connections carry in a minute, both directions
 	// together, beside terminals, whose every key counts. It is above what the
@@ -56,6 +58,23 @@ const (
 	DefaultGPUPercent = 2
 	DefaultSSHBytes   = 64 << 10
 )
+
+// WithDefaults fills in what is not set.
+func (t Thresholds) WithDefaults() Thresholds {
+	for _, field := range []struct {
+		value *int64
+		least int64
+	}{
+		{&t.CPUMillis, DefaultCPUMillis},
+		{&t.GPUPercent, DefaultGPUPercent},
+		{&t.SSHBytes, DefaultSSHBytes},
+	} {
+		if *field.value <= 0 {
+			*field.value = field.least
+		}
+	}
+	return t
+}
 
 // Names of signals.
 const (
@@ -117,16 +136,18 @@ type Drain struct {
 // Full tells whether the room is as good as used up: less than a twentieth of
 // it is free, or of a large one less than plentyBytes, or hardly another file
 // may be made.
-func (r Room) Full() bool { return r.fullOfBytes() || r.fullOfFiles() }
+func (r Room) Full() bool { return r.FullOfBytes() || r.FullOfFiles() }
 
 // plentyBytes is room to work in, however small a part it is.
 const plentyBytes = 512 << 20
 
-func (r Room) fullOfBytes() bool {
+// FullOfBytes tells whether it is the bytes that are used up.
+func (r Room) FullOfBytes() bool {
 	return r.SizeBytes > 0 && r.FreeBytes < min(r.SizeBytes/20, plentyBytes)
 }
 
-func (r Room) fullOfFiles() bool { return r.Files > 0 && r.FreeFiles < r.Files/100 }
+// FullOfFiles tells whether it is the files.
+func (r Room) FullOfFiles() bool { return r.Files > 0 && r.FreeFiles < r.Files/100 }
 
 // Idle is how long ago the box last worked, and the signal that says so. A box
 // that the agent has not seen working at all is as idle as the agent is old.

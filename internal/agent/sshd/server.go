@@ -23,6 +23,7 @@ type Server struct {
 	refusals  *refusals
 	agents    *agentSockets
 	processes *processes
+	terminals *terminals
 
 	mu    sync.Mutex
 	conns map[*conn]bool
@@ -47,7 +48,8 @@ func New(cfg Config) (*Server, error) {
 		admission: newAdmission(cfg.MaxPending, cfg.MaxPendingPerAddress),
 		refusals:  &refusals{log: cfg.Logger},
 		agents:    newAgentSockets(cfg.RuntimeDir, cfg.Logger),
-		processes: newProcesses(),
+		processes: newProcesses(cfg.Traffic),
+		terminals: &terminals{open: map[*terminalOutput]bool{}},
 		conns:     map[*conn]bool{},
 	}
 	s.idle = time.AfterFunc(idleDelay, debug.FreeOSMemory)
@@ -159,6 +161,11 @@ func (s *Server) survive(where string) {
 func (s *Server) SetAuthorizedKeys(text []byte) {
 	s.keys.push(text)
 	s.cutRevoked()
+}
+
+// Drain refuses new sessions for a time, if the box is idle then.
+func (s *Server) Drain(idle func() bool, during time.Duration) bool {
+	return s.processes.drain(idle, during)
 }
 
 // watchKeys cuts off connections whose key has been taken away.
