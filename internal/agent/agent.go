@@ -1,7 +1,7 @@
 // Package agent is the program that turns any image into a box. Its verbs are
 // the steps of a box's life: prepare is the init container, init is the main
 // container's PID 1, and starts serve, the SSH server, which in turn starts
-// sftp-server for each file transfer.
+// sftp-server for each file transfer. One verb is for the box's user: keep.
 package agent
 
 import (
@@ -22,6 +22,7 @@ var verbs = []struct {
 	{"prepare", "prepare a box: the init container", runPrepare},
 	{"init", "run a box: PID 1 of the main container", runInit},
 	{"serve", "serve SSH; started by init", runServe},
+	{"keep", "run a command, and let the box count as at work meanwhile", runKeep},
 	{"sftp-server", "serve SFTP on standard input and output; started by serve", runSFTP},
 }
 

@@ -17,8 +17,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"devserver.io/devserver/internal/agent/activity"
 	"devserver.io/devserver/internal/agent/control"
 	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/agent/gpu"
+	"devserver.io/devserver/internal/agent/keep"
+	"devserver.io/devserver/internal/agent/runtimedir"
 	"devserver.io/devserver/internal/agent/sshd"
 	"devserver.io/devserver/internal/agent/supervisor"
 	"devserver.io/devserver/internal/box"
@@ -41,7 +45,9 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	prepareSessions(log)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	server, err := newSSHServer(flags, log)
+	clock := activity.NewClock()
+	traffic := activity.NewTraffic(clock)
+	server, err := newSSHServer(flags, traffic, log)
 	if err != nil {
 		return supervisor.ExitUnusable, err
 	}
@@ -62,12 +68,17 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 		return supervisor.ExitUnusable, err
 	}
 	log.Info("listening", "ssh", sshListener.Addr().String(), "control", controlListener.Addr().String())
+	watch := newWatch(flags, server, clock, traffic, log)
+	go watch.Run(ctx)
+	reports := &reporter{flags: flags, traffic: traffic, watch: watch, server: server, log: log}
 	endpoint := &control.Server{
 		Key: key, Token: token, Logger: log,
 		Check: func(ctx context.Context) error {
 			return server.Probe(ctx, reachable(sshListener.Addr()))
 		},
 		SetAuthorizedKeys: server.SetAuthorizedKeys,
+		Poll:              reports.poll,
+		Drain:             reports.drain,
 	}
 	if err := serveBoth(ctx, server, sshListener, endpoint, controlListener); err != nil {
 		return 1, err
@@ -89,7 +100,30 @@ func serveBoth(ctx context.Context, server *sshd.Server, sshListener net.Listene
 	return errors.Join(err, <-failed)
 }
 
-func newSSHServer(flags serveFlags, log *slog.Logger) (*sshd.Server, error) {
+// newWatch watches this box.
+func newWatch(flags serveFlags, server *sshd.Server, clock activity.Clock, traffic *activity.Traffic, log *slog.Logger) *activity.Watch {
+	const procDir = "/proc"
+	makeDir := func(dir string) error {
+		return server.AsUser(func() error { return runtimedir.Make(dir) })
+	}
+	if err := makeDir(flags.keepDir()); err != nil {
+		log.Warn("nothing can ask for the box to be kept", "error", err)
+	}
+	kept := &keep.Folder{Dir: flags.keepDir(), ProcDir: procDir, Now: time.Now, Make: makeDir}
+	return activity.New(activity.Config{
+		Clock:       clock,
+		Traffic:     traffic,
+		Interval:    flags.activityInterval,
+		Window:      flags.activityWindow,
+		CgroupDir:   flags.cgroupDir,
+		ProcDir:     procDir,
+		Kept:        kept.Look,
+		GPU:         &gpu.Reader{Command: flags.nvidiaSMI},
+		GPUInterval: flags.gpuInterval,
+	})
+}
+
+func newSSHServer(flags serveFlags, traffic *activity.Traffic, log *slog.Logger) (*sshd.Server, error) {
 	binary, err := self()
 	if err != nil {
 		return nil, err
@@ -106,6 +140,8 @@ func newSSHServer(flags serveFlags, log *slog.Logger) (*sshd.Server, error) {
 			User:      flags.user,
 			Home:      flags.home,
 			CgroupDir: flags.cgroupDir,
+			AgentDir:  filepath.Dir(binary),
+			KeepDir:   flags.keepDir(),
 		},
 		RootLogin:            flags.root,
 		UID:                  flags.uid,
@@ -116,6 +152,7 @@ func newSSHServer(flags serveFlags, log *slog.Logger) (*sshd.Server, error) {
 		MotdFile:             flags.motd,
 		Binary:               binary,
 		RuntimeDir:           flags.runtimeDir,
+		Traffic:              traffic,
 		HandshakeTimeout:     flags.handshakeTimeout,
 		KeepaliveInterval:    flags.keepaliveInterval,
 		KeysInterval:         flags.keysInterval,

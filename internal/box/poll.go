@@ -44,7 +44,9 @@ type Thresholds struct {
 	// DefaultCPUMillis.
 	CPUMillis int64 `json:"cpuMillis,omitempty"`
 	// GPUPercent is the utilisation of the busiest GPU of the box. Default
-	// DefaultGPUPercent.
+	// DefaultGPUPercent. Above 100, GPUs do not count: for those that cannot
+	// tell their utilisation, such as divided ones (MIG), which else count as
+	// busy.
 	GPUPercent int64 `json:"gpuPercent,omitempty"`
 	// SSHBytes is what all SSH connections carry in a minute, both directions
 	// together, beside terminals, whose every key counts. It is above what the
@@ -58,6 +60,23 @@ const (
 	DefaultGPUPercent = 2
 	DefaultSSHBytes   = 64 << 10
 )
+
+// WithDefaults fills in what is not set.
+func (t Thresholds) WithDefaults() Thresholds {
+	for _, field := range []struct {
+		value *int64
+		least int64
+	}{
+		{&t.CPUMillis, DefaultCPUMillis},
+		{&t.GPUPercent, DefaultGPUPercent},
+		{&t.SSHBytes, DefaultSSHBytes},
+	} {
+		if *field.value <= 0 {
+			*field.value = field.least
+		}
+	}
+	return t
+}
 
 // Names of signals.
 const (
@@ -122,16 +141,25 @@ const plentyBytes = 512 << 20
 // Full tells whether the room is as good as used up: less than a twentieth of
 // it is free, or of a large one less than plentyBytes, or hardly another file
 // may be made.
-func (r Room) Full() bool { return r.below(1) }
+func (r Room) Full() bool { return r.FullOfBytes() || r.FullOfFiles() }
 
 // Roomy tells whether the room is well beyond that: what was called full is to
 // be called so until then.
-func (r Room) Roomy() bool { return !r.below(2) }
+func (r Room) Roomy() bool { return !r.shortOfBytes(2) && !r.shortOfFiles(2) }
 
-// below compares with a multiple of what is left in a full room.
-func (r Room) below(times int64) bool {
-	return r.SizeBytes > 0 && r.FreeBytes < times*min(r.SizeBytes/20, plentyBytes) ||
-		r.Files > 0 && r.FreeFiles < times*r.Files/100
+// FullOfBytes tells whether it is the bytes that are used up.
+func (r Room) FullOfBytes() bool { return r.shortOfBytes(1) }
+
+// FullOfFiles tells whether it is the files.
+func (r Room) FullOfFiles() bool { return r.shortOfFiles(1) }
+
+// These two compare with a multiple of what is left in a full room.
+func (r Room) shortOfBytes(times int64) bool {
+	return r.SizeBytes > 0 && r.FreeBytes < times*min(r.SizeBytes/20, plentyBytes)
+}
+
+func (r Room) shortOfFiles(times int64) bool {
+	return r.Files > 0 && r.FreeFiles < times*r.Files/100
 }
 
 // Idle is how long ago the box last worked, and the signal that says so. A box

@@ -108,7 +108,7 @@ func TestDecide(t *testing.T) {
 		"expired after that restart": {p: ttl, f: Facts{RestartedAt: in(900 * time.Hour), Lease: Lease{Mark: &Mark{Cause: CauseExpired, RestartedAt: in(900 * time.Hour)}}}, cause: CauseExpired},
 		"asleep for too long":        {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, act: ActDelete},
 		"suspended for too long":     {p: Policy{DeleteAfter: time.Hour}, f: Facts{Suspend: true, SuspendedAt: ago(2 * time.Hour)}, cause: CauseOwner, act: ActDelete},
-		"just asleep, to be deleted": {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Lease: slept}, cause: CauseIdle, again: in(9 * time.Hour)},
+		"just asleep, to be deleted": {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Gone: true, Lease: slept}, cause: CauseIdle, again: in(9 * time.Hour)},
 		"asleep, to be deleted":      {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, again: in(8 * time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,36 +45,37 @@ func TestResolve(t *testing.T) {
 		DeleteAfterSuspended: lasting(240 * time.Hour), Activity: &devv1.ActivityThresholds{CPUMillis: 500, GPUPercent: 10},
 	}
 	defaults := Defaults{TimeToLive: 200 * time.Hour, IdleTimeout: 100 * time.Hour}
+	theirs.TerminationGracePeriodSeconds = 90
 	for name, test := range map[string]struct {
 		own, theirs *devv1.LifecycleSpec
 		within      *devv1.LifecycleBounds
 		defaults    Defaults
 		want        Policy
 	}{
-		"nothing is for ever": {want: Policy{OnExpire: devv1.ExpireSuspend, Thresholds: usual}},
-		"the operator's":      {defaults: defaults, want: Policy{TimeToLive: 200 * time.Hour, IdleTimeout: 100 * time.Hour, OnExpire: devv1.ExpireSuspend, Thresholds: usual}},
+		"nothing is for ever": {want: Policy{OnExpire: devv1.ExpireSuspend, GraceSeconds: defaultGrace, Thresholds: usual}},
+		"the operator's":      {defaults: defaults, want: Policy{TimeToLive: 200 * time.Hour, IdleTimeout: 100 * time.Hour, OnExpire: devv1.ExpireSuspend, GraceSeconds: defaultGrace, Thresholds: usual}},
 		"the flavor's are first": {theirs: theirs, defaults: defaults, want: Policy{
 			TimeToLive: 20 * time.Hour, IdleTimeout: 10 * time.Hour, OnExpire: devv1.ExpireSuspend, DeleteAfter: 240 * time.Hour,
-			Thresholds: box.Thresholds{CPUMillis: 500, GPUPercent: 10, SSHBytes: box.DefaultSSHBytes},
+			GraceSeconds: 90, Thresholds: box.Thresholds{CPUMillis: 500, GPUPercent: 10, SSHBytes: box.DefaultSSHBytes},
 		}},
 		"its own are before them": {own: own, theirs: theirs, defaults: defaults, want: Policy{
 			TimeToLive: 2 * time.Hour, IdleTimeout: time.Hour, OnExpire: devv1.ExpireDelete, DeleteAfter: 24 * time.Hour,
-			Thresholds: box.Thresholds{CPUMillis: 500, GPUPercent: 5, SSHBytes: box.DefaultSSHBytes},
+			GraceSeconds: 90, Thresholds: box.Thresholds{CPUMillis: 500, GPUPercent: 5, SSHBytes: box.DefaultSSHBytes},
 		}},
 		"each by itself": {own: &devv1.LifecycleSpec{IdleTimeout: lasting(time.Hour)}, defaults: defaults, want: Policy{
-			TimeToLive: 200 * time.Hour, IdleTimeout: time.Hour, OnExpire: devv1.ExpireSuspend, Thresholds: usual,
+			TimeToLive: 200 * time.Hour, IdleTimeout: time.Hour, OnExpire: devv1.ExpireSuspend, GraceSeconds: defaultGrace, Thresholds: usual,
 		}},
 		"a max is for those who ask for nothing, too": {
 			within: &devv1.LifecycleBounds{TimeToLive: bounds(0, 8*time.Hour), IdleTimeout: bounds(0, time.Hour), MaxKeep: lasting(3 * time.Hour)},
-			want:   Policy{TimeToLive: 8 * time.Hour, MaxTimeToLive: 8 * time.Hour, IdleTimeout: time.Hour, MaxKeep: 3 * time.Hour, OnExpire: devv1.ExpireSuspend, Thresholds: usual},
+			want:   Policy{TimeToLive: 8 * time.Hour, MaxTimeToLive: 8 * time.Hour, IdleTimeout: time.Hour, MaxKeep: 3 * time.Hour, OnExpire: devv1.ExpireSuspend, GraceSeconds: defaultGrace, Thresholds: usual},
 		},
 		"a min is not": {
 			within: &devv1.LifecycleBounds{TimeToLive: bounds(8*time.Hour, 0), IdleTimeout: bounds(time.Hour, 0)},
-			want:   Policy{OnExpire: devv1.ExpireSuspend, Thresholds: usual},
+			want:   Policy{OnExpire: devv1.ExpireSuspend, GraceSeconds: defaultGrace, Thresholds: usual},
 		},
 		"the operator's are held to bounds": {
 			defaults: defaults, within: &devv1.LifecycleBounds{TimeToLive: bounds(300*time.Hour, 0), IdleTimeout: bounds(0, time.Hour)},
-			want: Policy{TimeToLive: 300 * time.Hour, IdleTimeout: time.Hour, OnExpire: devv1.ExpireSuspend, Thresholds: usual},
+			want: Policy{TimeToLive: 300 * time.Hour, IdleTimeout: time.Hour, OnExpire: devv1.ExpireSuspend, GraceSeconds: defaultGrace, Thresholds: usual},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -65,19 +65,7 @@ func newWorld(t *testing.T, target Target) *world {
 // answer was news.
 func (w *world) turn(t *testing.T) (again time.Duration, news bool) {
 	t.Helper()
-	done := make(chan time.Duration)
-	go func() { done <- w.ask(t.Context(), key) }()
-	for {
-		select {
-		case e := <-w.News():
-			if e.Object.Namespace != key.Namespace || e.Object.Name != key.Name {
-				t.Errorf("news of %s/%s", e.Object.Namespace, e.Object.Name)
-			}
-			news = true
-		case again = <-done:
-			return again, news
-		}
-	}
+	return w.Ask(t.Context(), key)
 }
 
 func TestFirstAnswerIsNews(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +44,10 @@ func NewClient(address string, keyPEM []byte, token string) (*Client, error) {
 		http: &http.Client{
 			Timeout: clientTimeout,
 			Transport: &http.Transport{
-				// One call at a time is made, and far between.
+				// Calls are a minute apart, or more. A connection that is kept in
+				// between holds more memory than making one costs CPU time, where
+				// there are thousands; to resume TLS sessions saves next to
+				// nothing: BenchmarkPoll.
 				DisableKeepAlives: true,
 				TLSClientConfig: &tls.Config{
 					MinVersion: tls.VersionTLS13,
@@ -68,23 +72,94 @@ func pinned(key ed25519.PublicKey) func(tls.ConnectionState) error {
 	}
 }
 
+// ErrUnsupported is returned by an agent that is older than what it is asked.
+var ErrUnsupported = errors.New("this agent does not know that yet: it is older than the operator")
+
 // SetAuthorizedKeys tells the agent the keys that may log in from now on. When
 // it returns nil, connections of other keys are being cut.
 func (c *Client) SetAuthorizedKeys(ctx context.Context, text []byte) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, "https://"+c.address+box.AuthorizedKeysPath, bytes.NewReader(text))
+	err := c.call(ctx, http.MethodPut, box.AuthorizedKeysPath, text, func(response *http.Response) error {
+		if response.StatusCode != http.StatusNoContent {
+			return refused(response)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("telling the agent at %s its keys: %w", c.address, err)
+	}
+	return nil
+}
+
+// Poll gives the box its instructions, and tells what it reports. An agent that
+// is too old gives ErrUnsupported.
+func (c *Client) Poll(ctx context.Context, instructions box.Instructions) (box.Report, error) {
+	var report box.Report
+	body, err := json.Marshal(instructions)
+	if err == nil {
+		err = c.call(ctx, http.MethodPost, box.PollPath, body, func(response *http.Response) error {
+			if response.StatusCode != http.StatusOK {
+				return refused(response)
+			}
+			return readReport(response, &report)
+		})
+	}
+	if err != nil {
+		return box.Report{}, fmt.Errorf("polling the agent at %s: %w", c.address, err)
+	}
+	return report, nil
+}
+
+// Drain asks the box to refuse new sessions if it has been idle. Where it has
+// not, the report says why. An agent that is too old gives ErrUnsupported.
+func (c *Client) Drain(ctx context.Context, drain box.Drain) (drained bool, report box.Report, err error) {
+	body, err := json.Marshal(drain)
+	if err == nil {
+		err = c.call(ctx, http.MethodPost, box.DrainPath, body, func(response *http.Response) error {
+			switch response.StatusCode {
+			case http.StatusNoContent:
+				drained = true
+				return nil
+			case http.StatusConflict:
+				return readReport(response, &report)
+			default:
+				return refused(response)
+			}
+		})
+	}
+	if err != nil {
+		return false, box.Report{}, fmt.Errorf("draining the agent at %s: %w", c.address, err)
+	}
+	return drained, report, nil
+}
+
+// call makes one call, and lets read the answer.
+func (c *Client) call(ctx context.Context, method, path string, body []byte, read func(*http.Response) error) error {
+	request, err := http.NewRequestWithContext(ctx, method, "https://"+c.address+path, bytes.NewReader(body))
+	if err != nil {
+		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.token)
 	response, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("telling the agent at %s its keys: %w", c.address, err)
+		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusNoContent {
-		const enough = 256
-		why, _ := io.ReadAll(io.LimitReader(response.Body, enough)) // The status says enough.
-		return fmt.Errorf("telling the agent at %s its keys: it answers %s: %s", c.address, response.Status, strings.TrimSpace(string(why)))
+	return read(response)
+}
+
+func readReport(response *http.Response, report *box.Report) error {
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxMessage)).Decode(report); err != nil {
+		return fmt.Errorf("its report cannot be read: %w", err)
 	}
 	return nil
+}
+
+// refused is the error of an answer that is none.
+func refused(response *http.Response) error {
+	if response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusMethodNotAllowed {
+		return ErrUnsupported
+	}
+	const enough = 256
+	why, _ := io.ReadAll(io.LimitReader(response.Body, enough)) // The status says enough.
+	return fmt.Errorf("it answers %s: %s", response.Status, strings.TrimSpace(string(why)))
 }

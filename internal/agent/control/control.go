@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,12 @@ type Server struct {
 	Token string
 	// SetAuthorizedKeys replaces the keys that may log in.
 	SetAuthorizedKeys func(text []byte)
-	Logger            *slog.Logger
+	// Poll takes instructions and reports.
+	Poll func(box.Instructions) box.Report
+	// Drain refuses new sessions if the box has been idle, and reports either
+	// way.
+	Drain  func(context.Context, box.Drain) (drained bool, report box.Report)
+	Logger *slog.Logger
 }
 
 // Serve answers until ctx ends.
@@ -83,6 +89,8 @@ func (s *Server) handler() http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("PUT "+box.AuthorizedKeysPath, s.operatorOnly(http.HandlerFunc(s.putAuthorizedKeys)))
+	mux.Handle("POST "+box.PollPath, s.operatorOnly(http.HandlerFunc(s.poll)))
+	mux.Handle("POST "+box.DrainPath, s.operatorOnly(http.HandlerFunc(s.drain)))
 	return mux
 }
 
@@ -94,6 +102,51 @@ func (s *Server) putAuthorizedKeys(w http.ResponseWriter, r *http.Request) {
 	}
 	s.SetAuthorizedKeys(text)
 	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) poll(w http.ResponseWriter, r *http.Request) {
+	var instructions box.Instructions
+	if !decode(w, r, &instructions) {
+		return
+	}
+	answer(w, http.StatusOK, s.Poll(instructions))
+}
+
+func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
+	var drain box.Drain
+	if !decode(w, r, &drain) {
+		return
+	}
+	// Any box would be idle for so long.
+	if drain.IdleSeconds <= 0 {
+		http.Error(w, "idleSeconds must be more than 0", http.StatusBadRequest)
+		return
+	}
+	drained, report := s.Drain(r.Context(), drain)
+	if drained {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	answer(w, http.StatusConflict, report)
+}
+
+// maxMessage bounds what either side reads of the other.
+const maxMessage = 64 << 10
+
+// decode reads a request's body. What is unknown in it is of a newer operator,
+// and ignored.
+func decode(w http.ResponseWriter, r *http.Request, into any) bool {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxMessage)).Decode(into); err != nil {
+		http.Error(w, "the request cannot be read: "+err.Error(), http.StatusBadRequest)
+		return false
+	}
+	return true
+}
+
+func answer(w http.ResponseWriter, code int, report box.Report) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(report) // it fails if nobody listens any more
 }
 
 // operatorOnly lets in who has the token. Digests are compared, so that the

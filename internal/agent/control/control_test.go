@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"devserver.io/devserver/internal/box"
 )
 
 var key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
@@ -25,18 +27,31 @@ var key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 var told sync.Map
 
 // serve starts an endpoint, and gives its address.
-func serve(t *testing.T, check func(context.Context) error) string {
+func serve(t testing.TB, check func(context.Context) error) string {
 	t.Helper()
+	return serveServer(t, &Server{
+		Key: key, Check: check,
+		Token: token, SetAuthorizedKeys: func(text []byte) { told.Store(t.Name(), string(text)) },
+		Poll: func(i box.Instructions) box.Report {
+			told.Store(t.Name(), i)
+			return report
+		},
+		Drain: func(_ context.Context, d box.Drain) (bool, box.Report) {
+			told.Store(t.Name(), d)
+			return d.IdleSeconds < 60, report
+		},
+	})
+}
+
+func serveServer(t testing.TB, server *Server) string {
+	t.Helper()
+	server.Logger = slog.New(slog.DiscardHandler)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	server := &Server{
-		Key: key, Check: check, Logger: slog.New(slog.DiscardHandler),
-		Token: token, SetAuthorizedKeys: func(text []byte) { told.Store(t.Name(), string(text)) },
-	}
 	go func() { done <- server.Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		cancel()
@@ -49,8 +64,18 @@ func serve(t *testing.T, check func(context.Context) error) string {
 
 const token = "the operator's token"
 
+// report is what every agent of these tests reports.
+var report = box.Report{
+	Version: "v1", UpSeconds: 120, Sessions: 2, OOMKills: 1, SecretHash: "abc",
+	Signals: []box.Signal{
+		{Name: box.SignalTerminal, IdleSeconds: 60, Value: "key 1m ago, output 1m ago"},
+		{Name: box.SignalCPU, IdleSeconds: -1, Value: "CPU 1%"},
+	},
+	Home: &box.Room{SizeBytes: 10 << 30, FreeBytes: 1 << 30, Files: 1000, FreeFiles: 900},
+}
+
 // client is the operator's, of the agent with a key.
-func client(t *testing.T, address string, key ed25519.PrivateKey, token string) *Client {
+func client(t testing.TB, address string, key ed25519.PrivateKey, token string) *Client {
 	t.Helper()
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

@@ -19,6 +19,9 @@ const (
 	LibraryPathVariable = "DEVSERVER_LD_LIBRARY_PATH"
 )
 
+// KeepVariable names the folder in which files ask for the box to be kept.
+const KeepVariable = "DEVSERVER_KEEP_DIR"
+
 // Shells are where a login shell is looked for, best first. /busybox/sh is
 // where debug variants of distroless images have theirs.
 var Shells = []string{"/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash", "/bin/sh", "/usr/bin/sh", "/busybox/sh"}
@@ -31,6 +34,11 @@ type Box struct {
 	User, Home string
 	// CgroupDir is where the container's CPU limit is found.
 	CgroupDir string
+	// AgentDir is where the agent's own program is, for those who call it by
+	// name. It comes last in PATH, so that it hides nothing.
+	AgentDir string
+	// KeepDir is the value of KeepVariable.
+	KeepDir string
 }
 
 // Vars is an environment under construction.
@@ -51,6 +59,12 @@ func (b Box) Session(shell string) Vars {
 	vars["SHELL"] = shell
 	if vars["PATH"] == "" {
 		vars["PATH"] = defaultPath
+	}
+	if b.AgentDir != "" && !slices.Contains(strings.Split(vars["PATH"], ":"), b.AgentDir) {
+		vars["PATH"] += ":" + b.AgentDir
+	}
+	if b.KeepDir != "" {
+		vars[KeepVariable] = b.KeepDir
 	}
 	if vars["LANG"] == "" && vars["LC_ALL"] == "" {
 		vars["LANG"] = "C.UTF-8"

@@ -11,7 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"syscall"
+
+	"devserver.io/devserver/internal/agent/runtimedir"
 )
 
 // agentLink is the path, in the runtime folder, that every session with agent
@@ -47,7 +48,7 @@ func (a *agentSockets) link() string { return filepath.Join(a.dir, agentLink) }
 func (a *agentSockets) add() (net.Listener, string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.owner.as(a.prepareDir); err != nil {
+	if err := a.owner.as(func() error { return runtimedir.Make(a.dir) }); err != nil {
 		return nil, "", fmt.Errorf("preparing a folder for the forwarded agent: %w", err)
 	}
 	a.count++
@@ -63,23 +64,6 @@ func (a *agentSockets) add() (net.Listener, string, error) {
 		return nil, "", err
 	}
 	return listener, path, nil
-}
-
-// prepareDir makes the folder private. /tmp is everybody's: a folder of
-// somebody else under this name is refused.
-func (a *agentSockets) prepareDir() error {
-	if err := os.MkdirAll(a.dir, 0o700); err != nil {
-		return err
-	}
-	info, err := os.Lstat(a.dir)
-	if err != nil {
-		return err
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || !ok || int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s is not a folder of this user", a.dir)
-	}
-	return os.Chmod(a.dir, 0o700)
 }
 
 // remove takes a connection's socket away. The link falls back to the newest

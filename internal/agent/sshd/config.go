@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/agent/activity"
 	"devserver.io/devserver/internal/agent/environ"
 	"devserver.io/devserver/internal/sshpolicy"
 )
@@ -34,6 +35,8 @@ type Config struct {
 	Binary string
 	// RuntimeDir is a private folder for the sockets of forwarded agents.
 	RuntimeDir string
+	// Traffic is told what clients do.
+	Traffic *activity.Traffic
 
 	// HandshakeTimeout is how long a connection may take to authenticate.
 	HandshakeTimeout time.Duration

@@ -43,6 +43,10 @@ func (c *conn) openDirectUnix(channel ssh.NewChannel) {
 }
 
 func (c *conn) dial(channel ssh.NewChannel, network, address string) {
+	if !c.server.processes.mayForward() {
+		reject(channel, ssh.Prohibited, goingToSleep)
+		return
+	}
 	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
 	defer cancel()
 	var dialer net.Dialer
@@ -83,5 +87,5 @@ func (c *conn) joinChannel(stream ssh.Channel, requests <-chan *ssh.Request, soc
 		socket.Close()
 		return
 	}
-	join(c.ctx, stream, half)
+	join(c.ctx, stream, half, c.server.cfg.Traffic.Carried)
 }

@@ -4,33 +4,32 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/box"
 )
 
-// A home is as good as full with less room than a twentieth of it, or than
-// plentyBytes where it is large.
-const plentyBytes = 512 << 20
-
-// room is what a file system has.
-type room struct{ size, free, files, freeFiles uint64 }
-
-func roomOf(dir string) (room, error) {
+// RoomOf tells the room in the file system of a folder.
+func RoomOf(dir string) (box.Room, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
-		return room{}, err
+		return box.Room{}, err
 	}
-	block := uint64(s.Bsize)
-	return room{s.Blocks * block, s.Bavail * block, s.Files, s.Ffree}, nil
+	block := int64(s.Bsize)
+	return box.Room{
+		SizeBytes: int64(s.Blocks) * block, FreeBytes: int64(s.Bavail) * block,
+		Files: int64(s.Files), FreeFiles: int64(s.Ffree),
+	}, nil
 }
 
-// warning is what somebody who logs in should know of the home's room, or
+// fullHome is what somebody who logs in should know of the home's room, or
 // empty. Programs that cannot write fail in odd ways.
-func (r room) warning() string {
+func fullHome(r box.Room) string {
 	const advice = "Make room, or ask for more: spec.persistentHomeSize of the DevServer.\n"
 	switch {
-	case r.size > 0 && r.free < min(r.size/20, plentyBytes):
-		return fmt.Sprintf("Your home directory is full: %d MiB of %d MiB are free. %s", r.free>>20, r.size>>20, advice)
-	case r.files > 0 && r.freeFiles < r.files/100:
-		return fmt.Sprintf("Your home directory is full: it may hold %d more files, of %d. %s", r.freeFiles, r.files, advice)
+	case r.FullOfBytes():
+		return fmt.Sprintf("Your home directory is full: %d MiB of %d MiB are free. %s", r.FreeBytes>>20, r.SizeBytes>>20, advice)
+	case r.FullOfFiles():
+		return fmt.Sprintf("Your home directory is full: it may hold %d more files, of %d. %s", r.FreeFiles, r.Files, advice)
 	default:
 		return ""
 	}

@@ -3,29 +3,31 @@ package sshd
 import (
 	"strings"
 	"testing"
+
+	"devserver.io/devserver/internal/box"
 )
 
 func TestHomeRoom(t *testing.T) {
 	const mib, gib = 1 << 20, 1 << 30
 	for name, tc := range map[string]struct {
-		room
+		room box.Room
 		want string
 	}{
-		"empty":            {room{10 * gib, 10 * gib, 1000, 1000}, ""},
-		"a tenth is free":  {room{10 * gib, gib, 1000, 1000}, ""},
-		"none is free":     {room{10 * gib, 0, 1000, 1000}, "0 MiB of 10240 MiB are free"},
-		"small and full":   {room{300 * mib, 10 * mib, 1000, 1000}, "10 MiB of 300 MiB are free"},
-		"large, some room": {room{1024 * gib, 2 * gib, 1000, 1000}, ""},
-		"large and full":   {room{1024 * gib, 100 * mib, 1000, 1000}, "100 MiB of"},
-		"no more files":    {room{10 * gib, gib, 100000, 5}, "5 more files, of 100000"},
-		"files unknown":    {room{10 * gib, gib, 0, 0}, ""},
-		"nothing known":    {room{}, ""},
+		"empty":            {box.Room{SizeBytes: 10 * gib, FreeBytes: 10 * gib, Files: 1000, FreeFiles: 1000}, ""},
+		"a tenth is free":  {box.Room{SizeBytes: 10 * gib, FreeBytes: gib, Files: 1000, FreeFiles: 1000}, ""},
+		"none is free":     {box.Room{SizeBytes: 10 * gib, FreeBytes: 0, Files: 1000, FreeFiles: 1000}, "0 MiB of 10240 MiB are free"},
+		"small and full":   {box.Room{SizeBytes: 300 * mib, FreeBytes: 10 * mib, Files: 1000, FreeFiles: 1000}, "10 MiB of 300 MiB are free"},
+		"large, some room": {box.Room{SizeBytes: 1024 * gib, FreeBytes: 2 * gib, Files: 1000, FreeFiles: 1000}, ""},
+		"large and full":   {box.Room{SizeBytes: 1024 * gib, FreeBytes: 100 * mib, Files: 1000, FreeFiles: 1000}, "100 MiB of"},
+		"no more files":    {box.Room{SizeBytes: 10 * gib, FreeBytes: gib, Files: 100000, FreeFiles: 5}, "5 more files, of 100000"},
+		"files unknown":    {box.Room{SizeBytes: 10 * gib, FreeBytes: gib, Files: 0, FreeFiles: 0}, ""},
+		"nothing known":    {box.Room{}, ""},
 	} {
-		if got := tc.warning(); got == "" != (tc.want == "") || !strings.Contains(got, tc.want) {
+		if got := fullHome(tc.room); got == "" != (tc.want == "") || !strings.Contains(got, tc.want) {
 			t.Errorf("%s: got %q, want words %q", name, got, tc.want)
 		}
 	}
-	if r, err := roomOf(t.TempDir()); err != nil || r.size == 0 {
+	if r, err := RoomOf(t.TempDir()); err != nil || r.SizeBytes == 0 {
 		t.Errorf("of a real file system: %+v, %v", r, err)
 	}
 }

@@ -86,3 +86,7 @@ func failure(_, _ uintptr, errno syscall.Errno) error {
 	}
 	return nil
 }
+
+// AsUser does something with the rights of the box's user, who the agent is
+// itself unless the box grants root.
+func (s *Server) AsUser(do func() error) error { return s.accounts[s.cfg.Box.User].as(do) }

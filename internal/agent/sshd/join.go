@@ -15,9 +15,9 @@ type halfCloser interface {
 	CloseWrite() error
 }
 
-// join copies both ways between a channel and a socket until both have ended.
-// The end of one direction is passed on as such: the other may go on for long.
-func join(ctx context.Context, channel ssh.Channel, socket halfCloser) {
+// join copies both ways between a channel and a socket until both have ended,
+// and notes how much. The end of one direction is passed on as such: the other may go on for long.
+func join(ctx context.Context, channel ssh.Channel, socket halfCloser, note func(bytes int)) {
 	abort := func() {
 		channel.Close()
 		socket.Close()
@@ -27,12 +27,12 @@ func join(ctx context.Context, channel ssh.Channel, socket halfCloser) {
 	defer abort()
 	var both sync.WaitGroup
 	both.Go(func() {
-		if _, err := io.Copy(socket, channel); err != nil || socket.CloseWrite() != nil {
+		if _, err := io.Copy(noting{socket, note}, channel); err != nil || socket.CloseWrite() != nil {
 			abort()
 		}
 	})
 	both.Go(func() {
-		if _, err := io.Copy(channel, socket); err != nil || channel.CloseWrite() != nil {
+		if _, err := io.Copy(noting{channel, note}, socket); err != nil || channel.CloseWrite() != nil {
 			abort()
 		}
 	})

@@ -52,8 +52,9 @@ func (s *session) runWithPipes(cmd *exec.Cmd, vars environ.Vars, kind string) er
 	start := time.Now()
 	go s.feed(in.ours)
 	var output sync.WaitGroup
-	output.Go(func() { drain(s.channel, out.ours) })
-	output.Go(func() { drain(s.channel.Stderr(), errs.ours) })
+	carried := s.conn.server.cfg.Traffic.Carried
+	output.Go(func() { drain(noting{s.channel, carried}, out.ours) })
+	output.Go(func() { drain(noting{s.channel.Stderr(), carried}, errs.ours) })
 	go func() {
 		defer s.conn.server.processes.done()
 		defer s.conn.server.survive("session")
@@ -87,7 +88,7 @@ func makePipes() (in, out, errs pipe, err error) {
 // closed its input leaves unread is dropped, so that the client can go on.
 func (s *session) feed(to *os.File) {
 	defer s.conn.server.survive("session input")
-	_, err := io.Copy(to, s.channel)
+	_, err := io.Copy(noting{to, s.conn.server.cfg.Traffic.Carried}, s.channel)
 	to.Close()
 	if errors.Is(err, syscall.EPIPE) {
 		_, _ = io.Copy(io.Discard, s.channel)

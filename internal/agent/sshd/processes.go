@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/agent/activity"
 )
 
 // process is what a session runs. It leads a session of its own in the
@@ -67,13 +69,25 @@ func (p *process) kill() {
 // processes are those that sessions started and that have not ended yet, also
 // after their connection is lost.
 type processes struct {
-	mu       sync.Mutex
-	running  map[*process]bool
-	ending   bool
+	traffic *activity.Traffic
+
+	mu      sync.Mutex
+	running map[*process]bool
+	ending  bool
+	// drained is until when nothing is started.
+	drained  time.Time
 	sessions sync.WaitGroup
 }
 
-func newProcesses() *processes { return &processes{running: map[*process]bool{}} }
+func newProcesses(traffic *activity.Traffic) *processes {
+	return &processes{traffic: traffic, running: map[*process]bool{}}
+}
+
+// exitUnavailable is that of ssh itself, when it cannot connect: whoever tries
+// again then should try again now.
+const exitUnavailable = 255
+
+const goingToSleep = "This box is going to sleep. Connect again in a moment."
 
 // start starts a command. Every start is followed by one wait and one done.
 func (p *processes) start(cmd *exec.Cmd, terminal *os.File) (*process, error) {
@@ -82,6 +96,10 @@ func (p *processes) start(cmd *exec.Cmd, terminal *os.File) (*process, error) {
 	if p.ending {
 		return nil, &refusal{exitNotExecutable, "The box is stopping.\n"}
 	}
+	if p.isDrained() {
+		return nil, &refusal{exitUnavailable, goingToSleep + "\n"}
+	}
+	p.traffic.Started()
 	if err := cmd.Start(); err != nil {
 		return nil, notRunnable(cmd.Path, err)
 	}
@@ -89,6 +107,29 @@ func (p *processes) start(cmd *exec.Cmd, terminal *os.File) (*process, error) {
 	p.running[started] = true
 	p.sessions.Add(1)
 	return started, nil
+}
+
+// drain starts nothing more for a time, if the box is idle. Whoever starts at
+// the same time comes first, and then the box is not idle, or later, and is
+// refused.
+func (p *processes) drain(idle func() bool, during time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !idle() {
+		return false
+	}
+	p.drained = time.Now().Add(during)
+	return true
+}
+
+// isDrained is called with the lock held.
+func (p *processes) isDrained() bool { return time.Now().Before(p.drained) }
+
+// mayForward reports whether something new may be connected to.
+func (p *processes) mayForward() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.isDrained()
 }
 
 // wait waits for a process to end. It is taken off the list before its id can

@@ -23,6 +23,7 @@ type Server struct {
 	refusals  *refusals
 	accounts  map[string]*account
 	processes *processes
+	terminals *terminals
 
 	mu    sync.Mutex
 	conns map[*conn]bool
@@ -46,7 +47,8 @@ func New(cfg Config) (*Server, error) {
 		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
 		admission: newAdmission(cfg.MaxPending, cfg.MaxPendingPerAddress),
 		refusals:  &refusals{log: cfg.Logger},
-		processes: newProcesses(),
+		processes: newProcesses(cfg.Traffic),
+		terminals: &terminals{open: map[*terminalOutput]bool{}},
 		conns:     map[*conn]bool{},
 	}
 	s.accounts = newAccounts(&s.cfg, s.log)
@@ -164,6 +166,11 @@ func (s *Server) survive(where string) {
 func (s *Server) SetAuthorizedKeys(text []byte) {
 	s.keys.push(text)
 	s.cutRevoked()
+}
+
+// Drain refuses new sessions for a time, if the box is idle then.
+func (s *Server) Drain(idle func() bool, during time.Duration) bool {
+	return s.processes.drain(idle, during)
 }
 
 // watchKeys cuts off connections whose key has been taken away.

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/agent/activity"
 	"devserver.io/devserver/internal/agent/environ"
 )
 
@@ -81,6 +82,7 @@ func serve(t testing.TB, configure func(*Config)) *testServer {
 		Shells:               []string{"/bin/sh"},
 		MotdFile:             filepath.Join(dir, "motd"),
 		RuntimeDir:           filepath.Join(dir, "run"),
+		Traffic:              activity.NewTraffic(activity.NewClock()),
 		HandshakeTimeout:     patience,
 		KeepaliveInterval:    patience,
 		KeysInterval:         10 * time.Millisecond,

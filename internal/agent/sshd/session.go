@@ -53,6 +53,8 @@ func (c *conn) openSession(channel ssh.NewChannel) {
 	if err != nil {
 		return
 	}
+	c.server.cfg.Traffic.Opened()
+	defer c.server.cfg.Traffic.Closed()
 	s := &session{conn: c, channel: stream, client: environ.Vars{}}
 	for request := range requests {
 		s.serve(request)

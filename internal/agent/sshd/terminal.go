@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"errors"
 	"io"
 	"math"
 	"os"
@@ -78,6 +79,10 @@ func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) e
 	if err != nil {
 		return &refusal{exitNotExecutable, "No terminal could be made: " + err.Error() + "\n"}
 	}
+	output := &terminalOutput{master: master, note: s.conn.server.cfg.Traffic.Shown, done: make(chan struct{})}
+	// Before the greeting, so that of a notice and a warning that come now at
+	// least one is seen.
+	s.conn.server.terminals.add(output)
 	if kind == "shell" {
 		s.greet()
 	}
@@ -89,18 +94,19 @@ func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) e
 	running, err := s.conn.server.processes.start(cmd, master)
 	slave.Close()
 	if err != nil {
+		s.conn.server.terminals.remove(output)
 		master.Close()
 		return err
 	}
 	s.process, s.output = running, master
 	start := time.Now()
 	go s.typeTo(master)
-	output := &terminalOutput{master: master, done: make(chan struct{})}
 	go output.copyTo(s.channel)
 	go func() {
 		defer s.conn.server.processes.done()
 		defer s.conn.server.survive("session")
 		state := s.conn.server.processes.wait(running)
+		s.conn.server.terminals.remove(output)
 		output.finish()
 		master.Close()
 		s.finish(exitMessage(state))
@@ -129,37 +135,47 @@ func (s *session) openTerminal() (master, slave *os.File, err error) {
 	return master, slave, nil
 }
 
-// greet prints the message of the day, as login(1) does, and what is amiss.
+// greet prints the message of the day, as login(1) does, what the operator has
+// to say, and what is amiss.
 func (s *session) greet() {
-	home := s.conn.account.home()
-	if room, err := roomOf(home); err == nil && home == s.conn.server.cfg.Box.Home {
-		defer func() { _, _ = io.WriteString(s.channel, s.lines(room.warning())) }()
+	server, home := s.conn.server, s.conn.account.home()
+	text := server.motd(home) + server.terminals.noticeText()
+	if room, err := RoomOf(home); err == nil && home == server.cfg.Box.Home {
+		text += fullHome(room)
 	}
+	_, _ = io.WriteString(s.channel, s.lines(text))
+}
+
+// motd is the message of the day, for those who want it.
+func (s *Server) motd(home string) string {
 	if _, err := os.Stat(filepath.Join(home, ".hushlogin")); err == nil {
-		return
+		return ""
 	}
-	file, err := os.Open(s.conn.server.cfg.MotdFile)
+	file, err := os.Open(s.cfg.MotdFile)
 	if err != nil {
-		return
+		return ""
 	}
 	defer file.Close()
 	text, _ := io.ReadAll(io.LimitReader(file, maxMotdBytes)) // what could be read is printed
-	_, _ = io.WriteString(s.channel, s.lines(string(text)))
+	return string(text)
 }
 
 // typeTo passes on what the client types. The end of its input is no end of
 // the terminal, as with sshd: a user ends input with control-D.
 func (s *session) typeTo(master *os.File) {
 	defer s.conn.server.survive("terminal input")
-	_, _ = io.Copy(master, s.channel)
+	_, _ = io.Copy(noting{master, s.conn.server.cfg.Traffic.Typed}, s.channel)
 }
 
 // terminalOutput copies what a terminal shows.
 type terminalOutput struct {
 	master *os.File
+	note   func(bytes int)
 	done   chan struct{}
 	// exited is set when the shell has ended.
 	exited atomic.Bool
+	// message is to be put between the output.
+	message atomic.Pointer[string]
 }
 
 func (o *terminalOutput) copyTo(channel io.Writer) {
@@ -174,16 +190,42 @@ func (o *terminalOutput) copyTo(channel io.Writer) {
 			left -= n
 		}
 		if n > 0 {
+			o.note(n)
 			if _, err := channel.Write(buffer[:n]); err != nil {
 				// The client is gone: hang up what runs on the terminal.
 				o.master.Close()
 				return
 			}
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && !o.exited.Load() {
+			err = o.writeMessage(channel)
+		}
 		if err != nil {
 			return // all is read (EIO), or the pause is over
 		}
 	}
+}
+
+// say puts a text between the output. The one goroutine that writes to the
+// client does it, so it waits while a client does not read.
+func (o *terminalOutput) say(text string) {
+	o.message.Store(&text)
+	// Wakes a read that waits for output. It fails if the terminal is closed.
+	_ = o.master.SetReadDeadline(time.Unix(1, 0))
+}
+
+// writeMessage is called when say has ended a read.
+func (o *terminalOutput) writeMessage(channel io.Writer) error {
+	// Before the message is taken, so that the next one ends a read again.
+	if err := o.master.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	text := o.message.Swap(nil)
+	if text == nil {
+		return nil
+	}
+	_, err := io.WriteString(channel, *text)
+	return err
 }
 
 // finish waits until the last output has been passed on.

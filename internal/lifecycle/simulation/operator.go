@@ -159,7 +159,7 @@ func (w *world) decide(facts lifecycle.Facts) lifecycle.Decision {
 }
 
 func (w *world) facts() lifecycle.Facts {
-	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, SuspendedAt: w.suspended}
+	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, SuspendedAt: w.suspended, Gone: w.pod == nil}
 	if w.server.Spec.RestartedAt != nil {
 		f.RestartedAt = w.server.Spec.RestartedAt.Time
 	}

@@ -1,0 +1,123 @@
+package activity
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"devserver.io/devserver/internal/box"
+)
+
+// fakeClock is stepped by its test.
+type fakeClock struct{ now time.Duration }
+
+func (c *fakeClock) read() time.Duration { return c.now }
+
+// write makes a file of a fake folder of the kernel's.
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLatch(t *testing.T) {
+	var l latch
+	if age := l.age(time.Hour); age >= 0 {
+		t.Errorf("what never happened was %v ago", age)
+	}
+	l.set(0) // the very first moment is not never
+	if age := l.age(time.Minute); age < 0 || age > time.Minute {
+		t.Errorf("the first moment was %v ago", age)
+	}
+	l.set(time.Hour)
+	if age := l.age(time.Hour + time.Second); age != time.Second {
+		t.Errorf("got %v", age)
+	}
+	// Two goroutines read the clock and store in another order.
+	if age := l.age(time.Minute); age != 0 {
+		t.Errorf("the future was %v ago", age)
+	}
+}
+
+func TestAgo(t *testing.T) {
+	for age, want := range map[time.Duration]string{
+		0:                       "0s ago",
+		59 * time.Second:        "59s ago",
+		60 * time.Second:        "1m ago",
+		59 * time.Minute:        "59m ago",
+		125 * time.Minute:       "2h5m ago",
+		50 * time.Hour:          "50h0m ago",
+		1500 * time.Microsecond: "0s ago",
+	} {
+		if got := ago(age); got != want {
+			t.Errorf("%v: got %q, want %q", age, got, want)
+		}
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	clock := &fakeClock{}
+	traffic := NewTraffic(clock.read)
+	check := func(idle float64, value string) {
+		t.Helper()
+		want := box.Signal{Name: box.SignalTerminal, IdleSeconds: idle, Value: value}
+		if got := traffic.terminal(clock.now); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	check(-1, "no key yet, no output yet")
+	clock.now = time.Hour
+	traffic.Shown(1)
+	clock.now += 10 * time.Second
+	check(10, "no key yet, output 10s ago")
+	traffic.Typed(1)
+	clock.now += time.Minute
+	check(60, "key 1m ago, output 1m ago")
+	traffic.Shown(1)
+	check(0, "key 1m ago, output 0s ago")
+}
+
+func TestPace(t *testing.T) {
+	type step struct {
+		at    time.Duration
+		count int64
+		rise  int64
+		in    time.Duration
+	}
+	const s = time.Second
+	for name, steps := range map[string][]step{
+		"the first says nothing":     {{0, 500, 0, 0}},
+		"less than the span":         {{0, 500, 0, 0}, {15 * s, 600, 100, 15 * s}, {30 * s, 600, 100, 30 * s}},
+		"only the span counts":       {{0, 0, 0, 0}, {30 * s, 100, 100, 30 * s}, {60 * s, 100, 100, 60 * s}, {90 * s, 100, 0, 60 * s}},
+		"at least the span":          {{0, 0, 0, 0}, {50 * s, 10, 10, 50 * s}, {100 * s, 30, 30, 100 * s}, {150 * s, 60, 50, 100 * s}},
+		"a fall is no rise":          {{0, 1000, 0, 0}, {15 * s, 10, 0, 15 * s}, {30 * s, 30, 20, 30 * s}},
+		"a gap counts in its length": {{0, 0, 0, 0}, {600 * s, 600, 600, 600 * s}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := pace{span: time.Minute}
+			for _, step := range steps {
+				p.add(step.at, step.count)
+				if rise, in := p.rise(); rise != step.rise || in != step.in {
+					t.Errorf("at %v: got %d in %v, want %d in %v", step.at, rise, in, step.rise, step.in)
+				}
+			}
+		})
+	}
+}
+
+// Asking often must not make the window long.
+func TestPaceForgets(t *testing.T) {
+	p := pace{span: time.Minute}
+	for i := range 10000 {
+		p.add(time.Duration(i)*time.Second, int64(i))
+	}
+	if n := len(p.readings); n > 62 {
+		t.Errorf("%d readings are kept", n)
+	}
+}

@@ -1,0 +1,42 @@
+package activity
+
+import "time"
+
+// pace is how fast a counter rises: over the last span, or, while there are
+// not so many readings yet, since the first.
+type pace struct {
+	span     time.Duration
+	readings []reading // oldest first
+	last     int64     // the counter, as it was read last
+}
+
+type reading struct {
+	at    time.Duration
+	total int64 // what the counter has risen since the first reading
+}
+
+// add takes a reading. A counter that falls, because some of what it counted
+// is gone, has not risen.
+func (p *pace) add(at time.Duration, count int64) {
+	var total int64
+	if n := len(p.readings); n > 0 {
+		total = p.readings[n-1].total + max(count-p.last, 0)
+	}
+	p.last = count
+	p.readings = append(p.readings, reading{at, total})
+	old := 0
+	for old+1 < len(p.readings) && at-p.readings[old+1].at >= p.span {
+		old++
+	}
+	p.readings = append(p.readings[:0], p.readings[old:]...)
+}
+
+// rise is by how much the counter has risen, and in what time; no time at all
+// as long as there is one reading only.
+func (p *pace) rise() (count int64, in time.Duration) {
+	if len(p.readings) == 0 {
+		return 0, 0
+	}
+	first, last := p.readings[0], p.readings[len(p.readings)-1]
+	return last.total - first.total, last.at - first.at
+}
