@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"devserver.io/devserver/internal/box"
 )
 
 // patience is how long scripts wait for what must happen.
@@ -29,6 +31,7 @@ type agentProcess struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  logBuffer
+	told box.Instructions
 }
 
 // logBuffer is a log that can be waited on.
@@ -84,9 +87,12 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the agent runs already")
 	}
 	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A container's soft limit of open files is often low: sessions must not be.
+	prepare := "ulimit -Sn 256; "
 	if len(args) > 0 && args[0] == "pid1" {
 		args = args[1:]
 		ownProcesses(attributes)
+		prepare += "mount --make-rprivate / && mount -t proc proc /proc && "
 	}
 	environment := []string{
 		"PATH=" + work + "/image-bin:" + os.Getenv("PATH"),
@@ -102,9 +108,8 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	path, err := exec.LookPath(cmp.Or(ts.Getenv("AGENT"), "devserver-agent"))
 	ts.Check(err)
-	// A container's soft limit of open files is often low: sessions must not be.
-	lowLimit := []string{"-c", `ulimit -Sn 256; exec "$0" "$@"`, path}
-	a.cmd = exec.Command("sh", slices.Concat(lowLimit, flags, args)...)
+	shell := []string{"-c", prepare + `exec "$0" "$@"`, path}
+	a.cmd = exec.Command("sh", slices.Concat(shell, flags, args)...)
 	a.cmd.Env = environment
 	a.cmd.Stderr = &a.log
 	a.cmd.SysProcAttr = attributes
@@ -125,10 +130,10 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	writeClientConfig(ts, a)
 }
 
-// ownProcesses asks for a process namespace, which takes root, or a user
-// namespace to be root in.
+// ownProcesses asks for a process namespace, and for one of mounts for its
+// /proc, which takes root, or a user namespace to be root in.
 func ownProcesses(attributes *syscall.SysProcAttr) {
-	attributes.Cloneflags = syscall.CLONE_NEWPID
+	attributes.Cloneflags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
 	if os.Getuid() != 0 {
 		attributes.Cloneflags |= syscall.CLONE_NEWUSER
 		attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}

@@ -1,6 +1,10 @@
 package agent_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"os/exec"
@@ -52,6 +56,10 @@ func TestScripts(t *testing.T) {
 			"authorize":  authorize,
 			"nozombies":  noZombies,
 			"gone":       gone,
+			"poll":       poll,
+			"drain":      drain,
+			"active":     active,
+			"idle":       idle,
 		},
 	})
 }
@@ -79,8 +87,18 @@ func setupBox(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	_, controlKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(controlKey)
+	if err != nil {
+		return err
+	}
 	files := map[string]string{
 		"secret/authorized_keys": string(public),
+		"secret/control_key":     string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})),
+		"secret/control_token":   "the operator's\n",
 		"passwd":                 "root:x:0:0::/root:/bin/sh\ndev:x:1000:1000::" + work + "/home:/bin/bash\n",
 	}
 	for name, text := range files {

@@ -185,8 +185,14 @@ func (w *Watch) readGPU(r gpu.Reading) {
 	}
 }
 
-// patience is how many turns may be missed before a figure counts as unknown.
-const patience = 4
+// patience is how many turns may be missed before a figure counts as unknown,
+// and minPatience the least that it takes: a busy machine is late at times.
+const (
+	patience    = 4
+	minPatience = time.Minute
+)
+
+func stale(age, interval time.Duration) bool { return age > max(patience*interval, minPatience) }
 
 var errStale = errors.New("it has not been measured for a while")
 
@@ -195,7 +201,7 @@ func (w *Watch) Signals() []box.Signal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.cfg.Clock()
-	if now-w.sampled > patience*w.cfg.Interval {
+	if stale(now-w.sampled, w.cfg.Interval) {
 		w.ssh.unknown(now, "ssh", errStale)
 		w.cpuUse.unknown(now, "CPU", errStale)
 		w.kept.unknown(now, "keep", errStale)
@@ -208,7 +214,7 @@ func (w *Watch) Signals() []box.Signal {
 		w.cpuUse.signal(box.SignalCPU, now),
 	}
 	if w.hasGPU && w.least.GPUPercent <= 100 {
-		if now-w.gpuRead > patience*w.cfg.GPUInterval {
+		if stale(now-w.gpuRead, w.cfg.GPUInterval) {
 			w.gpuUse.unknown(now, "GPU", errStale)
 		}
 		signals = append(signals, w.gpuUse.signal(box.SignalGPU, now))

@@ -48,6 +48,24 @@ func TestSession(t *testing.T) {
 	}
 }
 
+func TestAgentIsLastInPath(t *testing.T) {
+	for inherited, want := range map[string]string{
+		"PATH=/opt/conda/bin:/bin":        "/opt/conda/bin:/bin:/agent/bin",
+		"PATH=/agent/bin:/bin":            "/agent/bin:/bin",
+		"PATH=":                           defaultPath + ":/agent/bin",
+		"PATH=/agent/bin2:/bin:/agent/bi": "/agent/bin2:/bin:/agent/bi:/agent/bin",
+	} {
+		b := Box{Inherited: []string{inherited}, CgroupDir: t.TempDir(), AgentDir: "/agent/bin", KeepDir: "/run/keep"}
+		vars := b.Session("/bin/sh")
+		if vars["PATH"] != want || vars[PathVariable] != want {
+			t.Errorf("%s: got PATH %s, for the login profile %s", inherited, vars["PATH"], vars[PathVariable])
+		}
+		if vars[KeepVariable] != "/run/keep" {
+			t.Errorf("got %s", vars[KeepVariable])
+		}
+	}
+}
+
 func TestListIsSorted(t *testing.T) {
 	if got := strings.Join(Vars{"B": "2", "A": "1", "C": ""}.List(), " "); got != "A=1 B=2 C=" {
 		t.Error(got)

@@ -39,6 +39,8 @@ type Folder struct {
 type mark struct {
 	modified time.Time
 	until    time.Duration
+	// lapsed is of a record that does not count any more.
+	lapsed bool
 }
 
 // Look names what is to be kept, or nothing. Now is the agent's own time.
@@ -111,7 +113,7 @@ func (f *Folder) look(name string, now time.Duration, before map[string]mark, fi
 	}
 	if info.Mode().IsRegular() && strings.HasSuffix(name, recordSuffix) {
 		if r, err := read(path); err == nil {
-			return f.lookAtRecord(r, path)
+			return f.lookAtRecord(r, name, before[name].lapsed)
 		}
 	}
 	m, known := before[name]
@@ -121,7 +123,7 @@ func (f *Folder) look(name string, now time.Duration, before map[string]mark, fi
 			// It was touched since the last look, whatever the clock says.
 			left = max(left, fresh)
 		}
-		m = mark{info.ModTime(), now + left}
+		m = mark{modified: info.ModTime(), until: now + left}
 	}
 	f.seen[name] = m
 	if now >= m.until {
@@ -130,15 +132,20 @@ func (f *Folder) look(name string, now time.Duration, before map[string]mark, fi
 	return printable(name), nil
 }
 
-// lookAtRecord gives a record's name if it counts, and tidies up if not.
-func (f *Folder) lookAtRecord(r record, path string) (string, error) {
+// lookAtRecord gives a record's name if it counts. It is tidied up at the second
+// look that it does not: a process of several threads looks as if it had ended
+// for a moment when it becomes its command.
+func (f *Folder) lookAtRecord(r record, name string, lapsed bool) (string, error) {
 	counts, err := r.counts(f.ProcDir)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case counts:
+		return r.String(), nil
+	case lapsed:
+		os.Remove(filepath.Join(f.Dir, name))
+	default:
+		f.seen[name] = mark{lapsed: true}
 	}
-	if !counts {
-		os.Remove(path)
-		return "", nil
-	}
-	return r.String(), nil
+	return "", nil
 }

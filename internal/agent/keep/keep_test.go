@@ -226,12 +226,20 @@ func TestRecordOfAProcess(t *testing.T) {
 			if err := test.write(f.Dir, "it.keep"); err != nil {
 				t.Fatal(err)
 			}
+			there := func() bool {
+				_, err := os.Stat(filepath.Join(f.Dir, "it.keep"))
+				return err == nil
+			}
 			f.check(test.want)
-			_, err := os.Stat(filepath.Join(f.Dir, "it.keep"))
-			if (err == nil) != (test.want != "") {
-				t.Errorf("the record's file: %v", err)
+			if !there() {
+				t.Error("the record is gone at the first look")
+			}
+			f.check(test.want)
+			if there() != (test.want != "") {
+				t.Errorf("after the second look the record is there: %v", there())
 			}
 			os.Remove(filepath.Join(f.Dir, "it.keep"))
+			f.check("")
 		})
 	}
 	// What cannot be told is an error, and so counts.
