@@ -72,8 +72,8 @@ func (w *world) checkSleep(d lifecycle.Decision) {
 	patience := w.policy.IdleTimeout
 	if d.Cause == lifecycle.CauseScheduled {
 		patience = afterHours
-		if w.hours == nil {
-			w.fault("the box is stopped by a schedule that it has not")
+		if w.hours == nil || !w.truth.skewed && w.stopped(w.pod.readyAt).IsZero() {
+			w.fault("the box is stopped by its schedule, of which no stop holds")
 		}
 	}
 	if idle := w.idle(); patience == 0 || idle < patience-slack {
