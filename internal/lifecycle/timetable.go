@@ -68,7 +68,13 @@ func next(times *cron.SpecSchedule, now time.Time) time.Time {
 	if times == nil {
 		return time.Time{}
 	}
-	return times.Next(now)
+	at := times.Next(now)
+	// The library leaves out a day on which clocks are set back by half an hour.
+	// Where it looks back, it does not.
+	for earlier := last(times, at.Add(-time.Second)); earlier.After(now); earlier = last(times, at.Add(-time.Second)) {
+		at = earlier
+	}
+	return at
 }
 
 // last is the last of the times up to now; zero where there is none.

@@ -55,6 +55,18 @@ func TestSummerTime(t *testing.T) {
 	}
 }
 
+// Every time that was is one that was to come: clocks are set back by half an
+// hour on 2026-04-05 on Lord Howe Island.
+func TestNextMeetsLast(t *testing.T) {
+	parsed := table(t, devv1.Schedule{Start: "23 8 * * *", TimeZone: "Australia/Lord_Howe"})
+	for now := time.Date(2026, time.April, 1, 0, 0, 0, 0, time.UTC); now.Month() == time.April; now = now.Add(time.Hour) {
+		at := next(parsed.start, now)
+		if before := last(parsed.start, at.Add(-time.Second)); before.After(now) {
+			t.Fatalf("at %s, %s is the next; later it was %s", now, at.UTC(), before.UTC())
+		}
+	}
+}
+
 // A time has not come half a second before it, and has at it.
 func TestNotBeforeItsTime(t *testing.T) {
 	parsed := table(t, devv1.Schedule{Start: "0 12 * * *", Stop: "0 20 * * *"})

@@ -14,7 +14,8 @@ import (
 // operator is one process of it, as far as this box goes: what it forgets when
 // it ends.
 type operator struct {
-	up bool
+	up    bool
+	since time.Time
 	// life tells the happenings of this process from those of one before it.
 	life int
 	// wake is which of its timers holds, pending whether a pass is about to be.
@@ -40,7 +41,7 @@ const slack = 2 * time.Second
 
 func (o *operator) start(w *world) {
 	o.life++
-	*o = operator{up: true, life: o.life}
+	*o = operator{up: true, since: w.now, life: o.life}
 	w.excuse(w.now)
 	o.soon(w)
 }
@@ -155,6 +156,9 @@ func (w *world) decide(facts lifecycle.Facts) lifecycle.Decision {
 	d := lifecycle.Decide(w.policy, facts, w.operatorTime())
 	w.count("decisions")
 	w.checkTimer(facts, d)
+	if d.Act == lifecycle.ActSleep && d.Cause != lifecycle.CauseExpired && facts.Pod.Silent {
+		w.fault("the box is to sleep although its agent is silent")
+	}
 	return d
 }
 

@@ -103,6 +103,9 @@ func (w *world) visit(until time.Time, do func()) {
 	p := w.pod
 	switch {
 	case w.now.After(until), w.deleted:
+		if w.replicas == 0 && w.op.up && w.now.Sub(w.op.since) > time.Minute && !w.deleted {
+			w.fault("nobody can wake the box (%s)", w.truth.asleep)
+		}
 		return
 	case p != nil && p.open(w.now) && w.replicas == 1:
 		if w.chance(0.3) {

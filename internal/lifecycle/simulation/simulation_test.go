@@ -11,7 +11,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 1, "what the simulation begins with")
-	boxes = flag.Int("boxes", 100, "how many boxes are simulated")
+	boxes = flag.Int("boxes", 60, "how many boxes are simulated")
 	days  = flag.Int("days", 14, "how many days of each")
 	idle  = flag.Duration("idle", 0, "the idle timeout of all of them, which have nothing else then; 0 is any lifecycle")
 )

@@ -72,8 +72,8 @@ func (w *world) checkSleep(d lifecycle.Decision) {
 	patience := w.policy.IdleTimeout
 	if d.Cause == lifecycle.CauseScheduled {
 		patience = afterHours
-		if w.hours == nil {
-			w.fault("the box is stopped by a schedule that it has not")
+		if w.hours == nil || !w.truth.skewed && w.stopped(w.pod.readyAt).IsZero() {
+			w.fault("the box is stopped by its schedule, of which no stop holds")
 		}
 	}
 	if idle := w.idle(); patience == 0 || idle < patience-slack {
@@ -129,12 +129,26 @@ func (w *world) checkDeletion(d lifecycle.Decision) {
 func (w *world) patrol() {
 	w.after(time.Hour, w.patrol)
 	w.checkHeld()
+	if w.truth.skewed || w.now.Sub(w.truth.excused) < time.Minute {
+		return
+	}
+	w.checkStarted()
 	since := w.operatorTime().Sub(w.suspended)
-	if w.policy.DeleteAfter == 0 || w.suspended.IsZero() || w.replicas == 1 || w.truth.skewed || w.now.Sub(w.truth.excused) < time.Minute {
+	if w.policy.DeleteAfter == 0 || w.suspended.IsZero() || w.replicas == 1 {
 		return
 	}
 	if since > w.policy.DeleteAfter+time.Minute {
 		w.fault("the box is not deleted, %s after it was suspended, of %s", since, w.policy.DeleteAfter)
+	}
+}
+
+// checkStarted sees whether a start of the schedule was missed.
+func (w *world) checkStarted() {
+	if w.replicas == 1 || w.truth.asleep != lifecycle.CauseIdle && w.truth.asleep != lifecycle.CauseScheduled {
+		return
+	}
+	if w.startedSince(w.truth.asleepAt.Add(time.Minute)) && w.now.Sub(w.hours.last(w.hours.start, w.now)) > time.Minute {
+		w.fault("the box sleeps on (%s) after its schedule's start", w.truth.asleep)
 	}
 }
 
