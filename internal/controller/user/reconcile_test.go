@@ -1,6 +1,7 @@
 package user_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,6 +120,23 @@ func TestRoles(t *testing.T) {
 	w.absent(&rbacv1.RoleBinding{}, "devserver-user-clusterrole-view")
 	w.get(&rbacv1.RoleBinding{}, "devserver-user-role-deploy")
 	w.get(&rbacv1.RoleBinding{}, "devserver-user")
+}
+
+// The namespace's Pod Security level follows the person's.
+func TestPodSecurityLevel(t *testing.T) {
+	w := newWorld(t)
+	w.user()
+	w.settled()
+	for _, level := range []devv1.PodSecurityLevel{devv1.PodSecurityBaseline, devv1.PodSecurityRestricted} {
+		w.edit(w.name, func(u *devv1.DevServerUser) { u.Spec.PodSecurity = level })
+		w.settled()
+		labels := w.namespace().Labels
+		for _, mode := range []string{"enforce", "warn"} {
+			if got := labels["pod-security.kubernetes.io/"+mode]; got != strings.ToLower(string(level)) {
+				t.Errorf("with podSecurity %s, %s is %q", level, mode, got)
+			}
+		}
+	}
 }
 
 // What is edited or deleted by hand is made as it was.
