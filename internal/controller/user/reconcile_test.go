@@ -1,7 +1,6 @@
 package user_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -127,12 +126,12 @@ func TestPodSecurityLevel(t *testing.T) {
 	w := newWorld(t)
 	w.user()
 	w.settled()
-	for _, level := range []devv1.PodSecurityLevel{devv1.PodSecurityBaseline, devv1.PodSecurityRestricted} {
+	for level, label := range map[devv1.PodSecurityLevel]string{devv1.PodSecurityBaseline: "baseline", devv1.PodSecurityRestricted: "restricted"} {
 		w.edit(w.name, func(u *devv1.DevServerUser) { u.Spec.PodSecurity = level })
 		w.settled()
 		labels := w.namespace().Labels
 		for _, mode := range []string{"enforce", "warn"} {
-			if got := labels["pod-security.kubernetes.io/"+mode]; got != strings.ToLower(string(level)) {
+			if got := labels["pod-security.kubernetes.io/"+mode]; got != label {
 				t.Errorf("with podSecurity %s, %s is %q", level, mode, got)
 			}
 		}
