@@ -25,6 +25,7 @@ import (
 // +kubebuilder:printcolumn:name="InUse",type=integer,JSONPath=`.status.inUse`
 // +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.status.conditions[?(@.type=="Default")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Root",type=string,priority=1,JSONPath=`.spec.root`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Schedulable")].message`
 type DevServerFlavor struct {
 	metav1.TypeMeta `json:",inline"`

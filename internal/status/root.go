@@ -34,19 +34,26 @@ func idmapState(d *devv1.DevServer, o Observed, c corev1.ContainerStatus) (state
 			messages = append(messages, t.Message)
 		}
 	}
-	text := strings.Join(messages, "\n")
+	path := notIdmappedPath(strings.Join(messages, "\n"))
+	switch {
+	case path == "":
+		return state{}, false
+	case strings.Contains(path, "/image-volumes/"):
+		// https://github.com/containerd/containerd/pull/12816
+		return failed(devv1.ReasonContainerConfigError, "The flavor %s gives root in a user namespace, and the containerd of the node %s cannot mount images in one: releases from March 2026 on can.", o.Flavor, o.Pod.Spec.NodeName), true
+	default:
+		return failed(devv1.ReasonVolumeNotIdmappable, "The flavor %s gives root in a user namespace, and the file system of %s cannot be mounted in one, as NFS and most other network file systems cannot. A flavor without root takes it; ext4, XFS and Btrfs work with this one.",
+			o.Flavor, volumeAt(d, o, path)), true
+	}
+}
+
+func notIdmappedPath(message string) string {
 	for _, words := range notIdmapped {
-		m := words.FindStringSubmatch(text)
-		if m != nil && strings.Contains(m[1], "/image-volumes/") {
-			// https://github.com/containerd/containerd/pull/12816
-			return failed(devv1.ReasonContainerConfigError, "The flavor %s gives root in a user namespace, and the containerd of the node %s cannot mount images in one: releases from March 2026 on can.", o.Flavor, o.Pod.Spec.NodeName), true
-		}
-		if m != nil {
-			return failed(devv1.ReasonVolumeNotIdmappable, "The flavor %s gives root in a user namespace, and the file system of %s cannot be mounted in one, as NFS and most other network file systems cannot. A flavor without root takes it; ext4, XFS and Btrfs work with this one.",
-				o.Flavor, volumeAt(d, o, m[1])), true
+		if m := words.FindStringSubmatch(message); m != nil {
+			return m[1]
 		}
 	}
-	return state{}, false
+	return ""
 }
 
 // volumeAt names the volume at a place on the node or in the box.

@@ -29,6 +29,7 @@ func TestRoot(t *testing.T) {
 	b.wantAsRoot("whoami; id -u; echo $HOME $PATH; pwd", "root\n0\n/root /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n/root")
 	account(b)
 	copies(b)
+	terminalSize(b)
 	localForwardUnix(b)
 	remoteForwardUnix(b)
 	agentForward(b)

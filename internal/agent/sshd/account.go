@@ -48,8 +48,8 @@ func (a *account) home() string {
 	if a.name == a.cfg.Box.User {
 		return a.cfg.Box.Home
 	}
-	if fields := a.passwdEntry(); fields != nil && filepath.IsAbs(fields[5]) {
-		return fields[5]
+	if home, _ := a.passwdEntry(); filepath.IsAbs(home) {
+		return home
 	}
 	return "/root"
 }
@@ -64,19 +64,19 @@ func (a *account) inHome(path string) string {
 }
 
 // passwdEntry is read each time: it is one small file, and a box where somebody
-// may edit it shows the change at the next login.
-func (a *account) passwdEntry() []string {
+// may edit it shows the change at the next login. It is empty where it is missing.
+func (a *account) passwdEntry() (home, shell string) {
 	text, err := os.ReadFile(a.cfg.PasswdFile)
 	if err != nil {
-		return nil
+		return "", ""
 	}
 	for line := range strings.SplitSeq(string(text), "\n") {
 		fields := strings.Split(line, ":")
 		if len(fields) == 7 && fields[0] == a.name {
-			return fields
+			return fields[5], fields[6]
 		}
 	}
-	return nil
+	return "", ""
 }
 
 // maxGroups is the kernel's bound.

@@ -57,7 +57,7 @@ func TestAsHasTheUsersRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777), os.Chmod(listener.Addr().String(), 0o777)); err != nil { //nolint:gosec // It is for the user.
+	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777), os.Chmod(listener.Addr().String(), 0o777)); err != nil {
 		t.Fatal(err)
 	}
 	err = user.as(func() error {

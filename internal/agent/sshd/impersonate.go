@@ -73,8 +73,8 @@ func setThreadUser(uid int) error {
 }
 
 func setThreadGroups(gid int, groups []uint32) error {
-	list := unsafe.SliceData(groups)
-	if err := failure(unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(list)), 0)); err != nil {
+	list := unsafe.Pointer(unsafe.SliceData(groups)) //nolint:gosec // The kernel takes no other list.
+	if err := failure(unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(list), 0)); err != nil {
 		return err
 	}
 	return failure(unix.RawSyscall(unix.SYS_SETRESGID, keep, uintptr(gid), keep))

@@ -34,8 +34,8 @@ func (r *refusal) Error() string { return r.text }
 // first there is, else none.
 func (a *account) shell() string {
 	candidates := a.cfg.Shells
-	if fields := a.passwdEntry(); fields != nil && fields[6] != "" {
-		candidates = append([]string{fields[6]}, candidates...)
+	if _, named := a.passwdEntry(); named != "" {
+		candidates = append([]string{named}, candidates...)
 	}
 	for _, path := range candidates {
 		if executable(path) == nil {

@@ -121,6 +121,23 @@ func TestRoles(t *testing.T) {
 	w.get(&rbacv1.RoleBinding{}, "devserver-user")
 }
 
+// The namespace's Pod Security level follows the person's.
+func TestPodSecurityLevel(t *testing.T) {
+	w := newWorld(t)
+	w.user()
+	w.settled()
+	for level, label := range map[devv1.PodSecurityLevel]string{devv1.PodSecurityBaseline: "baseline", devv1.PodSecurityRestricted: "restricted"} {
+		w.edit(w.name, func(u *devv1.DevServerUser) { u.Spec.PodSecurity = level })
+		w.settled()
+		labels := w.namespace().Labels
+		for _, mode := range []string{"enforce", "warn"} {
+			if got := labels["pod-security.kubernetes.io/"+mode]; got != label {
+				t.Errorf("with podSecurity %s, %s is %q", level, mode, got)
+			}
+		}
+	}
+}
+
 // What is edited or deleted by hand is made as it was.
 func TestComesBack(t *testing.T) {
 	w := newWorld(t)

@@ -1,0 +1,61 @@
+package devserver_test
+
+import (
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+func withRoot(f *devv1.DevServerFlavor) { f.Spec.Root = devv1.RootUserNamespace }
+
+// A namespace that allows no root is told of with what would allow it.
+func TestRootRefused(t *testing.T) {
+	w := newWorld(t)
+	w.flavor(withRoot)
+	w.create(w.devServer())
+	w.settled()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	if users := set.Spec.Template.Spec.HostUsers; users == nil || *users {
+		t.Errorf("hostUsers is %v: root would be the node's", users)
+	}
+	w.create(&corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
+		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "box", UID: set.UID},
+		Reason:         "FailedCreate", Message: `pods "box-0" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities`, Type: corev1.EventTypeWarning,
+	})
+	w.clock.SetTime(set.CreationTimestamp.Add(time.Minute))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonAdmissionRefused, "kubectl label namespace "+w.ns)
+}
+
+// A node that cannot make the pod's sandbox, for want of user namespaces for
+// example, says so in an event only.
+func TestNoSandbox(t *testing.T) {
+	w := newWorld(t)
+	w.flavor(withRoot)
+	w.create(w.devServer())
+	w.settled()
+	pod := w.startPod()
+	pod.Status.Phase = corev1.PodPending
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionFalse}}
+	if err := w.c.Status().Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	w.create(&corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Name: "sandbox", Namespace: w.ns},
+		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: w.ns, Name: pod.Name, UID: pod.UID},
+		Reason:         "FailedCreatePodSandBox", Message: "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces", Type: corev1.EventTypeWarning,
+	})
+	w.clock.SetTime(pod.CreationTimestamp.Add(time.Minute))
+	w.reconcile()
+	// The Secret of a pod that cannot mount it may be gone: it alone is written again.
+	if _, writes := w.reconcile(); len(writes) != 1 {
+		t.Errorf("a second pass writes %v", writes)
+	}
+	w.wantCondition(w.read(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonContainerConfigError, "runtime does not support user namespaces")
+}
