@@ -100,10 +100,15 @@ func (w *world) moveClock() {
 func (w *world) suspend() {
 	w.server.Spec.Suspend, w.truth.woken = true, false
 	w.op.soon(w)
+	asked := w.now
+	w.after(time.Minute, func() {
+		if w.server.Spec.Suspend && w.replicas == 1 && w.op.up && w.op.since.Before(asked) {
+			w.fault("its owner suspended the box, and it runs")
+		}
+	})
 	if !w.chance(0.5) {
 		return
 	}
-	asked := w.now
 	w.after(w.between(time.Minute, 10*time.Hour), func() {
 		if !w.server.Spec.Suspend {
 			return // They came back earlier.
