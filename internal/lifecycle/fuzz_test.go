@@ -15,7 +15,7 @@ import (
 // decided to what must be so whatever they are.
 func FuzzDecide(f *testing.F) {
 	schedules := fuzzSchedules(f)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // reproducible
+	random := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
 		seed := make([]byte, 60)
 		for i := range seed {
@@ -189,7 +189,7 @@ func (c *chooser) duration() time.Duration {
 	if len(c.rest) < 2 {
 		return unit
 	}
-	n := int16(binary.LittleEndian.Uint16(c.rest)) //nolint:gosec // any number will do
+	n := int16(binary.LittleEndian.Uint16(c.rest))
 	c.rest = c.rest[2:]
 	if c.of(2) == 0 {
 		n %= 100

@@ -100,12 +100,28 @@ func (w *world) moveClock() {
 func (w *world) suspend() {
 	w.server.Spec.Suspend, w.truth.woken = true, false
 	w.op.soon(w)
-	if w.chance(0.5) {
-		w.after(w.between(time.Second, 10*time.Hour), func() {
-			w.server.Spec.Suspend, w.truth.woken = false, true
-			w.op.soon(w)
-		})
+	asked := w.now
+	w.after(time.Minute, func() {
+		if w.server.Spec.Suspend && w.replicas == 1 && w.op.up && w.op.since.Before(asked) {
+			w.fault("its owner suspended the box, and it runs")
+		}
+	})
+	if !w.chance(0.5) {
+		return
 	}
+	w.after(w.between(time.Minute, 10*time.Hour), func() {
+		if !w.server.Spec.Suspend {
+			return // They came back earlier.
+		}
+		w.server.Spec.Suspend, w.truth.woken = false, true
+		w.op.soon(w)
+		seen := w.op.up && w.op.since.Before(asked)
+		w.after(time.Minute, func() {
+			if seen && w.op.up && w.op.since.Before(asked) && w.replicas == 0 && !w.server.Spec.Suspend {
+				w.fault("its owner lets the box run again, and it does not")
+			}
+		})
+	})
 }
 
 func (w *world) edit() {

@@ -69,7 +69,7 @@ func newWorld(r *Report, id int, rng *rand.Rand) *world {
 
 func (w *world) run() {
 	for w.queue.Len() > 0 && !w.deleted {
-		next := heap.Pop(&w.queue).(happening) //nolint:errcheck,forcetypeassert // nothing else is pushed
+		next := heap.Pop(&w.queue).(happening) //nolint:forcetypeassert // nothing else is pushed
 		if next.at.After(w.end) {
 			break
 		}
@@ -130,7 +130,7 @@ func (e events) Less(i, j int) bool {
 
 func (e events) Swap(i, j int) { e.list[i], e.list[j] = e.list[j], e.list[i] }
 
-func (e *events) Push(x any) { e.list = append(e.list, x.(happening)) } //nolint:errcheck,forcetypeassert // nothing else is pushed
+func (e *events) Push(x any) { e.list = append(e.list, x.(happening)) } //nolint:forcetypeassert // nothing else is pushed
 
 func (e *events) Pop() any {
 	last := e.list[len(e.list)-1]
