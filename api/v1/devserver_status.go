@@ -210,12 +210,16 @@ const (
 	ReasonHomeFull = "HomeFull"
 )
 
-// Reasons of the Active condition; also ReasonIdle.
+// Reasons of the Active condition; also ReasonIdle, and ReasonObjectConflict
+// where a Lease of somebody else has the server's name.
 const (
 	// ReasonWorking: the server did work in the last minutes.
 	ReasonWorking = "Working"
 	// ReasonKept: its Lease, or a process in it, asks to keep it.
 	ReasonKept = "Kept"
+	// ReasonAgentTooOld: the agent in the server is older than the operator and
+	// cannot tell whether it is at work. A restart brings a new one.
+	ReasonAgentTooOld = "AgentTooOld"
 	// ReasonAgentSilent: the agent in the server does not answer, so nobody
 	// knows whether it is at work.
 	ReasonAgentSilent = "AgentSilent"
@@ -323,6 +327,12 @@ type DevServerStatus struct {
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
+	// expired is there once the server was stopped because its time to live was
+	// over.
+	//
+	// +optional
+	Expired *ExpiredStatus `json:"expired,omitempty"`
+
 	// suspendedAt is since when the server sleeps.
 	//
 	// +optional
@@ -346,6 +356,19 @@ type DevServerStatus struct {
 	//
 	// +optional
 	LastDisruption *Disruption `json:"lastDisruption,omitempty"`
+}
+
+// ExpiredStatus is how a server came to be expired.
+type ExpiredStatus struct {
+	// time is when its time to live was over.
+	//
+	// +optional
+	Time *metav1.Time `json:"time,omitempty"`
+
+	// restartedAt was spec.restartedAt then. A later one starts the server.
+	//
+	// +optional
+	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
 }
 
 // Disruption is a stop that nobody asked for.

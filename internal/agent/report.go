@@ -58,8 +58,12 @@ func (r *reporter) activity() box.Report {
 	}
 }
 
-// drain refuses new sessions if the box has been idle.
+// drain refuses new sessions if the box has been idle, or no longer.
 func (r *reporter) drain(ctx context.Context, d box.Drain) (bool, box.Report) {
+	if d.Release {
+		r.server.Release()
+		return true, r.report()
+	}
 	r.watch.SetThresholds(d.Thresholds)
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()

@@ -3,6 +3,7 @@ package box
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -128,8 +129,14 @@ type Room struct {
 	FreeFiles int64 `json:"freeFiles,omitempty"`
 }
 
+// ErrUnsupported is what an agent says, in other words, that is older than what
+// it is asked.
+var ErrUnsupported = errors.New("this agent does not know that yet: it is older than the operator")
+
 // Drain asks a box to refuse new sessions if it has been idle.
 type Drain struct {
+	// Release takes an earlier drain back instead; nothing else counts then.
+	Release    bool       `json:"release,omitempty"`
 	Thresholds Thresholds `json:"thresholds"`
 	// IdleSeconds is how long every signal must have been silent.
 	IdleSeconds float64 `json:"idleSeconds"`

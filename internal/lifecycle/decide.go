@@ -69,6 +69,8 @@ type Work struct {
 	KeptUntil time.Time
 	// Keep is what a process in the box keeps it for.
 	Keep string
+	// TooOld and Foreign are why it is Unknown, unless the agent is silent.
+	TooOld, Foreign bool
 	// Signal and Figures are those of the Sighting.
 	Signal, Figures string
 }
@@ -115,6 +117,8 @@ func Decide(p Policy, f Facts, now time.Time) Decision {
 			d.Act = ActUnmark
 		}
 		return d
+	case f.Expired != nil && !f.RestartedAt.After(f.Expired.RestartedAt):
+		return asleep(p, f, CauseExpired, now)
 	case marked && !f.Lease.Mark.holds(p, f, now):
 		// Whatever woke it did so after that, be its own clock wrong.
 		f.woken = f.Lease.Mark.At
@@ -132,25 +136,46 @@ func Decide(p Policy, f Facts, now time.Time) Decision {
 // asleep is the decision for a box that does not run.
 func asleep(p Policy, f Facts, cause Cause, now time.Time) Decision {
 	d := Decision{Cause: cause}
-	since := f.SuspendedAt
-	if since.IsZero() && f.Gone {
-		since = now // The status is about to say so.
-	}
-	if p.DeleteAfter > 0 && !since.IsZero() {
-		d.DeletesAt = since.Add(p.DeleteAfter)
-		if !now.Before(d.DeletesAt) {
-			d.Act = ActDelete
-			return d
-		}
+	if d.DeletesAt = p.deletion(f, now); !d.DeletesAt.IsZero() && !now.Before(d.DeletesAt) {
+		d.Act = ActDelete
+		return d
 	}
 	d.Again = d.DeletesAt
-	if m := f.Lease.Mark; m != nil && f.Pod != nil && cause == m.Cause && cause != CauseExpired {
+	if m := f.Lease.Mark; m != nil && f.Pod != nil && cause == m.Cause {
 		d.Again = earliest(d.Again, m.At.Add(consent))
 	}
 	if cause == CauseIdle || cause == CauseScheduled {
 		d.Again = earliest(d.Again, next(p.Schedule.start, now))
 	}
 	return d
+}
+
+// deletion is when a sleeping box is deleted; zero for never. One that is due
+// without having been told, by a policy that changed, is told a day before.
+func (p Policy) deletion(f Facts, now time.Time) time.Time {
+	since := f.SuspendedAt
+	if since.IsZero() && f.Gone {
+		since = now // The status is about to say so.
+	}
+	if p.DeleteAfter == 0 || since.IsZero() {
+		return time.Time{}
+	}
+	at := since.Add(p.DeleteAfter)
+	if now.Before(at) {
+		return at
+	}
+	return earliest(f.DeletesAt, now.Add(min(p.DeleteAfter, 24*time.Hour)))
+}
+
+// due is when a stop takes effect that is due at a time: people are warned
+// first, also of one that a policy or the operator's absence made overdue. The
+// span is how long they knew that it would come.
+func (f Facts) due(stop time.Time, span time.Duration, now time.Time) time.Time {
+	if stop.IsZero() {
+		return stop
+	}
+	_, notice := leads(span)
+	return latest(stop, earliest(f.AnnouncedAt, now).Add(notice))
 }
 
 // awake is the decision for a box that is to run now, and perhaps no longer.
@@ -163,7 +188,8 @@ func awake(p Policy, f Facts, now time.Time) Decision {
 		return d
 	}
 	keptUntil := f.Lease.keptUntil(p, now)
-	if d.ExpiresAt = expiry(p, f.Pod, keptUntil); !d.ExpiresAt.IsZero() && !now.Before(d.ExpiresAt) {
+	expires := expiry(p, f.Pod, keptUntil)
+	if d.ExpiresAt = f.due(expires, expires.Sub(f.Pod.StartedAt), now); !d.ExpiresAt.IsZero() && !now.Before(d.ExpiresAt) {
 		if p.OnExpire == devv1.ExpireDelete {
 			d.Act = ActDelete
 			return d
@@ -174,6 +200,8 @@ func awake(p Policy, f Facts, now time.Time) Decision {
 	d.Again = d.ExpiresAt
 	if d.Watched = p.Watched(); d.Watched {
 		d.watch(p, f, keptUntil, now)
+	} else if p.TimeToLive > 0 && f.Lease.RenewTime.IsZero() {
+		d.Renew = f.Pod.ReadyAt // For a keep, people need the Lease.
 	}
 	if d.Act == ActNone {
 		d.warn(p, f, now)
@@ -222,17 +250,18 @@ func (d *Decision) watch(p Policy, f Facts, keptUntil, now time.Time) {
 	d.renew(p, f.Lease.RenewTime, lastWork, now)
 	sighting := f.Pod.Sighting
 	switch {
-	case f.Pod.Silent:
-		d.Work = &Work{State: Unknown, Last: lastWork}
+	case f.Pod.Silent, f.Pod.TooOld, f.Lease.Foreign:
+		d.Work = &Work{State: Unknown, Last: lastWork, TooOld: f.Pod.TooOld, Foreign: f.Lease.Foreign}
 		return
 	case sighting == nil:
 		return // That is asked soon, and the answer is news.
 	}
 	d.Work = &Work{State: Working, Last: lastWork, Signal: sighting.Signal, Figures: sighting.Figures, Keep: sighting.Keep}
-	stop, cause := p.stop(f.Pod.ReadyAt, lastWork, now)
+	stop, cause := p.stop(f.Pod.StartedAt, lastWork, now)
 	if stop = latest(stop, keptUntil); stop.IsZero() {
 		return
 	}
+	stop = f.due(stop, stop.Sub(lastWork), now)
 	if !now.Before(stop) {
 		d.Act, d.Cause = ActSleep, cause
 		return
@@ -287,11 +316,16 @@ func (d *Decision) settle(p Policy, lastWork, keptUntil, stop, now time.Time) {
 // it counts as now, and the Lease is set right.
 func (f Facts) lastWork(now time.Time) time.Time {
 	work := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Lease.RenewTime, f.woken)
-	if f.Pod.Sighting != nil {
-		work = latest(work, f.Pod.Sighting.LastWork)
+	if s := f.Pod.Sighting; s != nil && s.LastWork.Sub(f.Lease.RenewTime).Abs() > same {
+		work = latest(work, s.LastWork)
 	}
 	return earliest(work, now)
 }
+
+// same is how much two reckonings of the same work may differ, the one on the
+// Lease and that of an operator that was started since: no time that people are
+// told is to change for that.
+const same = 2 * time.Second
 
 // stop is when a box is put to sleep that was last at work at that time, and
 // why; zero for never. It counts a stop of the schedule that holds, or the

@@ -39,7 +39,10 @@ func TestDecide(t *testing.T) {
 		return &Mark{Cause: cause, At: at, RenewTime: ago(5 * time.Hour)}
 	}
 	slept := Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(3*time.Hour))}
-	expired := Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseExpired, ago(3*time.Hour))}
+	expired := &Expiry{}
+	// People were told of what is due long ago.
+	told := ago(10 * time.Hour)
+	lunch := Policy{Schedule: table(t, devv1.Schedule{Start: "30 11 * * *"})}
 	for name, test := range map[string]struct {
 		p     Policy
 		f     Facts
@@ -53,36 +56,42 @@ func TestDecide(t *testing.T) {
 		"starting":          {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(5 * time.Hour)}}, run: true},
 		"no pod":            {p: idle, run: true},
 
-		"at work":           {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(2 * time.Minute)}}, run: true, again: in(3 * time.Minute)},
-		"a pause":           {p: idle, f: Facts{Pod: pod(9*time.Hour, 9*time.Minute), Lease: Lease{RenewTime: ago(9 * time.Minute)}}, run: true, again: in(time.Minute)},
-		"idle":              {p: idle, f: Facts{Pod: pod(9*time.Hour, 10*time.Minute), Lease: Lease{RenewTime: ago(10 * time.Minute)}}, run: true, state: Idle, again: in(95 * time.Minute)},
-		"idle for too long": {p: idle, f: Facts{Pod: pod(9*time.Hour, 2*time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
-		"just started":      {p: idle, f: Facts{Pod: pod(time.Minute, time.Minute), Lease: Lease{RenewTime: ago(50 * time.Hour)}}, run: true, again: in(9 * time.Minute)},
-		"slow to start":     {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(3 * time.Hour), ReadyAt: ago(time.Minute), Sighting: &Sighting{LastWork: ago(3 * time.Hour)}}}, run: true, again: in(9 * time.Minute)},
-		"renewed by others": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
+		"at work":              {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(2 * time.Minute)}}, run: true, again: in(3 * time.Minute)},
+		"a pause":              {p: idle, f: Facts{Pod: pod(9*time.Hour, 9*time.Minute), Lease: Lease{RenewTime: ago(9 * time.Minute)}}, run: true, again: in(time.Minute)},
+		"idle":                 {p: idle, f: Facts{Pod: pod(9*time.Hour, 10*time.Minute), Lease: Lease{RenewTime: ago(10 * time.Minute)}}, run: true, state: Idle, again: in(95 * time.Minute)},
+		"idle for too long":    {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 2*time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
+		"overdue, nobody told": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(5 * time.Minute)},
+		"overdue, just told":   {p: idle, f: Facts{AnnouncedAt: ago(time.Minute), Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(4 * time.Minute)},
+		"overdue, warned":      {p: idle, f: Facts{AnnouncedAt: ago(5 * time.Minute), Pod: pod(9*time.Hour, 3*time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
+		"expires, nobody told": {p: ttl, f: Facts{Pod: pod(90*time.Hour, 0)}, run: true, again: in(5 * time.Minute)},
+		"an agent too old":     {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), TooOld: true}}, run: true, state: Unknown},
+		"a foreign Lease":      {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{Foreign: true}}, run: true, state: Unknown},
+		"just started":         {p: idle, f: Facts{Pod: pod(time.Minute, time.Minute), Lease: Lease{RenewTime: ago(50 * time.Hour)}}, run: true, again: in(9 * time.Minute)},
+		"slow to start":        {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(3 * time.Hour), ReadyAt: ago(time.Minute), Sighting: &Sighting{LastWork: ago(3 * time.Hour)}}}, run: true, again: in(9 * time.Minute)},
+		"renewed by others":    {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
 
 		"silent agent":        {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Silent: true, Sighting: &Sighting{LastWork: ago(8 * time.Hour)}}}, run: true, state: Unknown},
 		"not asked yet":       {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour)}}, run: true},
 		"SSH does not answer": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(9 * time.Hour)}}}, run: true},
 
 		"kept":                       {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
-		"kept until now":             {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"kept beyond bounds":         {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"keep of the future":         {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: in(2 * time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"negative keep":              {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Minute), KeepFor: -time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"kept until now":             {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"kept beyond bounds":         {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"keep of the future":         {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: in(2 * time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"negative keep":              {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Minute), KeepFor: -time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
 		"kept from within, long ago": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(20 * time.Minute), Keep: "make"}}, Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(85 * time.Minute)},
 		"kept from within":           {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(0), Keep: "make"}}, Lease: Lease{RenewTime: ago(0)}}, run: true, state: Kept, again: in(10 * time.Minute)},
 		"work of the future":         {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: in(5 * time.Hour)}}, run: true, again: in(10 * time.Minute)},
 
 		"time to live":              {p: ttl, f: Facts{Pod: pod(23*time.Hour+50*time.Minute, 0)}, run: true, again: in(5 * time.Minute)},
-		"time to live over":         {p: ttl, f: Facts{Pod: pod(24*time.Hour, 0)}, run: true, act: ActSleep, cause: CauseExpired},
-		"over, agent silent":        {p: ttl, f: Facts{Pod: &Pod{StartedAt: ago(25 * time.Hour), Silent: true}}, run: true, act: ActSleep, cause: CauseExpired},
+		"time to live over":         {p: ttl, f: Facts{AnnouncedAt: told, Pod: pod(24*time.Hour, 0)}, run: true, act: ActSleep, cause: CauseExpired},
+		"over, agent silent":        {p: ttl, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(25 * time.Hour), Silent: true}}, run: true, act: ActSleep, cause: CauseExpired},
 		"over, kept":                {p: ttl, f: Facts{Pod: pod(25*time.Hour, 0), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, again: in(45 * time.Minute)},
-		"over, kept beyond bounds":  {p: Policy{TimeToLive: 24 * time.Hour, MaxTimeToLive: 25 * time.Hour}, f: Facts{Pod: pod(25*time.Hour, 0), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, act: ActSleep, cause: CauseExpired},
-		"time to live over, delete": {p: Policy{TimeToLive: time.Hour, OnExpire: devv1.ExpireDelete}, f: Facts{Pod: pod(time.Hour, 0)}, run: true, act: ActDelete},
+		"over, kept beyond bounds":  {p: Policy{TimeToLive: 24 * time.Hour, MaxTimeToLive: 25 * time.Hour}, f: Facts{AnnouncedAt: told, Pod: pod(25*time.Hour, 0), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, act: ActSleep, cause: CauseExpired},
+		"time to live over, delete": {p: Policy{TimeToLive: time.Hour, OnExpire: devv1.ExpireDelete}, f: Facts{AnnouncedAt: told, Pod: pod(time.Hour, 0)}, run: true, act: ActDelete},
 
 		"after hours, at work": {p: office, f: Facts{Pod: pod(3*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
-		"after hours, idle":    {p: office, f: Facts{Pod: pod(3*time.Hour, 20*time.Minute)}, run: true, act: ActSleep, cause: CauseScheduled},
+		"after hours, idle":    {p: office, f: Facts{AnnouncedAt: told, Pod: pod(3*time.Hour, 20*time.Minute)}, run: true, act: ActSleep, cause: CauseScheduled},
 		"woken after hours":    {p: office, f: Facts{Pod: pod(30*time.Minute, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(22*time.Hour + 45*time.Minute)},
 		"after hours, kept":    {p: office, f: Facts{Pod: pod(3*time.Hour, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute), KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
 
@@ -98,16 +107,19 @@ func TestDecide(t *testing.T) {
 		"asleep, pod still there":    {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(20*time.Second))}}, cause: CauseIdle, again: in(10 * time.Second)},
 		"marked, and never stopped":  {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(30*time.Second))}}, run: true, act: ActUnmark},
 		"marked in the future":       {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, in(time.Hour))}}, run: true, act: ActUnmark},
-		"expired, pod still there":   {p: ttl, f: Facts{Pod: pod(30*time.Hour, 0), Lease: expired}, cause: CauseExpired},
+		"expired, pod still there":   {p: ttl, f: Facts{Pod: pod(30*time.Hour, 0), Expired: expired}, cause: CauseExpired},
 		"woken by a slow clock":      {p: idle, f: Facts{Pod: pod(9*time.Hour, 4*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), Mark: mark(CauseIdle, ago(time.Second))}}, run: true, act: ActUnmark},
 		"asleep until the morning":   {p: office, f: Facts{Lease: slept}, cause: CauseIdle, again: in(68 * time.Hour)},
-		"woken by its schedule":      {p: office, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, run: true, act: ActUnmark},
-		"expired":                    {p: ttl, f: Facts{Lease: expired}, cause: CauseExpired},
-		"expired, renewed":           {p: ttl, f: Facts{Lease: Lease{RenewTime: ago(0), Mark: expired.Mark}}, cause: CauseExpired},
-		"expired, restarted":         {p: ttl, f: Facts{RestartedAt: ago(0), Lease: expired}, run: true, act: ActUnmark},
-		"expired after that restart": {p: ttl, f: Facts{RestartedAt: in(900 * time.Hour), Lease: Lease{Mark: &Mark{Cause: CauseExpired, RestartedAt: in(900 * time.Hour)}}}, cause: CauseExpired},
-		"asleep for too long":        {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, act: ActDelete},
-		"suspended for too long":     {p: Policy{DeleteAfter: time.Hour}, f: Facts{Suspend: true, SuspendedAt: ago(2 * time.Hour)}, cause: CauseOwner, act: ActDelete},
+		"woken by its schedule":      {p: lunch, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, run: true, act: ActUnmark},
+		"not by a start long past":   {p: office, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, cause: CauseScheduled, again: in(68 * time.Hour)},
+		"expired":                    {p: ttl, f: Facts{Expired: expired}, cause: CauseExpired},
+		"expired, renewed":           {p: ttl, f: Facts{Lease: Lease{RenewTime: ago(0)}, Expired: expired}, cause: CauseExpired},
+		"expired, restarted":         {p: ttl, f: Facts{RestartedAt: ago(0), Expired: expired}, run: true},
+		"expired after that restart": {p: ttl, f: Facts{RestartedAt: in(900 * time.Hour), Expired: &Expiry{RestartedAt: in(900 * time.Hour)}}, cause: CauseExpired},
+		"too long, nobody told":      {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(9 * time.Hour)}, cause: CauseIdle, again: in(time.Hour)},
+		"too long, told of later":    {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(9 * time.Hour), DeletesAt: in(30 * time.Minute)}, cause: CauseIdle, again: in(30 * time.Minute)},
+		"asleep for too long":        {p: Policy{DeleteAfter: time.Hour}, f: Facts{DeletesAt: ago(time.Minute), Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, act: ActDelete},
+		"suspended for too long":     {p: Policy{DeleteAfter: time.Hour}, f: Facts{DeletesAt: ago(time.Minute), Suspend: true, SuspendedAt: ago(2 * time.Hour)}, cause: CauseOwner, act: ActDelete},
 		"just asleep, to be deleted": {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Gone: true, Lease: slept}, cause: CauseIdle, again: in(9 * time.Hour)},
 		"asleep, to be deleted":      {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, again: in(8 * time.Hour)},
 	} {

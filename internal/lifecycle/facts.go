@@ -17,6 +17,9 @@ type Facts struct {
 	RestartedAt time.Time
 	// Lease is the box's; its zero value stands for none.
 	Lease Lease
+	// Expired is set once the box was stopped because its time to live was over.
+	// The status has it, which nobody but the operator writes.
+	Expired *Expiry
 	// Pod is nil while there is none, or none that stays.
 	Pod *Pod
 	// Gone is set while there is no pod at all, not even one that ends.
@@ -24,8 +27,12 @@ type Facts struct {
 	// HoldUntil is until when the box is held back, since its pods failed too
 	// often; zero for not.
 	HoldUntil time.Time
-	// SuspendedAt is since when the status says that it sleeps.
-	SuspendedAt time.Time
+	// SuspendedAt is since when the status says that it sleeps, and DeletesAt
+	// when it says that it is deleted.
+	SuspendedAt, DeletesAt time.Time
+	// AnnouncedAt is since when the status says that a stop is near; zero where
+	// it does not.
+	AnnouncedAt time.Time
 
 	// woken is when the box was woken at the earliest, by the operator's clock;
 	// zero if it was not, or nothing knows of it any more.
@@ -39,9 +46,9 @@ type Pod struct {
 	// ReadyAt is since when SSH answers; zero while it does not. Nobody can have
 	// worked before.
 	ReadyAt time.Time
-	// Silent is set while the agent does not answer the operator, although
-	// others do get through.
-	Silent bool
+	// Silent is set while the agent does not answer the operator, and TooOld
+	// where it does not know the question.
+	Silent, TooOld bool
 	// Sighting is what the agent said last; nil while it has not been asked.
 	Sighting *Sighting
 }
@@ -65,8 +72,17 @@ type Lease struct {
 	// KeepFrom and KeepFor are a keep.
 	KeepFrom time.Time
 	KeepFor  time.Duration
-	// Mark is set once the box was put to sleep, and stays when it wakes.
+	// Mark is set while the box sleeps for want of work.
 	Mark *Mark
+	// Foreign is set where a Lease of somebody else has the name. Without its own
+	// a box is not put to sleep.
+	Foreign bool
+}
+
+// Expiry is how a box came to be expired.
+type Expiry struct {
+	// RestartedAt was spec.restartedAt then: a later one starts the box.
+	RestartedAt time.Time
 }
 
 // Cause is why a box does not run. The values are reasons of the Ready
@@ -119,7 +135,7 @@ func micro(t time.Time) time.Time {
 // ParseMark reads the annotation. What cannot be read is no mark: the box runs.
 func ParseMark(text string) *Mark {
 	m := &Mark{}
-	if text == "" || json.Unmarshal([]byte(text), m) != nil || m.Cause == "" {
+	if text == "" || json.Unmarshal([]byte(text), m) != nil || m.Cause != CauseIdle && m.Cause != CauseScheduled {
 		return nil
 	}
 	return m
@@ -135,14 +151,18 @@ func (m *Mark) holds(p Policy, f Facts, now time.Time) bool {
 	if f.RestartedAt.After(m.RestartedAt) {
 		return false
 	}
-	if m.Cause == CauseExpired {
-		return true
-	}
 	if !micro(f.Lease.RenewTime).Equal(micro(m.RenewTime)) {
 		return false
 	}
-	return p.Schedule.startSince(m.At, now).IsZero()
+	// A start that is long past is no reason: a schedule that is added at noon is
+	// not to wake all that sleep.
+	start := p.Schedule.startSince(m.At, now)
+	return start.IsZero() || now.Sub(start) > startHolds
 }
+
+// startHolds is how late a start may still be made, by an operator that was
+// away.
+const startHolds = time.Hour
 
 // consent is how long an agent's word holds that its box may be stopped. The
 // other half of the time in which it refuses sessions is for the pod to end.
@@ -151,7 +171,7 @@ const consent = box.DrainTime / 2
 // lapsed tells whether a box runs on that its agent agreed to have stopped: the
 // operator was gone, or its writes were refused. It may be at work again by now.
 func (m *Mark) lapsed(f Facts, now time.Time) bool {
-	if f.Pod == nil || m.Cause == CauseExpired {
+	if f.Pod == nil {
 		return false
 	}
 	return now.Before(m.At) || !now.Before(m.At.Add(consent))

@@ -32,6 +32,8 @@ func FuzzDecide(f *testing.F) {
 			t.Errorf("decides differently the second time:\n%s", diff)
 		}
 		checkSleep(t, p, facts, d, now)
+		facts = told(facts, d, now)
+		d = Decide(p, facts, now)
 		checkAgain(t, p, facts, d, now)
 		checkMoreWork(t, p, facts, d, now)
 		checkKeep(t, p, facts, d, now)
@@ -58,6 +60,21 @@ func fuzzSchedules(f *testing.F) []Timetable {
 	return tables
 }
 
+// told is what is known once people were told what was decided.
+func told(f Facts, d Decision, now time.Time) Facts {
+	if d.Act != ActNone {
+		return f
+	}
+	if d.Warning != nil && f.AnnouncedAt.IsZero() {
+		f.AnnouncedAt = now
+	}
+	if d.Warning == nil {
+		f.AnnouncedAt = time.Time{}
+	}
+	f.DeletesAt = d.DeletesAt
+	return f
+}
+
 // checkSleep: nobody's box sleeps for want of work unless its agent says so.
 func checkSleep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	if f.Suspend && (d.Run || d.Cause != CauseOwner) {
@@ -68,6 +85,9 @@ func checkSleep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	}
 	if f.Pod == nil || f.Pod.Silent || f.Pod.Sighting == nil || f.Pod.ReadyAt.IsZero() {
 		t.Fatal("sleeps although nobody knows what it does")
+	}
+	if f.AnnouncedAt.IsZero() || f.AnnouncedAt.After(now) {
+		t.Error("sleeps without a warning")
 	}
 	patience := p.IdleTimeout
 	if d.Cause == CauseScheduled {
@@ -146,7 +166,8 @@ func checkKeep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 		t.Errorf("a keep beyond its bounds is another than one within:\n%s", diff)
 	}
 	most := max(p.TimeToLive, p.MaxTimeToLive)
-	if p.MaxTimeToLive > 0 && !d.ExpiresAt.IsZero() && d.ExpiresAt.After(f.Pod.StartedAt.Add(most)) {
+	// One that is over already has what a warning takes.
+	if p.MaxTimeToLive > 0 && !d.ExpiresAt.IsZero() && d.ExpiresAt.After(latest(f.Pod.StartedAt.Add(most), now.Add(lastLead))) {
 		t.Errorf("lives until %s", d.ExpiresAt)
 	}
 }
@@ -155,8 +176,12 @@ func checkKeep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 func checkAct(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	switch d.Act {
 	case ActSleep:
-		mark := MarkOf(d.Cause, f, now)
-		f.Lease.Mark = ParseMark(mark.Text())
+		if d.Cause == CauseExpired {
+			f.Expired = &Expiry{RestartedAt: f.RestartedAt}
+		} else {
+			mark := MarkOf(d.Cause, f, now)
+			f.Lease.Mark = ParseMark(mark.Text())
+		}
 		if next := Decide(p, f, now); next.Run || next.Cause != d.Cause || next.Act == ActSleep || next.Act == ActUnmark {
 			t.Errorf("marked, it decides %+v", next)
 		}
@@ -233,12 +258,19 @@ func (c *chooser) facts(now time.Time) Facts {
 		f.Lease.KeepFrom, f.Lease.KeepFor = c.at(now), c.duration()
 	}
 	if c.of(4) == 1 {
-		cause := []Cause{CauseIdle, CauseScheduled, CauseExpired}[c.of(3)]
+		cause := []Cause{CauseIdle, CauseScheduled}[c.of(2)]
 		f.Lease.Mark = &Mark{Cause: cause, At: c.at(now), RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
 		if c.of(2) == 1 {
 			f.Lease.Mark.RenewTime = c.at(now)
 		}
 	}
+	if c.of(8) == 1 {
+		f.Expired = &Expiry{RestartedAt: c.at(now)}
+	}
+	if c.of(3) != 1 {
+		f.AnnouncedAt = earliest(c.at(now), now)
+	}
+	f.DeletesAt = c.at(now)
 	if c.of(4) == 1 {
 		return f
 	}

@@ -1,6 +1,9 @@
 package lifecycle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// holdAfter failures within holdWindow hold a box back: Kubernetes itself
@@ -27,8 +30,6 @@ func HoldUntil(failures []time.Time) time.Time {
 
 // Recent are the failures that still matter after another one at now.
 func Recent(failures []time.Time, now time.Time) []time.Time {
-	if n := len(failures); n > 0 && now.Sub(failures[n-1]) > longest+holdWindow {
-		failures = nil
-	}
+	failures = slices.DeleteFunc(failures, func(t time.Time) bool { return now.Sub(t) > longest+holdWindow })
 	return append(failures, now)
 }

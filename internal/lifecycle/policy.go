@@ -56,8 +56,12 @@ type Violation struct {
 
 // Resolve gives what holds for a DevServer: its own lifecycle, else its
 // flavor's, else the operator's, within the flavor's bounds. A flavor that is
-// not known is nil.
+// not known is nil: nobody knows what it would say, so that nothing but the
+// DevServer's own counts.
 func Resolve(d *devv1.DevServer, flavor *devv1.DevServerFlavor, defaults Defaults) (Policy, *Violation) {
+	if flavor == nil {
+		defaults = Defaults{}
+	}
 	own, theirs, bounds := devv1.LifecycleSpec{}, devv1.LifecycleSpec{}, devv1.LifecycleBounds{}
 	if d.Spec.Lifecycle != nil {
 		own = *d.Spec.Lifecycle

@@ -34,8 +34,21 @@ var signals = map[string]string{
 	"":                 "it was started or woken",
 }
 
+func signalOf(name string) string {
+	if words, known := signals[name]; known {
+		return words
+	}
+	return "something that is newer than the operator" // A newer agent's.
+}
+
 // Reason is the reason of the Active condition.
 func (w Work) Reason() string {
+	switch {
+	case w.State == Unknown && w.Foreign:
+		return devv1.ReasonObjectConflict
+	case w.State == Unknown && w.TooOld:
+		return devv1.ReasonAgentTooOld
+	}
 	return map[State]string{Working: devv1.ReasonWorking, Kept: devv1.ReasonKept, Idle: devv1.ReasonIdle, Unknown: devv1.ReasonAgentSilent}[w.State]
 }
 
@@ -46,6 +59,10 @@ func (d Decision) Sentence() string {
 	switch {
 	case w == nil:
 		return ""
+	case w.State == Unknown && w.Foreign:
+		return "A Lease with the server's name is there and belongs to somebody else, so the server counts as at work. It is not suspended until that Lease is deleted."
+	case w.State == Unknown && w.TooOld:
+		return "The agent is older than the operator and does not say whether the server is at work, so it counts as that. It is not suspended until it was restarted."
 	case w.State == Unknown:
 		return "The agent does not answer, so the server counts as at work. It is not suspended."
 	case w.State == Kept && !w.KeptUntil.IsZero():
@@ -53,7 +70,7 @@ func (d Decision) Sentence() string {
 	case w.State == Kept:
 		return "Kept by " + w.Keep + "."
 	case w.State == Working:
-		return "At work: " + signals[w.Signal] + "."
+		return "At work: " + signalOf(w.Signal) + "."
 	}
 	figures := ""
 	if w.Figures != "" {

@@ -8,6 +8,7 @@ package poll
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -31,9 +32,9 @@ const (
 	// patience is how many times in a row an agent may not answer before it is
 	// called silent.
 	patience = 3
-	// workers is how many agents are asked at a time. A lost node lets each of
-	// its agents take the whole time-out.
-	workers = 64
+	// workers is how many agents are asked at a time. Those of a lost zone take
+	// the whole time-out each, and are not to keep the others waiting.
+	workers = 256
 	// pace is how far apart the first questions to boxes are, so that an
 	// operator that starts does not ask ten thousand at once.
 	pace = 5 * time.Millisecond
@@ -77,10 +78,9 @@ type Result struct {
 	// never did.
 	At     time.Time
 	Report box.Report
-	// Failures is how many times in a row it has not answered since.
+	// Failures is how many times in a row it has not answered since; Err is why.
 	Failures int
-	// Err is why not.
-	Err error
+	Err      error
 	// lastWork is what was made of the answers up to this one.
 	lastWork time.Time
 }
@@ -100,8 +100,11 @@ func (r Result) answered(report box.Report, at time.Time) Result {
 	return Result{At: at, Report: report, lastWork: work}
 }
 
-// Silent tells whether nobody knows what the box does.
-func (r Result) Silent() bool { return r.Failures >= patience }
+// Silent tells whether the agent does not answer.
+func (r Result) Silent() bool { return r.Failures >= patience && !r.TooOld() }
+
+// TooOld tells whether the agent answers that it does not know the question.
+func (r Result) TooOld() bool { return errors.Is(r.Err, box.ErrUnsupported) }
 
 // LastWork is when the box was last at work by the operator's clock, and what
 // with.
@@ -119,6 +122,8 @@ type Poller struct {
 
 	mu    sync.Mutex
 	boxes map[types.NamespacedName]*entry
+	// began is when the first box was watched, answered when any answered last.
+	began, answered time.Time
 }
 
 type entry struct {
@@ -160,10 +165,16 @@ func (p *Poller) Watch(key types.NamespacedName, t Target) {
 
 // first is when a box is asked for the first time.
 func (p *Poller) first(t Target) time.Duration {
-	if !t.Often {
-		return rand.N(Seldom) //nolint:gosec // no secret
+	spread := time.Second
+	switch now := p.clock.Now(); {
+	case !t.Often:
+		spread = Seldom
+	case p.began.IsZero():
+		p.began = now
+	case now.Sub(p.began) < Often:
+		spread += pace * time.Duration(len(p.boxes)) // The operator has just started, and finds them all.
 	}
-	return rand.N(time.Second + pace*time.Duration(len(p.boxes))) //nolint:gosec // no secret
+	return rand.N(spread) //nolint:gosec // no secret
 }
 
 // Forget asks a box no more.
@@ -182,8 +193,14 @@ func (p *Poller) Last(key types.NamespacedName, pod types.UID) (r Result, ok boo
 	if e == nil || e.target.Pod != pod || e.result.At.IsZero() && e.result.Failures == 0 {
 		return Result{}, false
 	}
+	if e.result.Silent() && len(p.boxes) >= several && p.clock.Since(p.answered) > Often {
+		return Result{}, false // No agent is heard: it is not this one's fault.
+	}
 	return e.result, true
 }
+
+// several boxes do not fall silent at once each by itself.
+const several = 5
 
 // Drain asks a box whether it may be put to sleep. What it answers, if it does,
 // is what came of asking it last.
@@ -208,6 +225,14 @@ func (p *Poller) Drain(ctx context.Context, key types.NamespacedName, d box.Drai
 		e.result = e.result.answered(report, p.clock.Now())
 	}
 	return false
+}
+
+// Release lets a box that was drained be used again: it is not put to sleep
+// after all. One that does not hear it is usable soon.
+func (p *Poller) Release(ctx context.Context, key types.NamespacedName) {
+	if agent := p.agentOf(key); agent != nil {
+		_, _, _ = agent.Drain(ctx, box.Drain{Release: true})
+	}
 }
 
 func (p *Poller) agentOf(key types.NamespacedName) Agent {
@@ -277,7 +302,11 @@ func (p *Poller) note(key types.NamespacedName, e *entry, report box.Report, err
 	if p.boxes[key] != e {
 		return 0, false // Another pod, or none; it has its own turn.
 	}
-	e.result, again, news = e.target.Note(e.result, report, err, p.clock.Now())
+	now := p.clock.Now()
+	if err == nil {
+		p.answered = now
+	}
+	e.result, again, news = e.target.Note(e.result, report, err, now)
 	return again, news
 }
 
@@ -290,10 +319,20 @@ func (t Target) Note(before Result, report box.Report, err error, at time.Time) 
 		now = before.answered(report, at)
 	}
 	news = isNews(t, before, now)
-	if again = t.Interval(); err != nil && !now.Silent() {
-		again = min(again, retry)
+	if again = t.Interval(); err != nil && !now.TooOld() {
+		again = pause(again, now.Failures)
 	}
 	return now, again, news
+}
+
+// pause is how soon an agent is asked again that does not answer: longer with
+// each failure, up to as long as others wait for their turn.
+func pause(interval time.Duration, failures int) time.Duration {
+	wait := min(interval, retry)
+	for i := patience; i < failures && wait < interval; i++ {
+		wait = min(2*wait, interval)
+	}
+	return wait
 }
 
 // Interval is how often the box is asked.
@@ -334,7 +373,7 @@ func (p *Poller) tell(ctx context.Context, key types.NamespacedName) {
 
 // isNews tells whether the second of two answers changes anything for its box.
 func isNews(t Target, before, now Result) bool {
-	if now.Silent() != before.Silent() {
+	if now.Silent() != before.Silent() || now.TooOld() != before.TooOld() {
 		return true
 	}
 	if now.Failures > 0 {

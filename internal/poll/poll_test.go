@@ -144,7 +144,7 @@ func TestSilenceAndBack(t *testing.T) {
 	for i, want := range []struct {
 		again time.Duration
 		news  bool
-	}{{retry, false}, {retry, false}, {Often, true}, {Often, false}} {
+	}{{retry, false}, {retry, false}, {retry, true}, {2 * retry, false}, {4 * retry, false}} {
 		if again, news := w.turn(t); again != want.again || news != want.news {
 			t.Errorf("failure %d: again in %s, news %t", i+1, again, news)
 		}

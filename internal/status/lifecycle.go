@@ -24,7 +24,7 @@ func asleep(d *devv1.DevServer, o Observed) (state, bool) {
 		lifecycle.CauseOwner:     "spec.suspend asks for it. The server starts again once that is false.",
 		lifecycle.CauseIdle:      "The server was without work for its idle timeout. A connection through the gateway, or a new renewTime of the Lease " + desired.LeaseName(d.Name) + ", wakes it.",
 		lifecycle.CauseScheduled: "The server was without work after the stop of its schedule. A connection through the gateway, a new renewTime of the Lease " + desired.LeaseName(d.Name) + ", or the schedule's start wakes it.",
-		lifecycle.CauseExpired:   "The server's time to live is over. Its owner starts it again by setting spec.restartedAt to now.",
+		lifecycle.CauseExpired:   "The server's time to live is over. Its owner starts it again by setting spec.restartedAt to a later time, such as now.",
 	}[cause]
 	switch {
 	case cause == lifecycle.CauseEvicted:
@@ -56,16 +56,21 @@ func setLifecycle(s *devv1.DevServerStatus, c Conditions, o Observed) {
 	if l == nil {
 		return
 	}
-	s.ExpiresAt, s.DeletesAt = lifecycle.Time(l.ExpiresAt), lifecycle.Time(l.DeletesAt)
+	if s.DeletesAt = lifecycle.Time(l.DeletesAt); l.Cause != lifecycle.CauseExpired {
+		s.Expired = nil
+	}
+	if s.ExpiresAt != nil || s.Phase == devv1.PhaseRunning { // On the way there it would cost a write of its own.
+		s.ExpiresAt = lifecycle.Time(l.ExpiresAt)
+	}
 	setSuspendedAt(s, l, c.Now)
 	switch {
-	case !l.Run || !l.Watched:
+	case !l.Run, !l.Watched, s.Phase != devv1.PhaseRunning && l.Work == nil:
 		s.Activity, s.SuspendsAt = "", nil
 		meta.RemoveStatusCondition(c.List, devv1.ConditionActive)
 	case l.Work != nil:
 		setActive(s, c, *l)
 	}
-	setStopPending(c, l)
+	setStopPending(c, l, s.Phase == devv1.PhaseRunning)
 }
 
 // setSuspendedAt counts from when the pod is gone.
@@ -81,14 +86,22 @@ func setSuspendedAt(s *devv1.DevServerStatus, l *lifecycle.Decision, now time.Ti
 func setActive(s *devv1.DevServerStatus, c Conditions, l lifecycle.Decision) {
 	work, suspendsAt := *l.Work, lifecycle.Time(l.SuspendsAt)
 	was := meta.FindStatusCondition(*c.List, devv1.ConditionActive)
-	same := was != nil && was.Reason == work.Reason() && was.ObservedGeneration == c.Generation && s.SuspendsAt.Equal(suspendsAt)
-	if same && work.State != lifecycle.Idle {
-		return
+	sentence := bounded(l.Sentence())
+	if was != nil && was.Reason == work.Reason() && was.ObservedGeneration == c.Generation && s.SuspendsAt.Equal(suspendsAt) {
+		switch work.State {
+		case lifecycle.Idle:
+			if s.LastActivityAt.Equal(lifecycle.Time(work.Last)) {
+				return
+			}
+		case lifecycle.Kept:
+			if s.Activity == sentence {
+				return
+			}
+		default:
+			return
+		}
 	}
-	if same && s.LastActivityAt.Equal(lifecycle.Time(work.Last)) {
-		return
-	}
-	s.Activity = bounded(l.Sentence())
+	s.Activity = sentence
 	s.LastActivityAt, s.SuspendsAt = lifecycle.Time(work.Last), suspendsAt
 	state := metav1.ConditionTrue
 	switch work.State {
@@ -102,7 +115,7 @@ func setActive(s *devv1.DevServerStatus, c Conditions, l lifecycle.Decision) {
 
 // setStopPending is there once the box may stop by itself. While nobody knows
 // whether a stop is near, what was said before stands.
-func setStopPending(c Conditions, l *lifecycle.Decision) {
+func setStopPending(c Conditions, l *lifecycle.Decision, running bool) {
 	was := meta.FindStatusCondition(*c.List, devv1.ConditionStopPending)
 	switch w := l.Warning; {
 	case !l.Run || !l.Watched && l.ExpiresAt.IsZero():
@@ -111,7 +124,7 @@ func setStopPending(c Conditions, l *lifecycle.Decision) {
 		c.Set(devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, w.Sentence())
 	case w != nil:
 		c.Set(devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, w.Sentence())
-	case l.Watched && l.Work == nil && was != nil:
+	case l.Watched && l.Work == nil && running:
 	case was != nil:
 		c.Set(devv1.ConditionStopPending, metav1.ConditionFalse, devv1.ReasonNoStop, "The server is not about to stop by itself.")
 	}

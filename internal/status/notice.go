@@ -16,10 +16,10 @@ const recent = 24 * time.Hour
 
 // Notice is what somebody who logs in should know of the box, a line for each
 // thing; empty for nothing.
-func Notice(d *devv1.DevServer, p lifecycle.Policy) string {
+func Notice(d *devv1.DevServer, p lifecycle.Policy, now time.Time) string {
 	var lines []string
 	s := d.Status
-	if was := s.LastDisruption; was != nil && was.Time != nil && s.StartedAt != nil && s.StartedAt.Sub(was.Time.Time) < recent {
+	if was := s.LastDisruption; was != nil && was.Time != nil && now.Sub(was.Time.Time) < recent {
 		lines = append(lines, fmt.Sprintf("This server was interrupted at %s: %s", lifecycle.Clock(was.Time.Time), was.Message))
 	}
 	if s.ExpiresAt != nil {

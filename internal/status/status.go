@@ -84,10 +84,11 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 		s.PodIP = o.Pod.Status.PodIP
 		s.Home = homeStatus(o.Home)
 		s.StartedAt = o.Pod.Status.StartTime
-		if o.Report != nil {
-			s.OOMKills = o.Report.OOMKills
-		} else if !s.StartedAt.Equal(d.Status.StartedAt) {
+		if !s.StartedAt.Equal(d.Status.StartedAt) {
 			s.OOMKills = 0
+		}
+		if o.Report != nil {
+			s.OOMKills = max(s.OOMKills, o.Report.OOMKills) // An agent may lie, also by less than 0.
 		}
 	} else if o.Pod == nil {
 		s.PodIP = ""

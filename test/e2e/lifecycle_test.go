@@ -112,11 +112,12 @@ func TestWarnedUserWhoTypesStays(t *testing.T) {
 	s := newSite(t)
 	b := s.start(s.restless("box", 2*soon))
 	before := b.podUID()
+	await(s, b.ds, "watched", func(d *v1.DevServer) bool { return d.Status.Activity != "" })
 	c := b.session()
-	c.expect("without work.") // The notice at login.
-	c.expect("This server is suspended at ")
+	c.expect("after 2m without work.") // The notice at login.
+	c.expect("server is suspended at ")
 	c.keys("\r")
-	c.expect("This server is suspended at ")
+	c.expect("server is suspended at ")
 	if b.podUID() != before {
 		s.Error("the box was stopped between the two warnings")
 	}
@@ -145,7 +146,7 @@ func TestExpiry(t *testing.T) {
 	b := s.start(ds)
 	b.sh("echo kept > ~/file")
 	c := b.session("while :; do date; sleep 1; done")
-	c.expect("This server expires at ")
+	c.expect("server expires at ")
 	b.asleep(v1.PhaseExpired, v1.ReasonExpired)
 	now := metav1.Now()
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.RestartedAt, d.Spec.Lifecycle = &now, nil })

@@ -72,9 +72,6 @@ func pinned(key ed25519.PublicKey) func(tls.ConnectionState) error {
 	}
 }
 
-// ErrUnsupported is returned by an agent that is older than what it is asked.
-var ErrUnsupported = errors.New("this agent does not know that yet: it is older than the operator")
-
 // SetAuthorizedKeys tells the agent the keys that may log in from now on. When
 // it returns nil, connections of other keys are being cut.
 func (c *Client) SetAuthorizedKeys(ctx context.Context, text []byte) error {
@@ -91,7 +88,7 @@ func (c *Client) SetAuthorizedKeys(ctx context.Context, text []byte) error {
 }
 
 // Poll gives the box its instructions, and tells what it reports. An agent that
-// is too old gives ErrUnsupported.
+// is too old gives box.ErrUnsupported.
 func (c *Client) Poll(ctx context.Context, instructions box.Instructions) (box.Report, error) {
 	var report box.Report
 	body, err := json.Marshal(instructions)
@@ -110,7 +107,7 @@ func (c *Client) Poll(ctx context.Context, instructions box.Instructions) (box.R
 }
 
 // Drain asks the box to refuse new sessions if it has been idle. Where it has
-// not, the report says why. An agent that is too old gives ErrUnsupported.
+// not, the report says why. An agent that is too old gives box.ErrUnsupported.
 func (c *Client) Drain(ctx context.Context, drain box.Drain) (drained bool, report box.Report, err error) {
 	body, err := json.Marshal(drain)
 	if err == nil {
@@ -157,7 +154,7 @@ func readReport(response *http.Response, report *box.Report) error {
 // refused is the error of an answer that is none.
 func refused(response *http.Response) error {
 	if response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusMethodNotAllowed {
-		return ErrUnsupported
+		return box.ErrUnsupported
 	}
 	const enough = 256
 	why, _ := io.ReadAll(io.LimitReader(response.Body, enough)) // The status says enough.

@@ -41,7 +41,8 @@ type Server struct {
 	SetAuthorizedKeys func(text []byte)
 	// Poll takes instructions and reports.
 	Poll func(box.Instructions) box.Report
-	// Drain refuses new sessions if the box has been idle, and reports either
+	// Drain refuses new sessions if the box has been idle, or, where it is to be
+	// released, refuses them no longer, and reports either
 	// way.
 	Drain  func(context.Context, box.Drain) (drained bool, report box.Report)
 	Logger *slog.Logger
@@ -118,7 +119,7 @@ func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Any box would be idle for so long.
-	if drain.IdleSeconds <= 0 {
+	if drain.IdleSeconds <= 0 && !drain.Release {
 		http.Error(w, "idleSeconds must be more than 0", http.StatusBadRequest)
 		return
 	}

@@ -82,13 +82,13 @@ func TestOldAgentIsTold(t *testing.T) {
 	address := serve(t, nil)
 	c := client(t, address, key, token)
 	c.address = address + "/as-if-old" // 404, as for a path that it has not heard of
-	if _, err := c.Poll(t.Context(), box.Instructions{}); !errors.Is(err, ErrUnsupported) {
+	if _, err := c.Poll(t.Context(), box.Instructions{}); !errors.Is(err, box.ErrUnsupported) {
 		t.Errorf("polled: %v", err)
 	}
-	if _, _, err := c.Drain(t.Context(), box.Drain{IdleSeconds: 1}); !errors.Is(err, ErrUnsupported) {
+	if _, _, err := c.Drain(t.Context(), box.Drain{IdleSeconds: 1}); !errors.Is(err, box.ErrUnsupported) {
 		t.Errorf("drained: %v", err)
 	}
-	if err := c.SetAuthorizedKeys(t.Context(), nil); !errors.Is(err, ErrUnsupported) {
+	if err := c.SetAuthorizedKeys(t.Context(), nil); !errors.Is(err, box.ErrUnsupported) {
 		t.Errorf("told its keys: %v", err)
 	}
 }

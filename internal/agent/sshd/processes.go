@@ -122,6 +122,13 @@ func (p *processes) drain(idle func() bool, during time.Duration) bool {
 	return true
 }
 
+// release lets be started again.
+func (p *processes) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drained = time.Time{}
+}
+
 // isDrained is called with the lock held.
 func (p *processes) isDrained() bool { return time.Now().Before(p.drained) }
 

@@ -173,6 +173,9 @@ func (s *Server) Drain(idle func() bool, during time.Duration) bool {
 	return s.processes.drain(idle, during)
 }
 
+// Release takes a drain back.
+func (s *Server) Release() { s.processes.release() }
+
 // watchKeys cuts off connections whose key has been taken away.
 func (s *Server) watchKeys(ctx context.Context) {
 	ticker := time.NewTicker(s.cfg.KeysInterval)

@@ -14,11 +14,14 @@ type fakeAgent struct {
 	mu sync.Mutex
 	// idle is how long ago the box was last at work, in seconds.
 	idle float64
-	// silent agents do not answer.
+	// silent agents do not answer, others with an error.
 	silent bool
-	report box.Report
-	told   box.Instructions
-	drains []box.Drain
+	err    error
+	// released is set once a drain was taken back.
+	released bool
+	report   box.Report
+	told     box.Instructions
+	drains   []box.Drain
 	// onDrain, if set, is called in the middle of a drain.
 	onDrain func()
 }
@@ -28,6 +31,9 @@ func (a *fakeAgent) Poll(_ context.Context, i box.Instructions) (box.Report, err
 	defer a.mu.Unlock()
 	if a.silent {
 		return box.Report{}, errors.New("no answer")
+	}
+	if a.err != nil {
+		return box.Report{}, a.err
 	}
 	a.told = i
 	return a.says(), nil
@@ -43,6 +49,10 @@ func (a *fakeAgent) says() box.Report {
 func (a *fakeAgent) Drain(_ context.Context, d box.Drain) (bool, box.Report, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if d.Release {
+		a.released = true
+		return true, box.Report{}, nil
+	}
 	a.drains = append(a.drains, d)
 	if a.onDrain != nil {
 		a.onDrain()

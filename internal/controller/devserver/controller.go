@@ -32,14 +32,15 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server: events of a pod that is not there, and
 	// an object whose apply was refused.
-	Live     client.Reader
-	Recorder events.EventRecorder
-	Clock    clock.PassiveClock
-	Applier  *apply.Applier
-	Delivery *Delivery
-	Poller   *poll.Poller
-	failures failures
-	Config   Config
+	Live          client.Reader
+	Recorder      events.EventRecorder
+	Clock         clock.PassiveClock
+	Applier       *apply.Applier
+	Delivery      *Delivery
+	Poller        *poll.Poller
+	failures      failures
+	foreignLeases foreignLeases
+	Config        Config
 }
 
 // Config is what the operator was started with.
@@ -77,6 +78,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			r.Delivery.forget(req.NamespacedName)
 			r.Poller.Forget(req.NamespacedName)
 			r.failures.forget(req.NamespacedName)
+			r.foreignLeases.boxes.Delete(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -100,7 +102,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	var applyErr error
 	decision := lifecycle.Decision{Run: true}
 	if d.DeletionTimestamp.IsZero() {
-		if decision, err = r.live(ctx, d, &resolved); err != nil {
+		if decision, err = r.decide(ctx, d, &resolved); err != nil {
 			return ctrl.Result{}, err
 		}
 		resolved.Asleep, resolved.GraceSeconds = !decision.Run, resolved.policy.GraceSeconds
@@ -125,20 +127,16 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
 		return ctrl.Result{}, err
 	}
-	if applyErr != nil {
-		return ctrl.Result{}, applyErr
-	}
-	if err := r.renew(ctx, d, resolved.lease, decision.Renew); err != nil {
+	// None of these is to wait for the others.
+	again = sooner(again, r.pushKeys(ctx, d, resolved, observed.Pod))
+	r.watch(d, resolved, decision, observed.Pod)
+	err = errors.Join(applyErr, r.shield(ctx, observed.Pod, decision), r.renew(ctx, d, resolved.lease, decision.Renew))
+	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if problem != nil && problem.Reason == devv1.ReasonObjectConflict || homeRefused != nil {
+	if problem != nil && problem.Reason == devv1.ReasonObjectConflict || homeRefused != nil || r.foreignLeases.has(client.ObjectKeyFromObject(d)) {
 		again = sooner(again, conflictRetry)
 	}
-	if err := r.shield(ctx, observed.Pod, decision); err != nil {
-		return ctrl.Result{}, err
-	}
-	r.watch(d, resolved, decision, observed.Pod)
-	again = sooner(again, r.pushKeys(ctx, d, resolved, observed.Pod))
 	if !decision.Again.IsZero() {
 		again = sooner(again, max(decision.Again.Sub(r.Clock.Now()), time.Second))
 	}
@@ -164,7 +162,7 @@ func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved,
 		return problem, nil, errors.Join(err, r.scaleDown(ctx, in))
 	}
 	if hinders, err = r.applyObjects(ctx, d, in); hinders != nil || err != nil {
-		return hinders, nil, err
+		return hinders, nil, errors.Join(err, r.scaleDown(ctx, in))
 	}
 	homeRefused, err = r.applyHome(ctx, d, in.home)
 	return nil, homeRefused, err

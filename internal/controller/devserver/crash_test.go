@@ -73,8 +73,8 @@ func TestCrashAnywhere(t *testing.T) {
 			(*world).stopPod,
 		},
 		"sleep": {
-			(*world).watched,
-			func(w *world) { w.pass(61 * time.Minute) },
+			func(w *world) { w.watched(); w.warned() },
+			func(w *world) { w.pass(11 * time.Minute) },
 			(*world).stopPod,
 		},
 		"wake": {
@@ -83,11 +83,13 @@ func TestCrashAnywhere(t *testing.T) {
 			func(w *world) { w.startPod() },
 		},
 		"expire": {
-			(*world).running,
 			func(w *world) {
+				w.running()
 				w.edit(func(s *devv1.DevServerSpec) { s.Lifecycle = &devv1.LifecycleSpec{TimeToLive: lasting(time.Hour)} })
-				w.clock.SetTime(w.clock.Now().Add(61 * time.Minute))
+				w.clock.SetTime(w.clock.Now().Add(50 * time.Minute))
+				w.settled()
 			},
+			func(w *world) { w.clock.SetTime(w.clock.Now().Add(11 * time.Minute)) },
 			(*world).stopPod,
 		},
 		"home": {

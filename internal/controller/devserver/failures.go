@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ func (f *failures) note(key types.NamespacedName, pod *corev1.Pod, now time.Time
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := f.boxes[key]
-	if pod != nil && pod.Status.Phase == corev1.PodFailed && (b == nil || b.pod != pod.UID) {
+	if failed(pod) && (b == nil || b.pod != pod.UID) {
 		if b == nil {
 			b = &boxFailures{}
 		}
@@ -42,6 +43,17 @@ func (f *failures) note(key types.NamespacedName, pod *corev1.Pod, now time.Time
 		return time.Time{}
 	}
 	return lifecycle.HoldUntil(b.at)
+}
+
+// failed tells of a pod that failed as a whole, and not because it was deleted:
+// that ends many a program with an error.
+func failed(pod *corev1.Pod) bool {
+	if pod == nil || pod.Status.Phase != corev1.PodFailed {
+		return false
+	}
+	return pod.DeletionTimestamp.IsZero() || slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
+	})
 }
 
 func (f *failures) forget(key types.NamespacedName) {

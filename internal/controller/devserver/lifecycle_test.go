@@ -9,10 +9,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -39,10 +37,18 @@ func (w *world) watched() {
 func (w *world) asleep() {
 	w.t.Helper()
 	w.watched()
-	w.later(61 * time.Minute)
+	w.warned()
+	w.later(11 * time.Minute)
 	w.reconcile()
 	w.stopPod()
 	w.settled()
+}
+
+// warned lets the watched box be idle until ten minutes before its stop.
+func (w *world) warned() {
+	w.t.Helper()
+	w.later(50 * time.Minute)
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "")
 }
 
 // later lets time pass, in which the box does no work, and has it asked, with
@@ -217,8 +223,8 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 func TestAgentHasTheLastWord(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
-	w.later(59 * time.Minute)
-	w.clock.SetTime(w.clock.Now().Add(2 * time.Minute))
+	w.warned()
+	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
 	w.agent.idle = 3 // A key was typed after the poll.
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 	w.wantReplicas(1)
@@ -244,8 +250,8 @@ func TestSilentAgentCountsAsAtWork(t *testing.T) {
 func TestAgentSilentAtDrain(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
-	w.later(59 * time.Minute)
-	w.clock.SetTime(w.clock.Now().Add(2 * time.Minute))
+	w.warned()
+	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
 	w.agent.silent = true
 	w.reconcile()
 	w.wantReplicas(1)
@@ -256,11 +262,14 @@ func TestAgentSilentAtDrain(t *testing.T) {
 func TestWakeRacesSleep(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
-	w.later(59 * time.Minute)
+	w.warned()
 	w.agent.onDrain = func() { w.wake(w.clock.Now()) }
-	w.clock.SetTime(w.clock.Now().Add(2 * time.Minute))
-	w.agent.idle += 120
+	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
+	w.agent.idle += 660
 	w.reconcile()
+	if !w.agent.released {
+		t.Error("the box refuses the session that woke it")
+	}
 	if w.lease().Annotations[lifecycle.AnnotationMark] != "" {
 		t.Error("a box that was woken is marked asleep")
 	}
@@ -280,7 +289,9 @@ func TestExpiredBoxWakesForItsOwnerOnly(t *testing.T) {
 	if d := w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering); d.Status.ExpiresAt == nil {
 		t.Error("status.expiresAt is empty")
 	}
-	w.clock.SetTime(w.clock.Now().Add(61 * time.Minute))
+	w.clock.SetTime(w.clock.Now().Add(50 * time.Minute))
+	w.settled()
+	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
 	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonExpired)
 	w.stopPod()
 	w.wantPhase(devv1.PhaseExpired, devv1.ReasonExpired)
@@ -302,6 +313,8 @@ func TestExpiredBoxIsDeleted(t *testing.T) {
 	w.startPod()
 	w.reconcile()
 	w.clock.SetTime(w.clock.Now().Add(61 * time.Minute))
+	w.settled() // Nobody was told: that comes first.
+	w.clock.SetTime(w.clock.Now().Add(5 * time.Minute))
 	w.reconcile()
 	w.absent(&devv1.DevServer{}, "box")
 	w.wantEvent("Its time to live is over. Its home directory is kept.")
@@ -414,23 +427,66 @@ func TestEditedSecretComesBack(t *testing.T) {
 func TestForeignLeaseKeepsTheBoxAwake(t *testing.T) {
 	w := newWorld(t)
 	w.create(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "box"}})
-	w.flavor(func(f *devv1.DevServerFlavor) {
-		f.Spec.Lifecycle = &devv1.LifecycleSpec{IdleTimeout: lasting(time.Hour)}
-	})
-	w.create(w.devServer())
+	w.watched()
 	w.reconcile()
-	w.startPod()
-	_, err := w.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: w.key()})
-	if err != nil && !apierrors.IsConflict(err) {
-		t.Fatal(err)
-	}
-	if d := w.read(); d.Status.Phase != devv1.PhaseRunning {
-		t.Errorf("the phase is %s", d.Status.Phase)
-	}
-	lease := w.lease()
-	if len(lease.OwnerReferences) > 0 || lease.Spec.RenewTime != nil {
+	d := w.read()
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonObjectConflict, "belongs to somebody else")
+	if lease := w.lease(); len(lease.OwnerReferences) > 0 || lease.Spec.RenewTime != nil {
 		t.Errorf("somebody else's Lease was written: %+v", lease)
 	}
+	w.later(90 * time.Minute)
+	w.reconcile()
+	w.wantReplicas(1)
+
+	if err := w.c.Delete(t.Context(), w.lease()); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile()
+	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "")
+}
+
+// What hinders the objects of a box does not keep it awake either.
+func TestRefusedObjectDoesNotKeepABoxAwake(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	service := &corev1.Service{}
+	w.get(service, "box-ssh")
+	service.OwnerReferences = nil
+	if err := w.c.Update(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
+	w.reconcile()
+	w.wantReplicas(0)
+	w.wantCondition(w.read(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonObjectConflict, "")
+}
+
+// A time to live costs nothing on the way to Running.
+func TestCreateToRunningWithALifecycle(t *testing.T) {
+	w := newWorld(t)
+	w.flavor(func(f *devv1.DevServerFlavor) {
+		f.Spec.Lifecycle = &devv1.LifecycleSpec{TimeToLive: lasting(time.Hour), IdleTimeout: lasting(time.Hour)}
+	})
+	w.create(w.devServer())
+	_, first := w.reconcile()
+	if _, writes := w.reconcile(); len(writes) > 0 {
+		t.Errorf("a pass while the pod is awaited writes %v", writes)
+	}
+	w.startPod()
+	_, second := w.reconcile()
+	// The last is the Lease, after the status.
+	if n := len(first) + len(second); n != 7 || second[len(second)-1] != "create *v1.Lease" {
+		t.Errorf("%d writes: %v, %v", n, first, second)
+	}
+}
+
+func TestOldAgentCountsAsAtWork(t *testing.T) {
+	w := newWorld(t)
+	w.watched()
+	w.agent.err = box.ErrUnsupported
+	w.later(90 * time.Minute)
+	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentTooOld, "older than the operator")
+	w.wantReplicas(1)
 }
 
 // Kubernetes makes an evicted pod again at once, without end.

@@ -31,11 +31,11 @@ func Connect(a poll.Address) (poll.Agent, error) {
 func (r *Reconciler) watch(d *devv1.DevServer, in resolved, decision lifecycle.Decision, pod *corev1.Pod) {
 	key := client.ObjectKeyFromObject(d)
 	switch {
-	case pod == nil, !pod.DeletionTimestamp.IsZero(), !decision.Run:
+	case pod == nil, !pod.DeletionTimestamp.IsZero():
 		r.Poller.Forget(key)
 		return
-	case !status.PodReady(pod):
-		return
+	case !decision.Run, !status.PodReady(pod):
+		return // Until it goes, what it says may matter still.
 	}
 	target := poll.Target{
 		Pod: pod.UID,
@@ -43,7 +43,7 @@ func (r *Reconciler) watch(d *devv1.DevServer, in resolved, decision lifecycle.D
 			HostPort: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(box.ControlPort)),
 			KeyPEM:   string(in.Keys.ControlKeyPEM), Token: in.Keys.ControlToken,
 		},
-		Instructions: box.Instructions{Thresholds: in.policy.Thresholds, Notice: status.Notice(d, in.policy)},
+		Instructions: box.Instructions{Thresholds: in.policy.Thresholds, Notice: status.Notice(d, in.policy, r.Clock.Now())},
 		Often:        decision.Watched || !decision.ExpiresAt.IsZero(),
 		Every:        in.policy.AskEvery(),
 		SecretHash:   desired.SecretFilesHash(in.Input),
@@ -79,7 +79,7 @@ func (r *Reconciler) edited(d *devv1.DevServer, in resolved, applied delivery) b
 		return false
 	}
 	last, asked := r.Poller.Last(client.ObjectKeyFromObject(d), in.pod.UID)
-	if !asked || last.Report.SecretHash == "" || last.At.Sub(applied.at) < kubeletDelay {
+	if !asked || last.Report.SecretHash == "" || last.At.Sub(applied.at) < kubeletDelay<<applied.restores {
 		return false
 	}
 	return last.Report.SecretHash != desired.SecretFilesHash(in.Input)

@@ -44,10 +44,22 @@ type delivery struct {
 	// this process learnt that it had been.
 	hash string
 	at   time.Time
+	// restores counts how often it was written again because of what the agent
+	// sees of it. Agents may be wrong, so each time takes twice as long.
+	restores int
 	// pending is set until the running agent has its keys; pushes counts the
 	// attempts.
 	pending bool
 	pushes  int
+}
+
+// maxRestores bounds the waiting for the next one to some days.
+const maxRestores = 10
+
+// told is the delivery once nothing is left to be told.
+func (d delivery) told() delivery {
+	d.pending, d.pushes = false, 0
+	return d
 }
 
 func (d *Delivery) get(key types.NamespacedName) delivery {
@@ -91,7 +103,11 @@ func (r *Reconciler) applySecret(ctx context.Context, d *devv1.DevServer, in res
 	if edited {
 		r.Recorder.Eventf(d, nil, corev1.EventTypeWarning, "SecretRestored", "Apply", "The Secret %s was edited, and is as it was again.", desired.SecretName(d.Name))
 	}
-	r.Delivery.set(key, delivery{hash: hash, at: r.Clock.Now(), pending: in.pod != nil})
+	next := delivery{hash: hash, at: r.Clock.Now(), pending: in.pod != nil}
+	if edited {
+		next.restores = min(last.restores+1, maxRestores)
+	}
+	r.Delivery.set(key, next)
 	return nil
 }
 
@@ -105,7 +121,7 @@ func (r *Reconciler) pushKeys(ctx context.Context, d *devv1.DevServer, in resolv
 		return 0
 	}
 	if pod == nil || !pod.DeletionTimestamp.IsZero() {
-		r.Delivery.set(key, delivery{hash: state.hash, at: state.at})
+		r.Delivery.set(key, state.told())
 		return 0
 	}
 	address := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(box.ControlPort))
@@ -115,7 +131,7 @@ func (r *Reconciler) pushKeys(ctx context.Context, d *devv1.DevServer, in resolv
 		r.Delivery.set(key, state)
 		return time.Second << state.pushes
 	}
-	r.Delivery.set(key, delivery{hash: state.hash, at: state.at})
+	r.Delivery.set(key, state.told())
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Info("The agent could not be told its new keys. The kubelet brings them within two minutes.", "cause", err.Error())
 	}

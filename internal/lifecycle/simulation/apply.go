@@ -27,6 +27,15 @@ func (w *world) runs(d lifecycle.Decision) {
 // setStatus is what the next pass is told of this one.
 func (w *world) setStatus(d lifecycle.Decision) {
 	switch {
+	case d.Warning != nil && w.announced.IsZero():
+		w.announced = w.operatorTime().Truncate(time.Second)
+	case d.Warning == nil && (!d.Watched || d.Work != nil || !d.Run):
+		w.announced = time.Time{}
+	}
+	if w.deletes = d.DeletesAt; d.Cause != lifecycle.CauseExpired {
+		w.expired = nil
+	}
+	switch {
 	case d.Run:
 		w.suspended = time.Time{}
 	case w.suspended.IsZero() && w.pod == nil:

@@ -163,7 +163,7 @@ func (w *world) decide(facts lifecycle.Facts) lifecycle.Decision {
 }
 
 func (w *world) facts() lifecycle.Facts {
-	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, SuspendedAt: w.suspended, Gone: w.pod == nil}
+	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, SuspendedAt: w.suspended, Gone: w.pod == nil, DeletesAt: w.deletes, AnnouncedAt: w.announced, Expired: w.expired}
 	if w.server.Spec.RestartedAt != nil {
 		f.RestartedAt = w.server.Spec.RestartedAt.Time
 	}
@@ -189,6 +189,11 @@ func (w *world) facts() lifecycle.Facts {
 // sleep is the drain and the mark.
 func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.Decision, bool) {
 	now, version := w.operatorTime(), w.lease.version
+	if d.Cause == lifecycle.CauseExpired {
+		w.checkSleep(d)
+		w.expired = &lifecycle.Expiry{RestartedAt: facts.RestartedAt}
+		return w.decide(w.facts()), true
+	}
 	if d.Cause != lifecycle.CauseExpired {
 		if !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
 			w.count("drains refused")

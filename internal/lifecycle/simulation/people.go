@@ -117,7 +117,7 @@ func (w *world) visit(until time.Time, do func()) {
 		w.server.Spec.Suspend = false
 		w.truth.woken = true
 		w.op.soon(w)
-	case w.lease.Mark != nil && w.lease.Mark.Cause == lifecycle.CauseExpired:
+	case w.expired != nil:
 		at := metav1.NewTime(w.now.Add(w.userClock).Truncate(time.Second))
 		if was := w.server.Spec.RestartedAt; was != nil && !at.After(was.Time) {
 			at = metav1.NewTime(was.Add(time.Second)) // What does not work, people change.
@@ -135,7 +135,7 @@ func (w *world) visit(until time.Time, do func()) {
 func (w *world) renewByGateway() {
 	w.lease.there, w.lease.RenewTime = true, micro(w.now.Add(w.gateClock))
 	w.lease.version++
-	if w.truth.called = w.now; w.lease.Mark != nil && w.lease.Mark.Cause != lifecycle.CauseExpired {
+	if w.truth.called = w.now; w.lease.Mark != nil {
 		w.truth.markedCall, w.truth.woken = w.now, true
 	}
 	w.op.soon(w)
@@ -205,7 +205,7 @@ func (w *world) choosePolicy() {
 	if violation != nil {
 		w.fault("the policy is refused: %s", violation.Message)
 	}
-	w.policy = policy
+	w.policy, w.edited = policy, w.now
 }
 
 func (w *world) chooseHours() *devv1.Schedule {

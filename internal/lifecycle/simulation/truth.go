@@ -72,7 +72,7 @@ func (w *world) checkSleep(d lifecycle.Decision) {
 	patience := w.policy.IdleTimeout
 	if d.Cause == lifecycle.CauseScheduled {
 		patience = afterHours
-		if w.hours == nil || !w.truth.skewed && w.stopped(w.pod.readyAt).IsZero() {
+		if w.hours == nil || !w.truth.skewed && w.stopped(w.pod.startAt).IsZero() {
 			w.fault("the box is stopped by its schedule, of which no stop holds")
 		}
 	}
@@ -133,12 +133,18 @@ func (w *world) patrol() {
 		return
 	}
 	w.checkStarted()
-	since := w.operatorTime().Sub(w.suspended)
 	if w.policy.DeleteAfter == 0 || w.suspended.IsZero() || w.replicas == 1 {
 		return
 	}
-	if since > w.policy.DeleteAfter+time.Minute {
-		w.fault("the box is not deleted, %s after it was suspended, of %s", since, w.policy.DeleteAfter)
+	if late := w.operatorTime().Sub(w.deletes); late > time.Minute {
+		w.fault("the box is not deleted, %s after the time that its status tells", late)
+	}
+	since := w.suspended // or since it is known that it is to be deleted
+	if w.edited.Add(w.opClock).After(since) {
+		since = w.edited.Add(w.opClock)
+	}
+	if w.deletes.Sub(since) > w.policy.DeleteAfter+time.Minute {
+		w.fault("the box is to be deleted at %s only, and may sleep for %s", w.deletes, w.policy.DeleteAfter)
 	}
 }
 
@@ -147,7 +153,14 @@ func (w *world) checkStarted() {
 	if w.replicas == 1 || w.truth.asleep != lifecycle.CauseIdle && w.truth.asleep != lifecycle.CauseScheduled {
 		return
 	}
-	if w.startedSince(w.truth.asleepAt.Add(time.Minute)) && w.now.Sub(w.hours.last(w.hours.start, w.now)) > time.Minute {
+	if !w.startedSince(w.truth.asleepAt.Add(time.Minute)) {
+		return
+	}
+	start := w.hours.last(w.hours.start, w.now)
+	if w.op.since.After(start) || w.edited.After(start) {
+		return // An hour later, nothing makes up for it.
+	}
+	if w.now.Sub(start) > time.Minute {
 		w.fault("the box sleeps on (%s) after its schedule's start", w.truth.asleep)
 	}
 }
@@ -186,13 +199,14 @@ func (w *world) checkHeld() {
 	if p == nil || p.terminating || p.readyAt.IsZero() || w.replicas == 0 {
 		return
 	}
-	due := w.due()
+	due, since := w.due(), w.lastSign()
 	if expires := w.expires(); !expires.IsZero() && (due.IsZero() || expires.Add(-w.opClock).Before(due)) {
-		due = expires.Add(-w.opClock)
+		due, since = expires.Add(-w.opClock), p.startAt
 	}
 	if due.IsZero() {
 		return
 	}
+	due = w.warned(due, due.Sub(since))
 	if w.truth.excused.After(due) {
 		due = w.truth.excused
 	}
@@ -207,6 +221,19 @@ func (w *world) checkHeld() {
 	}
 }
 
+// warned is when a stop may be made at the earliest: people are told first, also
+// of one that is overdue by then.
+func (w *world) warned(due time.Time, span time.Duration) time.Time {
+	notice := 5 * time.Minute
+	if span < 2*notice {
+		notice = span / 2
+	}
+	if told := w.announced.Add(notice - w.opClock); !w.announced.IsZero() && told.After(due) {
+		return told
+	}
+	return due
+}
+
 // due is when the box should be put to sleep for want of work; zero for never.
 func (w *world) due() time.Time {
 	p, last := w.pod, w.lastSign()
@@ -214,7 +241,7 @@ func (w *world) due() time.Time {
 	if w.policy.IdleTimeout > 0 {
 		due = last.Add(w.policy.IdleTimeout)
 	}
-	if stop := w.stopped(p.readyAt); !stop.IsZero() {
+	if stop := w.stopped(p.startAt); !stop.IsZero() {
 		if quiet := last.Add(afterHours); quiet.After(stop) {
 			stop = quiet
 		}
@@ -307,6 +334,9 @@ func (w *world) checkTimer(f lifecycle.Facts, d lifecycle.Decision) {
 		return
 	}
 	then := now.Add(time.Duration(look.Int64N(int64(span))))
+	if f.DeletesAt = d.DeletesAt; d.Warning != nil && f.AnnouncedAt.IsZero() {
+		f.AnnouncedAt = now // As the status is about to say.
+	}
 	if later := lifecycle.Decide(w.policy, f, then); later.Act != d.Act || later.Run != d.Run || later.Warning != nil && (d.Warning == nil || *later.Warning != *d.Warning) {
 		w.fault("%s after a decision, and %s before it looks again, it would be another: %+v instead of %+v", then.Sub(now), d.Again.Sub(then), later, d)
 	}

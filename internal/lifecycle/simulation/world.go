@@ -26,11 +26,15 @@ type world struct {
 	server    devv1.DevServer
 	flavor    devv1.DevServerFlavor
 	policy    lifecycle.Policy
+	edited    time.Time // when the policy was changed last
 	hours     *hours
 	lease     lease
 	replicas  int
 	pod       *pod
 	suspended time.Time // status.suspendedAt
+	deletes   time.Time // status.deletesAt
+	announced time.Time // since when its condition StopPending is True
+	expired   *lifecycle.Expiry
 	deleted   bool
 
 	op    operator
