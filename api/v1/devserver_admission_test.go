@@ -108,7 +108,7 @@ func TestDevServerRefused(t *testing.T) {
 		"unknown expiry":           {edit{"spec.lifecycle.onExpire", "Stop"}, "spec.lifecycle.onExpire: Unsupported value"},
 		"empty schedule":           {edit{"spec.lifecycle.schedule", map[string]any{"timeZone": "UTC"}}, "schedule needs a start or a stop"},
 		"zero GPU threshold":       {edit{"spec.lifecycle.activity.gpuPercent", int64(0)}, "should be greater than or equal to 1"},
-		"GPU threshold above all":  {edit{"spec.lifecycle.activity.gpuPercent", int64(101)}, "should be less than or equal to 100"},
+		"GPU threshold above all":  {edit{"spec.lifecycle.activity.gpuPercent", int64(102)}, "should be less than or equal to 101"},
 		"no grace":                 {edit{"spec.lifecycle.terminationGracePeriodSeconds", int64(0)}, "should be greater than or equal to 5"},
 		"name with a digit first":  {edit{"metadata.name", "1box"}, nameWords},
 		"name of 51 characters":    {edit{"metadata.name", strings.Repeat("x", 51)}, nameWords},

@@ -136,11 +136,12 @@ type ActivityThresholds struct {
 	CPUMillis int64 `json:"cpuMillis,omitempty"`
 
 	// gpuPercent is the utilisation of the busiest GPU. Default 2; from 1 to
-	// 100.
+	// 100, and 101 to leave GPUs out: slices of one (MIG) do not tell their
+	// utilisation, and count as busy otherwise.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:validation:Maximum=101
 	GPUPercent int64 `json:"gpuPercent,omitempty"`
 
 	// sshBytes is what all SSH connections carry in both directions, beside

@@ -42,12 +42,15 @@ func poll(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("WORK"), "report"), text, 0o600))
 }
 
-// drain drains the box once it has been idle for some seconds, or with !
-// checks that it is not.
+// drain drains the box once it has been idle for some seconds, or with ! checks
+// that it is not: drain SECONDS [THRESHOLDS as JSON].
 func drain(ts *testscript.TestScript, neg bool, args []string) {
 	seconds, err := strconv.ParseFloat(args[0], 64)
 	ts.Check(err)
 	order := box.Drain{Thresholds: ts.Value(agentKey{}).(*agentProcess).told.Thresholds, IdleSeconds: seconds}
+	if len(args) > 1 {
+		ts.Check(json.Unmarshal([]byte(args[1]), &order.Thresholds))
+	}
 	try := func() bool {
 		drained, got, err := operator(ts).Drain(context.Background(), order)
 		ts.Check(err)

@@ -18,7 +18,8 @@ const PollPath = "/v1/poll"
 // DrainPath on ControlPort takes a Drain, by POST and with the bearer token. It
 // answers 204 where the box was idle: from then on it refuses new sessions, for
 // DrainTime, so that nobody begins to work in a box that is being put to sleep.
-// It answers 409, with a Report, where it was not: the box stays.
+// It answers 409, with a Report, where it was not: the box stays. What cannot be
+// told counts as work.
 const DrainPath = "/v1/drain"
 
 // DrainTime is how long a drained box refuses sessions. An operator that has
@@ -38,7 +39,8 @@ type Instructions struct {
 	Warning string `json:"warning,omitempty"`
 }
 
-// Thresholds are the least that counts as work.
+// Thresholds are the least that counts as work. One that is lowered counts as
+// work when it is: nobody has looked for so little before.
 type Thresholds struct {
 	// CPUMillis is CPU time in thousandths of one core, averaged over a minute,
 	// of all processes of the box but the agent's own. Default
@@ -82,7 +84,7 @@ func (t Thresholds) WithDefaults() Thresholds {
 // Names of signals.
 const (
 	SignalTerminal = "terminal" // a key typed, or output on a terminal
-	SignalSSH      = "ssh"      // bytes of connections, beside terminals
+	SignalSSH      = "ssh"      // a session that starts, or bytes of connections beside terminals
 	SignalCPU      = "cpu"
 	SignalGPU      = "gpu"
 	SignalKeep     = "keep" // a process, file or socket that says so
@@ -113,8 +115,8 @@ type Report struct {
 // Signal is one kind of work.
 type Signal struct {
 	Name string `json:"name"`
-	// IdleSeconds is how long ago it was above its threshold last. Below 0: not
-	// since the agent watches.
+	// IdleSeconds is how long ago it reached its threshold last. Below 0: not
+	// since the agent watches. What cannot be measured counts as work: 0.
 	IdleSeconds float64 `json:"idleSeconds"`
 	// Value is the figure now, for people: "CPU 1%", "GPU 0%", "2 silent ssh
 	// sessions".
@@ -138,7 +140,8 @@ type Drain struct {
 	// Release takes an earlier drain back instead; nothing else counts then.
 	Release    bool       `json:"release,omitempty"`
 	Thresholds Thresholds `json:"thresholds"`
-	// IdleSeconds is how long every signal must have been silent.
+	// IdleSeconds is how long every signal must have been silent, and the agent
+	// must have watched. It must be more than 0.
 	IdleSeconds float64 `json:"idleSeconds"`
 }
 

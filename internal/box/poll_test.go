@@ -58,3 +58,40 @@ func TestWordsOfABoxAreHarmless(t *testing.T) {
 		t.Errorf("%d characters", len(got))
 	}
 }
+
+func TestThresholdsWithDefaults(t *testing.T) {
+	for name, test := range map[string]struct{ in, want Thresholds }{
+		"none":     {Thresholds{}, Thresholds{100, 2, 64 << 10}},
+		"some":     {Thresholds{GPUPercent: 101}, Thresholds{100, 101, 64 << 10}},
+		"negative": {Thresholds{-1, -1, -1}, Thresholds{100, 2, 64 << 10}},
+		"all":      {Thresholds{1, 1, 1}, Thresholds{1, 1, 1}},
+	} {
+		if got := test.in.WithDefaults(); got != test.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+func TestFilesHash(t *testing.T) {
+	files := func(pairs ...string) string {
+		m := map[string][]byte{}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i]] = []byte(pairs[i+1])
+		}
+		return FilesHash(m)
+	}
+	same := files("a", "1", "b", "2")
+	if files("b", "2", "a", "1") != same {
+		t.Error("the order of the files matters")
+	}
+	for name, other := range map[string]string{
+		"another content":  files("a", "1", "b", "3"),
+		"another name":     files("a", "1", "c", "2"),
+		"one file less":    files("a", "1"),
+		"contents swapped": files("a", "2", "b", "1"),
+	} {
+		if other == same {
+			t.Errorf("%s gives the same hash", name)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package activity
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,6 +104,30 @@ func TestCPUSignal(t *testing.T) {
 	f.use(5500 * time.Millisecond)
 	f.pass(time.Minute, nil)
 	f.check(box.SignalCPU, 3615, "CPU 9%")
+}
+
+// The agent's own processes are no work: itself, and those that it asks.
+func TestAgentsOwnTimeDoesNotCount(t *testing.T) {
+	smi := filepath.Join(t.TempDir(), "nvidia-smi")
+	write(t, filepath.Dir(smi), "nvidia-smi", "#!/bin/sh\ni=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo 1\n")
+	if err := os.Chmod(smi, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	reader := &gpu.Reader{Command: smi}
+	ctx, cancel := context.WithCancel(t.Context())
+	reader.Run(ctx, time.Hour, func(r gpu.Reading) {
+		if r.Err == nil {
+			cancel()
+		}
+	})
+	before, err := agentTime()
+	if err != nil || before <= 0 || reader.Spent() <= 0 {
+		t.Fatalf("the agent took %v, nvidia-smi %v: %v", before, reader.Spent(), err)
+	}
+	own, err := New(Config{GPU: reader}).cpu.own()
+	if err != nil || own < before+reader.Spent() {
+		t.Errorf("%v is subtracted, %v; the agent took %v, nvidia-smi %v", own, err, before, reader.Spent())
+	}
 }
 
 func TestSSHSignal(t *testing.T) {

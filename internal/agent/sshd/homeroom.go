@@ -14,9 +14,8 @@ func RoomOf(dir string) (box.Room, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return box.Room{}, err
 	}
-	block := int64(s.Bsize)
 	return box.Room{
-		SizeBytes: int64(s.Blocks) * block, FreeBytes: int64(s.Bavail) * block,
+		SizeBytes: int64(s.Blocks) * s.Bsize, FreeBytes: int64(s.Bavail) * s.Bsize,
 		Files: int64(s.Files), FreeFiles: int64(s.Ffree),
 	}, nil
 }

@@ -3,6 +3,7 @@ package devserver
 import (
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,7 +50,9 @@ func (r *Reconciler) watch(d *devv1.DevServer, in resolved, decision lifecycle.D
 		SecretHash:   desired.SecretFilesHash(in.Input),
 	}
 	if decision.Warning != nil {
+		// Also at the login of who comes later.
 		target.Instructions.Warning = decision.Warning.Sentence()
+		target.Instructions.Notice = strings.TrimSpace(target.Instructions.Notice + "\n" + decision.Warning.Sentence())
 	}
 	if work := decision.Work; work != nil {
 		target.Known = work.Last
