@@ -8,6 +8,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -161,4 +162,82 @@ func TestOperatorWritesLeasesOfDevServersOnly(t *testing.T) {
 	taken := foreign.DeepCopy()
 	taken.Labels = ours
 	wantAnswer(t, operator.Patch(t.Context(), taken, client.MergeFrom(foreign)), words)
+}
+
+// Whoever may write the Lease of a DevServer may keep and wake it, and not put
+// it to sleep, or hide it from the operator.
+func TestPeopleKeepAndWakeOnly(t *testing.T) {
+	const (
+		alice    = "alice@example.com"
+		mark     = "only the operator puts a DevServer to sleep, or takes the note of it away; a new renewTime wakes it"
+		identity = "the labels and owner references of a DevServer's Lease say whose it is, and stay as they are"
+	)
+	ns := apiservertest.Namespace(t)
+	install(t, append(slices.Clone(roles), policies...))
+	member(t, ns, alice)
+	person := as(t, alice)
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+		Namespace: ns, Name: "box", Labels: map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"},
+		Annotations:     map[string]string{"devserver.io/asleep": "since noon"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: "DevServer", Name: "box", UID: "0d1e", Controller: new(true)}},
+	}}
+	operator := as(t, "system:serviceaccount:devserver-system:devserver-operator")
+	if err := operator.Create(t.Context(), lease); err != nil {
+		t.Fatal(err)
+	}
+	change := func(edit func(*coordinationv1.Lease)) error {
+		changed := lease.DeepCopy()
+		edit(changed)
+		return client.NewDryRunClient(person).Patch(t.Context(), changed, client.MergeFrom(lease))
+	}
+	forge := func(l *coordinationv1.Lease) { l.Annotations["devserver.io/asleep"] = "since eleven" }
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		return apierrors.IsForbidden(change(forge)), nil
+	})
+	if err != nil {
+		t.Fatal("anybody may put a DevServer to sleep")
+	}
+	wantAnswer(t, change(forge), mark)
+	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.Annotations = nil }), mark)
+	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.Labels = nil }), identity)
+	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.OwnerReferences = nil }), identity)
+	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.Spec.RenewTime = new(metav1.NowMicro()) }), "")
+	wantAnswer(t, change(func(l *coordinationv1.Lease) {
+		l.Spec.AcquireTime, l.Spec.LeaseDurationSeconds = new(metav1.NowMicro()), new(int32(60))
+	}), "")
+	own := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "own", Labels: lease.Labels, Annotations: lease.Annotations}}
+	wantAnswer(t, client.NewDryRunClient(person).Create(t.Context(), own), mark)
+}
+
+// The operator annotates pods of DevServers, and no others.
+func TestOperatorAnnotatesPodsOfDevServersOnly(t *testing.T) {
+	const words = "the operator annotates pods of DevServers, and changes nothing else of any pod"
+	ns, admin := apiservertest.Namespace(t), apiservertest.Client(t)
+	install(t, append(slices.Clone(roles), policies...))
+	operator := client.NewDryRunClient(as(t, "system:serviceaccount:devserver-system:devserver-operator"))
+	pod := func(name string, labels map[string]string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, Labels: labels}}
+		p.Spec.Containers = []corev1.Container{{Name: "c", Image: "example.com/image:1"}}
+		if err := admin.Create(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	ours, foreign := pod("box-0", map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"}), pod("db-0", nil)
+	change := func(p *corev1.Pod, edit func(*corev1.Pod)) error {
+		changed := p.DeepCopy()
+		edit(changed)
+		return operator.Patch(t.Context(), changed, client.MergeFrom(p))
+	}
+	annotate := func(p *corev1.Pod) { p.Annotations = map[string]string{"karpenter.sh/do-not-disrupt": "true"} }
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		return apierrors.IsForbidden(change(foreign, annotate)), nil
+	})
+	if err != nil {
+		t.Fatal("the operator may annotate any pod")
+	}
+	wantAnswer(t, change(foreign, annotate), words)
+	wantAnswer(t, change(ours, annotate), "")
+	wantAnswer(t, change(ours, func(p *corev1.Pod) { p.Spec.Containers[0].Image = "example.com/other:1" }), words)
+	wantAnswer(t, change(ours, func(p *corev1.Pod) { p.Labels = nil }), words)
 }
