@@ -40,7 +40,11 @@ func (s *scale) usage() (map[string]plane.Usage, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, pid := range map[string]int{"operator": s.operator.PID(), "stand-in": s.standIn.PID(), "bench": os.Getpid()} {
+	processes := map[string]int{"stand-in": s.standIn.PID(), "bench": os.Getpid()}
+	if s.operator != nil {
+		processes["operator"] = s.operator.PID()
+	}
+	for name, pid := range processes {
 		if usage[name], err = plane.UsageOf(pid); err != nil {
 			return nil, err
 		}
