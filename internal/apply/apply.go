@@ -117,7 +117,7 @@ func (a *Applier) cached(ctx context.Context, t *target) (client.Object, error) 
 		return nil, nil
 	}
 	live := t.empty()
-	if err := a.Client.Get(ctx, t.key(), live); err != nil {
+	if err := a.Client.Get(ctx, t.key(), live, client.UnsafeDisableDeepCopy); err != nil { // It is only compared.
 		return nil, client.IgnoreNotFound(err)
 	}
 	return live, nil

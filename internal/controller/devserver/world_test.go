@@ -65,8 +65,8 @@ func newWorld(t *testing.T) *world {
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			return w.write(fmt.Sprintf("apply %T", o), func() error { return c.Apply(ctx, o, opts...) })
 		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			return w.write("patch "+sub, func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			return w.write("update "+sub, func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			return w.write(fmt.Sprintf("delete %T", o), func() error { return c.Delete(ctx, o, opts...) })

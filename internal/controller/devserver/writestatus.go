@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 )
@@ -22,9 +21,8 @@ func (r *Reconciler) writeStatus(ctx context.Context, d *devv1.DevServer, s devv
 	before := d.DeepCopy()
 	d.Status = s
 	// The resourceVersion makes it fail where the DevServer was edited, deleted
-	// or made anew since it was read.
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, d, patch); err != nil {
+	// or made anew since it was read. A patch would cost both sides more.
+	if err := r.Client.Status().Update(ctx, d); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
