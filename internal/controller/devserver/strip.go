@@ -17,12 +17,13 @@ import (
 // What the watch cache keeps of each object decides how much memory a thousand
 // boxes take, and how long the garbage collector looks at them.
 
-func stripPod(object any) (any, error) {
+func (p *podSpecs) stripPod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	switch {
 	case ok && capacity.Ours(pod):
 		pod.ManagedFields = nil
 		pod.Spec, pod.Status = essentialSpec(pod), essentialStatus(&pod.Status)
+		return object, p.share(&pod.Spec)
 	case ok:
 		capacity.StripPod(pod)
 	}
@@ -93,19 +94,7 @@ func stripClaim(object any) (any, error) {
 	return object, nil
 }
 
-// podSpecs holds pod specs that many StatefulSets have in common: but for their
-// volumes, the boxes of one flavor and image do not differ.
-type podSpecs struct {
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]corev1.PodSpec
-}
-
-// maxPodSpecs bounds what is held for StatefulSets that may be gone.
-const maxPodSpecs = 256
-
-// stripSet drops what nothing asks for, and gives the StatefulSet's pod spec the
-// memory of an equal one. That is safe because nobody changes what is in the
-// watch cache.
+// stripSet drops what nothing asks for, and keeps once what is there twice.
 func (p *podSpecs) stripSet(object any) (any, error) {
 	set, ok := object.(*appsv1.StatefulSet)
 	if !ok {
@@ -113,23 +102,46 @@ func (p *podSpecs) stripSet(object any) (any, error) {
 	}
 	set.ManagedFields = nil
 	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Status.ObservedGeneration, UpdateRevision: set.Status.UpdateRevision}
-	spec := &set.Spec.Template.Spec
-	volumes := spec.Volumes
-	spec.Volumes = nil
-	text, err := spec.Marshal()
-	if err == nil {
-		*spec = p.shared(sha256.Sum256(text), *spec)
+	if maps.Equal(set.Labels, set.Spec.Template.Labels) {
+		set.Spec.Template.Labels = set.Labels
 	}
-	spec.Volumes = volumes
-	return object, err
+	for i := range set.Spec.VolumeClaimTemplates {
+		if claim := &set.Spec.VolumeClaimTemplates[i]; maps.Equal(set.Labels, claim.Labels) {
+			claim.Labels = set.Labels
+		}
+	}
+	return object, p.share(&set.Spec.Template.Spec)
 }
 
-// shared returns the spec that became known first by the key.
-func (p *podSpecs) shared(key [sha256.Size]byte, spec corev1.PodSpec) corev1.PodSpec {
+// podSpecs holds pod specs that many objects have in common: but for their nodes
+// and volumes, the boxes of one flavor and image do not differ.
+type podSpecs struct {
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]corev1.PodSpec
+}
+
+// maxPodSpecs bounds what is held for objects that may be gone.
+const maxPodSpecs = 256
+
+// share gives a pod spec the memory of an equal one. That is safe because nobody
+// changes what is in the watch cache.
+func (p *podSpecs) share(spec *corev1.PodSpec) error {
+	node, volumes := spec.NodeName, spec.Volumes
+	spec.NodeName, spec.Volumes = "", nil
+	text, err := spec.Marshal()
+	if err != nil {
+		return err
+	}
+	*spec = p.first(sha256.Sum256(text), *spec)
+	spec.NodeName, spec.Volumes = node, volumes
+	return nil
+}
+
+// first returns the spec that became known first by the key.
+func (p *podSpecs) first(key [sha256.Size]byte, spec corev1.PodSpec) corev1.PodSpec {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	known, is := p.known[key]
-	if is {
+	if known, is := p.known[key]; is {
 		return known
 	}
 	if p.known == nil || len(p.known) >= maxPodSpecs {

@@ -43,10 +43,11 @@ const Workers = 16
 // claims whose they are and how large.
 func CacheObjects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
+	specs := &podSpecs{}
 	return map[client.Object]cache.ByObject{
-		&corev1.Pod{}:         {Transform: stripPod},
+		&corev1.Pod{}:         {Transform: specs.stripPod},
 		&corev1.Service{}:     {Label: ours},
-		&appsv1.StatefulSet{}: {Label: ours, Transform: (&podSpecs{}).stripSet},
+		&appsv1.StatefulSet{}: {Label: ours, Transform: specs.stripSet},
 		&corev1.Node{}:        {Transform: stripNode},
 
 		&corev1.PersistentVolumeClaim{}: {Transform: stripClaim},
