@@ -129,7 +129,7 @@ func othersNote(before, after map[string]plane.Usage) string {
 
 // settling is more than the operator takes to count the last box in the status
 // of its flavor. That is no idle write.
-const settling = 3 * time.Second
+const settling = 7 * time.Second
 
 // wait lets time pass.
 func wait(ctx context.Context, d time.Duration) error {
