@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	v1 "devserver.io/devserver/api/v1"
@@ -77,7 +76,7 @@ func (l *bareLoop) send(ctx context.Context, object runtime.ApplyConfiguration) 
 	if err := json.Unmarshal(body, &named); err != nil {
 		return err
 	}
-	var to rest.Interface = l.client.CoreV1().RESTClient()
+	to := l.client.CoreV1().RESTClient()
 	if named.Kind == "StatefulSet" {
 		to = l.client.AppsV1().RESTClient()
 	}
