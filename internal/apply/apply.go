@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -28,8 +29,8 @@ type Applier struct {
 	Live client.Reader
 
 	mu sync.Mutex
-	// applied remembers, per live object, what the last apply left behind.
-	// Admission plugins may change what was sent; without this memory each
+	// applied remembers, per live object, what the last apply left behind, or
+	// what was found to be as desired. Admission plugins may change what was sent; without this memory each
 	// reconcile would try to change it back.
 	applied map[types.UID]mark
 }
@@ -117,7 +118,7 @@ func (a *Applier) cached(ctx context.Context, t *target) (client.Object, error) 
 		return nil, nil
 	}
 	live := t.empty()
-	if err := a.Client.Get(ctx, t.key(), live); err != nil {
+	if err := a.Client.Get(ctx, t.key(), live, client.UnsafeDisableDeepCopy); err != nil { // It is only compared.
 		return nil, client.IgnoreNotFound(err)
 	}
 	return live, nil
@@ -176,25 +177,30 @@ func (a *Applier) unchanged(t *target, live client.Object) (bool, error) {
 	}
 	// The hash is among the fields that are compared, and shows what is no
 	// longer wanted; the rest shows what somebody changed since.
-	return t.within(live)
+	same, err := t.within(live)
+	if same {
+		a.note(live.GetUID(), mark{live.GetResourceVersion(), t.hash, live.GetGeneration()})
+	}
+	return same, err
 }
 
-// remember notes what the apply left behind; t.config holds the API server's
-// answer.
+// remember notes what the apply left behind; t.config holds the metadata that
+// the API server answered with.
 func (a *Applier) remember(t *target) {
 	if !t.cached() || t.meta.UID == nil || t.meta.ResourceVersion == nil {
 		return
 	}
+	a.note(*t.meta.UID, mark{*t.meta.ResourceVersion, t.hash, ptr.Deref(t.meta.Generation, 0)})
+}
+
+// note remembers how an object is that is as desired.
+func (a *Applier) note(uid types.UID, m mark) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.applied == nil {
 		a.applied = map[types.UID]mark{}
 	}
-	m := mark{resourceVersion: *t.meta.ResourceVersion, hash: t.hash}
-	if t.meta.Generation != nil {
-		m.generation = *t.meta.Generation
-	}
-	a.applied[*t.meta.UID] = m
+	a.applied[uid] = m
 }
 
 // Forget drops what is remembered of live, an object that is gone.

@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"math"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -45,16 +46,23 @@ func quantity(name corev1.ResourceName, value int64) string {
 	}
 }
 
-// take subtracts what a pod holds. Nobody can ask for so much that the rest
-// wraps around and looks like room.
-func (a amounts) take(held amounts) {
-	for name, value := range held {
-		rest := a[name] - value
-		if value > 0 && rest > a[name] {
-			rest = math.MinInt64
-		}
-		a[name] = rest
+// hold subtracts what a pod takes from its node, its place among the node's
+// pods included.
+func (a amounts) hold(pod *corev1.Pod) {
+	for name, quantity := range Requests(pod) {
+		a.subtract(name, amount(name, quantity))
 	}
+	a.subtract(corev1.ResourcePods, 1)
+}
+
+// subtract sees to it that nobody can ask for so much that the rest wraps
+// around and looks like room.
+func (a amounts) subtract(name corev1.ResourceName, value int64) {
+	rest := a[name] - value
+	if value > 0 && rest > a[name] {
+		rest = math.MinInt64
+	}
+	a[name] = rest
 }
 
 // count is how often the request fits in, and what it is short of where that
@@ -73,19 +81,31 @@ func (a amounts) count(request amounts) (times int64, short []corev1.ResourceNam
 	return times, short
 }
 
-// requests is what the scheduler counts for a pod: init containers, sidecars,
-// overhead, what was set for the pod as a whole, and resizes under way.
-func requests(pod *corev1.Pod) corev1.ResourceList {
+// Requests is what the scheduler counts for a pod: init containers, sidecars,
+// overhead, what was set for the pod as a whole, and resizes under way. Nobody
+// may change it: it may be the pod's own.
+func Requests(pod *corev1.Pod) corev1.ResourceList {
+	s := &pod.Spec
+	if len(s.Containers) == 1 && len(s.InitContainers) == 0 && s.Overhead == nil && s.Resources == nil && !resizing(pod) {
+		return s.Containers[0].Resources.Requests // As the watch cache has all pods.
+	}
 	return resources.PodRequests(pod, resources.PodResourcesOptions{
 		UseStatusResources: true,
 		InPlacePodLevelResourcesVerticalScalingEnabled: true,
 	})
 }
 
-// held is what a pod takes from its node, its place among the node's pods
-// included.
-func held(pod *corev1.Pod) amounts {
-	a := amountsOf(requests(pod))
+// resizing tells whether the pod's status has a say in what it is counted with.
+func resizing(pod *corev1.Pod) bool {
+	s := &pod.Status
+	return s.Resources != nil || slices.ContainsFunc(s.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.Resources != nil || c.AllocatedResources != nil
+	})
+}
+
+// request is what one more such pod would take from its node.
+func request(pod *corev1.Pod) amounts {
+	a := amountsOf(Requests(pod))
 	a[corev1.ResourcePods] = 1
 	return a
 }

@@ -53,7 +53,7 @@ func newBox(f *devv1.DevServerFlavor, classes map[string]*nodev1.RuntimeClass) (
 	}
 	limitsAreRequests(pod.Spec.InitContainers)
 	limitsAreRequests(pod.Spec.Containers)
-	return &box{spec: pod.Spec, affinity: nodeaffinity.GetRequiredNodeAffinity(pod), request: held(pod)}, nil
+	return &box{spec: pod.Spec, affinity: nodeaffinity.GetRequiredNodeAffinity(pod), request: request(pod)}, nil
 }
 
 // linux is part of every server's node selector.

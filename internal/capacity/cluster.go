@@ -58,7 +58,7 @@ func Sum(o Observed) *Cluster {
 	for i := range o.Pods {
 		pod := &o.Pods[i]
 		if free, ok := byName[pod.Spec.NodeName]; ok && !terminal(pod) {
-			free.take(held(pod))
+			free.hold(pod)
 		}
 	}
 	for i := range o.RuntimeClasses {

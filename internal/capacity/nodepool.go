@@ -104,7 +104,7 @@ func (p *nodePool) overLimit(request amounts) string {
 	rest := amountsOf(p.Spec.Limits)
 	for name, used := range amountsOf(p.Status.Resources) {
 		if _, limited := rest[name]; limited {
-			rest.take(amounts{name: used})
+			rest.subtract(name, used)
 		}
 	}
 	for _, name := range sortedNames(rest) {

@@ -18,7 +18,7 @@ func StripPod(pod *corev1.Pod) {
 		Spec:   corev1.PodSpec{NodeName: pod.Spec.NodeName},
 		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
-	if list := requests(pod); len(list) > 0 && !terminal(pod) {
+	if list := Requests(pod); len(list) > 0 && !terminal(pod) {
 		stripped.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: list}}}
 	}
 	*pod = stripped
@@ -67,5 +67,5 @@ func PodChanged(before, after *corev1.Pod) bool {
 	return PodMatters(before) != PodMatters(after) ||
 		Ours(before) != Ours(after) ||
 		before.Spec.NodeName != after.Spec.NodeName ||
-		!equality.Semantic.DeepEqual(requests(before), requests(after))
+		!equality.Semantic.DeepEqual(Requests(before), Requests(after))
 }

@@ -106,7 +106,9 @@ func Scheme() (*runtime.Scheme, error) {
 
 // NewManager returns a manager with the operator's caches and endpoints.
 func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
-	mgr, err := ctrl.NewManager(cfg.REST, ctrl.Options{
+	config := rest.CopyConfig(cfg.REST)
+	config.Wrap(apply.AnswerBriefly)
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: cfg.Log,
 		Cache: cache.Options{

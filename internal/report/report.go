@@ -26,12 +26,10 @@ func Status[S any](ctx context.Context, c client.Client, object client.Object, c
 	if equality.Semantic.DeepEqual(*current, want) {
 		return false, nil
 	}
-	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy is of the same type
 	*current = want
 	// The resourceVersion makes it fail where the object was edited, deleted or
-	// made anew since it was read.
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	err = c.Status().Patch(ctx, object, patch)
+	// made anew since it was read. A patch would cost both sides more.
+	err = c.Status().Update(ctx, object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return false, nil

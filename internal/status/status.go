@@ -83,7 +83,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 		s.PodName, s.NodeName = o.Pod.Name, o.Pod.Spec.NodeName
 		s.PodIP = o.Pod.Status.PodIP
 		s.Home = homeStatus(o.Home)
-		s.StartedAt = o.Pod.Status.StartTime
+		s.StartedAt = o.Pod.Status.StartTime.DeepCopy()
 		if !s.StartedAt.Equal(d.Status.StartedAt) {
 			s.OOMKills = 0
 		}

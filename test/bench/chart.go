@@ -122,3 +122,13 @@ func (c *chart) env() ([]string, error) {
 	}
 	return env, nil
 }
+
+// flag is the value of one of the operator's flags by the chart.
+func (c *chart) flag(name string) string {
+	for _, arg := range c.operator.Args {
+		if value, is := strings.CutPrefix(arg, "--"+name+"="); is {
+			return value
+		}
+	}
+	return ""
+}

@@ -4,16 +4,20 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/status"
 	"devserver.io/devserver/test/cluster"
 )
 
@@ -28,18 +32,39 @@ const (
 
 // crowd is many boxes made at once.
 type crowd struct {
-	c     client.WithWatch
-	boxes []*v1.DevServer
+	c      client.WithWatch
+	boxes  []*v1.DevServer
+	flavor *v1.DevServerFlavor
+
+	// made is called with each box that was created; nil: nothing is.
+	made func(context.Context, *v1.DevServer) error
+	// list is what is watched, and reached which box an object says has come
+	// to its end, if it says so.
+	list    client.ObjectList
+	reached func(client.Object) (box types.NamespacedName, is bool)
 
 	mu      sync.Mutex
 	created map[types.NamespacedName]time.Time
 	running map[types.NamespacedName]time.Time
-	all     chan struct{} // closed once all are Running
+	all     chan struct{} // closed once all have come to their end
+}
+
+// running tells of a DevServer that is Running.
+func running(object client.Object) (types.NamespacedName, bool) {
+	d, is := object.(*v1.DevServer)
+	return client.ObjectKeyFromObject(object), is && d.Status.Phase == v1.PhaseRunning
+}
+
+// ready tells of a DevServer's pod that is Ready.
+func ready(object client.Object) (types.NamespacedName, bool) {
+	pod, is := object.(*corev1.Pod)
+	key := types.NamespacedName{Namespace: object.GetNamespace(), Name: strings.TrimSuffix(object.GetName(), "-0")}
+	return key, is && status.PodReady(pod)
 }
 
 // newCrowd makes the namespaces and the flavor of n boxes, not the boxes.
 func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServiceType) (*crowd, error) {
-	w := &crowd{c: c, created: map[types.NamespacedName]time.Time{}, running: map[types.NamespacedName]time.Time{}, all: make(chan struct{})}
+	w := &crowd{c: c, list: &v1.DevServerList{}, reached: running, created: map[types.NamespacedName]time.Time{}, running: map[types.NamespacedName]time.Time{}, all: make(chan struct{})}
 	flavor := &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "bench"}}
 	flavor.Spec.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{"cpu": resource.MustParse("100m"), "memory": resource.MustParse("1Gi")},
@@ -48,6 +73,7 @@ func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServ
 	if err := c.Create(ctx, flavor); err != nil {
 		return nil, fmt.Errorf("make a flavor: %w", err)
 	}
+	w.flavor = flavor
 	for i := range n {
 		d := &v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("box-%d", i), Namespace: fmt.Sprintf("team-%d", i/perNamespace)}}
 		d.Spec.Owner = "bench@example.com"
@@ -71,7 +97,7 @@ func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServ
 	return w, nil
 }
 
-// run creates the boxes and returns when all are Running, or when gone, which
+// run creates the boxes and returns when all came to their end, or when gone, which
 // is asked now and then, returns an error.
 func (w *crowd) run(ctx context.Context, gone func() error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -98,7 +124,7 @@ func (w *crowd) run(ctx context.Context, gone func() error) error {
 				return err
 			}
 			w.mu.Lock()
-			fmt.Fprintf(os.Stderr, "\rscale: %d of %d Running", len(w.running), len(w.boxes))
+			fmt.Fprintf(os.Stderr, "\rscale: %d of %d", len(w.running), len(w.boxes))
 			w.mu.Unlock()
 		}
 	}
@@ -114,7 +140,11 @@ func (w *crowd) create(ctx context.Context) error {
 			for d := range todo {
 				begin := time.Now()
 				key := client.ObjectKeyFromObject(d)
-				if err := w.c.Create(ctx, d); err != nil {
+				err := w.c.Create(ctx, d)
+				if err == nil && w.made != nil {
+					err = w.made(ctx, d)
+				}
+				if err != nil {
 					cancel(fmt.Errorf("create %s: %w", key, err))
 				}
 				w.mu.Lock()
@@ -131,25 +161,27 @@ func (w *crowd) create(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// watch notes what becomes Running until ctx ends. The API server may end a
+// watch notes what comes to its end until ctx ends. The API server may end a
 // watch at any time; the next one begins with what was missed.
 func (w *crowd) watch(ctx context.Context) error {
 	for ctx.Err() == nil {
-		list := &v1.DevServerList{}
-		if err := w.c.List(ctx, list); err != nil {
-			return fmt.Errorf("list the DevServers: %w", err)
+		if err := w.c.List(ctx, w.list); err != nil {
+			return fmt.Errorf("list what is waited for: %w", err)
 		}
-		for i := range list.Items {
-			w.note(&list.Items[i])
+		if err := meta.EachListItem(w.list, func(object runtime.Object) error {
+			w.note(object.(client.Object)) //nolint:forcetypeassert // what a client lists are API objects
+			return nil
+		}); err != nil {
+			return err
 		}
-		from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}}
-		events, err := w.c.Watch(ctx, list, from)
+		from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: w.list.GetResourceVersion()}}
+		events, err := w.c.Watch(ctx, w.list, from)
 		if err != nil {
-			return fmt.Errorf("watch the DevServers: %w", err)
+			return fmt.Errorf("watch what is waited for: %w", err)
 		}
 		for e := range events.ResultChan() {
-			if d, is := e.Object.(*v1.DevServer); is {
-				w.note(d)
+			if object, is := e.Object.(client.Object); is {
+				w.note(object)
 			}
 		}
 		events.Stop()
@@ -157,12 +189,13 @@ func (w *crowd) watch(ctx context.Context) error {
 	return nil
 }
 
-// note remembers when a box was seen Running the first time.
-func (w *crowd) note(d *v1.DevServer) {
-	if d.Status.Phase != v1.PhaseRunning {
+// note remembers when a box was seen at its end the first time.
+func (w *crowd) note(object client.Object) {
+	key, is := w.reached(object)
+	if !is {
 		return
 	}
-	key, now := client.ObjectKeyFromObject(d), time.Now()
+	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, known := w.running[key]; known {

@@ -31,6 +31,7 @@ type options struct {
 	up       string
 	json     string
 
+	bare        bool
 	noNodePorts bool
 	kubelet     bool
 	idle        time.Duration
@@ -63,6 +64,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == standInName {
 		return runStandIn(ctx, args[1:])
 	}
+	if len(args) > 0 && args[0] == islandName {
+		return runOnIsland(ctx, args[1:])
+	}
 	o, chosen, err := parse(args)
 	if err != nil {
 		return err
@@ -94,6 +98,7 @@ func parse(args []string) (options, []string, error) {
 	flags.StringVar(&o.audit, "audit", auditLog(), "start: audit log of the API server")
 	flags.StringVar(&o.operator, "operator", operatorUser, "start: user name of the operator in the audit log")
 	flags.StringVar(&o.up, "local", filepath.Join(cluster.Root(), "bin", "local"), "up: the local cluster's command")
+	flags.BoolVar(&o.bare, "bare", false, "scale: no operator, but a plain loop that applies the same objects: what the control plane alone takes")
 	flags.BoolVar(&o.noNodePorts, "no-node-ports", false, "scale: SSH Services of type ClusterIP, as there are 2,768 node ports only")
 	flags.BoolVar(&o.kubelet, "kubelet-steps", false, "scale: play every report of a kubelet on a pod's way, not the last one alone")
 	flags.DurationVar(&o.idle, "idle", 30*time.Second, "scale: how long to watch the operator with nothing to do")

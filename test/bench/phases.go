@@ -40,7 +40,11 @@ func (s *scale) usage() (map[string]plane.Usage, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, pid := range map[string]int{"operator": s.operator.PID(), "stand-in": s.standIn.PID(), "bench": os.Getpid()} {
+	processes := map[string]int{"stand-in": s.standIn.PID(), "bench": os.Getpid()}
+	if s.operator != nil {
+		processes["operator"] = s.operator.PID()
+	}
+	for name, pid := range processes {
 		if usage[name], err = plane.UsageOf(pid); err != nil {
 			return nil, err
 		}
@@ -123,8 +127,27 @@ func othersNote(before, after map[string]plane.Usage) string {
 	return strings.Join(parts, ", ")
 }
 
+// settling is more than the operator takes to count the last box in the status
+// of its flavor. That is no idle write.
+const settling = 7 * time.Second
+
+// wait lets time pass.
+func wait(ctx context.Context, d time.Duration) error {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-over.C:
+		return nil
+	}
+}
+
 // leaveAlone gives the operator nothing to do.
 func (s *scale) leaveAlone(ctx context.Context, w *crowd) error {
+	if err := wait(ctx, settling); err != nil {
+		return err
+	}
 	fmt.Fprintf(os.Stderr, "scale: idle for %s\n", s.o.idle)
 	before, err := s.usage()
 	if err != nil {
@@ -133,12 +156,8 @@ func (s *scale) leaveAlone(ctx context.Context, w *crowd) error {
 	if _, err := s.calls(); err != nil {
 		return err
 	}
-	over := time.NewTimer(s.o.idle)
-	defer over.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-over.C:
+	if err := wait(ctx, s.o.idle); err != nil {
+		return err
 	}
 	after, err := s.usage()
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/version"
 	"devserver.io/devserver/test/bench/plane"
+	"devserver.io/devserver/test/bench/standin"
 )
 
 // nodePorts is how many there are by default.
@@ -41,21 +42,23 @@ type scale struct {
 // them, then starts it again. Nothing runs in the boxes: a stand-in plays the
 // nodes.
 func measureScale(ctx context.Context, o options, r *report) error {
-	log.SetLogger(logr.Discard()) // what the library says is no result
-	o.boxes = cmp.Or(o.boxes, 1000)
-	service := v1.SSHServiceNodePort
-	if o.noNodePorts {
-		service = v1.SSHServiceClusterIP
-	} else if o.boxes > nodePorts {
+	if !o.noNodePorts && o.boxes > nodePorts {
 		return fmt.Errorf("%d boxes need as many node ports, and there are %d: add --no-node-ports", o.boxes, nodePorts)
 	}
 	if o.assets == "" {
 		return errors.New("KUBEBUILDER_ASSETS is not set: say make bench ARGS=scale, which sets it")
 	}
+	return measureOnIsland(ctx, r)
+}
+
+// runScale measures in the network that there is.
+func runScale(ctx context.Context, o options, r *report) error {
+	log.SetLogger(logr.Discard()) // what the library says is no result
+	o.boxes = cmp.Or(o.boxes, 1000)
 	s := &scale{o: o, r: r}
 	err := s.start(ctx)
 	if err == nil {
-		err = s.measure(ctx, service)
+		err = s.measure(ctx)
 	}
 	return errors.Join(err, s.stop())
 }
@@ -66,7 +69,7 @@ func (s *scale) start(ctx context.Context) (err error) {
 	if s.chart, err = renderChart(ctx, s.o.assets); err != nil {
 		return err
 	}
-	if s.plane, err = plane.Start(ctx, s.o.assets, operatorUser); err != nil {
+	if s.plane, err = plane.Start(ctx, s.o.assets, operatorUser, standin.Pods.Addr()); err != nil {
 		return err
 	}
 	scheme := runtime.NewScheme()
@@ -85,16 +88,25 @@ func (s *scale) start(ctx context.Context) (err error) {
 	if s.standIn, err = startStandIn(s.plane, s.o); err != nil {
 		return err
 	}
-	if s.operator, err = startOperator(s.plane, s.chart, s.kubeconfig); err != nil {
-		return err
-	}
-	if err := s.operator.until(ctx, s.operator.leads); err != nil {
+	if err := s.startOperator(ctx); err != nil {
 		return err
 	}
 	if s.audit, err = openAudit(s.plane.Audit); err != nil {
 		return err
 	}
 	return s.describe()
+}
+
+// startOperator returns when the operator works, or at once where there is to
+// be none.
+func (s *scale) startOperator(ctx context.Context) (err error) {
+	if s.o.bare {
+		return nil
+	}
+	if s.operator, err = startOperator(s.plane, s.chart, s.kubeconfig); err != nil {
+		return err
+	}
+	return s.operator.until(ctx, s.operator.leads)
 }
 
 // stop ends everything and leaves nothing behind.
@@ -126,19 +138,31 @@ func (s *scale) describe() error {
 	if s.o.kubelet {
 		reports = "5 reports"
 	}
+	maker := fmt.Sprintf("operator %s with %s", version.Version, strings.Join(s.chart.args("…", "…"), " "))
+	if s.o.bare {
+		maker = "no operator"
+	}
 	s.r.Setting = append(s.r.Setting,
-		fmt.Sprintf("scale: %d boxes at once; operator %s with %s; Kubernetes %s", s.o.boxes, version.Version, strings.Join(s.chart.args("…", "…"), " "), kubernetes.GitVersion),
+		fmt.Sprintf("scale: %d boxes at once; %s; Kubernetes %s", s.o.boxes, maker, kubernetes.GitVersion),
 		"scale: etcd without fsync; kube-controller-manager "+strings.Join(s.plane.Flags, " "),
 		fmt.Sprintf("scale: no kubelets: a stand-in binds claim and pod, and makes %s on each pod until it is Ready", reports))
 	return nil
 }
 
-func (s *scale) measure(ctx context.Context, service v1.SSHServiceType) error {
+func (s *scale) measure(ctx context.Context) error {
+	service := v1.SSHServiceNodePort
+	if s.o.noNodePorts {
+		service = v1.SSHServiceClusterIP
+	}
 	boxes, err := newCrowd(ctx, s.c, s.o.boxes, service)
 	if err != nil {
 		return err
 	}
-	for _, phase := range []func(context.Context, *crowd) error{s.create, s.leaveAlone, s.restart} {
+	phases := []func(context.Context, *crowd) error{s.create, s.leaveAlone, s.restart}
+	if s.o.bare {
+		phases = []func(context.Context, *crowd) error{s.bare}
+	}
+	for _, phase := range phases {
 		if err := phase(ctx, boxes); err != nil {
 			return err
 		}

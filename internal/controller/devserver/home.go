@@ -103,7 +103,7 @@ func notTheirs(d *devv1.DevServer, kind, name, owner string, annotated bool) *st
 // two that ask for one home, the older has it.
 func (r *Reconciler) homeUser(ctx context.Context, d *devv1.DevServer, claim string, asHome bool) (string, error) {
 	list := &devv1.DevServerList{}
-	if err := r.Client.List(ctx, list, client.InNamespace(d.Namespace), client.MatchingFields{indexClaim: claim}); err != nil {
+	if err := r.Client.List(ctx, list, client.InNamespace(d.Namespace), client.MatchingFields{indexClaim: claim}, client.UnsafeDisableDeepCopy); err != nil {
 		return "", fmt.Errorf("listing the DevServers that use PersistentVolumeClaim %s/%s: %w", d.Namespace, claim, err)
 	}
 	user := seniority.Oldest(list.Items, func(other *devv1.DevServer) bool {

@@ -15,7 +15,7 @@ import (
 // resolveUser finds the DevServerUser of the owner, if there is one.
 func (r *Reconciler) resolveUser(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
 	list := &devv1.DevServerUserList{}
-	if err := r.Client.List(ctx, list, client.MatchingFields{indexOwner: d.Spec.Owner}); err != nil {
+	if err := r.Client.List(ctx, list, client.MatchingFields{indexOwner: d.Spec.Owner}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing the DevServerUsers of %s: %w", d.Spec.Owner, err)
 	}
 	// Where two have one owner, the younger is told so in its own status.

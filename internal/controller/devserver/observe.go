@@ -46,10 +46,12 @@ func (r *Reconciler) observe(ctx context.Context, d *devv1.DevServer) (o status.
 	return o, again, r.observeNode(ctx, &o)
 }
 
-// get returns an object of the DevServer's that it controls, or nil.
+// get returns an object of the DevServer's that it controls, or nil. It is the
+// watch cache's own, as are all objects that a pass reads beside the DevServer
+// and its flavor: nobody may change them.
 func get[T client.Object](ctx context.Context, r *Reconciler, d *devv1.DevServer, name string, into T) (T, error) {
 	var none T
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: name}, into)
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: name}, into, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return none, nil
 	}
@@ -64,7 +66,7 @@ func get[T client.Object](ctx context.Context, r *Reconciler, d *devv1.DevServer
 
 func (r *Reconciler) pod(ctx context.Context, d *devv1.DevServer, set *appsv1.StatefulSet) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: desired.PodName(d.Name)}, pod)
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: desired.PodName(d.Name)}, pod, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -86,7 +88,7 @@ func (r *Reconciler) observeNode(ctx context.Context, o *status.Observed) error 
 		return nil
 	}
 	node := &corev1.Node{}
-	if err := r.Client.Get(ctx, types.NamespacedName{Name: o.Pod.Spec.NodeName}, node); err != nil {
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: o.Pod.Spec.NodeName}, node, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
@@ -153,7 +154,7 @@ func (r *Reconciler) defaultFlavor(ctx context.Context) (*devv1.DevServerFlavor,
 
 func (r *Reconciler) claim(ctx context.Context, namespace, name string) (*corev1.PersistentVolumeClaim, error) {
 	claim := &corev1.PersistentVolumeClaim{}
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, claim)
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, claim, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

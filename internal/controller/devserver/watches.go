@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -25,7 +24,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
 )
 
@@ -43,60 +41,21 @@ const Workers = 16
 
 // CacheObjects is what the watch cache holds of each kind: of Services and
 // StatefulSets only those of DevServers, of pods and nodes what the room on
-// nodes is computed from, and of a DevServer's pod what became of it as well.
+// nodes is computed from, of a DevServer's pod what became of it as well, and of
+// claims whose they are and how large.
 func CacheObjects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
+	specs := &podSpecs{}
 	return map[client.Object]cache.ByObject{
-		&corev1.Pod{}:         {Transform: stripPod},
+		&corev1.Pod{}:         {Transform: specs.stripPod},
 		&corev1.Service{}:     {Label: ours},
-		&appsv1.StatefulSet{}: {Label: ours},
+		&appsv1.StatefulSet{}: {Label: ours, Transform: specs.stripSet},
 		// Not those of nodes and leaders, which change all the time.
 		&coordinationv1.Lease{}: {Label: ours},
 		&corev1.Node{}:          {Transform: stripNode},
-	}
-}
 
-func stripPod(object any) (any, error) {
-	pod, ok := object.(*corev1.Pod)
-	switch {
-	case ok && capacity.Ours(pod):
-		pod.ManagedFields = nil
-		pod.Spec = essentials(pod.Spec)
-	case ok:
-		capacity.StripPod(pod)
+		&corev1.PersistentVolumeClaim{}: {Transform: stripClaim},
 	}
-	return object, nil
-}
-
-// essentials are what is asked of a DevServer's pod in its cached form: where
-// it runs, what it takes, and its claims. The rest is in its StatefulSet, and
-// the greatest part of it.
-func essentials(spec corev1.PodSpec) corev1.PodSpec {
-	kept := corev1.PodSpec{
-		NodeName: spec.NodeName, Overhead: spec.Overhead, Resources: spec.Resources,
-		Containers: resourcesOf(spec.Containers), InitContainers: resourcesOf(spec.InitContainers),
-	}
-	for _, volume := range spec.Volumes {
-		if claim := volume.PersistentVolumeClaim; claim != nil {
-			kept.Volumes = append(kept.Volumes, corev1.Volume{Name: volume.Name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: claim}})
-		}
-	}
-	return kept
-}
-
-func resourcesOf(containers []corev1.Container) []corev1.Container {
-	kept := make([]corev1.Container, 0, len(containers))
-	for _, c := range containers {
-		kept = append(kept, corev1.Container{Name: c.Name, Resources: c.Resources, RestartPolicy: c.RestartPolicy})
-	}
-	return kept
-}
-
-func stripNode(object any) (any, error) {
-	if node, ok := object.(*corev1.Node); ok {
-		capacity.StripNode(node)
-	}
-	return object, nil
 }
 
 // SetupWithManager registers the controller, its indexes and its watches.
@@ -109,11 +68,11 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("devserver").
 		For(&devv1.DevServer{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Owns(&appsv1.StatefulSet{}, builder.WithPredicates(r.forgetDeleted())).
-		Owns(&corev1.Service{}, builder.WithPredicates(r.forgetDeleted())).
-		Owns(&coordinationv1.Lease{}).
+		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.forgetDeleted(), setChanged())).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.forgetDeleted(), madeByUs())).
+		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(controllerOf)).
 		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(instanceOf)).
+		Watches(&corev1.Pod{}, podHandler()).
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFlavor),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.serversOfUser),
@@ -175,16 +134,6 @@ func ownerOf(object client.Object) []string {
 	default:
 		return nil
 	}
-}
-
-// instanceOf finds a pod's DevServer by label: the pod's own controller is the
-// StatefulSet.
-func instanceOf(_ context.Context, pod client.Object) []reconcile.Request {
-	name := pod.GetLabels()[desired.LabelInstance]
-	if name == "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: name}}}
 }
 
 // usersOfFlavor are the DevServers that name the flavor, and those that name
@@ -258,13 +207,4 @@ func claimChanged() predicate.Predicate {
 func resized(before, after *corev1.PersistentVolumeClaim) bool {
 	return before.Status.Phase == corev1.ClaimBound && (!equality.Semantic.DeepEqual(before.Spec.Resources, after.Spec.Resources) ||
 		!equality.Semantic.DeepEqual(before.Status, after.Status))
-}
-
-func (r *Reconciler) forgetDeleted() predicate.Predicate {
-	return predicate.Funcs{
-		DeleteFunc: func(e event.DeleteEvent) bool {
-			r.Applier.Forget(e.Object.GetUID())
-			return true
-		},
-	}
 }

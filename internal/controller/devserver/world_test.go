@@ -66,8 +66,8 @@ func newWorld(t *testing.T) *world {
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			return w.write(fmt.Sprintf("apply %T", o), func() error { return c.Apply(ctx, o, opts...) })
 		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			return w.write("patch "+sub, func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			return w.write("update "+sub, func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
 		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			return w.write(fmt.Sprintf("create %T", o), func() error { return c.Create(ctx, o, opts...) })

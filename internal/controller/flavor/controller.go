@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +33,8 @@ type Reconciler struct {
 	// NodePools reads Karpenter's NodePools. SetupWithManager replaces it by one
 	// that watches them, from when Karpenter is installed.
 	NodePools NodePools
+	// last is when the last pass was made.
+	last atomic.Pointer[time.Time]
 }
 
 // retry is when a flavor that somebody else wrote meanwhile is looked at again.
@@ -45,6 +48,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	cluster := capacity.Sum(observed)
 	now := r.Clock.Now()
+	r.last.Store(&now)
 	result := ctrl.Result{RequeueAfter: again}
 	var failed []error
 	for i := range observed.Flavors {

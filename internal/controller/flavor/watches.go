@@ -24,9 +24,14 @@ import (
 	"devserver.io/devserver/internal/capacity"
 )
 
-// settle is how long the changes of a cluster are gathered: passes follow each
-// other in no shorter time, however much happens.
-const settle = time.Second
+const (
+	// settle is how long the changes of a cluster are gathered.
+	settle = time.Second
+	// rest is in which time passes follow each other, however much happens: each
+	// looks at every server and pod there is, and while a thousand servers are
+	// being made something happens all the time.
+	rest = 5 * time.Second
+)
 
 // everything is the one request there is.
 var everything = reconcile.Request{}
@@ -35,12 +40,12 @@ var everything = reconcile.Request{}
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("flavor").
-		Watches(&devv1.DevServerFlavor{}, gather(0), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&devv1.DevServer{}, gather(settle), builder.WithPredicates(flavorChanged())).
-		Watches(&corev1.Node{}, gather(settle), builder.WithPredicates(nodeChanged())).
-		Watches(&corev1.Pod{}, gather(settle), builder.WithPredicates(podChanged())).
-		Watches(&nodev1.RuntimeClass{}, gather(settle)).
-		WatchesMetadata(definition(), gather(settle)).
+		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(atOnce), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&devv1.DevServer{}, r.gather(), builder.WithPredicates(flavorChanged())).
+		Watches(&corev1.Node{}, r.gather(), builder.WithPredicates(nodeChanged())).
+		Watches(&corev1.Pod{}, r.gather(), builder.WithPredicates(podChanged())).
+		Watches(&nodev1.RuntimeClass{}, r.gather()).
+		WatchesMetadata(definition(), r.gather()).
 		WithOptions(controller.Options{
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](settle, time.Minute),
 		}).
@@ -50,16 +55,27 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	k := &karpenter{cache: mgr.GetCache()}
 	k.watch = func() error {
-		return c.Watch(source.Kind[client.Object](k.cache, nodePool(), gather(settle), nodePoolChanged()))
+		return c.Watch(source.Kind[client.Object](k.cache, nodePool(), r.gather(), nodePoolChanged()))
 	}
 	r.NodePools = k.nodePools
 	return nil
 }
 
+// atOnce is for what a person did to a flavor.
+func atOnce(context.Context, client.Object) []reconcile.Request {
+	return []reconcile.Request{everything}
+}
+
 // gather asks for one pass for all events of the time to come.
-func gather(after time.Duration) handler.EventHandler {
+func (r *Reconciler) gather() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	add := func(q queue) { q.AddAfter(everything, after) }
+	add := func(q queue) {
+		after := settle
+		if last := r.last.Load(); last != nil {
+			after = max(after, rest-r.Clock.Since(*last))
+		}
+		q.AddAfter(everything, after)
+	}
 	return handler.Funcs{
 		CreateFunc:  func(_ context.Context, _ event.CreateEvent, q queue) { add(q) },
 		UpdateFunc:  func(_ context.Context, _ event.UpdateEvent, q queue) { add(q) },

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -41,15 +42,16 @@ type Plane struct {
 }
 
 // Start starts a control plane from the binaries in the folder assets, with an
-// audit log of what the user audited does.
-func Start(ctx context.Context, assets, audited string) (*Plane, error) {
+// audit log of what the user audited does. address is the machine's, which is
+// published as the API server's.
+func Start(ctx context.Context, assets, audited string, address netip.Addr) (*Plane, error) {
 	dir, err := os.MkdirTemp("", "devserver-bench-")
 	if err != nil {
 		return nil, err
 	}
 	p := &Plane{Dir: dir, Audit: filepath.Join(dir, "audit.log"), assets: assets}
 	for _, step := range []func(context.Context) error{
-		func(context.Context) error { return p.startServers(audited) },
+		func(context.Context) error { return p.startServers(audited, address) },
 		p.installCRDs,
 		p.startManager,
 	} {
@@ -79,7 +81,7 @@ rules:
 - {level: None}
 `
 
-func (p *Plane) startServers(audited string) error {
+func (p *Plane) startServers(audited string, address netip.Addr) error {
 	policy := filepath.Join(p.Dir, "audit-policy.yaml")
 	if err := os.WriteFile(policy, fmt.Appendf(nil, auditPolicy, audited), 0o600); err != nil {
 		return err
@@ -92,6 +94,7 @@ func (p *Plane) startServers(audited string) error {
 		return err
 	}
 	server.Configure().
+		Set("advertise-address", address.String()).
 		Set("service-cluster-ip-range", services).
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", p.Audit).

@@ -3,6 +3,7 @@ package standin
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -18,9 +19,15 @@ const heartbeat = 10 * time.Second
 func nodeName(i int) string    { return fmt.Sprintf("node-%d", i) }
 func nodeAddress(i int) string { return fmt.Sprintf("192.0.2.%d", i%254+1) }
 
-// podAddress is another address for each pod, of the 16 million in 10.0.0.0/8.
+// Pods is where the pods have their addresses. The first of them is the
+// machine's own. Whoever plays pods sees to it that none leads out of it.
+var Pods = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), 8)
+
+// podAddress is another address for each pod, counted from 1, of the 16
+// million in Pods.
 func podAddress(n int) string {
-	return fmt.Sprintf("10.%d.%d.%d", n>>16&0xff, n>>8&0xff, n&0xff)
+	n++
+	return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}).String()
 }
 
 // addNodes makes nodes with room for every pod, and a Lease for each.
