@@ -38,9 +38,9 @@ func newWorld(t *testing.T) *world {
 	c := apiservertest.Client(t)
 	w := &world{t: t, c: c, ns: apiservertest.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now())}
 	counted := interceptor.NewClient(c, interceptor.Funcs{
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
 			w.writes = append(w.writes, sub+" of "+o.GetName())
-			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+			return c.SubResource(sub).Update(ctx, o, opts...)
 		},
 	})
 	w.r = &flavor.Reconciler{Client: counted, Clock: w.clock}

@@ -59,9 +59,9 @@ func newWorld(t *testing.T) *world {
 			w.writes = append(w.writes, fmt.Sprintf("apply %T", o))
 			return c.Apply(ctx, o, opts...)
 		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			w.writes = append(w.writes, "patch "+sub)
-			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			w.writes = append(w.writes, "update "+sub)
+			return c.SubResource(sub).Update(ctx, o, opts...)
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			w.writes = append(w.writes, fmt.Sprintf("delete %T", o))
@@ -170,7 +170,7 @@ func (w *world) refused() *devv1.DevServerUser {
 		w.t.Fatal("Reconcile finds nothing to try again")
 	}
 	_, err := w.pass(w.name)
-	if status := slices.Contains(w.writes, "patch status"); err == nil || status {
+	if status := slices.Contains(w.writes, "update status"); err == nil || status {
 		w.t.Errorf("a second pass returns %v and writes %v", err, w.writes)
 	}
 	return w.read(w.name)
