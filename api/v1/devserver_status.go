@@ -72,8 +72,8 @@ const (
 	ReasonTerminating = "Terminating"
 	// ReasonSuspended: spec.suspend asks for it.
 	ReasonSuspended = "Suspended"
-	// ReasonIdle: the server was without work for its idle timeout. A connection
-	// through the gateway wakes it, or a new renewTime of its Lease.
+	// ReasonIdle: the server was without work for its idle timeout. devctl start
+	// wakes it, which renews its Lease.
 	ReasonIdle = "Idle"
 	// ReasonScheduled: the server was without work after the stop of its
 	// schedule. It wakes like an idle one, or at the schedule's start.

@@ -50,10 +50,10 @@ type LifecycleSpec struct {
 	// server declares (devserver-agent keep). A connection alone is no work. A
 	// server whose work cannot be told counts as at work.
 	//
-	// A server that was suspended for that wakes up by a connection through the
-	// gateway, or by whoever renews the Lease of its name. That Lease also has
-	// the last activity (renewTime), and a keep, until which the server counts
-	// as at work: acquireTime plus leaseDurationSeconds.
+	// A server that was suspended for that is woken by whoever renews the Lease
+	// of its name, as devctl start does. That Lease also has the last activity
+	// (renewTime), and a keep, until which the server counts as at work:
+	// acquireTime plus leaseDurationSeconds.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/desired"
 	"devserver.io/devserver/internal/lifecycle"
 )
 
@@ -21,10 +20,10 @@ func asleep(d *devv1.DevServer, o Observed) (state, bool) {
 	}
 	cause := o.Lifecycle.Cause
 	message := map[lifecycle.Cause]string{
-		lifecycle.CauseOwner:     "spec.suspend asks for it. The server starts again once that is false.",
-		lifecycle.CauseIdle:      "The server was without work for its idle timeout. A connection through the gateway, or a new renewTime of the Lease " + desired.LeaseName(d.Name) + ", wakes it.",
-		lifecycle.CauseScheduled: "The server was without work after the stop of its schedule. A connection through the gateway, a new renewTime of the Lease " + desired.LeaseName(d.Name) + ", or the schedule's start wakes it.",
-		lifecycle.CauseExpired:   "The server's time to live is over. Its owner starts it again by setting spec.restartedAt to a later time, such as now.",
+		lifecycle.CauseOwner:     "spec.suspend asks for it. To start it again, set that to false: devctl start " + d.Name,
+		lifecycle.CauseIdle:      "The server was without work for its idle timeout. To wake it: devctl start " + d.Name,
+		lifecycle.CauseScheduled: "The server was without work after the stop of its schedule. Its schedule's start wakes it, or: devctl start " + d.Name,
+		lifecycle.CauseExpired:   "The server's time to live is over. To start it again, set spec.restartedAt to a later time, such as now: devctl start " + d.Name,
 	}[cause]
 	switch {
 	case cause == lifecycle.CauseEvicted:
