@@ -79,6 +79,16 @@ type Lease struct {
 	Foreign bool
 }
 
+// Holds is until when a keep really holds: for as long as the flavor lets one,
+// and no longer than it lets the box live. The pod may be nil.
+func (l Lease) Holds(p Policy, pod *Pod, now time.Time) time.Time {
+	until := l.keptUntil(p, now)
+	if pod == nil {
+		return until
+	}
+	return earliest(until, expiry(p, pod, until))
+}
+
 // Expiry is how a box came to be expired.
 type Expiry struct {
 	// RestartedAt was spec.restartedAt then: a later one starts the box.
@@ -146,12 +156,14 @@ func MarkOf(cause Cause, f Facts, now time.Time) Mark {
 	return Mark{Cause: cause, At: now, RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
 }
 
+// Woken tells whether somebody woke the box since it was marked.
+func (m Mark) Woken(renewTime, restartedAt time.Time) bool {
+	return restartedAt.After(m.RestartedAt) || !micro(renewTime).Equal(micro(m.RenewTime))
+}
+
 // holds tells whether the box, once marked, is still to sleep.
 func (m *Mark) holds(p Policy, f Facts, now time.Time) bool {
-	if f.RestartedAt.After(m.RestartedAt) {
-		return false
-	}
-	if !micro(f.Lease.RenewTime).Equal(micro(m.RenewTime)) {
+	if m.Woken(f.Lease.RenewTime, f.RestartedAt) {
 		return false
 	}
 	// A start that is long past is no reason: a schedule that is added at noon is

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -40,22 +41,40 @@ image that cannot be fetched, ends it.
   devctl wait trainer --timeout 30m && devctl ssh trainer`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if options.Timeout <= 0 {
-				return exit.With(exit.Usage, errors.New("--timeout must be longer than nothing, for example 5m"))
+			if err := options.Check(); err != nil {
+				return err
 			}
 			to, err := flags.Connect()
 			if err != nil {
 				return err
 			}
 			options.Namespace, options.Name = to.Namespace, args[0]
-			options.Live = isTerminal(streams.ErrOut) && isTerminal(streams.In) && os.Getenv("TERM") != "dumb"
+			options.Live = OnTerminal(streams)
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return Run(ctx, to.Client, options, streams)
 		},
 	}
-	cmd.Flags().DurationVar(&options.Timeout, "timeout", 5*time.Minute, "how long to wait")
+	options.AddTo(cmd.Flags())
 	return cmd
+}
+
+// AddTo makes the flags known that say how to wait.
+func (o *Options) AddTo(flags *pflag.FlagSet) {
+	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long to wait")
+}
+
+// Check says what is wrong with the flags.
+func (o *Options) Check() error {
+	if o.Timeout <= 0 {
+		return exit.With(exit.Usage, errors.New("--timeout must be longer than nothing, for example 5m"))
+	}
+	return nil
+}
+
+// OnTerminal tells whether there is a terminal to draw on.
+func OnTerminal(streams genericiooptions.IOStreams) bool {
+	return isTerminal(streams.ErrOut) && isTerminal(streams.In) && os.Getenv("TERM") != "dumb"
 }
 
 func isTerminal(stream any) bool {

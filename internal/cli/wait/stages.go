@@ -85,8 +85,7 @@ var onTheWay = []string{devserverv1.ReasonStarting, devserverv1.ReasonRestarting
 // hindrance is what is in the way of the stage, in words: what the operator
 // says, else the last warning about the pod.
 func hindrance(o observed, stage string) string {
-	if c := readyCondition(o.devServer); c != nil && c.Status == metav1.ConditionFalse && isCurrent(o.devServer) &&
-		!slices.Contains(onTheWay, c.Reason) {
+	if c := readyCondition(o.devServer); c != nil && c.Status == metav1.ConditionFalse && isCurrent(o.devServer) && !OnTheWay(c.Reason) {
 		return c.Reason + ": " + c.Message
 	}
 	if stage == accepted || stage == answering {
@@ -205,6 +204,15 @@ func isCurrent(ds *devserverv1.DevServer) bool {
 	return ds != nil && ds.Status.ObservedGeneration >= ds.Generation
 }
 
+// isAsleep tells of a phase that does not end by waiting.
+func isAsleep(ds *devserverv1.DevServer) bool {
+	switch ds.Status.Phase {
+	case devserverv1.PhaseSuspending, devserverv1.PhaseSuspended, devserverv1.PhaseExpired:
+		return true
+	}
+	return false
+}
+
 // startedAgain are the reasons of a Failed DevServer that is being started again.
 var startedAgain = []string{devserverv1.ReasonPodFailed, devserverv1.ReasonOOMKilled, devserverv1.ReasonVolumeFailed, devserverv1.ReasonEvicted}
 
@@ -236,14 +244,24 @@ func giveUp(o observed) (cause string, hopeless bool) {
 	if c == nil || !isCurrent(ds) {
 		return "", false
 	}
-	switch ds.Status.Phase {
-	case devserverv1.PhaseSuspending, devserverv1.PhaseSuspended, devserverv1.PhaseExpired:
+	if isAsleep(ds) {
 		return c.Message, true // Nobody wakes it by waiting.
 	}
 	final := ds.Status.Phase == devserverv1.PhasePending && slices.Contains(finalReasons, c.Reason) ||
 		ds.Status.Phase == devserverv1.PhaseFailed && !slices.Contains(startedAgain, c.Reason)
 	return c.Reason + ": " + c.Message, final
 }
+
+// InVain says why ds does not come to run by itself, if so.
+func InVain(ds *devserverv1.DevServer) (cause string, so bool) {
+	return giveUp(observed{devServer: ds})
+}
+
+// OnTheWay tells of the reason of a server that goes its way.
+func OnTheWay(reason string) bool { return slices.Contains(onTheWay, reason) }
+
+// IsRunning tells whether one can log in.
+func IsRunning(ds *devserverv1.DevServer) bool { return isRunning(ds) }
 
 func readyCondition(ds *devserverv1.DevServer) *metav1.Condition {
 	if ds == nil {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 )
@@ -21,6 +22,9 @@ type Options struct {
 	Timeout         time.Duration
 	// Live redraws the stages on a terminal; else each one is a line.
 	Live bool
+	// Woken is set for a server that was just woken, so that it is not to be
+	// said that it sleeps.
+	Woken bool
 }
 
 // Run waits until one can log in to the DevServer, shows the way there on
@@ -65,6 +69,9 @@ type waiter struct {
 func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	last, complete := w.seen.devServer, w.complete()
 	w.seen = w.observed()
+	if ds := w.seen.devServer; ds != nil && ds.UID == last.UID && ds.Generation < last.Generation {
+		w.seen.devServer = last // A watch may begin a little in the past.
+	}
 	if w.seen.devServer == nil {
 		// What was read before the watch stands until the watch knows better.
 		w.seen.devServer = last
@@ -72,6 +79,7 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 			return nil, true, exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was starting", w.Name))
 		}
 	}
+	w.seen.devServer = w.sinceWoken(w.seen.devServer)
 	passed = w.progress.update(w.seen, now)
 	switch cause, hopeless := giveUp(w.seen); {
 	case isRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
@@ -80,6 +88,23 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 		return passed, true, exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", w.Name, cause))
 	}
 	return passed, false, nil
+}
+
+// sinceWoken is ds without the status of the sleep from which it was woken: to
+// renew a Lease is no edit of the DevServer, so that observedGeneration does not
+// tell whether the operator knows of it.
+func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
+	c := readyCondition(ds)
+	if !w.Woken || c == nil || !isCurrent(ds) {
+		return ds
+	}
+	if !isAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
+		w.Woken = isAsleep(ds)
+		return ds
+	}
+	ds = ds.DeepCopy()
+	ds.Status = devserverv1.DevServerStatus{}
+	return ds
 }
 
 // ended puts the end of ctx into words.

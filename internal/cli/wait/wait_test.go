@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -82,4 +83,68 @@ func TestWithoutTheRightToWatchItSaysSo(t *testing.T) {
 	if exit.Code(err) != exit.Refused || !strings.Contains(err.Error(), "ask the cluster's admin") {
 		t.Errorf("got %v (exit code %d), want a refusal that says whom to ask", err, exit.Code(err))
 	}
+}
+
+func TestWokenServerIsNotSaidToSleep(t *testing.T) {
+	asleep := func(phase devserverv1.DevServerPhase, reason string) *devserverv1.DevServer {
+		return server(phase, reason, "It sleeps.")
+	}
+	cases := map[string]struct {
+		reason string
+		seen   []*devserverv1.DevServer
+		code   int
+	}{
+		"Woken":          {"the operator has not seen yet that its Lease was renewed", []*devserverv1.DevServer{asleep(devserverv1.PhaseSuspending, devserverv1.ReasonIdle), asleep(devserverv1.PhaseSuspended, devserverv1.ReasonScheduled)}, exit.OK},
+		"Suspended":      {"its owner suspended it again", []*devserverv1.DevServer{asleep(devserverv1.PhaseSuspended, devserverv1.ReasonSuspended)}, exit.Refused},
+		"Expired":        {"it expired again", []*devserverv1.DevServer{asleep(devserverv1.PhaseExpired, devserverv1.ReasonExpired)}, exit.Refused},
+		"SleepsOnceMore": {"it ran in between", []*devserverv1.DevServer{starting(), asleep(devserverv1.PhaseSuspended, devserverv1.ReasonIdle)}, exit.Refused},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := &waiter{
+				Options:  Options{Name: "box", Woken: true},
+				watcher:  &watcher{namespace: "team", name: "box", complete: func() bool { return true }},
+				progress: newProgress(time.Now()),
+			}
+			w.devServers, w.pods, w.claims, w.events = stores()
+			w.seen.devServer = tc.seen[0]
+			var err error
+			for _, ds := range tc.seen {
+				if err := w.devServers.Add(ds); err != nil {
+					t.Fatal(err)
+				}
+				_, _, err = w.look(time.Now())
+			}
+			if exit.Code(err) != tc.code {
+				t.Errorf("%s: got %v, want exit code %d", tc.reason, err, tc.code)
+			}
+			if s, ok := w.progress.current(); tc.code == exit.OK && (!ok || s.state != active || s.detail != "the operator has not looked at it yet") {
+				t.Errorf("%s: it is at %+v", tc.reason, s)
+			}
+		})
+	}
+}
+
+func TestOldNewsIsNoNews(t *testing.T) {
+	w := &waiter{
+		Options:  Options{Name: "box"},
+		watcher:  &watcher{namespace: "team", name: "box", complete: func() bool { return true }},
+		progress: newProgress(time.Now()),
+	}
+	w.devServers, w.pods, w.claims, w.events = stores()
+	// It was suspended, and has just been resumed.
+	before := server(devserverv1.PhaseSuspended, devserverv1.ReasonSuspended, "spec.suspend asks for it.")
+	w.seen.devServer = before.DeepCopy()
+	w.seen.devServer.Generation++
+	if err := w.devServers.Add(before); err != nil {
+		t.Fatal(err)
+	}
+	if _, over, err := w.look(time.Now()); over || err != nil {
+		t.Errorf("it gives up on a state from before it was asked to run: %v", err)
+	}
+}
+
+func stores() (devServers, pods, claims, events cache.Store) {
+	key := cache.MetaNamespaceKeyFunc
+	return cache.NewStore(key), cache.NewStore(key), cache.NewStore(key), cache.NewStore(key)
 }

@@ -1,0 +1,67 @@
+package wait
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// Stopped waits until a DevServer that was suspended has no pod any more. What
+// hinders that, such as a node that does not answer, is said on ErrOut.
+func Stopped(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	w, start, said := newWatcher(ctx, c, o.Namespace, o.Name), time.Now(), ""
+	for {
+		if now := w.observed().devServer; now != nil && (now.UID != ds.UID || now.Generation >= ds.Generation) {
+			ds = now
+		} else if now == nil && w.complete() {
+			return exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was stopping", o.Name))
+		}
+		if over, err := isStopped(ds); over {
+			return err
+		}
+		if c := readyCondition(ds); c != nil && isCurrent(ds) && isAsleep(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
+			said = c.Message
+			fmt.Fprintf(streams.ErrOut, "%8s  waiting: %s: %s\n", seconds(time.Since(start)), c.Reason, c.Message)
+		}
+		select {
+		case <-w.changed:
+		case err := <-w.refused:
+			return cluster.Explain(err, "watching DevServer "+o.Name)
+		case <-ctx.Done():
+			return stillStopping(ctx, o)
+		}
+	}
+}
+
+// isStopped tells whether the wait is over, and how.
+func isStopped(ds *devserverv1.DevServer) (bool, error) {
+	switch {
+	case !ds.DeletionTimestamp.IsZero():
+		return true, exit.With(exit.Refused, fmt.Errorf("DevServer %s is being deleted", ds.Name))
+	case !ds.Spec.Suspend:
+		return true, exit.With(exit.Refused, fmt.Errorf("DevServer %s was started again while it was stopping", ds.Name))
+	}
+	return isCurrent(ds) && ds.Status.Phase == devserverv1.PhaseSuspended, nil
+}
+
+func stillStopping(ctx context.Context, o Options) error {
+	again := fmt.Sprintf("it goes on by itself; to go on waiting: devctl stop %s -n %s --wait", o.Name, o.Namespace)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s has not stopped after %s: %s", o.Name, o.Timeout, again))
+	}
+	return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting for DevServer %s: %s", o.Name, again))
+}
