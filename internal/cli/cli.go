@@ -16,8 +16,11 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
 	"devserver.io/devserver/internal/cli/ssh"
+	"devserver.io/devserver/internal/cli/start"
+	"devserver.io/devserver/internal/cli/stop"
 	"devserver.io/devserver/internal/cli/version"
 	"devserver.io/devserver/internal/cli/wait"
 )
@@ -73,8 +76,11 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	root.SetErr(streams.ErrOut)
 	flags.AddTo(root.PersistentFlags())
 	root.AddCommand(
+		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
+		start.NewCommand(flags, streams),
+		stop.NewCommand(flags, streams),
 		version.NewCommand(streams),
 		wait.NewCommand(flags, streams),
 	)

@@ -51,6 +51,10 @@ func TestScripts(t *testing.T) {
 			"ssh-status":  setSSH,
 			"pod-status":  setPod,
 			"await-print": awaitPrint,
+			"lease":       makeLease,
+			"print-lease": printLease,
+			"expire":      expire,
+			"max-keep":    maxKeep,
 		},
 	})
 }
@@ -135,11 +139,16 @@ func remove(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func (s *stage) update(ts *testscript.TestScript, name string, change func(*devserverv1.DevServer)) {
+	ds := s.devServer(ts, name)
+	ds.Status.ObservedGeneration = ds.Generation
+	change(ds)
+	ts.Check(s.client.Status().Update(s.t.Context(), ds))
+}
+
+func (s *stage) devServer(ts *testscript.TestScript, name string) *devserverv1.DevServer {
 	var ds devserverv1.DevServer
 	ts.Check(s.client.Get(s.t.Context(), client.ObjectKey{Namespace: s.ns, Name: name}, &ds))
-	ds.Status.ObservedGeneration = ds.Generation
-	change(&ds)
-	ts.Check(s.client.Status().Update(s.t.Context(), &ds))
+	return &ds
 }
 
 // setStatus is the operator: status NAME PHASE REASON MESSAGE...

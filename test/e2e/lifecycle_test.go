@@ -48,8 +48,8 @@ func (b *box) session(words ...string) *console {
 func micro(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 // TestIdleBoxSleepsAndWakes: a box that nobody uses gives its resources back,
-// with a silent session open, and wakes by the Lease with its home, key and
-// port.
+// with a silent session open, and wakes by devctl start, which renews its Lease,
+// with its home, key and port.
 func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -65,7 +65,9 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	if events := s.kubectl("", "get", "events", "--field-selector=involvedObject.name=box,reason=Idle", "-o=name"); events == "" {
 		s.Error("no event tells of the suspension")
 	}
-	s.kubectl("", "patch", "lease", "box", "--type=merge", "--patch", fmt.Sprintf(`{"spec":{"renewTime":%q}}`, micro(time.Now())))
+	if printed := s.devctl("start", "box", "--wait"); printed != ds.Status.SSH.Command {
+		s.Errorf("devctl start printed %q, want the ssh command alone", printed)
+	}
 	b = s.running(b.ds)
 	b.want("cat ~/file", "kept")
 	if b.ds.Status.SSH.Port != port {
@@ -130,9 +132,10 @@ func TestSuspendAndResume(t *testing.T) {
 	s := newSite(t)
 	b := s.start(s.devServer("box"))
 	b.sh(`nohup sh -c 'trap "echo saved > ~/file; exit" TERM; while :; do sleep 0.1; done' >/dev/null 2>&1 </dev/null &`)
-	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Suspend = true })
+	s.devctl("stop", "box", "--wait")
+	b.absent(b.pod())
 	b.asleep(v1.PhaseSuspended, v1.ReasonSuspended)
-	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Suspend = false })
+	s.devctl("start", "box", "--wait")
 	s.running(b.ds).want("cat ~/file", "saved")
 }
 

@@ -219,6 +219,16 @@ func (s *site) kubectl(stdin string, words ...string) string {
 	return s.must(cmd)
 }
 
+// devctl runs the checkout's devctl in the site's namespace.
+func (s *site) devctl(words ...string) string {
+	s.Helper()
+	path, err := cluster.Binary("devctl")
+	if err != nil {
+		s.Fatal(err)
+	}
+	return s.must(openssh.Tool(s.bounded(), path, append([]string{"--kubeconfig", s.c.Kubeconfig, "-n", s.ns}, words...)...))
+}
+
 // newShared makes a claim that several boxes can mount.
 func (s *site) newShared(name string) {
 	s.Helper()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/pflag"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -69,12 +70,13 @@ func (f *Flags) Connect() (*Cluster, error) {
 	return &Cluster{Client: c, Namespace: namespace}, nil
 }
 
-// Scheme has the types that devctl reads.
+// Scheme has the types that devctl reads and writes.
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	// Neither can fail: the types are compiled in.
 	_ = devserverv1.AddToScheme(scheme)
 	_ = corev1.AddToScheme(scheme)
+	_ = coordinationv1.AddToScheme(scheme)
 	return scheme
 }
 
@@ -83,6 +85,8 @@ func Scheme() *runtime.Scheme {
 func mapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper(nil)
 	m.Add(devserverv1.GroupVersion.WithKind("DevServer"), meta.RESTScopeNamespace)
+	m.Add(devserverv1.GroupVersion.WithKind("DevServerFlavor"), meta.RESTScopeRoot)
+	m.Add(coordinationv1.SchemeGroupVersion.WithKind("Lease"), meta.RESTScopeNamespace)
 	for _, kind := range []string{"Pod", "PersistentVolumeClaim", "Event"} {
 		m.Add(corev1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}

@@ -1,0 +1,76 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/desired"
+)
+
+// Edit sends the fields of the spec that change says, and no others, for an
+// object that is as it was read. Where it is not, it is read again, and change
+// is asked again: what was right before may harm now. An object that was made
+// anew under the name is left alone. Nothing is sent for no fields.
+func Edit[O any, P interface {
+	*O
+	client.Object
+}](ctx context.Context, c client.Client, object P, doing string, change func(P) map[string]any) error {
+	uid, stale := object.GetUID(), false
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		if stale {
+			key := client.ObjectKeyFromObject(object)
+			object = new(O) // What an answer lacks would stay in the old one.
+			if err := c.Get(ctx, key, object); err != nil {
+				return Explain(err, doing)
+			}
+		}
+		if stale = true; object.GetUID() != uid {
+			return exit.With(exit.NotFound, fmt.Errorf("%s: it was deleted and made anew meanwhile: look at the new one, and repeat the command", doing))
+		}
+		fields := change(object)
+		if len(fields) == 0 {
+			return nil
+		}
+		patch, err := json.Marshal(map[string]any{
+			"metadata": map[string]any{"resourceVersion": object.GetResourceVersion()},
+			"spec":     fields,
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+		// The answer would be written over what the caller knows.
+		return Explain(c.Patch(ctx, object.DeepCopyObject().(P), client.RawPatch(types.MergePatchType, patch)), doing)
+	})
+}
+
+// Lease reads a DevServer's Lease. It is nil where there is none, or only one
+// of somebody else, which the operator does not heed either.
+func Lease(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (*coordinationv1.Lease, error) {
+	var lease coordinationv1.Lease
+	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: desired.LeaseName(ds.Name)}, &lease)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && !metav1.IsControlledBy(&lease, ds):
+		return nil, nil
+	case err != nil:
+		return nil, Explain(err, fmt.Sprintf("reading the Lease of DevServer %s in namespace %s", ds.Name, ds.Namespace))
+	}
+	return &lease, nil
+}
+
+// Alive refuses to do something to a DevServer that is being deleted.
+func Alive(ds *devserverv1.DevServer) error {
+	if ds.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return exit.With(exit.Refused, fmt.Errorf("DevServer %s is being deleted", ds.Name))
+}

@@ -1,0 +1,53 @@
+// Package keep is the command devctl keep: it keeps a DevServer from being put
+// to sleep for a while, whatever it does.
+package keep
+
+import (
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:   "keep NAME DURATION",
+		Short: "Keep a DevServer awake for a while, whatever it does",
+		Long: `Keep a DevServer awake for a while, whatever it does: it counts as at work, and
+its time to live is deferred, as far as its flavor allows. It takes the place
+of the keep that there was.
+
+The duration, from 1m to 87600h, counts from now: 6h, 1h30m or 2d.
+
+` + exit.Help,
+		Example: `  # Until tomorrow
+  devctl keep trainer 1d
+
+  # No longer
+  devctl keep trainer --end`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if options.End {
+				return cobra.ExactArgs(1)(cmd, args)
+			}
+			return cobra.ExactArgs(2)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if !options.End {
+				if options.Duration, err = parse(args[1]); err != nil {
+					return exit.With(exit.Usage, err)
+				}
+			}
+			to, err := flags.Connect()
+			if err != nil {
+				return err
+			}
+			options.Namespace, options.Name = to.Namespace, args[0]
+			return Run(cmd.Context(), to.Client, options, streams)
+		},
+	}
+	cmd.Flags().BoolVar(&options.End, "end", false, "end the keep that there is")
+	return cmd
+}

@@ -1,0 +1,137 @@
+package keep
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/lifecycle"
+)
+
+// Options say what to keep, and for how long.
+type Options struct {
+	Namespace, Name string
+	Duration        time.Duration
+	// End ends a keep instead.
+	End bool
+}
+
+// Run writes the keep to the DevServer's Lease, and says until when it holds.
+func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	if err := cluster.Alive(ds); err != nil {
+		return err
+	}
+	lease, err := cluster.Lease(ctx, c, ds)
+	if err != nil {
+		return err
+	}
+	if o.End {
+		return end(ctx, c, ds, lease, streams)
+	}
+	if lease == nil {
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be kept: %s", ds.Name, whyNoLease(ds)))
+	}
+	now := time.Now()
+	err = cluster.Edit(ctx, c, lease, fmt.Sprintf("keeping DevServer %s in namespace %s", ds.Name, ds.Namespace), func(*coordinationv1.Lease) map[string]any {
+		return map[string]any{"acquireTime": metav1.NewMicroTime(now), "leaseDurationSeconds": int32(o.Duration / time.Second)}
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(streams.Out, report(ds, now.Add(o.Duration), holds(ctx, c, ds, o.Duration, now)))
+	return err
+}
+
+// end takes the keep off the Lease, if there is one.
+func end(ctx context.Context, c client.Client, ds *devserverv1.DevServer, lease *coordinationv1.Lease, streams genericiooptions.IOStreams) error {
+	sentence := fmt.Sprintf("DevServer %s is not kept by anybody.", ds.Name)
+	if lease != nil {
+		err := cluster.Edit(ctx, c, lease, fmt.Sprintf("ending the keep of DevServer %s in namespace %s", ds.Name, ds.Namespace), func(lease *coordinationv1.Lease) map[string]any {
+			if lease.Spec.AcquireTime == nil && lease.Spec.LeaseDurationSeconds == nil {
+				return nil
+			}
+			sentence = fmt.Sprintf("DevServer %s is not kept any more: it sleeps again once it is without work for long enough, or its time is over.", ds.Name)
+			return map[string]any{"acquireTime": nil, "leaseDurationSeconds": nil}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(streams.Out, sentence)
+	return err
+}
+
+// whyNoLease says why a DevServer has none that a keep could be written to.
+func whyNoLease(ds *devserverv1.DevServer) string {
+	active := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionActive)
+	switch {
+	case active != nil && active.Reason == devserverv1.ReasonObjectConflict:
+		return "a Lease of somebody else has its name"
+	case active != nil || ds.Status.ExpiresAt != nil:
+		return "its Lease is not there, and is made anew within minutes"
+	case ds.Status.Phase == devserverv1.PhaseRunning:
+		return "it has no idle timeout, no stop of a schedule and no time to live, so that there is nothing to keep it from"
+	}
+	return "it has not run yet with an idle timeout, a schedule or a time to live, and has its Lease from then on"
+}
+
+// holds is until when a keep that was just made really holds: the flavor bounds
+// it, as far as this person may see that.
+func holds(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, length time.Duration, from time.Time) time.Time {
+	keep := lifecycle.Lease{KeepFrom: from, KeepFor: length.Truncate(time.Second)}
+	var flavor devserverv1.DevServerFlavor
+	if err := c.Get(ctx, client.ObjectKey{Name: flavorName(ds)}, &flavor); err != nil {
+		return keep.Holds(lifecycle.Policy{}, nil, from)
+	}
+	// A schedule that cannot be read bounds nothing.
+	policy, _ := lifecycle.Resolve(ds, &flavor, lifecycle.Defaults{})
+	return keep.Holds(policy, runningPod(ctx, c, ds), from)
+}
+
+// runningPod has the start that the time to live counts from; nil where there
+// is none to see.
+func runningPod(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) *lifecycle.Pod {
+	var pod corev1.Pod
+	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: desired.PodName(ds.Name)}, &pod)
+	if err != nil || pod.Status.StartTime == nil {
+		return nil
+	}
+	started := pod.Status.StartTime.Time
+	if created := pod.CreationTimestamp.Time; created.After(started) {
+		started = created
+	}
+	return &lifecycle.Pod{StartedAt: started}
+}
+
+func flavorName(ds *devserverv1.DevServer) string {
+	return cmp.Or(ds.Spec.Flavor, ds.Status.Flavor)
+}
+
+// report says until when the DevServer is kept, where it was to be until asked.
+func report(ds *devserverv1.DevServer, asked, really time.Time) string {
+	sentence := fmt.Sprintf("DevServer %s counts as at work until %s, whatever it does.", ds.Name, really.Local().Format("2006-01-02 15:04 MST"))
+	if asked.Sub(really) >= time.Second {
+		sentence += fmt.Sprintf(" Flavor %s allows no longer.", flavorName(ds))
+	}
+	switch ds.Status.Phase {
+	case devserverv1.PhaseSuspending, devserverv1.PhaseSuspended, devserverv1.PhaseExpired:
+		sentence += fmt.Sprintf(" It sleeps now, and stays so until it is started: devctl start %s -n %s", ds.Name, ds.Namespace)
+	}
+	return sentence
+}

@@ -1,0 +1,79 @@
+package keep
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+)
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"1m": time.Minute, "6h": 6 * time.Hour, "1h30m": 90 * time.Minute, "90s": 90 * time.Second,
+		"2d": 48 * time.Hour, "2d12h": 60 * time.Hour, "0d1m": time.Minute, "3650d": greatest, "87600h": greatest,
+	} {
+		if got, err := parse(text); err != nil || got != want {
+			t.Errorf("parse(%s) = %s, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		"", "6", "h", "d", "59s", "0", "-6h", "-1d", "1.5d", "1d-1h", "1dd", "1h2d", "2d ", "six hours", "87600h1s", "3651d", "65535d", "99999999d", "1d2562047h", "1e3h",
+	} {
+		if got, err := parse(text); err == nil {
+			t.Errorf("parse(%q) = %s, want an error", text, got)
+		}
+	}
+}
+
+func TestHolds(t *testing.T) {
+	now := time.Date(2026, time.January, 30, 12, 0, 0, 0, time.UTC)
+	hours := func(n time.Duration) *metav1.Duration { return &metav1.Duration{Duration: n * time.Hour} }
+	cases := map[string]struct {
+		reason string
+		bounds *devserverv1.LifecycleBounds
+		want   time.Duration
+	}{
+		"Unbounded":  {"the flavor says nothing", nil, 6 * time.Hour},
+		"Within":     {"longer keeps are allowed", &devserverv1.LifecycleBounds{MaxKeep: hours(24)}, 6 * time.Hour},
+		"MaxKeep":    {"the flavor allows no longer one", &devserverv1.LifecycleBounds{MaxKeep: hours(2)}, 2 * time.Hour},
+		"TimeToLive": {"it started ten hours ago, and may live for twelve", &devserverv1.LifecycleBounds{TimeToLive: &devserverv1.DurationBounds{Max: hours(12)}}, 2 * time.Hour},
+	}
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
+	ds.Status.Flavor = "small"
+	started := metav1.NewTime(now.Add(-10 * time.Hour))
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box-0"}, Status: corev1.PodStatus{StartTime: &started}}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			flavor := &devserverv1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
+			flavor.Spec.LifecycleBounds = tc.bounds
+			c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(flavor, pod).Build()
+			if got := holds(t.Context(), c, ds, 6*time.Hour, now).Sub(now); got != tc.want {
+				t.Errorf("%s: it holds for %s, want %s", tc.reason, got, tc.want)
+			}
+		})
+	}
+	if got := holds(t.Context(), fake.NewClientBuilder().WithScheme(cluster.Scheme()).Build(), ds, 6*time.Hour, now).Sub(now); got != 6*time.Hour {
+		t.Errorf("without a flavor to see, it holds for %s, want what was asked for", got)
+	}
+}
+
+func TestWhyNoLease(t *testing.T) {
+	active := func(reason string) []metav1.Condition {
+		return []metav1.Condition{{Type: devserverv1.ConditionActive, Reason: reason}}
+	}
+	for want, status := range map[string]devserverv1.DevServerStatus{
+		"a Lease of somebody else has its name":                                                                       {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonObjectConflict)},
+		"its Lease is not there, and is made anew within minutes":                                                     {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonWorking)},
+		"it has no idle timeout, no stop of a schedule and no time to live, so that there is nothing to keep it from": {Phase: devserverv1.PhaseRunning},
+		"it has not run yet with an idle timeout, a schedule or a time to live, and has its Lease from then on":       {Phase: devserverv1.PhaseSuspended},
+	} {
+		if got := whyNoLease(&devserverv1.DevServer{Status: status}); got != want {
+			t.Errorf("%+v: %q, want %q", status, got, want)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+// Package start is the command devctl start: it undoes whatever a DevServer
+// sleeps for.
+package start
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/wait"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:     "start NAME",
+		Aliases: []string{"wake", "resume"},
+		Short:   "Start a DevServer that sleeps, for whatever reason",
+		Long: `Start a DevServer that sleeps, for whatever reason: one that is suspended, one
+whose time to live is over, and one that sleeps for want of work or by its
+schedule. One that runs already is left alone.
+
+On a terminal it then waits until one can log in, as devctl wait does; elsewhere
+with --wait.
+
+` + exit.Help,
+		Example: `  # Start it, and log in as soon as it is there
+  devctl start trainer --wait && devctl ssh trainer
+
+  # Start it, and do something else
+  devctl start trainer --wait=false`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := options.Check(); err != nil {
+				return err
+			}
+			to, err := flags.Connect()
+			if err != nil {
+				return err
+			}
+			options.Namespace, options.Name = to.Namespace, args[0]
+			options.Live = wait.OnTerminal(streams)
+			if !cmd.Flags().Changed("wait") {
+				options.Wait = options.Live
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return Run(ctx, to.Client, options, streams)
+		},
+	}
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until one can log in (default: on a terminal)")
+	options.AddTo(cmd.Flags())
+	return cmd
+}

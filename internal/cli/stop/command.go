@@ -1,0 +1,52 @@
+// Package stop is the command devctl stop: it suspends a DevServer until its
+// owner starts it again.
+package stop
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:     "stop NAME",
+		Aliases: []string{"suspend"},
+		Short:   "Stop a DevServer, and keep its home directory",
+		Long: `Stop a DevServer. Its processes are asked to end, and its CPUs, memory and GPUs
+are free for others then. Its home directory, keys and address stay, and
+nothing but devctl start makes it run again.
+
+` + exit.Help,
+		Example: `  # Stop it
+  devctl stop trainer
+
+  # Stop it, and go on when its GPUs are free
+  devctl stop trainer --wait`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := options.Check(); err != nil {
+				return err
+			}
+			to, err := flags.Connect()
+			if err != nil {
+				return err
+			}
+			options.Namespace, options.Name = to.Namespace, args[0]
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return Run(ctx, to.Client, options, streams)
+		},
+	}
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until its processes are gone")
+	options.AddTo(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,81 @@
+package stop
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/lifecycle"
+)
+
+// Options say what to stop, and whether to wait until it has.
+type Options struct {
+	wait.Options
+	Wait bool
+}
+
+// Run suspends the DevServer and says what that means.
+func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	if err := cluster.Alive(ds); err != nil {
+		return err
+	}
+	grace := gracePeriod(ctx, c, ds)
+	err = cluster.Edit(ctx, c, ds, fmt.Sprintf("stopping DevServer %s in namespace %s", ds.Name, ds.Namespace), suspend)
+	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintln(streams.Out, report(ds, grace)); err != nil || !o.Wait {
+		return err
+	}
+	return wait.Stopped(ctx, c, o.Options, streams)
+}
+
+func suspend(ds *devserverv1.DevServer) map[string]any {
+	if ds.Spec.Suspend {
+		return nil
+	}
+	return map[string]any{"suspend": true}
+}
+
+// gracePeriod is how long the processes may take to end. The pod has it, since
+// what the DevServer and its flavor say counts from the next start on; 0 where
+// there is none to see.
+func gracePeriod(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Duration {
+	var pod corev1.Pod
+	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: desired.PodName(ds.Name)}, &pod)
+	if err != nil || pod.Spec.TerminationGracePeriodSeconds == nil {
+		return 0
+	}
+	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
+}
+
+// report says what becomes of the DevServer, as it was before.
+func report(ds *devserverv1.DevServer, grace time.Duration) string {
+	starting := fmt.Sprintf("To start it again: devctl start %s -n %s", ds.Name, ds.Namespace)
+	switch {
+	case ds.Spec.Suspend:
+		return fmt.Sprintf("DevServer %s is suspended already. %s", ds.Name, starting)
+	case ds.Status.Phase == devserverv1.PhaseSuspended, ds.Status.Phase == devserverv1.PhaseExpired:
+		return fmt.Sprintf("DevServer %s sleeps already; from now on, nothing but its owner starts it. %s", ds.Name, starting)
+	}
+	moment, home := "a moment", "Its home directory, keys and address stay; what was changed outside the home does not."
+	if grace > 0 {
+		moment = lifecycle.Short(grace)
+	}
+	if ds.Spec.Home != nil && ds.Spec.Home.Ephemeral {
+		home = "Its keys and address stay; its home directory, which is ephemeral, does not."
+	}
+	return fmt.Sprintf("DevServer %s stops: its processes get SIGTERM, and have %s to end. %s %s", ds.Name, moment, home, starting)
+}
