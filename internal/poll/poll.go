@@ -60,10 +60,10 @@ type Target struct {
 	Pod          types.UID
 	Address      Address
 	Instructions box.Instructions
-	// Often is set where the box's work matters. It is asked Every so often; left
+	// Watched is set where the box's work matters. It is asked Every so often; left
 	// out, that is the constant Often.
-	Often bool
-	Every time.Duration
+	Watched bool
+	Every   time.Duration
 	// Known is the last work that was acted on. Later work is news by more than
 	// Restless.
 	Known    time.Time
@@ -167,7 +167,7 @@ func (p *Poller) Watch(key types.NamespacedName, t Target) {
 func (p *Poller) first(t Target) time.Duration {
 	spread := time.Second
 	switch now := p.clock.Now(); {
-	case !t.Often:
+	case !t.Watched:
 		spread = Seldom
 	case p.began.IsZero():
 		p.began = now
@@ -337,7 +337,7 @@ func pause(interval time.Duration, failures int) time.Duration {
 
 // Interval is how often the box is asked.
 func (t Target) Interval() time.Duration {
-	if !t.Often {
+	if !t.Watched {
 		return Seldom
 	}
 	return cmp.Or(t.Every, Often)
@@ -384,7 +384,7 @@ func isNews(t Target, before, now Result) bool {
 		return true
 	}
 	work, _ := now.LastWork()
-	return t.Often && (before.At.IsZero() || work.Sub(t.Known) > t.Restless)
+	return t.Watched && (before.At.IsZero() || work.Sub(t.Known) > t.Restless)
 }
 
 // level is how full a home is, as far as it matters.
