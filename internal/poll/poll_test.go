@@ -69,7 +69,7 @@ func (w *world) turn(t *testing.T) (again time.Duration, news bool) {
 }
 
 func TestFirstAnswerIsNews(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", Often: true})
+	w := newWorld(t, Target{Pod: "a", Watched: true})
 	if _, ok := w.Last(key, "a"); ok {
 		t.Error("knows the box before it was asked")
 	}
@@ -93,7 +93,7 @@ func TestFirstAnswerOfAnUnwatchedBoxIsNone(t *testing.T) {
 }
 
 func TestNews(t *testing.T) {
-	target := Target{Pod: "a", Often: true, Known: noon, Restless: 5 * time.Minute, SecretHash: "s"}
+	target := Target{Pod: "a", Watched: true, Known: noon, Restless: 5 * time.Minute, SecretHash: "s"}
 	before := Result{}.answered(box.Report{}, noon)
 	for name, test := range map[string]struct {
 		report box.Report
@@ -106,7 +106,7 @@ func TestNews(t *testing.T) {
 		"much more work":      {after: 6 * time.Minute, want: true},
 		"any work, once idle": {after: 2 * time.Second, target: func(t *Target) { t.Restless = 0 }, want: true},
 		"how long it took":    {report: box.Report{UpSeconds: 59.3}, after: time.Minute, target: func(t *Target) { t.Restless = 0 }},
-		"nobody minds":        {after: time.Hour, target: func(t *Target) { t.Often = false }},
+		"nobody minds":        {after: time.Hour, target: func(t *Target) { t.Watched = false }},
 		"a process killed":    {report: box.Report{UpSeconds: 60, OOMKills: 1}, after: time.Minute, want: true},
 		"a full home":         {report: box.Report{UpSeconds: 60, Home: &box.Room{SizeBytes: 1 << 30}}, after: time.Minute, want: true},
 		"another Secret":      {report: box.Report{UpSeconds: 60, SecretHash: "t"}, after: time.Minute, want: true},
@@ -138,7 +138,7 @@ func TestTheSameWorkHasOneTime(t *testing.T) {
 }
 
 func TestSilenceAndBack(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", Often: true, Known: noon})
+	w := newWorld(t, Target{Pod: "a", Watched: true, Known: noon})
 	w.turn(t)
 	w.agent.err = errMute
 	for i, want := range []struct {
@@ -163,7 +163,7 @@ func TestSilenceAndBack(t *testing.T) {
 }
 
 func TestUnreachableIsSilent(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", Often: true})
+	w := newWorld(t, Target{Pod: "a", Watched: true})
 	w.connect = func(Address) (Agent, error) { return nil, errMute }
 	for range patience {
 		w.turn(t)
@@ -174,9 +174,9 @@ func TestUnreachableIsSilent(t *testing.T) {
 }
 
 func TestAnotherPodIsAnotherBox(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", Often: true})
+	w := newWorld(t, Target{Pod: "a", Watched: true})
 	w.turn(t)
-	w.Watch(key, Target{Pod: "b", Often: true})
+	w.Watch(key, Target{Pod: "b", Watched: true})
 	for _, pod := range []types.UID{"a", "b"} {
 		if _, ok := w.Last(key, pod); ok {
 			t.Errorf("knows pod %s, which was not asked", pod)
@@ -189,9 +189,9 @@ func TestAnotherPodIsAnotherBox(t *testing.T) {
 
 // An answer that comes once the box is another is not taken for its own.
 func TestLateAnswer(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", Often: true})
+	w := newWorld(t, Target{Pod: "a", Watched: true})
 	old, _, _ := w.entry(key)
-	w.Watch(key, Target{Pod: "b", Often: true})
+	w.Watch(key, Target{Pod: "b", Watched: true})
 	if again, news := w.note(key, old, box.Report{}, nil); again != 0 || news {
 		t.Errorf("again in %s, news %t", again, news)
 	}
@@ -201,7 +201,7 @@ func TestLateAnswer(t *testing.T) {
 }
 
 func TestForget(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", Often: true})
+	w := newWorld(t, Target{Pod: "a", Watched: true})
 	w.turn(t)
 	w.Forget(key)
 	if _, ok := w.Last(key, "a"); ok {
@@ -226,7 +226,7 @@ func TestDrain(t *testing.T) {
 		"refused":   {at: noon.Add(time.Second)},
 		"no answer": {err: errMute, silent: true, at: noon},
 	} {
-		w := newWorld(t, Target{Pod: "a", Often: true})
+		w := newWorld(t, Target{Pod: "a", Watched: true})
 		w.turn(t)
 		w.clock.SetTime(noon.Add(time.Second))
 		w.agent.drains, w.agent.err, w.agent.report = test.drains, test.err, box.Report{UpSeconds: 600, OOMKills: 7}
@@ -244,7 +244,7 @@ func TestDrain(t *testing.T) {
 }
 
 func TestDrainOfABoxNeverAsked(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", Often: true})
+	w := newWorld(t, Target{Pod: "a", Watched: true})
 	w.agent.drains = true
 	if w.Drain(t.Context(), key, box.Drain{}) || len(w.agent.drained) > 0 {
 		t.Error("drains a box of which nothing is known")
@@ -255,10 +255,10 @@ func TestDrainOfABoxNeverAsked(t *testing.T) {
 func TestToldAtOnce(t *testing.T) {
 	for name, target := range map[string]Target{
 		"a warning":         {Pod: "a", Instructions: box.Instructions{Warning: "stops soon"}},
-		"watched from now":  {Pod: "a", Often: true},
-		"a shorter timeout": {Pod: "a", Often: true, Every: 10 * time.Second},
+		"watched from now":  {Pod: "a", Watched: true},
+		"a shorter timeout": {Pod: "a", Watched: true, Every: 10 * time.Second},
 	} {
-		w := newWorld(t, Target{Pod: "a", Often: name == "a shorter timeout"})
+		w := newWorld(t, Target{Pod: "a", Watched: name == "a shorter timeout"})
 		w.turn(t)
 		w.Watch(key, target)
 		if w.queue.Len() != 1 {
@@ -278,7 +278,7 @@ func TestToldAtOnce(t *testing.T) {
 }
 
 func TestShortTimeouts(t *testing.T) {
-	target := Target{Pod: "a", Often: true, Every: 10 * time.Second}
+	target := Target{Pod: "a", Watched: true, Every: 10 * time.Second}
 	if _, again, _ := target.Note(Result{}, box.Report{}, nil, noon); again != 10*time.Second {
 		t.Errorf("asked again in %s", again)
 	}
@@ -297,7 +297,7 @@ func TestStart(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- p.Start(ctx) }()
 	p.Watch(key, Target{Pod: "a"})
-	p.Watch(key, Target{Pod: "a", Often: true}) // now
+	p.Watch(key, Target{Pod: "a", Watched: true}) // now
 	<-asked
 	stop()
 	if err := <-done; err != nil {

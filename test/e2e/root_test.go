@@ -26,7 +26,7 @@ func TestRoot(t *testing.T) {
 	s.allowRoot()
 	b := s.running(ds)
 
-	b.wantAsRoot("whoami; id -u; echo $HOME $PATH; pwd", "root\n0\n/root /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n/root")
+	b.wantAsRoot("whoami; id -u; echo $HOME $PATH; pwd", "root\n0\n/root /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/devserver/bin\n/root")
 	account(b)
 	copies(b)
 	terminalSize(b)

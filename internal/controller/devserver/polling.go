@@ -45,7 +45,7 @@ func (r *Reconciler) watch(d *devv1.DevServer, in resolved, decision lifecycle.D
 			KeyPEM:   string(in.Keys.ControlKeyPEM), Token: in.Keys.ControlToken,
 		},
 		Instructions: box.Instructions{Thresholds: in.policy.Thresholds, Notice: status.Notice(d, in.policy, r.Clock.Now())},
-		Often:        decision.Watched || !decision.ExpiresAt.IsZero(),
+		Watched:      decision.Watched || !decision.ExpiresAt.IsZero(),
 		Every:        in.policy.AskEvery(),
 		SecretHash:   desired.SecretFilesHash(in.Input),
 	}

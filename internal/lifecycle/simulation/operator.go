@@ -263,7 +263,7 @@ func (w *world) watch(d lifecycle.Decision) {
 	case p.readyAt.IsZero():
 		return
 	}
-	t := poll.Target{Pod: types.UID(p.id), Often: d.Watched || !d.ExpiresAt.IsZero(), Every: w.policy.AskEvery()}
+	t := poll.Target{Pod: types.UID(p.id), Watched: d.Watched || !d.ExpiresAt.IsZero(), Every: w.policy.AskEvery()}
 	if d.Warning != nil {
 		t.Instructions.Warning = d.Warning.Sentence()
 	}
