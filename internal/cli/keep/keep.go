@@ -129,8 +129,7 @@ func report(ds *devserverv1.DevServer, asked, really time.Time) string {
 	if asked.Sub(really) >= time.Second {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", flavorName(ds))
 	}
-	switch ds.Status.Phase {
-	case devserverv1.PhaseSuspending, devserverv1.PhaseSuspended, devserverv1.PhaseExpired:
+	if cluster.IsAsleep(ds) {
 		sentence += fmt.Sprintf(" It sleeps now, and stays so until it is started: devctl start %s -n %s", ds.Name, ds.Namespace)
 	}
 	return sentence

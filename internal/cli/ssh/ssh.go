@@ -66,7 +66,7 @@ func reachable(ds *devserverv1.DevServer) error {
 		if ready := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady); ready != nil {
 			cause = fmt.Sprintf("%s: %s", ready.Reason, ready.Message)
 		}
-		if asleep(ds.Status.Phase) {
+		if cluster.IsAsleep(ds) {
 			return fmt.Errorf("DevServer %s is %s: %s", ds.Name, phase, cause)
 		}
 		return fmt.Errorf("DevServer %s is %s: %s: to wait for it: devctl wait %s -n %s", ds.Name, phase, strings.TrimSuffix(cause, "."), ds.Name, ds.Namespace)
@@ -76,11 +76,6 @@ func reachable(ds *devserverv1.DevServer) error {
 			ds.Name, ds.Spec.SSH.Service.Type, ds.Namespace, ds.Name, box.SSHPort)
 	}
 	return nil
-}
-
-// asleep tells of a phase that does not end by waiting.
-func asleep(phase devserverv1.DevServerPhase) bool {
-	return phase == devserverv1.PhaseSuspending || phase == devserverv1.PhaseSuspended || phase == devserverv1.PhaseExpired
 }
 
 // commandLine is what to run. The options come first, since ssh takes the

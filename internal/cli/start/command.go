@@ -19,9 +19,8 @@ import (
 func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
 	var options Options
 	cmd := &cobra.Command{
-		Use:     "start NAME",
-		Aliases: []string{"wake", "resume"},
-		Short:   "Start a DevServer that sleeps, for whatever reason",
+		Use:   "start NAME",
+		Short: "Start a DevServer that sleeps, for whatever reason",
 		Long: `Start a DevServer that sleeps, for whatever reason: one that is suspended, one
 whose time to live is over, and one that sleeps for want of work or by its
 schedule. One that runs already is left alone.

@@ -18,9 +18,8 @@ import (
 func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
 	var options Options
 	cmd := &cobra.Command{
-		Use:     "stop NAME",
-		Aliases: []string{"suspend"},
-		Short:   "Stop a DevServer, and keep its home directory",
+		Use:   "stop NAME",
+		Short: "Stop a DevServer, and keep its home directory",
 		Long: `Stop a DevServer. Its processes are asked to end, and its CPUs, memory and GPUs
 are free for others then. Its home directory, keys and address stay, and
 nothing but devctl start makes it run again.

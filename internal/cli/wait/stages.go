@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
 )
 
 // observed is what the cluster shows of a DevServer. What is nil is not there,
@@ -204,15 +205,6 @@ func isCurrent(ds *devserverv1.DevServer) bool {
 	return ds != nil && ds.Status.ObservedGeneration >= ds.Generation
 }
 
-// isAsleep tells of a phase that does not end by waiting.
-func isAsleep(ds *devserverv1.DevServer) bool {
-	switch ds.Status.Phase {
-	case devserverv1.PhaseSuspending, devserverv1.PhaseSuspended, devserverv1.PhaseExpired:
-		return true
-	}
-	return false
-}
-
 // startedAgain are the reasons of a Failed DevServer that is being started again.
 var startedAgain = []string{devserverv1.ReasonPodFailed, devserverv1.ReasonOOMKilled, devserverv1.ReasonVolumeFailed, devserverv1.ReasonEvicted}
 
@@ -244,7 +236,7 @@ func giveUp(o observed) (cause string, hopeless bool) {
 	if c == nil || !isCurrent(ds) {
 		return "", false
 	}
-	if isAsleep(ds) {
+	if cluster.IsAsleep(ds) {
 		return c.Message, true // Nobody wakes it by waiting.
 	}
 	final := ds.Status.Phase == devserverv1.PhasePending && slices.Contains(finalReasons, c.Reason) ||

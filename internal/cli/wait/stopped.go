@@ -33,7 +33,7 @@ func Stopped(ctx context.Context, c client.WithWatch, o Options, streams generic
 		if over, err := isStopped(ds); over {
 			return err
 		}
-		if c := readyCondition(ds); c != nil && isCurrent(ds) && isAsleep(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
+		if c := readyCondition(ds); c != nil && isCurrent(ds) && cluster.IsAsleep(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
 			said = c.Message
 			fmt.Fprintf(streams.ErrOut, "%8s  waiting: %s: %s\n", seconds(time.Since(start)), c.Reason, c.Message)
 		}

@@ -98,8 +98,8 @@ func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
 	if !w.Woken || c == nil || !isCurrent(ds) {
 		return ds
 	}
-	if !isAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
-		w.Woken = isAsleep(ds)
+	if !cluster.IsAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
+		w.Woken = cluster.IsAsleep(ds)
 		return ds
 	}
 	ds = ds.DeepCopy()
