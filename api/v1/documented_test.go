@@ -39,7 +39,7 @@ func TestReadyReasonsAreDocumented(t *testing.T) {
 // readyReasons are the constants of that block of the source.
 func readyReasons(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "devserver_status.go", nil, parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), "devserver_conditions.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
