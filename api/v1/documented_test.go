@@ -61,7 +61,7 @@ func readyReasons(t *testing.T) []string {
 		})
 	}
 	if len(reasons) == 0 {
-		t.Fatal("devserver_status.go has no reasons of the Ready condition")
+		t.Fatal("devserver_conditions.go has no reasons of the Ready condition")
 	}
 	return reasons
 }

@@ -271,6 +271,9 @@ func (w *world) lastSign() time.Time {
 // warned: twice, or once where there is little time.
 func (w *world) checkWarned(word string) {
 	const prompt = 20 * time.Second
+	if w.announced.IsZero() {
+		w.fault("the box is stopped (it %s), and nobody was told", word)
+	}
 	p, span := w.pod, w.now.Sub(w.lastSign())
 	if word == "expires" {
 		span = w.now.Sub(p.startAt)
