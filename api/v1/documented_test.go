@@ -39,7 +39,7 @@ func TestReadyReasonsAreDocumented(t *testing.T) {
 // readyReasons are the constants of that block of the source.
 func readyReasons(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "devserver_status.go", nil, parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), "devserver_conditions.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func readyReasons(t *testing.T) []string {
 		})
 	}
 	if len(reasons) == 0 {
-		t.Fatal("devserver_status.go has no reasons of the Ready condition")
+		t.Fatal("devserver_conditions.go has no reasons of the Ready condition")
 	}
 	return reasons
 }

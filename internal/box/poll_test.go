@@ -48,7 +48,8 @@ func TestRoom(t *testing.T) {
 // What a box says of itself ends up on other people's terminals.
 func TestWordsOfABoxAreHarmless(t *testing.T) {
 	r := Report{Signals: []Signal{
-		{Name: SignalCPU, Value: "CPU \x1b[31m1%\n"}, {Name: SignalGPU, Value: "GPU 0%"},
+		{Name: SignalCPU, Value: "CPU \x1b[31m1%\n"},
+		{Name: SignalGPU, Value: "GPU 0%"},
 		{Name: SignalKeep, Value: strings.Repeat("ü", 500)},
 	}}
 	if got, want := r.Figures(), "CPU ?[31m1%?, GPU 0%"; got != want {

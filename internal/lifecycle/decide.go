@@ -341,7 +341,7 @@ func (p Policy) stop(began, lastWork, now time.Time) (at time.Time, cause Cause)
 	if due.IsZero() {
 		return at, cause
 	}
-	if due = latest(due, lastWork.Add(afterHours)); at.IsZero() || due.Before(at) {
+	if due = latest(due, lastWork.Add(lateIdle)); at.IsZero() || due.Before(at) {
 		return due, CauseScheduled
 	}
 	return at, cause

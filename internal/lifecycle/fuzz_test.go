@@ -48,8 +48,11 @@ func fuzzSchedules(f *testing.F) []Timetable {
 	f.Helper()
 	tables := []Timetable{{}}
 	for _, s := range []devv1.Schedule{
-		{Stop: "0 20 * * *"}, {Start: "0 8 * * 1-5", Stop: "0 11 * * *"}, {Start: "0 12 * * *"},
-		{Start: "30 8 * * *", Stop: "30 2 * * *", TimeZone: "Europe/Berlin"}, {Start: "0 12 30 1 *", Stop: "* * * * *"},
+		{Stop: "0 20 * * *"},
+		{Start: "0 8 * * 1-5", Stop: "0 11 * * *"},
+		{Start: "0 12 * * *"},
+		{Start: "30 8 * * *", Stop: "30 2 * * *", TimeZone: "Europe/Berlin"},
+		{Start: "0 12 30 1 *", Stop: "* * * * *"},
 	} {
 		table, err := parseTimetable(&s)
 		if err != nil {
@@ -91,7 +94,7 @@ func checkSleep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	}
 	patience := p.IdleTimeout
 	if d.Cause == CauseScheduled {
-		patience = afterHours
+		patience = lateIdle
 	}
 	for _, sign := range []time.Time{f.Pod.Sighting.LastWork, f.Lease.RenewTime, f.Pod.ReadyAt, f.Pod.StartedAt} {
 		if patience == 0 || now.Sub(sign) < patience {

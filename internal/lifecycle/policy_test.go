@@ -123,8 +123,10 @@ func TestViolations(t *testing.T) {
 		},
 		"the flavor's schedule": {
 			theirs: &devv1.LifecycleSpec{Schedule: &devv1.Schedule{Stop: "0 20 * * *", TimeZone: "Moon"}},
-			want: Violation{devv1.ReasonInvalidFlavor,
-				`spec.lifecycle.schedule of DevServerFlavor gpu: timeZone "Moon" is not one of the IANA time zones, such as Europe/Berlin. The server starts, or takes up changes, once it is mended.`},
+			want: Violation{
+				devv1.ReasonInvalidFlavor,
+				`spec.lifecycle.schedule of DevServerFlavor gpu: timeZone "Moon" is not one of the IANA time zones, such as Europe/Berlin. The server starts, or takes up changes, once it is mended.`,
+			},
 			ttl: 8 * time.Hour, idle: 2 * time.Hour,
 		},
 	} {

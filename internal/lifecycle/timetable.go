@@ -11,9 +11,9 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// afterHours is how long a box must be without work, from a stop of its
+// lateIdle is how long a box must be without work, from a stop of its
 // schedule on, to be put to sleep.
-const afterHours = 15 * time.Minute
+const lateIdle = 15 * time.Minute
 
 // Timetable is a parsed schedule. Its zero value never starts or stops a box.
 type Timetable struct {
@@ -23,7 +23,7 @@ type Timetable struct {
 
 // parser takes the five fields of crontab(5). Where both days are restricted,
 // one of them suffices, as there.
-var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom)
+var parser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom)
 
 func parseTimetable(s *devv1.Schedule) (Timetable, error) {
 	name := cmp.Or(s.TimeZone, "UTC")

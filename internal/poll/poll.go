@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// Often is how often a box is asked whose work matters, Seldom any other,
-	// whose home may fill up all the same.
-	Often  = time.Minute
+	// Often is how often a box is asked whose work matters.
+	Often = time.Minute
+	// Seldom is how often any other is, whose home may fill up all the same.
 	Seldom = 5 * time.Minute
 	// retry is how soon an agent is asked again that did not answer.
 	retry = 15 * time.Second
@@ -190,7 +190,7 @@ func (p *Poller) Start(ctx context.Context) error {
 	return nil
 }
 
-// NeedLeaderElection: who does not act does not ask.
+// NeedLeaderElection is true: who does not act does not ask.
 func (p *Poller) NeedLeaderElection() bool { return true }
 
 func (p *Poller) next(ctx context.Context) bool {

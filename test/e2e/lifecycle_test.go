@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/test/openssh"
 )
 
 // soon is the shortest time that a box may be without work.
@@ -31,17 +30,6 @@ func (b *box) asleep(phase v1.DevServerPhase, reason string) *v1.DevServer {
 	}
 	b.absent(b.pod())
 	return ds
-}
-
-// session opens a terminal that stays as long as the test.
-func (b *box) session(words ...string) *console {
-	b.Helper()
-	t, err := openssh.OpenTerminal(b.client.Command(b.Context(), []string{"-tt"}, words...))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = t.Close() })
-	return &console{site: b.site, Terminal: t}
 }
 
 // micro is a time as a Lease has it.

@@ -3,9 +3,11 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "devserver.io/devserver/api/v1"
 )
@@ -33,11 +35,14 @@ func (b *box) fill(file string) resource.Quantity {
 }
 
 // TestSizedHomeFillsAndGrows: a home of the class sized ends where its size
-// says, and grows under a running box, with everything that runs in it.
+// says, which is said, and grows under a running box, with everything that runs
+// in it.
 func TestSizedHomeFillsAndGrows(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.onClass("box", sizedClass))
+	ds := s.onClass("box", sizedClass)
+	ds.Spec.Lifecycle = &v1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: time.Hour}} // asked once a minute
+	b := s.start(ds)
 	pod, shell := b.podUID(), b.shell()
 	if wrote := b.fill("first"); wrote.Cmp(resource.MustParse("300Mi")) > 0 {
 		s.Fatalf("a home of 300Mi holds %s", wrote.String())
@@ -46,11 +51,13 @@ func TestSizedHomeFillsAndGrows(t *testing.T) {
 	b.want("whoami", "dev")
 
 	b.terminal().expect("Your home directory is full")
+	await(s, b.ds, "full", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionHomeFull, v1.ReasonHomeFull) })
 
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.PersistentHomeSize = resource.MustParse("600Mi") })
 	await(s, b.ds, "with a larger home", func(d *v1.DevServer) bool {
 		return d.Status.Home.Capacity == "600Mi" && hasReason(d, v1.ConditionResizePending, v1.ReasonSizeAsAsked)
 	})
+	await(s, b.ds, "roomy", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionHomeFull, v1.ReasonHomeHasRoom) })
 	if got := shell.ask("dd if=/dev/zero bs=1M count=250 of=second status=none && stat -c %s second"); got != "262144000" {
 		s.Errorf("after it grew by 300Mi, 250 MiB more: %q", got)
 	}

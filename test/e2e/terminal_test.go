@@ -26,10 +26,21 @@ func (b *box) terminal(words ...string) *console {
 	return &console{site: b.site, Terminal: t}
 }
 
+// session opens a terminal that stays as long as the test.
+func (b *box) session(words ...string) *console {
+	b.Helper()
+	t, err := openssh.OpenTerminal(b.client.Command(b.Context(), []string{"-tt"}, words...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = t.Close() })
+	return &console{site: b.site, Terminal: t}
+}
+
 // shell is a login shell with a prompt that is easy to wait for.
 func (b *box) shell() *console {
 	b.Helper()
-	c := b.terminal()
+	c := b.session()
 	c.enter(`PS1='re''ady> '`)
 	c.expect("ready> ")
 	return c

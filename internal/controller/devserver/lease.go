@@ -89,7 +89,7 @@ func newLease(d *devv1.DevServer) *coordinationv1.Lease {
 // the cache shows it soon. One of somebody else is remembered, and left alone.
 func (r *Reconciler) createLease(ctx context.Context, d *devv1.DevServer, lease *coordinationv1.Lease) error {
 	key := client.ObjectKeyFromObject(d)
-	err := r.Client.Create(ctx, lease, client.FieldOwner(apply.FieldOwner))
+	err := r.Client.Create(ctx, lease, apply.FieldOwner)
 	switch {
 	case err == nil:
 		r.foreignLeases.boxes.Delete(key)

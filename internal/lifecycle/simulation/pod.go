@@ -124,15 +124,6 @@ func (p *pod) lastWork(now time.Time) time.Time {
 	return last
 }
 
-func (p *pod) working(now time.Time) bool {
-	for _, s := range p.signals {
-		if s.to.After(now) {
-			return true
-		}
-	}
-	return false
-}
-
 // open tells whether the box takes a new session.
 func (p *pod) open(now time.Time) bool {
 	return !p.readyAt.IsZero() && !p.terminating && !p.mutedUntil.After(now) &&

@@ -71,7 +71,7 @@ func (w *world) checkSleep(d lifecycle.Decision) {
 	}
 	patience := w.policy.IdleTimeout
 	if d.Cause == lifecycle.CauseScheduled {
-		patience = afterHours
+		patience = lateIdle
 		if w.hours == nil || !w.truth.skewed && w.stopped(w.pod.startAt).IsZero() {
 			w.fault("the box is stopped by its schedule, of which no stop holds")
 		}
@@ -88,7 +88,7 @@ func (w *world) checkSleep(d lifecycle.Decision) {
 	w.checkWarned("suspended")
 }
 
-const afterHours = 15 * time.Minute
+const lateIdle = 15 * time.Minute
 
 // checkStop is for the moment in which replicas go to 0: nobody may have had
 // the time to begin to work since the agent agreed.
@@ -242,7 +242,7 @@ func (w *world) due() time.Time {
 		due = last.Add(w.policy.IdleTimeout)
 	}
 	if stop := w.stopped(p.startAt); !stop.IsZero() {
-		if quiet := last.Add(afterHours); quiet.After(stop) {
+		if quiet := last.Add(lateIdle); quiet.After(stop) {
 			stop = quiet
 		}
 		if due.IsZero() || stop.Before(due) {
@@ -271,6 +271,9 @@ func (w *world) lastSign() time.Time {
 // warned: twice, or once where there is little time.
 func (w *world) checkWarned(word string) {
 	const prompt = 20 * time.Second
+	if w.announced.IsZero() {
+		w.fault("the box is stopped (it %s), and nobody was told", word)
+	}
 	p, span := w.pod, w.now.Sub(w.lastSign())
 	if word == "expires" {
 		span = w.now.Sub(p.startAt)

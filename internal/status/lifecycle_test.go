@@ -1,0 +1,123 @@
+package status_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/status"
+)
+
+func TestAsleep(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cause   lifecycle.Cause
+		pod     *corev1.Pod
+		lost    bool
+		phase   devv1.DevServerPhase
+		reason  string
+		message string
+	}{
+		"by its owner":           {cause: lifecycle.CauseOwner, phase: devv1.PhaseSuspended, reason: devv1.ReasonSuspended, message: "devctl start box"},
+		"idle":                   {cause: lifecycle.CauseIdle, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle, message: "devctl start box"},
+		"by its schedule":        {cause: lifecycle.CauseScheduled, phase: devv1.PhaseSuspended, reason: devv1.ReasonScheduled, message: "schedule's start wakes it"},
+		"expired":                {cause: lifecycle.CauseExpired, phase: devv1.PhaseExpired, reason: devv1.ReasonExpired, message: "devctl start box"},
+		"stopping":               {cause: lifecycle.CauseIdle, pod: pod(podReady), phase: devv1.PhaseSuspending, reason: devv1.ReasonIdle},
+		"stopping, expired":      {cause: lifecycle.CauseExpired, pod: pod(podReady), phase: devv1.PhaseSuspending, reason: devv1.ReasonExpired},
+		"its node is gone":       {cause: lifecycle.CauseIdle, pod: pod(podReady), lost: true, phase: devv1.PhaseSuspending, reason: devv1.ReasonNodeLost, message: "node-1"},
+		"evicted time and again": {cause: lifecycle.CauseEvicted, phase: devv1.PhaseFailed, reason: devv1.ReasonEvicted, message: "three times in ten minutes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := status.Compute(devServer(), status.Observed{
+				StatefulSet: set(), Pod: tc.pod, NodeLost: tc.lost, Lifecycle: &lifecycle.Decision{Cause: tc.cause},
+			}, start.Time)
+			ready := meta.FindStatusCondition(s.Conditions, devv1.ConditionReady)
+			if s.Phase != tc.phase || ready.Reason != tc.reason || ready.Status != metav1.ConditionFalse || !strings.Contains(ready.Message, tc.message) {
+				t.Errorf("%s, %s: %s", s.Phase, ready.Reason, ready.Message)
+			}
+			if gone := tc.pod == nil && tc.cause != lifecycle.CauseEvicted; gone != (s.SuspendedAt != nil) {
+				t.Errorf("suspendedAt is %v", s.SuspendedAt)
+			}
+		})
+	}
+}
+
+// What is said of a box's work changes when its meaning does, and not with each
+// figure or minute.
+func TestActivityChangesOnTransitionsOnly(t *testing.T) {
+	d := devServer()
+	at := start.Time
+	say := func(decision lifecycle.Decision) string {
+		decision.Run, decision.Watched = true, true
+		d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(podReady), Lifecycle: &decision}, at)
+		at = at.Add(time.Minute)
+		return d.Status.Activity
+	}
+	working := func(signal string) lifecycle.Decision {
+		return lifecycle.Decision{Work: &lifecycle.Work{Last: at, Signal: signal}}
+	}
+	idle := func(figures string, stop time.Time) lifecycle.Decision {
+		return lifecycle.Decision{Work: &lifecycle.Work{State: lifecycle.Idle, Last: start.Time, Figures: figures}, SuspendsAt: stop}
+	}
+	stop := start.Add(2 * time.Hour)
+
+	first := say(working(box.SignalTerminal))
+	if again := say(working(box.SignalCPU)); !strings.Contains(first, "terminal") || again != first {
+		t.Errorf("at work: %q, then %q", first, again)
+	}
+	if known := say(lifecycle.Decision{}); known != first {
+		t.Errorf("an operator that has not asked yet says %q", known)
+	}
+	first = say(idle("CPU 1%", stop))
+	if again := say(idle("CPU 2%", stop)); !strings.Contains(first, "CPU 1%") || again != first {
+		t.Errorf("idle: %q, then %q", first, again)
+	}
+	if moved := say(idle("CPU 2%", stop.Add(time.Hour))); moved == first {
+		t.Errorf("another time to stop is not said: %q", moved)
+	}
+	kept := func(until time.Time) lifecycle.Decision {
+		return lifecycle.Decision{Work: &lifecycle.Work{State: lifecycle.Kept, Last: at, KeptUntil: until}}
+	}
+	first = say(kept(stop))
+	if longer := say(kept(stop.Add(time.Hour))); longer == first {
+		t.Errorf("a longer keep is not said: %q", longer)
+	}
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive); c.Reason != devv1.ReasonKept || c.Message != d.Status.Activity {
+		t.Errorf("the condition is %+v", c)
+	}
+	say(lifecycle.Decision{Work: &lifecycle.Work{State: lifecycle.Unknown}})
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive); c.Status != metav1.ConditionUnknown || c.Reason != devv1.ReasonAgentSilent {
+		t.Errorf("the condition is %+v", c)
+	}
+}
+
+func TestDisruptionIsRemembered(t *testing.T) {
+	d := devServer()
+	ended := pod(boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: ended}, start.Time)
+	first := d.Status.LastDisruption
+	if first == nil || first.Reason != devv1.ReasonOOMKilled || !first.Time.Equal(&start) {
+		t.Fatalf("a box that ran out of memory has the disruption %+v", first)
+	}
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: ended}, start.Add(time.Hour))
+	if !d.Status.LastDisruption.Time.Equal(&start) {
+		t.Error("the same disruption counts again")
+	}
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(podReady)}, start.Add(time.Hour))
+	if d.Status.LastDisruption == nil {
+		t.Error("it is forgotten once the box is back")
+	}
+	policy := lifecycle.Policy{IdleTimeout: 2 * time.Hour}
+	if notice := status.Notice(d, policy, start.Add(2*time.Hour)); !strings.Contains(notice, "was interrupted") || !strings.Contains(notice, "after 2h without work") {
+		t.Errorf("at login it is said: %q", notice)
+	}
+	if notice := status.Notice(d, policy, start.Add(25*time.Hour)); strings.Contains(notice, "interrupted") {
+		t.Errorf("at login it is still said: %q", notice)
+	}
+}
