@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -173,6 +174,9 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 	}
 	if err := boxes.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting the DevServer controller up: %w", err)
+	}
+	if err := metrics.Registry.Register(&devserver.Metrics{Client: mgr.GetClient()}); err != nil {
+		return fmt.Errorf("registering the metrics of DevServers: %w", err)
 	}
 	people := &user.Reconciler{Client: mgr.GetClient(), Recorder: recorder, Clock: clock.RealClock{}, Applier: applier}
 	if err := people.SetupWithManager(mgr); err != nil {

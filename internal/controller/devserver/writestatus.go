@@ -32,6 +32,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, d *devv1.DevServer, s devv
 	}
 	report.Cause(r.Recorder, d, before.Conditions, d.Status.Conditions, quiet...)
 	r.tell(d, before, devv1.ConditionReady, corev1.EventTypeNormal, "Stop", stops...)
+	if is := reasonOf(d.Status.Conditions, devv1.ConditionReady); is != reasonOf(before.Conditions, devv1.ConditionReady) && slices.Contains(stops, is) {
+		stopsTotal.WithLabelValues(is).Inc()
+	}
 	r.tell(d, before, devv1.ConditionStopPending, corev1.EventTypeNormal, "Warn", devv1.ReasonStopSoon, devv1.ReasonStopImminent)
 	r.tell(d, before, devv1.ConditionHomeFull, corev1.EventTypeWarning, "Poll", devv1.ReasonHomeFull)
 	r.tell(d, before, devv1.ConditionActive, corev1.EventTypeWarning, "Poll", devv1.ReasonAgentSilent)
