@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
 
 // FieldOwner is the field manager of every object that the operator applies.
@@ -203,8 +205,18 @@ func (a *Applier) note(uid types.UID, m mark) {
 	a.applied[uid] = m
 }
 
-// Forget drops what is remembered of live, an object that is gone.
-func (a *Applier) Forget(uid types.UID) {
+// ForgetDeleted is for the watches of kinds that are applied: it passes every
+// event, and drops what is remembered of an object that is gone.
+func (a *Applier) ForgetDeleted() predicate.Predicate {
+	return predicate.Funcs{
+		DeleteFunc: func(e event.DeleteEvent) bool {
+			a.forget(e.Object.GetUID())
+			return true
+		},
+	}
+}
+
+func (a *Applier) forget(uid types.UID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.applied, uid)

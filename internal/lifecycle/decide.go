@@ -14,8 +14,8 @@ type Act int
 const (
 	// ActNone: nothing is to be done but to let the box be as Decision.Run says.
 	ActNone Act = iota
-	// ActSleep: mark the Lease with Decision.Cause. For want of work, only if
-	// the agent agrees.
+	// ActSleep: note Decision.Cause, an expiry in the status, and want of work on
+	// the Lease, if the agent agrees.
 	ActSleep
 	// ActDelete: delete the DevServer.
 	ActDelete

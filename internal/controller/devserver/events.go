@@ -98,12 +98,3 @@ func setChanged() predicate.Predicate {
 	}
 	return p
 }
-
-func (r *Reconciler) forgetDeleted() predicate.Predicate {
-	return predicate.Funcs{
-		DeleteFunc: func(e event.DeleteEvent) bool {
-			r.Applier.Forget(e.Object.GetUID())
-			return true
-		},
-	}
-}

@@ -68,8 +68,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("devserver").
 		For(&devv1.DevServer{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.forgetDeleted(), setChanged())).
-		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.forgetDeleted(), madeByUs())).
+		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.Applier.ForgetDeleted(), setChanged())).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.Applier.ForgetDeleted(), madeByUs())).
 		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(controllerOf)).
 		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
 		Watches(&corev1.Pod{}, podHandler()).

@@ -54,11 +54,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("devserveruser").
 		For(&devv1.DevServerUser{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Owns(&rbacv1.RoleBinding{}, builder.WithPredicates(r.forgetDeleted())).
-		Owns(&corev1.LimitRange{}, builder.WithPredicates(r.forgetDeleted())).
-		Owns(&corev1.ResourceQuota{}, builder.WithPredicates(r.forgetDeleted(), notOnlyVersion())).
+		Owns(&rbacv1.RoleBinding{}, builder.WithPredicates(r.Applier.ForgetDeleted())).
+		Owns(&corev1.LimitRange{}, builder.WithPredicates(r.Applier.ForgetDeleted())).
+		Owns(&corev1.ResourceQuota{}, builder.WithPredicates(r.Applier.ForgetDeleted(), notOnlyVersion())).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.usersOfNamespace),
-			builder.WithPredicates(r.forgetDeleted())).
+			builder.WithPredicates(r.Applier.ForgetDeleted())).
 		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.rivals),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{
@@ -106,15 +106,6 @@ func notOnlyVersion() predicate.Predicate {
 			was, is := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew
 			was.SetResourceVersion(is.GetResourceVersion())
 			return !equality.Semantic.DeepEqual(was, is)
-		},
-	}
-}
-
-func (r *Reconciler) forgetDeleted() predicate.Predicate {
-	return predicate.Funcs{
-		DeleteFunc: func(e event.DeleteEvent) bool {
-			r.Applier.Forget(e.Object.GetUID())
-			return true
 		},
 	}
 }

@@ -194,17 +194,15 @@ func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.De
 		w.expired = &lifecycle.Expiry{RestartedAt: facts.RestartedAt}
 		return w.decide(w.facts()), true
 	}
-	if d.Cause != lifecycle.CauseExpired {
-		if !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
-			w.count("drains refused")
-			if d = w.decide(w.facts()); d.Act == lifecycle.ActSleep {
-				d.Act, d.Again = lifecycle.ActNone, now.Add(time.Minute)
-			}
-			return d, true
+	if !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
+		w.count("drains refused")
+		if d = w.decide(w.facts()); d.Act == lifecycle.ActSleep {
+			d.Act, d.Again = lifecycle.ActNone, now.Add(time.Minute)
 		}
-		if w.crashes(true) {
-			return d, false
-		}
+		return d, true
+	}
+	if w.crashes(true) {
+		return d, false
 	}
 	if w.troubles.races && w.chance(0.1) {
 		w.renewByGateway() // Somebody connects at this very moment.
