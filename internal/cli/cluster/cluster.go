@@ -6,14 +6,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,13 +78,27 @@ func (f *Flags) Connect() (*Cluster, error) {
 	return &Cluster{Client: c, Namespace: namespace}, nil
 }
 
+// Run connects and does something with the cluster, until it is done or the user
+// ends it with Ctrl-C: the context of do ends then, and what do returns is said.
+func (f *Flags) Run(cmd *cobra.Command, do func(context.Context, *Cluster) error) error {
+	to, err := f.Connect()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return do(ctx, to)
+}
+
 // Scheme has the types that devctl reads and writes.
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	// Neither can fail: the types are compiled in.
-	_ = devserverv1.AddToScheme(scheme)
-	_ = corev1.AddToScheme(scheme)
-	_ = coordinationv1.AddToScheme(scheme)
+	for _, add := range []func(*runtime.Scheme) error{
+		devserverv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme,
+		storagev1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+	} {
+		_ = add(scheme) // It cannot fail: the types are compiled in.
+	}
 	return scheme
 }
 
@@ -84,11 +106,20 @@ func Scheme() *runtime.Scheme {
 // discovering what the cluster has.
 func mapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper(nil)
-	m.Add(devserverv1.GroupVersion.WithKind("DevServer"), meta.RESTScopeNamespace)
-	m.Add(devserverv1.GroupVersion.WithKind("DevServerFlavor"), meta.RESTScopeRoot)
-	m.Add(coordinationv1.SchemeGroupVersion.WithKind("Lease"), meta.RESTScopeNamespace)
-	for _, kind := range []string{"Pod", "PersistentVolumeClaim", "Event"} {
-		m.Add(corev1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	for version, scopes := range map[schema.GroupVersion]struct{ namespaced, root []string }{
+		devserverv1.GroupVersion:            {namespaced: []string{"DevServer"}, root: []string{"DevServerFlavor", "DevServerUser"}},
+		coordinationv1.SchemeGroupVersion:   {namespaced: []string{"Lease"}},
+		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota"}, root: []string{"Namespace"}},
+		storagev1.SchemeGroupVersion:        {root: []string{"StorageClass"}},
+		authenticationv1.SchemeGroupVersion: {root: []string{"SelfSubjectReview"}},
+		authorizationv1.SchemeGroupVersion:  {root: []string{"SelfSubjectAccessReview"}},
+	} {
+		for _, kind := range scopes.namespaced {
+			m.Add(version.WithKind(kind), meta.RESTScopeNamespace)
+		}
+		for _, kind := range scopes.root {
+			m.Add(version.WithKind(kind), meta.RESTScopeRoot)
+		}
 	}
 	return m
 }

@@ -2,13 +2,13 @@
 package list
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/output"
 )
 
 // NewCommand returns the command.
@@ -28,20 +28,16 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
   devctl list -o name`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			show, err := printerFor(options)
-			if err != nil {
-				return exit.With(exit.Usage, err)
-			}
-			to, err := flags.Connect()
-			if err != nil {
+			if err := options.Check(); err != nil {
 				return err
 			}
-			options.Namespace = to.Namespace
-			return Run(cmd.Context(), to.Client, options, show, streams)
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				options.Namespace = to.Namespace
+				return Run(ctx, to.Client, options, streams)
+			})
 		},
 	}
-	cmd.Flags().BoolVarP(&options.All, "all-namespaces", "A", false, "list the DevServers of all namespaces")
-	cmd.Flags().StringVarP(&options.Output, "output", "o", "table", fmt.Sprintf("how to print them, one of %v", formats))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().BoolVarP(&options.Namespaces, "all-namespaces", "A", false, "list the DevServers of all namespaces")
+	options.AddTo(cmd, output.Table, output.Wide, output.JSON, output.YAML, output.Name)
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
 )
 
@@ -37,6 +38,7 @@ that of ssh, which is that of the command, or 255.`,
 			}
 			return nil
 		},
+		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, rest := args[0], args[1:]
 			if mine, ok := ownFlag(rest); ok {
