@@ -162,12 +162,13 @@ func each(n int, do func(i int) error) error {
 	return all
 }
 
-// talk begins an echo and sends about as much both ways as a login takes.
+// talk begins an echo and sends about as much both ways as a login and the
+// first screen take.
 func talk(conn net.Conn) error {
 	if _, err := fmt.Fprintln(conn, jump.Echo); err != nil {
 		return err
 	}
-	return there(conn, make([]byte, 4096))
+	return errors.Join(there(conn, make([]byte, 10_000)), knock(conn))
 }
 
 // knock sends a key and waits until it comes back.

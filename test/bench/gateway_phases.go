@@ -73,11 +73,6 @@ func (c *crossing) idle(ctx context.Context, h *jump.Host) error {
 			return err
 		}
 	}
-	for _, t := range tunnels {
-		if err := knock(t); err != nil {
-			return err
-		}
-	}
 	fresh, err := h.Usage()
 	if err != nil {
 		return err
@@ -130,7 +125,7 @@ func (c *crossing) connections(ctx context.Context, h *jump.Host) error {
 				return nil
 			})
 		})
-		if err != nil {
+		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
 		n := float64(made.Load())
