@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -57,9 +58,16 @@ func (b *box) jump(config, script string) openssh.Result {
 	return b.do(openssh.Tool(b.bounded(), "ssh", "-F", file, "-J", "gateway", "dev@"+b.ds.Name+"."+b.ns, script))
 }
 
-// startGateway runs bin/gateway on the node, where the boxes' addresses can be
+// startGateway runs a gateway until the test ends.
+func (s *site) startGateway(b *box) (config string) {
+	s.Helper()
+	config, _ = s.launchGateway(b)
+	return config
+}
+
+// launchGateway runs bin/gateway on the node, where the boxes' addresses can be
 // reached, and returns the client's configuration for it.
-func (s *site) startGateway(b *box) string {
+func (s *site) launchGateway(b *box) (config string, kill func()) {
 	s.Helper()
 	program, err := cluster.Binary("gateway")
 	if err != nil {
@@ -67,7 +75,7 @@ func (s *site) startGateway(b *box) string {
 	}
 	hostKey := s.newKey("gateway-host", "ed25519")
 	kubelet := nodeProcess(s, "kubelet")
-	cmd := openssh.Tool(s.bounded(), "nsenter", "--net=/proc/"+kubelet+"/ns/net",
+	cmd := openssh.Tool(s.Context(), "nsenter", "--net=/proc/"+kubelet+"/ns/net",
 		program, "--listen", net.JoinHostPort(b.ds.Status.SSH.Host, "0"), "--host-key", hostKey.File, "--kubeconfig", s.c.Kubeconfig, "--drain-timeout", "0s")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	log, err := cmd.StderrPipe()
@@ -77,10 +85,11 @@ func (s *site) startGateway(b *box) string {
 	if err := cmd.Start(); err != nil {
 		s.Fatal(err)
 	}
-	s.Cleanup(func() {
+	kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // killed: it ends with an error
 	})
+	s.Cleanup(kill)
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
 		var entry struct{ Msg, Listen string }
@@ -103,10 +112,10 @@ func (s *site) startGateway(b *box) string {
 		return strings.Join([]string{
 			"Host gateway", "  HostName " + host, "  Port " + port, "  HostKeyAlias gateway", "  UserKnownHostsFile " + known,
 			"",
-		}, "\n")
+		}, "\n"), kill
 	}
 	s.Fatal("the gateway ended before it was ready")
-	return ""
+	return "", nil
 }
 
 // nodeProcess finds a part of the cluster that KUBECONFIG names among this
