@@ -74,9 +74,13 @@ type unsigned struct {
 
 func (u unsigned) PublicKey() ssh.PublicKey { return u.key }
 
-func (u unsigned) Sign(io.Reader, []byte) (*ssh.Signature, error) {
+func (u unsigned) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
+	return u.SignWithAlgorithm(random, data, ssh.KeyAlgoRSASHA512)
+}
+
+func (u unsigned) SignWithAlgorithm(_ io.Reader, _ []byte, algorithm string) (*ssh.Signature, error) {
 	u.asked.Add(1)
-	return &ssh.Signature{Format: ssh.KeyAlgoRSASHA512, Blob: make([]byte, 2048)}, nil
+	return &ssh.Signature{Format: algorithm, Blob: make([]byte, 2048)}, nil
 }
 
 // rsaKey is a public key as large as that, which nobody has to compute.
