@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
@@ -76,6 +77,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	root.SetErr(streams.ErrOut)
 	flags.AddTo(root.PersistentFlags())
 	root.AddCommand(
+		config.NewCommand(flags, streams),
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
@@ -85,11 +87,29 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		wait.NewCommand(flags, streams),
 	)
 	root.SetFlagErrorFunc(usage)
-	for _, cmd := range append(root.Commands(), root) {
-		cmd.Example = strings.ReplaceAll(cmd.Example, "devctl", name)
-		cmd.Args = checked(cmd.Args)
-	}
+	finish(root, name)
 	return root
+}
+
+// finish does to a command, and those below it, what is the same for all.
+func finish(cmd *cobra.Command, name string) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "devctl", name)
+	if cmd.HasParent() && cmd.HasSubCommands() {
+		cmd.Args = subcommand
+	}
+	cmd.Args = checked(cmd.Args)
+	for _, below := range cmd.Commands() {
+		finish(below, name)
+	}
+}
+
+// subcommand is for commands that only hold others: cobra says of the root's
+// alone what it does not know.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	}
+	return nil
 }
 
 // checked makes wrong arguments wrong usage.

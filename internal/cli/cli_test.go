@@ -82,6 +82,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("NS", s.ns)
 	env.Setenv("KUBECONFIG", kubeconfig)
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+	env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 	return clientcmd.WriteToFile(kubeconfigFor(apiservertest.Config(t), s.ns), kubeconfig)
 }
 
