@@ -24,6 +24,7 @@ import (
 	"devserver.io/devserver/internal/cli/stop"
 	"devserver.io/devserver/internal/cli/version"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/cli/why"
 )
 
 // Main runs devctl with the process's arguments and streams and returns its
@@ -85,6 +86,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		stop.NewCommand(flags, streams),
 		version.NewCommand(streams),
 		wait.NewCommand(flags, streams),
+		why.NewCommand(flags, streams),
 	)
 	root.SetFlagErrorFunc(usage)
 	finish(root, name)
