@@ -16,6 +16,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/config"
+	"devserver.io/devserver/internal/cli/describe"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
@@ -79,6 +80,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	flags.AddTo(root.PersistentFlags())
 	root.AddCommand(
 		config.NewCommand(flags, streams),
+		describe.NewCommand(flags, streams),
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),

@@ -2,7 +2,6 @@ package why
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -13,6 +12,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/cli/localtime"
 	"devserver.io/devserver/internal/lifecycle"
 )
 
@@ -35,11 +35,8 @@ type facts struct {
 	zone *time.Location
 }
 
-// clock is how people read a time.
-const clock = "2006-01-02 15:04 MST"
-
 // at is a time of the past or future, in the person's own zone.
-func (f facts) at(t time.Time) string { return t.In(f.zone).Format(clock) }
+func (f facts) at(t time.Time) string { return t.In(f.zone).Format(localtime.Layout) }
 
 // since is a time of the past, and how long ago that is.
 func (f facts) since(t time.Time) string {
@@ -54,19 +51,8 @@ func (f facts) until(t time.Time) string {
 	return fmt.Sprintf("%s (in %s)", f.at(t), duration.HumanDuration(t.Sub(f.now)))
 }
 
-// theirTime is a time in the operator's sentences, which everybody reads.
-var theirTime = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`)
-
 // local puts the times of a sentence of the operator's into the person's zone.
-func (f facts) local(sentence string) string {
-	return theirTime.ReplaceAllStringFunc(sentence, func(text string) string {
-		t, err := time.Parse(clock, text)
-		if err != nil {
-			return text
-		}
-		return f.at(t)
-	})
-}
+func (f facts) local(sentence string) string { return localtime.Sentence(sentence, f.zone) }
 
 func (f facts) condition(kind string) *metav1.Condition {
 	return meta.FindStatusCondition(f.devServer.Status.Conditions, kind)
