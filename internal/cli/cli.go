@@ -23,6 +23,7 @@ import (
 	"devserver.io/devserver/internal/cli/ssh"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/stop"
+	"devserver.io/devserver/internal/cli/users"
 	"devserver.io/devserver/internal/cli/version"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/cli/why"
@@ -86,6 +87,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		ssh.NewCommand(flags, streams),
 		start.NewCommand(flags, streams),
 		stop.NewCommand(flags, streams),
+		users.NewCommand(flags, streams),
 		version.NewCommand(streams),
 		wait.NewCommand(flags, streams),
 		why.NewCommand(flags, streams),

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -22,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -56,6 +58,8 @@ func (f *Flags) loader() clientcmd.ClientConfig {
 type Cluster struct {
 	Client    client.WithWatch
 	Namespace string // that is meant where none is named
+	// Config is how the cluster is reached.
+	Config *rest.Config
 }
 
 // Connect finds the cluster.
@@ -75,7 +79,7 @@ func (f *Flags) Connect() (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	return &Cluster{Client: c, Namespace: namespace}, nil
+	return &Cluster{Client: c, Namespace: namespace, Config: config}, nil
 }
 
 // Run connects and does something with the cluster, until it is done or the user
@@ -95,7 +99,7 @@ func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		devserverv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme,
-		storagev1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+		storagev1.AddToScheme, certificatesv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
 	} {
 		_ = add(scheme) // It cannot fail: the types are compiled in.
 	}
@@ -111,6 +115,7 @@ func mapper() meta.RESTMapper {
 		coordinationv1.SchemeGroupVersion:   {namespaced: []string{"Lease"}},
 		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota"}, root: []string{"Namespace"}},
 		storagev1.SchemeGroupVersion:        {root: []string{"StorageClass"}},
+		certificatesv1.SchemeGroupVersion:   {root: []string{"CertificateSigningRequest"}},
 		authenticationv1.SchemeGroupVersion: {root: []string{"SelfSubjectReview"}},
 		authorizationv1.SchemeGroupVersion:  {root: []string{"SelfSubjectAccessReview"}},
 	} {

@@ -29,6 +29,11 @@ func Flavors(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &devserverv1.DevServerFlavorList{}, nil)
 }
 
+// Users proposes DevServerUsers, whose names are their user names, as a rule.
+func Users(flags *cluster.Flags) cobra.CompletionFunc {
+	return first(names(flags, &devserverv1.DevServerUserList{}, nil))
+}
+
 // Claims proposes the PersistentVolumeClaims of the namespace.
 func Claims(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &corev1.PersistentVolumeClaimList{}, nil)
