@@ -17,6 +17,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/describe"
+	"devserver.io/devserver/internal/cli/doctor"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
@@ -82,6 +83,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	root.AddCommand(
 		config.NewCommand(flags, streams),
 		describe.NewCommand(flags, streams),
+		doctor.NewCommand(flags, streams),
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),

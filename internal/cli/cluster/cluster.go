@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -98,7 +99,7 @@ func (f *Flags) Run(cmd *cobra.Command, do func(context.Context, *Cluster) error
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		devserverv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme,
+		devserverv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, coordinationv1.AddToScheme,
 		storagev1.AddToScheme, certificatesv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
 	} {
 		_ = add(scheme) // It cannot fail: the types are compiled in.
@@ -113,7 +114,8 @@ func mapper() meta.RESTMapper {
 	for version, scopes := range map[schema.GroupVersion]struct{ namespaced, root []string }{
 		devserverv1.GroupVersion:            {namespaced: []string{"DevServer"}, root: []string{"DevServerFlavor", "DevServerUser"}},
 		coordinationv1.SchemeGroupVersion:   {namespaced: []string{"Lease"}},
-		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota"}, root: []string{"Namespace"}},
+		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota", "Service"}, root: []string{"Namespace"}},
+		appsv1.SchemeGroupVersion:           {namespaced: []string{"Deployment"}},
 		storagev1.SchemeGroupVersion:        {root: []string{"StorageClass"}},
 		certificatesv1.SchemeGroupVersion:   {root: []string{"CertificateSigningRequest"}},
 		authenticationv1.SchemeGroupVersion: {root: []string{"SelfSubjectReview"}},
