@@ -90,10 +90,12 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		start.NewCommand(flags, streams),
 		stop.NewCommand(flags, streams),
 		users.NewCommand(flags, streams),
-		version.NewCommand(streams),
+		version.NewCommand(flags, streams),
 		wait.NewCommand(flags, streams),
 		why.NewCommand(flags, streams),
 	)
+	completion(root, flags, streams)
+	group(root)
 	root.SetFlagErrorFunc(usage)
 	finish(root, name)
 	return root

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,24 @@ func (f *Flags) loader() clientcmd.ClientConfig {
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: f.context}
 	overrides.Context.Namespace = f.namespace
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
+}
+
+// Contexts are the names of the kubeconfig's contexts, and the namespaces in
+// them. There are none in one that cannot be read.
+func (f *Flags) Contexts() (contexts, namespaces []string) {
+	config, err := f.loader().RawConfig()
+	if err != nil {
+		return nil, nil
+	}
+	for name, context := range config.Contexts {
+		contexts = append(contexts, name)
+		if context.Namespace != "" {
+			namespaces = append(namespaces, context.Namespace)
+		}
+	}
+	slices.Sort(contexts)
+	slices.Sort(namespaces)
+	return contexts, slices.Compact(namespaces)
 }
 
 // Cluster is a connection to a cluster. Nothing is asked until it is used.

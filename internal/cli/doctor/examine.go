@@ -140,23 +140,23 @@ func checkCluster(f facts) Finding {
 var leastVersion = utilversion.MustParseGeneric("1.35")
 
 func checkVersion(f facts) Finding {
-	v, err := utilversion.ParseGeneric(f.version)
+	v, err := utilversion.ParseGeneric(f.about.Version)
 	if err != nil {
-		return warn("tell the admin", "the cluster says that it is of version %q", f.version)
+		return warn("tell the admin", "the cluster says that it is of version %q", f.about.Version)
 	}
 	if v.LessThan(leastVersion) {
-		return fail("the admin has to upgrade it", "Kubernetes %s is older than %s", f.version, leastVersion)
+		return fail("the admin has to upgrade it", "Kubernetes %s is older than %s", f.about.Version, leastVersion)
 	}
-	return ok("Kubernetes %s", f.version)
+	return ok("Kubernetes %s", f.about.Version)
 }
 
 func checkClock(f facts) Finding {
 	const much = 30 * time.Second
 	switch {
-	case f.ahead > much:
-		return warn("set the clock of this machine, for example by NTP", "the clock of this machine is %s ahead of the cluster's", f.ahead.Round(time.Second))
-	case f.ahead < -much:
-		return warn("set the clock of this machine, for example by NTP", "the clock of this machine is %s behind the cluster's", -f.ahead.Round(time.Second))
+	case f.about.Ahead > much:
+		return warn("set the clock of this machine, for example by NTP", "the clock of this machine is %s ahead of the cluster's", f.about.Ahead.Round(time.Second))
+	case f.about.Ahead < -much:
+		return warn("set the clock of this machine, for example by NTP", "the clock of this machine is %s behind the cluster's", -f.about.Ahead.Round(time.Second))
 	}
 	return ok("as the cluster's")
 }
@@ -164,7 +164,7 @@ func checkClock(f facts) Finding {
 func checkKinds(f facts) Finding {
 	var missing []string
 	for _, kind := range []string{"devservers", "devserverflavors", "devserverusers"} {
-		if !slices.Contains(f.kinds, kind) {
+		if !slices.Contains(f.about.Kinds, kind) {
 			missing = append(missing, kind)
 		}
 	}
@@ -187,12 +187,12 @@ func checkOperator(f facts) Finding {
 	}
 	o := f.operators.items[0]
 	switch {
-	case o.ready == 0:
-		return fail(fmt.Sprintf("see why: kubectl -n %s logs deployment/devserver-operator", o.namespace), "the operator in namespace %s does not run", o.namespace)
-	case o.version != version.Version:
-		return warn("use the devctl of the same version", "the operator is of version %s, and devctl of %s", cmp.Or(o.version, "unknown"), version.Version)
+	case o.Ready == 0:
+		return fail(fmt.Sprintf("see why: kubectl -n %s logs deployment/devserver-operator", o.Namespace), "the operator in namespace %s does not run", o.Namespace)
+	case o.Version != version.Version:
+		return warn("use the devctl of the same version", "the operator is of version %s, and devctl of %s", cmp.Or(o.Version, "unknown"), version.Version)
 	}
-	return ok("version %s runs in namespace %s", o.version, o.namespace)
+	return ok("version %s runs in namespace %s", o.Version, o.Namespace)
 }
 
 func checkRights(f facts) Finding {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/version"
 )
 
@@ -21,10 +22,11 @@ func healthy() facts {
 	f := facts{
 		machineFacts: machineFacts{ssh: "OpenSSH_9.2p1 Debian-2, OpenSSL 3.0", keys: []string{"id_ed25519.pub"}, included: true},
 		clusterFacts: clusterFacts{
-			server: "https://c", user: "ann", namespace: "dev-ann", version: "v1.37.2", kinds: []string{"devservers", "devserverflavors", "devserverusers"},
+			server: "https://c", user: "ann", namespace: "dev-ann",
+			about: cluster.About{Version: "v1.37.2", Kinds: []string{"devservers", "devserverflavors", "devserverusers"}},
 		},
 	}
-	f.operators.items = []operator{{"devserver-system", version.Version, 1}}
+	f.operators.items = []cluster.Operator{{Namespace: "devserver-system", Version: version.Version, Ready: 1}}
 	f.flavors.items = []devserverv1.DevServerFlavor{flavor("small", true, devserverv1.SchedulableYes)}
 	f.classes.items = []class{{"slow", false, false}, {"fast", true, true}}
 	return f
@@ -47,17 +49,17 @@ func TestExamine(t *testing.T) {
 		"BadConfig":        {func(f *facts) { f.config = "line 2: no" }, "devctl config", Failure, "line 2: no"},
 		"Unreachable":      {func(f *facts) { f.unreachable = "connection refused" }, "cluster", Failure, "kubectl cluster-info"},
 		"Reachable":        {func(*facts) {}, "cluster", OK, "you are ann there, in namespace dev-ann"},
-		"OldCluster":       {func(f *facts) { f.version = "v1.34.9" }, "version", Failure, "older than 1.35"},
-		"OldestCluster":    {func(f *facts) { f.version = "v1.35.0-eks-1" }, "version", OK, "v1.35.0"},
-		"OddCluster":       {func(f *facts) { f.version = "main" }, "version", Warning, `"main"`},
-		"ClockAhead":       {func(f *facts) { f.ahead = 2 * time.Minute }, "clock", Warning, "2m0s ahead of the cluster's"},
-		"ClockBehind":      {func(f *facts) { f.ahead = -2 * time.Minute }, "clock", Warning, "2m0s behind the cluster's"},
-		"ClockOff":         {func(f *facts) { f.ahead = 5 * time.Second }, "clock", OK, ""},
-		"NotInstalled":     {func(f *facts) { f.kinds = nil }, "definitions", Failure, "install the chart"},
-		"OldDefinitions":   {func(f *facts) { f.kinds = f.kinds[:2] }, "definitions", Failure, "lacks devserverusers"},
+		"OldCluster":       {func(f *facts) { f.about.Version = "v1.34.9" }, "version", Failure, "older than 1.35"},
+		"OldestCluster":    {func(f *facts) { f.about.Version = "v1.35.0-eks-1" }, "version", OK, "v1.35.0"},
+		"OddCluster":       {func(f *facts) { f.about.Version = "main" }, "version", Warning, `"main"`},
+		"ClockAhead":       {func(f *facts) { f.about.Ahead = 2 * time.Minute }, "clock", Warning, "2m0s ahead of the cluster's"},
+		"ClockBehind":      {func(f *facts) { f.about.Ahead = -2 * time.Minute }, "clock", Warning, "2m0s behind the cluster's"},
+		"ClockOff":         {func(f *facts) { f.about.Ahead = 5 * time.Second }, "clock", OK, ""},
+		"NotInstalled":     {func(f *facts) { f.about.Kinds = nil }, "definitions", Failure, "install the chart"},
+		"OldDefinitions":   {func(f *facts) { f.about.Kinds = f.about.Kinds[:2] }, "definitions", Failure, "lacks devserverusers"},
 		"NoOperator":       {func(f *facts) { f.operators.items = nil }, "operator", Failure, "no operator"},
-		"OperatorDown":     {func(f *facts) { f.operators.items[0].ready = 0 }, "operator", Failure, "kubectl -n devserver-system logs"},
-		"OtherVersion":     {func(f *facts) { f.operators.items[0].version = "9" }, "operator", Warning, "of version 9"},
+		"OperatorDown":     {func(f *facts) { f.operators.items[0].Ready = 0 }, "operator", Failure, "kubectl -n devserver-system logs"},
+		"OtherVersion":     {func(f *facts) { f.operators.items[0].Version = "9" }, "operator", Warning, "of version 9"},
 		"OperatorHidden":   {func(f *facts) { f.operators.hidden = true }, "operator", Unknown, "only admins see that"},
 		"Denied":           {func(f *facts) { f.denied = rights[9:10] }, "permissions", Warning, "in namespace dev-ann you may not get pods/log (logs)"},
 		"NoFlavors":        {func(f *facts) { f.flavors.items = nil }, "flavors", Failure, "docs/flavors.md"},

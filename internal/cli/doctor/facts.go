@@ -1,9 +1,8 @@
 package doctor
 
 import (
-	"time"
-
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
 )
 
 // facts are what the checks stand on.
@@ -32,15 +31,10 @@ type clusterFacts struct {
 	server      string // its address
 	user        string // who asks
 	namespace   string
-	version     string // v1.37.2
-	// ahead is how far this machine's clock is ahead of the API server's.
-	ahead time.Duration
-	// kinds are the resources of devserver.io/v1 that the cluster knows.
-	kinds []string
-	// operators are the Deployments of the operator.
-	operators seen[operator]
-	flavors   seen[devserverv1.DevServerFlavor]
-	classes   seen[class]
+	about       cluster.About
+	operators   seen[cluster.Operator]
+	flavors     seen[devserverv1.DevServerFlavor]
+	classes     seen[class]
 	// denied are the rights that the person lacks in the namespace.
 	denied []right
 	// gateways are the addresses of the SSH gateway.
@@ -53,11 +47,6 @@ type clusterFacts struct {
 type seen[T any] struct {
 	items  []T
 	hidden bool
-}
-
-type operator struct {
-	namespace, version string
-	ready              int32
 }
 
 type class struct {

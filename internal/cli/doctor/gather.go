@@ -2,20 +2,11 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
-	"strings"
-	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/version"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -25,10 +16,12 @@ import (
 // ask asks the cluster. The first that it does not answer ends it.
 func (f *facts) ask(ctx context.Context, to *cluster.Cluster) {
 	f.server, f.namespace = to.Config.Host, to.Namespace
-	if err := f.askVersion(ctx, to.Config); err != nil {
+	about, err := cluster.Ask(ctx, to.Config)
+	if err != nil {
 		f.unreachable = err.Error()
 		return
 	}
+	f.about = about
 	f.user, _ = cluster.Me(ctx, to.Client) // Without it all else can be asked.
 	for _, look := range []func(context.Context, client.Client) error{
 		f.askOperators, f.askFlavors, f.askClasses, f.askServices, f.askRights,
@@ -38,56 +31,6 @@ func (f *facts) ask(ctx context.Context, to *cluster.Cluster) {
 			return
 		}
 	}
-}
-
-// askVersion asks for the version, the time, and what there is of ours: by plain
-// requests, since of the time only their header tells.
-func (f *facts) askVersion(ctx context.Context, config *rest.Config) error {
-	plain, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return fmt.Errorf("connecting to the cluster: %w", err)
-	}
-	base, _, err := rest.DefaultServerUrlFor(config)
-	if err != nil {
-		return fmt.Errorf("connecting to the cluster: %w", err)
-	}
-	var info version.Info
-	header, err := get(ctx, plain, base.JoinPath("version").String(), &info)
-	if err != nil {
-		return err
-	}
-	f.version = info.GitVersion
-	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		f.ahead = time.Since(date).Truncate(time.Second)
-	}
-	var resources metav1.APIResourceList
-	if _, err := get(ctx, plain, base.JoinPath("apis", devserverv1.GroupVersion.Group, devserverv1.GroupVersion.Version).String(), &resources); err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	for _, r := range resources.APIResources {
-		if !strings.Contains(r.Name, "/") {
-			f.kinds = append(f.kinds, r.Name)
-		}
-	}
-	return nil
-}
-
-// get reads JSON from the API server.
-func get(ctx context.Context, plain *http.Client, url string, into any) (http.Header, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Accept", "application/json")
-	response, err := plain.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, apierrors.NewGenericServerResponse(response.StatusCode, "get", devserverv1.GroupVersion.WithResource("").GroupResource(), "", response.Status, 0, false)
-	}
-	return response.Header, json.NewDecoder(response.Body).Decode(into)
 }
 
 // list reads all of a kind. It tells whether they are hidden from this person;
@@ -100,16 +43,8 @@ func list(ctx context.Context, c client.Client, all client.ObjectList, scope ...
 	return false, client.IgnoreNotFound(err)
 }
 
-const operatorName = "devserver-operator"
-
 func (f *facts) askOperators(ctx context.Context, c client.Client) (err error) {
-	var all appsv1.DeploymentList
-	f.operators.hidden, err = list(ctx, c, &all, client.MatchingLabels{"app.kubernetes.io/name": operatorName})
-	for _, d := range all.Items {
-		if d.Name == operatorName {
-			f.operators.items = append(f.operators.items, operator{d.Namespace, d.Labels["app.kubernetes.io/version"], d.Status.ReadyReplicas})
-		}
-	}
+	f.operators.items, f.operators.hidden, err = cluster.Operators(ctx, c)
 	return err
 }
 
@@ -136,7 +71,7 @@ func (f *facts) askServices(ctx context.Context, c client.Client) error {
 	hidden, err := list(ctx, c, &all)
 	f.gateways.hidden, f.nodePorts.hidden = hidden, hidden
 	for _, s := range all.Items {
-		if s.Labels["app.kubernetes.io/name"] == operatorName && s.Labels["app.kubernetes.io/component"] == "gateway" {
+		if s.Labels["app.kubernetes.io/name"] == cluster.OperatorName && s.Labels["app.kubernetes.io/component"] == "gateway" {
 			f.gateways.items = append(f.gateways.items, s.Namespace+"/"+s.Name)
 		}
 		for _, port := range s.Spec.Ports {
