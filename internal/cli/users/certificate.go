@@ -90,7 +90,9 @@ func newRequest(name string) (keyPEM, requestPEM []byte, err error) {
 
 func awaitSigned(ctx context.Context, c client.Client, csr *certificatesv1.CertificateSigningRequest, timeout time.Duration) ([]byte, error) {
 	const often = 200 * time.Millisecond
-	err := wait.PollUntilContextTimeout(ctx, often, timeout, true, func(ctx context.Context) (bool, error) {
+	// What is under way when the time is over is not cut off: it would be another
+	// error than that the time is over.
+	err := wait.PollUntilContextTimeout(ctx, often, timeout, true, func(context.Context) (bool, error) {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(csr), csr); err != nil {
 			return false, err
 		}

@@ -118,7 +118,9 @@ func create(ctx context.Context, c client.Client, o CreateOptions, streams gener
 // provisioned waits until the person can work.
 func provisioned(ctx context.Context, c client.Client, u *devserverv1.DevServerUser, timeout time.Duration) error {
 	const often = 200 * time.Millisecond
-	err := wait.PollUntilContextTimeout(ctx, often, timeout, true, func(ctx context.Context) (bool, error) {
+	// What is under way when the time is over is not cut off: it would be another
+	// error than that the time is over.
+	err := wait.PollUntilContextTimeout(ctx, often, timeout, true, func(context.Context) (bool, error) {
 		err := c.Get(ctx, client.ObjectKeyFromObject(u), u)
 		reason, _ := unready(u)
 		return reason == "", err
