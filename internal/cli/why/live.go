@@ -8,10 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/ssh"
 )
 
@@ -26,8 +25,8 @@ var asking = []string{
 }
 
 // ask asks the agent in the server how it stands, or says why it cannot be asked.
-func ask(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (*box.Report, string) {
-	line, err := ssh.Prepare(ctx, c, ds.Namespace, ds.Name, asking)
+func ask(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (*box.Report, string) {
+	line, err := ssh.Prepare(ctx, to.Client, ds.Namespace, ds.Name, asking)
 	if err != nil {
 		return nil, err.Error()
 	}
