@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -22,6 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -52,10 +56,30 @@ func (f *Flags) loader() clientcmd.ClientConfig {
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
 }
 
+// Contexts are the names of the kubeconfig's contexts, and the namespaces in
+// them. There are none in one that cannot be read.
+func (f *Flags) Contexts() (contexts, namespaces []string) {
+	config, err := f.loader().RawConfig()
+	if err != nil {
+		return nil, nil
+	}
+	for name, context := range config.Contexts {
+		contexts = append(contexts, name)
+		if context.Namespace != "" {
+			namespaces = append(namespaces, context.Namespace)
+		}
+	}
+	slices.Sort(contexts)
+	slices.Sort(namespaces)
+	return contexts, slices.Compact(namespaces)
+}
+
 // Cluster is a connection to a cluster. Nothing is asked until it is used.
 type Cluster struct {
 	Client    client.WithWatch
 	Namespace string // that is meant where none is named
+	// Config is how the cluster is reached.
+	Config *rest.Config
 }
 
 // Connect finds the cluster.
@@ -75,7 +99,7 @@ func (f *Flags) Connect() (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	return &Cluster{Client: c, Namespace: namespace}, nil
+	return &Cluster{Client: c, Namespace: namespace, Config: config}, nil
 }
 
 // Run connects and does something with the cluster, until it is done or the user
@@ -94,8 +118,8 @@ func (f *Flags) Run(cmd *cobra.Command, do func(context.Context, *Cluster) error
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		devserverv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme,
-		storagev1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+		devserverv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, coordinationv1.AddToScheme,
+		storagev1.AddToScheme, certificatesv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
 	} {
 		_ = add(scheme) // It cannot fail: the types are compiled in.
 	}
@@ -109,8 +133,10 @@ func mapper() meta.RESTMapper {
 	for version, scopes := range map[schema.GroupVersion]struct{ namespaced, root []string }{
 		devserverv1.GroupVersion:            {namespaced: []string{"DevServer"}, root: []string{"DevServerFlavor", "DevServerUser"}},
 		coordinationv1.SchemeGroupVersion:   {namespaced: []string{"Lease"}},
-		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota"}, root: []string{"Namespace"}},
+		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota", "Service"}, root: []string{"Namespace"}},
+		appsv1.SchemeGroupVersion:           {namespaced: []string{"Deployment"}},
 		storagev1.SchemeGroupVersion:        {root: []string{"StorageClass"}},
+		certificatesv1.SchemeGroupVersion:   {root: []string{"CertificateSigningRequest"}},
 		authenticationv1.SchemeGroupVersion: {root: []string{"SelfSubjectReview"}},
 		authorizationv1.SchemeGroupVersion:  {root: []string{"SelfSubjectAccessReview"}},
 	} {

@@ -29,6 +29,32 @@ func Flavors(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &devserverv1.DevServerFlavorList{}, nil)
 }
 
+// Contexts proposes those of the kubeconfig.
+func Contexts(flags *cluster.Flags) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		contexts, _ := flags.Contexts()
+		return contexts, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// Namespaces proposes those of the cluster. Who may not see them gets those of
+// their kubeconfig.
+func Namespaces(flags *cluster.Flags) cobra.CompletionFunc {
+	ofCluster := names(flags, &corev1.NamespaceList{}, nil)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		found, directive := ofCluster(cmd, args, begun)
+		if len(found) == 0 {
+			_, found = flags.Contexts()
+		}
+		return found, directive
+	}
+}
+
+// Users proposes DevServerUsers, whose names are their user names, as a rule.
+func Users(flags *cluster.Flags) cobra.CompletionFunc {
+	return first(names(flags, &devserverv1.DevServerUserList{}, nil))
+}
+
 // Claims proposes the PersistentVolumeClaims of the namespace.
 func Claims(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &corev1.PersistentVolumeClaimList{}, nil)
