@@ -15,9 +15,15 @@ import (
 	"k8s.io/klog/v2"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/create"
+	"devserver.io/devserver/internal/cli/delete"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/extend"
+	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
+	"devserver.io/devserver/internal/cli/resize"
+	"devserver.io/devserver/internal/cli/restart"
 	"devserver.io/devserver/internal/cli/ssh"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/stop"
@@ -76,8 +82,14 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	root.SetErr(streams.ErrOut)
 	flags.AddTo(root.PersistentFlags())
 	root.AddCommand(
+		create.NewCommand(flags, streams),
+		delete.NewCommand(flags, streams),
+		extend.NewCommand(flags, streams),
+		flavors.NewCommand(flags, streams),
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
+		resize.NewCommand(flags, streams),
+		restart.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
 		start.NewCommand(flags, streams),
 		stop.NewCommand(flags, streams),

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
-			"create":      create,
+			"create":      createDevServer,
 			"delete":      remove,
 			"status":      setStatus,
 			"ssh-status":  setSSH,
@@ -119,8 +119,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// create makes a DevServer: create NAME
-func create(ts *testscript.TestScript, _ bool, args []string) {
+// createDevServer makes a DevServer: create NAME
+func createDevServer(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	ts.Check(s.client.Create(s.t.Context(), &devserverv1.DevServer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: args[0]},

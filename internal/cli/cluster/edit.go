@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -82,4 +83,9 @@ func IsAsleep(ds *devserverv1.DevServer) bool {
 		return true
 	}
 	return false
+}
+
+// FlavorName is the name of the flavor that counts for a DevServer.
+func FlavorName(ds *devserverv1.DevServer) string {
+	return cmp.Or(ds.Spec.Flavor, ds.Status.Flavor)
 }

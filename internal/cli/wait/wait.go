@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ type Options struct {
 	// Woken is set for a server that was just woken, so that it is not to be
 	// said that it sleeps.
 	Woken bool
+	// GiveUpOn are reasons that end the wait although they may go away by
+	// themselves: where that would take other people.
+	GiveUpOn []string
 }
 
 // Run waits until one can log in to the DevServer, shows the way there on
@@ -84,10 +88,16 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	switch cause, hopeless := giveUp(w.seen); {
 	case isRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
 		return passed, true, nil
-	case hopeless:
+	case hopeless || w.givesUp():
 		return passed, true, exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", w.Name, cause))
 	}
 	return passed, false, nil
+}
+
+// givesUp tells whether it is not worth while to wait for this person.
+func (w *waiter) givesUp() bool {
+	c := readyCondition(w.seen.devServer)
+	return c != nil && isCurrent(w.seen.devServer) && slices.Contains(w.GiveUpOn, c.Reason)
 }
 
 // sinceWoken is ds without the status of the sleep from which it was woken: to

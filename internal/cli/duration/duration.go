@@ -1,4 +1,6 @@
-package keep
+// Package duration reads the lengths of time that people type, and knows the
+// API's own bounds of them.
+package duration
 
 import (
 	"fmt"
@@ -7,14 +9,14 @@ import (
 	"time"
 )
 
-// The API's own bounds of a duration.
+// Bounds of a duration.
 const (
 	least    = time.Minute
 	greatest = 87600 * time.Hour
 )
 
-// parse reads a duration as Go writes it, behind days: "6h", "1h30m", "2d12h".
-func parse(text string) (time.Duration, error) {
+// Parse reads a duration as Go writes it, behind days: "6h", "1h30m", "2d12h".
+func Parse(text string) (time.Duration, error) {
 	var days uint64
 	var rest time.Duration
 	var err error
