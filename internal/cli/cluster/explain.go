@@ -52,7 +52,7 @@ func admission(err error) string {
 }
 
 // wrongValue is how the API server begins when it refuses a value.
-var wrongValue = regexp.MustCompile(`^Invalid value: (?:"(?:[^"\\]|\\.)*"|[^" ]\S*): `)
+var wrongValue = regexp.MustCompile(`^Invalid value: (?:"(?:[^"\\]|\\.)*": |[^" :]+: )?`)
 
 // invalid says what is wrong with an object, in the API's own words.
 func invalid(status metav1.Status) string {
@@ -63,7 +63,7 @@ func invalid(status metav1.Status) string {
 	for _, cause := range status.Details.Causes {
 		text := wrongValue.ReplaceAllString(cause.Message, "")
 		// Most rules name their field themselves.
-		if last := cause.Field[strings.LastIndexByte(cause.Field, '.')+1:]; !strings.Contains(text, last) {
+		if last := cause.Field[strings.LastIndexByte(cause.Field, '.')+1:]; cause.Field != "<nil>" && !strings.Contains(text, last) {
 			text = cause.Field + ": " + text
 		}
 		words = append(words, text)

@@ -114,6 +114,8 @@ func (c *creator) oldHome(ctx context.Context) (string, error) {
 		}
 		return "", exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start: the PersistentVolumeClaim %s is there and %s: choose another name", c.Waiting.Name, name, whose))
 	}
-	size := claim.Status.Capacity[corev1.ResourceStorage]
-	return strings.TrimSpace(fmt.Sprintf("the home directory of before, %s", size.String())), nil
+	if size, known := claim.Status.Capacity[corev1.ResourceStorage]; known {
+		return fmt.Sprintf("its home directory of before (%s)", &size), nil
+	}
+	return "its home directory of before", nil
 }

@@ -55,6 +55,9 @@ type difference struct {
 	value  any
 }
 
+// inherited is what holds for what the DevServer does not say itself.
+const inherited = "the flavor's"
+
 // differences are those between what was asked for and what is there. What was
 // not asked for may be as it is.
 func differences(there, wanted *devserverv1.DevServer, keysAsked bool) (found []difference) {
@@ -72,12 +75,12 @@ func differences(there, wanted *devserverv1.DevServer, keysAsked bool) (found []
 		found = append(found, d)
 	}
 	texts := []struct{ field, what, is, want string }{
-		{"image", "image", is.Image, want.Image},
-		{"sharedVolumeClaimName", "shared claim", is.SharedVolumeClaimName, want.SharedVolumeClaimName},
+		{"image", "image", cmp.Or(is.Image, inherited), want.Image},
+		{"sharedVolumeClaimName", "shared claim", cmp.Or(is.SharedVolumeClaimName, "none"), want.SharedVolumeClaimName},
 	}
 	for _, t := range texts {
 		if t.want != "" && t.want != t.is {
-			found = append(found, difference{words: fmt.Sprintf("its %s is %s, not %s", t.what, cmp.Or(t.is, "none of its own"), t.want), field: t.field, value: t.want})
+			found = append(found, difference{words: fmt.Sprintf("its %s is %s, not %s", t.what, t.is, t.want), field: t.field, value: t.want})
 		}
 	}
 	return append(append(found, times(is.Lifecycle, want.Lifecycle)...), lists(is, want, keysAsked)...)
@@ -100,7 +103,7 @@ func times(is, want *devserverv1.LifecycleSpec) []difference {
 		if t.want == nil || t.is != nil && t.is.Duration == t.want.Duration {
 			continue
 		}
-		now := "none of its own"
+		now := inherited
 		if t.is != nil {
 			now = lifecycle.Short(t.is.Duration)
 		}

@@ -137,7 +137,11 @@ func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, fla
 // cluster adds.
 func (c *creator) dryRun(wanted *devserverv1.DevServer) error {
 	if c.Output.Format != text {
-		return c.Output.Print(wanted, c.client.Scheme(), c.streams.Out)
+		object, err := manifest(wanted)
+		if err != nil {
+			return err
+		}
+		return c.Output.Print(object, c.client.Scheme(), c.streams.Out)
 	}
 	_, err := fmt.Fprintf(c.streams.Out, "DevServer %s would be created in namespace %s for %s. Nothing was written.\n", wanted.Name, wanted.Namespace, wanted.Spec.Owner)
 	return err

@@ -147,12 +147,11 @@ func (c *creator) take(a *answers) {
 
 // confirm shows what is to be created, and how to do that without a form.
 func (c *creator) confirm(ctx context.Context, wanted *devserverv1.DevServer) error {
-	shown, err := yaml.Marshal(struct {
-		APIVersion string                    `json:"apiVersion"`
-		Kind       string                    `json:"kind"`
-		Metadata   map[string]string         `json:"metadata"`
-		Spec       devserverv1.DevServerSpec `json:"spec"`
-	}{wanted.APIVersion, wanted.Kind, map[string]string{"name": wanted.Name, "namespace": wanted.Namespace}, wanted.Spec})
+	object, err := manifest(wanted)
+	if err != nil {
+		return err
+	}
+	shown, err := yaml.Marshal(object.Object)
 	if err != nil {
 		return fmt.Errorf("showing DevServer %s: %w", wanted.Name, err)
 	}
@@ -160,14 +159,14 @@ func (c *creator) confirm(ctx context.Context, wanted *devserverv1.DevServer) er
 	return confirm.Ask(ctx, confirm.Question{Title: "Create it?", Yes: "Create", Left: nothing}, c.streams)
 }
 
-// validName has the API's rule and words.
+// nameRule is the API's.
 var nameRule = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,48}[a-z0-9])?$`)
 
 func validName(name string) error {
 	if nameRule.MatchString(name) {
 		return nil
 	}
-	return errors.New("at most 50 lower-case letters, digits and -, the first a letter, the last no -")
+	return errors.New("it must be at most 50 lower-case letters, digits and '-', start with a letter and end with a letter or digit")
 }
 
 func notEmpty(text string) error {

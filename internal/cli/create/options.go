@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/duration"
@@ -45,6 +47,10 @@ func (o *Options) missing() bool {
 func (o *Options) check() error {
 	if o.Waiting.Name == "" && !o.Waiting.Live {
 		return exit.With(exit.Usage, errors.New("say how the DevServer is to be called: devctl create NAME, or run it on a terminal to be asked"))
+	}
+	// The API server would say so with two rules at once.
+	if err := validName(o.Waiting.Name); err != nil && o.Waiting.Name != "" {
+		return exit.With(exit.Usage, fmt.Errorf("%q is no name for a DevServer: %w", o.Waiting.Name, err))
 	}
 	if err := o.Output.Check(); err != nil {
 		return err
@@ -152,6 +158,16 @@ func (c *creator) devServer(found []keys.Key) (*devserverv1.DevServer, error) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: c.Waiting.Namespace, Name: c.Waiting.Name},
 		Spec:       spec,
 	}, nil
+}
+
+// manifest is a DevServer as a person would write it.
+func manifest(ds *devserverv1.DevServer) (*unstructured.Unstructured, error) {
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ds)
+	if err != nil {
+		return nil, fmt.Errorf("showing DevServer %s: %w", ds.Name, err)
+	}
+	delete(object, "status")
+	return &unstructured.Unstructured{Object: object}, nil
 }
 
 // flavor is the one that the server gets, as far as that is known.

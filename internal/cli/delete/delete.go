@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,9 +27,15 @@ type Options struct {
 	Yes bool
 }
 
+// victim is a DevServer to delete, and what becomes of its home directory.
+type victim struct {
+	*devserverv1.DevServer
+	home string
+}
+
 // Run deletes the DevServers, once somebody has said yes.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
-	var doomed []*devserverv1.DevServer
+	var doomed []victim
 	for i, name := range o.Names {
 		if slices.Contains(o.Names[:i], name) {
 			continue
@@ -37,7 +44,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		if err != nil {
 			return err
 		}
-		doomed = append(doomed, ds)
+		doomed = append(doomed, victim{DevServer: ds, home: home(ds, claimOf(ctx, c, ds))})
 	}
 	if !o.Yes {
 		if err := confirm.Ask(ctx, question(doomed), streams); err != nil {
@@ -47,11 +54,11 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	for _, ds := range doomed {
 		// The one that was looked at, and not one that was made anew meanwhile.
 		uid := ds.UID
-		err := c.Delete(ctx, ds, client.Preconditions{UID: &uid})
+		err := c.Delete(ctx, ds.DevServer, client.Preconditions{UID: &uid})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return cluster.Explain(err, fmt.Sprintf("deleting DevServer %s in namespace %s", ds.Name, ds.Namespace))
 		}
-		fmt.Fprintf(streams.Out, "DevServer %s is deleted. %s\n", ds.Name, home(ds))
+		fmt.Fprintf(streams.Out, "DevServer %s is deleted. %s\n", ds.Name, ds.home)
 	}
 	if !o.Wait {
 		return nil
@@ -65,11 +72,11 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return nil
 }
 
-func question(doomed []*devserverv1.DevServer) confirm.Question {
+func question(doomed []victim) confirm.Question {
 	var means []string
 	for _, ds := range doomed {
-		text := home(ds)
-		if runs(ds) {
+		text := ds.home
+		if runs(ds.DevServer) {
 			text = "It runs, and what runs in it ends. " + text
 		}
 		if len(doomed) > 1 {
@@ -93,25 +100,42 @@ func runs(ds *devserverv1.DevServer) bool {
 	return false
 }
 
-// home says what becomes of the home directory.
-func home(ds *devserverv1.DevServer) string {
+// claimOf describes the claim with the home directory; empty where there is
+// none yet. Who may not see claims is told what the status knows.
+func claimOf(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) string {
+	name := desired.HomeClaimOf(ds)
+	if name == "" {
+		return ""
+	}
+	var claim corev1.PersistentVolumeClaim
+	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: name}, &claim)
+	capacity, known := claim.Status.Capacity[corev1.ResourceStorage]
+	switch {
+	case apierrors.IsNotFound(err), err != nil && ds.Status.Home == nil:
+		return ""
+	case err != nil:
+		return strings.TrimSuffix(name+" of "+ds.Status.Home.Capacity, " of ")
+	case known:
+		return name + " of " + capacity.String()
+	}
+	return name
+}
+
+// home says what becomes of the home directory in a claim.
+func home(ds *devserverv1.DevServer, claim string) string {
 	spec := devserverv1.HomeSpec{}
 	if ds.Spec.Home != nil {
 		spec = *ds.Spec.Home
 	}
-	claim := desired.HomeClaimOf(ds)
-	if ds.Status.Home != nil && ds.Status.Home.Capacity != "" {
-		claim += " of " + ds.Status.Home.Capacity
-	}
 	switch {
 	case spec.Ephemeral:
 		return "Its home directory was ephemeral, and goes with it."
+	case claim == "":
+		return "It has no home directory yet."
 	case spec.ClaimName != "":
 		return fmt.Sprintf("Its home directory stays, in the PersistentVolumeClaim %s, which was there before it.", claim)
 	case spec.RetentionPolicy == devserverv1.HomeDelete:
 		return fmt.Sprintf("Its home directory, the PersistentVolumeClaim %s, goes with it for good, as home.retentionPolicy says.", claim)
-	case ds.Status.Home == nil:
-		return "It has no home directory yet."
 	}
 	return fmt.Sprintf("Its home directory stays, in the PersistentVolumeClaim %s: a DevServer with the same name, namespace and owner finds it again. To delete it too: kubectl delete pvc %s -n %s",
 		claim, desired.HomeClaimOf(ds), ds.Namespace)

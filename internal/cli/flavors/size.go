@@ -3,6 +3,7 @@ package flavors
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,13 +34,21 @@ func between(r corev1.ResourceRequirements, name corev1.ResourceName) string {
 		return ""
 	case !requested, request.Cmp(limit) == 0:
 		// A limit alone is requested as well.
-		return limit.String()
+		return amount(name, limit)
 	case !limited:
-		return request.String() + "+"
+		return amount(name, request) + "+"
 	case request.IsZero():
-		return "up to " + limit.String()
+		return "up to " + amount(name, limit)
 	}
-	return request.String() + "-" + limit.String()
+	return amount(name, request) + "-" + amount(name, limit)
+}
+
+// amount shows CPUs as people count them, "0.5" and not "500m".
+func amount(name corev1.ResourceName, quantity resource.Quantity) string {
+	if name == corev1.ResourceCPU {
+		return strconv.FormatFloat(quantity.AsApproximateFloat64(), 'f', -1, 64)
+	}
+	return quantity.String()
 }
 
 // devices are the extended resources: "8 nvidia.com/gpu".
@@ -110,9 +119,9 @@ func NoRoom(f *devserverv1.DevServerFlavor) string {
 	if f == nil || f.Status.Schedulable != devserverv1.SchedulableNo {
 		return ""
 	}
-	text := fmt.Sprintf("Flavor %s has no room now, so that a server of it waits until a node has", f.Name)
-	if why := strings.TrimSuffix(message(f), "."); why != "" {
-		text += ": " + why
+	why := strings.TrimSuffix(message(f), ".")
+	if why == "" {
+		why = "no node has room"
 	}
-	return text + "."
+	return fmt.Sprintf("Flavor %s fits on no node now (%s): a server of it waits until it does.", f.Name, why)
 }

@@ -71,6 +71,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 			return err
 		}
 	}
+	o.Waiting.Replaced = ds.Status.StartedAt
 	if err := cluster.Edit(ctx, c, ds, doing(ds), o.changes); err != nil {
 		return err
 	}
@@ -87,10 +88,11 @@ func doing(ds *devserverv1.DevServer) string {
 	return fmt.Sprintf("resizing DevServer %s in namespace %s", ds.Name, ds.Namespace)
 }
 
-// changes are the fields of the spec that are to become others.
+// changes are the fields of the spec that are to become others. The default
+// flavor by its name is the one that it has.
 func (o *Options) changes(ds *devserverv1.DevServer) map[string]any {
 	fields := map[string]any{}
-	if o.Flavor != "" && o.Flavor != ds.Spec.Flavor {
+	if o.Flavor != "" && o.Flavor != cluster.FlavorName(ds) {
 		fields["flavor"] = o.Flavor
 	}
 	if size, err := resource.ParseQuantity(o.HomeSize); err == nil && size.Cmp(ds.Spec.PersistentHomeSize) != 0 {
@@ -100,11 +102,11 @@ func (o *Options) changes(ds *devserverv1.DevServer) map[string]any {
 }
 
 // restarts tells whether it ends what runs: another flavor does, and so does
-// another size of a home that is a part of the pod. The default flavor by its
-// name is the same.
+// another size of a home that is a part of the pod.
 func (o *Options) restarts(ds *devserverv1.DevServer) bool {
-	other := o.Flavor != "" && o.Flavor != cluster.FlavorName(ds)
-	_, resized := o.changes(ds)["persistentHomeSize"]
+	changes := o.changes(ds)
+	_, other := changes["flavor"]
+	_, resized := changes["persistentHomeSize"]
 	return (other || resized && isEphemeral(ds)) && !ds.Spec.Suspend && !cluster.IsAsleep(ds)
 }
 
@@ -182,8 +184,7 @@ func report(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServerF
 		if flavor != nil {
 			to += fmt.Sprintf(" (%s)", flavors.Size(flavor))
 		}
-		switch {
-		case o.Flavor != cluster.FlavorName(ds):
+		if !o.restarts(ds) {
 			to += " from its next start on"
 		}
 		parts = append(parts, "it gets "+to)

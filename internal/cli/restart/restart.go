@@ -35,6 +35,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	if ds.Spec.Suspend {
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is suspended, so that there is nothing to restart: to start it: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
 	}
+	o.Replaced = ds.Status.StartedAt
 	err = cluster.Edit(ctx, c, ds, fmt.Sprintf("restarting DevServer %s in namespace %s", ds.Name, ds.Namespace), func(ds *devserverv1.DevServer) map[string]any {
 		return map[string]any{"restartedAt": restartAt(ds, time.Now())}
 	})
