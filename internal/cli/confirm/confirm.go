@@ -22,6 +22,8 @@ type Question struct {
 	Means string
 	// Yes is the word for it: "Delete".
 	Yes string
+	// Usual makes yes the answer to be just confirmed: where no harm is done.
+	Usual bool
 	// Left says what stays as it is otherwise: "nothing was deleted".
 	Left string
 }
@@ -32,7 +34,7 @@ func Ask(ctx context.Context, q Question, streams genericiooptions.IOStreams) er
 	if !wait.OnTerminal(streams) {
 		return exit.With(exit.Usage, fmt.Errorf("%s: there is no terminal to ask on, so say --yes if you are sure: %s", q.Left, q.Means))
 	}
-	var yes bool
+	yes := q.Usual
 	field := huh.NewConfirm().Title(q.Title).Description(q.Means).Affirmative(q.Yes).Negative("Leave it").Value(&yes)
 	if err := Form(huh.NewForm(huh.NewGroup(field)), streams).RunWithContext(ctx); err != nil {
 		return Ended(err, q.Left)

@@ -49,7 +49,7 @@ func (c *creator) ask(ctx context.Context) error {
 		a.flavor = standard.Name
 	}
 	mine, _ := keys.Find(ctx, c.Keys) // Without, others are asked for.
-	groups := append(c.sizeGroups(a), c.moreGroups(a, mine)...)
+	groups := append([]*huh.Group{c.sizeGroup(a)}, c.moreGroups(a, mine)...)
 	if err := confirm.Form(huh.NewForm(groups...), c.streams).RunWithContext(ctx); err != nil {
 		return confirm.Ended(err, nothing)
 	}
@@ -57,19 +57,25 @@ func (c *creator) ask(ctx context.Context) error {
 	return nil
 }
 
-// sizeGroups ask for name and flavor.
-func (c *creator) sizeGroups(a *answers) []*huh.Group {
-	var groups []*huh.Group
+// sizeGroup asks for name and flavor.
+func (c *creator) sizeGroup(a *answers) *huh.Group {
+	var fields []huh.Field
 	if c.Waiting.Name == "" {
-		groups = append(groups, huh.NewGroup(huh.NewInput().Title("Name").
-			Description("Lower-case letters, digits and -").Value(&a.name).Validate(validName)))
+		fields = append(fields, huh.NewInput().Title("Name").
+			Description("Lower-case letters, digits and -").Value(&a.name).Validate(validName))
 	}
 	if c.Flavor == "" && len(c.flavors) > 0 {
-		groups = append(groups, huh.NewGroup(huh.NewSelect[string]().Title("Flavor").
+		fields = append(fields, huh.NewSelect[string]().Title("Flavor").
 			Description("What the server gets, and what fits now").
-			Options(choices(c.flavors)...).Value(&a.flavor)))
+			Options(choices(c.flavors)...).Value(&a.flavor))
 	}
-	return groups
+	return c.titled(huh.NewGroup(fields...))
+}
+
+// titled says on every page what this is about, and how to leave it.
+func (c *creator) titled(group *huh.Group) *huh.Group {
+	return group.Title("A new DevServer for " + c.Owner + " in namespace " + c.Waiting.Namespace).
+		Description("Esc leaves, and nothing is created.\n")
 }
 
 // choices are the flavors, with their columns in line.
@@ -112,16 +118,16 @@ func (c *creator) moreGroups(a *answers, mine []keys.Key) []*huh.Group {
 		}
 		fields = append(fields, huh.NewSelect[keySource]().Title("Who may log in").
 			Description("Keys that the server lets in").Options(options...).Value(&a.whose))
-		groups = append(groups, huh.NewGroup(huh.NewInput().
+		groups = append(groups, c.titled(huh.NewGroup(huh.NewInput().
 			TitleFunc(func() string {
 				if a.whose == github {
 					return "GitHub user"
 				}
 				return "Public key file"
-			}, &a.whose).Value(&a.key).Validate(notEmpty)).WithHideFunc(func() bool { return a.whose == own }))
+			}, &a.whose).Description("Empty for your own keys").Value(&a.key))).WithHideFunc(func() bool { return a.whose == own }))
 	}
 	if len(fields) > 0 {
-		groups = slices.Insert(groups, 0, huh.NewGroup(fields...))
+		groups = slices.Insert(groups, 0, c.titled(huh.NewGroup(fields...)))
 	}
 	return groups
 }
@@ -137,7 +143,7 @@ func (c *creator) take(a *answers) {
 		c.Image = image
 	}
 	switch key := strings.TrimSpace(a.key); {
-	case c.Keys.Asked():
+	case c.Keys.Asked(), key == "":
 	case a.whose == github:
 		c.Keys.GitHub = []string{key}
 	case a.whose == file:
@@ -156,7 +162,7 @@ func (c *creator) confirm(ctx context.Context, wanted *devserverv1.DevServer) er
 		return fmt.Errorf("showing DevServer %s: %w", wanted.Name, err)
 	}
 	fmt.Fprintf(c.streams.ErrOut, "%s\nThe same without questions:\n  %s\n\n", shown, c.commandLine())
-	return confirm.Ask(ctx, confirm.Question{Title: "Create it?", Yes: "Create", Left: nothing}, c.streams)
+	return confirm.Ask(ctx, confirm.Question{Title: "Create it?", Yes: "Create", Usual: true, Left: nothing}, c.streams)
 }
 
 // nameRule is the API's.
@@ -167,13 +173,6 @@ func validName(name string) error {
 		return nil
 	}
 	return errors.New("it must be at most 50 lower-case letters, digits and '-', start with a letter and end with a letter or digit")
-}
-
-func notEmpty(text string) error {
-	if strings.TrimSpace(text) == "" {
-		return errors.New("it is needed: a server without a key lets nobody in")
-	}
-	return nil
 }
 
 func (c *creator) validHome(size, flavor string) error {
