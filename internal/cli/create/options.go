@@ -13,12 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/duration"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/lifecycle"
 )
 
 // text is the value of --output that is a sentence.
@@ -122,7 +122,7 @@ func (o *Options) setLifecycle(spec *devserverv1.DevServerSpec) error {
 		if time.value == "" {
 			continue
 		}
-		length, err := duration.Parse(time.value)
+		length, err := lifecycle.ParseDuration(time.value)
 		if err != nil {
 			return fmt.Errorf("%s %w", time.flag, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Options say what is to expire later, and by how much.
@@ -55,7 +56,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 // endless is for a server that does not expire, or whose time has not begun.
 func endless(ds *devserverv1.DevServer, streams genericiooptions.IOStreams) error {
 	switch {
-	case cluster.IsAsleep(ds) || ds.Spec.Suspend:
+	case prospect.IsAsleep(ds) || ds.Spec.Suspend:
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s sleeps, and its time to live begins anew when it starts: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
 	case ds.Status.Phase != devserverv1.PhaseRunning:
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s does not run, and its time to live begins when it does: devctl wait %s -n %s", ds.Name, ds.Name, ds.Namespace))

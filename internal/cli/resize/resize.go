@@ -21,6 +21,7 @@ import (
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/desired"
 	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Options say what to resize, and to what. What is empty stays.
@@ -107,7 +108,7 @@ func (o *Options) restarts(ds *devserverv1.DevServer) bool {
 	changes := o.changes(ds)
 	_, other := changes["flavor"]
 	_, resized := changes["persistentHomeSize"]
-	return (other || resized && isEphemeral(ds)) && !ds.Spec.Suspend && !cluster.IsAsleep(ds)
+	return (other || resized && isEphemeral(ds)) && !ds.Spec.Suspend && !prospect.IsAsleep(ds)
 }
 
 func isEphemeral(ds *devserverv1.DevServer) bool {

@@ -15,6 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Options say what to restart, and whether and how to wait for it.
@@ -64,7 +65,7 @@ func restartAt(ds *devserverv1.DevServer, now time.Time) metav1.Time {
 
 // report says what becomes of the DevServer, as it was before.
 func report(ds *devserverv1.DevServer) string {
-	if cluster.IsAsleep(ds) {
+	if prospect.IsAsleep(ds) {
 		return fmt.Sprintf("DevServer %s starts again: it was asleep.", ds.Name)
 	}
 	sentence := fmt.Sprintf("DevServer %s restarts: what runs in it ends, its home directory stays.", ds.Name)
