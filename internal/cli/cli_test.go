@@ -55,6 +55,17 @@ func TestScripts(t *testing.T) {
 			"print-lease": printLease,
 			"expire":      expire,
 			"max-keep":    maxKeep,
+
+			"flavor":       makeFlavor,
+			"use-flavor":   useFlavor,
+			"claim":        makeClaim,
+			"quota":        makeQuota,
+			"person":       makePerson,
+			"publish-key":  publishKey,
+			"serve-github": serveGitHub,
+			"expires-in":   expiresIn,
+			"restarted":    restarted,
+			"remove-pod":   removePod,
 		},
 	})
 }
@@ -92,6 +103,9 @@ func kubeconfigFor(c *rest.Config, namespace string) clientcmdapi.Config {
 	to.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u", Namespace: namespace}
 	to.Contexts["away"] = &clientcmdapi.Context{Cluster: "away", AuthInfo: "u"}
 	to.Clusters["away"] = &clientcmdapi.Cluster{Server: "https://127.0.0.1:1"}
+	to.AuthInfos["ann"] = &clientcmdapi.AuthInfo{ClientCertificateData: c.CertData, ClientKeyData: c.KeyData, Impersonate: "ann@example.com"}
+	to.Contexts["ann"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "ann"}
+	to.Contexts["nowhere"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
 	to.CurrentContext = "x"
 	return to
 }
