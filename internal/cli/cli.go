@@ -16,11 +16,17 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/config"
+	"devserver.io/devserver/internal/cli/create"
+	"devserver.io/devserver/internal/cli/delete"
 	"devserver.io/devserver/internal/cli/describe"
 	"devserver.io/devserver/internal/cli/doctor"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/extend"
+	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
+	"devserver.io/devserver/internal/cli/resize"
+	"devserver.io/devserver/internal/cli/restart"
 	"devserver.io/devserver/internal/cli/ssh"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/stop"
@@ -84,8 +90,14 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		config.NewCommand(flags, streams),
 		describe.NewCommand(flags, streams),
 		doctor.NewCommand(flags, streams),
+		create.NewCommand(flags, streams),
+		delete.NewCommand(flags, streams),
+		extend.NewCommand(flags, streams),
+		flavors.NewCommand(flags, streams),
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
+		resize.NewCommand(flags, streams),
+		restart.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
 		start.NewCommand(flags, streams),
 		stop.NewCommand(flags, streams),

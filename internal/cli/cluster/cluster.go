@@ -4,7 +4,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -20,7 +19,6 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,7 +28,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/exit"
 )
 
 // Flags are the flags that say which cluster and namespace is meant, as in
@@ -80,12 +77,15 @@ type Cluster struct {
 	Namespace string // that is meant where none is named
 	// Config is how the cluster is reached.
 	Config *rest.Config
+	// Chosen tells that a flag or the kubeconfig names the namespace, and that
+	// it is not just where nobody chose another.
+	Chosen bool
 }
 
 // Connect finds the cluster.
 func (f *Flags) Connect() (*Cluster, error) {
 	loader := f.loader()
-	namespace, _, err := loader.Namespace()
+	namespace, overridden, err := loader.Namespace()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
@@ -99,7 +99,8 @@ func (f *Flags) Connect() (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	return &Cluster{Client: c, Namespace: namespace, Config: config}, nil
+	chosen := overridden || namespace != metav1.NamespaceDefault
+	return &Cluster{Client: c, Namespace: namespace, Chosen: chosen, Config: config}, nil
 }
 
 // Run connects and does something with the cluster, until it is done or the user
@@ -157,29 +158,4 @@ func Get(ctx context.Context, c client.Reader, namespace, name string) (*devserv
 		return nil, Explain(err, fmt.Sprintf("reading DevServer %s in namespace %s", name, namespace))
 	}
 	return &ds, nil
-}
-
-// Explain says what an error of the API server means for the user who was
-// doing something, and gives it its exit code.
-func Explain(err error, doing string) error {
-	var status apierrors.APIStatus
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &status) && isMissingAPI(status.Status()):
-		return fmt.Errorf("%s: this cluster has no DevServers: install the chart devserver-operator, or choose another cluster with --context", doing)
-	case apierrors.IsNotFound(err):
-		return exit.With(exit.NotFound, fmt.Errorf("%s: there is none: devctl list -A shows which there are", doing))
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return exit.With(exit.Refused, fmt.Errorf("%s: %w: ask the cluster's admin for access", doing, err))
-	case apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
-		return fmt.Errorf("%s: %w: check the cluster with kubectl cluster-info, or choose another with --context", doing, err)
-	}
-	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// isMissingAPI tells a resource that the API server does not know from an
-// object that is not there, which has a name.
-func isMissingAPI(status metav1.Status) bool {
-	return status.Reason == metav1.StatusReasonNotFound && (status.Details == nil || status.Details.Name == "")
 }
