@@ -19,6 +19,7 @@ import (
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
 	"devserver.io/devserver/internal/cli/ssh"
+	"devserver.io/devserver/internal/cli/sshproxy"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/stop"
 	"devserver.io/devserver/internal/cli/version"
@@ -79,6 +80,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
+		sshproxy.NewCommand(flags, streams),
 		start.NewCommand(flags, streams),
 		stop.NewCommand(flags, streams),
 		version.NewCommand(streams),
