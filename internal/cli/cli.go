@@ -15,10 +15,16 @@ import (
 	"k8s.io/klog/v2"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/code"
+	"devserver.io/devserver/internal/cli/copy"
+	"devserver.io/devserver/internal/cli/events"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
+	"devserver.io/devserver/internal/cli/logs"
+	"devserver.io/devserver/internal/cli/portforward"
 	"devserver.io/devserver/internal/cli/ssh"
+	"devserver.io/devserver/internal/cli/sshconfig"
 	"devserver.io/devserver/internal/cli/sshproxy"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/stop"
@@ -77,9 +83,15 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	root.SetErr(streams.ErrOut)
 	flags.AddTo(root.PersistentFlags())
 	root.AddCommand(
+		code.NewCommand(flags, streams),
+		copy.NewCommand(flags, streams),
+		events.NewCommand(flags, streams),
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
+		logs.NewCommand(flags, streams),
+		portforward.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
+		sshconfig.NewCommand(flags, streams),
 		sshproxy.NewCommand(flags, streams),
 		start.NewCommand(flags, streams),
 		stop.NewCommand(flags, streams),

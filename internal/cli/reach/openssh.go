@@ -17,7 +17,7 @@ import (
 // box and no other. They must come first: OpenSSH takes the first value that it
 // sees, so that neither the user's flags nor ~/.ssh/config turn the check of the
 // host key off.
-func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, via string) ([]string, error) {
+func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, o Options) ([]string, error) {
 	file, err := writeKnownHosts(ds)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer
 		"StrictHostKeyChecking=yes",
 		"UpdateHostKeys=no",
 	}
-	conn, err := Dial(ctx, ds, via)
+	conn, err := Dial(ctx, ds, o.Via)
 	switch {
 	case err != nil:
 		return nil, err
@@ -38,6 +38,9 @@ func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer
 	default:
 		_ = conn.Close() // It answers: that was all.
 		options = append(options, "ProxyCommand=none", "HostName="+ds.Status.SSH.Host, fmt.Sprintf("Port=%d", ds.Status.SSH.Port))
+	}
+	if o.Identity != "" {
+		options = append(options, "IdentityFile="+Quote(o.Identity), "IdentitiesOnly=yes")
 	}
 	var words []string
 	for _, option := range options {

@@ -56,7 +56,7 @@ func TestOpenSSHChecksTheHostKeyOfTheCluster(t *testing.T) {
 	key := newHostKey(t)
 	answers, _ := addresses(t)
 	ds := running(key, answers)
-	got, err := OpenSSH(t.Context(), &cluster.Cluster{}, ds, Auto)
+	got, err := OpenSSH(t.Context(), &cluster.Cluster{}, ds, Options{Via: Auto})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestTheWayToABox(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := OpenSSH(t.Context(), &cluster.Cluster{}, running(key, tc.address), tc.via)
+			got, err := OpenSSH(t.Context(), &cluster.Cluster{}, running(key, tc.address), Options{Via: tc.via})
 			if exit.Code(err) != tc.code || err == nil && !strings.Contains(strings.Join(got, "\n"), tc.want) {
 				t.Errorf("%s: got %v and %v, want %q, exit code %d", tc.reason, got, err, tc.want, tc.code)
 			}
@@ -121,7 +121,7 @@ func TestWithoutAHostKeyNobodyLogsIn(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	for name, hostKey := range map[string]string{"None": "", "Unreadable": "ssh-ed25519 AAAA"} {
 		t.Run(name, func(t *testing.T) {
-			if got, err := OpenSSH(t.Context(), &cluster.Cluster{}, running(hostKey, ""), API); err == nil {
+			if got, err := OpenSSH(t.Context(), &cluster.Cluster{}, running(hostKey, ""), Options{Via: API}); err == nil {
 				t.Errorf("got %v, want an error", got)
 			}
 		})

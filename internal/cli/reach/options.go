@@ -32,6 +32,9 @@ type Options struct {
 	Start   bool
 	Timeout time.Duration
 	Via     string
+	// Identity is a file with a private key, for programs that get no flags of
+	// the user's own.
+	Identity string
 	// Terminal is set where a person sees what is drawn and can be asked.
 	Terminal bool
 }
@@ -41,14 +44,32 @@ func (o *Options) AddTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Start, "start", false, "start it also if it is suspended or expired, without asking")
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long to wait for one that is not running yet")
-	flags.StringVar(&o.Via, "via", Auto, "the way to it: its own address (direct), the API server (api), or what works (auto)")
+	AddVia(cmd, &o.Via)
+}
+
+// AddIdentity makes the flag for a key known to a command.
+func (o *Options) AddIdentity(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&o.Identity, "identity", "i", "", "file with the private key to log in with (default: what ssh finds)")
+}
+
+// AddVia makes --via alone known to a command.
+func AddVia(cmd *cobra.Command, via *string) {
+	cmd.Flags().StringVar(via, "via", Auto, "the way to it: its own address (direct), the API server (api), or what works (auto)")
 	_ = cmd.RegisterFlagCompletionFunc("via", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// CheckVia says what is wrong with --via.
+func CheckVia(via string) error {
+	if slices.Contains(ways, via) {
+		return nil
+	}
+	return exit.With(exit.Usage, fmt.Errorf("--via %q is not one of %v", via, ways))
 }
 
 // Check says what is wrong with the flags.
 func (o *Options) Check() error {
-	if !slices.Contains(ways, o.Via) {
-		return exit.With(exit.Usage, fmt.Errorf("--via %q is not one of %v", o.Via, ways))
+	if err := CheckVia(o.Via); err != nil {
+		return err
 	}
 	if o.Timeout <= 0 {
 		return exit.With(exit.Usage, errors.New("--timeout must be longer than nothing, for example 5m"))

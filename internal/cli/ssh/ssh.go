@@ -39,7 +39,7 @@ func Prepare(ctx context.Context, to *cluster.Cluster, t reach.Target, o reach.O
 	if err != nil {
 		return nil, err
 	}
-	options, err := reach.OpenSSH(ctx, to, ds, o.Via)
+	options, err := reach.OpenSSH(ctx, to, ds, o)
 	if err != nil {
 		return nil, err
 	}
