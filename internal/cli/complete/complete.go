@@ -144,3 +144,20 @@ func contextOf(cmd *cobra.Command) context.Context {
 	}
 	return context.Background()
 }
+
+// Paths proposes NAME: for what is to be in a DevServer, and leaves files of this
+// machine to the shell.
+func Paths(flags *cluster.Flags) cobra.CompletionFunc {
+	servers := names(flags, &devserverv1.DevServerList{}, describeDevServer)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if strings.ContainsAny(begun, "/.:~") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		proposals, _ := servers(cmd, args, begun)
+		for i, proposal := range proposals {
+			name, text, _ := strings.Cut(proposal, "\t")
+			proposals[i] = cobra.CompletionWithDesc(name+":", text)
+		}
+		return proposals, cobra.ShellCompDirectiveNoSpace
+	}
+}

@@ -37,7 +37,7 @@ To ask is no work, and keeps no server awake.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
 				options.Namespace, options.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
+				return Run(ctx, to, options, streams)
 			})
 		},
 	}

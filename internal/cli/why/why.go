@@ -17,17 +17,17 @@ import (
 )
 
 // Run tells the story.
-func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
-	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.Get(ctx, to.Client, o.Namespace, o.Name)
 	if err != nil {
 		return err
 	}
 	f := facts{devServer: ds, now: time.Now(), zone: zone()}
-	if err := f.gather(ctx, c); err != nil {
+	if err := f.gather(ctx, to.Client); err != nil {
 		return err
 	}
 	if o.Live && ds.Status.Phase == devserverv1.PhaseRunning {
-		f.live, f.notLive = ask(ctx, c, ds)
+		f.live, f.notLive = ask(ctx, to, ds)
 	}
 	return print(streams.Out, tell(f), width(streams.Out))
 }
