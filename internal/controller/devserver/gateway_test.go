@@ -41,24 +41,6 @@ func TestGatewayIsInTheStatus(t *testing.T) {
 	}
 }
 
-// What is new about the gateway reaches boxes that nothing else happens to.
-func TestGatewayNewsLeadToPasses(t *testing.T) {
-	w := newWorld(t)
-	w.flavor()
-	w.start()
-	w.create(w.devServer())
-	told := func(host string) func(*devv1.DevServer) bool {
-		return func(d *devv1.DevServer) bool {
-			return d.Status.SSH != nil && d.Status.SSH.Gateway != nil && d.Status.SSH.Gateway.Host == host
-		}
-	}
-	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseStarting })
-	for _, host := range []string{"one.example.com", "two.example.com"} {
-		w.r.Gateway.Tell(&devv1.SSHGateway{Host: host, Port: 22, HostKey: "ssh-ed25519 GATE"})
-		await(w, &devv1.DevServer{}, "box", told(host))
-	}
-}
-
 // Where the admin wants it, the gateway alone lets people in, and the box has no
 // address of its own to be told.
 func TestOnlyTheGatewayLetsIn(t *testing.T) {
@@ -104,18 +86,21 @@ func TestNoNetworkPolicyByDefault(t *testing.T) {
 	w.absent(&networkingv1.NetworkPolicy{}, "box")
 }
 
-// A NetworkPolicy that somebody takes away comes back at once.
-func TestNetworkPolicyIsWatched(t *testing.T) {
-	w := newWorld(t)
-	w.r.Config.GatewayNamespace = "devserver-system"
-	w.flavor()
-	w.start()
-	w.create(w.devServer())
+// gatewayIsWatched: what is new about the gateway reaches boxes that nothing else
+// happens to, and a NetworkPolicy that somebody takes away comes back at once.
+func (w *world) gatewayIsWatched() {
+	w.t.Helper()
+	for _, host := range []string{"one.example.com", "two.example.com"} {
+		w.r.Gateway.Tell(&devv1.SSHGateway{Host: host, Port: 22, HostKey: "ssh-ed25519 GATE"})
+		await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool {
+			return d.Status.SSH != nil && d.Status.SSH.Gateway != nil && d.Status.SSH.Gateway.Host == host
+		})
+	}
 	policy := &networkingv1.NetworkPolicy{}
-	await(w, policy, "box", func(*networkingv1.NetworkPolicy) bool { return true })
+	w.get(policy, "box")
 	gone := policy.UID
-	if err := w.c.Delete(t.Context(), policy); err != nil {
-		t.Fatal(err)
+	if err := w.c.Delete(w.t.Context(), policy); err != nil {
+		w.t.Fatal(err)
 	}
 	await(w, policy, "box", func(p *networkingv1.NetworkPolicy) bool { return p.UID != gone })
 }
