@@ -74,12 +74,3 @@ func Alive(ds *devserverv1.DevServer) error {
 	}
 	return exit.With(exit.Refused, fmt.Errorf("DevServer %s is being deleted", ds.Name))
 }
-
-// IsAsleep tells of a phase that does not end by waiting.
-func IsAsleep(ds *devserverv1.DevServer) bool {
-	switch ds.Status.Phase {
-	case devserverv1.PhaseSuspending, devserverv1.PhaseSuspended, devserverv1.PhaseExpired:
-		return true
-	}
-	return false
-}

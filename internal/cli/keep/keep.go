@@ -18,6 +18,7 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/desired"
 	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Options say what to keep, and for how long.
@@ -129,7 +130,7 @@ func report(ds *devserverv1.DevServer, asked, really time.Time) string {
 	if asked.Sub(really) >= time.Second {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", flavorName(ds))
 	}
-	if cluster.IsAsleep(ds) {
+	if prospect.IsAsleep(ds) {
 		sentence += fmt.Sprintf(" It sleeps now, and stays so until it is started: devctl start %s -n %s", ds.Name, ds.Namespace)
 	}
 	return sentence

@@ -16,6 +16,7 @@ import (
 	"devserver.io/devserver/internal/box"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // sshFlagsWithValue are the flags of ssh(1) that take a value.
@@ -66,7 +67,7 @@ func reachable(ds *devserverv1.DevServer) error {
 		if ready := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady); ready != nil {
 			cause = fmt.Sprintf("%s: %s", ready.Reason, ready.Message)
 		}
-		if cluster.IsAsleep(ds) {
+		if prospect.IsAsleep(ds) {
 			return fmt.Errorf("DevServer %s is %s: %s", ds.Name, phase, cause)
 		}
 		return fmt.Errorf("DevServer %s is %s: %s: to wait for it: devctl wait %s -n %s", ds.Name, phase, strings.TrimSuffix(cause, "."), ds.Name, ds.Namespace)

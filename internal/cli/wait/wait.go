@@ -14,6 +14,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Options say what to wait for, and how.
@@ -81,8 +82,8 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	}
 	w.seen.devServer = w.sinceWoken(w.seen.devServer)
 	passed = w.progress.update(w.seen, now)
-	switch cause, hopeless := giveUp(w.seen); {
-	case isRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
+	switch cause, hopeless := prospect.InVain(w.seen.devServer); {
+	case prospect.IsRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
 		return passed, true, nil
 	case hopeless:
 		return passed, true, exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", w.Name, cause))
@@ -94,12 +95,12 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 // renew a Lease is no edit of the DevServer, so that observedGeneration does not
 // tell whether the operator knows of it.
 func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
-	c := readyCondition(ds)
-	if !w.Woken || c == nil || !isCurrent(ds) {
+	c := prospect.Ready(ds)
+	if !w.Woken || c == nil || !prospect.IsCurrent(ds) {
 		return ds
 	}
-	if !cluster.IsAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
-		w.Woken = cluster.IsAsleep(ds)
+	if !prospect.IsAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
+		w.Woken = prospect.IsAsleep(ds)
 		return ds
 	}
 	ds = ds.DeepCopy()
