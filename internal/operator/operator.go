@@ -215,7 +215,7 @@ func addGateway(mgr manager.Manager, cfg Config, master []byte, tell func(*devv1
 		tell(nil)
 		return nil
 	}
-	one := &gateway.Reconciler{Client: mgr.GetClient(), Tell: tell, Config: gateway.Config{
+	one := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tell: tell, Config: gateway.Config{
 		Service: cfg.Gateway.Service, Namespace: cfg.Namespace, HostKeySecret: cfg.Gateway.HostKeySecret,
 		Master: master, Host: cfg.Gateway.Host, Port: int32(cfg.Gateway.Port),
 	}}

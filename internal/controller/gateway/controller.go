@@ -19,8 +19,10 @@ import (
 
 // Reconciler looks after the one gateway of the cluster.
 type Reconciler struct {
-	// Client reads nodes from the watch cache, and Secrets from the API server.
+	// Client reads nodes from the watch cache. Secrets, which are in none, Live
+	// reads from the API server.
 	Client client.Client
+	Live   client.Reader
 	// Services has the gateway's Service and no other.
 	Services client.Reader
 	// Tell passes on what is known of the gateway.

@@ -37,7 +37,7 @@ func (r *Reconciler) hostKey(ctx context.Context) (string, error) {
 
 func (r *Reconciler) adminsKey(ctx context.Context, name types.NamespacedName) (string, error) {
 	secret := &corev1.Secret{}
-	if err := r.Client.Get(ctx, name, secret); err != nil {
+	if err := r.Live.Get(ctx, name, secret); err != nil {
 		return "", fmt.Errorf("reading the gateway's host key from the Secret %s: %w", name, err)
 	}
 	public, err := sshkeys.PublicLine(secret.Data[corev1.SSHAuthPrivateKey])
@@ -52,7 +52,7 @@ func (r *Reconciler) adminsKey(ctx context.Context, name types.NamespacedName) (
 func (r *Reconciler) keepSecret(ctx context.Context, private []byte) error {
 	name := types.NamespacedName{Namespace: r.Config.Namespace, Name: HostKeySecret}
 	live := &corev1.Secret{}
-	err := r.Client.Get(ctx, name, live)
+	err := r.Live.Get(ctx, name, live)
 	switch {
 	case apierrors.IsNotFound(err):
 	case err != nil:

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
 	"devserver.io/devserver/internal/controller/gateway"
 	"devserver.io/devserver/internal/operator"
 	"devserver.io/devserver/internal/sshkeys"
@@ -128,7 +127,7 @@ func TestAddressIsTold(t *testing.T) {
 	}
 }
 
-// In the operator's own manager, what happens to the Service and to nodes leads
+// In the operator's own manager, and with its rights alone, what happens to the Service and to nodes leads
 // to passes; Services of others, which that cache does not even hold, do not.
 func TestWatches(t *testing.T) {
 	w := newWorld(t)
@@ -136,12 +135,12 @@ func TestWatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mgr, err := operator.NewManager(operator.Config{REST: apiservertest.Config(t), MetricsBindAddress: "0", Log: logr.Discard()}, scheme)
+	mgr, err := operator.NewManager(operator.Config{REST: w.operator(), MetricsBindAddress: "0", Log: logr.Discard()}, scheme)
 	if err != nil {
 		t.Fatal(err)
 	}
 	told := make(chan devv1.SSHGateway, 100)
-	w.r.Client, w.r.Tell = mgr.GetClient(), func(at *devv1.SSHGateway) { told <- *at }
+	w.r.Client, w.r.Live, w.r.Tell = mgr.GetClient(), mgr.GetAPIReader(), func(at *devv1.SSHGateway) { told <- *at }
 	if err := w.r.SetupWithManager(mgr); err != nil {
 		t.Fatal(err)
 	}

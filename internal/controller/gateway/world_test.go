@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -46,7 +48,7 @@ func newWorld(t *testing.T) *world {
 		},
 	})
 	w.r = &gateway.Reconciler{
-		Client: counted, Services: c,
+		Client: counted, Live: c, Services: c,
 		Tell:   func(at *devv1.SSHGateway) { w.told = append(w.told, at) },
 		Config: gateway.Config{Service: "devserver-gateway", Namespace: w.ns, Master: []byte(strings.Repeat("m", 32))},
 	}
@@ -121,4 +123,23 @@ func (w *world) node(name, address string) *corev1.Node {
 		w.t.Fatal(err)
 	}
 	return n
+}
+
+// operator is how one reaches the API server who may do what rbac.go says, and
+// so may not list Secrets.
+func (w *world) operator() *rest.Config {
+	w.t.Helper()
+	const name = "operator-of-the-gateway"
+	w.create(&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"services", "nodes"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "create", "patch"}},
+	}})
+	w.create(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: name}},
+	})
+	config := apiservertest.Config(w.t)
+	config.Impersonate = rest.ImpersonationConfig{UserName: name}
+	return config
 }
