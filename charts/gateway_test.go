@@ -217,7 +217,7 @@ func TestOperatorKnowsOfTheGateway(t *testing.T) {
 	}
 	text := render(t, "--set=gateway.hostKeySecret=ours", "--set=gateway.host=ssh.example.com", "--set=gateway.port=2200", "--set=networkPolicy.boxes.enabled=true")
 	for _, want := range []string{
-		operator, "- --gateway-host-key-secret=ours\n", "- --gateway-host=ssh.example.com\n", "- --gateway-port=2200\n", "- --gateway-only\n", "secretName: ours\n",
+		operator, "- --gateway-host-key-secret=ours\n", "- --gateway-host=ssh.example.com\n", "- --gateway-port=2200\n", "- --gateway-only\n", "secretName: ours\n", "- --address=ssh.example.com:2200\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the chart does not say %q", want)

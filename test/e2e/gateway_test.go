@@ -142,6 +142,24 @@ func TestGatewayRestartsBesideItsSessions(t *testing.T) {
 	s.eventually("the old pod is gone, now that its session is over", func() bool { return !s.stillDraining(old) })
 }
 
+// TestGatewayWakes: plain ssh through the gateway is all that it takes to wake a
+// box that sleeps for want of work.
+func TestGatewayWakes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.restless("box", soon)
+	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
+	b := s.start(ds)
+	b.throughGateway("before")
+	ds = b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+	if ds.Status.SSH.Command != b.ds.Status.SSH.Command {
+		t.Errorf("asleep, the line to type is %q, and awake %q", ds.Status.SSH.Command, b.ds.Status.SSH.Command)
+	}
+	if r := b.jump("cat ~/through"); r.Stdout != "before\n" {
+		t.Errorf("through the gateway to a box that sleeps: %+v", r)
+	}
+}
+
 func (s *site) gatewayPods() []corev1.Pod {
 	s.Helper()
 	list := &corev1.PodList{}
