@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
-			"create":      create,
+			"create":      createDevServer,
 			"delete":      remove,
 			"status":      setStatus,
 			"ssh-status":  setSSH,
@@ -56,6 +56,17 @@ func TestScripts(t *testing.T) {
 			"expire":      expire,
 			"max-keep":    maxKeep,
 			"provisioned": provisioned,
+
+			"flavor":       makeFlavor,
+			"use-flavor":   useFlavor,
+			"claim":        makeClaim,
+			"quota":        makeQuota,
+			"person":       makePerson,
+			"publish-key":  publishKey,
+			"serve-github": serveGitHub,
+			"expires-in":   expiresIn,
+			"restarted":    restarted,
+			"remove-pod":   removePod,
 		},
 	})
 }
@@ -100,6 +111,9 @@ func kubeconfigFor(c *rest.Config, namespace string) clientcmdapi.Config {
 	to.Contexts["stranger"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "stranger", Namespace: namespace}
 	to.Contexts["away"] = &clientcmdapi.Context{Cluster: "away", AuthInfo: "u"}
 	to.Clusters["away"] = &clientcmdapi.Cluster{Server: "https://127.0.0.1:1"}
+	to.AuthInfos["ann"] = &clientcmdapi.AuthInfo{ClientCertificateData: c.CertData, ClientKeyData: c.KeyData, Impersonate: "ann@example.com"}
+	to.Contexts["ann"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "ann"}
+	to.Contexts["nowhere"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
 	to.CurrentContext = "x"
 	return to
 }
@@ -127,8 +141,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// create makes a DevServer: create NAME
-func create(ts *testscript.TestScript, _ bool, args []string) {
+// createDevServer makes a DevServer: create NAME
+func createDevServer(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	ts.Check(s.client.Create(s.t.Context(), &devserverv1.DevServer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: args[0]},

@@ -5,13 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/box"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/ssh"
+	"devserver.io/devserver/internal/cli/reach"
 )
 
 // patience is how long a person waits for the figures of this moment.
@@ -26,14 +27,14 @@ var asking = []string{
 
 // ask asks the agent in the server how it stands, or says why it cannot be asked.
 func ask(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (*box.Report, string) {
-	line, err := ssh.Prepare(ctx, to.Client, ds.Namespace, ds.Name, asking)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	options, err := reach.OpenSSH(ctx, to, ds, reach.Options{Via: reach.Auto})
 	if err != nil {
 		return nil, err.Error()
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	var out, complaint bytes.Buffer
-	command := exec.CommandContext(ctx, line[0], line[1:]...)
+	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{box.User + "@" + reach.Host(ds)}, asking)...)
 	command.Stdout, command.Stderr = &out, &complaint
 	if err := command.Run(); err != nil {
 		return nil, refusal(complaint.String(), err)
