@@ -328,7 +328,8 @@ func TestStory(t *testing.T) {
 			facts: func() facts {
 				return facts{devServer: runs(), live: &box.Report{
 					Signals: []box.Signal{
-						{Name: box.SignalCPU, IdleSeconds: 200, Value: "CPU 0%\x1b[2J"}, {Name: box.SignalTerminal, IdleSeconds: -1, Value: "no key yet"},
+						{Name: box.SignalCPU, IdleSeconds: 200, Value: "CPU 0%\x1b[2J"},
+						{Name: box.SignalTerminal, IdleSeconds: -1, Value: "no key yet"},
 						{Name: "quantum", IdleSeconds: 0, Value: "3 qubits"},
 					},
 					Home: &box.Room{SizeBytes: 3 << 29, FreeBytes: 1 << 20},
