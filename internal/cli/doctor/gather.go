@@ -73,7 +73,8 @@ func (f *facts) askServices(ctx context.Context, c client.Client) error {
 	hidden, err := list(ctx, c, &all)
 	f.gateways.hidden, f.nodePorts.hidden = hidden, hidden
 	for _, s := range all.Items {
-		if s.Labels["app.kubernetes.io/name"] == gatewayName {
+		// There may be one more, for its metrics.
+		if s.Labels["app.kubernetes.io/name"] == gatewayName && s.Labels["app.kubernetes.io/component"] == "gateway" {
 			f.gateways.items = append(f.gateways.items, where(&s))
 		}
 		for _, port := range s.Spec.Ports {
