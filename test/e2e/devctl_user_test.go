@@ -1,16 +1,13 @@
 package e2e
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
-
-	v1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/test/cluster"
 	"devserver.io/devserver/test/openssh"
 )
@@ -54,42 +51,55 @@ func TestKubeconfigOfANewUser(t *testing.T) {
 	if who := n.must(n.tool("kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")); who != p.user.Spec.Owner {
 		t.Errorf("the cluster takes them for %q, want %q", who, p.user.Spec.Owner)
 	}
+	n.may("create", "box", "--flavor", s.flavor, "--home-size", "64Mi", "--idle", "1h", "--key", n.key.File+".pub", "--wait")
 	ds := p.devServer("box")
-	ds.Spec.Owner = p.user.Spec.Owner
-	ds.Spec.Lifecycle = &v1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: time.Hour}}
-	ds.TypeMeta = metav1.TypeMeta{APIVersion: v1.GroupVersion.String(), Kind: "DevServer"}
-	document, err := yaml.Marshal(ds)
-	if err != nil {
-		t.Fatal(err)
+	if p.get(ds); ds.Spec.Owner != p.user.Spec.Owner {
+		t.Errorf("the owner is %q, want %q", ds.Spec.Owner, p.user.Spec.Owner)
 	}
-	apply := n.tool("kubectl", "apply", "-f", "-")
-	apply.Stdin = strings.NewReader(string(document))
-	n.must(apply)
-	n.may("wait", "box")
-
 	n.looks()
-	for _, verb := range []struct{ words, want string }{
-		{"list --mine -o name", "devserver.devserver.io/box"},
-		{"describe box", "ssh-ed25519 owner"},
-		{"ssh box -- whoami", "dev"},
-		{"keep box 2h", "counts as at work until"},
-		{"why box", "it is kept until"},
-		{"keep box --end", "is not kept any more"},
-		{"stop box --wait", ""},
-		{"why box", "sleeps, since"},
-		{"start box --wait", "ssh "},
-		{"version", "kubernetes v1."},
-		{"config view", "flavor"},
-	} {
-		if got := n.may(strings.Fields(verb.words)...); !strings.Contains(got, verb.want) {
-			t.Errorf("devctl %s: %s\nwant %q", verb.words, got, verb.want)
-		}
-	}
+	n.verbs()
 	if got := n.do(n.tool("devctl", "users", "list")); got.Code != 4 || !strings.Contains(got.Stderr, "that is for admins") {
 		t.Errorf("devctl users list: %+v", got)
 	}
 	if got := n.do(n.tool("devctl", "doctor")); strings.Contains(got.Stdout, "you may not") || !strings.Contains(got.Stdout, "you are "+p.user.Spec.Owner) {
 		t.Errorf("devctl doctor: %+v", got)
+	}
+}
+
+// verbs uses every other command.
+func (n *newcomer) verbs() {
+	n.Helper()
+	file := filepath.Join(n.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("hello"), 0o600); err != nil {
+		n.Fatal(err)
+	}
+	for _, verb := range []struct{ words, want string }{
+		{"list --mine -o name", "devserver.devserver.io/box"},
+		{"flavors " + n.flavor, n.flavor},
+		{"describe box", "ssh-ed25519"},
+		{"wait box", "ssh "},
+		{"ssh box -- whoami", "dev"},
+		{"ssh --via api box -- whoami", "dev"},
+		{"cp " + file + " box:", ""},
+		{"ssh box -- cat file", "hello"},
+		{"logs box", "listening"},
+		{"events box", ""},
+		{"keep box 2h", "counts as at work until"},
+		{"why box", "it is kept until"},
+		{"keep box --end", "is not kept any more"},
+		{"restart box --wait", "ssh "},
+		{"resize box --home-size 96Mi --yes --wait", ""},
+		{"stop box --wait", ""},
+		{"why box", "sleeps, since"},
+		{"start box --wait", "ssh "},
+		{"version", "kubernetes v1."},
+		{"config view", "flavor"},
+		{"ssh-config --print", "box." + n.ns},
+		{"delete box --yes --wait", ""},
+	} {
+		if got := n.may(strings.Fields(verb.words)...); !strings.Contains(got, verb.want) {
+			n.Errorf("devctl %s: %s\nwant %q", verb.words, got, verb.want)
+		}
 	}
 }
 
