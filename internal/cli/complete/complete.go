@@ -58,6 +58,32 @@ func Flavors(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &devserverv1.DevServerFlavorList{}, nil)
 }
 
+// Contexts proposes those of the kubeconfig.
+func Contexts(flags *cluster.Flags) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		contexts, _ := flags.Contexts()
+		return contexts, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// Namespaces proposes those of the cluster. Who may not see them gets those of
+// their kubeconfig.
+func Namespaces(flags *cluster.Flags) cobra.CompletionFunc {
+	ofCluster := names(flags, &corev1.NamespaceList{}, nil)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		found, directive := ofCluster(cmd, args, begun)
+		if len(found) == 0 {
+			_, found = flags.Contexts()
+		}
+		return found, directive
+	}
+}
+
+// Users proposes DevServerUsers, whose names are their user names, as a rule.
+func Users(flags *cluster.Flags) cobra.CompletionFunc {
+	return first(names(flags, &devserverv1.DevServerUserList{}, nil))
+}
+
 // Claims proposes the PersistentVolumeClaims of the namespace.
 func Claims(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &corev1.PersistentVolumeClaimList{}, nil)
@@ -117,4 +143,21 @@ func contextOf(cmd *cobra.Command) context.Context {
 		return ctx
 	}
 	return context.Background()
+}
+
+// Paths proposes NAME: for what is to be in a DevServer, and leaves files of this
+// machine to the shell.
+func Paths(flags *cluster.Flags) cobra.CompletionFunc {
+	servers := names(flags, &devserverv1.DevServerList{}, describeDevServer)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if strings.ContainsAny(begun, "/.:~") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		proposals, _ := servers(cmd, args, begun)
+		for i, proposal := range proposals {
+			name, text, _ := strings.Cut(proposal, "\t")
+			proposals[i] = cobra.CompletionWithDesc(name+":", text)
+		}
+		return proposals, cobra.ShellCompDirectiveNoSpace
+	}
 }

@@ -39,11 +39,24 @@ type Options struct {
 // Run waits until one can log in to the DevServer, shows the way there on
 // ErrOut, and prints the ssh command on Out.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := Until(ctx, c, o, streams)
+	if err != nil {
+		return err
+	}
+	if ssh := ds.Status.SSH; ssh != nil && ssh.Command != "" {
+		_, err = fmt.Fprintln(streams.Out, ssh.Command)
+	}
+	return err
+}
+
+// Until waits until one can log in to the DevServer, shows the way there on
+// ErrOut, and returns the DevServer as it is then.
+func Until(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) (*devserverv1.DevServer, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	first, err := cluster.Get(ctx, c, o.Namespace, o.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w := &waiter{
 		Options:  o,
@@ -56,13 +69,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	} else {
 		err = w.plain(ctx, streams.ErrOut)
 	}
-	if err != nil {
-		return err
-	}
-	if ssh := w.seen.devServer.Status.SSH; ssh != nil && ssh.Command != "" {
-		_, err = fmt.Fprintln(streams.Out, ssh.Command)
-	}
-	return err
+	return w.seen.devServer, err
 }
 
 // waiter waits for one DevServer.

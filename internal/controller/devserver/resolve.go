@@ -54,6 +54,7 @@ func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved,
 		DevServer:            d,
 		AgentImage:           r.Config.AgentImage,
 		AgentImagePullPolicy: r.Config.AgentImagePullPolicy,
+		GatewayNamespace:     r.Config.GatewayNamespace,
 	}}
 	var err error
 	if in.Keys, err = sshkeys.Derive(r.Config.Master, d.Namespace, d.Name, d.Spec.Owner); err != nil {
