@@ -7,10 +7,8 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
+	corev1 "k8s.io/api/core/v1"
 
-	v1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/test/cluster"
 	"devserver.io/devserver/test/openssh"
 )
@@ -54,23 +52,14 @@ func TestKubeconfigOfANewUser(t *testing.T) {
 	if who := n.must(n.tool("kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")); who != p.user.Spec.Owner {
 		t.Errorf("the cluster takes them for %q, want %q", who, p.user.Spec.Owner)
 	}
-	ds := p.devServer("box")
-	ds.Spec.Owner = p.user.Spec.Owner
-	ds.Spec.Lifecycle = &v1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: time.Hour}}
-	ds.TypeMeta = metav1.TypeMeta{APIVersion: v1.GroupVersion.String(), Kind: "DevServer"}
-	document, err := yaml.Marshal(ds)
-	if err != nil {
-		t.Fatal(err)
+	if said := n.may("create", "box", "--flavor", s.flavor, "--home-size", "64Mi", "--idle", "1h", "--wait"); !strings.HasPrefix(said, "ssh ") {
+		t.Errorf("devctl create said %q, want the ssh command", said)
 	}
-	apply := n.tool("kubectl", "apply", "-f", "-")
-	apply.Stdin = strings.NewReader(string(document))
-	n.must(apply)
-	n.may("wait", "box")
 
 	n.looks()
 	for _, verb := range []struct{ words, want string }{
 		{"list --mine -o name", "devserver.devserver.io/box"},
-		{"describe box", "ssh-ed25519 owner"},
+		{"describe box", "ssh-ed25519 "},
 		{"ssh box -- whoami", "dev"},
 		{"keep box 2h", "counts as at work until"},
 		{"why box", "it is kept until"},
@@ -85,12 +74,36 @@ func TestKubeconfigOfANewUser(t *testing.T) {
 			t.Errorf("devctl %s: %s\nwant %q", verb.words, got, verb.want)
 		}
 	}
+	n.changes()
 	if got := n.do(n.tool("devctl", "users", "list")); got.Code != 4 || !strings.Contains(got.Stderr, "that is for admins") {
 		t.Errorf("devctl users list: %+v", got)
 	}
 	if got := n.do(n.tool("devctl", "doctor")); strings.Contains(got.Stdout, "you may not") || !strings.Contains(got.Stdout, "you are "+p.user.Spec.Owner) {
 		t.Errorf("devctl doctor: %+v", got)
 	}
+}
+
+// changes restarts the box, which devctl waits for and not for the pod of before,
+// gives it another size, and deletes it.
+func (n *newcomer) changes() {
+	n.Helper()
+	larger := n.newFlavor(n.flavor+"-larger", nil).Name
+	for _, verb := range [][]string{{"restart", "box", "--wait"}, {"resize", "box", "--flavor", larger, "--yes", "--wait"}} {
+		n.may("ssh", "box", "--", "touch", "/tmp/before", "work")
+		if said := n.may(verb...); !strings.HasPrefix(said, "ssh ") {
+			n.Errorf("devctl %v said %q, want the ssh command", verb, said)
+		}
+		if left := n.may("ssh", "box", "--", "ls", "/tmp", "."); strings.Contains(left, "before") || !strings.Contains(left, "work") {
+			n.Errorf("after devctl %v there is %q, want what is in the home and nothing else", verb, left)
+		}
+	}
+	if said := n.may("create", "box", "--flavor", larger); !strings.Contains(said, "unchanged") {
+		n.Errorf("devctl create said %q of what is there", said)
+	}
+	if said := n.may("delete", "box", "--yes", "--wait"); !strings.Contains(said, "home directory stays, in the PersistentVolumeClaim home-box-0") {
+		n.Errorf("devctl delete said %q", said)
+	}
+	n.absent(&corev1.Pod{ObjectMeta: n.named("box-0")})
 }
 
 // looks asks the box itself how it stands. To look, again and again, is no work.
