@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -43,5 +45,19 @@ func TestARefusalTellsAQuotaFromAMissingRight(t *testing.T) {
 	}
 	if err := Explain(&apierrors.StatusError{ErrStatus: metav1.Status{Reason: metav1.StatusReasonInvalid, Message: "bad"}}, "creating it"); err.Error() != "creating it: bad" {
 		t.Errorf("without causes: %v", err)
+	}
+}
+
+func TestWhatIsNotToBeFoundIsNamed(t *testing.T) {
+	for want, err := range map[string]error{
+		"there is no such namespace: name another with -n": apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "team"),
+		"there is none: devctl list -A":                    apierrors.NewNotFound(schema.GroupResource{Group: "devserver.io", Resource: "devservers"}, "box"),
+	} {
+		if got := Explain(err, "creating it"); !strings.Contains(got.Error(), want) || exit.Code(got) != exit.NotFound {
+			t.Errorf("%v: got %v, want %q", err, got, want)
+		}
+	}
+	if got := Explain(fmt.Errorf("get: %w", context.Canceled), "reading it"); exit.Code(got) != exit.Interrupted {
+		t.Errorf("after Ctrl-C: %v", got)
 	}
 }

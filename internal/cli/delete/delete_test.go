@@ -9,6 +9,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -53,5 +55,27 @@ func TestWhatBecomesOfTheHome(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestWhatWasMadeAnewIsNotDeleted(t *testing.T) {
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box", UID: "looked-at"}}
+	var only []types.UID
+	c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(ds).WithInterceptorFuncs(interceptor.Funcs{
+		Delete: func(_ context.Context, _ client.WithWatch, _ client.Object, options ...client.DeleteOption) error {
+			given := (&client.DeleteOptions{}).ApplyOptions(options)
+			if given.Preconditions != nil && given.Preconditions.UID != nil {
+				only = append(only, *given.Preconditions.UID)
+			}
+			return nil
+		},
+	}).Build()
+	o := Options{Names: []string{"box"}, Yes: true}
+	o.Waiting.Namespace = "team"
+	if err := Run(t.Context(), c, o, genericiooptions.NewTestIOStreamsDiscard()); err != nil {
+		t.Fatal(err)
+	}
+	if len(only) != 1 || only[0] != "looked-at" {
+		t.Errorf("it deletes %v, want the one that was looked at", only)
 	}
 }
