@@ -67,6 +67,10 @@ func TestScripts(t *testing.T) {
 			"expires-in":   expiresIn,
 			"restarted":    restarted,
 			"remove-pod":   removePod,
+
+			"open-terminal": openTerminal,
+			"type":          typeKeys,
+			"shows":         shows,
 		},
 	})
 }
@@ -79,6 +83,8 @@ type stage struct {
 	key     ssh.PublicKey
 	box     *sshtest.Box
 	hostKey string
+	// terminals is how many were opened.
+	terminals int
 }
 
 type stageKey struct{}
