@@ -44,17 +44,22 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":       exits,
-			"create":      create,
-			"delete":      remove,
-			"status":      setStatus,
-			"ssh-status":  setSSH,
-			"pod-status":  setPod,
-			"await-print": awaitPrint,
-			"lease":       makeLease,
-			"print-lease": printLease,
-			"expire":      expire,
-			"max-keep":    maxKeep,
+			"exits":        exits,
+			"create":       create,
+			"delete":       remove,
+			"status":       setStatus,
+			"ssh-status":   setSSH,
+			"pod-status":   setPod,
+			"await-print":  awaitPrint,
+			"lease":        makeLease,
+			"print-lease":  printLease,
+			"expire":       expire,
+			"max-keep":     maxKeep,
+			"kubelet":      runKubelet,
+			"fail-prepare": failPrepare,
+			"portless":     portless,
+			"happen":       happen,
+			"no-pod":       removePod,
 		},
 	})
 }
@@ -82,6 +87,9 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("NS", s.ns)
 	env.Setenv("KUBECONFIG", kubeconfig)
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+	if err := reachHome(env); err != nil {
+		return err
+	}
 	return clientcmd.WriteToFile(kubeconfigFor(apiservertest.Config(t), s.ns), kubeconfig)
 }
 
@@ -92,6 +100,7 @@ func kubeconfigFor(c *rest.Config, namespace string) clientcmdapi.Config {
 	to.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u", Namespace: namespace}
 	to.Contexts["away"] = &clientcmdapi.Context{Cluster: "away", AuthInfo: "u"}
 	to.Clusters["away"] = &clientcmdapi.Cluster{Server: "https://127.0.0.1:1"}
+	to.Contexts["again"] = to.Contexts["x"]
 	to.CurrentContext = "x"
 	return to
 }
