@@ -44,22 +44,34 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":        exits,
-			"create":       create,
-			"delete":       remove,
-			"status":       setStatus,
-			"ssh-status":   setSSH,
-			"pod-status":   setPod,
-			"await-print":  awaitPrint,
-			"lease":        makeLease,
-			"print-lease":  printLease,
-			"expire":       expire,
-			"max-keep":     maxKeep,
+			"exits":       exits,
+			"create":      createDevServer,
+			"delete":      remove,
+			"status":      setStatus,
+			"ssh-status":  setSSH,
+			"pod-status":  setPod,
+			"await-print": awaitPrint,
+			"lease":       makeLease,
+			"print-lease": printLease,
+			"expire":      expire,
+			"max-keep":    maxKeep,
+			"provisioned": provisioned,
+
+			"flavor":       makeFlavor,
+			"use-flavor":   useFlavor,
+			"claim":        makeClaim,
+			"quota":        makeQuota,
+			"person":       makePerson,
+			"publish-key":  publishKey,
+			"serve-github": serveGitHub,
+			"expires-in":   expiresIn,
+			"restarted":    restarted,
+			"remove-pod":   removePod,
+
 			"kubelet":      runKubelet,
 			"fail-prepare": failPrepare,
 			"portless":     portless,
 			"happen":       happen,
-			"no-pod":       removePod,
 		},
 	})
 }
@@ -80,6 +92,9 @@ func setUp(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	s := &stage{t: t, client: apiservertest.Client(t), ns: apiservertest.Namespace(t)}
 	s.key = sshtest.WriteKey(t, filepath.Join(env.WorkDir, "key")).PublicKey()
+	if err := os.WriteFile(filepath.Join(env.WorkDir, "key.pub"), []byte(authorized(s.key)+" ann@laptop\n"), 0o600); err != nil {
+		return err
+	}
 	s.box = sshtest.NewBox(t, s.key)
 	s.hostKey = authorized(s.box.HostKey)
 	env.Values[stageKey{}] = s
@@ -90,6 +105,7 @@ func setUp(env *testscript.Env) error {
 	if err := reachHome(env); err != nil {
 		return err
 	}
+	env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 	return clientcmd.WriteToFile(kubeconfigFor(apiservertest.Config(t), s.ns), kubeconfig)
 }
 
@@ -98,8 +114,14 @@ func kubeconfigFor(c *rest.Config, namespace string) clientcmdapi.Config {
 	to.Clusters["c"] = &clientcmdapi.Cluster{Server: "https://" + strings.TrimPrefix(c.Host, "https://"), CertificateAuthorityData: c.CAData}
 	to.AuthInfos["u"] = &clientcmdapi.AuthInfo{ClientCertificateData: c.CertData, ClientKeyData: c.KeyData}
 	to.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u", Namespace: namespace}
+	to.AuthInfos["stranger"] = to.AuthInfos["u"].DeepCopy()
+	to.AuthInfos["stranger"].Impersonate, to.AuthInfos["stranger"].ImpersonateGroups = "stranger", []string{"system:authenticated"}
+	to.Contexts["stranger"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "stranger", Namespace: namespace}
 	to.Contexts["away"] = &clientcmdapi.Context{Cluster: "away", AuthInfo: "u"}
 	to.Clusters["away"] = &clientcmdapi.Cluster{Server: "https://127.0.0.1:1"}
+	to.AuthInfos["ann"] = &clientcmdapi.AuthInfo{ClientCertificateData: c.CertData, ClientKeyData: c.KeyData, Impersonate: "ann@example.com"}
+	to.Contexts["ann"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "ann"}
+	to.Contexts["nowhere"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
 	to.Contexts["again"] = to.Contexts["x"]
 	to.CurrentContext = "x"
 	return to
@@ -128,8 +150,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// create makes a DevServer: create NAME
-func create(ts *testscript.TestScript, _ bool, args []string) {
+// createDevServer makes a DevServer: create NAME
+func createDevServer(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	ts.Check(s.client.Create(s.t.Context(), &devserverv1.DevServer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: args[0]},

@@ -12,18 +12,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/kubelettest"
 )
 
-// reachHome gives the script a home of its own, and ssh a configuration with the
-// key: ssh itself asks the account, not HOME.
+// reachHome gives the script a home of its own. ssh itself asks the account for
+// the home, not HOME.
 func reachHome(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
 	env.Setenv("HOME", home)
-	env.Setenv("TERM", "dumb")
 	return os.MkdirAll(filepath.Join(home, ".ssh"), 0o700)
 }
 
@@ -86,11 +84,4 @@ func happen(ts *testscript.TestScript, _ bool, args []string) {
 		Type:           corev1.EventTypeNormal, Reason: args[2], Message: fmt.Sprintf("%s of\n%s.", args[2], args[1]),
 		Count: int32(times), LastTimestamp: last,
 	}))
-}
-
-// removePod ends the pod of a DevServer: no-pod NAME
-func removePod(ts *testscript.TestScript, _ bool, args []string) {
-	s := stageOf(ts)
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: args[0] + "-0"}}
-	ts.Check(s.client.Delete(s.t.Context(), pod, client.GracePeriodSeconds(0)))
 }

@@ -5,22 +5,23 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,7 +31,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/exit"
 )
 
 // Flags are the flags that say which cluster and namespace is meant, as in
@@ -60,11 +60,32 @@ func (f *Flags) loader() clientcmd.ClientConfig {
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
 }
 
+// Contexts are the names of the kubeconfig's contexts, and the namespaces in
+// them. There are none in one that cannot be read.
+func (f *Flags) Contexts() (contexts, namespaces []string) {
+	config, err := f.loader().RawConfig()
+	if err != nil {
+		return nil, nil
+	}
+	for name, context := range config.Contexts {
+		contexts = append(contexts, name)
+		if context.Namespace != "" {
+			namespaces = append(namespaces, context.Namespace)
+		}
+	}
+	slices.Sort(contexts)
+	slices.Sort(namespaces)
+	return contexts, slices.Compact(namespaces)
+}
+
 // Cluster is a connection to a cluster. Nothing is asked until it is used.
 type Cluster struct {
 	Client    client.WithWatch
 	Config    *rest.Config
 	Namespace string // that is meant where none is named
+	// Chosen tells that a flag or the kubeconfig names the namespace, and that
+	// it is not just where nobody chose another.
+	Chosen bool
 	// Context is the name of the kubeconfig's context; "" inside a cluster.
 	Context string
 	// kubeconfig is the path, or the paths, if another one than the default.
@@ -87,7 +108,7 @@ func (c *Cluster) Words() (words []string) {
 // Connect finds the cluster.
 func (f *Flags) Connect() (*Cluster, error) {
 	loader := f.loader()
-	namespace, _, err := loader.Namespace()
+	namespace, overridden, err := loader.Namespace()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
@@ -111,6 +132,7 @@ func (f *Flags) Connect() (*Cluster, error) {
 	}
 	return &Cluster{
 		Client: c, Config: config, Namespace: namespace,
+		Chosen:  overridden || namespace != metav1.NamespaceDefault,
 		Context: cmp.Or(f.context, raw.CurrentContext), kubeconfig: kubeconfig,
 	}, nil
 }
@@ -144,8 +166,8 @@ func (f *Flags) Run(cmd *cobra.Command, do func(context.Context, *Cluster) error
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		devserverv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme,
-		storagev1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+		devserverv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, coordinationv1.AddToScheme,
+		storagev1.AddToScheme, certificatesv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
 	} {
 		_ = add(scheme) // It cannot fail: the types are compiled in.
 	}
@@ -159,8 +181,10 @@ func mapper() meta.RESTMapper {
 	for version, scopes := range map[schema.GroupVersion]struct{ namespaced, root []string }{
 		devserverv1.GroupVersion:            {namespaced: []string{"DevServer"}, root: []string{"DevServerFlavor", "DevServerUser"}},
 		coordinationv1.SchemeGroupVersion:   {namespaced: []string{"Lease"}},
-		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota"}, root: []string{"Namespace"}},
+		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota", "Service"}, root: []string{"Namespace"}},
+		appsv1.SchemeGroupVersion:           {namespaced: []string{"Deployment"}},
 		storagev1.SchemeGroupVersion:        {root: []string{"StorageClass"}},
+		certificatesv1.SchemeGroupVersion:   {root: []string{"CertificateSigningRequest"}},
 		authenticationv1.SchemeGroupVersion: {root: []string{"SelfSubjectReview"}},
 		authorizationv1.SchemeGroupVersion:  {root: []string{"SelfSubjectAccessReview"}},
 	} {
@@ -181,29 +205,4 @@ func Get(ctx context.Context, c client.Reader, namespace, name string) (*devserv
 		return nil, Explain(err, fmt.Sprintf("reading DevServer %s in namespace %s", name, namespace))
 	}
 	return &ds, nil
-}
-
-// Explain says what an error of the API server means for the user who was
-// doing something, and gives it its exit code.
-func Explain(err error, doing string) error {
-	var status apierrors.APIStatus
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &status) && isMissingAPI(status.Status()):
-		return fmt.Errorf("%s: this cluster has no DevServers: install the chart devserver-operator, or choose another cluster with --context", doing)
-	case apierrors.IsNotFound(err):
-		return exit.With(exit.NotFound, fmt.Errorf("%s: there is none: devctl list -A shows which there are", doing))
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return exit.With(exit.Refused, fmt.Errorf("%s: %w: ask the cluster's admin for access", doing, err))
-	case apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
-		return fmt.Errorf("%s: %w: check the cluster with kubectl cluster-info, or choose another with --context", doing, err)
-	}
-	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// isMissingAPI tells a resource that the API server does not know from an
-// object that is not there, which has a name.
-func isMissingAPI(status metav1.Status) bool {
-	return status.Reason == metav1.StatusReasonNotFound && (status.Details == nil || status.Details.Name == "")
 }

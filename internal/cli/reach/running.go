@@ -9,11 +9,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/ask"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Running returns the box once one can log in to it. One that sleeps is started,
@@ -28,14 +29,14 @@ func Running(ctx context.Context, c client.WithWatch, t Target, o Options, strea
 	}
 	held := start.Held(ds)
 	switch {
-	case wait.IsRunning(ds):
+	case prospect.IsRunning(ds):
 		return ds, nil
 	case len(held) > 0 && !o.Start:
 		if err := o.consent(ctx, ds, strings.Join(held, " and "), streams); err != nil {
 			return nil, err
 		}
 	}
-	woken := len(held) > 0 || cluster.IsAsleep(ds)
+	woken := len(held) > 0 || prospect.IsAsleep(ds)
 	if woken {
 		undone, err := start.Undo(ctx, c, ds)
 		if err != nil {
@@ -57,9 +58,10 @@ func (o Options) consent(ctx context.Context, ds *devserverv1.DevServer, held st
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is %s: to start it: devctl start %s -n %s, or repeat this with --start before the name",
 			ds.Name, held, ds.Name, ds.Namespace))
 	}
-	yes, err := ask.YesNo(ctx, streams, fmt.Sprintf("DevServer %s is %s. Start it?", ds.Name, held), true)
-	if err == nil && !yes {
-		err = exit.With(exit.Refused, fmt.Errorf("DevServer %s is left as it is, %s", ds.Name, held))
-	}
-	return err
+	return confirm.Ask(ctx, confirm.Question{
+		Title: fmt.Sprintf("Start DevServer %s?", ds.Name),
+		Means: fmt.Sprintf("It is %s. It takes its CPUs and GPUs again.", held),
+		Yes:   "Start it", Usual: true,
+		Left: fmt.Sprintf("DevServer %s is left as it is, %s", ds.Name, held),
+	}, streams)
 }
