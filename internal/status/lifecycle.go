@@ -154,14 +154,26 @@ var disruptive = []string{
 }
 
 // setDisruption notes why a box stopped, for when it is back.
-func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready state, now time.Time) {
+func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready state, o Observed, now time.Time) {
 	if !slices.Contains(disruptive, ready.reason) || ready.phase == devv1.PhaseFailed && ready.reason == devv1.ReasonEvicted {
 		return
 	}
-	if was := meta.FindStatusCondition(before, devv1.ConditionReady); was != nil && was.Reason == ready.reason && s.LastDisruption != nil {
+	was := meta.FindStatusCondition(before, devv1.ConditionReady)
+	if was != nil && s.LastDisruption != nil && (was.Reason == ready.reason || followsLoss(*s.LastDisruption, *was)) {
 		return
 	}
-	s.LastDisruption = &devv1.Disruption{Reason: ready.reason, Message: bounded(ready.message), Time: lifecycle.Time(now)}
+	message := ready.message
+	if ready.reason == devv1.ReasonNodeLost {
+		message = fmt.Sprintf("The node %s stopped answering.", o.Pod.Spec.NodeName) // What to do is over by then.
+	}
+	s.LastDisruption = &devv1.Disruption{Reason: ready.reason, Message: bounded(message), Time: lifecycle.Time(now)}
+}
+
+// followsLoss tells whether the box has not been Ready since its node was lost:
+// that its pod is put out of that node is no cause of its own.
+func followsLoss(last devv1.Disruption, ready metav1.Condition) bool {
+	return last.Reason == devv1.ReasonNodeLost && last.Time != nil && ready.Status == metav1.ConditionFalse &&
+		!ready.LastTransitionTime.Truncate(time.Second).After(last.Time.Time)
 }
 
 // ReadySince is since when SSH answers; zero while it does not.

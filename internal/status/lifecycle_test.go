@@ -97,6 +97,28 @@ func TestActivityChangesOnTransitionsOnly(t *testing.T) {
 	}
 }
 
+// Of a node that was lost people read what happened, and not what an admin was
+// to do about it. What follows from that is no cause of its own.
+func TestLostNodeIsRememberedAsTheCause(t *testing.T) {
+	d := devServer(ranBefore)
+	for _, o := range []status.Observed{
+		{StatefulSet: set(), Pod: pod(), NodeLost: true},
+		{StatefulSet: set(), Pod: pod(removedWithItsNode), NodeGone: true},
+		{StatefulSet: set()},
+		{StatefulSet: set(), Left: pod(removedWithItsNode)},
+		{StatefulSet: set(), Pod: pod(podReady)},
+	} {
+		d.Status = status.Compute(d, o, start.Time)
+		if was := d.Status.LastDisruption; was.Reason != devv1.ReasonNodeLost || was.Message != "The node node-1 stopped answering." {
+			t.Errorf("the disruption is %+v", was)
+		}
+	}
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Left: pod(removedWithItsNode)}, start.Add(time.Hour))
+	if was := d.Status.LastDisruption; was.Reason != devv1.ReasonEvicted {
+		t.Errorf("an hour later it is evicted, and the disruption is still %+v", was)
+	}
+}
+
 func TestDisruptionIsRemembered(t *testing.T) {
 	d := devServer()
 	ended := pod(boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))

@@ -39,6 +39,7 @@ type Reconciler struct {
 	Delivery      *Delivery
 	Poller        *poll.Poller
 	failures      failures
+	departed      departed
 	foreignLeases foreignLeases
 	Config        Config
 }
@@ -78,6 +79,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			r.Delivery.forget(req.NamespacedName)
 			r.Poller.Forget(req.NamespacedName)
 			r.failures.forget(req.NamespacedName)
+			r.departed.forget(req.NamespacedName)
 			r.foreignLeases.boxes.Delete(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)

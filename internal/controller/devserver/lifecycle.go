@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ func (r *Reconciler) decide(ctx context.Context, d *devv1.DevServer, in *resolve
 			return decision, err
 		}
 	}
+	if in.pod != nil || !decision.Run {
+		r.departed.forget(client.ObjectKeyFromObject(d))
+	}
 	switch decision.Act {
 	case lifecycle.ActDelete:
 		return decision, r.deleteExpired(ctx, d, decision)
@@ -56,7 +60,7 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 		DeletesAt:   timeOf(d.Status.DeletesAt),
 		Lease:       leaseFacts(in.lease),
 		Gone:        in.pod == nil,
-		HoldUntil:   r.failures.note(key, in.pod, now),
+		HoldUntil:   r.failures.note(key, cmp.Or(in.pod, r.departed.of(key)), now),
 	}
 	f.Lease.Foreign = in.lease == nil && r.foreignLeases.has(key)
 	if e := d.Status.Expired; e != nil {
