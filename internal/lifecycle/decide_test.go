@@ -22,6 +22,11 @@ func pod(started, worked time.Duration) *Pod {
 	return &Pod{StartedAt: ago(started), ReadyAt: ago(started), Sighting: &Sighting{LastWork: ago(worked)}}
 }
 
+// hindered is one that started so long ago, and whose container cannot run.
+func hindered(started time.Duration) *Pod {
+	return &Pod{StartedAt: ago(started), Hindered: devv1.ReasonImagePullFailed}
+}
+
 func table(t *testing.T, s devv1.Schedule) Timetable {
 	t.Helper()
 	parsed, err := parseTimetable(&s)
@@ -74,6 +79,17 @@ func TestDecide(t *testing.T) {
 		"not asked yet":       {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour)}}, run: true},
 		"SSH does not answer": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(9 * time.Hour)}}}, run: true},
 
+		"hindered, just started":     {p: idle, f: Facts{Pod: hindered(9 * time.Minute)}, run: true, again: in(time.Minute)},
+		"hindered":                   {p: idle, f: Facts{Pod: hindered(time.Hour), Lease: Lease{RenewTime: ago(time.Hour)}}, run: true, state: Idle, again: in(45 * time.Minute)},
+		"hindered, nobody told":      {p: idle, f: Facts{Pod: hindered(9 * time.Hour), Lease: Lease{RenewTime: ago(9 * time.Hour)}}, run: true, state: Idle, again: in(5 * time.Minute)},
+		"hindered for too long":      {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(2 * time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
+		"hindered, agent silent":     {p: idle, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(2 * time.Hour), Hindered: "CrashLoop", Silent: true}}, run: true, act: ActSleep, cause: CauseIdle},
+		"hindered, worked before":    {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Hindered: "CrashLoop", Silent: true, Sighting: &Sighting{LastWork: ago(30 * time.Minute)}}, Lease: Lease{RenewTime: ago(30 * time.Minute)}}, run: true, state: Idle, again: in(75 * time.Minute)},
+		"hindered, answered before":  {p: idle, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyUntil: ago(time.Minute), Hindered: "CrashLoop"}}, run: true, again: in(9 * time.Minute)},
+		"hindered, kept":             {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
+		"hindered, woken":            {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
+		"hindered, a foreign Lease":  {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{Foreign: true}}, run: true, state: Unknown},
+		"hindered after hours":       {p: office, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour)}, run: true, act: ActSleep, cause: CauseScheduled},
 		"kept":                       {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
 		"kept until now":             {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
 		"kept beyond bounds":         {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
@@ -130,6 +146,9 @@ func TestDecide(t *testing.T) {
 			}
 			if got.Work != nil && got.Work.State != test.state {
 				t.Errorf("the state is %d, want %d", got.Work.State, test.state)
+			}
+			if got.Act == ActNone && got.Work != nil && got.Work.State == Working && test.f.Pod.Hindered != "" {
+				t.Errorf("a box that cannot run is said to be at work: %s", got.Sentence())
 			}
 			if !got.Again.Equal(test.again) && test.act == ActNone {
 				t.Errorf("looks again at %s, want %s", got.Again, test.again)
@@ -195,7 +214,7 @@ func TestLooksAgainLater(t *testing.T) {
 
 // A terminal is told a sentence once: two warnings are two sentences.
 func TestWarningsDiffer(t *testing.T) {
-	for _, w := range []Warning{{Cause: CauseIdle}, {Cause: CauseExpired}, {Cause: CauseExpired, Delete: true}} {
+	for _, w := range []Warning{{Cause: CauseIdle}, {Cause: CauseIdle, Hindered: "CrashLoop"}, {Cause: CauseExpired}, {Cause: CauseExpired, Delete: true}} {
 		last := w
 		last.Last = true
 		if w.Sentence() == last.Sentence() {

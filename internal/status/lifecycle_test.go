@@ -18,14 +18,19 @@ import (
 func TestAsleep(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cause   lifecycle.Cause
+		why     string
 		pod     *corev1.Pod
 		lost    bool
 		phase   devv1.DevServerPhase
 		reason  string
 		message string
 	}{
-		"by its owner":           {cause: lifecycle.CauseOwner, phase: devv1.PhaseSuspended, reason: devv1.ReasonSuspended, message: "devctl start box"},
-		"idle":                   {cause: lifecycle.CauseIdle, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle, message: "devctl start box"},
+		"by its owner": {cause: lifecycle.CauseOwner, phase: devv1.PhaseSuspended, reason: devv1.ReasonSuspended, message: "devctl start box"},
+		"idle":         {cause: lifecycle.CauseIdle, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle, message: "devctl start box"},
+		"idle for want of an image": {
+			cause: lifecycle.CauseIdle, why: devv1.ReasonImagePullFailed, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle,
+			message: "because its container did not run: ImagePullFailed. To wake it: devctl start box",
+		},
 		"by its schedule":        {cause: lifecycle.CauseScheduled, phase: devv1.PhaseSuspended, reason: devv1.ReasonScheduled, message: "schedule's start wakes it"},
 		"expired":                {cause: lifecycle.CauseExpired, phase: devv1.PhaseExpired, reason: devv1.ReasonExpired, message: "devctl start box"},
 		"stopping":               {cause: lifecycle.CauseIdle, pod: pod(podReady), phase: devv1.PhaseSuspending, reason: devv1.ReasonIdle},
@@ -35,7 +40,7 @@ func TestAsleep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := status.Compute(devServer(), status.Observed{
-				StatefulSet: set(), Pod: tc.pod, NodeLost: tc.lost, Lifecycle: &lifecycle.Decision{Cause: tc.cause},
+				StatefulSet: set(), Pod: tc.pod, NodeLost: tc.lost, Lifecycle: &lifecycle.Decision{Cause: tc.cause, Hindered: tc.why},
 			}, start.Time)
 			ready := meta.FindStatusCondition(s.Conditions, devv1.ConditionReady)
 			if s.Phase != tc.phase || ready.Reason != tc.reason || ready.Status != metav1.ConditionFalse || !strings.Contains(ready.Message, tc.message) {

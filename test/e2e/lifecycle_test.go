@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "devserver.io/devserver/api/v1"
@@ -112,6 +114,26 @@ func TestWarnedUserWhoTypesStays(t *testing.T) {
 		s.Error("the box was stopped between the two warnings")
 	}
 	b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+}
+
+// TestBoxWithoutImageSleeps: a box that never starts gives its node back as any
+// other, and says why; once its image is there, it wakes.
+func TestBoxWithoutImageSleeps(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.restless("box", soon)
+	ds.Spec.Image = "localhost:1/no-such-image:1.0" // Nothing listens there.
+	s.create(ds)
+	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonImagePullFailed)
+	await(s, ds, "idle", func(d *v1.DevServer) bool {
+		return strings.Contains(d.Status.Activity, "its container does not run: ImagePullFailed")
+	})
+	await(s, ds, "Suspended", func(d *v1.DevServer) bool { return d.Status.Phase == v1.PhaseSuspended })
+	s.notReady(ds, v1.PhaseSuspended, v1.ReasonIdle, "because its container did not run: ImagePullFailed")
+	s.absent(&corev1.Pod{ObjectMeta: s.named("box-0")})
+	edit(s, ds, func(d *v1.DevServer) { d.Spec.Image = "" })
+	s.devctl("start", "box", "--wait")
+	s.running(ds).want("whoami", "dev")
 }
 
 // TestSuspendAndResume: processes are asked to end, and have time to.

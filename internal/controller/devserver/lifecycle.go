@@ -78,12 +78,13 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 // podFacts are what is known of a pod that stays. Its node's clock may be
 // behind the API server's.
 func (r *Reconciler) podFacts(d *devv1.DevServer, pod *corev1.Pod) *lifecycle.Pod {
-	p := &lifecycle.Pod{ReadyAt: status.ReadySince(pod)}
+	p := &lifecycle.Pod{ReadyAt: status.ReadySince(pod), ReadyUntil: status.ReadyUntil(pod)}
 	if started := timeOf(pod.Status.StartTime); !started.IsZero() {
 		p.StartedAt = started
 		if created := pod.CreationTimestamp.Time; created.After(started) {
 			p.StartedAt = created
 		}
+		p.Hindered = status.Hindered(d, pod)
 	}
 	last, asked := r.Poller.Last(client.ObjectKeyFromObject(d), pod.UID)
 	if !asked {
@@ -111,7 +112,8 @@ func (r *Reconciler) sleep(ctx context.Context, d *devv1.DevServer, in *resolved
 		return r.expire(ctx, d, in)
 	}
 	now := r.Clock.Now()
-	drained := r.Poller.Drain(ctx, client.ObjectKeyFromObject(d), box.Drain{
+	// Where no container runs, there is nobody to ask.
+	drained := decision.Hindered != "" || r.Poller.Drain(ctx, client.ObjectKeyFromObject(d), box.Drain{
 		Thresholds:  in.policy.Thresholds,
 		IdleSeconds: max(0, now.Sub(decision.Work.Last)-slack).Seconds(),
 	})

@@ -17,6 +17,9 @@ func (w *world) runs(d lifecycle.Decision) {
 	case !d.Run && w.replicas == 1:
 		w.checkStop(d.Cause)
 		w.count("suspensions: " + string(d.Cause))
+		if w.pod != nil && w.pod.hindered != "" && d.Hindered != "" {
+			w.count("hindered boxes suspended")
+		}
 		w.truth.asleep, w.truth.asleepAt, w.truth.woken = d.Cause, w.now, false
 		w.scale(0)
 	case !d.Run:

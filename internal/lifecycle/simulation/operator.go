@@ -144,6 +144,9 @@ func (w *world) step() (lifecycle.Decision, bool) {
 				w.count("marks lapsed")
 				w.truth.woken = true
 			}
+			if w.startedSince(w.truth.asleepAt) {
+				w.truth.woken = true // Whatever becomes of its schedule now.
+			}
 			w.lease.Mark = nil
 			w.lease.version++
 			w.op.soon(w)
@@ -156,7 +159,7 @@ func (w *world) decide(facts lifecycle.Facts) lifecycle.Decision {
 	d := lifecycle.Decide(w.policy, facts, w.operatorTime())
 	w.count("decisions")
 	w.checkTimer(facts, d)
-	if d.Act == lifecycle.ActSleep && d.Cause != lifecycle.CauseExpired && facts.Pod.Silent {
+	if d.Act == lifecycle.ActSleep && d.Cause != lifecycle.CauseExpired && facts.Pod.Silent && facts.Pod.Hindered == "" {
 		w.fault("the box is to sleep although its agent is silent")
 	}
 	return d
@@ -174,7 +177,7 @@ func (w *world) facts() lifecycle.Facts {
 	if p == nil || p.terminating {
 		return f
 	}
-	f.Pod = &lifecycle.Pod{StartedAt: p.startAt.Truncate(time.Second), ReadyAt: p.readyAt}
+	f.Pod = &lifecycle.Pod{StartedAt: p.startAt.Truncate(time.Second), ReadyAt: p.readyAt, ReadyUntil: p.readyUntil, Hindered: p.hindered}
 	if e == nil || e.pod != p.id || !e.asked {
 		return f
 	}
@@ -194,7 +197,7 @@ func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.De
 		w.expired = &lifecycle.Expiry{RestartedAt: facts.RestartedAt}
 		return w.decide(w.facts()), true
 	}
-	if !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
+	if d.Hindered == "" && !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
 		w.count("drains refused")
 		if d = w.decide(w.facts()); d.Act == lifecycle.ActSleep {
 			d.Act, d.Again = lifecycle.ActNone, now.Add(time.Minute)

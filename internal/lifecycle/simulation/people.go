@@ -103,7 +103,7 @@ func (w *world) visit(until time.Time, do func()) {
 	p := w.pod
 	switch {
 	case w.now.After(until), w.deleted:
-		if w.replicas == 0 && w.op.up && w.now.Sub(w.op.since) > time.Minute && !w.deleted {
+		if w.replicas == 0 && w.op.up && w.now.Sub(w.op.since) > time.Minute && !w.deleted && !w.truth.hindered {
 			w.fault("nobody can wake the box (%s)", w.truth.asleep)
 		}
 		return
