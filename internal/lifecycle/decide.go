@@ -121,9 +121,9 @@ func Decide(p Policy, f Facts, now time.Time) Decision {
 			d.Act = ActUnmark
 		}
 		return d
-	case f.Expired != nil && !f.RestartedAt.After(f.Expired.RestartedAt):
+	case f.Expired != nil && !f.Resumed && !f.RestartedAt.After(f.Expired.RestartedAt):
 		return asleep(p, f, CauseExpired, now)
-	case marked && !f.Lease.Mark.holds(p, f, now):
+	case marked && (f.Resumed || !f.Lease.Mark.holds(p, f, now)):
 		// Whatever woke it did so after that, be its own clock wrong.
 		f.woken = f.Lease.Mark.At
 	case marked && !f.Lease.Mark.lapsed(f, now):

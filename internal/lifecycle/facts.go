@@ -13,6 +13,9 @@ import (
 type Facts struct {
 	// Suspend is its owner's wish.
 	Suspend bool
+	// Resumed is set where its owner may have suspended and resumed the box since
+	// it was looked at last: the spec changed more than once.
+	Resumed bool
 	// RestartedAt is spec.restartedAt; zero where there is none.
 	RestartedAt time.Time
 	// Lease is the box's; its zero value stands for none.

@@ -189,6 +189,7 @@ func checkAct(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 			mark := MarkOf(d.Cause, f, now)
 			f.Lease.Mark = ParseMark(mark.Text())
 		}
+		f.Resumed = false // That was before it was put to sleep.
 		if next := Decide(p, f, now); next.Run || next.Cause != d.Cause || next.Act == ActSleep || next.Act == ActUnmark {
 			t.Errorf("marked, it decides %+v", next)
 		}
@@ -277,7 +278,7 @@ func (c *chooser) facts(now time.Time) Facts {
 	if c.of(3) != 1 {
 		f.AnnouncedAt = earliest(c.at(now), now)
 	}
-	f.DeletesAt = c.at(now)
+	f.DeletesAt, f.Resumed = c.at(now), c.of(8) == 1
 	if c.of(4) == 1 {
 		return f
 	}

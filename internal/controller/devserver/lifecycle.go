@@ -55,6 +55,7 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 	key, now := client.ObjectKeyFromObject(d), r.Clock.Now()
 	f := lifecycle.Facts{
 		Suspend:     d.Spec.Suspend,
+		Resumed:     resumed(d),
 		RestartedAt: timeOf(d.Spec.RestartedAt),
 		SuspendedAt: timeOf(d.Status.SuspendedAt),
 		DeletesAt:   timeOf(d.Status.DeletesAt),
@@ -73,6 +74,13 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 		f.Pod = r.podFacts(d, pod)
 	}
 	return f
+}
+
+// resumed tells whether the owner may have suspended and resumed the box while
+// nobody looked: two edits at least, of which the last alone is seen. Two others
+// are taken for that, and wake a box that sleeps: whoever edits it is awake.
+func resumed(d *devv1.DevServer) bool {
+	return d.Status.ObservedGeneration > 0 && d.Generation-d.Status.ObservedGeneration >= 2
 }
 
 // podFacts are what is known of a pod that stays. Its node's clock may be
@@ -118,6 +126,7 @@ func (r *Reconciler) sleep(ctx context.Context, d *devv1.DevServer, in *resolved
 		IdleSeconds: max(0, now.Sub(decision.Work.Last)-slack).Seconds(),
 	})
 	facts := r.facts(d, in)
+	facts.Resumed = false // That was before this.
 	if drained {
 		mark := lifecycle.MarkOf(decision.Cause, facts, now)
 		if err := r.mark(ctx, d, in.lease, mark); err != nil {
@@ -144,7 +153,9 @@ func (r *Reconciler) expire(ctx context.Context, d *devv1.DevServer, in *resolve
 	if err := r.writeStatus(ctx, d, s); err != nil {
 		return lifecycle.Decision{}, err
 	}
-	return lifecycle.Decide(in.policy, r.facts(d, in), r.Clock.Now()), nil
+	facts := r.facts(d, in)
+	facts.Resumed = false // That was before this.
+	return lifecycle.Decide(in.policy, facts, r.Clock.Now()), nil
 }
 
 // deleteExpired deletes a DevServer whose time is over, as it was read.

@@ -233,6 +233,27 @@ func TestAgentHasTheLastWord(t *testing.T) {
 	}
 }
 
+// A change of mind that comes as one event counts as two. One edit alone leaves
+// the box asleep.
+func TestSuspendedAndResumedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.asleep()
+	w.edit(func(s *devv1.DevServerSpec) { s.Env = []devv1.EnvVar{{Name: "A", Value: "b"}} })
+	w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = false })
+	w.reconcile()
+	w.wantReplicas(1)
+	if mark := w.lease().Annotations[lifecycle.AnnotationMark]; mark != "" {
+		t.Errorf("a woken box is still marked: %s", mark)
+	}
+	w.startPod()
+	w.agent.idle = 0
+	w.reconcile()
+	w.poll()
+	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
+}
+
 func TestSilentAgentCountsAsAtWork(t *testing.T) {
 	w := newWorld(t)
 	w.watched()

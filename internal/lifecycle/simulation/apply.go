@@ -29,6 +29,7 @@ func (w *world) runs(d lifecycle.Decision) {
 
 // setStatus is what the next pass is told of this one.
 func (w *world) setStatus(d lifecycle.Decision) {
+	w.observed = w.server.Generation
 	switch {
 	case d.Warning != nil && w.announced.IsZero():
 		w.announced = w.operatorTime().Truncate(time.Second)

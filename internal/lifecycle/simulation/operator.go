@@ -71,6 +71,12 @@ func (o *operator) after(w *world, d time.Duration, do func()) {
 	})
 }
 
+// edited is an edit of the DevServer.
+func (o *operator) edited(w *world) {
+	w.server.Generation++
+	o.soon(w)
+}
+
 // soon has the operator look at the box: an event.
 func (o *operator) soon(w *world) {
 	if !o.up || o.pending {
@@ -166,7 +172,7 @@ func (w *world) decide(facts lifecycle.Facts) lifecycle.Decision {
 }
 
 func (w *world) facts() lifecycle.Facts {
-	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, SuspendedAt: w.suspended, Gone: w.pod == nil, DeletesAt: w.deletes, AnnouncedAt: w.announced, Expired: w.expired}
+	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, Resumed: w.server.Generation-w.observed >= 2, SuspendedAt: w.suspended, Gone: w.pod == nil, DeletesAt: w.deletes, AnnouncedAt: w.announced, Expired: w.expired}
 	if w.server.Spec.RestartedAt != nil {
 		f.RestartedAt = w.server.Spec.RestartedAt.Time
 	}
@@ -195,7 +201,9 @@ func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.De
 	if d.Cause == lifecycle.CauseExpired {
 		w.checkSleep(d)
 		w.expired = &lifecycle.Expiry{RestartedAt: facts.RestartedAt}
-		return w.decide(w.facts()), true
+		facts = w.facts()
+		facts.Resumed = false
+		return w.decide(facts), true
 	}
 	if d.Hindered == "" && !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
 		w.count("drains refused")
@@ -220,7 +228,7 @@ func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.De
 	w.lease.there, w.lease.Mark = true, lifecycle.ParseMark(mark.Text())
 	w.lease.version++
 	w.op.soon(w)
-	facts.Lease.Mark = &mark
+	facts.Lease.Mark, facts.Resumed = &mark, false
 	return w.decide(facts), true
 }
 

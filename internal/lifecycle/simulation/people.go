@@ -116,7 +116,7 @@ func (w *world) visit(until time.Time, do func()) {
 	case w.server.Spec.Suspend:
 		w.server.Spec.Suspend = false
 		w.truth.woken = true
-		w.op.soon(w)
+		w.op.edited(w)
 	case w.expired != nil:
 		at := metav1.NewTime(w.now.Add(w.userClock).Truncate(time.Second))
 		if was := w.server.Spec.RestartedAt; was != nil && !at.After(was.Time) {
@@ -124,7 +124,7 @@ func (w *world) visit(until time.Time, do func()) {
 		}
 		w.server.Spec.RestartedAt = &at
 		w.truth.woken = true
-		w.op.soon(w)
+		w.op.edited(w)
 	case w.replicas == 0 || w.lease.Mark != nil:
 		w.renewByGateway()
 	}

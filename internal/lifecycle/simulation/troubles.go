@@ -108,7 +108,7 @@ func (w *world) moveClock() {
 
 func (w *world) suspend() {
 	w.server.Spec.Suspend, w.truth.woken = true, false
-	w.op.soon(w)
+	w.op.edited(w)
 	asked := w.now
 	w.after(time.Minute, func() {
 		if w.server.Spec.Suspend && w.replicas == 1 && w.op.up && w.op.since.Before(asked) {
@@ -118,12 +118,16 @@ func (w *world) suspend() {
 	if !w.chance(0.5) {
 		return
 	}
-	w.after(w.between(time.Minute, 10*time.Hour), func() {
+	back := w.between(time.Minute, 10*time.Hour)
+	if w.chance(0.3) {
+		back = w.upTo(time.Second) // Perhaps before the operator has seen it.
+	}
+	w.after(back, func() {
 		if !w.server.Spec.Suspend {
 			return // They came back earlier.
 		}
 		w.server.Spec.Suspend, w.truth.woken = false, true
-		w.op.soon(w)
+		w.op.edited(w)
 		seen := w.op.up && w.op.since.Before(asked)
 		w.after(time.Minute, func() {
 			if seen && w.op.up && w.op.since.Before(asked) && w.replicas == 0 && !w.server.Spec.Suspend && !w.truth.hindered {
@@ -136,7 +140,10 @@ func (w *world) suspend() {
 func (w *world) edit() {
 	w.choosePolicy()
 	w.excuse(w.now.Add(time.Minute))
-	w.op.soon(w)
+	if w.server.Generation-w.observed > 0 {
+		w.truth.woken = true // Two edits that come as one may wake it.
+	}
+	w.op.edited(w)
 }
 
 // disrupt evicts the pod, or lets its SSH not answer for a while.
