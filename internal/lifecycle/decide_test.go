@@ -181,6 +181,43 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// A box that only has a time to live needs a Lease too, for people to keep it
+// by. It is made once, and then left alone.
+func TestRenewWithATimeToLiveOnly(t *testing.T) {
+	p := Policy{TimeToLive: 24 * time.Hour}
+	if got := Decide(p, Facts{Pod: pod(5*time.Hour, time.Minute)}, noon).Renew; !got.Equal(ago(5 * time.Hour)) {
+		t.Errorf("the Lease is made with %s, want when SSH answered first", got)
+	}
+	for name, f := range map[string]Facts{
+		"not Ready yet": {Pod: &Pod{StartedAt: ago(time.Minute)}},
+		"long ago":      {Pod: pod(5*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour)}},
+	} {
+		if got := Decide(p, f, noon).Renew; !got.IsZero() {
+			t.Errorf("%s: the Lease is renewed to %s", name, got)
+		}
+	}
+	if got := Decide(Policy{}, Facts{Pod: pod(5*time.Hour, time.Minute)}, noon).Renew; !got.IsZero() {
+		t.Errorf("a box that nothing stops gets a Lease: %s", got)
+	}
+}
+
+// An operator that was started anew reckons the last work a little differently
+// than the Lease has it. No time that people were told moves for that.
+func TestLastWorkIsSteadyAcrossOperators(t *testing.T) {
+	p := Policy{IdleTimeout: 2 * time.Hour}
+	stop := func(said time.Duration) time.Time {
+		return Decide(p, Facts{Pod: pod(9*time.Hour, said), Lease: Lease{RenewTime: ago(time.Hour)}}, noon).SuspendsAt
+	}
+	for _, said := range []time.Duration{time.Hour, time.Hour - same, time.Hour - time.Second/2, time.Hour + same} {
+		if got := stop(said); !got.Equal(in(time.Hour)) {
+			t.Errorf("by an answer of %s ago: suspends at %s, want %s", said, got, in(time.Hour))
+		}
+	}
+	if later := time.Hour - same - time.Second; !stop(later).Equal(ago(later).Add(2 * time.Hour)) {
+		t.Error("work after the renewal does not count")
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	idle := func(timeout time.Duration) Policy { return Policy{IdleTimeout: timeout} }
 	for name, test := range map[string]struct {

@@ -102,6 +102,50 @@ func TestActivityChangesOnTransitionsOnly(t *testing.T) {
 	}
 }
 
+// Of a box that ceases to be Ready nobody knows what it works at, nor whether a
+// stop is near.
+func TestNothingIsSaidOfABoxThatIsNotReady(t *testing.T) {
+	d := devServer()
+	stop := start.Add(2 * time.Hour)
+	idle := lifecycle.Decision{
+		Run: true, Watched: true, SuspendsAt: stop, Work: &lifecycle.Work{State: lifecycle.Idle, Last: start.Time},
+		Warning: &lifecycle.Warning{At: stop, Cause: lifecycle.CauseIdle},
+	}
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(podReady), Lifecycle: &idle}, start.Time)
+	if d.Status.Activity == "" || d.Status.SuspendsAt == nil || !meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionStopPending) {
+		t.Fatalf("of an idle box it is said: %+v", d.Status)
+	}
+	unknown := lifecycle.Decision{Run: true, Watched: true}
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(), Lifecycle: &unknown}, start.Time)
+	if d.Status.Activity != "" || d.Status.SuspendsAt != nil || meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive) != nil {
+		t.Errorf("of one that is not Ready any more it is said: %+v", d.Status)
+	}
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionStopPending); c.Status != metav1.ConditionFalse {
+		t.Errorf("a stop of it is near: %s", c.Message)
+	}
+}
+
+// What an agent counts wrong, or makes up, is never less than what was said.
+func TestCountersOfALyingAgent(t *testing.T) {
+	d := devServer()
+	for _, step := range []struct {
+		edit       func(*corev1.Pod)
+		says, want int64
+	}{
+		{func(*corev1.Pod) {}, -5, 0},
+		{func(*corev1.Pod) {}, 2, 2},
+		{func(*corev1.Pod) {}, 1, 2},
+		{func(*corev1.Pod) {}, -1 << 63, 2},
+		{func(p *corev1.Pod) { p.Status.StartTime = &metav1.Time{Time: now} }, -5, 0},
+		{func(p *corev1.Pod) { p.Status.StartTime = &metav1.Time{Time: now} }, 1, 1},
+	} {
+		o := status.Observed{StatefulSet: set(), Pod: pod(podReady, step.edit), Report: &box.Report{OOMKills: step.says}}
+		if d.Status = status.Compute(d, o, start.Time); d.Status.OOMKills != step.want {
+			t.Errorf("the agent says %d: status.oomKills is %d, want %d", step.says, d.Status.OOMKills, step.want)
+		}
+	}
+}
+
 // Of a node that was lost people read what happened, and not what an admin was
 // to do about it. What follows from that is no cause of its own.
 func TestLostNodeIsRememberedAsTheCause(t *testing.T) {
