@@ -74,7 +74,11 @@ func TestWorkKeepsABoxAwake(t *testing.T) {
 			b.sh(`nohup sh -c 'while :; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 0.2; done' >/dev/null 2>&1 </dev/null &`)
 		},
 		"output": func(b *box) { b.session("while :; do date; sleep 1; done").expect(":") },
-		"keep":   func(b *box) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
+		// A terminal of an editor's own, at which somebody types.
+		"typing": func(b *box) {
+			b.sh(`nohup sh -c 'while :; do echo ls; sleep 9; done | script -qc "cat >/dev/null" /dev/null' >/dev/null 2>&1 </dev/null &`)
+		},
+		"keep": func(b *box) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
 		"lease": func(b *box) {
 			lease := &coordinationv1.Lease{ObjectMeta: b.named(b.ds.Name)}
 			await(b.site, lease, "there", func(*coordinationv1.Lease) bool { return true })
