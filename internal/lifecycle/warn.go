@@ -36,6 +36,16 @@ func leads(span time.Duration) (first, second time.Duration) {
 	}
 }
 
+// Warnings are when people are warned of a stop, which they knew to come for so
+// long.
+func Warnings(stop time.Time, span time.Duration) []time.Time {
+	first, second := leads(span)
+	if first == 0 {
+		return []time.Time{stop.Add(-second)}
+	}
+	return []time.Time{stop.Add(-first), stop.Add(-second)}
+}
+
 // warn sees whether a stop is near, and looks again when one will be.
 func (d *Decision) warn(p Policy, f Facts, now time.Time) {
 	if !d.SuspendsAt.IsZero() && d.Work != nil {

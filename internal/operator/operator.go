@@ -26,6 +26,7 @@ import (
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/controller/devserver"
 	"devserver.io/devserver/internal/controller/flavor"
+	"devserver.io/devserver/internal/controller/gateway"
 	"devserver.io/devserver/internal/controller/user"
 	"devserver.io/devserver/internal/lifecycle"
 	"devserver.io/devserver/internal/mastersecret"
@@ -41,6 +42,8 @@ type Config struct {
 	AgentImagePullPolicy corev1.PullPolicy
 	DefaultImage         string
 	SSHHost              string
+	// Gateway names the gateway's Service, and what the operator cannot see of it.
+	Gateway Gateway
 	// Lifecycle is for what neither a DevServer nor its flavor says.
 	Lifecycle lifecycle.Defaults
 
@@ -48,6 +51,16 @@ type Config struct {
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
 	Log                    logr.Logger
+}
+
+// Gateway is what the operator is told about the gateway, if there is one.
+type Gateway struct {
+	Service       string
+	HostKeySecret string
+	Host          string
+	Port          int
+	// Only is set where boxes are to accept SSH from the gateway alone.
+	Only bool
 }
 
 // leaseName is the Lease with which replicas elect their leader.
@@ -163,6 +176,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		Applier:  applier,
 		Delivery: devserver.NewDelivery(),
 		Poller:   poller,
+		Gateway:  devserver.NewGateway(),
 		Config: devserver.Config{
 			Master:               master,
 			DefaultImage:         cfg.DefaultImage,
@@ -171,6 +185,12 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 			SSHHost:              cfg.SSHHost,
 			Lifecycle:            cfg.Lifecycle,
 		},
+	}
+	if cfg.Gateway.Only {
+		boxes.Config.GatewayNamespace = cfg.Namespace
+	}
+	if err := addGateway(mgr, cfg, master, boxes.Gateway.Tell); err != nil {
+		return err
 	}
 	if err := boxes.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting the DevServer controller up: %w", err)
@@ -185,6 +205,22 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 	sizes := &flavor.Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}}
 	if err := sizes.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting the DevServerFlavor controller up: %w", err)
+	}
+	return nil
+}
+
+// addGateway looks after the gateway, or tells that there is none.
+func addGateway(mgr manager.Manager, cfg Config, master []byte, tell func(*devv1.SSHGateway)) error {
+	if cfg.Gateway.Service == "" {
+		tell(nil)
+		return nil
+	}
+	one := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tell: tell, Config: gateway.Config{
+		Service: cfg.Gateway.Service, Namespace: cfg.Namespace, HostKeySecret: cfg.Gateway.HostKeySecret,
+		Master: master, Host: cfg.Gateway.Host, Port: int32(cfg.Gateway.Port),
+	}}
+	if err := one.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting the gateway's controller up: %w", err)
 	}
 	return nil
 }

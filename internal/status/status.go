@@ -29,6 +29,13 @@ type Observed struct {
 	// HostKey is the public host key, "ssh-ed25519 AAAA…".
 	HostKey string
 
+	// Gateway is where the cluster's gateway is reached, nil where there is none.
+	// Until GatewayKnown is set, nobody has looked, and what was said before
+	// stays. With GatewayOnly, boxes let nobody else in.
+	Gateway      *devv1.SSHGateway
+	GatewayKnown bool
+	GatewayOnly  bool
+
 	StatefulSet *appsv1.StatefulSet
 	SSHService  *corev1.Service
 	Pod         *corev1.Pod

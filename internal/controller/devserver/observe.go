@@ -98,7 +98,7 @@ func (r *Reconciler) observeNode(ctx context.Context, o *status.Observed) error 
 	}
 	o.NodeLost = silent(node)
 	if r.Config.SSHHost == "" {
-		o.NodeAddress = cmp.Or(addressOf(node), o.Pod.Status.HostIP)
+		o.NodeAddress = cmp.Or(status.NodeAddress(node), o.Pod.Status.HostIP)
 	}
 	return nil
 }
@@ -111,15 +111,4 @@ func silent(node *corev1.Node) bool {
 		}
 	}
 	return false
-}
-
-func addressOf(node *corev1.Node) string {
-	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeExternalDNS, corev1.NodeInternalIP} {
-		for _, address := range node.Status.Addresses {
-			if address.Type == kind {
-				return address.Address
-			}
-		}
-	}
-	return ""
 }

@@ -1,4 +1,4 @@
-package keep
+package lifecycle
 
 import (
 	"fmt"
@@ -9,12 +9,13 @@ import (
 
 // The API's own bounds of a duration.
 const (
-	least    = time.Minute
-	greatest = 87600 * time.Hour
+	shortestDuration = time.Minute
+	longestDuration  = 87600 * time.Hour
 )
 
-// parse reads a duration as Go writes it, behind days: "6h", "1h30m", "2d12h".
-func parse(text string) (time.Duration, error) {
+// ParseDuration reads a duration, such as that of a keep, as people write it: as
+// Go does, behind days: "6h", "1h30m", "2d12h".
+func ParseDuration(text string) (time.Duration, error) {
 	var days uint64
 	var rest time.Duration
 	var err error
@@ -28,10 +29,10 @@ func parse(text string) (time.Duration, error) {
 		rest, err = time.ParseDuration(after)
 	}
 	// Days fit by far; what is added to them is bounded on its own.
-	if err != nil || rest < 0 || rest > greatest {
+	if err != nil || rest < 0 || rest > longestDuration {
 		return 0, noDuration(text)
 	}
-	if d := time.Duration(days)*24*time.Hour + rest; d >= least && d <= greatest {
+	if d := time.Duration(days)*24*time.Hour + rest; d >= shortestDuration && d <= longestDuration {
 		return d, nil
 	}
 	return 0, noDuration(text)
