@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"devserver.io/devserver/test/cluster"
 	"devserver.io/devserver/test/openssh"
 )
@@ -51,13 +53,16 @@ func TestKubeconfigOfANewUser(t *testing.T) {
 	if who := n.must(n.tool("kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")); who != p.user.Spec.Owner {
 		t.Errorf("the cluster takes them for %q, want %q", who, p.user.Spec.Owner)
 	}
-	n.may("create", "box", "--flavor", s.flavor, "--home-size", "64Mi", "--idle", "1h", "--key", n.key.File+".pub", "--wait")
+	if said := n.may("create", "box", "--flavor", s.flavor, "--home-size", "64Mi", "--idle", "1h", "--key", n.key.File+".pub", "--wait"); !strings.HasPrefix(said, "ssh ") {
+		t.Errorf("devctl create said %q, want the ssh command", said)
+	}
 	ds := p.devServer("box")
 	if p.get(ds); ds.Spec.Owner != p.user.Spec.Owner {
 		t.Errorf("the owner is %q, want %q", ds.Spec.Owner, p.user.Spec.Owner)
 	}
 	n.looks()
 	n.verbs()
+	n.changes()
 	if got := n.do(n.tool("devctl", "users", "list")); got.Code != 4 || !strings.Contains(got.Stderr, "that is for admins") {
 		t.Errorf("devctl users list: %+v", got)
 	}
@@ -87,20 +92,40 @@ func (n *newcomer) verbs() {
 		{"keep box 2h", "counts as at work until"},
 		{"why box", "it is kept until"},
 		{"keep box --end", "is not kept any more"},
-		{"restart box --wait", "ssh "},
-		{"resize box --home-size 96Mi --yes --wait", ""},
 		{"stop box --wait", ""},
 		{"why box", "sleeps, since"},
 		{"start box --wait", "ssh "},
 		{"version", "kubernetes v1."},
 		{"config view", "flavor"},
 		{"ssh-config --print", "box." + n.ns},
-		{"delete box --yes --wait", ""},
 	} {
 		if got := n.may(strings.Fields(verb.words)...); !strings.Contains(got, verb.want) {
 			n.Errorf("devctl %s: %s\nwant %q", verb.words, got, verb.want)
 		}
 	}
+}
+
+// changes restarts the box, which devctl waits for and not for the pod of before,
+// gives it another size, and deletes it.
+func (n *newcomer) changes() {
+	n.Helper()
+	larger := n.newFlavor(n.flavor+"-larger", nil).Name
+	for _, verb := range [][]string{{"restart", "box", "--wait"}, {"resize", "box", "--flavor", larger, "--yes", "--wait"}} {
+		n.may("ssh", "box", "--", "touch", "/tmp/before", "work")
+		if said := n.may(verb...); !strings.HasPrefix(said, "ssh ") {
+			n.Errorf("devctl %v said %q, want the ssh command", verb, said)
+		}
+		if left := n.may("ssh", "box", "--", "ls", "/tmp", "."); strings.Contains(left, "before") || !strings.Contains(left, "work") {
+			n.Errorf("after devctl %v there is %q, want what is in the home and nothing else", verb, left)
+		}
+	}
+	if said := n.may("create", "box", "--flavor", larger, "--key", n.key.File+".pub"); !strings.Contains(said, "unchanged") {
+		n.Errorf("devctl create said %q of what is there", said)
+	}
+	if said := n.may("delete", "box", "--yes", "--wait"); !strings.Contains(said, "home directory stays, in the PersistentVolumeClaim home-box-0") {
+		n.Errorf("devctl delete said %q", said)
+	}
+	n.absent(&corev1.Pod{ObjectMeta: n.named("box-0")})
 }
 
 // looks asks the box itself how it stands. To look, again and again, is no work.
