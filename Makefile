@@ -43,9 +43,10 @@ crds: ## print the CustomResourceDefinitions as plain YAML
 
 ##@ Build
 .PHONY: build
-build: bin/local ## put every program into bin/: devctl, operator, agent, gateway, local, kubectl
+build: bin/local ## put every program into bin/: devctl (also as kubectl-devserver), operator, agent, gateway, local, kubectl
 	@echo "Building the programs in bin/ (from an empty cache, a few minutes)" >&2
 	@CGO_ENABLED=0 go build $(BUILD_FLAGS) -o bin/ ./cmd/...
+	@ln -sf devctl bin/kubectl-devserver
 	@dir=$$(bin/local binaries --only kubectl) && install -m 0755 "$$dir/kubectl" bin/kubectl
 
 .PHONY: images
@@ -53,8 +54,13 @@ images: bin/local ## all images, for amd64 and arm64, in dist/images; REGISTRY=h
 	bin/local images $(if $(REGISTRY),--push=$(REGISTRY))
 
 .PHONY: generate
-generate: ## derive CRDs, roles, deep copies and docs/api.md from the Go code
+generate: ## derive CRDs, roles, deep copies, docs/api.md and docs/devctl.md from the Go code
 	go -C tools run ./generate ..
+	go run ./internal/cli/manual markdown docs/devctl.md
+
+.PHONY: man
+man: ## man pages of devctl, in dist/man
+	go run $(BUILD_FLAGS) ./internal/cli/manual man dist/man
 
 ##@ Check
 .PHONY: test
@@ -122,7 +128,7 @@ lint-api:
 lint-chart: bin/local
 	dir=$$(bin/local binaries --only helm) && "$$dir/helm" lint --strict charts/devserver-operator
 
-GENERATED := api config charts docs/api.md
+GENERATED := api config charts docs/api.md docs/devctl.md
 
 .PHONY: lint-generated
 lint-generated: generate

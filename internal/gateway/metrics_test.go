@@ -71,7 +71,7 @@ func (w *world) series(t *testing.T) []string {
 	t.Helper()
 	server := httptest.NewServer(w.server.metrics.handler())
 	t.Cleanup(server.Close)
-	response, err := server.Client().Get(server.URL + "/metrics") //nolint:noctx // A test's own server.
+	response, err := server.Client().Get(server.URL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

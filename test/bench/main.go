@@ -35,6 +35,7 @@ type options struct {
 	bare        bool
 	noNodePorts bool
 	kubelet     bool
+	agents      bool
 	idle        time.Duration
 	assets      string
 }
@@ -109,6 +110,7 @@ func parse(args []string) (options, []string, error) {
 	flags.BoolVar(&o.bare, "bare", false, "scale: no operator, but a plain loop that applies the same objects: what the control plane alone takes")
 	flags.BoolVar(&o.noNodePorts, "no-node-ports", false, "scale: SSH Services of type ClusterIP, as there are 2,768 node ports only")
 	flags.BoolVar(&o.kubelet, "kubelet-steps", false, "scale: play every report of a kubelet on a pod's way, not the last one alone")
+	flags.BoolVar(&o.agents, "agents", false, "scale: boxes that are suspended for want of work, and agents that answer the operator's polls: what those take")
 	flags.DurationVar(&o.idle, "idle", 30*time.Second, "scale, gateway: how long to watch with nothing to do")
 	flags.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "scale: `folder` with etcd, kube-apiserver, kube-controller-manager and helm")
 	flags.StringVar(&o.json, "json", "", "`file` for the results in JSON")

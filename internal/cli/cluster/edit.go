@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,4 +74,9 @@ func Alive(ds *devserverv1.DevServer) error {
 		return nil
 	}
 	return exit.With(exit.Refused, fmt.Errorf("DevServer %s is being deleted", ds.Name))
+}
+
+// FlavorName is the name of the flavor that counts for a DevServer.
+func FlavorName(ds *devserverv1.DevServer) string {
+	return cmp.Or(ds.Spec.Flavor, ds.Status.Flavor)
 }

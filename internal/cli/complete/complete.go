@@ -4,6 +4,8 @@ package complete
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,9 +26,62 @@ func DevServers(flags *cluster.Flags) cobra.CompletionFunc {
 	return first(names(flags, &devserverv1.DevServerList{}, describeDevServer))
 }
 
+// EachDevServer proposes the DevServers of the namespace for every argument,
+// each of them once.
+func EachDevServer(flags *cluster.Flags) cobra.CompletionFunc {
+	propose := names(flags, &devserverv1.DevServerList{}, describeDevServer)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		proposals, directive := propose(cmd, args, begun)
+		return slices.DeleteFunc(proposals, func(p cobra.Completion) bool {
+			name, _, _ := strings.Cut(p, "\t")
+			return slices.Contains(args, name)
+		}), directive
+	}
+}
+
+// Volumes proposes the PersistentVolumeClaims of the namespace, to be followed
+// by where they are to be mounted.
+func Volumes(flags *cluster.Flags) cobra.CompletionFunc {
+	propose := Claims(flags)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		proposals, directive := propose(cmd, args, begun)
+		for i := range proposals {
+			name, _, _ := strings.Cut(proposals[i], "\t")
+			proposals[i] = name + ":/"
+		}
+		return proposals, directive | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
 // Flavors proposes the cluster's flavors.
 func Flavors(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &devserverv1.DevServerFlavorList{}, nil)
+}
+
+// Contexts proposes those of the kubeconfig.
+func Contexts(flags *cluster.Flags) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		contexts, _ := flags.Contexts()
+		return contexts, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// Namespaces proposes those of the cluster. Who may not see them gets those of
+// their kubeconfig.
+func Namespaces(flags *cluster.Flags) cobra.CompletionFunc {
+	ofCluster := names(flags, &corev1.NamespaceList{}, nil)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		found, directive := ofCluster(cmd, args, begun)
+		if len(found) == 0 {
+			_, found = flags.Contexts()
+		}
+		return found, directive
+	}
+}
+
+// Users proposes DevServerUsers, whose names are their user names, as a rule.
+func Users(flags *cluster.Flags) cobra.CompletionFunc {
+	return first(names(flags, &devserverv1.DevServerUserList{}, nil))
 }
 
 // Claims proposes the PersistentVolumeClaims of the namespace.
@@ -88,4 +143,21 @@ func contextOf(cmd *cobra.Command) context.Context {
 		return ctx
 	}
 	return context.Background()
+}
+
+// Paths proposes NAME: for what is to be in a DevServer, and leaves files of this
+// machine to the shell.
+func Paths(flags *cluster.Flags) cobra.CompletionFunc {
+	servers := names(flags, &devserverv1.DevServerList{}, describeDevServer)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if strings.ContainsAny(begun, "/.:~") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		proposals, _ := servers(cmd, args, begun)
+		for i, proposal := range proposals {
+			name, text, _ := strings.Cut(proposal, "\t")
+			proposals[i] = cobra.CompletionWithDesc(name+":", text)
+		}
+		return proposals, cobra.ShellCompDirectiveNoSpace
+	}
 }

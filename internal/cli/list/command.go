@@ -24,6 +24,12 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
   # Those of all namespaces, with node, ssh command and cause
   devctl list -A -o wide
 
+  # Yours, wherever they are
+  devctl list -A --mine
+
+  # And a line for each change, until Ctrl-C
+  devctl list --watch
+
   # Their names, for scripts
   devctl list -o name`,
 		Args: cobra.NoArgs,
@@ -38,6 +44,10 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		},
 	}
 	cmd.Flags().BoolVarP(&options.Namespaces, "all-namespaces", "A", false, "list the DevServers of all namespaces")
+	cmd.Flags().BoolVarP(&options.Watch, "watch", "w", false, "go on with a line for each change, until Ctrl-C")
+	cmd.Flags().BoolVar(&options.Mine, "mine", false, "only those that you own, by the name that the cluster knows you by")
+	cmd.Flags().StringVar(&options.Owner, "owner", "", "only those of this owner")
+	cmd.MarkFlagsMutuallyExclusive("mine", "owner")
 	options.AddTo(cmd, output.Table, output.Wide, output.JSON, output.YAML, output.Name)
 	return cmd
 }

@@ -1,8 +1,10 @@
 package list
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,26 +23,73 @@ import (
 type Options struct {
 	output.Flags
 	Namespace string
+	// Owner, if any, is whose are listed; with Mine it is the person's own.
+	Owner string
+	Mine  bool
+	Watch bool
 }
 
 // Run lists DevServers.
-func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
-	var list devserverv1.DevServerList
-	where, scope := "in all namespaces", []client.ListOption{}
-	if !o.Namespaces {
-		where, scope = "in namespace "+o.Namespace, append(scope, client.InNamespace(o.Namespace))
+func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	if o.Mine {
+		var err error
+		if o.Owner, err = cluster.Me(ctx, c); err != nil {
+			return err
+		}
 	}
-	if err := c.List(ctx, &list, scope...); err != nil {
-		return cluster.Explain(err, "listing DevServers "+where)
-	}
-	switch {
-	case !o.ForPeople():
-		return o.Print(&list, c.Scheme(), streams.Out)
-	case len(list.Items) == 0:
-		_, err := fmt.Fprintf(streams.ErrOut, "There are no DevServers %s.\n", where)
+	list, err := o.list(ctx, c)
+	if err != nil {
 		return err
 	}
-	return o.PrintTable(table(&list, time.Now()), streams.Out)
+	if len(list.Items) == 0 && o.ForPeople() {
+		fmt.Fprintf(streams.ErrOut, "There are no DevServers %s.\n", o.where())
+	}
+	p := o.printer(c, streams.Out)
+	switch {
+	case o.Watch:
+		return o.watch(ctx, c, p, list)
+	case len(list.Items) == 0 && o.ForPeople():
+		return nil
+	case o.ForPeople():
+		return p.rows(list)
+	}
+	return o.Print(list, c.Scheme(), streams.Out)
+}
+
+// list reads what is asked for, in the order of names.
+func (o Options) list(ctx context.Context, c client.Client) (*devserverv1.DevServerList, error) {
+	var list devserverv1.DevServerList
+	if err := c.List(ctx, &list, o.scope()...); err != nil {
+		return nil, cluster.Explain(err, "listing DevServers "+o.where())
+	}
+	list.Items = slices.DeleteFunc(list.Items, func(ds devserverv1.DevServer) bool { return !o.wants(&ds) })
+	slices.SortStableFunc(list.Items, func(a, b devserverv1.DevServer) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return &list, nil
+}
+
+func (o Options) wants(ds *devserverv1.DevServer) bool {
+	return o.Owner == "" || ds.Spec.Owner == o.Owner
+}
+
+func (o Options) scope() []client.ListOption {
+	if o.Namespaces {
+		return nil
+	}
+	return []client.ListOption{client.InNamespace(o.Namespace)}
+}
+
+// where says what was looked through.
+func (o Options) where() string {
+	where := "in namespace " + o.Namespace
+	if o.Namespaces {
+		where = "in all namespaces"
+	}
+	if o.Owner != "" {
+		where = "of " + o.Owner + " " + where
+	}
+	return where
 }
 
 // table arranges DevServers in columns. Those of priority 1 are for wide

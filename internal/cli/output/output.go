@@ -3,6 +3,7 @@
 package output
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/yaml"
 
 	"devserver.io/devserver/internal/cli/exit"
 )
@@ -78,6 +80,20 @@ func (f *Flags) Print(object runtime.Object, scheme *runtime.Scheme, w io.Writer
 		return printNames(object, w)
 	}
 	return fmt.Errorf("printing a %T as %q: it takes columns", object, f.Format)
+}
+
+// PrintValue prints something that is no object of the cluster's, for scripts.
+func (f *Flags) PrintValue(value any, w io.Writer) error {
+	text, err := yaml.Marshal(value)
+	if f.Format == JSON && err == nil {
+		text, err = json.MarshalIndent(value, "", "    ")
+		text = append(text, '\n')
+	}
+	if err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 // complete says of an object, and of the items of a list, what they are: the

@@ -35,14 +35,14 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	if err := cluster.Alive(ds); err != nil {
 		return err
 	}
-	undone, err := undo(ctx, c, ds)
+	undone, err := Undo(ctx, c, ds)
 	if err != nil {
 		return err
 	}
 	if o.Wait {
 		// What is for scripts, on Out, is the ssh command alone.
 		if len(undone) > 0 {
-			fmt.Fprintln(streams.ErrOut, again(ds, undone))
+			fmt.Fprintln(streams.ErrOut, Again(ds, undone))
 		}
 		o.Woken = true
 		return wait.Run(ctx, c, o.Options, streams)
@@ -55,10 +55,17 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return err
 }
 
-// undo makes the edits that it takes, and returns what the DevServer slept for.
+// Held says what the DevServer sleeps for, or is about to, that only its owner
+// can undo. One that sleeps for want of work alone is held by nothing.
+func Held(ds *devserverv1.DevServer) (causes []string) {
+	_, causes = restart(ds, time.Now())
+	return causes
+}
+
+// Undo makes the edits that it takes, and returns what the DevServer slept for.
 // The Lease comes first: without the owner's wish in the way, it alone would
 // decide for a moment.
-func undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undone []string, err error) {
+func Undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undone []string, err error) {
 	doing := fmt.Sprintf("starting DevServer %s in namespace %s", ds.Name, ds.Namespace)
 	lease, err := cluster.Lease(ctx, c, ds)
 	if err != nil && exit.Code(err) == exit.Refused && !prospect.Wakes(ds) {
@@ -87,7 +94,7 @@ func undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undo
 func report(ds *devserverv1.DevServer, undone []string) (string, error) {
 	waiting := fmt.Sprintf("To wait for it: devctl wait %s -n %s", ds.Name, ds.Namespace)
 	if len(undone) > 0 {
-		return again(ds, undone) + " " + hindrance(ds) + waiting, nil
+		return Again(ds, undone) + " " + hindrance(ds) + waiting, nil
 	}
 	if prospect.IsRunning(ds) {
 		return fmt.Sprintf("DevServer %s runs already.", ds.Name), nil
@@ -98,7 +105,8 @@ func report(ds *devserverv1.DevServer, undone []string) (string, error) {
 	return fmt.Sprintf("DevServer %s is asked to run already. %s%s", ds.Name, hindrance(ds), waiting), nil
 }
 
-func again(ds *devserverv1.DevServer, undone []string) string {
+// Again says that the DevServer starts, and what it slept for.
+func Again(ds *devserverv1.DevServer, undone []string) string {
 	return fmt.Sprintf("DevServer %s starts again: it was %s.", ds.Name, strings.Join(undone, " and "))
 }
 

@@ -111,6 +111,9 @@ func acceptedStage(o observed) stage {
 func scheduledStage(o observed) stage {
 	s := stage{name: scheduled, detail: "waiting for the pod"}
 	if o.pod == nil {
+		if c := prospect.Ready(o.devServer); c != nil && c.Reason == devserverv1.ReasonRestarting {
+			s.detail = "waiting for the processes of before to end"
+		}
 		return s
 	}
 	s.detail = "looking for a node"

@@ -1,4 +1,4 @@
-package ssh
+package reach
 
 import (
 	"crypto/sha256"
@@ -16,21 +16,39 @@ import (
 // file is named after its content: two clusters may have boxes of one name,
 // and a session to either may be starting at this moment.
 func writeKnownHosts(ds *devserverv1.DevServer) (string, error) {
-	key, err := hostKey(ds)
+	line, err := KnownHost(ds)
 	if err != nil {
-		return "", fmt.Errorf("logging in to DevServer %s: %w", ds.Name, err)
+		return "", err
 	}
-	line := alias(ds) + " " + string(ssh.MarshalAuthorizedKey(key))
+	if _, ok := gatewayOf(ds); ok {
+		gateway, err := KnownGateway(ds)
+		if err != nil {
+			return "", err
+		}
+		line += gateway
+	}
 	sum := sha256.Sum256([]byte(line))
 	dir, err := stateDir()
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "known_hosts.d", alias(ds)+"-"+hex.EncodeToString(sum[:6]))
+	file := filepath.Join(dir, "known_hosts.d", Alias(ds)+"-"+hex.EncodeToString(sum[:6]))
 	if err := writeFile(file, line); err != nil {
 		return "", fmt.Errorf("noting the host key of DevServer %s: %w", ds.Name, err)
 	}
 	return file, nil
+}
+
+// KnownHost is the line of a known_hosts file for ds.
+func KnownHost(ds *devserverv1.DevServer) (string, error) {
+	if ds.Status.SSH == nil || ds.Status.SSH.HostKey == "" {
+		return "", fmt.Errorf("logging in to DevServer %s: the cluster does not say its host key", ds.Name)
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(ds.Status.SSH.HostKey))
+	if err != nil {
+		return "", fmt.Errorf("logging in to DevServer %s: the cluster says a host key that cannot be read: %w", ds.Name, err)
+	}
+	return Alias(ds) + " " + string(ssh.MarshalAuthorizedKey(key)), nil
 }
 
 // stateDir is where devctl keeps what can be had again from the cluster.
