@@ -118,6 +118,7 @@ func newWatch(flags serveFlags, server *sshd.Server, clock activity.Clock, traff
 		Window:      flags.activityWindow,
 		CgroupDir:   flags.cgroupDir,
 		ProcDir:     procDir,
+		TerminalDir: "/dev/pts",
 		Kept:        kept.Look,
 		GPU:         &gpu.Reader{Command: flags.nvidiaSMI},
 		GPUInterval: flags.gpuInterval,

@@ -68,10 +68,13 @@ func TestScripts(t *testing.T) {
 			"restarted":    restarted,
 			"remove-pod":   removePod,
 
-			"kubelet":      runKubelet,
-			"fail-prepare": failPrepare,
-			"portless":     portless,
-			"happen":       happen,
+			"open-terminal": openTerminal,
+			"type":          typeKeys,
+			"shows":         shows,
+			"kubelet":       runKubelet,
+			"fail-prepare":  failPrepare,
+			"portless":      portless,
+			"happen":        happen,
 		},
 	})
 }
@@ -84,6 +87,8 @@ type stage struct {
 	key     ssh.PublicKey
 	box     *sshtest.Box
 	hostKey string
+	// terminals is how many were opened.
+	terminals int
 }
 
 type stageKey struct{}

@@ -13,6 +13,8 @@ type Warning struct {
 	Delete bool
 	// Last is set for the second of two warnings.
 	Last bool
+	// Hindered is the Decision's.
+	Hindered string
 }
 
 const (
@@ -48,7 +50,7 @@ func Warnings(stop time.Time, span time.Duration) []time.Time {
 func (d *Decision) warn(p Policy, f Facts, now time.Time) {
 	if !d.SuspendsAt.IsZero() && d.Work != nil {
 		// The span is what is left after the last sign of work.
-		d.warnOf(Warning{At: d.SuspendsAt, Cause: CauseIdle}, d.SuspendsAt.Sub(d.Work.Last), now)
+		d.warnOf(Warning{At: d.SuspendsAt, Cause: CauseIdle, Hindered: d.Hindered}, d.SuspendsAt.Sub(d.Work.Last), now)
 	}
 	if !d.ExpiresAt.IsZero() {
 		d.warnOf(Warning{At: d.ExpiresAt, Cause: CauseExpired, Delete: p.OnExpire == devv1.ExpireDelete}, d.ExpiresAt.Sub(f.Pod.StartedAt), now)

@@ -48,6 +48,11 @@ type Observed struct {
 	NodeAddress string
 	// NodeLost is set while the pod's node does not answer.
 	NodeLost bool
+	// NodeGone is set while the pod is on a node that was deleted.
+	NodeGone bool
+	// Left is the last pod, if Kubernetes put it out of its node and there is no
+	// other yet.
+	Left *corev1.Pod
 	// Home is the claim of the home directory.
 	Home *corev1.PersistentVolumeClaim
 	// HomeRefused is why the API server does not let the claim grow.
@@ -72,7 +77,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 
 	ready := readiness(d, o)
 	s.Phase = ready.phase
-	setDisruption(&s, d.Status.Conditions, ready, now)
+	setDisruption(&s, d.Status.Conditions, ready, o, now)
 	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
 	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)
 	setAccepted(conditions, o)

@@ -41,6 +41,7 @@ type Reconciler struct {
 	// Gateway is told by the controller of the gateway.
 	Gateway       *Gateway
 	failures      failures
+	departed      departed
 	foreignLeases foreignLeases
 	Config        Config
 }
@@ -83,6 +84,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			r.Delivery.forget(req.NamespacedName)
 			r.Poller.Forget(req.NamespacedName)
 			r.failures.forget(req.NamespacedName)
+			r.departed.forget(req.NamespacedName)
 			r.foreignLeases.boxes.Delete(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)

@@ -37,6 +37,7 @@ func (r *Reconciler) observe(ctx context.Context, d *devv1.DevServer) (o status.
 		return o, 0, nil
 	}
 	if o.Pod == nil {
+		o.Left = r.departed.of(client.ObjectKeyFromObject(d))
 		o.PodRefused, again, err = r.podRefused(ctx, set)
 		return o, again, err
 	}
@@ -90,6 +91,7 @@ func (r *Reconciler) observeNode(ctx context.Context, o *status.Observed) error 
 	node := &corev1.Node{}
 	if err := r.Client.Get(ctx, types.NamespacedName{Name: o.Pod.Spec.NodeName}, node, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
+			o.NodeGone = true
 			return nil
 		}
 		return fmt.Errorf("reading Node %s: %w", o.Pod.Spec.NodeName, err)

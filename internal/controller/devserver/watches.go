@@ -76,7 +76,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(controllerOf)).
 		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
 		WatchesRawSource(r.gatewayNews()).
-		Watches(&corev1.Pod{}, podHandler()).
+		Watches(&corev1.Pod{}, podHandler(r.departed.note)).
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFlavor),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.serversOfUser),
