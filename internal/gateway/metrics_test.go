@@ -43,7 +43,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 
 	server := httptest.NewServer(w.server.metrics.handler())
 	t.Cleanup(server.Close)
-	response, err := server.Client().Get(server.URL + "/metrics") //nolint:noctx // A test's own server.
+	response, err := server.Client().Get(server.URL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
