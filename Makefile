@@ -69,10 +69,11 @@ test: test-unit test-e2e ## all tests, the end-to-end ones on a local cluster of
 .PHONY: lint
 lint: lint-generated lint-chart lint-api lint-go ## linters, and whether generated files are up to date
 
-# The scale benchmark has a control plane of its own, and needs no cluster.
-NO_CLUSTER := $(filter scale,$(firstword $(ARGS)))
+# These bring what they need of a control plane, and need no cluster.
+NO_CLUSTER := $(filter scale gateway,$(firstword $(ARGS)))
 .PHONY: bench
 bench: build $(if $(NO_CLUSTER),,up) ## measure how fast servers start and what they take; ARGS='start' for a part
+	$(if $(if $(ARGS),$(filter gateway,$(ARGS)),all),tools/debian-packages openssh-server)
 	assets=$$(bin/local binaries --only etcd,kube-apiserver,kube-controller-manager,helm) && \
 		go -C test build -o ../bin/bench ./bench && \
 		$(if $(NO_CLUSTER),,KUBECONFIG=$$(bin/local kubeconfig)) KUBEBUILDER_ASSETS="$$assets" exec bin/bench $(ARGS)

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -19,7 +21,22 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
+const (
+	// garbage is how much may gather before it is collected, in per cent of
+	// what is in use, where GOGC does not say. With ten thousand connections
+	// open, Go's own 100 takes a fifth more memory.
+	garbage = 50
+	// ballast counts as in use, and takes no memory, because nobody touches
+	// it. Without it a gateway with few connections, which has next to nothing
+	// in use, would do little else than collect while one of them moves much.
+	ballast = 64 << 20
+)
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+		defer runtime.KeepAlive(make([]byte, ballast))
+	}
 	var cfg gateway.Config
 	cfg.AddTo(flag.CommandLine)
 	verbose := flag.Bool("verbose", false, "log failed logins too")

@@ -120,6 +120,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		wait.NewCommand(flags, streams),
 		why.NewCommand(flags, streams),
 	)
+	configure(root)
 	completion(root, flags, streams)
 	group(root)
 	root.SetFlagErrorFunc(usage)

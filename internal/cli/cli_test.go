@@ -67,6 +67,14 @@ func TestScripts(t *testing.T) {
 			"expires-in":   expiresIn,
 			"restarted":    restarted,
 			"remove-pod":   removePod,
+
+			"open-terminal": openTerminal,
+			"type":          typeKeys,
+			"shows":         shows,
+			"kubelet":       runKubelet,
+			"fail-prepare":  failPrepare,
+			"portless":      portless,
+			"happen":        happen,
 		},
 	})
 }
@@ -79,6 +87,8 @@ type stage struct {
 	key     ssh.PublicKey
 	box     *sshtest.Box
 	hostKey string
+	// terminals is how many were opened.
+	terminals int
 }
 
 type stageKey struct{}
@@ -97,6 +107,9 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("NS", s.ns)
 	env.Setenv("KUBECONFIG", kubeconfig)
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+	if err := reachHome(env); err != nil {
+		return err
+	}
 	env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 	return clientcmd.WriteToFile(kubeconfigFor(apiservertest.Config(t), s.ns), kubeconfig)
 }
@@ -114,6 +127,7 @@ func kubeconfigFor(c *rest.Config, namespace string) clientcmdapi.Config {
 	to.AuthInfos["ann"] = &clientcmdapi.AuthInfo{ClientCertificateData: c.CertData, ClientKeyData: c.KeyData, Impersonate: "ann@example.com"}
 	to.Contexts["ann"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "ann"}
 	to.Contexts["nowhere"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
+	to.Contexts["again"] = to.Contexts["x"]
 	to.CurrentContext = "x"
 	return to
 }

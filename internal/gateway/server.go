@@ -141,13 +141,11 @@ func (s *server) handle(raw net.Conn, leave func()) {
 	}
 	s.metrics.connections.Inc()
 	defer s.metrics.connections.Dec()
-	go ssh.DiscardRequests(requests)
+	go sshpolicy.KeepAlive(conn, requests, sshpolicy.KeepAliveInterval, sshpolicy.KeepAliveMisses)
 	c := newClient(s, conn)
 	if err := s.add(c); err != nil {
 		_ = conn.Close()
 		c.log.Info("connection refused", "reason", err.Error())
-	} else {
-		go sshpolicy.KeepAlive(conn, sshpolicy.KeepAliveInterval, sshpolicy.KeepAliveMisses)
 	}
 	c.serve(channels)
 	s.remove(c)

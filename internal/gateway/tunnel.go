@@ -100,11 +100,11 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 
 	c.server.metrics.tunnels.Inc()
 	defer c.server.metrics.tunnels.Dec()
-	var toBox, fromBox int64
-	var both sync.WaitGroup
-	both.Go(func() { toBox = c.copy("to_box", upstream, channel) })
-	both.Go(func() { fromBox = c.copy("from_box", channel, upstream) })
-	both.Wait()
+	var toBox int64
+	var other sync.WaitGroup
+	other.Go(func() { toBox = c.copy("to_box", upstream, channel) })
+	fromBox := c.copy("from_box", channel, upstream)
+	other.Wait()
 	ended := "closed"
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errDisconnected) {
 		ended = cause.Error()
@@ -130,15 +130,4 @@ type closeWriter interface {
 func (c *client) copy(direction string, to io.Writer, from io.Reader) int64 {
 	defer c.recoverFrom("carrying bytes")
 	return copyAndEnd(counted{to, c.server.metrics.bytes.WithLabelValues(direction)}, from)
-}
-
-// copyAndEnd copies until from ends and passes the end on, as with any TCP
-// connection.
-func copyAndEnd(to io.Writer, from io.Reader) int64 {
-	// An error ends this direction just as well.
-	n, _ := io.Copy(to, from)
-	if half, ok := to.(closeWriter); ok {
-		_ = half.CloseWrite()
-	}
-	return n
 }

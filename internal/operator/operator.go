@@ -94,6 +94,11 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Gateway.Service != "" {
+		// The gateway's pods wait for their key, and need not wait for a leader and
+		// full caches too. What fails here the controller tries again, and says.
+		_, _ = (&gateway.Reconciler{Client: direct, Live: direct, Config: gatewayConfig(cfg, master)}).HostKey(ctx)
+	}
 	mgr, err := NewManager(cfg, scheme)
 	if err != nil {
 		return err
@@ -215,12 +220,16 @@ func addGateway(mgr manager.Manager, cfg Config, master []byte, tell func(*devv1
 		tell(nil)
 		return nil
 	}
-	one := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tell: tell, Config: gateway.Config{
-		Service: cfg.Gateway.Service, Namespace: cfg.Namespace, HostKeySecret: cfg.Gateway.HostKeySecret,
-		Master: master, Host: cfg.Gateway.Host, Port: int32(cfg.Gateway.Port),
-	}}
+	one := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tell: tell, Config: gatewayConfig(cfg, master)}
 	if err := one.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting the gateway's controller up: %w", err)
 	}
 	return nil
+}
+
+func gatewayConfig(cfg Config, master []byte) gateway.Config {
+	return gateway.Config{
+		Service: cfg.Gateway.Service, Namespace: cfg.Namespace, HostKeySecret: cfg.Gateway.HostKeySecret,
+		Master: master, Host: cfg.Gateway.Host, Port: int32(cfg.Gateway.Port),
+	}
 }

@@ -127,9 +127,11 @@ func othersNote(before, after map[string]plane.Usage) string {
 	return strings.Join(parts, ", ")
 }
 
-// settling is more than the operator takes to count the last box in the status
-// of its flavor. That is no idle write.
-const settling = 7 * time.Second
+// settling is more than the operator takes to count the last of n boxes in the
+// status of their flavor. That is no idle write.
+func settling(n int) time.Duration {
+	return 2*time.Second + max(5*time.Second, time.Duration(n)*5*time.Millisecond)
+}
 
 // wait lets time pass.
 func wait(ctx context.Context, d time.Duration) error {
@@ -145,7 +147,7 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // leaveAlone gives the operator nothing to do.
 func (s *scale) leaveAlone(ctx context.Context, w *crowd) error {
-	if err := wait(ctx, settling); err != nil {
+	if err := wait(ctx, settling(len(w.boxes))); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "scale: idle for %s\n", s.o.idle)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -21,6 +22,10 @@ func Explain(err error, doing string) error {
 		return nil
 	case errors.As(err, &status) && isMissingAPI(status.Status()):
 		return fmt.Errorf("%s: this cluster has no DevServers: install the chart devserver-operator, or choose another cluster with --context", doing)
+	case errors.Is(err, context.Canceled):
+		return exit.With(exit.Interrupted, fmt.Errorf("%s: interrupted", doing))
+	case errors.As(err, &status) && isMissingNamespace(status.Status()):
+		return exit.With(exit.NotFound, fmt.Errorf("%s: there is no such namespace: name another with -n", doing))
 	case apierrors.IsNotFound(err):
 		return exit.With(exit.NotFound, fmt.Errorf("%s: there is none: devctl list -A shows which there are", doing))
 	case apierrors.IsInvalid(err) && errors.As(err, &status):
@@ -39,6 +44,11 @@ func Explain(err error, doing string) error {
 // object that is not there, which has a name.
 func isMissingAPI(status metav1.Status) bool {
 	return status.Reason == metav1.StatusReasonNotFound && (status.Details == nil || status.Details.Name == "")
+}
+
+// isMissingNamespace tells the namespace of an object from the object.
+func isMissingNamespace(status metav1.Status) bool {
+	return status.Reason == metav1.StatusReasonNotFound && status.Details != nil && status.Details.Kind == "namespaces"
 }
 
 // admission is why a quota or a policy refused what one has the right to, in

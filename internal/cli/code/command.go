@@ -10,6 +10,7 @@ import (
 	"devserver.io/devserver/internal/box"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/reach"
 )
@@ -41,6 +42,13 @@ ssh-config has run.
 			if err := options.Check(); err != nil {
 				return err
 			}
+			if options.Editor == "" {
+				set, err := config.Load()
+				if err != nil {
+					return err
+				}
+				options.Editor = set.Editor
+			}
 			options.On(streams)
 			folder := box.Home
 			if len(args) > 1 {
@@ -52,7 +60,7 @@ ssh-config has run.
 		},
 	}
 	options.AddTo(cmd)
-	cmd.Flags().StringVar(&options.Editor, "editor", "", "program to open: code, cursor or another of their kind (default: the first that is installed)")
+	cmd.Flags().StringVar(&options.Editor, "editor", "", "program to open: code, cursor or another of their kind (default: what devctl config says, else the first that is installed)")
 	_ = cmd.RegisterFlagCompletionFunc("editor", cobra.FixedCompletions(editors, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "change ~/.ssh/config without asking")
 	return cmd

@@ -19,7 +19,8 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Set once what commands would else be told each time",
-		Long: `Set once what commands would else be told each time. A flag still wins.
+		Long: `Set once what devctl create and devctl code would else be told each time. A flag
+still wins.
 
 The file is ~/.config/devserver/config.yaml, or devserver/config.yaml in
 XDG_CONFIG_HOME. Which cluster and namespace is meant is not in it: that is the

@@ -88,12 +88,8 @@ func split(path string) (server, rest string, remote bool) {
 
 // word is a path as scp is to read it.
 func word(path, host string) string {
-	_, rest, remote := split(path)
-	switch {
-	case remote:
+	if _, rest, remote := split(path); remote {
 		return host + ":" + rest
-	case strings.Contains(path, ":") && filepath.VolumeName(path) == "" && !filepath.IsAbs(path):
-		return "./" + path // scp would take what is before the colon for a host
 	}
 	return path
 }

@@ -10,6 +10,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
@@ -29,7 +30,8 @@ asked: a server without --flavor gets the cluster's default one.
 
 Who may log in: the keys that --key and --github name, else those of your SSH
 agent and the usual ones in ~/.ssh. Only public keys are read. The owner is you,
-by the name that the cluster knows you by.
+by the name that the cluster knows you by. What devctl config sets need not be
+said.
 
 The same command once more changes nothing. If a server of that name is there
 and differs, it says in what, and how to change it.
@@ -62,6 +64,11 @@ server.
 			if !cmd.Flags().Changed("wait") {
 				options.Wait = options.Waiting.Live
 			}
+			set, err := config.Load()
+			if err != nil {
+				return err
+			}
+			options.fillIn(set, cmd.Flags().Changed)
 			if err := options.check(); err != nil {
 				return err
 			}

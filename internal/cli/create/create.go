@@ -176,11 +176,14 @@ func (c *creator) wait(ctx context.Context, flavor *devserverv1.DevServerFlavor)
 	if c.Output.Format != text {
 		streams.Out = io.Discard // It has the object already.
 	}
+	name, ns := c.Waiting.Name, c.Waiting.Namespace
+	if ctx.Err() != nil {
+		return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting; DevServer %s goes on by itself; to go on waiting: devctl wait %s -n %s", name, name, ns))
+	}
 	err := wait.Run(ctx, c.client, options, streams)
 	if exit.Code(err) != exit.Refused {
 		return err
 	}
-	name, ns := c.Waiting.Name, c.Waiting.Namespace
 	return exit.With(exit.Refused, fmt.Errorf("%s; it stays, and starts once that is mended; to wait for it: devctl wait %s -n %s; to give it up: devctl delete %s -n %s",
 		strings.TrimSuffix(err.Error(), "."), name, ns, name, ns))
 }

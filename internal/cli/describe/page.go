@@ -148,13 +148,12 @@ func (s seen) ssh(p *page) {
 		p.field(name, "%s", keyText(key))
 		name = "" // the next belong to the same field
 	}
-	switch {
-	case s.user == nil:
+	if s.user == nil {
 		p.field(name, "and those of its owner's DevServerUser, if there is one, which only admins see")
-	default:
-		for _, key := range s.user.Spec.PublicKeys {
-			p.field(name, "%s (of DevServerUser %s)", keyText(key), s.user.Name)
-		}
+		return
+	}
+	for _, key := range s.user.Spec.PublicKeys {
+		p.field(name, "%s (of DevServerUser %s)", keyText(key), s.user.Name)
 	}
 }
 

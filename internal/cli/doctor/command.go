@@ -58,7 +58,7 @@ said, and is neither. The exit code is 1 where there is a failure.`,
 func report(findings []Finding, format *output.Flags, streams genericiooptions.IOStreams) error {
 	var err error
 	if format.ForPeople() {
-		err = print(streams.Out, findings)
+		err = show(streams.Out, findings)
 	} else {
 		err = format.PrintValue(findings, streams.Out)
 	}

@@ -62,9 +62,16 @@ var (
 		{"ssh client", checkSSH}, {"ssh keys", checkKeys}, {"ssh config", checkInclude}, {"devctl config", checkConfig},
 	}
 	clusterChecks = []check{
-		{"version", checkVersion}, {"clock", checkClock}, {"definitions", checkKinds}, {"operator", checkOperator},
-		{"permissions", checkRights}, {"flavors", checkFlavors}, {"storage", checkClasses}, {"gateway", checkGateway},
-		{"node ports", checkNodePorts}, {"inotify", checkInotify},
+		{"version", checkVersion},
+		{"clock", checkClock},
+		{"definitions", checkKinds},
+		{"operator", checkOperator},
+		{"permissions", checkRights},
+		{"flavors", checkFlavors},
+		{"storage", checkClasses},
+		{"gateway", checkGateway},
+		{"node ports", checkNodePorts},
+		{"inotify", checkInotify},
 	}
 )
 
@@ -279,6 +286,8 @@ func checkNodePorts(f facts) Finding {
 // checkInotify says where to look: the limit is that of a node, which nobody
 // sees from outside.
 func checkInotify(facts) Finding {
-	return Finding{Level: OK, Found: "a node's own limit, which only a server shows: devctl ssh NAME -- cat /proc/sys/fs/inotify/max_user_watches",
-		Remedy: "below 524288, editors miss changes in large folders: the admin sets fs.inotify.max_user_watches on the nodes"}
+	return Finding{
+		Level: OK, Found: "a node's own limit, which only a server shows: devctl ssh NAME -- cat /proc/sys/fs/inotify/max_user_watches",
+		Remedy: "below 524288, editors miss changes in large folders: the admin sets fs.inotify.max_user_watches on the nodes",
+	}
 }

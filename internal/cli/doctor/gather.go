@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -71,8 +73,9 @@ func (f *facts) askServices(ctx context.Context, c client.Client) error {
 	hidden, err := list(ctx, c, &all)
 	f.gateways.hidden, f.nodePorts.hidden = hidden, hidden
 	for _, s := range all.Items {
-		if s.Labels["app.kubernetes.io/name"] == cluster.OperatorName && s.Labels["app.kubernetes.io/component"] == "gateway" {
-			f.gateways.items = append(f.gateways.items, s.Namespace+"/"+s.Name)
+		// There may be one more, for its metrics.
+		if s.Labels["app.kubernetes.io/name"] == gatewayName && s.Labels["app.kubernetes.io/component"] == "gateway" {
+			f.gateways.items = append(f.gateways.items, where(&s))
 		}
 		for _, port := range s.Spec.Ports {
 			if port.NodePort != 0 {
@@ -81,6 +84,27 @@ func (f *facts) askServices(ctx context.Context, c client.Client) error {
 		}
 	}
 	return err
+}
+
+// gatewayName is the gateway's label app.kubernetes.io/name.
+const gatewayName = "devserver-gateway"
+
+// where is how a Service is reached from outside.
+func where(s *corev1.Service) string {
+	if len(s.Spec.Ports) == 0 {
+		return s.Name
+	}
+	port := s.Spec.Ports[0]
+	switch {
+	case len(s.Status.LoadBalancer.Ingress) > 0:
+		to := s.Status.LoadBalancer.Ingress[0]
+		return fmt.Sprintf("%s port %d", cmp.Or(to.Hostname, to.IP), port.Port)
+	case s.Spec.Type == corev1.ServiceTypeLoadBalancer:
+		return "it has no address yet from the load balancer"
+	case port.NodePort != 0:
+		return fmt.Sprintf("port %d of every node", port.NodePort)
+	}
+	return "reachable inside the cluster only"
 }
 
 func (f *facts) askRights(ctx context.Context, c client.Client) error {

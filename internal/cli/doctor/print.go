@@ -15,8 +15,8 @@ var signs = map[Level]string{
 	Unknown: lipgloss.NewStyle().Faint(true).Render("?"),
 }
 
-// print writes a line for each finding, and its remedy below it.
-func print(w io.Writer, findings []Finding) error {
+// show writes a line for each finding, and its remedy below it.
+func show(w io.Writer, findings []Finding) error {
 	var out strings.Builder
 	for _, f := range findings {
 		fmt.Fprintf(&out, "%s %-13s  %s\n", signs[f.Level], f.Check, f.Found)

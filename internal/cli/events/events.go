@@ -102,14 +102,42 @@ func (o Options) print(list *corev1.EventList, scheme *runtime.Scheme, streams g
 	case !o.ForPeople():
 		return o.Print(list, scheme, streams.Out)
 	case len(list.Items) > 0:
-		return o.PrintTable(table(list, time.Now()), streams.Out)
+		return o.PrintTable(table(summed(list.Items), time.Now()), streams.Out)
 	case !o.Watch:
 		fmt.Fprintf(streams.ErrOut, "Nothing happened to DevServer %s that the cluster remembers: it forgets after a while, usually an hour.\n", o.Name)
 	}
 	return nil
 }
 
-func table(list *corev1.EventList, now time.Time) *metav1.Table {
+// happening is one line of the table.
+type happening struct {
+	*corev1.Event       // the last
+	times         int32 // in all
+}
+
+// summed makes one of those that say the same, though the cluster has them apart:
+// each reporter begins anew when it is restarted. They come and go in the order
+// of time.
+func summed(events []corev1.Event) (lines []happening) {
+	type saying struct{ kind, name, class, reason, message string }
+	sums := map[saying]int32{}
+	of := func(e *corev1.Event) saying {
+		return saying{e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Type, e.Reason, e.Message}
+	}
+	for i := range events {
+		sums[of(&events[i])] += times(&events[i])
+	}
+	for i := range slices.Backward(events) {
+		if sum := sums[of(&events[i])]; sum > 0 {
+			lines = append(lines, happening{&events[i], sum})
+			sums[of(&events[i])] = 0
+		}
+	}
+	slices.Reverse(lines)
+	return lines
+}
+
+func table(lines []happening, now time.Time) *metav1.Table {
 	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
 		{Name: "Age", Type: "string"},
 		{Name: "Times", Type: "integer"},
@@ -119,16 +147,15 @@ func table(list *corev1.EventList, now time.Time) *metav1.Table {
 		{Name: "From", Type: "string", Priority: 1},
 		{Name: "Message", Type: "string"},
 	}}
-	for i := range list.Items {
-		e := &list.Items[i]
+	for _, e := range lines {
 		t.Rows = append(t.Rows, metav1.TableRow{
 			Cells: []any{
-				duration.HumanDuration(now.Sub(last(e))), int64(times(e)), e.Type, e.Reason,
+				duration.HumanDuration(now.Sub(last(e.Event))), int64(e.times), e.Type, e.Reason,
 				strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name,
 				output.OrNone(cmp.Or(e.Source.Component, e.ReportingController)),
 				strings.Join(strings.Fields(e.Message), " "),
 			},
-			Object: runtime.RawExtension{Object: e},
+			Object: runtime.RawExtension{Object: e.Event},
 		})
 	}
 	return t

@@ -13,6 +13,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/localtime"
 	"devserver.io/devserver/internal/lifecycle"
 	"devserver.io/devserver/internal/prospect"
 )
@@ -115,4 +116,4 @@ func idle(ds *devserverv1.DevServer) string {
 	return fmt.Sprintf(" Without work it is suspended all the same; to keep it: devctl keep %s DURATION -n %s", ds.Name, ds.Namespace)
 }
 
-func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
+func clock(t time.Time) string { return t.Local().Format(localtime.Layout) }

@@ -64,7 +64,7 @@ func (o Options) watch(ctx context.Context, c client.WithWatch, p *printer, list
 		}
 		err := o.follow(ctx, c, p, list.ResourceVersion)
 		if ctx.Err() != nil {
-			return nil // Ctrl-C is how it ends.
+			return nil //nolint:nilerr // Ctrl-C is how it ends.
 		}
 		if !errors.Is(err, errForgotten) {
 			return err

@@ -34,7 +34,7 @@ func write(form, place string) error {
 	root.DisableAutoGenTag = true // The same source gives the same pages.
 	switch form {
 	case "markdown":
-		return os.WriteFile(place, page(root), 0o644)
+		return os.WriteFile(place, page(root), 0o644) //nolint:gosec // The caller names the file.
 	case "man":
 		return man(root, place)
 	}
@@ -43,7 +43,7 @@ func write(form, place string) error {
 
 // man writes a page for each command.
 func man(root *cobra.Command, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // Likewise the folder.
 		return err
 	}
 	// Pages of one version have one date, whenever they are made.

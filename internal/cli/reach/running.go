@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/ask"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/wait"
@@ -58,9 +58,10 @@ func (o Options) consent(ctx context.Context, ds *devserverv1.DevServer, held st
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is %s: to start it: devctl start %s -n %s, or repeat this with --start before the name",
 			ds.Name, held, ds.Name, ds.Namespace))
 	}
-	yes, err := ask.YesNo(ctx, streams, fmt.Sprintf("DevServer %s is %s. Start it?", ds.Name, held), true)
-	if err == nil && !yes {
-		err = exit.With(exit.Refused, fmt.Errorf("DevServer %s is left as it is, %s", ds.Name, held))
-	}
-	return err
+	return confirm.Ask(ctx, confirm.Question{
+		Title: fmt.Sprintf("Start DevServer %s?", ds.Name),
+		Means: fmt.Sprintf("It is %s. It takes its CPUs and GPUs again.", held),
+		Yes:   "Start it", Usual: true,
+		Left: fmt.Sprintf("DevServer %s is left as it is, %s", ds.Name, held),
+	}, streams)
 }

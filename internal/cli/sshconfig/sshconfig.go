@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/ask"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/exit"
 )
 
@@ -136,8 +136,12 @@ func (p place) include(ctx context.Context, o Options, streams genericiooptions.
 		if !o.Terminal {
 			return false, nil
 		}
-		fmt.Fprintf(streams.ErrOut, "For ssh and editors to find it, %s needs this line at its top:\n  %s\n", p.said(p.sshConfig()), p.includeLine())
-		if yes, err := ask.YesNo(ctx, streams, "Add it?", true); err != nil || !yes {
+		if err := confirm.Ask(ctx, confirm.Question{
+			Title: fmt.Sprintf("Add a line at the top of %s?", p.said(p.sshConfig())),
+			Means: "It makes these hosts known to ssh and editors: " + p.includeLine(),
+			Yes:   "Add it", Usual: true,
+			Left: fmt.Sprintf("%s was not changed: for ssh and editors to find these hosts, add the line %q at its top", p.said(p.sshConfig()), p.includeLine()),
+		}, streams); err != nil {
 			return false, err
 		}
 		if text, err = read(p.sshConfig()); err != nil { // It may have been edited meanwhile.
@@ -168,12 +172,13 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 			return exit.With(exit.Refused, fmt.Errorf("%s: nobody can be asked: repeat this with --yes, or remove the line %q yourself first", doing, p.includeLine()))
 		}
 		if !o.Yes {
-			yes, err := ask.YesNo(ctx, streams, fmt.Sprintf("Remove the line %q from %s?", p.includeLine(), p.said(p.sshConfig())), true)
-			if err != nil {
+			if err := confirm.Ask(ctx, confirm.Question{
+				Title: fmt.Sprintf("Remove the hosts of DevServers from %s?", p.said(p.sshConfig())),
+				Means: "The line that goes: " + p.includeLine(),
+				Yes:   "Remove them", Usual: true,
+				Left: p.said(p.sshConfig()) + " is left as it is, and what it includes too",
+			}, streams); err != nil {
 				return err
-			}
-			if !yes {
-				return exit.With(exit.Refused, fmt.Errorf("%s is left as it is, and what it includes too", p.said(p.sshConfig())))
 			}
 		}
 		if err := write(p.sshConfig(), without); err != nil {

@@ -75,8 +75,9 @@ The owner is the name by which the cluster knows the person, exactly: the name i
 their certificate, or in their OpenID Connect token with its prefix.`,
 		Example: `  devctl users create alice --owner alice@example.com --key alice.pub
 
-  # Several computers
-  devctl users create bob --owner bob --key laptop.pub --key desk.pub`,
+  # Several computers, or those that GitHub knows
+  devctl users create bob --owner bob --key laptop.pub --key desk.pub
+  devctl users create octocat --owner octocat@example.com --github octocat`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if options.Owner == "" {
@@ -89,7 +90,9 @@ their certificate, or in their OpenID Connect token with its prefix.`,
 		},
 	}
 	cmd.Flags().StringVar(&options.Owner, "owner", "", "name by which the cluster knows the person")
-	cmd.Flags().StringArrayVar(&options.KeyFiles, "key", nil, "`file` with a public key of theirs; may be repeated")
+	options.Keys.AddTo(cmd.Flags())
+	cmd.Flags().Lookup("key").Usage = "`FILE` with a public key of theirs; may be repeated"
+	cmd.Flags().Lookup("github").Usage = "take their public keys from that GitHub `USER`; may be repeated"
 	cmd.Flags().DurationVar(&options.Timeout, "timeout", time.Minute, "how long to wait for the namespace")
 	return cmd
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,14 +18,14 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/output"
-	"devserver.io/devserver/internal/sshkeys"
 )
 
 // CreateOptions say whom to add.
 type CreateOptions struct {
 	Username, Owner string
-	KeyFiles        []string
+	Keys            keys.Options
 	Timeout         time.Duration
 }
 
@@ -93,12 +91,14 @@ func unready(u *devserverv1.DevServerUser) (reason, message string) {
 func create(ctx context.Context, c client.Client, o CreateOptions, streams genericiooptions.IOStreams) error {
 	u := &devserverv1.DevServerUser{ObjectMeta: metav1.ObjectMeta{Name: o.Username}}
 	u.Spec.Username, u.Spec.Owner = o.Username, o.Owner
-	for _, file := range o.KeyFiles {
-		key, err := readKey(file)
+	if o.Keys.Asked() { // else it would find the admin's own
+		found, err := keys.Find(ctx, o.Keys)
 		if err != nil {
-			return exit.With(exit.Usage, err)
+			return err
 		}
-		u.Spec.PublicKeys = append(u.Spec.PublicKeys, key)
+		for _, key := range found {
+			u.Spec.PublicKeys = append(u.Spec.PublicKeys, key.Line)
+		}
 	}
 	doing := "adding DevServerUser " + o.Username
 	err := c.Create(ctx, u)
@@ -135,17 +135,4 @@ func provisioned(ctx context.Context, c client.Client, u *devserverv1.DevServerU
 		return exit.With(exit.TimedOut, fmt.Errorf("DevServerUser %s is there, and not ready after %s: %s: %s", u.Name, timeout, reason, message))
 	}
 	return explain(err, "waiting for DevServerUser "+u.Name)
-}
-
-// readKey reads a public key as it stands in a .pub file.
-func readKey(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("reading a public key: %w", err)
-	}
-	line := strings.TrimSpace(string(text))
-	if _, _, err := sshkeys.ParseAuthorized(line); err != nil {
-		return "", fmt.Errorf("reading a public key: %s: %w", file, err)
-	}
-	return line, nil
 }

@@ -16,7 +16,8 @@ var (
 	edit    = remedy{"Mend that in the DevServer:", "edit", ""}
 	resize  = remedy{"Let it have another flavor:", "resize", "--flavor FLAVOR"}
 	restart = remedy{"Restart it, which ends all that runs in it:", "restart", ""}
-	logs    = remedy{"See what it said last:", "logs", ""}
+	logs    = remedy{"See what it said:", "logs", ""}
+	last    = remedy{"See what it said before it ended:", "logs", "--previous"}
 	flavors = remedy{"See which flavors there are, and what fits now:", "flavors", ""}
 	others  = remedy{"See what else of yours runs, and stop what you do not need:", "list", ""}
 	events  = remedy{"See what happened:", "events", ""}
@@ -54,8 +55,8 @@ var remedies = map[string][]remedy{
 	devserverv1.ReasonVolumeNotIdmappable:  {resize, admin},
 	devserverv1.ReasonContainerConfigError: {events, admin},
 	devserverv1.ReasonPrepareFailed:        {logs, admin},
-	devserverv1.ReasonCrashLoop:            {logs, edit},
-	devserverv1.ReasonOOMKilled:            {resize, logs},
+	devserverv1.ReasonCrashLoop:            {last, edit},
+	devserverv1.ReasonOOMKilled:            {resize, last},
 	devserverv1.ReasonVolumeFailed:         {events, admin},
 	devserverv1.ReasonEvicted:              {{"Nothing has to be done. See what happened:", "events", ""}},
 	devserverv1.ReasonNodeLost:             {admin},
@@ -77,12 +78,11 @@ func advice(f facts) part {
 		return p
 	}
 	f.offer(&p, remedy{"Log in:", "ssh", ""})
-	if s.SuspendsAt != nil || s.ExpiresAt != nil {
-		words := "Keep it from being stopped for a while, whatever it does:"
-		if s.SuspendsAt != nil {
-			words = "Type anything in it, or keep it for a while, whatever it does:"
-		}
-		f.offer(&p, remedy{words, "keep", "6h"})
+	if s.SuspendsAt != nil {
+		f.offer(&p, remedy{"Type anything in it, or keep it for a while, whatever it does:", "keep", "6h"})
+	}
+	if s.ExpiresAt != nil {
+		f.offer(&p, remedy{"Let it live longer:", "extend", "6h"})
 	}
 	if f.is(devserverv1.ConditionRestartPending) {
 		f.offer(&p, restart)

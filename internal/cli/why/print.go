@@ -11,9 +11,9 @@ import (
 // widest is how long a line is at most: longer ones are hard to read.
 const widest = 100
 
-// print writes a story in lines of a width, with its titles in bold where the
+// show writes a story in lines of a width, with its titles in bold where the
 // terminal has that.
-func print(w io.Writer, story []part, width int) error {
+func show(w io.Writer, story []part, width int) error {
 	title := lipgloss.NewStyle().Bold(true)
 	var out strings.Builder
 	for i, p := range story {

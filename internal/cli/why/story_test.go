@@ -182,7 +182,7 @@ func TestStory(t *testing.T) {
 			},
 			want: []string{
 				"It was started again 4 times. The last time it ended was 2026-01-30 15:59 CET (60s ago). The next try is at about 2026-01-30 16:00 CET (in 20s).",
-				"$ devctl logs box -n team",
+				"$ devctl logs box --previous -n team",
 			},
 		},
 		"Unwatched": {
@@ -258,7 +258,7 @@ func TestStory(t *testing.T) {
 				ds.Status.ExpiresAt = at(7 * time.Hour)
 				return facts{devServer: ds}
 			},
-			want: []string{"- 2026-01-30 23:00 CET (in 7h): its time to live is over, and it is deleted, whatever it does. Its home directory is kept", "- 2026-01-30 22:45 CET"},
+			want: []string{"- 2026-01-30 23:00 CET (in 7h): its time to live is over, and it is deleted, whatever it does. Its home directory is kept", "- 2026-01-30 22:45 CET", "$ devctl extend box 6h -n team"},
 		},
 		"Scheduled": {
 			facts: func() facts {
@@ -328,7 +328,8 @@ func TestStory(t *testing.T) {
 			facts: func() facts {
 				return facts{devServer: runs(), live: &box.Report{
 					Signals: []box.Signal{
-						{Name: box.SignalCPU, IdleSeconds: 200, Value: "CPU 0%\x1b[2J"}, {Name: box.SignalTerminal, IdleSeconds: -1, Value: "no key yet"},
+						{Name: box.SignalCPU, IdleSeconds: 200, Value: "CPU 0%\x1b[2J"},
+						{Name: box.SignalTerminal, IdleSeconds: -1, Value: "no key yet"},
 						{Name: "quantum", IdleSeconds: 0, Value: "3 qubits"},
 					},
 					Home: &box.Room{SizeBytes: 3 << 29, FreeBytes: 1 << 20},

@@ -29,7 +29,7 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 	if o.Live && ds.Status.Phase == devserverv1.PhaseRunning {
 		f.live, f.notLive = ask(ctx, to, ds)
 	}
-	return print(streams.Out, tell(f), width(streams.Out))
+	return show(streams.Out, tell(f), width(streams.Out))
 }
 
 // gather reads what there is around the DevServer. What this person may not
@@ -60,7 +60,7 @@ func (f *facts) gather(ctx context.Context, c client.Client) (err error) {
 		&events: {client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": desired.PodName(ds.Name)}},
 	} {
 		if err := c.List(ctx, list, scope...); err != nil && !hidden(err) {
-			return cluster.Explain(err, fmt.Sprintf("reading what is around DevServer %s", ds.Name))
+			return cluster.Explain(err, "reading what is around DevServer "+ds.Name)
 		}
 	}
 	f.quotas, f.events = quotas.Items, events.Items

@@ -33,8 +33,8 @@ type Reconciler struct {
 	// NodePools reads Karpenter's NodePools. SetupWithManager replaces it by one
 	// that watches them, from when Karpenter is installed.
 	NodePools NodePools
-	// last is when the last pass was made.
-	last atomic.Pointer[time.Time]
+	// next is when what happens is looked at next, at the earliest.
+	next atomic.Pointer[time.Time]
 }
 
 // retry is when a flavor that somebody else wrote meanwhile is looked at again.
@@ -48,7 +48,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	cluster := capacity.Sum(observed)
 	now := r.Clock.Now()
-	r.last.Store(&now)
+	r.next.Store(new(now.Add(rest(observed))))
 	result := ctrl.Result{RequeueAfter: again}
 	var failed []error
 	for i := range observed.Flavors {

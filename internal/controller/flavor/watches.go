@@ -27,11 +27,18 @@ import (
 const (
 	// settle is how long the changes of a cluster are gathered.
 	settle = time.Second
-	// rest is in which time passes follow each other, however much happens: each
-	// looks at every server and pod there is, and while a thousand servers are
-	// being made something happens all the time.
-	rest = 5 * time.Second
+	// shortRest and restForEach decide how soon passes follow each other.
+	shortRest   = 5 * time.Second
+	restForEach = 2500 * time.Microsecond
 )
+
+// rest is how long a pass is followed by none, however much happens. Each looks
+// at every server and pod there is, and while thousands are being made something
+// happens all the time: where there are more of them, it is done less often, so
+// that each costs the same.
+func rest(o capacity.Observed) time.Duration {
+	return max(shortRest, restForEach*time.Duration(len(o.Pods)+len(o.DevServers)))
+}
 
 // everything is the one request there is.
 var everything = reconcile.Request{}
@@ -71,8 +78,8 @@ func (r *Reconciler) gather() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(q queue) {
 		after := settle
-		if last := r.last.Load(); last != nil {
-			after = max(after, rest-r.Clock.Since(*last))
+		if next := r.next.Load(); next != nil {
+			after = max(after, -r.Clock.Since(*next))
 		}
 		q.AddAfter(everything, after)
 	}

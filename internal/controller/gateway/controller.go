@@ -55,7 +55,7 @@ const again = time.Minute
 // back: a Service that is made again is reached where it was before, or says
 // something new.
 func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
-	public, err := r.hostKey(ctx)
+	public, err := r.HostKey(ctx)
 	if err != nil {
 		return ctrl.Result{}, err
 	}

@@ -20,8 +20,9 @@ import (
 // named another one.
 const HostKeySecret = "devserver-gateway-host-key"
 
-// hostKey is the public half of what the gateway identifies itself with.
-func (r *Reconciler) hostKey(ctx context.Context) (string, error) {
+// HostKey is the public half of what the gateway identifies itself with. It makes
+// the Secret, where there is none.
+func (r *Reconciler) HostKey(ctx context.Context) (string, error) {
 	if r.Config.HostKeySecret != "" {
 		return r.adminsKey(ctx, types.NamespacedName{Namespace: r.Config.Namespace, Name: r.Config.HostKeySecret})
 	}
