@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 	_ "time/tzdata" // Schedules name time zones, and the image has no files of them.
@@ -25,17 +24,10 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
-// garbage is how much may gather before it is collected, in per cent of what is
-// in use, where GOGC does not say. The cache of a thousand boxes is large and
-// rarely changes: Go's own 100 would need twice its size.
-const garbage = 50
-
 func main() {
 	// Where allocations come from is asked by nobody; to note it takes memory.
 	runtime.MemProfileRate = 0
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
-	}
+	collectSeldom()
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "devserver-operator: %v\n", err)
 		os.Exit(1)
