@@ -24,10 +24,18 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
+// threads is how many run Go code at a time, where GOMAXPROCS does not say. The
+// operator's work is many small messages, for which one thread has the time, also
+// among ten thousand boxes. More of them would wake each other for each message.
+const threads = 1
+
 func main() {
 	// Where allocations come from is asked by nobody; to note it takes memory.
 	runtime.MemProfileRate = 0
 	collectSeldom()
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(threads)
+	}
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "devserver-operator: %v\n", err)
 		os.Exit(1)
