@@ -43,9 +43,10 @@ crds: ## print the CustomResourceDefinitions as plain YAML
 
 ##@ Build
 .PHONY: build
-build: bin/local ## put every program into bin/: devctl, operator, agent, gateway, local, kubectl
+build: bin/local ## put every program into bin/: devctl (also as kubectl-devserver), operator, agent, gateway, local, kubectl
 	@echo "Building the programs in bin/ (from an empty cache, a few minutes)" >&2
 	@CGO_ENABLED=0 go build $(BUILD_FLAGS) -o bin/ ./cmd/...
+	@ln -sf devctl bin/kubectl-devserver
 	@dir=$$(bin/local binaries --only kubectl) && install -m 0755 "$$dir/kubectl" bin/kubectl
 
 .PHONY: images
@@ -53,8 +54,13 @@ images: bin/local ## all images, for amd64 and arm64, in dist/images; REGISTRY=h
 	bin/local images $(if $(REGISTRY),--push=$(REGISTRY))
 
 .PHONY: generate
-generate: ## derive CRDs, roles, deep copies and docs/api.md from the Go code
+generate: ## derive CRDs, roles, deep copies, docs/api.md and docs/devctl.md from the Go code
 	go -C tools run ./generate ..
+	go run ./internal/cli/manual markdown docs/devctl.md
+
+.PHONY: man
+man: ## man pages of devctl, in dist/man
+	go run $(BUILD_FLAGS) ./internal/cli/manual man dist/man
 
 ##@ Check
 .PHONY: test
@@ -63,10 +69,11 @@ test: test-unit test-e2e ## all tests, the end-to-end ones on a local cluster of
 .PHONY: lint
 lint: lint-generated lint-chart lint-api lint-go ## linters, and whether generated files are up to date
 
-# The scale benchmark has a control plane of its own, and needs no cluster.
-NO_CLUSTER := $(filter scale,$(firstword $(ARGS)))
+# These bring what they need of a control plane, and need no cluster.
+NO_CLUSTER := $(filter scale gateway,$(firstword $(ARGS)))
 .PHONY: bench
 bench: build $(if $(NO_CLUSTER),,up) ## measure how fast servers start and what they take; ARGS='start' for a part
+	$(if $(if $(ARGS),$(filter gateway,$(ARGS)),all),tools/debian-packages openssh-server)
 	assets=$$(bin/local binaries --only etcd,kube-apiserver,kube-controller-manager,helm) && \
 		go -C test build -o ../bin/bench ./bench && \
 		$(if $(NO_CLUSTER),,KUBECONFIG=$$(bin/local kubeconfig)) KUBEBUILDER_ASSETS="$$assets" exec bin/bench $(ARGS)
@@ -121,7 +128,7 @@ lint-api:
 lint-chart: bin/local
 	dir=$$(bin/local binaries --only helm) && "$$dir/helm" lint --strict charts/devserver-operator
 
-GENERATED := api config charts docs/api.md
+GENERATED := api config charts docs/api.md docs/devctl.md
 
 .PHONY: lint-generated
 lint-generated: generate

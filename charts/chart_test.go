@@ -62,7 +62,10 @@ func TestAccepted(t *testing.T) {
 		"--namespace="+ns, "--set=crds.install=false", "--set=podDisruptionBudget.enabled=true", "--set=metrics.service=true",
 		"--set=replicas=2", "--set=priorityClassName=system-cluster-critical", "--set=podLabels.team=infra",
 		"--set=rbac.bindableClusterRoles={view}", "--set=policies.ownerIsRequester.enabled=true",
-		"--set=policies.flavors[0].flavors={gpu}", "--set=policies.flavors[0].groups={ml}"))
+		"--set=policies.flavors[0].flavors={gpu}", "--set=policies.flavors[0].groups={ml}",
+		"--set=gateway.replicas=2", "--set=gateway.service.type=LoadBalancer", "--set=gateway.service.nodePort=30222",
+		"--set=gateway.service.loadBalancerSourceRanges={192.0.2.0/24}", "--set=gateway.service.externalTrafficPolicy=Local",
+		"--set=gateway.userCA={"+publicKey+"}", "--set=gateway.wakeTimeout=2m", "--set=networkPolicy.boxes.enabled=true"))
 	for _, object := range objects {
 		if err := c.Create(t.Context(), object); err != nil {
 			t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
@@ -110,16 +113,16 @@ func TestImages(t *testing.T) {
 		set  string
 		want []string
 	}{
-		"default":  {"replicas=1", []string{"devserver.io/operator:0.1.0", "devserver.io/agent:0.1.0", "devserver.io/box:0.1.0"}},
-		"registry": {"images.registry=example.com/dev", []string{"example.com/dev/operator:0.1.0", "example.com/dev/agent:0.1.0", "example.com/dev/box:0.1.0"}},
-		"tag":      {"images.tag=v2", []string{"devserver.io/operator:v2", "devserver.io/agent:v2", "devserver.io/box:v2"}},
-		"one":      {"images.agent=example.com/a@sha256:0", []string{"devserver.io/operator:0.1.0", "example.com/a@sha256:0", "devserver.io/box:0.1.0"}},
+		"default":  {"replicas=1", []string{"devserver.io/operator:0.1.0", "devserver.io/agent:0.1.0", "devserver.io/box:0.1.0", "devserver.io/gateway:0.1.0"}},
+		"registry": {"images.registry=example.com/dev", []string{"example.com/dev/operator:0.1.0", "example.com/dev/agent:0.1.0", "example.com/dev/box:0.1.0", "example.com/dev/gateway:0.1.0"}},
+		"tag":      {"images.tag=v2", []string{"devserver.io/operator:v2", "devserver.io/agent:v2", "devserver.io/box:v2", "devserver.io/gateway:v2"}},
+		"one":      {"images.agent=example.com/a@sha256:0", []string{"devserver.io/operator:0.1.0", "example.com/a@sha256:0", "devserver.io/box:0.1.0", "devserver.io/gateway:0.1.0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := render(t, "--set="+test.set)
-			for i, prefix := range []string{"image: ", "--agent-image=", "--default-image="} {
-				line := regexp.MustCompile(`(?m)^ +-? ?`+prefix+`"?(.*?)"?$`).FindAllStringSubmatch(text, -1)
-				if len(line) == 0 || line[len(line)-1][1] != test.want[i] {
+			for i, prefix := range []string{"name: operator\n +image: ", "- --agent-image=", "- --default-image=", "name: gateway\n +image: "} {
+				line := regexp.MustCompile(`(?m)`+prefix+`"?(.*?)"?$`).FindAllStringSubmatch(text, -1)
+				if len(line) != 1 || line[0][1] != test.want[i] {
 					t.Errorf("%s%v, want %s", prefix, line, test.want[i])
 				}
 			}
@@ -133,6 +136,10 @@ func TestBadValuesRefused(t *testing.T) {
 		"imagePullSecrets[0]=name", "nodeSelector.gpu=true", "sshHost=a b",
 		"rbac.bindableClusterRoles={*}", "policies.ownerIsRequester.exemptGroups=admins", "policies.flavors[0].flavors={a}",
 		"policies.flavors[0].groups={a}", "policies.flavors[0].flavors={A},policies.flavors[0].groups={a}",
+		"gateway.enable=true", "gateway.replicas=-1", "gateway.service.type=None", "gateway.service.port=0", "gateway.service.nodePort=70000",
+		"gateway.service.loadBalancerSourceRanges={everywhere}", "gateway.host=a b", "gateway.port=70000", "gateway.hostKeySecret=A", "gateway.userCA=key",
+		"gateway.userCA={key}", "gateway.wakeTimeout=1h30m", "gateway.drainTimeout=", "gateway.drainTimeout=10", "networkPolicy.boxes=true",
+		"networkPolicy.gateway.apiServerPorts={https}",
 	} {
 		out, err := helm(t, "template", "devserver", "devserver-operator", "--set="+set)
 		if err == nil {

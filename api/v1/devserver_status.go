@@ -193,7 +193,9 @@ type SSHStatus struct {
 
 	// command is the line to type, with HostKeyAlias=NAME.NAMESPACE, so that
 	// the host key is known by the server's name and not by an address that
-	// servers share.
+	// servers share. A server without an address of its own is reached through
+	// the gateway, where the cluster has one:
+	// "ssh -J GATEWAY -o HostKeyAlias=NAME.NAMESPACE dev@NAME.NAMESPACE".
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
@@ -206,5 +208,39 @@ type SSHStatus struct {
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
+	HostKey string `json:"hostKey,omitempty"`
+
+	// gateway is the one address of all servers of the cluster, left out where
+	// there is none: "ssh -J HOST:PORT dev@NAME.NAMESPACE" leads to this server,
+	// and wakes it. It is the same for all servers.
+	//
+	// +optional
+	Gateway *SSHGateway `json:"gateway,omitempty"`
+}
+
+// SSHGateway is where the gateway is reached, and how it is known.
+type SSHGateway struct {
+	// host is the name or address to connect to: what the admin has named, or
+	// else the load balancer's, a node's for a NodePort, or the name of the
+	// gateway's Service inside the cluster.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Host string `json:"host,omitempty"`
+
+	// port to connect to.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// hostKey is the gateway's public host key, "ssh-ed25519 AAAA…". It stays
+	// the same when the gateway is installed again. With "[HOST]:PORT" in front
+	// of it (HOST alone, where the port is 22), it is a line of
+	// ~/.ssh/known_hosts.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
 	HostKey string `json:"hostKey,omitempty"`
 }

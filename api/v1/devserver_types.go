@@ -250,7 +250,7 @@ const (
 type SSHServiceSpec struct {
 	// type is NodePort (the default: a port on every node), LoadBalancer (an
 	// address of its own), ClusterIP (inside the cluster only) or None (no
-	// Service: through the pod alone, as kubectl port-forward does).
+	// Service of its own: through the gateway, or kubectl port-forward).
 	//
 	// +optional
 	// +kubebuilder:default=NodePort

@@ -48,7 +48,8 @@ type LifecycleSpec struct {
 	// suspended, such as "2h". Work is what is typed or printed on a terminal,
 	// what SSH connections carry, CPU and GPU use, and what a process in the
 	// server declares (devserver-agent keep). A connection alone is no work. A
-	// server whose work cannot be told counts as at work.
+	// server whose work cannot be told counts as at work; one whose container
+	// cannot run has none.
 	//
 	// A server that was suspended for that is woken by whoever renews the Lease
 	// of its name, as devctl start does. That Lease also has the last activity
@@ -168,6 +169,19 @@ type LifecycleBounds struct {
 	// +optional
 	IdleTimeout *DurationBounds `json:"idleTimeout,omitempty"`
 
+	// deleteAfterSuspended bounds lifecycle.deleteAfterSuspended. With a max, every
+	// server that sleeps for so long is deleted.
+	//
+	// +optional
+	DeleteAfterSuspended *DurationBounds `json:"deleteAfterSuspended,omitempty"`
+
+	// activity bounds lifecycle.activity: with a min, nobody keeps a server at work
+	// by a threshold that everything is above, and with a max nobody's work is
+	// overlooked. The defaults are held to it too.
+	//
+	// +optional
+	Activity *ActivityBounds `json:"activity,omitempty"`
+
 	// maxKeep is the longest keep, counted from when it began. Default none.
 	//
 	// +optional
@@ -175,6 +189,47 @@ type LifecycleBounds struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="maxKeep must be a duration from 1m to 87600h, such as 24h"
 	MaxKeep *metav1.Duration `json:"maxKeep,omitempty"`
+}
+
+// ActivityBounds bound the thresholds of work, each in its own unit.
+//
+// +kubebuilder:validation:MinProperties=1
+type ActivityBounds struct {
+	// cpuMillis bounds lifecycle.activity.cpuMillis, in thousandths of one core.
+	//
+	// +optional
+	CPUMillis *ThresholdBounds `json:"cpuMillis,omitempty"`
+
+	// gpuPercent bounds lifecycle.activity.gpuPercent. A max of 100 keeps GPUs from
+	// being left out.
+	//
+	// +optional
+	GPUPercent *ThresholdBounds `json:"gpuPercent,omitempty"`
+
+	// sshBytes bounds lifecycle.activity.sshBytes.
+	//
+	// +optional
+	SSHBytes *ThresholdBounds `json:"sshBytes,omitempty"`
+}
+
+// ThresholdBounds are the least and the greatest threshold that is allowed.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="min must not be above max"
+type ThresholdBounds struct {
+	// min is the least threshold, such as 50. Default none.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1099511627776
+	Min int64 `json:"min,omitempty"`
+
+	// max is the greatest threshold, such as 1000. Default none.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1099511627776
+	Max int64 `json:"max,omitempty"`
 }
 
 // DurationBounds are the least and the greatest duration that is allowed.

@@ -66,6 +66,7 @@ func parse(args []string) (operator.Config, error) {
 	policy := flags.String("agent-image-pull-policy", "", "when nodes fetch the agent's image: Always, IfNotPresent or Never (default: Kubernetes decides)")
 	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/box:"+version.Version, "`image` of boxes whose DevServer and flavor name none")
 	flags.StringVar(&cfg.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
+	gatewayFlags(flags, &cfg.Gateway)
 	flags.DurationVar(&cfg.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` boxes may be without work where neither they nor their flavor say it; 0 for ever")
 	flags.DurationVar(&cfg.Lifecycle.TimeToLive, "time-to-live", 0, "how `long` boxes run where neither they nor their flavor say it; 0 for ever")
 	flags.BoolVar(&cfg.LeaderElect, "leader-elect", operator.InCluster(), "elect one of several replicas")
@@ -83,6 +84,9 @@ func parse(args []string) (operator.Config, error) {
 	if flags.NArg() > 0 {
 		return cfg, fmt.Errorf("unexpected argument %q: the operator takes flags only", flags.Arg(0))
 	}
+	if err := checkGateway(cfg.Gateway); err != nil {
+		return cfg, err
+	}
 	for name, d := range map[string]time.Duration{"idle-timeout": cfg.Lifecycle.IdleTimeout, "time-to-live": cfg.Lifecycle.TimeToLive} {
 		if d != 0 && d < time.Minute {
 			return cfg, fmt.Errorf("--%s %s is less than a minute; 0 is for ever", name, d)
@@ -99,4 +103,22 @@ func parse(args []string) (operator.Config, error) {
 	default:
 		return cfg, fmt.Errorf("--agent-image-pull-policy %q is not Always, IfNotPresent or Never", *policy)
 	}
+}
+
+func gatewayFlags(flags *flag.FlagSet, g *operator.Gateway) {
+	flags.StringVar(&g.Service, "gateway-service", "", "`name` of the gateway's Service in the operator's namespace (default: there is no gateway)")
+	flags.StringVar(&g.HostKeySecret, "gateway-host-key-secret", "", "`name` of the Secret with the gateway's host key (default: one that the operator makes and keeps)")
+	flags.StringVar(&g.Host, "gateway-host", "", "`name` or address by which users reach the gateway (default: what its Service says)")
+	flags.IntVar(&g.Port, "gateway-port", 0, "`port` at which users reach the gateway (default: what its Service says)")
+	flags.BoolVar(&g.Only, "gateway-only", false, "let boxes accept SSH from the gateway alone, by a NetworkPolicy for each")
+}
+
+func checkGateway(g operator.Gateway) error {
+	switch {
+	case g.Service == "" && g != (operator.Gateway{}):
+		return errors.New("--gateway-host-key-secret, --gateway-host, --gateway-port and --gateway-only need --gateway-service")
+	case g.Port < 0 || g.Port > 65535:
+		return fmt.Errorf("--gateway-port %d is no port: it must be between 1 and 65535", g.Port)
+	}
+	return nil
 }

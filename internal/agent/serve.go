@@ -47,7 +47,8 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	defer stop()
 	clock := activity.NewClock()
 	traffic := activity.NewTraffic(clock)
-	server, err := newSSHServer(flags, traffic, log)
+	var reports *reporter
+	server, err := newSSHServer(flags, traffic, func() box.Report { return reports.tell(ctx) }, log)
 	if err != nil {
 		return supervisor.ExitUnusable, err
 	}
@@ -70,7 +71,7 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	log.Info("listening", "ssh", sshListener.Addr().String(), "control", controlListener.Addr().String())
 	watch := newWatch(flags, server, clock, traffic, log)
 	go watch.Run(ctx)
-	reports := &reporter{flags: flags, traffic: traffic, watch: watch, server: server, log: log}
+	reports = &reporter{flags: flags, traffic: traffic, watch: watch, server: server, log: log}
 	endpoint := &control.Server{
 		Key: key, Token: token, Logger: log,
 		Check: func(ctx context.Context) error {
@@ -117,13 +118,14 @@ func newWatch(flags serveFlags, server *sshd.Server, clock activity.Clock, traff
 		Window:      flags.activityWindow,
 		CgroupDir:   flags.cgroupDir,
 		ProcDir:     procDir,
+		TerminalDir: "/dev/pts",
 		Kept:        kept.Look,
 		GPU:         &gpu.Reader{Command: flags.nvidiaSMI},
 		GPUInterval: flags.gpuInterval,
 	})
 }
 
-func newSSHServer(flags serveFlags, traffic *activity.Traffic, log *slog.Logger) (*sshd.Server, error) {
+func newSSHServer(flags serveFlags, traffic *activity.Traffic, report func() box.Report, log *slog.Logger) (*sshd.Server, error) {
 	binary, err := self()
 	if err != nil {
 		return nil, err
@@ -153,6 +155,7 @@ func newSSHServer(flags serveFlags, traffic *activity.Traffic, log *slog.Logger)
 		Binary:               binary,
 		RuntimeDir:           flags.runtimeDir,
 		Traffic:              traffic,
+		Activity:             report,
 		HandshakeTimeout:     flags.handshakeTimeout,
 		KeepaliveInterval:    flags.keepaliveInterval,
 		KeysInterval:         flags.keysInterval,

@@ -14,6 +14,7 @@ import (
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
 	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -48,6 +49,8 @@ func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*targ
 	case *corev1ac.ResourceQuotaApplyConfiguration:
 		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
 	case *corev1ac.LimitRangeApplyConfiguration:
+		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
+	case *networkingv1ac.NetworkPolicyApplyConfiguration:
 		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
 	case *rbacv1ac.RoleBindingApplyConfiguration:
 		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)

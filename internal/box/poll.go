@@ -22,6 +22,10 @@ const PollPath = "/v1/poll"
 // told counts as work.
 const DrainPath = "/v1/drain"
 
+// ActivitySubsystem is an SSH subsystem of every box, for whoever may log in: it
+// answers with a Report as JSON and ends. To ask is no work.
+const ActivitySubsystem = "activity@devserver.io"
+
 // DrainTime is how long a drained box refuses sessions. An operator that has
 // not stopped it by then has changed its mind, or is gone.
 const DrainTime = time.Minute

@@ -30,7 +30,7 @@ func StripNode(n *corev1.Node) {
 		TypeMeta: n.TypeMeta,
 		ObjectMeta: metav1.ObjectMeta{
 			UID: n.UID, Name: n.Name, ResourceVersion: n.ResourceVersion,
-			DeletionTimestamp: n.DeletionTimestamp, Labels: n.Labels,
+			CreationTimestamp: n.CreationTimestamp, DeletionTimestamp: n.DeletionTimestamp, Labels: n.Labels,
 		},
 		Spec:   corev1.NodeSpec{Taints: n.Spec.Taints, Unschedulable: n.Spec.Unschedulable},
 		Status: corev1.NodeStatus{Allocatable: n.Status.Allocatable, Addresses: n.Status.Addresses},

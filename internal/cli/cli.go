@@ -15,14 +15,32 @@ import (
 	"k8s.io/klog/v2"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/code"
+	"devserver.io/devserver/internal/cli/config"
+	"devserver.io/devserver/internal/cli/copy"
+	"devserver.io/devserver/internal/cli/create"
+	"devserver.io/devserver/internal/cli/delete"
+	"devserver.io/devserver/internal/cli/describe"
+	"devserver.io/devserver/internal/cli/doctor"
+	"devserver.io/devserver/internal/cli/events"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/extend"
+	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
+	"devserver.io/devserver/internal/cli/logs"
+	"devserver.io/devserver/internal/cli/portforward"
+	"devserver.io/devserver/internal/cli/resize"
+	"devserver.io/devserver/internal/cli/restart"
 	"devserver.io/devserver/internal/cli/ssh"
+	"devserver.io/devserver/internal/cli/sshconfig"
+	"devserver.io/devserver/internal/cli/sshproxy"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/stop"
+	"devserver.io/devserver/internal/cli/users"
 	"devserver.io/devserver/internal/cli/version"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/cli/why"
 )
 
 // Main runs devctl with the process's arguments and streams and returns its
@@ -76,20 +94,59 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	root.SetErr(streams.ErrOut)
 	flags.AddTo(root.PersistentFlags())
 	root.AddCommand(
+		code.NewCommand(flags, streams),
+		config.NewCommand(flags, streams),
+		copy.NewCommand(flags, streams),
+		create.NewCommand(flags, streams),
+		delete.NewCommand(flags, streams),
+		describe.NewCommand(flags, streams),
+		doctor.NewCommand(flags, streams),
+		events.NewCommand(flags, streams),
+		extend.NewCommand(flags, streams),
+		flavors.NewCommand(flags, streams),
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
+		logs.NewCommand(flags, streams),
+		portforward.NewCommand(flags, streams),
+		resize.NewCommand(flags, streams),
+		restart.NewCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
+		sshconfig.NewCommand(flags, streams),
+		sshproxy.NewCommand(flags, streams),
 		start.NewCommand(flags, streams),
 		stop.NewCommand(flags, streams),
-		version.NewCommand(streams),
+		users.NewCommand(flags, streams),
+		version.NewCommand(flags, streams),
 		wait.NewCommand(flags, streams),
+		why.NewCommand(flags, streams),
 	)
+	configure(root)
+	completion(root, flags, streams)
+	group(root)
 	root.SetFlagErrorFunc(usage)
-	for _, cmd := range append(root.Commands(), root) {
-		cmd.Example = strings.ReplaceAll(cmd.Example, "devctl", name)
-		cmd.Args = checked(cmd.Args)
-	}
+	finish(root, name)
 	return root
+}
+
+// finish does to a command, and those below it, what is the same for all.
+func finish(cmd *cobra.Command, name string) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "devctl", name)
+	if cmd.HasParent() && cmd.HasSubCommands() {
+		cmd.Args = subcommand
+	}
+	cmd.Args = checked(cmd.Args)
+	for _, below := range cmd.Commands() {
+		finish(below, name)
+	}
+}
+
+// subcommand is for commands that only hold others: cobra says of the root's
+// alone what it does not know.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	}
+	return nil
 }
 
 // checked makes wrong arguments wrong usage.

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
-			"create":      create,
+			"create":      createDevServer,
 			"delete":      remove,
 			"status":      setStatus,
 			"ssh-status":  setSSH,
@@ -55,6 +55,26 @@ func TestScripts(t *testing.T) {
 			"print-lease": printLease,
 			"expire":      expire,
 			"max-keep":    maxKeep,
+			"provisioned": provisioned,
+
+			"flavor":       makeFlavor,
+			"use-flavor":   useFlavor,
+			"claim":        makeClaim,
+			"quota":        makeQuota,
+			"person":       makePerson,
+			"publish-key":  publishKey,
+			"serve-github": serveGitHub,
+			"expires-in":   expiresIn,
+			"restarted":    restarted,
+			"remove-pod":   removePod,
+
+			"open-terminal": openTerminal,
+			"type":          typeKeys,
+			"shows":         shows,
+			"kubelet":       runKubelet,
+			"fail-prepare":  failPrepare,
+			"portless":      portless,
+			"happen":        happen,
 		},
 	})
 }
@@ -67,6 +87,8 @@ type stage struct {
 	key     ssh.PublicKey
 	box     *sshtest.Box
 	hostKey string
+	// terminals is how many were opened.
+	terminals int
 }
 
 type stageKey struct{}
@@ -75,6 +97,9 @@ func setUp(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	s := &stage{t: t, client: apiservertest.Client(t), ns: apiservertest.Namespace(t)}
 	s.key = sshtest.WriteKey(t, filepath.Join(env.WorkDir, "key")).PublicKey()
+	if err := os.WriteFile(filepath.Join(env.WorkDir, "key.pub"), []byte(authorized(s.key)+" ann@laptop\n"), 0o600); err != nil {
+		return err
+	}
 	s.box = sshtest.NewBox(t, s.key)
 	s.hostKey = authorized(s.box.HostKey)
 	env.Values[stageKey{}] = s
@@ -82,6 +107,10 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("NS", s.ns)
 	env.Setenv("KUBECONFIG", kubeconfig)
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+	if err := reachHome(env); err != nil {
+		return err
+	}
+	env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 	return clientcmd.WriteToFile(kubeconfigFor(apiservertest.Config(t), s.ns), kubeconfig)
 }
 
@@ -90,8 +119,15 @@ func kubeconfigFor(c *rest.Config, namespace string) clientcmdapi.Config {
 	to.Clusters["c"] = &clientcmdapi.Cluster{Server: "https://" + strings.TrimPrefix(c.Host, "https://"), CertificateAuthorityData: c.CAData}
 	to.AuthInfos["u"] = &clientcmdapi.AuthInfo{ClientCertificateData: c.CertData, ClientKeyData: c.KeyData}
 	to.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u", Namespace: namespace}
+	to.AuthInfos["stranger"] = to.AuthInfos["u"].DeepCopy()
+	to.AuthInfos["stranger"].Impersonate, to.AuthInfos["stranger"].ImpersonateGroups = "stranger", []string{"system:authenticated"}
+	to.Contexts["stranger"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "stranger", Namespace: namespace}
 	to.Contexts["away"] = &clientcmdapi.Context{Cluster: "away", AuthInfo: "u"}
 	to.Clusters["away"] = &clientcmdapi.Cluster{Server: "https://127.0.0.1:1"}
+	to.AuthInfos["ann"] = &clientcmdapi.AuthInfo{ClientCertificateData: c.CertData, ClientKeyData: c.KeyData, Impersonate: "ann@example.com"}
+	to.Contexts["ann"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "ann"}
+	to.Contexts["nowhere"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
+	to.Contexts["again"] = to.Contexts["x"]
 	to.CurrentContext = "x"
 	return to
 }
@@ -119,8 +155,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// create makes a DevServer: create NAME
-func create(ts *testscript.TestScript, _ bool, args []string) {
+// createDevServer makes a DevServer: create NAME
+func createDevServer(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	ts.Check(s.client.Create(s.t.Context(), &devserverv1.DevServer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: args[0]},

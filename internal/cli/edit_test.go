@@ -14,7 +14,7 @@ import (
 	"devserver.io/devserver/internal/sshtest"
 )
 
-func newDevServer(t *testing.T, ns string) *devserverv1.DevServer {
+func newDevServer(t testing.TB, ns string) *devserverv1.DevServer {
 	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "box"}}
 	ds.Spec.Owner, ds.Spec.PersistentHomeSize = "ann", resource.MustParse("1Gi")
 	ds.Spec.SSH.PublicKey = authorized(sshtest.NewKey(t).PublicKey())

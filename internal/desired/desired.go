@@ -42,6 +42,9 @@ type Input struct {
 	// NodePort is asked for when the SSH Service is made again; 0 lets
 	// Kubernetes choose.
 	NodePort int32
+	// GatewayNamespace is where the gateway and the operator run, if nobody else
+	// is to reach the box; otherwise it is empty.
+	GatewayNamespace string
 }
 
 // Objects returns the objects of a DevServer in the order in which they must
@@ -57,6 +60,9 @@ func Objects(in Input) ([]runtime.ApplyConfiguration, error) {
 	}
 	if in.DevServer.Spec.SSH.Service.Type != devv1.SSHServiceNone {
 		objects = append(objects, SSHService(in))
+	}
+	if in.GatewayNamespace != "" {
+		objects = append(objects, NetworkPolicy(in))
 	}
 	return append(objects, set), nil
 }

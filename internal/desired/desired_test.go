@@ -137,6 +137,7 @@ func TestObjects(t *testing.T) {
 		"gpu":       {"devices stay with the box; /dev/shm is half of the memory; linux wins over the flavor's selector", input(gpu)},
 		"all":       {"every field of a DevServer shows; its env wins over the flavor's and is literal", input(gpu, all)},
 		"nodeport":  {"a Service that is made again asks for the port that it had", input(func(in *desired.Input) { in.NodePort = 31022 })},
+		"guarded":   {"where the admin wants it, the gateway alone reaches SSH, and the operator the control endpoint", input(func(in *desired.Input) { in.GatewayNamespace = "devserver-system" })},
 		"site":      {"where and how a flavor's pods run; of two volumes at one path the DevServer's is mounted", input(gpu, site, all)},
 		"flavored":  {"without a DevServer's own say, the flavor's counts", input(site)},
 		"uid":       {"an owner with a uid of their own has it in the pod and on the home's claim", input(ownUID)},

@@ -2,9 +2,11 @@ package desired
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -51,6 +53,23 @@ func HomeUID(annotations map[string]string) int64 {
 		return box.UID
 	}
 	return uid
+}
+
+// HomeSizeRefused says why a server of the flavor may not have a home of that
+// size; empty where it may.
+func HomeSizeRefused(size resource.Quantity, flavor *devv1.DevServerFlavor) string {
+	bounds, relation, bound := flavor.Spec.HomeSize, "", (*resource.Quantity)(nil)
+	switch {
+	case bounds == nil:
+		return ""
+	case bounds.Min != nil && size.Cmp(*bounds.Min) < 0:
+		relation, bound = "no less than", bounds.Min
+	case bounds.Max != nil && size.Cmp(*bounds.Max) > 0:
+		relation, bound = "no more than", bounds.Max
+	default:
+		return ""
+	}
+	return fmt.Sprintf("spec.persistentHomeSize is %s: DevServerFlavor %s allows %s %s.", &size, flavor.Name, relation, bound)
 }
 
 // homeTemplate is the template of the home's claim. Its labels and annotations

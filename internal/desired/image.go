@@ -1,9 +1,21 @@
 package desired
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+
+	devv1 "devserver.io/devserver/api/v1"
 )
+
+// ImageRefused says why a server of the flavor may not have the image; empty
+// where it may. The admin's own choice needs no permission.
+func ImageRefused(image string, flavor *devv1.DevServerFlavor) string {
+	if image == flavor.Spec.Image || ImageAllowed(image, flavor.Spec.AllowedImages) {
+		return ""
+	}
+	return fmt.Sprintf("DevServerFlavor %s does not allow the image %s. It allows %s.", flavor.Name, image, strings.Join(flavor.Spec.AllowedImages, ", "))
+}
 
 // ImageAllowed tells whether one of the patterns, in which "*" stands for any
 // characters, is that of the image. No patterns allow everything.

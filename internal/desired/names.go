@@ -15,6 +15,10 @@ func HeadlessServiceName(devServer string) string { return devServer + "-headles
 // SSHServiceName is the name of the Service through which SSH is reached.
 func SSHServiceName(devServer string) string { return devServer + "-ssh" }
 
+// NetworkPolicyName is the name of the NetworkPolicy that lets only the gateway
+// in, where the admin wants one.
+func NetworkPolicyName(devServer string) string { return devServer }
+
 // SecretName is the name of the Secret with its keys.
 func SecretName(devServer string) string { return devServer + "-ssh" }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -25,7 +27,7 @@ var (
 type client struct {
 	server *server
 	conn   *ssh.ServerConn
-	key    fingerprint
+	who    identity
 	log    *slog.Logger
 
 	mu      sync.Mutex
@@ -34,14 +36,16 @@ type client struct {
 }
 
 func newClient(s *server, conn *ssh.ServerConn) *client {
-	key := fingerprint(conn.Permissions.Extensions[fingerprintExtension])
-	return &client{
-		server:  s,
-		conn:    conn,
-		key:     key,
-		log:     s.log.With("fingerprint", key, "from", conn.RemoteAddr().String()),
-		tunnels: map[*tunnel]struct{}{},
+	// The login left it there; without it this is nobody.
+	who, _ := conn.Permissions.ExtraData[identityKey{}].(identity)
+	log := s.log.With("fingerprint", who.key, "from", conn.RemoteAddr().String())
+	if who.certificate != "" {
+		log = log.With("certificate", who.certificate)
 	}
+	if owners := s.directory.owners(who); len(owners) > 0 {
+		log = log.With("owner", strings.Join(owners, ","))
+	}
+	return &client{server: s, conn: conn, who: who, log: log, tunnels: map[*tunnel]struct{}{}}
 }
 
 // serve answers requests for channels until the connection ends. Every one is
@@ -63,11 +67,12 @@ func (c *client) serve(channels <-chan ssh.NewChannel) {
 }
 
 func (c *client) handle(requested ssh.NewChannel) {
+	defer c.recoverFrom("serving a channel")
 	switch requested.ChannelType() {
 	case "direct-tcpip":
 		c.forward(requested)
 	case "session":
-		c.greet(requested)
+		c.talk(requested)
 	case "direct-streamlocal@openssh.com":
 		c.refuse(requested, ssh.Prohibited, leadsTo)
 	default:
@@ -77,8 +82,17 @@ func (c *client) handle(requested ssh.NewChannel) {
 
 // refuse says no to a channel, in words that the client shows.
 func (c *client) refuse(requested ssh.NewChannel, reason ssh.RejectionReason, message string) {
+	c.server.metrics.channels.WithLabelValues(resultRefused).Inc()
 	// An error means that the connection is gone.
 	_ = requested.Reject(reason, message)
+}
+
+// recoverFrom ends the connection in which a fault showed. The others go on.
+func (c *client) recoverFrom(doing string) {
+	if fault := recover(); fault != nil {
+		c.server.fault(c.log, doing, fault)
+		_ = c.conn.Close()
+	}
 }
 
 func (c *client) begin() error {
@@ -135,13 +149,17 @@ func (c *client) track(name types.NamespacedName) (ctx context.Context, untrack 
 	}
 }
 
-// cut ends the tunnels to the box of that name.
-func (c *client) cut(name types.NamespacedName, reason error) {
+// cut ends the tunnels to boxes of those names that the client may not enter
+// any more.
+func (c *client) cut(names []types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for t := range c.tunnels {
-		if t.name == name {
-			t.cancel(reason)
+		if !slices.Contains(names, t.name) {
+			continue
+		}
+		if _, ok := c.server.directory.find(c.who, t.name); !ok {
+			t.cancel(errRevoked)
 		}
 	}
 }

@@ -16,7 +16,6 @@ import (
 
 func TestDirectoryFollowsDevServers(t *testing.T) {
 	alice, bob := sshtest.NewKey(t), sshtest.NewKey(t)
-	people := map[fingerprint]string{keyOf(alice): "alice", keyOf(bob): "bob"}
 
 	put := func(address string, keys ...ssh.Signer) func(toolscache.ResourceEventHandler) {
 		return func(h toolscache.ResourceEventHandler) { h.OnAdd(running(address, "10.0.0.1", keys...), false) }
@@ -46,13 +45,13 @@ func TestDirectoryFollowsDevServers(t *testing.T) {
 			reason:  "a key that is no longer named opens the box no more, and whoever is connected must know",
 			events:  []func(toolscache.ResourceEventHandler){put("a.team", alice, bob), update("a.team", alice)},
 			alice:   []string{"a.team"},
-			revoked: []string{"bob a.team"},
+			revoked: []string{"a.team"},
 		},
 		"KeyReplaced": {
 			reason:  "the new key opens it at once",
 			events:  []func(toolscache.ResourceEventHandler){put("a.team", alice), update("a.team", bob)},
 			bob:     []string{"a.team"},
-			revoked: []string{"alice a.team"},
+			revoked: []string{"a.team"},
 		},
 		"Unchanged": {
 			reason: "an update of something else revokes nothing",
@@ -63,34 +62,36 @@ func TestDirectoryFollowsDevServers(t *testing.T) {
 			reason:  "nothing opens a box that is gone",
 			events:  []func(toolscache.ResourceEventHandler){put("a.team", alice), put("b.team", alice), remove(running("a.team", "10.0.0.1", alice))},
 			alice:   []string{"b.team"},
-			revoked: []string{"alice a.team"},
+			revoked: []string{"a.team"},
 		},
 		"DeletedUnseen": {
 			reason:  "a deletion during an interrupted watch comes without the last state",
 			events:  []func(toolscache.ResourceEventHandler){put("a.team", alice), remove(toolscache.DeletedFinalStateUnknown{Key: "team/a"})},
-			revoked: []string{"alice a.team"},
+			revoked: []string{"a.team"},
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			d := newDirectory()
 			var revoked []string
-			d.revoked = func(key fingerprint, name types.NamespacedName) {
-				revoked = append(revoked, people[key]+" "+address(name))
+			d.revoked = func(names []types.NamespacedName) {
+				for _, name := range names {
+					revoked = append(revoked, address(name))
+				}
 			}
 			for _, event := range tc.events {
-				event(handlerFor(d))
+				event(boxHandler(d))
 			}
-			if diff := cmp.Diff(tc.alice, addresses(d.list(keyOf(alice)))); diff != "" {
+			if diff := cmp.Diff(tc.alice, addresses(d.list(holder(alice)))); diff != "" {
 				t.Errorf("%s: alice's boxes (-want +got):\n%s", tc.reason, diff)
 			}
-			if diff := cmp.Diff(tc.bob, addresses(d.list(keyOf(bob)))); diff != "" {
+			if diff := cmp.Diff(tc.bob, addresses(d.list(holder(bob)))); diff != "" {
 				t.Errorf("%s: bob's boxes (-want +got):\n%s", tc.reason, diff)
 			}
 			if diff := cmp.Diff(tc.revoked, revoked); diff != "" {
 				t.Errorf("%s: revoked (-want +got):\n%s", tc.reason, diff)
 			}
-			if got, want := d.knows(keyOf(bob)), len(tc.bob) > 0; got != want {
+			if got, want := d.knows(holder(bob)), len(tc.bob) > 0; got != want {
 				t.Errorf("%s: knows(bob) = %v, want %v", tc.reason, got, want)
 			}
 		})
@@ -102,7 +103,7 @@ func TestDirectoryReadsBothKeyFieldsAndSkipsBadKeys(t *testing.T) {
 	ds := running("a.team", "10.0.0.1", mate)
 	ds.Spec.SSH.PublicKey = string(ssh.MarshalAuthorizedKey(owner.PublicKey()))[:80]
 	ds.Spec.SSH.PublicKeys = append(ds.Spec.SSH.PublicKeys, `command="x" `+ds.Spec.SSH.PublicKeys[0], "ssh-rsa AAAA")
-	if got, want := boxOf(ds).keys, (map[fingerprint]bool{keyOf(owner): true, keyOf(mate): true}); !cmp.Equal(got, want) {
+	if got, want := boxOf(ds).own, (keySet{keyOf(owner): true, keyOf(mate): true}); !cmp.Equal(got, want) {
 		t.Errorf("keys (-want +got):\n%s", cmp.Diff(want, got))
 	}
 }
@@ -114,7 +115,7 @@ func TestBoxStateSaysWhy(t *testing.T) {
 	}{
 		"New": {
 			change: func(ds *devserverv1.DevServer) { ds.Status = devserverv1.DevServerStatus{} },
-			want:   "DevServer a.team is new: the operator has not looked at it yet",
+			want:   "DevServer a.team is New: the operator has not looked at it yet",
 		},
 		"Pending": {
 			change: func(ds *devserverv1.DevServer) { pending(ds, `flavor "huge" does not exist`) },
@@ -135,6 +136,9 @@ func TestBoxStateSaysWhy(t *testing.T) {
 		})
 	}
 }
+
+// holder is somebody who has proven to have the key, and no more.
+func holder(key ssh.Signer) identity { return identity{key: keyOf(key)} }
 
 func keyOf(signer ssh.Signer) fingerprint {
 	return fingerprint(sshkeys.Fingerprint(signer.PublicKey()))

@@ -2,14 +2,17 @@
 //
 //	ssh -J GATEWAY dev@NAME.NAMESPACE
 //
-// It authenticates the client's key against the keys of all DevServers, which
-// it knows from a watch, and leads to the boxes that this key opens, to nothing
-// else. The session inside is between client and box from end to end: the
-// gateway sees none of it, and holds nobody's key.
+// It authenticates the client's key against the keys of all DevServers and
+// DevServerUsers, which it knows from watches, and leads to the boxes that this
+// key opens, to nothing else. A box that sleeps is woken for it. The session
+// inside is between client and box from end to end: the gateway sees none of
+// it, and holds nobody's key.
 package gateway
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -18,7 +21,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // Config is what the gateway is told at its start.
@@ -31,10 +33,50 @@ type Config struct {
 	// Kubeconfig is how to reach the API server. Left empty, it is KUBECONFIG,
 	// ~/.kube/config or, in a pod, the cluster itself.
 	Kubeconfig string
-	// HealthAddress serves /healthz and /readyz over HTTP, unless it is empty.
-	HealthAddress string
+	// UserCAFile has the public keys of OpenSSH user certificate authorities, a
+	// line for each. A certificate of theirs opens the boxes of the owners that
+	// its principals name. Left empty, certificates are not taken.
+	UserCAFile string
+	// Address is the gateway's, as users reach it, HOST or HOST:PORT: for the
+	// lines to type that it shows. It may be left empty.
+	Address string
+	// WakeTimeout is how long a client waits for a box that wakes or starts.
+	WakeTimeout time.Duration
+	// HealthAddress serves /healthz and /readyz over HTTP, MetricsAddress
+	// /metrics, unless they are empty.
+	HealthAddress, MetricsAddress string
 	// DrainTimeout is how long open sessions may go on after a stop.
 	DrainTimeout time.Duration
+}
+
+// defaultWakeTimeout is enough for an image that is fetched at an ordinary
+// speed. Who gives up earlier, as editors do, finds the box awake later.
+const defaultWakeTimeout = 2 * time.Minute
+
+// AddTo makes the flags known that set the configuration.
+func (c *Config) AddTo(flags *flag.FlagSet) {
+	flags.StringVar(&c.Listen, "listen", ":2222", "address of the SSH server")
+	flags.StringVar(&c.HostKeyFile, "host-key", "", "file with the private host key (required)")
+	flags.StringVar(&c.Kubeconfig, "kubeconfig", "", "how to reach the API server (default: KUBECONFIG, ~/.kube/config or the cluster that it runs in)")
+	flags.StringVar(&c.UserCAFile, "user-ca", "", "file with the public keys of OpenSSH user certificate authorities, one on each line; the principals of a certificate name owners of DevServers (default: no certificates)")
+	flags.StringVar(&c.Address, "address", "", "the gateway's address as users reach it, HOST or HOST:PORT, for the lines to type that it shows")
+	flags.DurationVar(&c.WakeTimeout, "wake-timeout", defaultWakeTimeout, "how long a client waits for a DevServer that wakes or starts")
+	flags.StringVar(&c.HealthAddress, "health-address", "", "address of /healthz and /readyz, for example :8081 (default: none)")
+	flags.StringVar(&c.MetricsAddress, "metrics-address", "", "address of /metrics, for example :8080 (default: none)")
+	flags.DurationVar(&c.DrainTimeout, "drain-timeout", 5*time.Minute, "how long open sessions may go on after a stop; a second signal ends them at once")
+}
+
+// Check says what is wrong with the configuration.
+func (c *Config) Check() error {
+	switch {
+	case c.HostKeyFile == "":
+		return errors.New("--host-key FILE is required")
+	case c.WakeTimeout <= 0:
+		return errors.New("--wake-timeout must be longer than nothing, for example 2m")
+	case c.DrainTimeout < 0:
+		return errors.New("--drain-timeout must not be negative")
+	}
+	return nil
 }
 
 // Run runs the gateway until ctx ends, and then until the sessions are over,
@@ -55,16 +97,22 @@ func run(ctx context.Context, cfg Config, hostKey ssh.Signer, api *rest.Config, 
 	asked := ctx
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	health := &health{}
-	if cfg.HealthAddress != "" {
-		stop, err := health.listen(ctx, cfg.HealthAddress, fail)
-		if err != nil {
-			return err
-		}
-		defer stop()
-	}
 	boxes := newDirectory()
-	server := newServer(hostKey, boxes, log)
+	server, err := configured(cfg, hostKey, api, boxes, log)
+	if err != nil {
+		return err
+	}
+	health := &health{}
+	stopHealth, err := serveHTTP(ctx, cfg.HealthAddress, health.handler(), fail)
+	if err != nil {
+		return err
+	}
+	defer stopHealth()
+	stopMetrics, err := serveHTTP(ctx, cfg.MetricsAddress, server.metrics.handler(), fail)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	watchFailed, stopWatch, err := watch(ctx, api, boxes)
 	if err != nil {
 		return err
@@ -99,6 +147,21 @@ func run(ctx context.Context, cfg Config, hostKey ssh.Signer, api *rest.Config, 
 	return nil
 }
 
+// configured is the server that cfg asks for.
+func configured(cfg Config, hostKey ssh.Signer, api *rest.Config, boxes *directory, log *slog.Logger) (*server, error) {
+	trusted, err := readAuthorities(cfg.UserCAFile)
+	if err != nil {
+		return nil, err
+	}
+	edit, err := leaseEditor(api)
+	if err != nil {
+		return nil, err
+	}
+	s := newServer(hostKey, boxes, edit, log)
+	s.authorities, s.address, s.patience = trusted, cfg.Address, patient(cfg.WakeTimeout)
+	return s, nil
+}
+
 func readHostKey(file string) (ssh.Signer, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
@@ -109,14 +172,4 @@ func readHostKey(file string) (ssh.Signer, error) {
 		return nil, fmt.Errorf("reading the host key from %s: %w", file, err)
 	}
 	return key, nil
-}
-
-func apiConfig(kubeconfig string) (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("finding the API server: %w", err)
-	}
-	return config, nil
 }

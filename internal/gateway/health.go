@@ -31,17 +31,20 @@ func (h *health) handler() http.Handler {
 	return mux
 }
 
-// listen serves the probes until stop is called; failed is told when it cannot
-// any more.
-func (h *health) listen(ctx context.Context, address string, failed func(error)) (stop func(), err error) {
+// serveHTTP serves handler until stop is called, or nothing where address is
+// empty; failed is told when it cannot any more.
+func serveHTTP(ctx context.Context, address string, handler http.Handler, failed func(error)) (stop func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for probes: %w", err)
+		return nil, fmt.Errorf("listening for probes and metrics: %w", err)
 	}
-	server := &http.Server{Handler: h.handler(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			failed(fmt.Errorf("serving probes: %w", err))
+			failed(fmt.Errorf("serving HTTP on %s: %w", address, err))
 		}
 	}()
 	return func() { _ = server.Close() }, nil

@@ -30,7 +30,7 @@ func pending(ds *devserverv1.DevServer, message string) {
 	ds.Status.Phase = devserverv1.PhasePending
 	ds.Status.PodIP = ""
 	ds.Status.Conditions = []metav1.Condition{{
-		Type: devserverv1.ConditionReady, Status: metav1.ConditionFalse, Reason: "Whatever", Message: message,
+		Type: devserverv1.ConditionReady, Status: metav1.ConditionFalse, Reason: devserverv1.ReasonUnschedulable, Message: message,
 	}}
 }
 

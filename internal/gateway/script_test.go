@@ -1,24 +1,27 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
+	"k8s.io/apimachinery/pkg/types"
 
 	"devserver.io/devserver/internal/sshtest"
 )
 
 // TestScripts runs testdata/script with the OpenSSH client.
 //
-// In them alice's key opens mine.team, pending.team and shared.team, and bob's
-// opens his.team and shared.team. The variable KEY names the private key to
+// In them alice's key opens mine.team, pending.team, shared.team and asleep.team,
+// which wakes when its Lease is edited, and bob's opens his.team and shared.team. The variable KEY names the private key to
 // use; $WORK/config has the hosts gateway and *.team.
 func TestScripts(t *testing.T) {
 	if _, err := exec.LookPath("ssh"); err != nil {
@@ -31,6 +34,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await-command": awaitCommand,
 			"await-log":     awaitLog,
+			"exits":         exits,
+			"lease-edits":   leaseEdits,
 			"revoke":        revoke,
 		},
 	})
@@ -82,6 +87,14 @@ func setUp(env *testscript.Env) error {
 	asleep := running("pending.team", "", alice)
 	pending(asleep, "no node has a free GPU")
 	w.put(asleep)
+	sleeper := suspended("asleep.team", alice)
+	w.put(sleeper)
+	w.edited = func(name types.NamespacedName) error {
+		if address(name) == "asleep.team" {
+			go w.put(running("asleep.team", "10.0.0.1", alice))
+		}
+		return nil
+	}
 
 	env.Values[stageKey{}] = s
 	env.Setenv("KEY", filepath.Join(env.WorkDir, "alice"))
@@ -122,6 +135,25 @@ func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 func awaitLog(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	fmt.Fprintln(ts.Stdout(), s.world.log.await(s.t, strings.Join(args, " ")))
+}
+
+// exits runs a command: exits CODE COMMAND ARGS...
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	err := ts.Exec(args[1], args[2:]...)
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = ended.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("%v: exit code %d, want %s", args[1:], code, args[0])
+	}
+}
+
+// leaseEdits prints what the gateway has written.
+func leaseEdits(ts *testscript.TestScript, _ bool, _ []string) {
+	fmt.Fprintln(ts.Stdout(), strings.Join(stageOf(ts).world.leaseEdits(), "\n"))
 }
 
 // revoke takes all keys from a box.

@@ -3,21 +3,25 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"devserver.io/devserver/internal/sshkeys"
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// fingerprintExtension is where the login leaves the verified key's
-// fingerprint.
-const fingerprintExtension = "fingerprint@devserver.io"
+// candidateKey is where the login notes who a client would be if it had the key
+// that it offers, identityKey who it has proven to be.
+type candidateKey struct{}
+
+type identityKey struct{}
 
 // errUnknownKey is the one answer to a login that fails, whatever the user
 // name: the name plays no part.
@@ -25,9 +29,15 @@ var errUnknownKey = errors.New("this key opens no DevServer")
 
 // server is the SSH server of the gateway.
 type server struct {
-	directory *directory
-	dial      func(ctx context.Context, network, address string) (net.Conn, error)
-	log       *slog.Logger
+	directory   *directory
+	authorities authorities
+	dial        func(ctx context.Context, network, address string) (net.Conn, error)
+	edit        editLease
+	waker       *waker
+	patience    patience
+	address     string // as users reach it; may be empty
+	log         *slog.Logger
+	metrics     *metrics
 
 	ssh  *ssh.ServerConfig
 	gate *sshpolicy.Gate
@@ -39,30 +49,44 @@ type server struct {
 	running  sync.WaitGroup // connections, from accept to end
 }
 
-// newServer returns a server that identifies itself with hostKey and leads to
-// the boxes of d.
-func newServer(hostKey ssh.Signer, d *directory, log *slog.Logger) *server {
+// newServer returns a server that identifies itself with hostKey, leads to the
+// boxes of d, and wakes them by edits of their Leases.
+func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logger) *server {
 	s := &server{
 		directory: d,
 		dial:      (&net.Dialer{}).DialContext,
+		edit:      edit,
+		patience:  patient(defaultWakeTimeout),
 		log:       log,
+		metrics:   newMetrics(),
 		ssh:       sshpolicy.ServerConfig(),
 		gate:      sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress),
 		logins:    map[net.Conn]struct{}{},
 		clients:   map[*client]struct{}{},
 	}
+	s.waker = newWaker(func(ctx context.Context, box types.NamespacedName) error {
+		return s.edit(ctx, box, map[string]any{"renewTime": metav1.NowMicro()})
+	})
 	s.ssh.AddHostKey(hostKey)
 	// A client may offer a key without having it: this says only whether it
 	// is worth proving.
-	s.ssh.PublicKeyCallback = func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		if !d.knows(fingerprint(sshkeys.Fingerprint(key))) {
+	s.ssh.PublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		who, restrictions, err := s.authorities.identify(key)
+		if err != nil {
+			s.log.Debug("certificate refused", "from", conn.RemoteAddr().String(), "error", err)
 			return nil, errUnknownKey
 		}
-		return &ssh.Permissions{}, nil
+		if !d.knows(who) {
+			return nil, errUnknownKey
+		}
+		return &ssh.Permissions{CriticalOptions: restrictions, ExtraData: map[any]any{candidateKey{}: who}}, nil
 	}
 	// Only here is the key known to be the client's.
-	s.ssh.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
-		return &ssh.Permissions{Extensions: map[string]string{fingerprintExtension: sshkeys.Fingerprint(key)}}, nil
+	s.ssh.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, _ ssh.PublicKey, offered *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+		return &ssh.Permissions{
+			CriticalOptions: offered.CriticalOptions,
+			ExtraData:       map[any]any{identityKey{}: offered.ExtraData[candidateKey{}]},
+		}, nil
 	}
 	d.revoked = s.revoke
 	return s
@@ -87,6 +111,7 @@ func (s *server) serve(listener net.Listener) {
 		pause = 0
 		leave, ok := s.gate.Enter(raw.RemoteAddr())
 		if !ok {
+			s.metrics.logins.WithLabelValues(resultTooMany).Inc()
 			s.log.Debug("too many logins at once", "from", raw.RemoteAddr().String())
 			_ = raw.Close()
 			continue
@@ -100,23 +125,50 @@ func (s *server) serve(listener net.Listener) {
 
 // handle serves one connection from its first byte to its end.
 func (s *server) handle(raw net.Conn, leave func()) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.fault(s.log.With("from", raw.RemoteAddr().String()), "serving a connection", fault)
+			_ = raw.Close()
+		}
+	}()
 	conn, channels, requests, err := s.login(raw)
 	leave()
+	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
 	if err != nil {
 		// Everybody who scans ports gets here.
 		s.log.Debug("login failed", "error", err)
 		return
 	}
-	go ssh.DiscardRequests(requests)
+	s.metrics.connections.Inc()
+	defer s.metrics.connections.Dec()
+	go sshpolicy.KeepAlive(conn, requests, sshpolicy.KeepAliveInterval, sshpolicy.KeepAliveMisses)
 	c := newClient(s, conn)
 	if err := s.add(c); err != nil {
 		_ = conn.Close()
 		c.log.Info("connection refused", "reason", err.Error())
-	} else {
-		go sshpolicy.KeepAlive(conn, sshpolicy.KeepAliveInterval, sshpolicy.KeepAliveMisses)
 	}
 	c.serve(channels)
 	s.remove(c)
+}
+
+// loginResult tells how a login ended, for the metrics.
+func loginResult(err error) string {
+	switch _, denied := errors.AsType[*ssh.ServerAuthError](err); {
+	case err == nil:
+		return resultOK
+	case denied:
+		return resultRefused
+	case errors.Is(err, errStopping):
+		return resultStopping
+	}
+	return resultFailed
+}
+
+// fault notes a fault of the gateway's own, which must not end the sessions of
+// everybody else.
+func (s *server) fault(log *slog.Logger, doing string, fault any) {
+	s.metrics.panics.Inc()
+	log.Error("a fault of the gateway", "doing", doing, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
 // login does the handshake, which the end of the gateway cuts off.
@@ -149,7 +201,7 @@ func (s *server) add(c *client) error {
 	}
 	// Asked again now that a change would reach it: the key may have been
 	// revoked since it was verified.
-	if !s.directory.knows(c.key) {
+	if !s.directory.knows(c.who) {
 		return errRevoked
 	}
 	return nil
@@ -171,16 +223,12 @@ func (s *server) all() []*client {
 	return clients
 }
 
-// revoke cuts off what key had open to the box of that name, and the whole
-// connection if the key opens nothing any more.
-func (s *server) revoke(key fingerprint, name types.NamespacedName) {
-	known := s.directory.knows(key)
+// revoke cuts off what was open to those boxes by keys that open them no
+// longer, and whoever opens nothing any more.
+func (s *server) revoke(boxes []types.NamespacedName) {
 	for _, c := range s.all() {
-		if c.key != key {
-			continue
-		}
-		c.cut(name, errRevoked)
-		if !known {
+		c.cut(boxes)
+		if !s.directory.knows(c.who) {
 			_ = c.conn.Close()
 		}
 	}

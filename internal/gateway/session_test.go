@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 
-	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/sshtest"
 )
 
@@ -50,7 +49,7 @@ func TestBoxThatIsNotRunningIsRefusedInWords(t *testing.T) {
 	w.put(running("dead.team", "10.0.0.9", alice))
 	client := w.mustLogin(t, alice)
 	for host, want := range map[string]ssh.OpenChannelError{
-		"a.team":    {Reason: ssh.Prohibited, Message: `DevServer a.team is Pending: flavor "huge" does not exist`},
+		"a.team":    {Reason: ssh.Prohibited, Message: `DevServer a.team is Pending: flavor "huge" does not exist. It is still so after 0s, and goes on by itself: connect again later`},
 		"dead.team": {Reason: ssh.ConnectionFailed, Message: "DevServer dead.team does not answer at the moment: try again"},
 	} {
 		_, err := open(client, host, 22)
@@ -99,7 +98,7 @@ func TestRevokedKeyIsCutOff(t *testing.T) {
 		},
 		"Deleted": {
 			reason: "a DevServer that is deleted ends what was open to it",
-			revoke: func(w *world, _ ssh.Signer) { handlerFor(w.server.directory).OnDelete(w.boxes["a.team"]) },
+			revoke: func(w *world, _ ssh.Signer) { boxHandler(w.server.directory).OnDelete(w.boxes["a.team"]) },
 			alive:  true,
 		},
 	}
@@ -237,21 +236,5 @@ func TestDrainEndsInTheEnd(t *testing.T) {
 	_ = client.Wait()
 	if got := w.log.await(t, "session")["ended"]; got != errStopping.Error() {
 		t.Errorf("the audit says that the session ended because %v, want %v", got, errStopping)
-	}
-}
-
-func TestGreetingListsTheBoxesOfTheKey(t *testing.T) {
-	fresh := boxOf(&devserverv1.DevServer{})
-	fresh.Name, fresh.Namespace = "new", "team"
-	got := greeting("SHA256:abc", []box{boxOf(running("trainer.team", "10.0.0.1")), fresh})
-	want := `This is the gateway to DevServers. You are SHA256:abc, and your key opens:
-
-  trainer.team   Running
-  new.team       New
-
-Log in with ssh -J GATEWAY dev@NAME.NAMESPACE, where GATEWAY is what you typed after ssh just now.
-`
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("greeting (-want +got):\n%s", diff)
 	}
 }

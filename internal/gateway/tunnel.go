@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,9 +13,6 @@ import (
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
-
-	devserverv1 "devserver.io/devserver/api/v1"
-	contract "devserver.io/devserver/internal/box"
 )
 
 const (
@@ -25,15 +21,7 @@ const (
 
 	// sshPort is the port that clients ask for, whichever one the box has.
 	sshPort = 22
-
-	// dialTimeout bounds the connection to a box that is said to be Running.
-	dialTimeout = 10 * time.Second
 )
-
-// sshAddress is where the box's SSH server listens.
-func (b box) sshAddress() string {
-	return net.JoinHostPort(b.podIP, strconv.Itoa(contract.SSHPort))
-}
 
 // target is what a client asks for with a direct-tcpip channel (RFC 4254,
 // section 7.2).
@@ -76,20 +64,11 @@ func (c *client) forward(requested ssh.NewChannel) {
 	// ends the tunnel.
 	ctx, untrack := c.track(name)
 	defer untrack()
-	b, ok := c.server.directory.find(c.key, name)
-	if !ok {
-		c.log.Info("refused", "box", address(name))
-		c.refuse(requested, ssh.Prohibited, fmt.Sprintf("there is no DevServer %s that your key opens", address(name)))
-		return
-	}
-	if b.phase != devserverv1.PhaseRunning || b.podIP == "" {
-		c.refuse(requested, ssh.Prohibited, b.state())
-		return
-	}
-	upstream, err := c.dialBox(ctx, b)
+	b, upstream, err := c.await(ctx, name, nil)
 	if err != nil {
-		c.log.Warn("box does not answer", "box", b.address(), "error", err)
-		c.refuse(requested, ssh.ConnectionFailed, fmt.Sprintf("DevServer %s does not answer at the moment: try again", b.address()))
+		r := refusalOf(err)
+		c.log.Info("refused", "box", address(name), "reason", r.message)
+		c.refuse(requested, r.reason, r.message)
 		return
 	}
 	defer func() { _ = upstream.Close() }()
@@ -97,22 +76,8 @@ func (c *client) forward(requested ssh.NewChannel) {
 	if err != nil {
 		return
 	}
+	c.server.metrics.channels.WithLabelValues(resultOK).Inc()
 	c.carry(ctx, b, channel, requests, upstream)
-}
-
-// dialBox connects to a box.
-func (c *client) dialBox(ctx context.Context, b box) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	return c.server.dial(ctx, "tcp", b.sshAddress())
-}
-
-// state says in words why the box cannot be entered now.
-func (b box) state() string {
-	if b.phase == "" {
-		return fmt.Sprintf("DevServer %s is new: the operator has not looked at it yet", b.address())
-	}
-	return strings.TrimSuffix(fmt.Sprintf("DevServer %s is %s: %s", b.address(), b.phase, b.message), ": ")
 }
 
 // carry moves bytes both ways until one side is done or ctx ends, and leaves
@@ -133,11 +98,13 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 	})
 	defer cut()
 
-	var toBox, fromBox int64
-	var both sync.WaitGroup
-	both.Go(func() { toBox = copyAndEnd(upstream, channel) })
-	both.Go(func() { fromBox = copyAndEnd(channel, upstream) })
-	both.Wait()
+	c.server.metrics.tunnels.Inc()
+	defer c.server.metrics.tunnels.Dec()
+	var toBox int64
+	var other sync.WaitGroup
+	other.Go(func() { toBox = c.copy("to_box", upstream, channel) })
+	fromBox := c.copy("from_box", channel, upstream)
+	other.Wait()
 	ended := "closed"
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errDisconnected) {
 		ended = cause.Error()
@@ -153,13 +120,14 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 	)
 }
 
-// copyAndEnd copies until from ends and passes the end on, so that each
-// direction can end for itself, as with any TCP connection.
-func copyAndEnd(to io.Writer, from io.Reader) int64 {
-	// An error ends this direction just as well.
-	n, _ := io.Copy(to, from)
-	if half, ok := to.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
-	return n
+// closeWriter is a connection of which one direction can end for itself.
+type closeWriter interface {
+	io.Writer
+	CloseWrite() error
+}
+
+// copy moves bytes in one direction, and counts them.
+func (c *client) copy(direction string, to io.Writer, from io.Reader) int64 {
+	defer c.recoverFrom("carrying bytes")
+	return copyAndEnd(counted{to, c.server.metrics.bytes.WithLabelValues(direction)}, from)
 }

@@ -6,15 +6,20 @@ import (
 	"crypto"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/sshtest"
@@ -33,14 +38,18 @@ type world struct {
 	mu     sync.Mutex
 	routes map[string]string // from a box's address in the cluster to one here
 	dialed []string
+	edits  []string // of Leases
+	edited func(types.NamespacedName) error
 }
 
 // newWorld starts a gateway. Each change is made to it before it starts.
 func newWorld(t testing.TB, changes ...func(*server)) *world {
 	t.Helper()
 	w := &world{hostKey: sshtest.NewKey(t), log: &journal{}, boxes: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
-	w.server = newServer(w.hostKey, newDirectory(), slog.New(slog.NewJSONHandler(w.log, nil)))
+	w.server = newServer(w.hostKey, newDirectory(), w.edit, slog.New(slog.NewJSONHandler(w.log, nil)))
 	w.server.dial = w.dial
+	// Whatever is in the way is said at once.
+	w.server.patience = patience{wake: time.Minute, between: 10 * time.Millisecond}
 	for _, change := range changes {
 		change(w.server)
 	}
@@ -78,6 +87,24 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 	return (&net.Dialer{}).DialContext(ctx, network, route)
 }
 
+// edit stands in for the API server.
+func (w *world) edit(_ context.Context, name types.NamespacedName, spec map[string]any) error {
+	w.mu.Lock()
+	w.edits = append(w.edits, fmt.Sprintf("%s %v", address(name), slices.Sorted(maps.Keys(spec))))
+	edited := w.edited
+	w.mu.Unlock()
+	if edited == nil {
+		return nil
+	}
+	return edited(name)
+}
+
+func (w *world) leaseEdits() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.edits)
+}
+
 func (w *world) dials() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -87,8 +114,10 @@ func (w *world) dials() []string {
 // put tells the gateway, as the watch would, that the DevServer is like this
 // now.
 func (w *world) put(ds *devserverv1.DevServer) {
-	old, handler := w.boxes[ds.Name+"."+ds.Namespace], handlerFor(w.server.directory)
+	w.mu.Lock()
+	old, handler := w.boxes[ds.Name+"."+ds.Namespace], boxHandler(w.server.directory)
 	w.boxes[ds.Name+"."+ds.Namespace] = ds
+	w.mu.Unlock()
 	if old == nil {
 		handler.OnAdd(ds, false)
 		return
@@ -100,13 +129,17 @@ func (w *world) put(ds *devserverv1.DevServer) {
 func running(address, ip string, keys ...ssh.Signer) *devserverv1.DevServer {
 	name, namespace, _ := strings.Cut(address, ".")
 	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
-	for _, key := range keys {
-		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
-		ds.Spec.SSH.PublicKeys = append(ds.Spec.SSH.PublicKeys, line)
-	}
+	ds.Spec.SSH.PublicKeys = lines(keys...)
 	ds.Status.Phase = devserverv1.PhaseRunning
 	ds.Status.PodIP = ip
 	return ds
+}
+
+func lines(keys ...ssh.Signer) (lines []string) {
+	for _, key := range keys {
+		lines = append(lines, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey()))))
+	}
+	return lines
 }
 
 // route makes address the way to the SSH port of the box at ip.

@@ -36,6 +36,9 @@ type Decision struct {
 	// stands; nil while nobody has asked yet, so that what was said before stands.
 	Watched bool
 	Work    *Work
+	// Hindered is why the container of a box that sleeps, or is idle, did not run,
+	// if that was why there was no work.
+	Hindered string
 	// ExpiresAt, SuspendsAt and DeletesAt are when that happens if nothing else
 	// does; zero for never.
 	ExpiresAt, SuspendsAt, DeletesAt time.Time
@@ -71,7 +74,8 @@ type Work struct {
 	Keep string
 	// TooOld and Foreign are why it is Unknown, unless the agent is silent.
 	TooOld, Foreign bool
-	// Signal and Figures are those of the Sighting.
+	// Signal and Figures are those of the Sighting; Figures is also what hinders
+	// the container.
 	Signal, Figures string
 }
 
@@ -117,9 +121,9 @@ func Decide(p Policy, f Facts, now time.Time) Decision {
 			d.Act = ActUnmark
 		}
 		return d
-	case f.Expired != nil && !f.RestartedAt.After(f.Expired.RestartedAt):
+	case f.Expired != nil && !f.Resumed && !f.RestartedAt.After(f.Expired.RestartedAt):
 		return asleep(p, f, CauseExpired, now)
-	case marked && !f.Lease.Mark.holds(p, f, now):
+	case marked && (f.Resumed || !f.Lease.Mark.holds(p, f, now)):
 		// Whatever woke it did so after that, be its own clock wrong.
 		f.woken = f.Lease.Mark.At
 	case marked && !f.Lease.Mark.lapsed(f, now):
@@ -141,8 +145,11 @@ func asleep(p Policy, f Facts, cause Cause, now time.Time) Decision {
 		return d
 	}
 	d.Again = d.DeletesAt
-	if m := f.Lease.Mark; m != nil && f.Pod != nil && cause == m.Cause {
-		d.Again = earliest(d.Again, m.At.Add(consent))
+	if m := f.Lease.Mark; m != nil && cause == m.Cause {
+		d.Hindered = m.Hindered
+		if f.Pod != nil {
+			d.Again = earliest(d.Again, m.At.Add(consent))
+		}
 	}
 	if cause == CauseIdle || cause == CauseScheduled {
 		d.Again = earliest(d.Again, next(p.Schedule.start, now))
@@ -243,16 +250,24 @@ const skew = time.Hour
 
 // watch decides for a box that sleeps for want of work.
 func (d *Decision) watch(p Policy, f Facts, keptUntil, now time.Time) {
-	if f.Pod.ReadyAt.IsZero() && !f.Pod.Silent {
+	hindered := f.Pod.Hindered
+	if f.Pod.ReadyAt.IsZero() && !f.Pod.Silent && hindered == "" {
 		return // Nobody can work in it yet.
 	}
 	lastWork := f.lastWork(now)
 	d.renew(p, f.Lease.RenewTime, lastWork, now)
+	if quiet := lastWork.Add(p.idleAfter()); hindered != "" && now.Before(quiet) {
+		d.Again = earliest(d.Again, quiet) // It may come right by itself, and then nothing is to be said.
+		return
+	}
 	sighting := f.Pod.Sighting
 	switch {
-	case f.Pod.Silent, f.Pod.TooOld, f.Lease.Foreign:
+	case f.Lease.Foreign, hindered == "" && (f.Pod.Silent || f.Pod.TooOld):
 		d.Work = &Work{State: Unknown, Last: lastWork, TooOld: f.Pod.TooOld, Foreign: f.Lease.Foreign}
 		return
+	case hindered != "":
+		d.Hindered = hindered
+		sighting = &Sighting{Figures: "its container does not run: " + hindered}
 	case sighting == nil:
 		return // That is asked soon, and the answer is news.
 	}
@@ -315,7 +330,7 @@ func (d *Decision) settle(p Policy, lastWork, keptUntil, stop, now time.Time) {
 // start of the box. A time in the future is a clock that is wrong, or a wish:
 // it counts as now, and the Lease is set right.
 func (f Facts) lastWork(now time.Time) time.Time {
-	work := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Lease.RenewTime, f.woken)
+	work := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Pod.ReadyUntil, f.Lease.RenewTime, f.woken)
 	if s := f.Pod.Sighting; s != nil && s.LastWork.Sub(f.Lease.RenewTime).Abs() > same {
 		work = latest(work, s.LastWork)
 	}

@@ -22,6 +22,11 @@ func pod(started, worked time.Duration) *Pod {
 	return &Pod{StartedAt: ago(started), ReadyAt: ago(started), Sighting: &Sighting{LastWork: ago(worked)}}
 }
 
+// hindered is one that started so long ago, and whose container cannot run.
+func hindered(started time.Duration) *Pod {
+	return &Pod{StartedAt: ago(started), Hindered: devv1.ReasonImagePullFailed}
+}
+
 func table(t *testing.T, s devv1.Schedule) Timetable {
 	t.Helper()
 	parsed, err := parseTimetable(&s)
@@ -74,6 +79,17 @@ func TestDecide(t *testing.T) {
 		"not asked yet":       {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour)}}, run: true},
 		"SSH does not answer": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(9 * time.Hour)}}}, run: true},
 
+		"hindered, just started":     {p: idle, f: Facts{Pod: hindered(9 * time.Minute)}, run: true, again: in(time.Minute)},
+		"hindered":                   {p: idle, f: Facts{Pod: hindered(time.Hour), Lease: Lease{RenewTime: ago(time.Hour)}}, run: true, state: Idle, again: in(45 * time.Minute)},
+		"hindered, nobody told":      {p: idle, f: Facts{Pod: hindered(9 * time.Hour), Lease: Lease{RenewTime: ago(9 * time.Hour)}}, run: true, state: Idle, again: in(5 * time.Minute)},
+		"hindered for too long":      {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(2 * time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
+		"hindered, agent silent":     {p: idle, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(2 * time.Hour), Hindered: "CrashLoop", Silent: true}}, run: true, act: ActSleep, cause: CauseIdle},
+		"hindered, worked before":    {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Hindered: "CrashLoop", Silent: true, Sighting: &Sighting{LastWork: ago(30 * time.Minute)}}, Lease: Lease{RenewTime: ago(30 * time.Minute)}}, run: true, state: Idle, again: in(75 * time.Minute)},
+		"hindered, answered before":  {p: idle, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyUntil: ago(time.Minute), Hindered: "CrashLoop"}}, run: true, again: in(9 * time.Minute)},
+		"hindered, kept":             {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
+		"hindered, woken":            {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
+		"hindered, a foreign Lease":  {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{Foreign: true}}, run: true, state: Unknown},
+		"hindered after hours":       {p: office, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour)}, run: true, act: ActSleep, cause: CauseScheduled},
 		"kept":                       {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
 		"kept until now":             {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
 		"kept beyond bounds":         {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
@@ -104,6 +120,9 @@ func TestDecide(t *testing.T) {
 		"woken by a later renewal":   {p: idle, f: Facts{Lease: Lease{RenewTime: ago(0), Mark: slept.Mark}}, run: true, act: ActUnmark},
 		"woken by an earlier clock":  {p: idle, f: Facts{Lease: Lease{RenewTime: ago(6 * time.Hour), Mark: slept.Mark}}, run: true, act: ActUnmark},
 		"woken by its owner":         {p: idle, f: Facts{RestartedAt: ago(time.Hour), Lease: slept}, run: true, act: ActUnmark},
+		"suspended and resumed":      {p: idle, f: Facts{Resumed: true, Lease: slept}, run: true, act: ActUnmark},
+		"expired, the same":          {p: ttl, f: Facts{Resumed: true, Expired: expired}, run: true},
+		"resumed and suspended":      {p: idle, f: Facts{Resumed: true, Suspend: true, Lease: slept}, cause: CauseOwner, act: ActUnmark},
 		"asleep, pod still there":    {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(20*time.Second))}}, cause: CauseIdle, again: in(10 * time.Second)},
 		"marked, and never stopped":  {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(30*time.Second))}}, run: true, act: ActUnmark},
 		"marked in the future":       {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, in(time.Hour))}}, run: true, act: ActUnmark},
@@ -131,6 +150,9 @@ func TestDecide(t *testing.T) {
 			if got.Work != nil && got.Work.State != test.state {
 				t.Errorf("the state is %d, want %d", got.Work.State, test.state)
 			}
+			if got.Act == ActNone && got.Work != nil && got.Work.State == Working && test.f.Pod.Hindered != "" {
+				t.Errorf("a box that cannot run is said to be at work: %s", got.Sentence())
+			}
 			if !got.Again.Equal(test.again) && test.act == ActNone {
 				t.Errorf("looks again at %s, want %s", got.Again, test.again)
 			}
@@ -156,6 +178,43 @@ func TestRenew(t *testing.T) {
 		if !got.Renew.Equal(test.want) {
 			t.Errorf("%s: renews to %s, want %s", name, got.Renew, test.want)
 		}
+	}
+}
+
+// A box that only has a time to live needs a Lease too, for people to keep it
+// by. It is made once, and then left alone.
+func TestRenewWithATimeToLiveOnly(t *testing.T) {
+	p := Policy{TimeToLive: 24 * time.Hour}
+	if got := Decide(p, Facts{Pod: pod(5*time.Hour, time.Minute)}, noon).Renew; !got.Equal(ago(5 * time.Hour)) {
+		t.Errorf("the Lease is made with %s, want when SSH answered first", got)
+	}
+	for name, f := range map[string]Facts{
+		"not Ready yet": {Pod: &Pod{StartedAt: ago(time.Minute)}},
+		"long ago":      {Pod: pod(5*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour)}},
+	} {
+		if got := Decide(p, f, noon).Renew; !got.IsZero() {
+			t.Errorf("%s: the Lease is renewed to %s", name, got)
+		}
+	}
+	if got := Decide(Policy{}, Facts{Pod: pod(5*time.Hour, time.Minute)}, noon).Renew; !got.IsZero() {
+		t.Errorf("a box that nothing stops gets a Lease: %s", got)
+	}
+}
+
+// An operator that was started anew reckons the last work a little differently
+// than the Lease has it. No time that people were told moves for that.
+func TestLastWorkIsSteadyAcrossOperators(t *testing.T) {
+	p := Policy{IdleTimeout: 2 * time.Hour}
+	stop := func(said time.Duration) time.Time {
+		return Decide(p, Facts{Pod: pod(9*time.Hour, said), Lease: Lease{RenewTime: ago(time.Hour)}}, noon).SuspendsAt
+	}
+	for _, said := range []time.Duration{time.Hour, time.Hour - same, time.Hour - time.Second/2, time.Hour + same} {
+		if got := stop(said); !got.Equal(in(time.Hour)) {
+			t.Errorf("by an answer of %s ago: suspends at %s, want %s", said, got, in(time.Hour))
+		}
+	}
+	if later := time.Hour - same - time.Second; !stop(later).Equal(ago(later).Add(2 * time.Hour)) {
+		t.Error("work after the renewal does not count")
 	}
 }
 
@@ -195,7 +254,7 @@ func TestLooksAgainLater(t *testing.T) {
 
 // A terminal is told a sentence once: two warnings are two sentences.
 func TestWarningsDiffer(t *testing.T) {
-	for _, w := range []Warning{{Cause: CauseIdle}, {Cause: CauseExpired}, {Cause: CauseExpired, Delete: true}} {
+	for _, w := range []Warning{{Cause: CauseIdle}, {Cause: CauseIdle, Hindered: "CrashLoop"}, {Cause: CauseExpired}, {Cause: CauseExpired, Delete: true}} {
 		last := w
 		last.Last = true
 		if w.Sentence() == last.Sentence() {

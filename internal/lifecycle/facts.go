@@ -13,6 +13,9 @@ import (
 type Facts struct {
 	// Suspend is its owner's wish.
 	Suspend bool
+	// Resumed is set where its owner may have suspended and resumed the box since
+	// it was looked at last: the spec changed more than once.
+	Resumed bool
 	// RestartedAt is spec.restartedAt; zero where there is none.
 	RestartedAt time.Time
 	// Lease is the box's; its zero value stands for none.
@@ -46,9 +49,15 @@ type Pod struct {
 	// ReadyAt is since when SSH answers; zero while it does not. Nobody can have
 	// worked before.
 	ReadyAt time.Time
+	// ReadyUntil is when SSH ceased to answer; zero while it does. Until then
+	// somebody may have worked.
+	ReadyUntil time.Time
 	// Silent is set while the agent does not answer the operator, and TooOld
 	// where it does not know the question.
 	Silent, TooOld bool
+	// Hindered is why the container cannot run, if that is known: then nothing is
+	// at work in it, and nobody need be asked.
+	Hindered string
 	// Sighting is what the agent said last; nil while it has not been asked.
 	Sighting *Sighting
 }
@@ -122,6 +131,8 @@ type Mark struct {
 	// what wakes the box is another value, not a later one.
 	RenewTime   time.Time `json:"renewTime,omitzero"`
 	RestartedAt time.Time `json:"restartedAt,omitzero"`
+	// Hindered is why the container did not run, if that was why there was no work.
+	Hindered string `json:"hindered,omitempty"`
 }
 
 // Text is the annotation's value.
@@ -153,7 +164,11 @@ func ParseMark(text string) *Mark {
 
 // MarkOf is the mark that puts a box to sleep for a cause.
 func MarkOf(cause Cause, f Facts, now time.Time) Mark {
-	return Mark{Cause: cause, At: now, RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
+	m := Mark{Cause: cause, At: now, RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
+	if f.Pod != nil {
+		m.Hindered = f.Pod.Hindered
+	}
+	return m
 }
 
 // Woken tells whether somebody woke the box since it was marked.

@@ -17,7 +17,7 @@ func FuzzDecide(f *testing.F) {
 	schedules := fuzzSchedules(f)
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
-		seed := make([]byte, 60)
+		seed := make([]byte, 64)
 		for i := range seed {
 			seed[i] = byte(random.Uint32())
 		}
@@ -86,8 +86,12 @@ func checkSleep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	if d.Act != ActSleep || d.Cause == CauseExpired {
 		return
 	}
-	if f.Pod == nil || f.Pod.Silent || f.Pod.Sighting == nil || f.Pod.ReadyAt.IsZero() {
+	if f.Pod == nil || f.Pod.Hindered == "" && (f.Pod.Silent || f.Pod.Sighting == nil || f.Pod.ReadyAt.IsZero()) {
 		t.Fatal("sleeps although nobody knows what it does")
+	}
+	signs := []time.Time{f.Lease.RenewTime, f.Pod.ReadyAt, f.Pod.ReadyUntil, f.Pod.StartedAt}
+	if f.Pod.Sighting != nil {
+		signs = append(signs, f.Pod.Sighting.LastWork)
 	}
 	if f.AnnouncedAt.IsZero() || f.AnnouncedAt.After(now) {
 		t.Error("sleeps without a warning")
@@ -96,7 +100,7 @@ func checkSleep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	if d.Cause == CauseScheduled {
 		patience = lateIdle
 	}
-	for _, sign := range []time.Time{f.Pod.Sighting.LastWork, f.Lease.RenewTime, f.Pod.ReadyAt, f.Pod.StartedAt} {
+	for _, sign := range signs {
 		if patience == 0 || now.Sub(sign) < patience {
 			t.Errorf("sleeps %s after %s", now.Sub(sign), sign)
 		}
@@ -185,6 +189,7 @@ func checkAct(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 			mark := MarkOf(d.Cause, f, now)
 			f.Lease.Mark = ParseMark(mark.Text())
 		}
+		f.Resumed = false // That was before it was put to sleep.
 		if next := Decide(p, f, now); next.Run || next.Cause != d.Cause || next.Act == ActSleep || next.Act == ActUnmark {
 			t.Errorf("marked, it decides %+v", next)
 		}
@@ -273,7 +278,7 @@ func (c *chooser) facts(now time.Time) Facts {
 	if c.of(3) != 1 {
 		f.AnnouncedAt = earliest(c.at(now), now)
 	}
-	f.DeletesAt = c.at(now)
+	f.DeletesAt, f.Resumed = c.at(now), c.of(8) == 1
 	if c.of(4) == 1 {
 		return f
 	}
@@ -283,6 +288,10 @@ func (c *chooser) facts(now time.Time) Facts {
 		if c.of(4) == 1 {
 			f.Pod.Sighting.Keep = "make"
 		}
+	}
+	if c.of(8) == 1 {
+		f.Pod.ReadyUntil = earliest(c.at(now), now)
+		f.Pod.Hindered = devv1.ReasonImagePullFailed
 	}
 	return f
 }

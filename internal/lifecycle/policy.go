@@ -78,15 +78,17 @@ func Resolve(d *devv1.DevServer, flavor *devv1.DevServerFlavor, defaults Default
 		MaxTimeToLive: most(bounds.TimeToLive),
 		IdleTimeout:   within(bounds.IdleTimeout, cmp.Or(duration(own.IdleTimeout), duration(theirs.IdleTimeout), defaults.IdleTimeout)),
 		MaxKeep:       duration(bounds.MaxKeep),
-		DeleteAfter:   cmp.Or(duration(own.DeleteAfterSuspended), duration(theirs.DeleteAfterSuspended)),
-		Thresholds:    thresholds(own.Activity, theirs.Activity),
+		DeleteAfter:   within(bounds.DeleteAfterSuspended, cmp.Or(duration(own.DeleteAfterSuspended), duration(theirs.DeleteAfterSuspended))),
+		Thresholds:    thresholds(own.Activity, theirs.Activity, bounds.Activity),
 		GraceSeconds:  cmp.Or(own.TerminationGracePeriodSeconds, theirs.TerminationGracePeriodSeconds, defaultGrace),
 	}
 	violation := p.setSchedule(own.Schedule, theirs.Schedule, flavor)
 	if violation == nil && flavor != nil {
 		violation = cmp.Or(
 			beyond("timeToLive", flavor.Name, bounds.TimeToLive, duration(own.TimeToLive)),
-			beyond("idleTimeout", flavor.Name, bounds.IdleTimeout, duration(own.IdleTimeout)))
+			beyond("idleTimeout", flavor.Name, bounds.IdleTimeout, duration(own.IdleTimeout)),
+			beyond("deleteAfterSuspended", flavor.Name, bounds.DeleteAfterSuspended, duration(own.DeleteAfterSuspended)),
+			beyondThresholds(flavor.Name, bounds.Activity, own.Activity))
 	}
 	return p, violation
 }
@@ -145,25 +147,14 @@ func beyond(field, flavor string, bounds *devv1.DurationBounds, own time.Duratio
 	if own == 0 || own == allowed {
 		return nil
 	}
+	return notAllowed(field, flavor, Short(own), Short(allowed), own < allowed)
+}
+
+func notAllowed(field, flavor, own, allowed string, tooLittle bool) *Violation {
 	relation := "no more than"
-	if own < allowed {
+	if tooLittle {
 		relation = "no less than"
 	}
 	return &Violation{devv1.ReasonLifecycleNotAllowed, fmt.Sprintf(
-		"spec.lifecycle.%s is %s: DevServerFlavor %s allows %s %s.", field, Short(own), flavor, relation, Short(allowed))}
-}
-
-func thresholds(own, theirs *devv1.ActivityThresholds) box.Thresholds {
-	mine, flavors := devv1.ActivityThresholds{}, devv1.ActivityThresholds{}
-	if own != nil {
-		mine = *own
-	}
-	if theirs != nil {
-		flavors = *theirs
-	}
-	return box.Thresholds{
-		CPUMillis:  cmp.Or(mine.CPUMillis, flavors.CPUMillis, box.DefaultCPUMillis),
-		GPUPercent: cmp.Or(mine.GPUPercent, flavors.GPUPercent, box.DefaultGPUPercent),
-		SSHBytes:   cmp.Or(mine.SSHBytes, flavors.SSHBytes, box.DefaultSSHBytes),
-	}
+		"spec.lifecycle.%s is %s: DevServerFlavor %s allows %s %s.", field, own, flavor, relation, allowed)}
 }

@@ -73,6 +73,17 @@ func TestResolve(t *testing.T) {
 			within: &devv1.LifecycleBounds{TimeToLive: bounds(8*time.Hour, 0), IdleTimeout: bounds(time.Hour, 0)},
 			want:   Policy{OnExpire: devv1.ExpireSuspend, GraceSeconds: defaultGrace, Thresholds: usual},
 		},
+		"deletion and thresholds are held to bounds, and so are defaults": {
+			theirs: &devv1.LifecycleSpec{DeleteAfterSuspended: lasting(24 * time.Hour), Activity: &devv1.ActivityThresholds{SSHBytes: 1}},
+			within: &devv1.LifecycleBounds{DeleteAfterSuspended: bounds(48*time.Hour, 0), Activity: &devv1.ActivityBounds{
+				CPUMillis: &devv1.ThresholdBounds{Max: 50}, GPUPercent: &devv1.ThresholdBounds{Min: 5}, SSHBytes: &devv1.ThresholdBounds{Min: 1000, Max: 2000},
+			}},
+			want: Policy{OnExpire: devv1.ExpireSuspend, DeleteAfter: 48 * time.Hour, GraceSeconds: defaultGrace, Thresholds: box.Thresholds{CPUMillis: 50, GPUPercent: 5, SSHBytes: 1000}},
+		},
+		"a max of the sleep is for those who ask for nothing, too": {
+			within: &devv1.LifecycleBounds{DeleteAfterSuspended: bounds(0, 720*time.Hour)},
+			want:   Policy{OnExpire: devv1.ExpireSuspend, DeleteAfter: 720 * time.Hour, GraceSeconds: defaultGrace, Thresholds: usual},
+		},
 		"the operator's are held to bounds": {
 			defaults: defaults, within: &devv1.LifecycleBounds{TimeToLive: bounds(300*time.Hour, 0), IdleTimeout: bounds(0, time.Hour)},
 			want: Policy{TimeToLive: 300 * time.Hour, IdleTimeout: time.Hour, OnExpire: devv1.ExpireSuspend, GraceSeconds: defaultGrace, Thresholds: usual},
@@ -100,7 +111,10 @@ func TestResolveWithoutFlavor(t *testing.T) {
 }
 
 func TestViolations(t *testing.T) {
-	within := &devv1.LifecycleBounds{TimeToLive: bounds(time.Hour, 8*time.Hour), IdleTimeout: bounds(30*time.Minute, 2*time.Hour)}
+	within := &devv1.LifecycleBounds{
+		TimeToLive: bounds(time.Hour, 8*time.Hour), IdleTimeout: bounds(30*time.Minute, 2*time.Hour), DeleteAfterSuspended: bounds(48*time.Hour, 0),
+		Activity: &devv1.ActivityBounds{CPUMillis: &devv1.ThresholdBounds{Min: 50}, GPUPercent: &devv1.ThresholdBounds{Max: 100}},
+	}
 	for name, test := range map[string]struct {
 		own, theirs *devv1.LifecycleSpec
 		want        Violation
@@ -115,6 +129,21 @@ func TestViolations(t *testing.T) {
 			own:  &devv1.LifecycleSpec{IdleTimeout: lasting(90 * time.Second)},
 			want: Violation{devv1.ReasonLifecycleNotAllowed, "spec.lifecycle.idleTimeout is 1m30s: DevServerFlavor gpu allows no less than 30m."},
 			ttl:  8 * time.Hour, idle: 30 * time.Minute,
+		},
+		"deleted too soon": {
+			own:  &devv1.LifecycleSpec{DeleteAfterSuspended: lasting(time.Hour)},
+			want: Violation{devv1.ReasonLifecycleNotAllowed, "spec.lifecycle.deleteAfterSuspended is 1h: DevServerFlavor gpu allows no less than 48h."},
+			ttl:  8 * time.Hour, idle: 2 * time.Hour,
+		},
+		"everything is work": {
+			own:  &devv1.LifecycleSpec{Activity: &devv1.ActivityThresholds{CPUMillis: 1}},
+			want: Violation{devv1.ReasonLifecycleNotAllowed, "spec.lifecycle.activity.cpuMillis is 1: DevServerFlavor gpu allows no less than 50."},
+			ttl:  8 * time.Hour, idle: 2 * time.Hour,
+		},
+		"GPUs are no work": {
+			own:  &devv1.LifecycleSpec{Activity: &devv1.ActivityThresholds{CPUMillis: 50, GPUPercent: 101}},
+			want: Violation{devv1.ReasonLifecycleNotAllowed, "spec.lifecycle.activity.gpuPercent is 101: DevServerFlavor gpu allows no more than 100."},
+			ttl:  8 * time.Hour, idle: 2 * time.Hour,
 		},
 		"a schedule of its own": {
 			own:  &devv1.LifecycleSpec{Schedule: &devv1.Schedule{Stop: "0 20 * *"}},

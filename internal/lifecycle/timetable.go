@@ -85,6 +85,12 @@ func last(times *cron.SpecSchedule, now time.Time) time.Time {
 	return times.Prev(now.Add(time.Second))
 }
 
+// NextStart is the first start after now; zero where there is none.
+func (t Timetable) NextStart(now time.Time) time.Time { return next(t.start, now) }
+
+// NextStop is the first stop after now; zero where there is none.
+func (t Timetable) NextStop(now time.Time) time.Time { return next(t.stop, now) }
+
 // stopSince is the stop that holds at now for a box that runs since then: the
 // last one, unless a start came after it, or the box did. Zero where none does.
 func (t Timetable) stopSince(began, now time.Time) time.Time {

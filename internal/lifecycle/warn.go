@@ -13,6 +13,8 @@ type Warning struct {
 	Delete bool
 	// Last is set for the second of two warnings.
 	Last bool
+	// Hindered is the Decision's.
+	Hindered string
 }
 
 const (
@@ -34,11 +36,21 @@ func leads(span time.Duration) (first, second time.Duration) {
 	}
 }
 
+// Warnings are when people are warned of a stop, which they knew to come for so
+// long.
+func Warnings(stop time.Time, span time.Duration) []time.Time {
+	first, second := leads(span)
+	if first == 0 {
+		return []time.Time{stop.Add(-second)}
+	}
+	return []time.Time{stop.Add(-first), stop.Add(-second)}
+}
+
 // warn sees whether a stop is near, and looks again when one will be.
 func (d *Decision) warn(p Policy, f Facts, now time.Time) {
 	if !d.SuspendsAt.IsZero() && d.Work != nil {
 		// The span is what is left after the last sign of work.
-		d.warnOf(Warning{At: d.SuspendsAt, Cause: CauseIdle}, d.SuspendsAt.Sub(d.Work.Last), now)
+		d.warnOf(Warning{At: d.SuspendsAt, Cause: CauseIdle, Hindered: d.Hindered}, d.SuspendsAt.Sub(d.Work.Last), now)
 	}
 	if !d.ExpiresAt.IsZero() {
 		d.warnOf(Warning{At: d.ExpiresAt, Cause: CauseExpired, Delete: p.OnExpire == devv1.ExpireDelete}, d.ExpiresAt.Sub(f.Pod.StartedAt), now)

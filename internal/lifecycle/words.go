@@ -87,6 +87,8 @@ func (w Warning) Sentence() string {
 		server = "Last warning: this server"
 	}
 	switch {
+	case w.Cause != CauseExpired && w.Hindered != "":
+		return fmt.Sprintf("%s is suspended at %s, because its container does not run: %s. A keep defers it.", server, Clock(w.At), w.Hindered)
 	case w.Cause != CauseExpired:
 		return fmt.Sprintf("%s is suspended at %s, because nobody works in it. Type anything to keep it.", server, Clock(w.At))
 	case w.Delete:

@@ -37,6 +37,9 @@ func TestSentences(t *testing.T) {
 		"Idle since 2026-01-30 11:00 UTC (CPU 1%, GPU 0%); suspends at 2026-01-30 13:00 UTC.": {
 			Decision{Work: &Work{State: Idle, Last: ago(time.Hour), Figures: "CPU 1%, GPU 0%"}, SuspendsAt: in(time.Hour)}, devv1.ReasonIdle,
 		},
+		"Idle since 2026-01-30 11:00 UTC (its container does not run: ImagePullFailed); suspends at 2026-01-30 13:00 UTC.": {
+			Decide(Policy{IdleTimeout: 2 * time.Hour}, Facts{Pod: hindered(time.Hour)}, noon), devv1.ReasonIdle,
+		},
 		"Idle since 2026-01-30 11:00 UTC; suspends at 2026-01-30 13:00 UTC.": {
 			Decision{Work: &Work{State: Idle, Last: ago(time.Hour)}, SuspendsAt: in(time.Hour)}, devv1.ReasonIdle,
 		},
@@ -55,6 +58,7 @@ func TestWarningSentences(t *testing.T) {
 	for want, w := range map[string]Warning{
 		"This server is suspended at 2026-01-30 12:05 UTC, because nobody works in it. Type anything to keep it.":                                                       {At: at, Cause: CauseIdle},
 		"Last warning: this server is suspended at 2026-01-30 12:05 UTC, because nobody works in it. Type anything to keep it.":                                         {At: at, Cause: CauseIdle, Last: true},
+		"This server is suspended at 2026-01-30 12:05 UTC, because its container does not run: CrashLoop. A keep defers it.":                                            {At: at, Cause: CauseIdle, Hindered: "CrashLoop"},
 		"This server expires at 2026-01-30 12:05 UTC and is then stopped; its home directory is kept. A keep defers it.":                                                {At: at, Cause: CauseExpired},
 		"Last warning: this server expires at 2026-01-30 12:05 UTC and is then deleted; its home directory is kept unless its owner chose otherwise. A keep defers it.": {At: at, Cause: CauseExpired, Delete: true, Last: true},
 	} {

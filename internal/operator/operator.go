@@ -26,6 +26,7 @@ import (
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/controller/devserver"
 	"devserver.io/devserver/internal/controller/flavor"
+	"devserver.io/devserver/internal/controller/gateway"
 	"devserver.io/devserver/internal/controller/user"
 	"devserver.io/devserver/internal/lifecycle"
 	"devserver.io/devserver/internal/mastersecret"
@@ -41,6 +42,8 @@ type Config struct {
 	AgentImagePullPolicy corev1.PullPolicy
 	DefaultImage         string
 	SSHHost              string
+	// Gateway names the gateway's Service, and what the operator cannot see of it.
+	Gateway Gateway
 	// Lifecycle is for what neither a DevServer nor its flavor says.
 	Lifecycle lifecycle.Defaults
 
@@ -48,6 +51,16 @@ type Config struct {
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
 	Log                    logr.Logger
+}
+
+// Gateway is what the operator is told about the gateway, if there is one.
+type Gateway struct {
+	Service       string
+	HostKeySecret string
+	Host          string
+	Port          int
+	// Only is set where boxes are to accept SSH from the gateway alone.
+	Only bool
 }
 
 // leaseName is the Lease with which replicas elect their leader.
@@ -80,6 +93,11 @@ func Run(ctx context.Context, cfg Config) error {
 	master, err := mastersecret.Ensure(ctx, direct, cfg.Namespace)
 	if err != nil {
 		return err
+	}
+	if cfg.Gateway.Service != "" {
+		// The gateway's pods wait for their key, and need not wait for a leader and
+		// full caches too. What fails here the controller tries again, and says.
+		_, _ = (&gateway.Reconciler{Client: direct, Live: direct, Config: gatewayConfig(cfg, master)}).HostKey(ctx)
 	}
 	mgr, err := NewManager(cfg, scheme)
 	if err != nil {
@@ -163,6 +181,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		Applier:  applier,
 		Delivery: devserver.NewDelivery(),
 		Poller:   poller,
+		Gateway:  devserver.NewGateway(),
 		Config: devserver.Config{
 			Master:               master,
 			DefaultImage:         cfg.DefaultImage,
@@ -171,6 +190,12 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 			SSHHost:              cfg.SSHHost,
 			Lifecycle:            cfg.Lifecycle,
 		},
+	}
+	if cfg.Gateway.Only {
+		boxes.Config.GatewayNamespace = cfg.Namespace
+	}
+	if err := addGateway(mgr, cfg, master, boxes.Gateway.Tell); err != nil {
+		return err
 	}
 	if err := boxes.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting the DevServer controller up: %w", err)
@@ -187,4 +212,24 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		return fmt.Errorf("setting the DevServerFlavor controller up: %w", err)
 	}
 	return nil
+}
+
+// addGateway looks after the gateway, or tells that there is none.
+func addGateway(mgr manager.Manager, cfg Config, master []byte, tell func(*devv1.SSHGateway)) error {
+	if cfg.Gateway.Service == "" {
+		tell(nil)
+		return nil
+	}
+	one := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tell: tell, Config: gatewayConfig(cfg, master)}
+	if err := one.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting the gateway's controller up: %w", err)
+	}
+	return nil
+}
+
+func gatewayConfig(cfg Config, master []byte) gateway.Config {
+	return gateway.Config{
+		Service: cfg.Gateway.Service, Namespace: cfg.Namespace, HostKeySecret: cfg.Gateway.HostKeySecret,
+		Master: master, Host: cfg.Gateway.Host, Port: int32(cfg.Gateway.Port),
+	}
 }

@@ -98,8 +98,8 @@ func (p *Poller) Watch(key types.NamespacedName, t Target) {
 func (p *Poller) first(t Target) time.Duration {
 	spread := time.Second
 	switch now := p.clock.Now(); {
-	case !t.Watched:
-		spread = Seldom
+	case !t.Watched && t.Instructions.Notice == "":
+		spread = Seldom // Nobody waits to read anything at login either.
 	case p.began.IsZero():
 		p.began = now
 	case now.Sub(p.began) < Often:

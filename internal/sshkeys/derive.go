@@ -22,6 +22,10 @@ const minMasterBytes = 32
 // from the same master secret. Changing it changes every box's host key.
 const derivation = "devserver.io box keys v1"
 
+// gatewayDerivation does the same for the host key of the gateway. It is no
+// prefix of a box's, nor the other way round.
+const gatewayDerivation = "devserver.io gateway host key v1"
+
 // Keys is what a box identifies itself with.
 type Keys struct {
 	// HostKeyPEM is the ed25519 host key in OpenSSH's private key format.
@@ -42,8 +46,8 @@ type Keys struct {
 // host key. The owner is part of it, so that a name that passes to somebody
 // else does not pass the key along.
 func Derive(master []byte, namespace, name, owner string) (Keys, error) {
-	if len(master) < minMasterBytes {
-		return Keys{}, fmt.Errorf("the master secret has %d bytes: it must have at least %d", len(master), minMasterBytes)
+	if err := checkMaster(master); err != nil {
+		return Keys{}, err
 	}
 	if namespace == "" || name == "" || owner == "" {
 		return Keys{}, errors.New("namespace, name and owner must all be set to derive a box's keys")
@@ -66,6 +70,46 @@ func Derive(master []byte, namespace, name, owner string) (Keys, error) {
 	return assemble(ed25519.NewKeyFromSeed(host), ed25519.NewKeyFromSeed(control), token)
 }
 
+// DeriveGateway computes the ed25519 host key of the gateway from the operator's
+// master secret, in OpenSSH's private key format: all replicas have the same
+// one, for ever.
+func DeriveGateway(master []byte) ([]byte, error) {
+	if err := checkMaster(master); err != nil {
+		return nil, err
+	}
+	seed, err := hkdf.Key(sha256.New, master, nil, gatewayDerivation, ed25519.SeedSize)
+	if err != nil {
+		return nil, fmt.Errorf("deriving the gateway's host key: %w", err)
+	}
+	private := ed25519.NewKeyFromSeed(seed)
+	public, err := ssh.NewPublicKey(private.Public())
+	if err != nil {
+		return nil, fmt.Errorf("encoding the gateway's host key: %w", err)
+	}
+	return marshalOpenSSH(private, public), nil
+}
+
+// PublicLine is the public half of a private key in PEM format, as
+// "ssh-ed25519 AAAA…", without a comment or line break.
+func PublicLine(private []byte) (string, error) {
+	signer, err := ssh.ParsePrivateKey(private)
+	if err != nil {
+		return "", err
+	}
+	return publicLine(signer.PublicKey()), nil
+}
+
+func publicLine(public ssh.PublicKey) string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
+}
+
+func checkMaster(master []byte) error {
+	if len(master) < minMasterBytes {
+		return fmt.Errorf("the master secret has %d bytes: it must have at least %d", len(master), minMasterBytes)
+	}
+	return nil
+}
+
 func assemble(host, control ed25519.PrivateKey, token []byte) (Keys, error) {
 	public, err := ssh.NewPublicKey(host.Public())
 	if err != nil {
@@ -77,7 +121,7 @@ func assemble(host, control ed25519.PrivateKey, token []byte) (Keys, error) {
 	}
 	return Keys{
 		HostKeyPEM:    marshalOpenSSH(host, public),
-		HostPublic:    strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))),
+		HostPublic:    publicLine(public),
 		ControlKeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
 		ControlToken:  base64.RawURLEncoding.EncodeToString(token),
 	}, nil

@@ -133,6 +133,30 @@ func TestDerivedKeysParse(t *testing.T) {
 	}
 }
 
+// Users know the gateway by its host key: it must not change either, and must be
+// no box's.
+func TestDeriveGatewayStaysTheSame(t *testing.T) {
+	private, err := DeriveGateway(master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := PublicLine(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBup+9rJcf+sSbvvB2a0+pMi7BFODrzNTu19GIG/nxsO"
+	if got != want {
+		t.Errorf("host key %s, want %s", got, want)
+	}
+	other, err := DeriveGateway(bytes.Repeat([]byte{1}, 32))
+	if err != nil || bytes.Equal(private, other) {
+		t.Errorf("two master secrets gave the same host key (%v)", err)
+	}
+	if _, err := DeriveGateway(master[:31]); err == nil || !strings.Contains(err.Error(), "31 bytes") {
+		t.Errorf("a short master secret gives the error %v", err)
+	}
+}
+
 // OpenSSH is stricter than x/crypto about its own format.
 func TestOpenSSHReadsHostKey(t *testing.T) {
 	keygen, err := exec.LookPath("ssh-keygen")

@@ -20,13 +20,10 @@ const keepAliveRequest = "keepalive@openssh.com"
 
 // KeepAlive sends a request through conn at every interval until conn ends,
 // and closes conn when a request stays unanswered for misses intervals. It
-// returns when conn has ended.
-func KeepAlive(conn ssh.Conn, interval time.Duration, misses int) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = conn.Wait()
-	}()
+// returns when conn has ended, which it learns from the client's own requests;
+// it refuses them all. One goroutine does both: there may be ten thousand
+// connections.
+func KeepAlive(conn ssh.Conn, requests <-chan *ssh.Request, interval time.Duration, misses int) {
 	answered := make(chan struct{}, 1)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -34,8 +31,13 @@ func KeepAlive(conn ssh.Conn, interval time.Duration, misses int) {
 	waiting, missed := false, 0
 	for {
 		select {
-		case <-ended:
-			return
+		case request, ok := <-requests:
+			if !ok {
+				return
+			}
+			if request.WantReply {
+				_ = request.Reply(false, nil)
+			}
 		case <-answered:
 			waiting, missed = false, 0
 		case <-tick.C:

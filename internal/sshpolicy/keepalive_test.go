@@ -40,9 +40,15 @@ func (b buffered) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// end is one end of an SSH connection, and what the other asks of it.
+type end struct {
+	ssh.Conn
+	requests <-chan *ssh.Request
+}
+
 // connect returns the two ends of an SSH connection with the policy's
-// algorithms. The client's requests are for the test to answer.
-func connect(t *testing.T, change func(*ssh.ClientConfig)) (*ssh.ServerConn, ssh.Conn, <-chan *ssh.Request, error) {
+// algorithms. Both ends' requests are for the test to answer.
+func connect(t *testing.T, change func(*ssh.ClientConfig)) (server, client end, err error) {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -61,35 +67,34 @@ func connect(t *testing.T, change func(*ssh.ClientConfig)) (*ssh.ServerConn, ssh
 		_ = serverSide.Close()
 		_ = clientSide.Close()
 	})
-	accepted := make(chan *ssh.ServerConn, 1)
+	accepted := make(chan end, 1)
 	go func() {
 		conn, channels, requests, err := ssh.NewServerConn(buffer(t, serverSide), config)
 		if err == nil {
-			go ssh.DiscardRequests(requests)
 			go func() {
 				for c := range channels {
 					_ = c.Reject(ssh.Prohibited, "")
 				}
 			}()
 		}
-		accepted <- conn
+		accepted <- end{conn, requests}
 	}()
 	clientConfig := &ssh.ClientConfig{HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey())}
 	if change != nil {
 		change(clientConfig)
 	}
-	client, _, requests, err := ssh.NewClientConn(buffer(t, clientSide), "box", clientConfig)
-	return <-accepted, client, requests, err
+	conn, _, requests, err := ssh.NewClientConn(buffer(t, clientSide), "box", clientConfig)
+	return <-accepted, end{conn, requests}, err
 }
 
 func TestKeepAliveEndsASilentConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, _, _, err := connect(t, nil)
+		server, _, err := connect(t, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		KeepAlive(server, 30*time.Second, 4) // the client reads no request
+		KeepAlive(server, server.requests, 30*time.Second, 4) // the client reads no request
 		if got, want := time.Since(start), 5*30*time.Second; got != want {
 			t.Errorf("the connection ended after %v, want %v: one interval and four that it left unanswered", got, want)
 		}
@@ -98,17 +103,17 @@ func TestKeepAliveEndsASilentConnection(t *testing.T) {
 
 func TestKeepAliveKeepsAnAnsweringConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, client, requests, err := connect(t, nil)
+		server, client, err := connect(t, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		done := make(chan struct{})
 		go func() {
-			KeepAlive(server, 30*time.Second, 2)
+			KeepAlive(server, server.requests, 30*time.Second, 2)
 			close(done)
 		}()
 		for range 20 {
-			request := <-requests
+			request := <-client.requests
 			if request == nil {
 				t.Fatal("the connection ended although every request was answered")
 			}
@@ -142,7 +147,7 @@ func TestServerConfigAgreesToSafeAlgorithmsOnly(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, _, _, err := connect(t, tc.change)
+			_, _, err := connect(t, tc.change)
 			if got := err == nil; got != tc.want {
 				t.Errorf("%s: agreed = %v, want %v (%v)", tc.reason, got, tc.want, err)
 			}

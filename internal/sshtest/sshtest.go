@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -95,7 +96,16 @@ func run(channel ssh.Channel, payload []byte) (status uint32) {
 		return 1
 	}
 	command := exec.Command("/bin/sh", "-c", line.Command)
-	command.Stdin, command.Stdout, command.Stderr = channel, channel, channel.Stderr()
+	command.Stdout, command.Stderr = channel, channel.Stderr()
+	// Not all that a client might still send is waited for, as with Stdin.
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		return 1
+	}
+	go func() {
+		_, _ = io.Copy(stdin, channel)
+		_ = stdin.Close()
+	}()
 	_ = command.Run()
 	return uint32(max(0, command.ProcessState.ExitCode()))
 }

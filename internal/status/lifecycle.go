@@ -21,8 +21,8 @@ func asleep(d *devv1.DevServer, o Observed) (state, bool) {
 	cause := o.Lifecycle.Cause
 	message := map[lifecycle.Cause]string{
 		lifecycle.CauseOwner:     "spec.suspend asks for it. To start it again, set that to false: devctl start " + d.Name,
-		lifecycle.CauseIdle:      "The server was without work for its idle timeout. To wake it: devctl start " + d.Name,
-		lifecycle.CauseScheduled: "The server was without work after the stop of its schedule. Its schedule's start wakes it, or: devctl start " + d.Name,
+		lifecycle.CauseIdle:      "The server was without work for its idle timeout" + because(o.Lifecycle.Hindered) + ". To wake it: devctl start " + d.Name,
+		lifecycle.CauseScheduled: "The server was without work after the stop of its schedule" + because(o.Lifecycle.Hindered) + ". Its schedule's start wakes it, or: devctl start " + d.Name,
 		lifecycle.CauseExpired:   "The server's time to live is over. To start it again, set spec.restartedAt to a later time, such as now: devctl start " + d.Name,
 	}[cause]
 	switch {
@@ -37,6 +37,14 @@ func asleep(d *devv1.DevServer, o Observed) (state, bool) {
 	default:
 		return state{devv1.PhaseSuspended, string(cause), message}, true
 	}
+}
+
+// because says why a box was without work, if it could have none.
+func because(hindered string) string {
+	if hindered == "" {
+		return ""
+	}
+	return ", because its container did not run: " + hindered
 }
 
 // lastEnd is what the last of the pods came to.
@@ -154,14 +162,35 @@ var disruptive = []string{
 }
 
 // setDisruption notes why a box stopped, for when it is back.
-func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready state, now time.Time) {
+func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready state, o Observed, now time.Time) {
 	if !slices.Contains(disruptive, ready.reason) || ready.phase == devv1.PhaseFailed && ready.reason == devv1.ReasonEvicted {
 		return
 	}
-	if was := meta.FindStatusCondition(before, devv1.ConditionReady); was != nil && was.Reason == ready.reason && s.LastDisruption != nil {
+	was := meta.FindStatusCondition(before, devv1.ConditionReady)
+	if was != nil && s.LastDisruption != nil && (was.Reason == ready.reason || followsLoss(*s.LastDisruption, *was)) {
 		return
 	}
-	s.LastDisruption = &devv1.Disruption{Reason: ready.reason, Message: bounded(ready.message), Time: lifecycle.Time(now)}
+	message := ready.message
+	if ready.reason == devv1.ReasonNodeLost {
+		message = fmt.Sprintf("The node %s stopped answering.", o.Pod.Spec.NodeName) // What to do is over by then.
+	}
+	s.LastDisruption = &devv1.Disruption{Reason: ready.reason, Message: bounded(message), Time: lifecycle.Time(now)}
+}
+
+// followsLoss tells whether the box has not been Ready since its node was lost:
+// that its pod is put out of that node is no cause of its own.
+func followsLoss(last devv1.Disruption, ready metav1.Condition) bool {
+	return last.Reason == devv1.ReasonNodeLost && last.Time != nil && ready.Status == metav1.ConditionFalse &&
+		!ready.LastTransitionTime.Truncate(time.Second).After(last.Time.Time)
+}
+
+// ReadyUntil is when SSH ceased to answer, or the start of a pod in which it
+// never did; zero while it does.
+func ReadyUntil(pod *corev1.Pod) time.Time {
+	if c := condition(pod, corev1.PodReady); c != nil && c.Status != corev1.ConditionTrue {
+		return c.LastTransitionTime.Time
+	}
+	return time.Time{}
 }
 
 // ReadySince is since when SSH answers; zero while it does not.

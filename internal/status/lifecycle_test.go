@@ -18,14 +18,19 @@ import (
 func TestAsleep(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cause   lifecycle.Cause
+		why     string
 		pod     *corev1.Pod
 		lost    bool
 		phase   devv1.DevServerPhase
 		reason  string
 		message string
 	}{
-		"by its owner":           {cause: lifecycle.CauseOwner, phase: devv1.PhaseSuspended, reason: devv1.ReasonSuspended, message: "devctl start box"},
-		"idle":                   {cause: lifecycle.CauseIdle, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle, message: "devctl start box"},
+		"by its owner": {cause: lifecycle.CauseOwner, phase: devv1.PhaseSuspended, reason: devv1.ReasonSuspended, message: "devctl start box"},
+		"idle":         {cause: lifecycle.CauseIdle, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle, message: "devctl start box"},
+		"idle for want of an image": {
+			cause: lifecycle.CauseIdle, why: devv1.ReasonImagePullFailed, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle,
+			message: "because its container did not run: ImagePullFailed. To wake it: devctl start box",
+		},
 		"by its schedule":        {cause: lifecycle.CauseScheduled, phase: devv1.PhaseSuspended, reason: devv1.ReasonScheduled, message: "schedule's start wakes it"},
 		"expired":                {cause: lifecycle.CauseExpired, phase: devv1.PhaseExpired, reason: devv1.ReasonExpired, message: "devctl start box"},
 		"stopping":               {cause: lifecycle.CauseIdle, pod: pod(podReady), phase: devv1.PhaseSuspending, reason: devv1.ReasonIdle},
@@ -35,7 +40,7 @@ func TestAsleep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := status.Compute(devServer(), status.Observed{
-				StatefulSet: set(), Pod: tc.pod, NodeLost: tc.lost, Lifecycle: &lifecycle.Decision{Cause: tc.cause},
+				StatefulSet: set(), Pod: tc.pod, NodeLost: tc.lost, Lifecycle: &lifecycle.Decision{Cause: tc.cause, Hindered: tc.why},
 			}, start.Time)
 			ready := meta.FindStatusCondition(s.Conditions, devv1.ConditionReady)
 			if s.Phase != tc.phase || ready.Reason != tc.reason || ready.Status != metav1.ConditionFalse || !strings.Contains(ready.Message, tc.message) {
@@ -94,6 +99,72 @@ func TestActivityChangesOnTransitionsOnly(t *testing.T) {
 	say(lifecycle.Decision{Work: &lifecycle.Work{State: lifecycle.Unknown}})
 	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive); c.Status != metav1.ConditionUnknown || c.Reason != devv1.ReasonAgentSilent {
 		t.Errorf("the condition is %+v", c)
+	}
+}
+
+// Of a box that ceases to be Ready nobody knows what it works at, nor whether a
+// stop is near.
+func TestNothingIsSaidOfABoxThatIsNotReady(t *testing.T) {
+	d := devServer()
+	stop := start.Add(2 * time.Hour)
+	idle := lifecycle.Decision{
+		Run: true, Watched: true, SuspendsAt: stop, Work: &lifecycle.Work{State: lifecycle.Idle, Last: start.Time},
+		Warning: &lifecycle.Warning{At: stop, Cause: lifecycle.CauseIdle},
+	}
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(podReady), Lifecycle: &idle}, start.Time)
+	if d.Status.Activity == "" || d.Status.SuspendsAt == nil || !meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionStopPending) {
+		t.Fatalf("of an idle box it is said: %+v", d.Status)
+	}
+	unknown := lifecycle.Decision{Run: true, Watched: true}
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(), Lifecycle: &unknown}, start.Time)
+	if d.Status.Activity != "" || d.Status.SuspendsAt != nil || meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive) != nil {
+		t.Errorf("of one that is not Ready any more it is said: %+v", d.Status)
+	}
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionStopPending); c.Status != metav1.ConditionFalse {
+		t.Errorf("a stop of it is near: %s", c.Message)
+	}
+}
+
+// What an agent counts wrong, or makes up, is never less than what was said.
+func TestCountersOfALyingAgent(t *testing.T) {
+	d := devServer()
+	for _, step := range []struct {
+		edit       func(*corev1.Pod)
+		says, want int64
+	}{
+		{func(*corev1.Pod) {}, -5, 0},
+		{func(*corev1.Pod) {}, 2, 2},
+		{func(*corev1.Pod) {}, 1, 2},
+		{func(*corev1.Pod) {}, -1 << 63, 2},
+		{func(p *corev1.Pod) { p.Status.StartTime = &metav1.Time{Time: now} }, -5, 0},
+		{func(p *corev1.Pod) { p.Status.StartTime = &metav1.Time{Time: now} }, 1, 1},
+	} {
+		o := status.Observed{StatefulSet: set(), Pod: pod(podReady, step.edit), Report: &box.Report{OOMKills: step.says}}
+		if d.Status = status.Compute(d, o, start.Time); d.Status.OOMKills != step.want {
+			t.Errorf("the agent says %d: status.oomKills is %d, want %d", step.says, d.Status.OOMKills, step.want)
+		}
+	}
+}
+
+// Of a node that was lost people read what happened, and not what an admin was
+// to do about it. What follows from that is no cause of its own.
+func TestLostNodeIsRememberedAsTheCause(t *testing.T) {
+	d := devServer(ranBefore)
+	for _, o := range []status.Observed{
+		{StatefulSet: set(), Pod: pod(), NodeLost: true},
+		{StatefulSet: set(), Pod: pod(removedWithItsNode), NodeGone: true},
+		{StatefulSet: set()},
+		{StatefulSet: set(), Left: pod(removedWithItsNode)},
+		{StatefulSet: set(), Pod: pod(podReady)},
+	} {
+		d.Status = status.Compute(d, o, start.Time)
+		if was := d.Status.LastDisruption; was.Reason != devv1.ReasonNodeLost || was.Message != "The node node-1 stopped answering." {
+			t.Errorf("the disruption is %+v", was)
+		}
+	}
+	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Left: pod(removedWithItsNode)}, start.Add(time.Hour))
+	if was := d.Status.LastDisruption; was.Reason != devv1.ReasonEvicted {
+		t.Errorf("an hour later it is evicted, and the disruption is still %+v", was)
 	}
 }
 

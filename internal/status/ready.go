@@ -34,6 +34,8 @@ func readiness(d *devv1.DevServer, o Observed) state {
 		return state{devv1.PhasePending, o.Problem.Reason, o.Problem.Message}
 	case o.Pod == nil && o.PodRefused != "":
 		return rootRefused(d, o, refused(o.PodRefused))
+	case o.Pod == nil && o.Left != nil:
+		return leaving(Observed{Pod: o.Left})
 	case o.Pod == nil:
 		return starting(onItsWay)
 	case o.NodeLost:
@@ -58,8 +60,8 @@ func HomeFate(d *devv1.DevServer) string {
 
 // leaving says why the pod of the last start goes.
 func leaving(o Observed) state {
-	if c := condition(o.Pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
-		return state{devv1.PhaseStarting, devv1.ReasonEvicted, evicted(c.Reason, c.Message)}
+	if c := disrupted(o.Pod); c != nil {
+		return putOut(c.Reason, c.Message)
 	}
 	if fields := Edited(o); len(fields) > 0 {
 		return state{devv1.PhaseStarting, devv1.ReasonRestarting, "The server is being restarted, because " + strings.Join(fields, ", ") + " changed."}
@@ -77,15 +79,28 @@ func Edited(o Observed) []string {
 	return desired.Edited(o.Pod.Annotations, o.StatefulSet.Spec.Template.Annotations)
 }
 
-// evicted puts the reasons of Kubernetes into words.
-func evicted(reason, message string) string {
+// disrupted is Kubernetes' note on a pod that is put out of its node; nil for
+// any other.
+func disrupted(pod *corev1.Pod) *corev1.PodCondition {
+	if c := condition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
+		return c
+	}
+	return nil
+}
+
+// Disrupted tells whether Kubernetes puts the pod out of its node.
+func Disrupted(pod *corev1.Pod) bool { return disrupted(pod) != nil }
+
+// putOut puts the reasons of Kubernetes into words.
+func putOut(reason, message string) state {
 	why := map[string]string{
 		"PreemptionByScheduler":  "a pod of higher priority needs its place",
 		"EvictionByEvictionAPI":  "its node is being drained",
 		"DeletionByTaintManager": "its node was tainted",
 		"TerminationByKubelet":   "its node is short of memory or disk, or is shutting down",
+		"DeletionByPodGC":        "its node is gone",
 	}[reason]
-	return "The server is being moved to another pod: " + cmp.Or(why, message, reason) + "."
+	return state{devv1.PhaseStarting, devv1.ReasonEvicted, "The server is being moved to another pod: " + cmp.Or(why, message, reason) + "."}
 }
 
 // onItsWay is said from the first pass until the pod is Ready: one sentence for
@@ -107,6 +122,9 @@ func podState(d *devv1.DevServer, o Observed) state {
 	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
 		if pod.Status.Reason == "Evicted" {
 			return state{devv1.PhaseStarting, devv1.ReasonEvicted, "The node put the server out, and another pod is on its way: " + pod.Status.Message}
+		}
+		if c := disrupted(pod); c != nil {
+			return putOut(c.Reason, c.Message)
 		}
 		return failed(devv1.ReasonPodFailed, "The pod ended: %s", podEnd(pod))
 	}
@@ -134,6 +152,9 @@ func podState(d *devv1.DevServer, o Observed) state {
 			return outOfMemory(s, pod, c)
 		}
 		if c.State.Running != nil && c.Started != nil && *c.Started && wasReady(d, pod) {
+			if o.NodeGone {
+				return putOut("DeletionByPodGC", "")
+			}
 			return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. What runs in it goes on. To start it again: kubectl delete pod %s", pod.Name, pod.Name)
 		}
 	}

@@ -21,12 +21,18 @@ func sshStatus(d *devv1.DevServer, o Observed) *devv1.SSHStatus {
 	if o.HostKey != "" {
 		s.HostKey = o.HostKey
 	}
-	if d.Spec.SSH.Service.Type == devv1.SSHServiceNone {
+	if o.GatewayKnown {
+		s.Gateway = o.Gateway
+	}
+	own := d.Spec.SSH.Service.Type != devv1.SSHServiceNone && !o.GatewayOnly
+	if !own {
 		s.Host, s.Port = "", 0
 	} else if o.SSHService != nil {
 		s.Host, s.Port = endpoint(o, s.Host)
 	}
-	s.Command = command(d, s)
+	if s.Command = command(d, s); !own && s.Gateway != nil {
+		s.Command = through(*s.Gateway, d)
+	}
 	if s == (devv1.SSHStatus{}) {
 		return nil
 	}

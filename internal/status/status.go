@@ -29,6 +29,13 @@ type Observed struct {
 	// HostKey is the public host key, "ssh-ed25519 AAAA…".
 	HostKey string
 
+	// Gateway is where the cluster's gateway is reached, nil where there is none.
+	// Until GatewayKnown is set, nobody has looked, and what was said before
+	// stays. With GatewayOnly, boxes let nobody else in.
+	Gateway      *devv1.SSHGateway
+	GatewayKnown bool
+	GatewayOnly  bool
+
 	StatefulSet *appsv1.StatefulSet
 	SSHService  *corev1.Service
 	Pod         *corev1.Pod
@@ -41,6 +48,11 @@ type Observed struct {
 	NodeAddress string
 	// NodeLost is set while the pod's node does not answer.
 	NodeLost bool
+	// NodeGone is set while the pod is on a node that was deleted.
+	NodeGone bool
+	// Left is the last pod, if Kubernetes put it out of its node and there is no
+	// other yet.
+	Left *corev1.Pod
 	// Home is the claim of the home directory.
 	Home *corev1.PersistentVolumeClaim
 	// HomeRefused is why the API server does not let the claim grow.
@@ -65,7 +77,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 
 	ready := readiness(d, o)
 	s.Phase = ready.phase
-	setDisruption(&s, d.Status.Conditions, ready, now)
+	setDisruption(&s, d.Status.Conditions, ready, o, now)
 	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
 	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)
 	setAccepted(conditions, o)

@@ -62,6 +62,12 @@ func podReady(p *corev1.Pod) {
 	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 }
 
+// removedWithItsNode is what the garbage collector of pods leaves of one.
+func removedWithItsNode(p *corev1.Pod) {
+	p.Status.Phase = corev1.PodFailed
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "DeletionByPodGC", Message: "PodGC: node no longer exists"}}
+}
+
 func boxStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		s.Name = desired.BoxContainer
@@ -196,6 +202,21 @@ func TestReady(t *testing.T) {
 			devServer(ranBefore),
 			status.Observed{StatefulSet: set(), Pod: pod(), NodeLost: true},
 			devv1.PhaseFailed, devv1.ReasonNodeLost, "kubectl delete node node-1",
+		},
+		"node deleted, nobody has noticed": {
+			devServer(ranBefore),
+			status.Observed{StatefulSet: set(), Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)})), NodeGone: true},
+			devv1.PhaseStarting, devv1.ReasonEvicted, "its node is gone",
+		},
+		"node deleted, the pod marked": {
+			devServer(ranBefore),
+			status.Observed{StatefulSet: set(), Pod: pod(removedWithItsNode)},
+			devv1.PhaseStarting, devv1.ReasonEvicted, "its node is gone",
+		},
+		"node deleted, the pod gone": {
+			devServer(ranBefore),
+			status.Observed{StatefulSet: set(), Left: pod(removedWithItsNode)},
+			devv1.PhaseStarting, devv1.ReasonEvicted, "its node is gone",
 		},
 		"node lost, and the pod deleted": {
 			devServer(ranBefore),

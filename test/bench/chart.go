@@ -24,8 +24,9 @@ import (
 
 // Where the chart is installed, and as whom the operator runs there.
 const (
-	operatorNamespace = "devserver-system"
-	operatorUser      = "system:serviceaccount:" + operatorNamespace + ":devserver-operator"
+	operatorNamespace  = "devserver-system"
+	operatorDeployment = "devserver-operator"
+	operatorUser       = "system:serviceaccount:" + operatorNamespace + ":devserver-operator"
 )
 
 // operatorGroups are those of the ServiceAccount. The operator must not be an
@@ -64,6 +65,7 @@ func parseChart(text []byte) (*chart, error) {
 		}
 		switch {
 		case len(object.Object) == 0: // A file with nothing in it for these values.
+		case object.GetKind() == "Deployment" && object.GetName() != operatorDeployment: // Nothing runs here but the operator.
 		case object.GetKind() == "Deployment":
 			d := &appsv1.Deployment{}
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, d); err != nil {

@@ -63,13 +63,14 @@ func ready(object client.Object) (types.NamespacedName, bool) {
 }
 
 // newCrowd makes the namespaces and the flavor of n boxes, not the boxes.
-func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServiceType) (*crowd, error) {
+func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServiceType, lifecycle *v1.LifecycleSpec) (*crowd, error) {
 	w := &crowd{c: c, list: &v1.DevServerList{}, reached: running, created: map[types.NamespacedName]time.Time{}, running: map[types.NamespacedName]time.Time{}, all: make(chan struct{})}
 	flavor := &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "bench"}}
 	flavor.Spec.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{"cpu": resource.MustParse("100m"), "memory": resource.MustParse("1Gi")},
 		Limits:   corev1.ResourceList{"memory": resource.MustParse("2Gi")},
 	}
+	flavor.Spec.Lifecycle = lifecycle
 	if err := c.Create(ctx, flavor); err != nil {
 		return nil, fmt.Errorf("make a flavor: %w", err)
 	}

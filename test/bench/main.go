@@ -2,10 +2,10 @@
 // that KUBECONFIG names, and prints a table. Nothing in it is estimated: a
 // number that could not be measured is missing and the reason stands there.
 //
-//	bench [flags] [start] [agent] [up] [scale]
+//	bench [flags] [start] [agent] [up] [scale] [gateway]
 //
-// Without a target all are measured. The target scale needs no cluster: it
-// starts a control plane of its own.
+// Without a target all are measured. The targets scale and gateway need no
+// cluster: they start what they need of a control plane.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"devserver.io/devserver/test/bench/jump"
 	"devserver.io/devserver/test/cluster"
 )
 
@@ -34,6 +35,7 @@ type options struct {
 	bare        bool
 	noNodePorts bool
 	kubelet     bool
+	agents      bool
 	idle        time.Duration
 	assets      string
 }
@@ -49,6 +51,7 @@ var targets = []target{
 	{"agent", measureAgent},
 	{"up", measureUp},
 	{"scale", measureScale},
+	{"gateway", measureGateway},
 }
 
 func main() {
@@ -61,11 +64,17 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) > 0 && args[0] == standInName {
-		return runStandIn(ctx, args[1:])
-	}
-	if len(args) > 0 && args[0] == islandName {
-		return runOnIsland(ctx, args[1:])
+	if len(args) > 0 {
+		switch args[0] {
+		case standInName:
+			return runStandIn(ctx, args[1:])
+		case islandName:
+			return runOnIsland(ctx, args[1:])
+		case boxesName:
+			return jump.ServeBoxes(ctx)
+		case greedyName:
+			return runGreedy(args[1:])
+		}
 	}
 	o, chosen, err := parse(args)
 	if err != nil {
@@ -93,7 +102,7 @@ func run(ctx context.Context, args []string) error {
 func parse(args []string) (options, []string, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	flags.IntVar(&o.boxes, "n", 0, "boxes: for start, one after the other (20 if left out); for scale, at once (1000)")
+	flags.IntVar(&o.boxes, "n", 0, "boxes: for start, one after the other (20 if left out); for scale, at once (1000); for gateway, idle connections (10,000)")
 	flags.StringVar(&o.image, "image", "devserver.io/box:0.1.0", "start: image of the bare pods, which has to be on the node")
 	flags.StringVar(&o.audit, "audit", auditLog(), "start: audit log of the API server")
 	flags.StringVar(&o.operator, "operator", operatorUser, "start: user name of the operator in the audit log")
@@ -101,7 +110,8 @@ func parse(args []string) (options, []string, error) {
 	flags.BoolVar(&o.bare, "bare", false, "scale: no operator, but a plain loop that applies the same objects: what the control plane alone takes")
 	flags.BoolVar(&o.noNodePorts, "no-node-ports", false, "scale: SSH Services of type ClusterIP, as there are 2,768 node ports only")
 	flags.BoolVar(&o.kubelet, "kubelet-steps", false, "scale: play every report of a kubelet on a pod's way, not the last one alone")
-	flags.DurationVar(&o.idle, "idle", 30*time.Second, "scale: how long to watch the operator with nothing to do")
+	flags.BoolVar(&o.agents, "agents", false, "scale: boxes that are suspended for want of work, and agents that answer the operator's polls: what those take")
+	flags.DurationVar(&o.idle, "idle", 30*time.Second, "scale, gateway: how long to watch with nothing to do")
 	flags.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "scale: `folder` with etcd, kube-apiserver, kube-controller-manager and helm")
 	flags.StringVar(&o.json, "json", "", "`file` for the results in JSON")
 	var chosen []string

@@ -42,6 +42,8 @@ type result struct {
 	Share float64 `json:"share,omitempty"`
 	// Goal is what the project wants to reach, in the unit, where it says so.
 	Goal float64 `json:"goal,omitempty"`
+	// Least is the same for what is the better the more there is.
+	Least float64 `json:"least,omitempty"`
 	// Zero says that nothing at all is the goal.
 	Zero bool   `json:"zero,omitempty"`
 	Note string `json:"note,omitempty"`
@@ -127,10 +129,16 @@ func goal(x result) string {
 	if x.Zero {
 		return "0"
 	}
-	if x.Goal == 0 {
-		return ""
+	bound := func(sign string, v float64) string {
+		return sign + " " + strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.1f", v), "0"), ".") + " " + x.Unit
 	}
-	return "≤ " + strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.1f", x.Goal), "0"), ".") + " " + x.Unit
+	switch {
+	case x.Goal != 0:
+		return bound("≤", x.Goal)
+	case x.Least != 0:
+		return bound("≥", x.Least)
+	}
+	return ""
 }
 
 func (r *report) write(path string) error {

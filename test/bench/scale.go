@@ -154,11 +154,14 @@ func (s *scale) measure(ctx context.Context) error {
 	if s.o.noNodePorts {
 		service = v1.SSHServiceClusterIP
 	}
-	boxes, err := newCrowd(ctx, s.c, s.o.boxes, service)
+	boxes, err := newCrowd(ctx, s.c, s.o.boxes, service, s.lifecycle())
 	if err != nil {
 		return err
 	}
 	phases := []func(context.Context, *crowd) error{s.create, s.leaveAlone, s.restart}
+	if s.o.agents {
+		phases = []func(context.Context, *crowd) error{s.create, s.polls}
+	}
 	if s.o.bare {
 		phases = []func(context.Context, *crowd) error{s.bare}
 	}

@@ -30,7 +30,7 @@ func startStandIn(p *plane.Plane, o options) (*plane.Process, error) {
 		return nil, err
 	}
 	return plane.Run(filepath.Join(p.Dir, "stand-in.log"), []string{"KUBECONFIG=" + kubeconfig}, self, standInName,
-		fmt.Sprintf("-nodes=%d", o.boxes/podsPerNode+1), fmt.Sprintf("-steps=%t", o.kubelet))
+		fmt.Sprintf("-nodes=%d", o.boxes/podsPerNode+1), fmt.Sprintf("-steps=%t", o.kubelet), fmt.Sprintf("-agents=%t", o.agents))
 }
 
 func runStandIn(ctx context.Context, args []string) error {
@@ -38,6 +38,7 @@ func runStandIn(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet(standInName, flag.ExitOnError)
 	flags.IntVar(&c.Nodes, "nodes", 1, "how many nodes are played")
 	flags.BoolVar(&c.Steps, "steps", false, "play every report of a kubelet")
+	flags.BoolVar(&c.Agents, "agents", false, "answer for the pods' agents")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

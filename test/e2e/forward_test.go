@@ -102,7 +102,7 @@ func localForward(b *box) {
 	port := l.Addr().(*net.TCPAddr).Port
 	_ = l.Close()
 	b.master("-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, contract.SSHPort))
-	if r := b.try("whoami", "-p", fmt.Sprint(port), "-o", "HostName=127.0.0.1"); r.Stdout != "dev\n" {
+	if r := b.try("whoami", "-p", fmt.Sprint(port), "-o", "HostName=127.0.0.1", "-o", "ProxyJump=none"); r.Stdout != "dev\n" {
 		b.Errorf("login through -L: %+v", r)
 	}
 }

@@ -1,133 +1,214 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
-	"net"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
-	"devserver.io/devserver/test/cluster"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/test/openssh"
 )
 
-// TestGateway goes through the one jump host to two boxes by their names, and
-// is not let through to a third of somebody else.
+// operatorNamespace is where the chart is installed in the local cluster.
+const operatorNamespace = "devserver-system"
+
+// TestGateway goes through the installed gateway, whose address and host key are
+// in the status, to two boxes by their names, and is not let through to a third
+// of somebody else.
 func TestGateway(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	mine, also, other := s.devServer("mine"), s.devServer("also"), s.devServer("other")
+	mine.Spec.SSH.Service.Type = v1.SSHServiceNone
 	other.Spec.SSH.PublicKey = s.newKey("other", "ed25519").Public
 	s.create(mine)
 	s.create(also)
 	s.create(other)
-	jump := s.startGateway(s.running(mine))
 	for name, b := range map[string]*box{"mine": s.running(mine), "also": s.running(also)} {
-		b.throughGateway(jump, name)
-		b.want("cat ~/through", name)
+		b.throughGateway(name)
 	}
-	refused := s.running(other)
-	if r := refused.jump(jump, "true"); r.Code != 255 {
-		s.Errorf("a key that does not open the box is let through: %+v", r)
+	// What has no address of its own says how to come in all the same.
+	b := s.running(mine)
+	line := strings.Fields(b.ds.Status.SSH.Command)
+	if !slices.Contains(line, "-J") || b.ds.Status.SSH.Host != "" {
+		t.Fatalf("status.ssh of a box without an address of its own is %+v", b.ds.Status.SSH)
+	}
+	if r := b.do(openssh.Tool(b.bounded(), line[0], slices.Concat([]string{"-F", b.gatewayConfig()}, line[1:], []string{"cat ~/through"})...)); r.Stdout != "mine\n" {
+		t.Errorf("%s: %+v", b.ds.Status.SSH.Command, r)
+	}
+	if r := s.running(other).jump("true"); r.Code != 255 {
+		t.Errorf("a key that does not open the box is let through: %+v", r)
 	}
 }
 
-func (b *box) throughGateway(jump, name string) {
+func (b *box) throughGateway(name string) {
 	b.Helper()
-	if r := b.jump(jump, "whoami; echo "+name+" > ~/through"); r.Stdout != "dev\n" {
+	if r := b.jump("whoami; echo " + name + " > ~/through; cat ~/through"); r.Stdout != "dev\n"+name+"\n" {
 		b.Errorf("through the gateway to %s: %+v", name, r)
 	}
 }
 
-// jump is "ssh -J GATEWAY dev@NAME.NAMESPACE SCRIPT": ssh -J leaves no room
-// for the jump's own options, so they stand in the configuration.
-func (b *box) jump(config, script string) openssh.Result {
+// jump is "ssh -J GATEWAY dev@NAME.NAMESPACE SCRIPT".
+func (b *box) jump(script string) openssh.Result {
 	b.Helper()
+	return b.do(openssh.Tool(b.bounded(), "ssh", b.jumpArgs(script)...))
+}
+
+func (b *box) jumpArgs(script string) []string {
+	b.Helper()
+	at := b.gateway()
+	return []string{"-F", b.gatewayConfig(), "-J", fmt.Sprintf("%s:%d", at.Host, at.Port), "dev@" + b.ds.Name + "." + b.ns, script}
+}
+
+// gateway is what the status says of it.
+func (b *box) gateway() v1.SSHGateway {
+	b.Helper()
+	if b.ds.Status.SSH.Gateway == nil {
+		b.Fatalf("status.ssh says nothing of the gateway: %+v", b.ds.Status.SSH)
+	}
+	return *b.ds.Status.SSH.Gateway
+}
+
+// gatewayConfig is the box's client configuration with the gateway's host key:
+// ssh -J leaves no room for options of the jump.
+func (b *box) gatewayConfig() string {
+	b.Helper()
+	at, dir := b.gateway(), b.TempDir()
+	known := filepath.Join(dir, "known_hosts")
+	if err := os.WriteFile(known, fmt.Appendf(nil, "[%s]:%d %s\n", at.Host, at.Port, at.HostKey), 0o600); err != nil {
+		b.Fatal(err)
+	}
 	own, err := os.ReadFile(b.client.Config)
 	if err != nil {
 		b.Fatal(err)
 	}
-	file := filepath.Join(b.TempDir(), "config")
-	if err := os.WriteFile(file, []byte(config+string(own)), 0o600); err != nil {
+	file := filepath.Join(dir, "config")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "Host %s\n  UserKnownHostsFile %s\n%s", at.Host, known, own), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	return b.do(openssh.Tool(b.bounded(), "ssh", "-F", file, "-J", "gateway", "dev@"+b.ds.Name+"."+b.ns, script))
+	return file
 }
 
-// startGateway runs bin/gateway on the node, where the boxes' addresses can be
-// reached, and returns the client's configuration for it.
-func (s *site) startGateway(b *box) string {
+// TestGatewayRestartsBesideItsSessions: a session that is open when the gateway
+// is restarted goes on in the old pod, and new ones come in by the new one.
+func TestGatewayRestartsBesideItsSessions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.devServer("box")
+	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
+	b := s.start(ds)
+	old := s.gatewayPods()
+
+	session := openssh.Tool(b.bounded(), "ssh", b.jumpArgs("echo open; read -r word; echo got $word")...)
+	stdin, err := session.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := session.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line := s.line(stdout); line != "open" {
+		t.Fatalf("the session prints %q", line)
+	}
+	const deployment = "deployment/devserver-gateway"
+	s.kubectl("", "--namespace", operatorNamespace, "rollout", "restart", deployment)
+	s.kubectl("", "--namespace", operatorNamespace, "rollout", "status", deployment)
+
+	b.throughGateway("new")
+	s.eventually("the new pod tells of the new session", func() bool { return s.newPodServed(old, "box."+s.ns) })
+	if !s.stillDraining(old) {
+		t.Error("no old pod is left, with a session open")
+	}
+	if _, err := stdin.Write([]byte("it\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line := s.line(stdout); line != "got it" {
+		t.Errorf("the open session prints %q", line)
+	}
+	if err := session.Wait(); err != nil {
+		t.Errorf("the open session: %v", err)
+	}
+	s.eventually("the old pod is gone, now that its session is over", func() bool { return !s.stillDraining(old) })
+}
+
+// TestGatewayWakes: plain ssh through the gateway is all that it takes to wake a
+// box that sleeps for want of work.
+func TestGatewayWakes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.restless("box", soon)
+	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
+	b := s.start(ds)
+	b.throughGateway("before")
+	ds = b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+	if ds.Status.SSH.Command != b.ds.Status.SSH.Command {
+		t.Errorf("asleep, the line to type is %q, and awake %q", ds.Status.SSH.Command, b.ds.Status.SSH.Command)
+	}
+	if r := b.jump("cat ~/through"); r.Stdout != "before\n" {
+		t.Errorf("through the gateway to a box that sleeps: %+v", r)
+	}
+}
+
+func (s *site) gatewayPods() []corev1.Pod {
 	s.Helper()
-	program, err := cluster.Binary("gateway")
-	if err != nil {
+	list := &corev1.PodList{}
+	if err := s.c.List(s.Context(), list, client.InNamespace(operatorNamespace), client.MatchingLabels{"app.kubernetes.io/component": "gateway"}); err != nil {
 		s.Fatal(err)
 	}
-	hostKey := s.newKey("gateway-host", "ed25519")
-	kubelet := nodeProcess(s, "kubelet")
-	cmd := openssh.Tool(s.bounded(), "nsenter", "--net=/proc/"+kubelet+"/ns/net",
-		program, "--listen", net.JoinHostPort(b.ds.Status.SSH.Host, "0"), "--host-key", hostKey.File, "--kubeconfig", s.c.Kubeconfig, "--drain-timeout", "0s")
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		s.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed: it ends with an error
-	})
-	lines := bufio.NewScanner(log)
-	for lines.Scan() {
-		var entry struct{ Msg, Listen string }
-		if json.Unmarshal(lines.Bytes(), &entry) != nil || entry.Msg != "ready" {
-			s.Log("gateway:", lines.Text())
+	return list.Items
+}
+
+// newPodServed tells whether a pod that is not one of the old ones has written
+// an audit line about a box.
+func (s *site) newPodServed(old []corev1.Pod, box string) bool {
+	s.Helper()
+	for _, p := range s.gatewayPods() {
+		if among(old, p) || p.Status.Phase != corev1.PodRunning {
 			continue
 		}
-		go func() { // it must not stop at a full pipe
-			for lines.Scan() {
-			}
-		}()
-		host, port, err := net.SplitHostPort(entry.Listen)
-		if err != nil {
-			s.Fatal(err)
+		if strings.Contains(s.kubectl("", "--namespace", operatorNamespace, "logs", p.Name), `"box":"`+box+`"`) {
+			return true
 		}
-		known := filepath.Join(s.TempDir(), "known_hosts")
-		if err := os.WriteFile(known, []byte("gateway "+hostKey.Public+"\n"), 0o600); err != nil {
-			s.Fatal(err)
-		}
-		return strings.Join([]string{
-			"Host gateway", "  HostName " + host, "  Port " + port, "  HostKeyAlias gateway", "  UserKnownHostsFile " + known,
-			"",
-		}, "\n")
 	}
-	s.Fatal("the gateway ended before it was ready")
-	return ""
+	return false
 }
 
-// nodeProcess finds a part of the cluster that KUBECONFIG names among this
-// machine's processes: its command line speaks of the same folder.
-func nodeProcess(s *site, part string) string {
+// stillDraining tells whether one of the old pods, on its way out, is there.
+func (s *site) stillDraining(old []corev1.Pod) bool {
 	s.Helper()
-	folder := filepath.Dir(s.c.Kubeconfig) + "/"
-	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		s.Fatal(err)
+	return slices.ContainsFunc(s.gatewayPods(), func(p corev1.Pod) bool { return among(old, p) && p.DeletionTimestamp != nil })
+}
+
+func among(pods []corev1.Pod, p corev1.Pod) bool {
+	return slices.ContainsFunc(pods, func(o corev1.Pod) bool { return o.UID == p.UID })
+}
+
+// TestGatewayService: scripts find the gateway's Service by its label, and there
+// is one alone.
+func TestGatewayService(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	list := &corev1.ServiceList{}
+	if err := s.c.List(t.Context(), list, client.MatchingLabels{"app.kubernetes.io/component": "gateway"}); err != nil {
+		t.Fatal(err)
 	}
-	for _, file := range commands {
-		command, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended
-		}
-		program, _, _ := strings.Cut(string(command), "\x00")
-		if filepath.Base(program) == part && strings.Contains(string(command), folder) {
-			return filepath.Base(filepath.Dir(file))
-		}
+	if len(list.Items) != 1 || list.Items[0].Spec.Type != corev1.ServiceTypeNodePort || list.Items[0].Spec.Ports[0].NodePort == 0 {
+		t.Fatalf("%+v", list.Items)
 	}
-	s.Fatalf("%s is not among this machine's processes: this test needs the local cluster (make up)", part)
-	return ""
+	host := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "devserver-gateway-host-key"}}
+	s.get(host)
+	if len(host.Data[corev1.SSHAuthPrivateKey]) == 0 {
+		t.Error("the Secret with the host key has none")
+	}
 }

@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "devserver.io/devserver/api/v1"
@@ -72,7 +74,11 @@ func TestWorkKeepsABoxAwake(t *testing.T) {
 			b.sh(`nohup sh -c 'while :; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 0.2; done' >/dev/null 2>&1 </dev/null &`)
 		},
 		"output": func(b *box) { b.session("while :; do date; sleep 1; done").expect(":") },
-		"keep":   func(b *box) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
+		// A terminal of an editor's own, at which somebody types.
+		"typing": func(b *box) {
+			b.sh(`nohup sh -c 'while :; do echo ls; sleep 9; done | script -qc "cat >/dev/null" /dev/null' >/dev/null 2>&1 </dev/null &`)
+		},
+		"keep": func(b *box) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
 		"lease": func(b *box) {
 			lease := &coordinationv1.Lease{ObjectMeta: b.named(b.ds.Name)}
 			await(b.site, lease, "there", func(*coordinationv1.Lease) bool { return true })
@@ -112,6 +118,26 @@ func TestWarnedUserWhoTypesStays(t *testing.T) {
 		s.Error("the box was stopped between the two warnings")
 	}
 	b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+}
+
+// TestBoxWithoutImageSleeps: a box that never starts gives its node back as any
+// other, and says why; once its image is there, it wakes.
+func TestBoxWithoutImageSleeps(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ds := s.restless("box", soon)
+	ds.Spec.Image = "localhost:1/no-such-image:1.0" // Nothing listens there.
+	s.create(ds)
+	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonImagePullFailed)
+	await(s, ds, "idle", func(d *v1.DevServer) bool {
+		return strings.Contains(d.Status.Activity, "its container does not run: ImagePullFailed")
+	})
+	await(s, ds, "Suspended", func(d *v1.DevServer) bool { return d.Status.Phase == v1.PhaseSuspended })
+	s.notReady(ds, v1.PhaseSuspended, v1.ReasonIdle, "because its container did not run: ImagePullFailed")
+	s.absent(&corev1.Pod{ObjectMeta: s.named("box-0")})
+	edit(s, ds, func(d *v1.DevServer) { d.Spec.Image = "" })
+	s.devctl("start", "box", "--wait")
+	s.running(ds).want("whoami", "dev")
 }
 
 // TestSuspendAndResume: processes are asked to end, and have time to.

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -173,4 +175,27 @@ func (b *box) wantAsRoot(script, printed string) {
 	if r := b.do(b.client.Command(b.bounded(), []string{"-l", "root"}, script)); strings.TrimSuffix(r.Stdout, "\n") != printed {
 		b.Errorf("ssh root@box %q: %+v, want %q", script, r, printed)
 	}
+}
+
+// nodeProcess finds a part of the cluster that KUBECONFIG names among this
+// machine's processes: its command line speaks of the same folder.
+func nodeProcess(s *site, part string) string {
+	s.Helper()
+	folder := filepath.Dir(s.c.Kubeconfig) + "/"
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, file := range commands {
+		command, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		program, _, _ := strings.Cut(string(command), "\x00")
+		if filepath.Base(program) == part && strings.Contains(string(command), folder) {
+			return filepath.Base(filepath.Dir(file))
+		}
+	}
+	s.Fatalf("%s is not among this machine's processes: this test needs the local cluster (make up)", part)
+	return ""
 }

@@ -17,7 +17,7 @@ const Host = "box"
 
 // Target is what a client needs to know of a box.
 type Target struct {
-	Host    string
+	Host    string // empty for one without an address of its own
 	Port    int32
 	HostKey string // "ssh-ed25519 AAAA…"
 	Alias   string // under which HostKey is known
@@ -37,18 +37,19 @@ func NewClient(dir string, t Target) (*Client, error) {
 	if err := os.WriteFile(known, []byte(t.Alias+" "+t.HostKey+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	lines := []string{
-		"Host " + Host,
-		"  HostName " + t.Host,
-		fmt.Sprintf("  Port %d", t.Port),
-		"  HostKeyAlias " + t.Alias,
+	lines := []string{"Host " + Host}
+	if t.Host != "" {
+		lines = append(lines, "  HostName "+t.Host, fmt.Sprintf("  Port %d", t.Port))
+	}
+	lines = append(lines,
+		"  HostKeyAlias "+t.Alias,
 		"  User dev",
 		// Also for the line that status.ssh.command prints, which brings its
 		// own address, port, user and alias.
 		"Host *",
-		"  IdentityFile " + t.Key.File,
+		"  IdentityFile "+t.Key.File,
 		"  IdentitiesOnly yes",
-		"  UserKnownHostsFile " + known,
+		"  UserKnownHostsFile "+known,
 		"  GlobalKnownHostsFile none",
 		"  StrictHostKeyChecking yes",
 		"  BatchMode yes",
@@ -58,7 +59,7 @@ func NewClient(dir string, t Target) (*Client, error) {
 		"  ConnectionAttempts 10",
 		"  ServerAliveInterval 15",
 		"  LogLevel ERROR",
-	}
+	)
 	config := filepath.Join(dir, "config")
 	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return nil, err

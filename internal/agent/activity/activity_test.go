@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"devserver.io/devserver/internal/box"
 )
 
 // fakeClock is stepped by its test.
@@ -59,28 +57,6 @@ func TestAgo(t *testing.T) {
 			t.Errorf("%v: got %q, want %q", age, got, want)
 		}
 	}
-}
-
-func TestTerminal(t *testing.T) {
-	clock := &fakeClock{}
-	traffic := NewTraffic(clock.read)
-	check := func(idle float64, value string) {
-		t.Helper()
-		want := box.Signal{Name: box.SignalTerminal, IdleSeconds: idle, Value: value}
-		if got := traffic.terminal(clock.now); got != want {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-	}
-	check(-1, "no key yet, no output yet")
-	clock.now = time.Hour
-	traffic.Shown(1)
-	clock.now += 10 * time.Second
-	check(10, "no key yet, output 10s ago")
-	traffic.Typed(1)
-	clock.now += time.Minute
-	check(60, "key 1m ago, output 1m ago")
-	traffic.Shown(1)
-	check(0, "key 1m ago, output 0s ago")
 }
 
 func TestPace(t *testing.T) {

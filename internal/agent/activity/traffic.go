@@ -3,9 +3,6 @@ package activity
 import (
 	"fmt"
 	"sync/atomic"
-	"time"
-
-	"devserver.io/devserver/internal/box"
 )
 
 // Traffic is what the SSH server notes of its clients. It takes no locks: its
@@ -43,23 +40,6 @@ func (t *Traffic) Closed() { t.sessions.Add(-1) }
 
 // Sessions are those that are open now.
 func (t *Traffic) Sessions() int { return int(t.sessions.Load()) }
-
-// terminal is the signal of keys and output.
-func (t *Traffic) terminal(now time.Duration) box.Signal {
-	typed, shown := t.typed.age(now), t.shown.age(now)
-	return box.Signal{
-		Name:        box.SignalTerminal,
-		IdleSeconds: idleSeconds(younger(typed, shown)),
-		Value:       happened("key", typed) + ", " + happened("output", shown),
-	}
-}
-
-func happened(what string, age time.Duration) string {
-	if age < 0 {
-		return "no " + what + " yet"
-	}
-	return what + " " + ago(age)
-}
 
 // describe says what the sessions carry.
 func (t *Traffic) describe(perMinute int64, silent bool) string {

@@ -20,6 +20,8 @@ type Config struct {
 	Interval, Window time.Duration
 	// CgroupDir and ProcDir are where the box's CPU time is found.
 	CgroupDir, ProcDir string
+	// TerminalDir is where the box's pseudo-terminals are.
+	TerminalDir string
 	// Kept names what asks for the box to be kept, or is empty.
 	Kept func(now time.Duration) (string, error)
 	// GPU reads the box's GPUs, every GPUInterval.
@@ -31,6 +33,7 @@ type Config struct {
 type Watch struct {
 	cfg     Config
 	cpu     cpuTime
+	ptys    terminals
 	refresh chan chan<- struct{}
 
 	mu    sync.Mutex
@@ -39,6 +42,7 @@ type Watch struct {
 	cpuPace, sshPace pace
 	ssh, cpuUse      figure
 	kept, gpuUse     figure
+	elsewhere        figure // what is typed, beside the SSH server's terminals
 	hasGPU           bool
 	sampled, gpuRead time.Duration // when that was last
 }
@@ -52,6 +56,7 @@ func New(cfg Config) *Watch {
 	return &Watch{
 		cfg:     cfg,
 		cpu:     newCPUTime(cfg.CgroupDir, cfg.ProcDir, own),
+		ptys:    terminals{dir: cfg.TerminalDir},
 		refresh: make(chan chan<- struct{}),
 		least:   box.Thresholds{}.WithDefaults(),
 		cpuPace: pace{span: cfg.Window},
@@ -121,12 +126,20 @@ func (w *Watch) SetThresholds(least box.Thresholds) {
 func (w *Watch) sample() {
 	used, cpuErr := w.cpu.used()
 	kept, keepErr := w.cfg.Kept(w.cfg.Clock())
+	typed, typedErr := w.ptys.used()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.cfg.Clock()
 	w.sampled = now
 	w.sampleCPU(now, used, cpuErr)
 	w.sampleSSH(now)
+	w.elsewhere.value = ""
+	switch {
+	case typedErr != nil:
+		w.elsewhere.unknown(now, "other terminals", typedErr)
+	case typed:
+		w.elsewhere.worked.set(now)
+	}
 	switch {
 	case keepErr != nil:
 		w.kept.unknown(now, "keep", keepErr)
@@ -209,7 +222,7 @@ func (w *Watch) Signals() []box.Signal {
 	ssh := w.ssh.signal(box.SignalSSH, now)
 	ssh.IdleSeconds = idleSeconds(younger(w.ssh.worked.age(now), w.cfg.Traffic.started.age(now)))
 	signals := []box.Signal{
-		w.cfg.Traffic.terminal(now),
+		w.terminal(now),
 		ssh,
 		w.cpuUse.signal(box.SignalCPU, now),
 	}

@@ -111,6 +111,25 @@ func TestHandshakeHasADeadline(t *testing.T) {
 	}
 }
 
+// Load balancers knock every few seconds: that is no login, and fills no log.
+func TestAKnockIsNoLogin(t *testing.T) {
+	ts := serve(t, nil)
+	nc, err := net.Dial("tcp", ts.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
+	ts.session(ts.dial())
+	ts.await("the knock to be over", func() bool {
+		ts.server.admission.mu.Lock()
+		defer ts.server.admission.mu.Unlock()
+		return ts.server.admission.total == 0
+	})
+	if log := ts.log.String(); strings.Contains(log, "login refused") {
+		t.Errorf("the log says of it:\n%s", log)
+	}
+}
+
 func TestGarbageIsRefused(t *testing.T) {
 	ts := serve(t, nil)
 	for _, garbage := range []string{"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00", strings.Repeat("\x00", 100000), "SSH-1.5-old\r\n"} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -128,7 +129,13 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn, release func()) {
 	attempt := &login{server: s}
 	sc, channels, requests, err := ssh.NewServerConn(client, attempt.config())
 	if err != nil {
-		s.log.Info("login refused", "remote", nc.RemoteAddr().String(), "key", attempt.offered,
+		level := slog.LevelInfo
+		if client.heard.Load() == 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
+			// Somebody, such as a load balancer, every few seconds, only wanted to
+			// know whether the port is open.
+			level = slog.LevelDebug
+		}
+		s.log.Log(ctx, level, "login refused", "remote", nc.RemoteAddr().String(), "key", attempt.offered,
 			"reason", refusalReason(err), "after", since(accepted))
 		return
 	}

@@ -1,12 +1,14 @@
 package sshd
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/box"
 )
 
 // session is one session channel: RFC 4254, section 6. Its requests are
@@ -32,6 +35,8 @@ type session struct {
 	// that could not be run.
 	started bool
 	process *process
+	// counted is set while the session is one of those that people are told of.
+	counted bool
 	// output is what the command writes to, at our end.
 	output *os.File
 }
@@ -54,12 +59,19 @@ func (c *conn) openSession(channel ssh.NewChannel) {
 		return
 	}
 	c.server.cfg.Traffic.Opened()
-	defer c.server.cfg.Traffic.Closed()
-	s := &session{conn: c, channel: stream, client: environ.Vars{}}
+	s := &session{conn: c, channel: stream, client: environ.Vars{}, counted: true}
+	defer s.uncount()
 	for request := range requests {
 		s.serve(request)
 	}
 	s.hangUp()
+}
+
+func (s *session) uncount() {
+	if s.counted {
+		s.counted = false
+		s.conn.server.cfg.Traffic.Closed()
+	}
 }
 
 func (s *session) serve(request *ssh.Request) {
@@ -94,12 +106,16 @@ func (s *session) serveStart(request *ssh.Request) {
 		s.reply(request, false)
 		return
 	}
-	if s.started || (request.Type == "subsystem" && argument.Text != "sftp") {
+	if s.started || (request.Type == "subsystem" && !slices.Contains(subsystems, argument.Text)) {
 		s.reply(request, false)
 		return
 	}
 	s.started = true
 	s.reply(request, true)
+	if argument.Text == box.ActivitySubsystem && request.Type == "subsystem" {
+		s.tellActivity()
+		return
+	}
 	kind := request.Type
 	if kind == "subsystem" {
 		kind = argument.Text
@@ -107,6 +123,20 @@ func (s *session) serveStart(request *ssh.Request) {
 	if err := s.start(kind, argument.Text); err != nil {
 		s.refuse(kind, err)
 	}
+}
+
+// subsystems are those that there are.
+var subsystems = []string{"sftp", box.ActivitySubsystem}
+
+// tellActivity says how the box's work stands. It notes no work and starts no
+// process: who looks whether a box is idle must not be what keeps it awake.
+func (s *session) tellActivity() {
+	s.uncount()
+	code := 0
+	if err := json.NewEncoder(s.channel).Encode(s.conn.server.cfg.Activity()); err != nil {
+		code = 1
+	}
+	s.finish(exitStatus(code))
 }
 
 // start runs a command, shell or sftp server.

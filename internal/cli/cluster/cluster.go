@@ -3,22 +3,34 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/exit"
 )
 
 // Flags are the flags that say which cluster and namespace is meant, as in
@@ -31,29 +43,72 @@ func NewFlags() *Flags { return &Flags{} }
 
 // AddTo makes the flags known to a command.
 func (f *Flags) AddTo(flags *pflag.FlagSet) {
-	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "path to the kubeconfig (default: KUBECONFIG, else ~/.kube/config)")
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "path to the kubeconfig, or several as in KUBECONFIG (default: KUBECONFIG, else ~/.kube/config)")
 	flags.StringVar(&f.context, "context", "", "context of the kubeconfig to use")
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace to look in (default: the context's)")
 }
 
 func (f *Flags) loader() clientcmd.ClientConfig {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = f.kubeconfig
+	if paths := filepath.SplitList(f.kubeconfig); len(paths) > 1 {
+		rules.Precedence = paths
+	} else {
+		rules.ExplicitPath = f.kubeconfig
+	}
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: f.context}
 	overrides.Context.Namespace = f.namespace
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
 }
 
+// Contexts are the names of the kubeconfig's contexts, and the namespaces in
+// them. There are none in one that cannot be read.
+func (f *Flags) Contexts() (contexts, namespaces []string) {
+	config, err := f.loader().RawConfig()
+	if err != nil {
+		return nil, nil
+	}
+	for name, context := range config.Contexts {
+		contexts = append(contexts, name)
+		if context.Namespace != "" {
+			namespaces = append(namespaces, context.Namespace)
+		}
+	}
+	slices.Sort(contexts)
+	slices.Sort(namespaces)
+	return contexts, slices.Compact(namespaces)
+}
+
 // Cluster is a connection to a cluster. Nothing is asked until it is used.
 type Cluster struct {
 	Client    client.WithWatch
+	Config    *rest.Config
 	Namespace string // that is meant where none is named
+	// Chosen tells that a flag or the kubeconfig names the namespace, and that
+	// it is not just where nobody chose another.
+	Chosen bool
+	// Context is the name of the kubeconfig's context; "" inside a cluster.
+	Context string
+	// kubeconfig is the path, or the paths, if another one than the default.
+	kubeconfig string
+}
+
+// Words are the flags that name the same cluster at any time and from anywhere:
+// an editor that is started from a desktop knows neither KUBECONFIG nor the
+// context that is current now. Without those that say nothing.
+func (c *Cluster) Words() (words []string) {
+	if c.kubeconfig != "" {
+		words = append(words, "--kubeconfig="+c.kubeconfig)
+	}
+	if c.Context != "" {
+		words = append(words, "--context="+c.Context)
+	}
+	return words
 }
 
 // Connect finds the cluster.
 func (f *Flags) Connect() (*Cluster, error) {
 	loader := f.loader()
-	namespace, _, err := loader.Namespace()
+	namespace, overridden, err := loader.Namespace()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
@@ -61,22 +116,61 @@ func (f *Flags) Connect() (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	kubeconfig, err := absolute(cmp.Or(f.kubeconfig, os.Getenv(clientcmd.RecommendedConfigPathEnvVar)))
+	if err != nil {
+		return nil, err
+	}
 	// One person's command, not a controller: no reason to hold it back.
 	config.QPS, config.Burst = 100, 200
 	c, err := client.NewWithWatch(config, client.Options{Scheme: Scheme(), Mapper: mapper()})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	return &Cluster{Client: c, Namespace: namespace}, nil
+	return &Cluster{
+		Client: c, Config: config, Namespace: namespace,
+		Chosen:  overridden || namespace != metav1.NamespaceDefault,
+		Context: cmp.Or(f.context, raw.CurrentContext), kubeconfig: kubeconfig,
+	}, nil
+}
+
+// absolute makes a list of paths independent of the current folder.
+func absolute(list string) (string, error) {
+	var paths []string
+	for _, path := range filepath.SplitList(list) {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return "", fmt.Errorf("finding the kubeconfig: %w", err)
+		}
+		paths = append(paths, path)
+	}
+	return strings.Join(paths, string(filepath.ListSeparator)), nil
+}
+
+// Run connects and does something with the cluster, until it is done or the user
+// ends it with Ctrl-C: the context of do ends then, and what do returns is said.
+func (f *Flags) Run(cmd *cobra.Command, do func(context.Context, *Cluster) error) error {
+	to, err := f.Connect()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return do(ctx, to)
 }
 
 // Scheme has the types that devctl reads and writes.
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	// Neither can fail: the types are compiled in.
-	_ = devserverv1.AddToScheme(scheme)
-	_ = corev1.AddToScheme(scheme)
-	_ = coordinationv1.AddToScheme(scheme)
+	for _, add := range []func(*runtime.Scheme) error{
+		devserverv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, coordinationv1.AddToScheme,
+		storagev1.AddToScheme, certificatesv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+	} {
+		_ = add(scheme) // It cannot fail: the types are compiled in.
+	}
 	return scheme
 }
 
@@ -84,11 +178,22 @@ func Scheme() *runtime.Scheme {
 // discovering what the cluster has.
 func mapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper(nil)
-	m.Add(devserverv1.GroupVersion.WithKind("DevServer"), meta.RESTScopeNamespace)
-	m.Add(devserverv1.GroupVersion.WithKind("DevServerFlavor"), meta.RESTScopeRoot)
-	m.Add(coordinationv1.SchemeGroupVersion.WithKind("Lease"), meta.RESTScopeNamespace)
-	for _, kind := range []string{"Pod", "PersistentVolumeClaim", "Event"} {
-		m.Add(corev1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	for version, scopes := range map[schema.GroupVersion]struct{ namespaced, root []string }{
+		devserverv1.GroupVersion:            {namespaced: []string{"DevServer"}, root: []string{"DevServerFlavor", "DevServerUser"}},
+		coordinationv1.SchemeGroupVersion:   {namespaced: []string{"Lease"}},
+		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota", "Service"}, root: []string{"Namespace"}},
+		appsv1.SchemeGroupVersion:           {namespaced: []string{"Deployment"}},
+		storagev1.SchemeGroupVersion:        {root: []string{"StorageClass"}},
+		certificatesv1.SchemeGroupVersion:   {root: []string{"CertificateSigningRequest"}},
+		authenticationv1.SchemeGroupVersion: {root: []string{"SelfSubjectReview"}},
+		authorizationv1.SchemeGroupVersion:  {root: []string{"SelfSubjectAccessReview"}},
+	} {
+		for _, kind := range scopes.namespaced {
+			m.Add(version.WithKind(kind), meta.RESTScopeNamespace)
+		}
+		for _, kind := range scopes.root {
+			m.Add(version.WithKind(kind), meta.RESTScopeRoot)
+		}
 	}
 	return m
 }
@@ -100,29 +205,4 @@ func Get(ctx context.Context, c client.Reader, namespace, name string) (*devserv
 		return nil, Explain(err, fmt.Sprintf("reading DevServer %s in namespace %s", name, namespace))
 	}
 	return &ds, nil
-}
-
-// Explain says what an error of the API server means for the user who was
-// doing something, and gives it its exit code.
-func Explain(err error, doing string) error {
-	var status apierrors.APIStatus
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &status) && isMissingAPI(status.Status()):
-		return fmt.Errorf("%s: this cluster has no DevServers: install the chart devserver-operator, or choose another cluster with --context", doing)
-	case apierrors.IsNotFound(err):
-		return exit.With(exit.NotFound, fmt.Errorf("%s: there is none: devctl list -A shows which there are", doing))
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return exit.With(exit.Refused, fmt.Errorf("%s: %w: ask the cluster's admin for access", doing, err))
-	case apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
-		return fmt.Errorf("%s: %w: check the cluster with kubectl cluster-info, or choose another with --context", doing, err)
-	}
-	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// isMissingAPI tells a resource that the API server does not know from an
-// object that is not there, which has a name.
-func isMissingAPI(status metav1.Status) bool {
-	return status.Reason == metav1.StatusReasonNotFound && (status.Details == nil || status.Details.Name == "")
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -75,11 +76,7 @@ func Alive(ds *devserverv1.DevServer) error {
 	return exit.With(exit.Refused, fmt.Errorf("DevServer %s is being deleted", ds.Name))
 }
 
-// IsAsleep tells of a phase that does not end by waiting.
-func IsAsleep(ds *devserverv1.DevServer) bool {
-	switch ds.Status.Phase {
-	case devserverv1.PhaseSuspending, devserverv1.PhaseSuspended, devserverv1.PhaseExpired:
-		return true
-	}
-	return false
+// FlavorName is the name of the flavor that counts for a DevServer.
+func FlavorName(ds *devserverv1.DevServer) string {
+	return cmp.Or(ds.Spec.Flavor, ds.Status.Flavor)
 }

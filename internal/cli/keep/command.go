@@ -3,11 +3,15 @@
 package keep
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/lifecycle"
 )
 
 // NewCommand returns the command.
@@ -34,18 +38,17 @@ The duration, from 1m to 87600h, counts from now: 6h, 1h30m or 2d.
 			}
 			return cobra.ExactArgs(2)(cmd, args)
 		},
+		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if !options.End {
-				if options.Duration, err = parse(args[1]); err != nil {
+				if options.Duration, err = lifecycle.ParseDuration(args[1]); err != nil {
 					return exit.With(exit.Usage, err)
 				}
 			}
-			to, err := flags.Connect()
-			if err != nil {
-				return err
-			}
-			options.Namespace, options.Name = to.Namespace, args[0]
-			return Run(cmd.Context(), to.Client, options, streams)
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				options.Namespace, options.Name = to.Namespace, args[0]
+				return Run(ctx, to.Client, options, streams)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&options.End, "end", false, "end the keep that there is")

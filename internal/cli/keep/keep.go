@@ -1,7 +1,6 @@
 package keep
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/desired"
 	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Options say what to keep, and for how long.
@@ -96,7 +96,7 @@ func whyNoLease(ds *devserverv1.DevServer) string {
 func holds(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, length time.Duration, from time.Time) time.Time {
 	keep := lifecycle.Lease{KeepFrom: from, KeepFor: length.Truncate(time.Second)}
 	var flavor devserverv1.DevServerFlavor
-	if err := c.Get(ctx, client.ObjectKey{Name: flavorName(ds)}, &flavor); err != nil {
+	if err := c.Get(ctx, client.ObjectKey{Name: cluster.FlavorName(ds)}, &flavor); err != nil {
 		return keep.Holds(lifecycle.Policy{}, nil, from)
 	}
 	// A schedule that cannot be read bounds nothing.
@@ -119,17 +119,13 @@ func runningPod(ctx context.Context, c client.Reader, ds *devserverv1.DevServer)
 	return &lifecycle.Pod{StartedAt: started}
 }
 
-func flavorName(ds *devserverv1.DevServer) string {
-	return cmp.Or(ds.Spec.Flavor, ds.Status.Flavor)
-}
-
 // report says until when the DevServer is kept, where it was to be until asked.
 func report(ds *devserverv1.DevServer, asked, really time.Time) string {
 	sentence := fmt.Sprintf("DevServer %s counts as at work until %s, whatever it does.", ds.Name, really.Local().Format("2006-01-02 15:04 MST"))
 	if asked.Sub(really) >= time.Second {
-		sentence += fmt.Sprintf(" Flavor %s allows no longer.", flavorName(ds))
+		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
 	}
-	if cluster.IsAsleep(ds) {
+	if prospect.IsAsleep(ds) {
 		sentence += fmt.Sprintf(" It sleeps now, and stays so until it is started: devctl start %s -n %s", ds.Name, ds.Namespace)
 	}
 	return sentence

@@ -12,24 +12,6 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-func TestParse(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"1m": time.Minute, "6h": 6 * time.Hour, "1h30m": 90 * time.Minute, "90s": 90 * time.Second,
-		"2d": 48 * time.Hour, "2d12h": 60 * time.Hour, "0d1m": time.Minute, "3650d": greatest, "87600h": greatest,
-	} {
-		if got, err := parse(text); err != nil || got != want {
-			t.Errorf("parse(%s) = %s, %v, want %s", text, got, err, want)
-		}
-	}
-	for _, text := range []string{
-		"", "6", "h", "d", "59s", "0", "-6h", "-1d", "1.5d", "1d-1h", "1dd", "1h2d", "2d ", "six hours", "87600h1s", "3651d", "65535d", "99999999d", "1d2562047h", "1e3h",
-	} {
-		if got, err := parse(text); err == nil {
-			t.Errorf("parse(%q) = %s, want an error", text, got)
-		}
-	}
-}
-
 func TestHolds(t *testing.T) {
 	now := time.Date(2026, time.January, 30, 12, 0, 0, 0, time.UTC)
 	hours := func(n time.Duration) *metav1.Duration { return &metav1.Duration{Duration: n * time.Hour} }

@@ -1,9 +1,9 @@
 package list
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -12,87 +12,84 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/cli-runtime/pkg/printers"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 )
 
-// formats are the values of --output.
-var formats = []string{"table", "wide", "json", "yaml", "name"}
-
-// Options say what to list, and how.
+// Options say what to list, and how. With Namespaces it is those of all.
 type Options struct {
+	output.Flags
 	Namespace string
-	All       bool
-	Output    string
-}
-
-// printFunc prints a list of DevServers.
-type printFunc func(*devserverv1.DevServerList, io.Writer) error
-
-// printerFor returns how to print what the options ask for.
-func printerFor(o Options) (printFunc, error) {
-	var printer printers.ResourcePrinter
-	switch o.Output {
-	case "table", "wide":
-		return func(list *devserverv1.DevServerList, w io.Writer) error {
-			options := printers.PrintOptions{Wide: o.Output == "wide", WithNamespace: o.All}
-			return printers.NewTablePrinter(options).PrintObj(table(list, time.Now()), w)
-		}, nil
-	case "json":
-		printer = &printers.JSONPrinter{}
-	case "yaml":
-		printer = &printers.YAMLPrinter{}
-	case "name":
-		printer = itemPrinter{&printers.NamePrinter{}}
-	default:
-		return nil, fmt.Errorf("--output %q is not one of %v", o.Output, formats)
-	}
-	return func(list *devserverv1.DevServerList, w io.Writer) error {
-		// An item of a list does not say what it is, and the printers ask.
-		list.SetGroupVersionKind(devserverv1.GroupVersion.WithKind("DevServerList"))
-		for i := range list.Items {
-			list.Items[i].SetGroupVersionKind(devserverv1.GroupVersion.WithKind("DevServer"))
-			list.Items[i].ManagedFields = nil
-		}
-		return printer.PrintObj(list, w)
-	}, nil
-}
-
-// itemPrinter prints the DevServers of a list one by one, for printers that
-// take no lists.
-type itemPrinter struct{ printers.ResourcePrinter }
-
-func (p itemPrinter) PrintObj(object runtime.Object, w io.Writer) error {
-	list, ok := object.(*devserverv1.DevServerList)
-	if !ok {
-		return fmt.Errorf("printing a %T: it is not a list of DevServers", object)
-	}
-	for i := range list.Items {
-		if err := p.ResourcePrinter.PrintObj(&list.Items[i], w); err != nil {
-			return err
-		}
-	}
-	return nil
+	// Owner, if any, is whose are listed; with Mine it is the person's own.
+	Owner string
+	Mine  bool
+	Watch bool
 }
 
 // Run lists DevServers.
-func Run(ctx context.Context, c client.Reader, o Options, show printFunc, streams genericiooptions.IOStreams) error {
-	var list devserverv1.DevServerList
-	where, scope := "in all namespaces", []client.ListOption{}
-	if !o.All {
-		where, scope = "in namespace "+o.Namespace, append(scope, client.InNamespace(o.Namespace))
+func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	if o.Mine {
+		var err error
+		if o.Owner, err = cluster.Me(ctx, c); err != nil {
+			return err
+		}
 	}
-	if err := c.List(ctx, &list, scope...); err != nil {
-		return cluster.Explain(err, "listing DevServers "+where)
-	}
-	if len(list.Items) == 0 && slices.Contains(formats[:2], o.Output) {
-		_, err := fmt.Fprintf(streams.ErrOut, "There are no DevServers %s.\n", where)
+	list, err := o.list(ctx, c)
+	if err != nil {
 		return err
 	}
-	return show(&list, streams.Out)
+	if len(list.Items) == 0 && o.ForPeople() {
+		fmt.Fprintf(streams.ErrOut, "There are no DevServers %s.\n", o.where())
+	}
+	p := o.printer(c, streams.Out)
+	switch {
+	case o.Watch:
+		return o.watch(ctx, c, p, list)
+	case len(list.Items) == 0 && o.ForPeople():
+		return nil
+	case o.ForPeople():
+		return p.rows(list)
+	}
+	return o.Print(list, c.Scheme(), streams.Out)
+}
+
+// list reads what is asked for, in the order of names.
+func (o Options) list(ctx context.Context, c client.Client) (*devserverv1.DevServerList, error) {
+	var list devserverv1.DevServerList
+	if err := c.List(ctx, &list, o.scope()...); err != nil {
+		return nil, cluster.Explain(err, "listing DevServers "+o.where())
+	}
+	list.Items = slices.DeleteFunc(list.Items, func(ds devserverv1.DevServer) bool { return !o.wants(&ds) })
+	slices.SortStableFunc(list.Items, func(a, b devserverv1.DevServer) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return &list, nil
+}
+
+func (o Options) wants(ds *devserverv1.DevServer) bool {
+	return o.Owner == "" || ds.Spec.Owner == o.Owner
+}
+
+func (o Options) scope() []client.ListOption {
+	if o.Namespaces {
+		return nil
+	}
+	return []client.ListOption{client.InNamespace(o.Namespace)}
+}
+
+// where says what was looked through.
+func (o Options) where() string {
+	where := "in namespace " + o.Namespace
+	if o.Namespaces {
+		where = "in all namespaces"
+	}
+	if o.Owner != "" {
+		where = "of " + o.Owner + " " + where
+	}
+	return where
 }
 
 // table arranges DevServers in columns. Those of priority 1 are for wide
@@ -121,19 +118,11 @@ func table(list *devserverv1.DevServerList, now time.Time) *metav1.Table {
 		age := duration.HumanDuration(now.Sub(ds.CreationTimestamp.Time))
 		t.Rows = append(t.Rows, metav1.TableRow{
 			Cells: []any{
-				ds.Name, orNone(string(ds.Status.Phase)), orNone(reason), orNone(ds.Status.Flavor), ds.Spec.Owner, age,
-				orNone(ds.Status.NodeName), orNone(command), orNone(message),
+				ds.Name, output.OrNone(string(ds.Status.Phase)), output.OrNone(reason), output.OrNone(ds.Status.Flavor), ds.Spec.Owner, age,
+				output.OrNone(ds.Status.NodeName), output.OrNone(command), output.OrNone(message),
 			},
 			Object: runtime.RawExtension{Object: ds},
 		})
 	}
 	return t
-}
-
-// orNone shows a cell without a value as kubectl does.
-func orNone(cell string) string {
-	if cell == "" {
-		return "<none>"
-	}
-	return cell
 }

@@ -14,6 +14,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 )
 
 var created = metav1.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -80,23 +81,22 @@ team        waits   Pending   FlavorNotFound   <none>   bob               90m   
 func TestRunPrintsWhatIsAskedFor(t *testing.T) {
 	objects := servers()
 	c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(&objects[0], &objects[1]).Build()
+	in := func(namespace, format string, all bool) Options {
+		return Options{Namespace: namespace, Flags: output.Flags{Format: format, Namespaces: all}}
+	}
 	cases := map[string]struct {
 		options   Options
 		out, note string
 	}{
-		"Name":      {Options{Namespace: "team", Output: "name"}, "devserver.devserver.io/waits\n", ""},
-		"AllNames":  {Options{Namespace: "team", All: true, Output: "name"}, "devserver.devserver.io/runs\ndevserver.devserver.io/waits\n", ""},
-		"None":      {Options{Namespace: "empty", Output: "table"}, "", "There are no DevServers in namespace empty.\n"},
-		"NoneNames": {Options{Namespace: "empty", Output: "name"}, "", ""},
+		"Name":      {in("team", output.Name, false), "devserver.devserver.io/waits\n", ""},
+		"AllNames":  {in("team", output.Name, true), "devserver.devserver.io/runs\ndevserver.devserver.io/waits\n", ""},
+		"None":      {in("empty", output.Table, false), "", "There are no DevServers in namespace empty.\n"},
+		"NoneNames": {in("empty", output.Name, false), "", ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			show, err := printerFor(tc.options)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var out, note bytes.Buffer
-			if err := Run(t.Context(), c, tc.options, show, genericiooptions.IOStreams{Out: &out, ErrOut: &note}); err != nil {
+			if err := Run(t.Context(), c, tc.options, genericiooptions.IOStreams{Out: &out, ErrOut: &note}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff([]string{tc.out, tc.note}, []string{out.String(), note.String()}); diff != "" {

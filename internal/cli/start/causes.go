@@ -4,7 +4,6 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -63,13 +62,6 @@ func wake(lease *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time)
 		cause = "asleep by its schedule"
 	}
 	return map[string]any{"renewTime": metav1.NewMicroTime(at)}, []string{cause}
-}
-
-// sleepsForWork tells whether the status says that the DevServer sleeps for
-// want of work: its Lease alone tells whether that still holds.
-func sleepsForWork(ds *devserverv1.DevServer) bool {
-	c := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady)
-	return c != nil && (c.Reason == devserverv1.ReasonIdle || c.Reason == devserverv1.ReasonScheduled)
 }
 
 func timeOf(t *metav1.Time) time.Time {

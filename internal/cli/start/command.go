@@ -3,14 +3,13 @@
 package start
 
 import (
-	"os"
-	"os/signal"
-	"syscall"
+	"context"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/wait"
 )
@@ -34,23 +33,20 @@ with --wait.
 
   # Start it, and do something else
   devctl start trainer --wait=false`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := options.Check(); err != nil {
 				return err
 			}
-			to, err := flags.Connect()
-			if err != nil {
-				return err
-			}
-			options.Namespace, options.Name = to.Namespace, args[0]
 			options.Live = wait.OnTerminal(streams)
 			if !cmd.Flags().Changed("wait") {
 				options.Wait = options.Live
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return Run(ctx, to.Client, options, streams)
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				options.Namespace, options.Name = to.Namespace, args[0]
+				return Run(ctx, to.Client, options, streams)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until one can log in (default: on a terminal)")

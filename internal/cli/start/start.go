@@ -17,6 +17,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Options say what to start, and whether and how to wait for it.
@@ -34,14 +35,14 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	if err := cluster.Alive(ds); err != nil {
 		return err
 	}
-	undone, err := undo(ctx, c, ds)
+	undone, err := Undo(ctx, c, ds)
 	if err != nil {
 		return err
 	}
 	if o.Wait {
 		// What is for scripts, on Out, is the ssh command alone.
 		if len(undone) > 0 {
-			fmt.Fprintln(streams.ErrOut, again(ds, undone))
+			fmt.Fprintln(streams.ErrOut, Again(ds, undone))
 		}
 		o.Woken = true
 		return wait.Run(ctx, c, o.Options, streams)
@@ -54,13 +55,20 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return err
 }
 
-// undo makes the edits that it takes, and returns what the DevServer slept for.
+// Held says what the DevServer sleeps for, or is about to, that only its owner
+// can undo. One that sleeps for want of work alone is held by nothing.
+func Held(ds *devserverv1.DevServer) (causes []string) {
+	_, causes = restart(ds, time.Now())
+	return causes
+}
+
+// Undo makes the edits that it takes, and returns what the DevServer slept for.
 // The Lease comes first: without the owner's wish in the way, it alone would
 // decide for a moment.
-func undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undone []string, err error) {
+func Undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undone []string, err error) {
 	doing := fmt.Sprintf("starting DevServer %s in namespace %s", ds.Name, ds.Namespace)
 	lease, err := cluster.Lease(ctx, c, ds)
-	if err != nil && exit.Code(err) == exit.Refused && !sleepsForWork(ds) {
+	if err != nil && exit.Code(err) == exit.Refused && !prospect.Wakes(ds) {
 		err = nil // Who may not see Leases may still resume what is theirs.
 	}
 	if err != nil {
@@ -86,18 +94,19 @@ func undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undo
 func report(ds *devserverv1.DevServer, undone []string) (string, error) {
 	waiting := fmt.Sprintf("To wait for it: devctl wait %s -n %s", ds.Name, ds.Namespace)
 	if len(undone) > 0 {
-		return again(ds, undone) + " " + hindrance(ds) + waiting, nil
+		return Again(ds, undone) + " " + hindrance(ds) + waiting, nil
 	}
-	if wait.IsRunning(ds) {
+	if prospect.IsRunning(ds) {
 		return fmt.Sprintf("DevServer %s runs already.", ds.Name), nil
 	}
-	if cause, is := wait.InVain(ds); is && !sleepsForWork(ds) {
+	if cause, is := prospect.InVain(ds); is && !prospect.Wakes(ds) {
 		return "", exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", ds.Name, cause))
 	}
 	return fmt.Sprintf("DevServer %s is asked to run already. %s%s", ds.Name, hindrance(ds), waiting), nil
 }
 
-func again(ds *devserverv1.DevServer, undone []string) string {
+// Again says that the DevServer starts, and what it slept for.
+func Again(ds *devserverv1.DevServer, undone []string) string {
 	return fmt.Sprintf("DevServer %s starts again: it was %s.", ds.Name, strings.Join(undone, " and "))
 }
 
@@ -108,7 +117,7 @@ func hindrance(ds *devserverv1.DevServer) string {
 	}
 	for _, condition := range []string{devserverv1.ConditionAccepted, devserverv1.ConditionReady} {
 		c := meta.FindStatusCondition(ds.Status.Conditions, condition)
-		if c != nil && c.Status == metav1.ConditionFalse && !wait.OnTheWay(c.Reason) && !slices.Contains(sleeps, c.Reason) {
+		if c != nil && c.Status == metav1.ConditionFalse && !prospect.OnTheWay(c.Reason) && !slices.Contains(sleeps, c.Reason) {
 			return fmt.Sprintf("In its way is %s: %s. ", c.Reason, strings.TrimSuffix(c.Message, "."))
 		}
 	}

@@ -3,14 +3,13 @@
 package stop
 
 import (
-	"os"
-	"os/signal"
-	"syscall"
+	"context"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
 )
 
@@ -30,19 +29,16 @@ nothing but devctl start makes it run again.
 
   # Stop it, and go on when its GPUs are free
   devctl stop trainer --wait`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := options.Check(); err != nil {
 				return err
 			}
-			to, err := flags.Connect()
-			if err != nil {
-				return err
-			}
-			options.Namespace, options.Name = to.Namespace, args[0]
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return Run(ctx, to.Client, options, streams)
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				options.Namespace, options.Name = to.Namespace, args[0]
+				return Run(ctx, to.Client, options, streams)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until its processes are gone")

@@ -2,23 +2,99 @@
 package version
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/version"
 )
 
+// patience is how long a cluster has to say its version.
+const patience = 3 * time.Second
+
+// versions are what is printed. What is empty is not known, and Unknown says
+// why.
+type versions struct {
+	Client     string `json:"client"`
+	Kubernetes string `json:"kubernetes,omitempty"`
+	Operator   string `json:"operator,omitempty"`
+	Unknown    string `json:"unknown,omitempty"`
+}
+
 // NewCommand returns the command.
-func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	return &cobra.Command{
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var format output.Flags
+	var clientOnly bool
+	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version of devctl",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(streams.Out, "devctl", version.Version)
-			return err
+		Short: "Print the versions of devctl, of the cluster and of the operator in it",
+		Long: `Print the versions of devctl, of the cluster and of the operator in it. A cluster
+that does not answer is no failure.`,
+		Example: `  devctl version
+
+  # Without asking a cluster
+  devctl version --client`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := format.Check(); err != nil {
+				return err
+			}
+			v := versions{Client: version.Version}
+			if !clientOnly {
+				ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+				defer cancel()
+				v.ask(ctx, flags)
+			}
+			if !format.ForPeople() {
+				return format.PrintValue(v, streams.Out)
+			}
+			return v.print(streams)
 		},
 	}
+	cmd.Flags().BoolVar(&clientOnly, "client", false, "ask no cluster")
+	format.AddTo(cmd, output.Table, output.JSON, output.YAML)
+	return cmd
+}
+
+func (v *versions) ask(ctx context.Context, flags *cluster.Flags) {
+	to, err := flags.Connect()
+	if err != nil {
+		v.Unknown = err.Error()
+		return
+	}
+	about, err := cluster.Ask(ctx, to.Config)
+	if err != nil {
+		v.Unknown = err.Error()
+		return
+	}
+	v.Kubernetes = about.Version
+	operators, hidden, err := cluster.Operators(ctx, to.Client)
+	switch {
+	case err != nil:
+		v.Unknown = err.Error()
+	case hidden:
+		v.Unknown = "only admins see the operator"
+	case len(operators) == 0:
+		v.Unknown = "there is no operator in the cluster"
+	default:
+		v.Operator = operators[0].Version
+	}
+}
+
+func (v *versions) print(streams genericiooptions.IOStreams) error {
+	if v.Unknown != "" {
+		fmt.Fprintln(streams.ErrOut, "Not all is known:", v.Unknown)
+	}
+	text := "devctl " + v.Client + "\n"
+	if v.Kubernetes != "" {
+		text += "kubernetes " + v.Kubernetes + "\noperator " + cmp.Or(v.Operator, "unknown") + "\n"
+	}
+	_, err := fmt.Fprint(streams.Out, text)
+	return err
 }

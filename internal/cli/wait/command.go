@@ -3,10 +3,9 @@
 package wait
 
 import (
+	"context"
 	"errors"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +14,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
 )
 
@@ -39,20 +39,17 @@ image that cannot be fetched, ends it.
 
   # Log in as soon as it is there
   devctl wait trainer --timeout 30m && devctl ssh trainer`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := options.Check(); err != nil {
 				return err
 			}
-			to, err := flags.Connect()
-			if err != nil {
-				return err
-			}
-			options.Namespace, options.Name = to.Namespace, args[0]
 			options.Live = OnTerminal(streams)
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return Run(ctx, to.Client, options, streams)
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				options.Namespace, options.Name = to.Namespace, args[0]
+				return Run(ctx, to.Client, options, streams)
+			})
 		},
 	}
 	options.AddTo(cmd.Flags())

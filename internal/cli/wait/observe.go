@@ -27,7 +27,7 @@ type watcher struct {
 
 	devServers, pods, claims, events cache.Store
 	// complete tells whether devServers is: what it lacks then is not there.
-	complete cache.InformerSynced
+	complete, podsComplete cache.InformerSynced
 }
 
 // newWatcher starts to watch; it goes on until ctx ends. Only the DevServer
@@ -36,12 +36,15 @@ func newWatcher(ctx context.Context, c client.WithWatch, namespace, name string)
 	w := &watcher{client: c, namespace: namespace, name: name, changed: make(chan struct{}, 1), refused: make(chan error, 1)}
 	pod, claim := desired.PodName(name), desired.HomeClaimName(name)
 	w.devServers, w.complete = w.start(ctx, &devserverv1.DevServer{}, &devserverv1.DevServerList{}, "metadata.name", name)
-	w.pods, _ = w.start(ctx, &corev1.Pod{}, &corev1.PodList{}, "metadata.name", pod)
+	w.pods, w.podsComplete = w.start(ctx, &corev1.Pod{}, &corev1.PodList{}, "metadata.name", pod)
 	w.claims, _ = w.start(ctx, &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaimList{}, "metadata.name", claim)
 	w.events, _ = w.start(ctx, &corev1.Event{}, &corev1.EventList{}, "involvedObject.name", pod)
 	go func() {
 		// A DevServer that is gone by now makes no change.
 		if cache.WaitForCacheSync(ctx.Done(), w.complete) {
+			w.notify()
+		}
+		if cache.WaitForCacheSync(ctx.Done(), w.podsComplete) {
 			w.notify()
 		}
 	}()

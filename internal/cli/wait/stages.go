@@ -7,11 +7,9 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // observed is what the cluster shows of a DevServer. What is nil is not there,
@@ -80,13 +78,10 @@ func stages(o observed) []stage {
 	return list
 }
 
-// onTheWay are reasons of a server that goes its way.
-var onTheWay = []string{devserverv1.ReasonStarting, devserverv1.ReasonRestarting, devserverv1.ReasonEvicted}
-
 // hindrance is what is in the way of the stage, in words: what the operator
 // says, else the last warning about the pod.
 func hindrance(o observed, stage string) string {
-	if c := readyCondition(o.devServer); c != nil && c.Status == metav1.ConditionFalse && isCurrent(o.devServer) && !OnTheWay(c.Reason) {
+	if c := prospect.Hindrance(o.devServer); c != nil {
 		return c.Reason + ": " + c.Message
 	}
 	if stage == accepted || stage == answering {
@@ -100,7 +95,7 @@ func hindrance(o observed, stage string) string {
 
 func acceptedStage(o observed) stage {
 	s := stage{name: accepted, detail: "the operator has not looked at it yet"}
-	if ds := o.devServer; isCurrent(ds) && ds.Status.Phase != "" {
+	if ds := o.devServer; prospect.IsCurrent(ds) && ds.Status.Phase != "" {
 		s.detail = ""
 		if ds.Status.Flavor != "" {
 			s.detail = "flavor " + ds.Status.Flavor
@@ -116,6 +111,9 @@ func acceptedStage(o observed) stage {
 func scheduledStage(o observed) stage {
 	s := stage{name: scheduled, detail: "waiting for the pod"}
 	if o.pod == nil {
+		if c := prospect.Ready(o.devServer); c != nil && c.Reason == devserverv1.ReasonRestarting {
+			s.detail = "waiting for the processes of before to end"
+		}
 		return s
 	}
 	s.detail = "looking for a node"
@@ -188,78 +186,10 @@ func startedStage(o observed) stage {
 
 func answeringStage(o observed) stage {
 	s := stage{name: answering}
-	if isRunning(o.devServer) {
+	if prospect.IsRunning(o.devServer) {
 		s.state = done
 	}
 	return s
-}
-
-// isRunning tells whether one can log in, to the DevServer as it is asked for
-// now.
-func isRunning(ds *devserverv1.DevServer) bool {
-	return isCurrent(ds) && ds.Status.Phase == devserverv1.PhaseRunning
-}
-
-// isCurrent tells whether the status is about the latest edit.
-func isCurrent(ds *devserverv1.DevServer) bool {
-	return ds != nil && ds.Status.ObservedGeneration >= ds.Generation
-}
-
-// startedAgain are the reasons of a Failed DevServer that is being started again.
-var startedAgain = []string{devserverv1.ReasonPodFailed, devserverv1.ReasonOOMKilled, devserverv1.ReasonVolumeFailed, devserverv1.ReasonEvicted}
-
-// finalReasons are those of a Pending DevServer that do not go away until
-// somebody edits or removes something.
-var finalReasons = []string{
-	devserverv1.ReasonInvalidKey,
-	devserverv1.ReasonHomeConflict,
-	devserverv1.ReasonObjectConflict,
-	devserverv1.ReasonClaimInUse,
-	devserverv1.ReasonVolumeConflict,
-	devserverv1.ReasonImageNotAllowed,
-	devserverv1.ReasonHomeSizeNotAllowed,
-	devserverv1.ReasonLifecycleNotAllowed,
-	devserverv1.ReasonInvalidSchedule,
-	devserverv1.ReasonInvalidFlavor,
-	devserverv1.ReasonAdmissionRefused,
-	devserverv1.ReasonRefused,
-}
-
-// giveUp says why waiting any longer makes no sense, if so. A flavor or claim
-// that is missing may still come, a pod that was evicted is made again.
-func giveUp(o observed) (cause string, hopeless bool) {
-	ds := o.devServer
-	if !ds.DeletionTimestamp.IsZero() {
-		return "it is being deleted", true
-	}
-	c := readyCondition(ds)
-	if c == nil || !isCurrent(ds) {
-		return "", false
-	}
-	if cluster.IsAsleep(ds) {
-		return c.Message, true // Nobody wakes it by waiting.
-	}
-	final := ds.Status.Phase == devserverv1.PhasePending && slices.Contains(finalReasons, c.Reason) ||
-		ds.Status.Phase == devserverv1.PhaseFailed && !slices.Contains(startedAgain, c.Reason)
-	return c.Reason + ": " + c.Message, final
-}
-
-// InVain says why ds does not come to run by itself, if so.
-func InVain(ds *devserverv1.DevServer) (cause string, so bool) {
-	return giveUp(observed{devServer: ds})
-}
-
-// OnTheWay tells of the reason of a server that goes its way.
-func OnTheWay(reason string) bool { return slices.Contains(onTheWay, reason) }
-
-// IsRunning tells whether one can log in.
-func IsRunning(ds *devserverv1.DevServer) bool { return isRunning(ds) }
-
-func readyCondition(ds *devserverv1.DevServer) *metav1.Condition {
-	if ds == nil {
-		return nil
-	}
-	return meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady)
 }
 
 func isTrue(pod *corev1.Pod, condition corev1.PodConditionType) bool {

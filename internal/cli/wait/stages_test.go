@@ -176,40 +176,6 @@ func TestStages(t *testing.T) {
 	}
 }
 
-func TestGiveUp(t *testing.T) {
-	deleted := starting()
-	deleted.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
-	edited := server(devserverv1.PhaseFailed, devserverv1.ReasonCrashLoop, "exit code 1")
-	edited.Generation++
-	cases := map[string]struct {
-		reason    string
-		devServer *devserverv1.DevServer
-		want      bool
-	}{
-		"Flavor":   {"a flavor may still be made", server(devserverv1.PhasePending, devserverv1.ReasonFlavorNotFound, ""), false},
-		"Claim":    {"a claim may still be made", server(devserverv1.PhasePending, devserverv1.ReasonClaimNotFound, ""), false},
-		"NoNode":   {"a node may still come", server(devserverv1.PhasePending, devserverv1.ReasonUnschedulable, ""), false},
-		"Evicted":  {"the pod is made again", server(devserverv1.PhaseFailed, devserverv1.ReasonPodFailed, ""), false},
-		"HeldBack": {"it is made again after a wait", server(devserverv1.PhaseFailed, devserverv1.ReasonEvicted, ""), false},
-		"Asleep":   {"nobody wakes it by waiting", server(devserverv1.PhaseSuspended, devserverv1.ReasonIdle, ""), true},
-		"Expired":  {"only its owner starts it again", server(devserverv1.PhaseExpired, devserverv1.ReasonExpired, ""), true},
-		"Starting": {"it is on its way", starting(), false},
-		"Edited":   {"what failed is from before the last edit", edited, false},
-		"Key":      {"only an edit mends a key", server(devserverv1.PhasePending, devserverv1.ReasonInvalidKey, ""), true},
-		"Conflict": {"somebody has to remove the other object", server(devserverv1.PhasePending, devserverv1.ReasonObjectConflict, ""), true},
-		"Image":    {"an image that is not there does not come by itself", server(devserverv1.PhaseFailed, devserverv1.ReasonImagePullFailed, ""), true},
-		"Crash":    {"a process that crashes goes on crashing", server(devserverv1.PhaseFailed, devserverv1.ReasonCrashLoop, ""), true},
-		"Deleted":  {"it will not come up again", deleted, true},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if _, got := giveUp(observed{devServer: tc.devServer}); got != tc.want {
-				t.Errorf("%s: giveUp = %v, want %v", tc.reason, got, tc.want)
-			}
-		})
-	}
-}
-
 func TestProgressRemembersWhenAStageWasPassed(t *testing.T) {
 	start := time.Unix(1000, 0)
 	p := newProgress(start)

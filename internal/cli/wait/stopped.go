@@ -12,6 +12,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Stopped waits until a DevServer that was suspended has no pod any more. What
@@ -33,7 +34,7 @@ func Stopped(ctx context.Context, c client.WithWatch, o Options, streams generic
 		if over, err := isStopped(ds); over {
 			return err
 		}
-		if c := readyCondition(ds); c != nil && isCurrent(ds) && cluster.IsAsleep(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
+		if c := prospect.Ready(ds); c != nil && prospect.IsCurrent(ds) && prospect.IsAsleep(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
 			said = c.Message
 			fmt.Fprintf(streams.ErrOut, "%8s  waiting: %s: %s\n", seconds(time.Since(start)), c.Reason, c.Message)
 		}
@@ -55,7 +56,7 @@ func isStopped(ds *devserverv1.DevServer) (bool, error) {
 	case !ds.Spec.Suspend:
 		return true, exit.With(exit.Refused, fmt.Errorf("DevServer %s was started again while it was stopping", ds.Name))
 	}
-	return isCurrent(ds) && ds.Status.Phase == devserverv1.PhaseSuspended, nil
+	return prospect.IsCurrent(ds) && ds.Status.Phase == devserverv1.PhaseSuspended, nil
 }
 
 func stillStopping(ctx context.Context, o Options) error {

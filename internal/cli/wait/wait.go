@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/prospect"
 )
 
 // Options say what to wait for, and how.
@@ -25,16 +28,35 @@ type Options struct {
 	// Woken is set for a server that was just woken, so that it is not to be
 	// said that it sleeps.
 	Woken bool
+	// Replaced is the status.startedAt of before a restart: that pod is not the
+	// one that is waited for.
+	Replaced *metav1.Time
+	// GiveUpOn are reasons that end the wait although they may go away by
+	// themselves: where that would take other people.
+	GiveUpOn []string
 }
 
 // Run waits until one can log in to the DevServer, shows the way there on
 // ErrOut, and prints the ssh command on Out.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := Until(ctx, c, o, streams)
+	if err != nil {
+		return err
+	}
+	if ssh := ds.Status.SSH; ssh != nil && ssh.Command != "" {
+		_, err = fmt.Fprintln(streams.Out, ssh.Command)
+	}
+	return err
+}
+
+// Until waits until one can log in to the DevServer, shows the way there on
+// ErrOut, and returns the DevServer as it is then.
+func Until(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) (*devserverv1.DevServer, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	first, err := cluster.Get(ctx, c, o.Namespace, o.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w := &waiter{
 		Options:  o,
@@ -47,13 +69,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	} else {
 		err = w.plain(ctx, streams.ErrOut)
 	}
-	if err != nil {
-		return err
-	}
-	if ssh := w.seen.devServer.Status.SSH; ssh != nil && ssh.Command != "" {
-		_, err = fmt.Fprintln(streams.Out, ssh.Command)
-	}
-	return err
+	return w.seen.devServer, err
 }
 
 // waiter waits for one DevServer.
@@ -79,27 +95,50 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 			return nil, true, exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was starting", w.Name))
 		}
 	}
+	w.seen = w.sinceRestarted(w.seen)
 	w.seen.devServer = w.sinceWoken(w.seen.devServer)
 	passed = w.progress.update(w.seen, now)
-	switch cause, hopeless := giveUp(w.seen); {
-	case isRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
+	switch cause, hopeless := prospect.InVain(w.seen.devServer); {
+	case prospect.IsRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
 		return passed, true, nil
-	case hopeless:
+	case hopeless || w.givesUp():
 		return passed, true, exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", w.Name, cause))
 	}
 	return passed, false, nil
+}
+
+// sinceRestarted is o without the pod that goes. While that still answers, the
+// status calls the DevServer Running.
+func (w *waiter) sinceRestarted(o observed) observed {
+	if w.Replaced == nil {
+		return o
+	}
+	if o.pod != nil && o.pod.Status.StartTime.Equal(w.Replaced) {
+		o.pod = nil
+	}
+	if ds := o.devServer; ds.Status.Phase == devserverv1.PhaseRunning && ds.Status.StartedAt.Equal(w.Replaced) {
+		o.devServer = ds.DeepCopy()
+		o.devServer.Status = devserverv1.DevServerStatus{}
+	}
+	return o
+}
+
+// givesUp tells whether it is not worth while to wait for this person.
+func (w *waiter) givesUp() bool {
+	c := prospect.Ready(w.seen.devServer)
+	return c != nil && prospect.IsCurrent(w.seen.devServer) && slices.Contains(w.GiveUpOn, c.Reason)
 }
 
 // sinceWoken is ds without the status of the sleep from which it was woken: to
 // renew a Lease is no edit of the DevServer, so that observedGeneration does not
 // tell whether the operator knows of it.
 func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
-	c := readyCondition(ds)
-	if !w.Woken || c == nil || !isCurrent(ds) {
+	c := prospect.Ready(ds)
+	if !w.Woken || c == nil || !prospect.IsCurrent(ds) {
 		return ds
 	}
-	if !cluster.IsAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
-		w.Woken = cluster.IsAsleep(ds)
+	if !prospect.IsAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
+		w.Woken = prospect.IsAsleep(ds)
 		return ds
 	}
 	ds = ds.DeepCopy()

@@ -3,12 +3,14 @@ package wait
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -147,4 +149,60 @@ func TestOldNewsIsNoNews(t *testing.T) {
 func stores() (devServers, pods, claims, events cache.Store) {
 	key := cache.MetaNamespaceKeyFunc
 	return cache.NewStore(key), cache.NewStore(key), cache.NewStore(key), cache.NewStore(key)
+}
+
+func TestThePodThatGoesIsNotTheOneToWaitFor(t *testing.T) {
+	before, after := metav1.NewTime(time.Unix(1000, 0)), metav1.NewTime(time.Unix(1005, 0))
+	old := server(devserverv1.PhaseRunning, devserverv1.ReasonAnswering, "SSH answers.")
+	old.Status.StartedAt = &before
+	w := &waiter{
+		Options:  Options{Name: "box", Replaced: &before},
+		watcher:  &watcher{namespace: "team", name: "box", complete: func() bool { return true }},
+		progress: newProgress(time.Now()),
+	}
+	w.devServers, w.pods, w.claims, w.events = stores()
+	oldPod := pod("node-7")
+	oldPod.Status.StartTime = &before
+	w.seen.devServer = old
+	if err := errors.Join(w.devServers.Add(old), w.pods.Add(oldPod)); err != nil {
+		t.Fatal(err)
+	}
+	if passed, over, err := w.look(time.Now()); over || err != nil || len(passed) > 0 {
+		t.Errorf("while the old one answers: passed %+v, over %v, %v", passed, over, err)
+	}
+	leaving := server(devserverv1.PhaseStarting, devserverv1.ReasonRestarting, "It is being restarted.")
+	leaving.Status.StartedAt = &before
+	if err := w.devServers.Update(leaving); err != nil {
+		t.Fatal(err)
+	}
+	if _, over, err := w.look(time.Now()); over || err != nil || w.progress.stages[1].detail != "waiting for the processes of before to end" {
+		t.Errorf("while the old one ends: over %v, %v, at %+v", over, err, w.progress.stages)
+	}
+	fresh := server(devserverv1.PhaseRunning, devserverv1.ReasonAnswering, "SSH answers.")
+	fresh.Status.StartedAt = &after
+	if err := w.devServers.Update(fresh); err != nil {
+		t.Fatal(err)
+	}
+	if _, over, err := w.look(time.Now()); !over || err != nil {
+		t.Errorf("the new one answers: over %v, %v", over, err)
+	}
+}
+
+func TestGivesUpOnWhatTakesOthers(t *testing.T) {
+	for reason, want := range map[string]bool{devserverv1.ReasonQuotaExceeded: true, devserverv1.ReasonUnschedulable: false} {
+		w := &waiter{
+			Options:  Options{Name: "box", GiveUpOn: []string{devserverv1.ReasonQuotaExceeded}},
+			watcher:  &watcher{namespace: "team", name: "box", complete: func() bool { return true }},
+			progress: newProgress(time.Now()),
+		}
+		w.devServers, w.pods, w.claims, w.events = stores()
+		ds := server(devserverv1.PhasePending, reason, "There is no room.")
+		w.seen.devServer = ds
+		if err := w.devServers.Add(ds); err != nil {
+			t.Fatal(err)
+		}
+		if _, over, err := w.look(time.Now()); over != want || (exit.Code(err) == exit.Refused) != want {
+			t.Errorf("%s: over %v, %v, want %v", reason, over, err, want)
+		}
+	}
 }

@@ -32,13 +32,16 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server: events of a pod that is not there, and
 	// an object whose apply was refused.
-	Live          client.Reader
-	Recorder      events.EventRecorder
-	Clock         clock.PassiveClock
-	Applier       *apply.Applier
-	Delivery      *Delivery
-	Poller        *poll.Poller
+	Live     client.Reader
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+	Applier  *apply.Applier
+	Delivery *Delivery
+	Poller   *poll.Poller
+	// Gateway is told by the controller of the gateway.
+	Gateway       *Gateway
 	failures      failures
+	departed      departed
 	foreignLeases foreignLeases
 	Config        Config
 }
@@ -54,6 +57,9 @@ type Config struct {
 	AgentImagePullPolicy corev1.PullPolicy
 	// SSHHost is the host name of NodePorts. Empty: the pod's node's address.
 	SSHHost string
+	// GatewayNamespace is where the gateway and the operator run, if boxes are to
+	// let nobody else in; otherwise it is empty.
+	GatewayNamespace string
 	// Lifecycle is for what neither a DevServer nor its flavor says.
 	Lifecycle lifecycle.Defaults
 }
@@ -78,6 +84,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			r.Delivery.forget(req.NamespacedName)
 			r.Poller.Forget(req.NamespacedName)
 			r.failures.forget(req.NamespacedName)
+			r.departed.forget(req.NamespacedName)
 			r.foreignLeases.boxes.Delete(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -123,6 +130,8 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	observed.Applied = problem == nil && applyErr == nil
 	observed.Root = resolved.Flavor != nil && desired.GrantsRoot(resolved.Input)
 	observed.HostKey = resolved.Keys.HostPublic
+	observed.Gateway, observed.GatewayKnown = r.Gateway.At()
+	observed.GatewayOnly = r.Config.GatewayNamespace != ""
 	observed.Lifecycle, observed.Report = &decision, r.lastReport(d, observed.Pod)
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
 		return ctrl.Result{}, err

@@ -42,8 +42,9 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // podHandler finds a pod's DevServer by label: the pod's own controller is the
 // StatefulSet. A pod that becomes Ready, or ceases to be, is urgent: somebody
-// waits to log in, and to say so is little work.
-func podHandler() handler.EventHandler {
+// waits to log in, and to say so is little work. Of one that is gone, departed is
+// told.
+func podHandler(departed func(types.NamespacedName, *corev1.Pod)) handler.EventHandler {
 	add := func(q queue, pod client.Object, priority *int) {
 		name := pod.GetLabels()[desired.LabelInstance]
 		if name == "" {
@@ -58,7 +59,12 @@ func podHandler() handler.EventHandler {
 	}
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object, nil) },
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object, nil) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+			if pod, is := e.Object.(*corev1.Pod); is {
+				departed(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[desired.LabelInstance]}, pod)
+			}
+			add(q, e.Object, nil)
+		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
 			before, okBefore := e.ObjectOld.(*corev1.Pod)
 			after, okAfter := e.ObjectNew.(*corev1.Pod)

@@ -99,7 +99,7 @@ func TestReadyComesFirst(t *testing.T) {
 			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
 		}
 	}
-	h := podHandler()
+	h := podHandler(func(types.NamespacedName, *corev1.Pod) {})
 	h.Create(t.Context(), event.CreateEvent{Object: pod("first", corev1.ConditionFalse)}, q)
 	h.Update(t.Context(), event.UpdateEvent{ObjectOld: pod("second", "a"), ObjectNew: pod("second", "b")}, q)
 	h.Update(t.Context(), event.UpdateEvent{ObjectOld: pod("third", corev1.ConditionFalse), ObjectNew: pod("third", corev1.ConditionTrue)}, q)

@@ -1,7 +1,6 @@
 package devserver
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -9,7 +8,28 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/status"
 )
+
+// departed remembers the last pods of boxes that Kubernetes put out of their
+// nodes: one that is forced away, as those of a deleted Node are, may be gone
+// before a pass sees it.
+type departed struct{ pods sync.Map }
+
+func (l *departed) note(box types.NamespacedName, pod *corev1.Pod) {
+	if status.Disrupted(pod) {
+		l.pods.Store(box, pod)
+	}
+}
+
+// of is nil for a box whose last pod was not put out.
+func (l *departed) of(box types.NamespacedName) *corev1.Pod {
+	pod, _ := l.pods.Load(box)
+	last, _ := pod.(*corev1.Pod)
+	return last
+}
+
+func (l *departed) forget(box types.NamespacedName) { l.pods.Delete(box) }
 
 // failures remembers which pods of a box were put out of their nodes, and when.
 // An operator that starts anew is patient anew.
@@ -51,9 +71,7 @@ func failed(pod *corev1.Pod) bool {
 	if pod == nil || pod.Status.Phase != corev1.PodFailed {
 		return false
 	}
-	return pod.DeletionTimestamp.IsZero() || slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
-	})
+	return pod.DeletionTimestamp.IsZero() || status.Disrupted(pod)
 }
 
 func (f *failures) forget(key types.NamespacedName) {

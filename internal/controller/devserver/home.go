@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -117,22 +116,13 @@ func (r *Reconciler) homeUser(ctx context.Context, d *devv1.DevServer, claim str
 
 // resolveHomeSize holds the size to the flavor's bounds.
 func (r *Reconciler) resolveHomeSize(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
-	bounds, size := in.Flavor.Spec.HomeSize, d.Spec.PersistentHomeSize
-	if bounds == nil || d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
+	if d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
 		return nil, nil
 	}
-	refuse := func(relation string, bound *resource.Quantity) *status.Problem {
-		return &status.Problem{Reason: devv1.ReasonHomeSizeNotAllowed, Message: fmt.Sprintf(
-			"spec.persistentHomeSize is %s: DevServerFlavor %s allows %s %s.", &size, in.Flavor.Name, relation, bound)}
+	if refused := desired.HomeSizeRefused(d.Spec.PersistentHomeSize, in.Flavor); refused != "" {
+		return &status.Problem{Reason: devv1.ReasonHomeSizeNotAllowed, Message: refused}, nil
 	}
-	switch {
-	case bounds.Min != nil && size.Cmp(*bounds.Min) < 0:
-		return refuse("no less than", bounds.Min), nil
-	case bounds.Max != nil && size.Cmp(*bounds.Max) > 0:
-		return refuse("no more than", bounds.Max), nil
-	default:
-		return nil, nil
-	}
+	return nil, nil
 }
 
 // resolveDataSource refuses to make a home out of somebody else's. It is asked

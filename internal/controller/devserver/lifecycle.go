@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ func (r *Reconciler) decide(ctx context.Context, d *devv1.DevServer, in *resolve
 			return decision, err
 		}
 	}
+	if in.pod != nil || !decision.Run {
+		r.departed.forget(client.ObjectKeyFromObject(d))
+	}
 	switch decision.Act {
 	case lifecycle.ActDelete:
 		return decision, r.deleteExpired(ctx, d, decision)
@@ -51,12 +55,13 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 	key, now := client.ObjectKeyFromObject(d), r.Clock.Now()
 	f := lifecycle.Facts{
 		Suspend:     d.Spec.Suspend,
+		Resumed:     resumed(d),
 		RestartedAt: timeOf(d.Spec.RestartedAt),
 		SuspendedAt: timeOf(d.Status.SuspendedAt),
 		DeletesAt:   timeOf(d.Status.DeletesAt),
 		Lease:       leaseFacts(in.lease),
 		Gone:        in.pod == nil,
-		HoldUntil:   r.failures.note(key, in.pod, now),
+		HoldUntil:   r.failures.note(key, cmp.Or(in.pod, r.departed.of(key)), now),
 	}
 	f.Lease.Foreign = in.lease == nil && r.foreignLeases.has(key)
 	if e := d.Status.Expired; e != nil {
@@ -71,15 +76,23 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 	return f
 }
 
+// resumed tells whether the owner may have suspended and resumed the box while
+// nobody looked: two edits at least, of which the last alone is seen. Two others
+// are taken for that, and wake a box that sleeps: whoever edits it is awake.
+func resumed(d *devv1.DevServer) bool {
+	return d.Status.ObservedGeneration > 0 && d.Generation-d.Status.ObservedGeneration >= 2
+}
+
 // podFacts are what is known of a pod that stays. Its node's clock may be
 // behind the API server's.
 func (r *Reconciler) podFacts(d *devv1.DevServer, pod *corev1.Pod) *lifecycle.Pod {
-	p := &lifecycle.Pod{ReadyAt: status.ReadySince(pod)}
+	p := &lifecycle.Pod{ReadyAt: status.ReadySince(pod), ReadyUntil: status.ReadyUntil(pod)}
 	if started := timeOf(pod.Status.StartTime); !started.IsZero() {
 		p.StartedAt = started
 		if created := pod.CreationTimestamp.Time; created.After(started) {
 			p.StartedAt = created
 		}
+		p.Hindered = status.Hindered(d, pod)
 	}
 	last, asked := r.Poller.Last(client.ObjectKeyFromObject(d), pod.UID)
 	if !asked {
@@ -107,11 +120,13 @@ func (r *Reconciler) sleep(ctx context.Context, d *devv1.DevServer, in *resolved
 		return r.expire(ctx, d, in)
 	}
 	now := r.Clock.Now()
-	drained := r.Poller.Drain(ctx, client.ObjectKeyFromObject(d), box.Drain{
+	// Where no container runs, there is nobody to ask.
+	drained := decision.Hindered != "" || r.Poller.Drain(ctx, client.ObjectKeyFromObject(d), box.Drain{
 		Thresholds:  in.policy.Thresholds,
 		IdleSeconds: max(0, now.Sub(decision.Work.Last)-slack).Seconds(),
 	})
 	facts := r.facts(d, in)
+	facts.Resumed = false // That was before this.
 	if drained {
 		mark := lifecycle.MarkOf(decision.Cause, facts, now)
 		if err := r.mark(ctx, d, in.lease, mark); err != nil {
@@ -138,7 +153,9 @@ func (r *Reconciler) expire(ctx context.Context, d *devv1.DevServer, in *resolve
 	if err := r.writeStatus(ctx, d, s); err != nil {
 		return lifecycle.Decision{}, err
 	}
-	return lifecycle.Decide(in.policy, r.facts(d, in), r.Clock.Now()), nil
+	facts := r.facts(d, in)
+	facts.Resumed = false // That was before this.
+	return lifecycle.Decide(in.policy, facts, r.Clock.Now()), nil
 }
 
 // deleteExpired deletes a DevServer whose time is over, as it was read.

@@ -233,6 +233,27 @@ func TestAgentHasTheLastWord(t *testing.T) {
 	}
 }
 
+// A change of mind that comes as one event counts as two. One edit alone leaves
+// the box asleep.
+func TestSuspendedAndResumedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.asleep()
+	w.edit(func(s *devv1.DevServerSpec) { s.Env = []devv1.EnvVar{{Name: "A", Value: "b"}} })
+	w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = false })
+	w.reconcile()
+	w.wantReplicas(1)
+	if mark := w.lease().Annotations[lifecycle.AnnotationMark]; mark != "" {
+		t.Errorf("a woken box is still marked: %s", mark)
+	}
+	w.startPod()
+	w.agent.idle = 0
+	w.reconcile()
+	w.poll()
+	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
+}
+
 func TestSilentAgentCountsAsAtWork(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
@@ -301,6 +322,44 @@ func TestExpiredBoxWakesForItsOwnerOnly(t *testing.T) {
 	w.edit(func(s *devv1.DevServerSpec) { s.RestartedAt = &metav1.Time{Time: w.clock.Now()} })
 	w.reconcile()
 	w.wantReplicas(1)
+}
+
+// A time to live alone is enough for a Lease, and a keep by it defers the end.
+func TestKeepDefersTheExpiry(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer(func(d *devv1.DevServer) {
+		d.Spec.Lifecycle = &devv1.LifecycleSpec{TimeToLive: lasting(time.Hour)}
+	}))
+	w.reconcile()
+	w.startPod()
+	before := w.settled().Status.ExpiresAt
+	if w.lease().Spec.RenewTime == nil {
+		t.Error("the Lease has no renewTime")
+	}
+	now := w.clock.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
+	w.patchLease(fmt.Sprintf(`{"spec":{"acquireTime":%q,"leaseDurationSeconds":21600}}`, now))
+	if after := w.settled().Status.ExpiresAt; before == nil || after == nil || after.Sub(before.Time) < 4*time.Hour {
+		t.Errorf("with a keep of six hours it expires at %s, without one at %s", after, before)
+	}
+}
+
+// An operator that is started anew writes nothing, although its reckoning
+// differs by the time that an answer takes.
+func TestRestartedOperatorMovesNoTimes(t *testing.T) {
+	w := newWorld(t)
+	w.watched()
+	w.clock.SetTime(w.clock.Now().Add(10 * time.Minute))
+	w.poll() // It works.
+	w.later(40 * time.Minute)
+	said := w.settled().Status
+	w.r.Poller = w.pollerOf(w.agent)
+	w.reconcile()
+	w.agent.idle -= 1.3
+	w.r.Poller.Ask(t.Context(), w.key())
+	if _, writes := w.reconcile(); len(writes) > 0 {
+		t.Errorf("it writes %v, and says %q in place of %q", writes, w.read().Status.Activity, said.Activity)
+	}
 }
 
 func TestExpiredBoxIsDeleted(t *testing.T) {

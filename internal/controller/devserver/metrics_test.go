@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -12,6 +13,38 @@ import (
 	"devserver.io/devserver/internal/apiservertest"
 	"devserver.io/devserver/internal/controller/devserver"
 )
+
+// A stop is counted when the box is put to sleep, by its cause, and not again
+// while it sleeps.
+func TestStopsAreCounted(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(&devserver.Metrics{Client: fake.NewClientBuilder().WithScheme(apiservertest.Scheme(t)).Build()})
+	count := func(cause string) (n float64) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			for _, metric := range family.Metric {
+				if family.GetName() == "devserver_stops_total" && metric.Label[0].GetValue() == cause {
+					n += metric.GetCounter().GetValue()
+				}
+			}
+		}
+		return n
+	}
+	before := map[string]float64{devv1.ReasonIdle: count(devv1.ReasonIdle), devv1.ReasonSuspended: count(devv1.ReasonSuspended)}
+	w := newWorld(t)
+	w.asleep()
+	w.settled()
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
+	w.settled()
+	for cause, was := range before {
+		if got := count(cause) - was; got != 1 {
+			t.Errorf("%g stops are counted for %s, want one", got, cause)
+		}
+	}
+}
 
 func TestMetrics(t *testing.T) {
 	box := func(name, flavor string, phase devv1.DevServerPhase, conditions ...metav1.Condition) *devv1.DevServer {

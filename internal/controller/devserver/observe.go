@@ -37,6 +37,7 @@ func (r *Reconciler) observe(ctx context.Context, d *devv1.DevServer) (o status.
 		return o, 0, nil
 	}
 	if o.Pod == nil {
+		o.Left = r.departed.of(client.ObjectKeyFromObject(d))
 		o.PodRefused, again, err = r.podRefused(ctx, set)
 		return o, again, err
 	}
@@ -90,13 +91,14 @@ func (r *Reconciler) observeNode(ctx context.Context, o *status.Observed) error 
 	node := &corev1.Node{}
 	if err := r.Client.Get(ctx, types.NamespacedName{Name: o.Pod.Spec.NodeName}, node, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
+			o.NodeGone = true
 			return nil
 		}
 		return fmt.Errorf("reading Node %s: %w", o.Pod.Spec.NodeName, err)
 	}
 	o.NodeLost = silent(node)
 	if r.Config.SSHHost == "" {
-		o.NodeAddress = cmp.Or(addressOf(node), o.Pod.Status.HostIP)
+		o.NodeAddress = cmp.Or(status.NodeAddress(node), o.Pod.Status.HostIP)
 	}
 	return nil
 }
@@ -109,15 +111,4 @@ func silent(node *corev1.Node) bool {
 		}
 	}
 	return false
-}
-
-func addressOf(node *corev1.Node) string {
-	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeExternalDNS, corev1.NodeInternalIP} {
-		for _, address := range node.Status.Addresses {
-			if address.Type == kind {
-				return address.Address
-			}
-		}
-	}
-	return ""
 }

@@ -54,6 +54,7 @@ func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved,
 		DevServer:            d,
 		AgentImage:           r.Config.AgentImage,
 		AgentImagePullPolicy: r.Config.AgentImagePullPolicy,
+		GatewayNamespace:     r.Config.GatewayNamespace,
 	}}
 	var err error
 	if in.Keys, err = sshkeys.Derive(r.Config.Master, d.Namespace, d.Name, d.Spec.Owner); err != nil {
@@ -112,11 +113,13 @@ func (r *Reconciler) resolveLease(ctx context.Context, d *devv1.DevServer, in *r
 func (r *Reconciler) resolveImage(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
 	flavor := in.Flavor.Spec
 	in.Image = cmp.Or(d.Spec.Image, flavor.Image, r.Config.DefaultImage)
-	if in.Image == flavor.Image || in.Image == r.Config.DefaultImage || desired.ImageAllowed(in.Image, flavor.AllowedImages) {
+	if in.Image == r.Config.DefaultImage {
 		return nil, nil
 	}
-	return &status.Problem{Reason: devv1.ReasonImageNotAllowed, Message: fmt.Sprintf(
-		"DevServerFlavor %s does not allow the image %s. It allows %s.", in.Flavor.Name, in.Image, strings.Join(flavor.AllowedImages, ", "))}, nil
+	if refused := desired.ImageRefused(in.Image, in.Flavor); refused != "" {
+		return &status.Problem{Reason: devv1.ReasonImageNotAllowed, Message: refused}, nil
+	}
+	return nil, nil
 }
 
 func (r *Reconciler) resolveFlavor(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {

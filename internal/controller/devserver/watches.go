@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/util/workqueue"
@@ -52,7 +53,9 @@ func CacheObjects() map[client.Object]cache.ByObject {
 		&appsv1.StatefulSet{}: {Label: ours, Transform: equals.stripSet},
 		// Not those of nodes and leaders, which change all the time.
 		&coordinationv1.Lease{}: {Label: ours},
-		&corev1.Node{}:          {Transform: stripNode},
+		// Watched only where the operator makes some.
+		&networkingv1.NetworkPolicy{}: {Label: ours},
+		&corev1.Node{}:                {Transform: stripNode},
 
 		&corev1.PersistentVolumeClaim{}: {Transform: equals.stripClaim},
 	}
@@ -65,14 +68,15 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 			return fmt.Errorf("indexing %T by %s: %w", index.Object, index.Field, err)
 		}
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	c := ctrl.NewControllerManagedBy(mgr).
 		Named("devserver").
 		For(&devv1.DevServer{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.Applier.ForgetDeleted(), setChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.Applier.ForgetDeleted(), madeByUs())).
 		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(controllerOf)).
 		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
-		Watches(&corev1.Pod{}, podHandler()).
+		WatchesRawSource(r.gatewayNews()).
+		Watches(&corev1.Pod{}, podHandler(r.departed.note)).
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFlavor),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.serversOfUser),
@@ -84,8 +88,11 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 			// A cause that makes no event, such as a raised quota, is noticed
 			// within a minute.
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
-		}).
-		Complete(r)
+		})
+	if r.Config.GatewayNamespace != "" {
+		c.Watches(&networkingv1.NetworkPolicy{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.Applier.ForgetDeleted(), madeByUs()))
+	}
+	return c.Complete(r)
 }
 
 // Index is a field by which the watch cache finds objects.

@@ -78,6 +78,7 @@ func change[T client.Object](w *world, o T, name string, edit func(T)) {
 // that keeps of each object only what is asked of it.
 func TestWatches(t *testing.T) {
 	w := newWorld(t)
+	w.r.Config.GatewayNamespace = "devserver-system"
 	w.flavor()
 	w.start()
 	w.create(w.devServer())
@@ -112,4 +113,5 @@ func TestWatches(t *testing.T) {
 	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool {
 		return meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionRestartPending)
 	})
+	w.gatewayIsWatched()
 }

@@ -90,6 +90,7 @@ func newWorld(t *testing.T) *world {
 		Applier:  &apply.Applier{Client: counted, Live: live},
 		Delivery: devserver.NewDelivery(),
 		Poller:   w.newPoller(),
+		Gateway:  devserver.NewGateway(),
 		Config: devserver.Config{
 			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/box:1", AgentImage: "example.com/agent:1",
 		},

@@ -17,6 +17,9 @@ func (w *world) runs(d lifecycle.Decision) {
 	case !d.Run && w.replicas == 1:
 		w.checkStop(d.Cause)
 		w.count("suspensions: " + string(d.Cause))
+		if w.pod != nil && w.pod.hindered != "" && d.Hindered != "" {
+			w.count("hindered boxes suspended")
+		}
 		w.truth.asleep, w.truth.asleepAt, w.truth.woken = d.Cause, w.now, false
 		w.scale(0)
 	case !d.Run:
@@ -26,6 +29,7 @@ func (w *world) runs(d lifecycle.Decision) {
 
 // setStatus is what the next pass is told of this one.
 func (w *world) setStatus(d lifecycle.Decision) {
+	w.observed = w.server.Generation
 	switch {
 	case d.Warning != nil && w.announced.IsZero():
 		w.announced = w.operatorTime().Truncate(time.Second)

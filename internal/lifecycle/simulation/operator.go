@@ -71,6 +71,12 @@ func (o *operator) after(w *world, d time.Duration, do func()) {
 	})
 }
 
+// edited is an edit of the DevServer.
+func (o *operator) edited(w *world) {
+	w.server.Generation++
+	o.soon(w)
+}
+
 // soon has the operator look at the box: an event.
 func (o *operator) soon(w *world) {
 	if !o.up || o.pending {
@@ -144,6 +150,9 @@ func (w *world) step() (lifecycle.Decision, bool) {
 				w.count("marks lapsed")
 				w.truth.woken = true
 			}
+			if w.startedSince(w.truth.asleepAt) {
+				w.truth.woken = true // Whatever becomes of its schedule now.
+			}
 			w.lease.Mark = nil
 			w.lease.version++
 			w.op.soon(w)
@@ -156,14 +165,14 @@ func (w *world) decide(facts lifecycle.Facts) lifecycle.Decision {
 	d := lifecycle.Decide(w.policy, facts, w.operatorTime())
 	w.count("decisions")
 	w.checkTimer(facts, d)
-	if d.Act == lifecycle.ActSleep && d.Cause != lifecycle.CauseExpired && facts.Pod.Silent {
+	if d.Act == lifecycle.ActSleep && d.Cause != lifecycle.CauseExpired && facts.Pod.Silent && facts.Pod.Hindered == "" {
 		w.fault("the box is to sleep although its agent is silent")
 	}
 	return d
 }
 
 func (w *world) facts() lifecycle.Facts {
-	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, SuspendedAt: w.suspended, Gone: w.pod == nil, DeletesAt: w.deletes, AnnouncedAt: w.announced, Expired: w.expired}
+	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, Resumed: w.server.Generation-w.observed >= 2, SuspendedAt: w.suspended, Gone: w.pod == nil, DeletesAt: w.deletes, AnnouncedAt: w.announced, Expired: w.expired}
 	if w.server.Spec.RestartedAt != nil {
 		f.RestartedAt = w.server.Spec.RestartedAt.Time
 	}
@@ -174,7 +183,7 @@ func (w *world) facts() lifecycle.Facts {
 	if p == nil || p.terminating {
 		return f
 	}
-	f.Pod = &lifecycle.Pod{StartedAt: p.startAt.Truncate(time.Second), ReadyAt: p.readyAt}
+	f.Pod = &lifecycle.Pod{StartedAt: p.startAt.Truncate(time.Second), ReadyAt: p.readyAt, ReadyUntil: p.readyUntil, Hindered: p.hindered}
 	if e == nil || e.pod != p.id || !e.asked {
 		return f
 	}
@@ -192,9 +201,11 @@ func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.De
 	if d.Cause == lifecycle.CauseExpired {
 		w.checkSleep(d)
 		w.expired = &lifecycle.Expiry{RestartedAt: facts.RestartedAt}
-		return w.decide(w.facts()), true
+		facts = w.facts()
+		facts.Resumed = false
+		return w.decide(facts), true
 	}
-	if !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
+	if d.Hindered == "" && !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
 		w.count("drains refused")
 		if d = w.decide(w.facts()); d.Act == lifecycle.ActSleep {
 			d.Act, d.Again = lifecycle.ActNone, now.Add(time.Minute)
@@ -217,7 +228,7 @@ func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.De
 	w.lease.there, w.lease.Mark = true, lifecycle.ParseMark(mark.Text())
 	w.lease.version++
 	w.op.soon(w)
-	facts.Lease.Mark = &mark
+	facts.Lease.Mark, facts.Resumed = &mark, false
 	return w.decide(facts), true
 }
 

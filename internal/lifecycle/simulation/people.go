@@ -103,7 +103,7 @@ func (w *world) visit(until time.Time, do func()) {
 	p := w.pod
 	switch {
 	case w.now.After(until), w.deleted:
-		if w.replicas == 0 && w.op.up && w.now.Sub(w.op.since) > time.Minute && !w.deleted {
+		if w.replicas == 0 && w.op.up && w.now.Sub(w.op.since) > time.Minute && !w.deleted && !w.truth.hindered {
 			w.fault("nobody can wake the box (%s)", w.truth.asleep)
 		}
 		return
@@ -116,7 +116,7 @@ func (w *world) visit(until time.Time, do func()) {
 	case w.server.Spec.Suspend:
 		w.server.Spec.Suspend = false
 		w.truth.woken = true
-		w.op.soon(w)
+		w.op.edited(w)
 	case w.expired != nil:
 		at := metav1.NewTime(w.now.Add(w.userClock).Truncate(time.Second))
 		if was := w.server.Spec.RestartedAt; was != nil && !at.After(was.Time) {
@@ -124,7 +124,7 @@ func (w *world) visit(until time.Time, do func()) {
 		}
 		w.server.Spec.RestartedAt = &at
 		w.truth.woken = true
-		w.op.soon(w)
+		w.op.edited(w)
 	case w.replicas == 0 || w.lease.Mark != nil:
 		w.renewByGateway()
 	}

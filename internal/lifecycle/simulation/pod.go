@@ -3,6 +3,7 @@ package simulation
 import (
 	"time"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/box"
 )
 
@@ -13,7 +14,11 @@ type pod struct {
 	// readyAt is zero while SSH does not answer, agentUp is since when the agent
 	// watches.
 	readyAt, agentUp time.Time
-	terminating      bool
+	// readyUntil is when SSH ceased to answer.
+	readyUntil  time.Time
+	terminating bool
+	// hindered is why its container cannot run, while it cannot.
+	hindered string
 	// mutedUntil is how long the agent does not answer.
 	mutedUntil time.Time
 	// drainedAt is when the agent last agreed to a stop.
@@ -47,13 +52,30 @@ func (w *world) createPod() {
 	if w.chance(0.01) {
 		wait = w.between(time.Minute, 2*time.Hour) // an image that is slow to come
 	}
+	if w.troubles.image && w.chance(0.1) {
+		// One that is not there, until somebody pushes it.
+		w.after(wait, func() { w.hinder(p, devv1.ReasonImagePullFailed) })
+		wait += w.between(time.Minute, 20*time.Hour)
+	}
 	w.after(wait, func() {
 		if w.pod != p || p.terminating {
 			return
 		}
+		p.hindered, w.truth.hindered = "", false
 		p.readyAt, p.agentUp = w.now.Truncate(time.Second), w.now
 		w.op.soon(w)
 	})
+}
+
+// hinder has the pod's container not run from now on.
+func (w *world) hinder(p *pod, why string) {
+	if w.pod != p || p.terminating {
+		return
+	}
+	w.count("containers hindered")
+	w.excuse(w.now.Add(time.Minute)) // Before, nobody knew.
+	p.hindered, w.truth.hindered = why, true
+	w.op.soon(w)
 }
 
 // scale is what becomes of replicas. The StatefulSet controller is quick, but

@@ -96,6 +96,6 @@ func (r *Report) Print(out io.Writer) {
 // counted are the counts that are printed, in this order.
 var counted = []string{
 	"decisions", "polls", "polls without answer", "suspensions: Idle", "suspensions: Scheduled", "suspensions: Expired", "suspensions: Suspended",
-	"drains refused", "marks refused", "marks lapsed", "wakes", "operator crashes", "agent crashes", "clock jumps",
+	"drains refused", "marks refused", "marks lapsed", "wakes", "containers hindered", "hindered boxes suspended", "operator crashes", "agent crashes", "clock jumps",
 	"warnings told", "stops that were warned of", "deletions", "faults",
 }

@@ -3,12 +3,14 @@ package simulation
 import (
 	"fmt"
 	"time"
+
+	devv1 "devserver.io/devserver/api/v1"
 )
 
 // troubles are the kinds of what goes wrong around a box. Not all do for each:
 // where clocks are wrong, less can be promised.
 type troubles struct {
-	operator, network, agent, clocks, races, owner, edits, node bool
+	operator, network, agent, clocks, races, owner, edits, node, image bool
 }
 
 // trouble chooses the box's troubles and has them happen.
@@ -17,7 +19,7 @@ func (w *world) trouble() {
 		return // All is well.
 	}
 	half := func() bool { return w.chance(0.5) }
-	w.troubles = troubles{half(), half(), half(), w.chance(0.3), half(), half(), half(), half()}
+	w.troubles = troubles{half(), half(), half(), w.chance(0.3), half(), half(), half(), half(), half()}
 	every := func(on bool, mean time.Duration, do func()) {
 		var again func()
 		again = func() {
@@ -72,11 +74,18 @@ func (w *world) crashAgent() {
 		return
 	}
 	w.endWork(p)
-	p.readyAt = time.Time{}
+	p.readyAt, p.readyUntil = time.Time{}, w.now.Truncate(time.Second)
 	w.op.soon(w)
+	if w.troubles.image && w.chance(0.3) {
+		// It crashes over and over, and takes the agent along.
+		w.hinder(p, devv1.ReasonCrashLoop)
+		back = w.now.Add(w.between(time.Minute, 10*time.Hour))
+		p.agentUp = back
+	}
 	w.after(back.Sub(w.now), func() {
 		if w.pod == p && !p.terminating {
-			p.readyAt = w.now.Truncate(time.Second)
+			p.hindered, w.truth.hindered = "", false
+			p.readyAt, p.readyUntil = w.now.Truncate(time.Second), time.Time{}
 			w.op.soon(w)
 		}
 	})
@@ -99,7 +108,7 @@ func (w *world) moveClock() {
 
 func (w *world) suspend() {
 	w.server.Spec.Suspend, w.truth.woken = true, false
-	w.op.soon(w)
+	w.op.edited(w)
 	asked := w.now
 	w.after(time.Minute, func() {
 		if w.server.Spec.Suspend && w.replicas == 1 && w.op.up && w.op.since.Before(asked) {
@@ -109,15 +118,19 @@ func (w *world) suspend() {
 	if !w.chance(0.5) {
 		return
 	}
-	w.after(w.between(time.Minute, 10*time.Hour), func() {
+	back := w.between(time.Minute, 10*time.Hour)
+	if w.chance(0.3) {
+		back = w.upTo(time.Second) // Perhaps before the operator has seen it.
+	}
+	w.after(back, func() {
 		if !w.server.Spec.Suspend {
 			return // They came back earlier.
 		}
 		w.server.Spec.Suspend, w.truth.woken = false, true
-		w.op.soon(w)
+		w.op.edited(w)
 		seen := w.op.up && w.op.since.Before(asked)
 		w.after(time.Minute, func() {
-			if seen && w.op.up && w.op.since.Before(asked) && w.replicas == 0 && !w.server.Spec.Suspend {
+			if seen && w.op.up && w.op.since.Before(asked) && w.replicas == 0 && !w.server.Spec.Suspend && !w.truth.hindered {
 				w.fault("its owner lets the box run again, and it does not")
 			}
 		})
@@ -127,7 +140,10 @@ func (w *world) suspend() {
 func (w *world) edit() {
 	w.choosePolicy()
 	w.excuse(w.now.Add(time.Minute))
-	w.op.soon(w)
+	if w.server.Generation-w.observed > 0 {
+		w.truth.woken = true // Two edits that come as one may wake it.
+	}
+	w.op.edited(w)
 }
 
 // disrupt evicts the pod, or lets its SSH not answer for a while.
@@ -140,11 +156,11 @@ func (w *world) disrupt() {
 		w.stopPod(time.Second)
 		return
 	}
-	p.readyAt = time.Time{}
+	p.readyAt, p.readyUntil = time.Time{}, w.now.Truncate(time.Second)
 	w.op.soon(w)
 	w.after(w.between(10*time.Second, 10*time.Minute), func() {
-		if w.pod == p && !p.terminating {
-			p.readyAt = w.now.Truncate(time.Second)
+		if w.pod == p && !p.terminating && p.hindered == "" {
+			p.readyAt, p.readyUntil = w.now.Truncate(time.Second), time.Time{}
 			w.op.soon(w)
 		}
 	})

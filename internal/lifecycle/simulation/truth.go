@@ -24,6 +24,8 @@ type truth struct {
 	markedCall time.Time
 	// excused is up to when nobody can blame the operator for being late.
 	excused time.Time
+	// hindered is set while the last pod's container could not run.
+	hindered bool
 	// skewed is set once a clock was wrong, for the rest of the box's days.
 	skewed bool
 	// until is up to when the hours are in the account.
@@ -76,7 +78,11 @@ func (w *world) checkSleep(d lifecycle.Decision) {
 			w.fault("the box is stopped by its schedule, of which no stop holds")
 		}
 	}
-	if idle := w.idle(); patience == 0 || idle < patience-slack {
+	early := slack
+	if w.pod.hindered != "" && w.truth.skewed {
+		early = time.Hour // Its times are other clocks', and there is nothing to lose.
+	}
+	if idle := w.idle(); patience == 0 || idle < patience-early {
 		w.fault("the box is put to sleep (%s) after %s without work, and may be for %s", d.Cause, idle, patience)
 	}
 	if end := w.keptUntil(); end.After(w.operatorTime()) {
@@ -93,7 +99,7 @@ const lateIdle = 15 * time.Minute
 // checkStop is for the moment in which replicas go to 0: nobody may have had
 // the time to begin to work since the agent agreed.
 func (w *world) checkStop(cause lifecycle.Cause) {
-	if cause != lifecycle.CauseIdle && cause != lifecycle.CauseScheduled || w.pod == nil || w.pod.terminating {
+	if cause != lifecycle.CauseIdle && cause != lifecycle.CauseScheduled || w.pod == nil || w.pod.terminating || w.pod.hindered != "" {
 		return
 	}
 	if since := w.now.Sub(w.pod.drainedAt); since > box.DrainTime {
@@ -196,7 +202,7 @@ func (w *world) expires() time.Time {
 // checkHeld sees whether the box is held for longer than it should be.
 func (w *world) checkHeld() {
 	p := w.pod
-	if p == nil || p.terminating || p.readyAt.IsZero() || w.replicas == 0 {
+	if p == nil || p.terminating || p.readyAt.IsZero() && p.hindered == "" || w.replicas == 0 {
 		return
 	}
 	due, since := w.due(), w.lastSign()
@@ -259,7 +265,7 @@ func (w *world) due() time.Time {
 func (w *world) lastSign() time.Time {
 	p := w.pod
 	last := p.lastWork(w.now)
-	for _, sign := range []time.Time{p.createdAt, p.readyAt, p.agentUp, w.truth.called} {
+	for _, sign := range []time.Time{p.createdAt, p.readyAt, p.readyUntil, p.agentUp, w.truth.called} {
 		if sign.After(last) {
 			last = sign
 		}
@@ -275,6 +281,9 @@ func (w *world) checkWarned(word string) {
 		w.fault("the box is stopped (it %s), and nobody was told", word)
 	}
 	p, span := w.pod, w.now.Sub(w.lastSign())
+	if p.hindered != "" {
+		return // It has no terminal.
+	}
 	if word == "expires" {
 		span = w.now.Sub(p.startAt)
 	}

@@ -27,6 +27,7 @@ type world struct {
 	flavor    devv1.DevServerFlavor
 	policy    lifecycle.Policy
 	edited    time.Time // when the policy was changed last
+	observed  int64     // status.observedGeneration
 	hours     *hours
 	lease     lease
 	replicas  int

@@ -41,7 +41,7 @@ func New() *cobra.Command {
 	flags.StringVar(&name, "cluster", valueOr(os.Getenv("CLUSTER"), "devserver"), "name of the cluster (environment: CLUSTER)")
 	flags.StringVar(&root, "root", "", "folder of the checkout (default: found upwards from here)")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "show steps that take no time, too")
-	command.AddCommand(upCommand(env), downCommand(env), kubeconfigCommand(env), loadCommand(env), statusCommand(env), binariesCommand(env), imagesCommand(env), installCommand(env), gpuCommand(env))
+	command.AddCommand(upCommand(env), downCommand(env), joinCommand(env), kubeconfigCommand(env), loadCommand(env), statusCommand(env), binariesCommand(env), imagesCommand(env), installCommand(env), gpuCommand(env))
 	return command
 }
 

@@ -68,6 +68,48 @@ func (c Cluster) Exists() bool {
 	return false
 }
 
+// Ran says whether a cluster of the name was ever started.
+func (c Cluster) Ran() bool {
+	_, err := os.Stat(c.Kubeconfig())
+	return err == nil
+}
+
+// homeFile has the name of the cluster that this one is a further node of.
+const homeFile = "home"
+
+// Join notes that this is no cluster of its own, but a further node of home.
+func (c Cluster) Join(home Cluster) error {
+	if err := os.WriteFile(c.State(homeFile), []byte(home.Name), 0o600); err != nil {
+		return fmt.Errorf("note that %s is a node of cluster %s: %w", c.Name, home.Name, err)
+	}
+	return nil
+}
+
+// Home is the cluster that this one is a further node of, if it is one.
+func (c Cluster) Home() (home Cluster, joined bool) {
+	name, err := os.ReadFile(c.State(homeFile))
+	if err != nil || !validName.Match(name) {
+		return Cluster{}, false
+	}
+	return Cluster{Name: string(name)}, true
+}
+
+// Joined lists the further nodes of this cluster.
+func (c Cluster) Joined() ([]Cluster, error) {
+	names, err := Names()
+	if err != nil {
+		return nil, err
+	}
+	var nodes []Cluster
+	for _, name := range names {
+		node := Cluster{Name: name}
+		if home, joined := node.Home(); joined && home == c {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes, nil
+}
+
 // Names lists the clusters that have a state folder.
 func Names() ([]string, error) {
 	entries, err := os.ReadDir(stateRoot)

@@ -114,8 +114,50 @@ func Ensure(ctx context.Context, c cluster.Cluster, p Plan) error {
 	return nil
 }
 
-// Remove takes the cable and the namespace away. It tolerates that either is missing.
+// toHome is a further node's end of the cable to the cluster's first node.
+const toHome = "home"
+
+// Connect makes the cable between the first node of a cluster and a further one,
+// and the routes to each other's pods, where they are missing. Neither end says
+// anything to the host.
+func Connect(ctx context.Context, home, node cluster.Cluster, homePlan, plan Plan) error {
+	device := fmt.Sprintf("node%d", plan.Slot)
+	if exec.CommandContext(ctx, "ip", "-n", home.Scope(), "link", "show", device).Run() == nil {
+		return nil
+	}
+	if err := ip(ctx, "-n", home.Scope(), "link", "add", device, "type", "veth", "peer", "name", toHome, "netns", node.Scope()); err != nil {
+		return err
+	}
+	for _, end := range []struct {
+		namespace, device string
+		own, other        Plan
+	}{{home.Scope(), device, homePlan, plan}, {node.Scope(), toHome, plan, homePlan}} {
+		for _, step := range [][]string{
+			{"addr", "add", end.own.Node.String(), "peer", end.other.Node.String(), "dev", end.device},
+			{"link", "set", end.device, "up"},
+			{"route", "replace", end.other.Pods.String(), "via", end.other.Node.String(), "dev", end.device},
+		} {
+			if err := ip(ctx, append([]string{"-n", end.namespace}, step...)...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// disconnect takes a further node's cable away, as Remove does with the other.
+func disconnect(ctx context.Context, node cluster.Cluster) error {
+	if !entered(Namespace(node)) || exec.CommandContext(ctx, "ip", "-n", node.Scope(), "link", "show", toHome).Run() != nil {
+		return nil
+	}
+	return ip(ctx, "-n", node.Scope(), "link", "delete", toHome)
+}
+
+// Remove takes the cables and the namespace away. It tolerates that either is missing.
 func Remove(ctx context.Context, c cluster.Cluster) error {
+	if err := disconnect(ctx, c); err != nil {
+		return err
+	}
 	// The namespace ends only with its last process and mount, but the cable must
 	// go now, for its addresses may be given to the next cluster.
 	if plan, err := Load(c); err == nil {

@@ -39,11 +39,33 @@ type Node struct {
 // Prepare makes all that the parts need before they start: addresses, namespaces,
 // control groups, certificates, configuration. Nothing runs yet.
 func Prepare(ctx context.Context, c cluster.Cluster, binaries string, r *progress.Reporter) (*Node, error) {
-	if err := errors.Join(os.MkdirAll(c.State("log"), 0o711), os.MkdirAll(c.Run("s"), 0o711), os.MkdirAll(c.State("volumes"), 0o711)); err != nil {
-		return nil, fmt.Errorf("make the cluster's folders: %w", err)
+	if home, joined := c.Home(); joined {
+		return nil, fmt.Errorf("%s is a node of cluster %s: `local join %[2]s` repairs it, `local down` removes it", c.Name, home.Name)
+	}
+	if err := os.MkdirAll(c.State("volumes"), 0o711); err != nil {
+		return nil, fmt.Errorf("make the folder for volumes: %w", err)
 	}
 	if err := disk.New(part.Disks(c)).AttachAll(); err != nil {
 		return nil, err
+	}
+	n, err := ground(ctx, c, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := layout(c, n.Plan).Ensure(c.Kubeconfig()); err != nil {
+		return nil, fmt.Errorf("make certificates: %w", err)
+	}
+	if n.Client, err = kube.New(c.State("pki"), n.Plan.Node); err != nil {
+		return nil, err
+	}
+	return n, n.configure(binaries, part.Names)
+}
+
+// ground makes what any node stands on: folders, addresses, namespaces, control
+// groups.
+func ground(ctx context.Context, c cluster.Cluster, r *progress.Reporter) (*Node, error) {
+	if err := errors.Join(os.MkdirAll(c.State("log"), 0o711), os.MkdirAll(c.Run("s"), 0o711)); err != nil {
+		return nil, fmt.Errorf("make the cluster's folders: %w", err)
 	}
 	plan, err := network.Choose(ctx, c)
 	if err != nil {
@@ -62,22 +84,18 @@ func Prepare(ctx context.Context, c cluster.Cluster, binaries string, r *progres
 	if err != nil {
 		return nil, err
 	}
-	if err := group.Ensure(); err != nil {
-		return nil, err
-	}
-	layout := pki.Layout{Dir: c.State("pki"), NodeName: c.Name, Node: plan.Node, API: plan.API()}
-	if err := layout.Ensure(c.Kubeconfig()); err != nil {
-		return nil, fmt.Errorf("make certificates: %w", err)
-	}
-	specs, err := part.Specs(part.Setting{Cluster: c, Plan: plan, Binaries: binaries, CgroupRoot: group.Path()})
-	if err != nil {
-		return nil, err
-	}
-	client, err := kube.New(c.State("pki"), plan.Node)
-	if err != nil {
-		return nil, err
-	}
-	return &Node{Cluster: c, Plan: plan, Client: client, reporter: r, group: group, specs: specs, ended: make(chan error, len(specs))}, nil
+	return &Node{Cluster: c, Plan: plan, reporter: r, group: group}, group.Ensure()
+}
+
+// configure writes the configuration of the parts that the node is to have.
+func (n *Node) configure(binaries string, parts []string) (err error) {
+	n.specs, err = part.Specs(part.Setting{Cluster: n.Cluster, Plan: n.Plan, Binaries: binaries, CgroupRoot: n.group.Path()}, parts)
+	n.ended = make(chan error, len(n.specs))
+	return err
+}
+
+func layout(c cluster.Cluster, plan network.Plan) pki.Layout {
+	return pki.Layout{Dir: c.State("pki"), NodeName: c.Name, Node: plan.Node, API: plan.API()}
 }
 
 // start starts those of the named parts that do not run as they should.
@@ -153,6 +171,15 @@ func Down(ctx context.Context, c cluster.Cluster) error {
 		return err
 	}
 	defer release()
+	nodes, err := c.Joined()
+	if err != nil {
+		return err
+	}
+	for _, further := range nodes {
+		if err := Down(ctx, further); err != nil {
+			return fmt.Errorf("remove its node %s: %w", further.Name, err)
+		}
+	}
 	if err := end(ctx, c); err != nil {
 		return err
 	}

@@ -24,6 +24,12 @@ func (n *Node) Up(ctx context.Context, load func(context.Context) error) error {
 	if err := n.start(ctx, "etcd", "containerd", "kube-apiserver"); err != nil {
 		return err
 	}
+	return n.besideLoading(ctx, load, n.control)
+}
+
+// besideLoading calls load as soon as containerd takes images, and the rest of
+// the way up beside it.
+func (n *Node) besideLoading(ctx context.Context, load, rest func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	loaded := make(chan error, 1)
@@ -34,7 +40,7 @@ func (n *Node) Up(ctx context.Context, load func(context.Context) error) error {
 		}
 		loaded <- err
 	}()
-	if err := n.control(ctx); err != nil {
+	if err := rest(ctx); err != nil {
 		cancel()
 		<-loaded //nolint:errcheck // what failed first is what there is to say
 		return err

@@ -27,14 +27,17 @@ var Names = []string{
 	"etcd", "containerd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns", "local-provisioner",
 }
 
+// NodeNames are those that a further node of a cluster takes.
+var NodeNames = []string{"containerd", "kubelet", "kube-proxy"}
+
 // PauseImage is what keeps a pod's namespaces open. It is loaded, never pulled.
 const PauseImage = "devserver.io/pause:1"
 
 // cniPlugins is where Debian puts the plugins.
 const cniPlugins = "/usr/lib/cni"
 
-// Specs writes the configuration files of all parts and says how to run them.
-func Specs(s Setting) ([]process.Spec, error) {
+// Specs writes the configuration files of parts and says how to run them.
+func Specs(s Setting, names []string) ([]process.Spec, error) {
 	makers := map[string]func(Setting) (process.Spec, error){
 		"etcd":                    etcd,
 		"containerd":              containerd,
@@ -46,8 +49,8 @@ func Specs(s Setting) ([]process.Spec, error) {
 		"coredns":                 coredns,
 		"local-provisioner":       provisioner,
 	}
-	specs := make([]process.Spec, 0, len(Names))
-	for _, name := range Names {
+	specs := make([]process.Spec, 0, len(names))
+	for _, name := range names {
 		spec, err := makers[name](s)
 		if err != nil {
 			return nil, fmt.Errorf("configure %s: %w", name, err)

@@ -27,7 +27,7 @@ func specs(t *testing.T) []process.Spec {
 		}
 		cluster.Prune()
 	})
-	list, err := Specs(Setting{Cluster: c, Plan: network.NewPlan(3), Binaries: "/programs", CgroupRoot: "/devserver-part-test"})
+	list, err := Specs(Setting{Cluster: c, Plan: network.NewPlan(3), Binaries: "/programs", CgroupRoot: "/devserver-part-test"}, Names)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,33 @@ func (l Layout) clients() map[string]Identity {
 	}
 }
 
+const kubeletServer = "kubelet-server"
+
+func (l Layout) kubeletServer() Identity {
+	return Identity{User: "system:node:" + l.NodeName, Groups: []string{"system:nodes"}, Hosts: []string{l.NodeName, l.Node.String()}}
+}
+
+// Join makes what is missing of the certificates and kubeconfigs of a further
+// node of the cluster home, whose authority signs them.
+func (l Layout) Join(home Layout) error {
+	ca, err := readAuthority(home.Dir, ClusterCA)
+	if err != nil {
+		return err
+	}
+	if err := write(filepath.Join(l.Dir, ClusterCA+".crt"), "CERTIFICATE", ca.Cert.Raw, 0o600); err != nil {
+		return err
+	}
+	for _, name := range []string{"kubelet", "kube-proxy"} {
+		if err := ca.Issue(l.Dir, name, l.clients()[name]); err != nil {
+			return err
+		}
+		if err := l.kubeconfig(filepath.Join(l.Dir, name+".kubeconfig"), name, home.Node); err != nil {
+			return err
+		}
+	}
+	return ca.Issue(l.Dir, kubeletServer, l.kubeletServer())
+}
+
 // Ensure makes what is missing of the cluster's authorities, certificates and kubeconfigs.
 func (l Layout) Ensure(adminKubeconfig string) error {
 	ca, err := OpenAuthority(l.Dir, ClusterCA)
@@ -56,7 +83,7 @@ func (l Layout) Ensure(adminKubeconfig string) error {
 			"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 			"localhost", "127.0.0.1", l.Node.String(), l.API.String(),
 		}},
-		"kubelet-server": {User: "system:node:" + l.NodeName, Groups: []string{"system:nodes"}, Hosts: []string{l.NodeName, l.Node.String()}},
+		kubeletServer: l.kubeletServer(),
 	}
 	for name, id := range servers {
 		if err := ca.Issue(l.Dir, name, id); err != nil {
@@ -71,7 +98,7 @@ func (l Layout) Ensure(adminKubeconfig string) error {
 		if name == "admin" {
 			path = adminKubeconfig
 		}
-		if err := l.kubeconfig(path, name); err != nil {
+		if err := l.kubeconfig(path, name, l.Node); err != nil {
 			return err
 		}
 	}
@@ -100,8 +127,9 @@ func (l Layout) others() error {
 	return SigningKey(l.Dir, "service-account")
 }
 
-// kubeconfig writes a file that holds all it needs to connect.
-func (l Layout) kubeconfig(path, user string) error {
+// kubeconfig writes a file that holds all it needs to connect to the API server
+// of a node.
+func (l Layout) kubeconfig(path, user string, server netip.Addr) error {
 	embed := func(file string) (string, error) {
 		data, err := os.ReadFile(filepath.Join(l.Dir, file))
 		return base64.StdEncoding.EncodeToString(data), err
@@ -118,7 +146,7 @@ func (l Layout) kubeconfig(path, user string) error {
 	if err != nil {
 		return fmt.Errorf("read the key of %s: %w", user, err)
 	}
-	text := strings.NewReplacer("SERVER", "https://"+l.Node.String()+":6443", "NAME", l.NodeName, "CA", ca, "CERT", cert, "KEY", key, "USER", user).Replace(`apiVersion: v1
+	text := strings.NewReplacer("SERVER", "https://"+server.String()+":6443", "NAME", l.NodeName, "CA", ca, "CERT", cert, "KEY", key, "USER", user).Replace(`apiVersion: v1
 kind: Config
 current-context: NAME
 contexts:

@@ -32,6 +32,8 @@ type Config struct {
 	// Steps plays every report of a kubelet on the way to Ready, as a real one
 	// makes them: five instead of one.
 	Steps bool
+	// Agents has an agent answer for each pod that is Ready.
+	Agents bool
 }
 
 type standIn struct {
@@ -40,6 +42,7 @@ type standIn struct {
 	pods   cache.Store
 	queue  workqueue.TypedRateLimitingInterface[string]
 	placed atomic.Int64
+	agents agents
 }
 
 // Run plays until ctx ends.
@@ -54,6 +57,14 @@ func Run(ctx context.Context, config *rest.Config, c Config) error {
 	s := &standIn{Config: c, client: client, queue: workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())}
 	if err := s.addNodes(ctx); err != nil {
 		return err
+	}
+	if c.Agents {
+		s.agents.byPod = map[string]*agent{}
+		go func() {
+			if err := s.agents.listen(ctx); err != nil {
+				fmt.Println(err)
+			}
+		}()
 	}
 	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(essence))
 	pods := factory.Core().V1().Pods().Informer()
@@ -133,6 +144,11 @@ func (s *standIn) play(ctx context.Context, key string) error {
 			Target:     corev1.ObjectReference{Kind: "Node", Name: nodeName(node)},
 		}, metav1.CreateOptions{})
 		if err != nil && !apierrors.IsConflict(err) { // A conflict: it was bound by an attempt that failed later.
+			return err
+		}
+	}
+	if s.Agents {
+		if err := s.answer(ctx, pod, podAddress(n)); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,226 @@
+package charts_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"devserver.io/devserver/internal/apiservertest"
+)
+
+const (
+	gatewayUser  = "system:serviceaccount:devserver-system:devserver-gateway"
+	operatorUser = "system:serviceaccount:devserver-system:devserver-operator"
+)
+
+// may asks the API server what somebody's roles allow.
+func may(t *testing.T, user, verb, group, resource string) bool {
+	t.Helper()
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:               user,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: "team", Verb: verb, Group: group, Resource: resource},
+	}}
+	if err := apiservertest.Client(t).Create(t.Context(), review); err != nil {
+		t.Fatal(err)
+	}
+	return review.Status.Allowed
+}
+
+// The gateway reads DevServers and people, patches Leases, and may do nothing else.
+func TestRightsOfTheGateway(t *testing.T) {
+	install(t, roles)
+	verbs := []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
+	reads := verbs[:3]
+	for name, test := range map[string]struct {
+		group, resource string
+		may             []string
+	}{
+		"DevServers":           {"devserver.io", "devservers", reads},
+		"people":               {"devserver.io", "devserverusers", reads},
+		"Leases":               {"coordination.k8s.io", "leases", []string{"patch"}},
+		"status":               {"devserver.io", "devservers/status", nil},
+		"flavors":              {"devserver.io", "devserverflavors", nil},
+		"Secrets":              {"", "secrets", nil},
+		"pods":                 {"", "pods", nil},
+		"a shell in pods":      {"", "pods/exec", nil},
+		"Services":             {"", "services", nil},
+		"ConfigMaps":           {"", "configmaps", nil},
+		"tokens":               {"", "serviceaccounts/token", nil},
+		"rights of its own":    {"rbac.authorization.k8s.io", "clusterroles", nil},
+		"what the policies do": {"admissionregistration.k8s.io", "validatingadmissionpolicies", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, verb := range verbs {
+				if got := may(t, gatewayUser, verb, test.group, test.resource); got != slices.Contains(test.may, verb) {
+					t.Errorf("%s %s: %t", verb, test.resource, got)
+				}
+			}
+		})
+	}
+}
+
+// The operator may write NetworkPolicies only where the admin wants some.
+func TestNetworkPoliciesAreARightOfTheirOwn(t *testing.T) {
+	for _, enabled := range []string{"false", "true"} {
+		t.Run(enabled, func(t *testing.T) {
+			install(t, roles, "--set=networkPolicy.boxes.enabled="+enabled)
+			for _, verb := range []string{"get", "list", "watch", "create", "patch"} {
+				if may(t, operatorUser, verb, "networking.k8s.io", "networkpolicies") != (enabled == "true") {
+					t.Errorf("%s where networkPolicy.boxes.enabled is %s: %t", verb, enabled, enabled != "true")
+				}
+			}
+		})
+	}
+	out, err := helm(t, "template", "devserver", "devserver-operator", "--set=networkPolicy.boxes.enabled=true", "--set=gateway.enabled=false")
+	if err == nil || !strings.Contains(out, "needs gateway.enabled: without a gateway nobody could log in") {
+		t.Errorf("servers that nobody could log in to are accepted: %s", out)
+	}
+}
+
+// The gateway may patch Leases in every namespace, and is held to those of
+// DevServers, and in them to what wakes and keeps a server.
+func TestGatewayWakesAndKeepsOnly(t *testing.T) {
+	const (
+		foreign = "the gateway writes Leases of DevServers only, and makes none"
+		other   = "of a DevServer's Lease, the gateway writes renewTime, acquireTime, leaseDurationSeconds and holderIdentity, and nothing else"
+	)
+	ns, admin := apiservertest.Namespace(t), apiservertest.Client(t)
+	install(t, roles)
+	// Alone, since others refuse some of it too.
+	for _, object := range parse(t, render(t)) {
+		if object.GetName() == "devserver-gateway-leases" {
+			if err := admin.Create(t.Context(), object); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = admin.Delete(context.Background(), object) })
+		}
+	}
+	gateway := client.NewDryRunClient(as(t, gatewayUser))
+	lease := func(name string, labels map[string]string, kind string) *coordinationv1.Lease {
+		l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+			Namespace: ns, Name: name, Labels: labels, Annotations: map[string]string{"devserver.io/asleep": "since noon"},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: kind, Name: "box", UID: "0d1e", Controller: new(true)}},
+		}}
+		if err := admin.Create(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	ours := map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"}
+	box, leader, node := lease("box", ours, "DevServer"), lease("leader", nil, "DevServer"), lease("node", nil, "Node")
+	change := func(l *coordinationv1.Lease, edit func(*coordinationv1.Lease)) error {
+		changed := l.DeepCopy()
+		edit(changed)
+		return gateway.Patch(t.Context(), changed, client.MergeFrom(l))
+	}
+	renew := func(l *coordinationv1.Lease) { l.Spec.RenewTime = new(metav1.NowMicro()) }
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		return apierrors.IsForbidden(change(leader, renew)), nil
+	})
+	if err != nil {
+		t.Fatal("the gateway may write any Lease")
+	}
+	wantAnswer(t, change(leader, renew), foreign)
+	wantAnswer(t, change(node, renew), foreign)
+	wantAnswer(t, change(leader, func(l *coordinationv1.Lease) { l.Labels = ours }), foreign)
+
+	wantAnswer(t, change(box, renew), "")
+	wantAnswer(t, change(box, func(l *coordinationv1.Lease) {
+		l.Spec.AcquireTime, l.Spec.LeaseDurationSeconds, l.Spec.HolderIdentity = new(metav1.NowMicro()), new(int32(60)), new("user@example.com")
+	}), "")
+	for name, edit := range map[string]func(*coordinationv1.Lease){
+		"label":       func(l *coordinationv1.Lease) { l.Labels["x"] = "y" },
+		"labels":      func(l *coordinationv1.Lease) { l.Labels = nil },
+		"annotation":  func(l *coordinationv1.Lease) { l.Annotations["x"] = "y" },
+		"asleep":      func(l *coordinationv1.Lease) { l.Annotations = nil },
+		"owner":       func(l *coordinationv1.Lease) { l.OwnerReferences = nil },
+		"finalizer":   func(l *coordinationv1.Lease) { l.Finalizers = []string{"example.com/stay"} },
+		"transitions": func(l *coordinationv1.Lease) { l.Spec.LeaseTransitions = new(int32(7)) },
+	} {
+		if err := change(box, edit); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), other) {
+			t.Errorf("%s: got %v\nwant a refusal: %s", name, err, other)
+		}
+	}
+}
+
+// deployment is the gateway's.
+func deployment(t *testing.T, flags ...string) *appsv1.Deployment {
+	t.Helper()
+	for _, object := range parse(t, render(t, flags...)) {
+		if object.GetKind() == "Deployment" && object.GetName() == "devserver-gateway" {
+			d := &appsv1.Deployment{}
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, d); err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+	}
+	t.Fatal("the chart has no gateway")
+	return nil
+}
+
+// A pod that is told to stop has time for its sessions, before which it waits
+// for the nodes and after which it closes what is left.
+func TestGatewayHasTimeToDrain(t *testing.T) {
+	for timeout, seconds := range map[string]int64{"90s": 105, "10m": 615, "2h": 7215} {
+		d := deployment(t, "--set=gateway.drainTimeout="+timeout)
+		spec := d.Spec.Template.Spec
+		if *spec.TerminationGracePeriodSeconds != seconds || !slices.Contains(spec.Containers[0].Args, "--drain-timeout="+timeout) {
+			t.Errorf("%s: %d seconds, %v", timeout, *spec.TerminationGracePeriodSeconds, spec.Containers[0].Args)
+		}
+	}
+}
+
+// Certificate authorities are read at the start: a change of them is a new pod.
+func TestUserCA(t *testing.T) {
+	const flag = "--user-ca=/etc/devserver/user-ca/keys"
+	without, one := deployment(t), deployment(t, "--set=gateway.userCA={"+publicKey+"}")
+	two := deployment(t, "--set=gateway.userCA={"+publicKey+","+publicKey+" two}")
+	if slices.Contains(without.Spec.Template.Spec.Containers[0].Args, flag) || !slices.Contains(one.Spec.Template.Spec.Containers[0].Args, flag) {
+		t.Error("the flag does not follow the value")
+	}
+	a, _ := json.Marshal(one.Spec.Template)
+	b, _ := json.Marshal(two.Spec.Template)
+	if string(a) == string(b) {
+		t.Error("another authority changes nothing of the pods")
+	}
+	if text := render(t, "--set=gateway.userCA={"+publicKey+"}"); !strings.Contains(text, "  keys: |\n    "+publicKey+"\n") {
+		t.Error("the ConfigMap does not have the key")
+	}
+}
+
+// Without a gateway nothing of it is there, and the operator does not look for one.
+func TestWithoutGateway(t *testing.T) {
+	if text := render(t, "--set=gateway.enabled=false", "--set=crds.install=false"); strings.Contains(text, "gateway") {
+		t.Errorf("it is still spoken of:\n%s", text)
+	}
+}
+
+// What the operator cannot see of the gateway it is told; a host key of the
+// admin's is the one that the gateway has.
+func TestOperatorKnowsOfTheGateway(t *testing.T) {
+	const own, operator = "secretName: devserver-gateway-host-key\n", "- --gateway-service=devserver-gateway\n"
+	if text := render(t); !strings.Contains(text, own) || !strings.Contains(text, operator) || strings.Contains(text, "--gateway-host") {
+		t.Error("by default, the operator does not look after the gateway's host key")
+	}
+	text := render(t, "--set=gateway.hostKeySecret=ours", "--set=gateway.host=ssh.example.com", "--set=gateway.port=2200", "--set=networkPolicy.boxes.enabled=true")
+	for _, want := range []string{
+		operator, "- --gateway-host-key-secret=ours\n", "- --gateway-host=ssh.example.com\n", "- --gateway-port=2200\n", "- --gateway-only\n", "secretName: ours\n", "- --address=ssh.example.com:2200\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the chart does not say %q", want)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"devserver.io/devserver/internal/operator"
+)
+
+func TestGatewayFlags(t *testing.T) {
+	for words, g := range map[string]operator.Gateway{
+		"":                       {},
+		"need --gateway-service": {Host: "ssh.example.com"},
+		"70000 is no port":       {Service: "devserver-gateway", Port: 70000},
+		"-1 is no port":          {Service: "devserver-gateway", Port: -1},
+	} {
+		if err := checkGateway(g); (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
+			t.Errorf("%+v: %v, want %q", g, err, words)
+		}
+	}
+	if err := checkGateway(operator.Gateway{Service: "devserver-gateway", HostKeySecret: "ours", Host: "ssh.example.com", Port: 22, Only: true}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,142 @@
+package activity
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/box"
+)
+
+func TestTerminal(t *testing.T) {
+	f := newFakeBox(t)
+	check := func(idle float64, value string) {
+		t.Helper()
+		want := box.Signal{Name: box.SignalTerminal, IdleSeconds: idle, Value: value}
+		if got := f.signal(box.SignalTerminal); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	check(-1, "no key yet, no output yet")
+	f.pass(time.Hour, nil)
+	f.traffic.Shown(1)
+	f.clock.now += 10 * time.Second
+	check(10, "no key yet, output 10s ago")
+	f.traffic.Typed(1)
+	f.clock.now += time.Minute
+	check(60, "key 1m ago, output 1m ago")
+	f.traffic.Shown(1)
+	check(0, "key 1m ago, output 0s ago")
+}
+
+// pty is a pseudo-terminal of the kernel's, such as an editor makes.
+type pty struct {
+	t             *testing.T
+	master, slave *os.File
+}
+
+func newPTY(t *testing.T) *pty {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	fd := int(master.Fd())
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { slave.Close() })
+	return &pty{t, master, slave}
+}
+
+// rest makes what was done on the terminal an hour old.
+func (p *pty) rest() {
+	p.t.Helper()
+	then := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(p.slave.Name(), then, then); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// typed has a person type a line, and a program read it.
+func (p *pty) typed() {
+	p.t.Helper()
+	if _, err := p.master.WriteString("ls\n"); err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := p.slave.Read(make([]byte, 10)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *pty) printed() {
+	p.t.Helper()
+	if _, err := p.slave.WriteString("12:00\n"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// show puts the terminal into the folder that the box looks at, by a link: the
+// kernel's own folder has the terminals of the whole machine.
+func (p *pty) show(dir string) string {
+	p.t.Helper()
+	link := filepath.Join(dir, filepath.Base(p.slave.Name()))
+	if err := os.Symlink(p.slave.Name(), link); err != nil {
+		p.t.Fatal(err)
+	}
+	return link
+}
+
+// What is typed on a terminal that the SSH server did not make is work, and what
+// is printed there is none.
+func TestTypingElsewhere(t *testing.T) {
+	f := newFakeBox(t)
+	dir := t.TempDir()
+	write(t, dir, "ptmx", "")
+	f.watch.ptys.dir = dir
+	editor := newPTY(t)
+	link := editor.show(dir)
+	editor.rest()
+	f.watch.ptys.read = nil
+	f.pass(time.Hour, nil)
+	f.check(box.SignalTerminal, -1, "no key yet, no output yet")
+
+	editor.typed()
+	f.pass(time.Minute, nil)
+	f.check(box.SignalTerminal, 45, "input read 45s ago")
+	editor.rest()
+	f.pass(15*time.Second, nil)
+	f.pass(time.Hour, editor.printed)
+	f.check(box.SignalTerminal, 3600, "input read 1h0m ago")
+
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	f.pass(time.Minute, nil)
+	f.check(box.SignalTerminal, 3660, "")
+	editor.show(dir)
+	f.pass(15*time.Second, nil)
+	f.check(box.SignalTerminal, 0, "input read 0s ago")
+}
+
+// Terminals that cannot be looked at may be in use.
+func TestTerminalsThatCannotBeRead(t *testing.T) {
+	f := newFakeBox(t)
+	f.watch.ptys.dir = filepath.Join(t.TempDir(), "file")
+	write(t, filepath.Dir(f.watch.ptys.dir), "file", "")
+	f.pass(time.Minute, nil)
+	f.check(box.SignalTerminal, 0, "other terminals unknown: ")
+}

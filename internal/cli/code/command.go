@@ -1,0 +1,67 @@
+// Package code is the command devctl code: it opens an editor on a box.
+package code
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/config"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/reach"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:   "code NAME [PATH]",
+		Short: "Open VS Code or Cursor on a DevServer",
+		Long: `Open VS Code or Cursor on a DevServer.
+
+It wakes the DevServer if it sleeps and waits for it, makes it known to ssh as
+devctl ssh-config does, and opens a folder of it: the home directory, or PATH.
+The editor needs its extension Remote - SSH.
+
+JetBrains Gateway and the like find the DevServer by the same name, once devctl
+ssh-config has run.
+
+` + exit.Help,
+		Example: `  # The home directory, in VS Code or else in Cursor
+  devctl code trainer
+
+  # A project, in Cursor
+  devctl code -n team-a trainer projects/llm --editor cursor`,
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: complete.DevServers(flags),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := options.Check(); err != nil {
+				return err
+			}
+			if options.Editor == "" {
+				set, err := config.Load()
+				if err != nil {
+					return err
+				}
+				options.Editor = set.Editor
+			}
+			options.On(streams)
+			folder := box.Home
+			if len(args) > 1 {
+				folder = args[1]
+			}
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				return Run(ctx, to, reach.Parse(args[0], to.Namespace), folder, options, streams)
+			})
+		},
+	}
+	options.AddTo(cmd)
+	cmd.Flags().StringVar(&options.Editor, "editor", "", "program to open: code, cursor or another of their kind (default: what devctl config says, else the first that is installed)")
+	_ = cmd.RegisterFlagCompletionFunc("editor", cobra.FixedCompletions(editors, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "change ~/.ssh/config without asking")
+	return cmd
+}

@@ -1,0 +1,163 @@
+// Package complete proposes to a shell what a command may be told: names from
+// the cluster. Whatever fails proposes nothing; a shell has no place to say why.
+package complete
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+)
+
+// patience is how long a person waits for a proposal: the cluster may be away.
+const patience = 3 * time.Second
+
+// DevServers proposes the DevServers of the namespace for the first argument.
+func DevServers(flags *cluster.Flags) cobra.CompletionFunc {
+	return first(names(flags, &devserverv1.DevServerList{}, describeDevServer))
+}
+
+// EachDevServer proposes the DevServers of the namespace for every argument,
+// each of them once.
+func EachDevServer(flags *cluster.Flags) cobra.CompletionFunc {
+	propose := names(flags, &devserverv1.DevServerList{}, describeDevServer)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		proposals, directive := propose(cmd, args, begun)
+		return slices.DeleteFunc(proposals, func(p cobra.Completion) bool {
+			name, _, _ := strings.Cut(p, "\t")
+			return slices.Contains(args, name)
+		}), directive
+	}
+}
+
+// Volumes proposes the PersistentVolumeClaims of the namespace, to be followed
+// by where they are to be mounted.
+func Volumes(flags *cluster.Flags) cobra.CompletionFunc {
+	propose := Claims(flags)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		proposals, directive := propose(cmd, args, begun)
+		for i := range proposals {
+			name, _, _ := strings.Cut(proposals[i], "\t")
+			proposals[i] = name + ":/"
+		}
+		return proposals, directive | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+// Flavors proposes the cluster's flavors.
+func Flavors(flags *cluster.Flags) cobra.CompletionFunc {
+	return names(flags, &devserverv1.DevServerFlavorList{}, nil)
+}
+
+// Contexts proposes those of the kubeconfig.
+func Contexts(flags *cluster.Flags) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		contexts, _ := flags.Contexts()
+		return contexts, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// Namespaces proposes those of the cluster. Who may not see them gets those of
+// their kubeconfig.
+func Namespaces(flags *cluster.Flags) cobra.CompletionFunc {
+	ofCluster := names(flags, &corev1.NamespaceList{}, nil)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		found, directive := ofCluster(cmd, args, begun)
+		if len(found) == 0 {
+			_, found = flags.Contexts()
+		}
+		return found, directive
+	}
+}
+
+// Users proposes DevServerUsers, whose names are their user names, as a rule.
+func Users(flags *cluster.Flags) cobra.CompletionFunc {
+	return first(names(flags, &devserverv1.DevServerUserList{}, nil))
+}
+
+// Claims proposes the PersistentVolumeClaims of the namespace.
+func Claims(flags *cluster.Flags) cobra.CompletionFunc {
+	return names(flags, &corev1.PersistentVolumeClaimList{}, nil)
+}
+
+// describeDevServer is what a shell shows beside the name.
+func describeDevServer(object client.Object) string {
+	ds, ok := object.(*devserverv1.DevServer)
+	if !ok {
+		return ""
+	}
+	return string(ds.Status.Phase)
+}
+
+// first proposes for the first argument only.
+func first(propose cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return propose(cmd, args, begun)
+	}
+}
+
+// names proposes the names of the objects in a list of that kind; describe may
+// say more of each.
+func names(flags *cluster.Flags, kind client.ObjectList, describe func(client.Object) string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) (proposals []cobra.Completion, _ cobra.ShellCompDirective) {
+		to, err := flags.Connect()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(contextOf(cmd), patience)
+		defer cancel()
+		list, ok := kind.DeepCopyObject().(client.ObjectList)
+		// A namespace says nothing to kinds that have none.
+		if !ok || to.Client.List(ctx, list, client.InNamespace(to.Namespace)) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			if object, ok := item.(client.Object); ok {
+				text := ""
+				if describe != nil {
+					text = describe(object)
+				}
+				proposals = append(proposals, cobra.CompletionWithDesc(object.GetName(), text))
+			}
+			return nil
+		})
+		return proposals, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// contextOf is the command's context; cobra has none while it completes.
+func contextOf(cmd *cobra.Command) context.Context {
+	if ctx := cmd.Context(); ctx != nil {
+		return ctx
+	}
+	return context.Background()
+}
+
+// Paths proposes NAME: for what is to be in a DevServer, and leaves files of this
+// machine to the shell.
+func Paths(flags *cluster.Flags) cobra.CompletionFunc {
+	servers := names(flags, &devserverv1.DevServerList{}, describeDevServer)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if strings.ContainsAny(begun, "/.:~") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		proposals, _ := servers(cmd, args, begun)
+		for i, proposal := range proposals {
+			name, text, _ := strings.Cut(proposal, "\t")
+			proposals[i] = cobra.CompletionWithDesc(name+":", text)
+		}
+		return proposals, cobra.ShellCompDirectiveNoSpace
+	}
+}

@@ -1,0 +1,39 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+)
+
+func TestApply(t *testing.T) {
+	const text = "flavor: gpu\nkey: ~/.ssh/id.pub\ngithub: octocat\neditor: cursor\n"
+	cases := map[string]struct{ args, want string }{
+		"AllThatIsSet":      {"", "gpu [/home/ann/.ssh/id.pub] [octocat]"},
+		"TheCommandLine":    {"--flavor=cpu", "cpu [/home/ann/.ssh/id.pub] [octocat]"},
+		"NothingTyped":      {"--flavor=", " [/home/ann/.ssh/id.pub] [octocat]"},
+		"KeysThatAreNamed":  {"--key=other.pub", "gpu [other.pub] []"},
+		"UsersThatAreNamed": {"--github=eve", "gpu [] [eve]"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			place(t, text)
+			cmd := &cobra.Command{Use: "create"}
+			flavor := cmd.Flags().String("flavor", "", "")
+			keys, users := cmd.Flags().StringArray("key", nil, ""), cmd.Flags().StringArray("github", nil, "")
+			if err := cmd.ParseFlags(strings.Fields(tc.args)); err != nil {
+				t.Fatal(err)
+			}
+			flags := map[string]string{"flavor": "flavor", "key": "key", "github": "github", "image": "none"}
+			if err := Apply(cmd, flags); err != nil {
+				t.Fatal(err)
+			}
+			got := *flavor + " [" + strings.Join(*keys, " ") + "] [" + strings.Join(*users, " ") + "]"
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// file is the file as the person wrote it: with their comments and order, which
+// a change leaves alone.
+type file struct {
+	path     string
+	document yaml.Node
+}
+
+func parse(path string, text []byte) (*file, error) {
+	f := &file{path: path}
+	if err := yaml.Unmarshal(text, &f.document); err != nil {
+		return nil, fmt.Errorf("the configuration %s cannot be read: %w: mend it, or remove it", path, err)
+	}
+	if f.document.Kind == 0 { // nothing, or comments only
+		f.document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode, Tag: "!!map"}}}
+		f.document.HeadComment = string(bytes.TrimSpace(text))
+	}
+	if root := f.document.Content[0]; root.Kind != yaml.MappingNode {
+		return nil, f.fault(root, errors.New("it must have lines of the form SETTING: VALUE"))
+	}
+	return f, nil
+}
+
+// fault says where something is wrong, and what can be done.
+func (f *file) fault(at *yaml.Node, err error) error {
+	return fmt.Errorf("the configuration %s, line %d: %w", f.path, max(1, at.Line), err)
+}
+
+// entries are the settings in the file, key and value after each other.
+func (f *file) entries() []*yaml.Node { return f.document.Content[0].Content }
+
+// config checks all that is in the file.
+func (f *file) config() (Config, error) {
+	var c Config
+	seen, entries := map[string]bool{}, f.entries()
+	for i := 0; i+1 < len(entries); i += 2 {
+		key, value := entries[i], entries[i+1]
+		s, err := find(key.Value)
+		if err == nil && seen[s.name] {
+			err = fmt.Errorf("%s is there twice", s.name)
+		}
+		if err == nil && value.Kind != yaml.ScalarNode {
+			err = fmt.Errorf("%s must be one value", s.name)
+		}
+		if err != nil {
+			return Config{}, f.fault(key, err)
+		}
+		seen[s.name] = true
+		if value.Tag == "!!null" {
+			continue // "key:" with nothing behind it
+		}
+		if err := s.check(value.Value); err != nil {
+			return Config{}, f.fault(value, fmt.Errorf("%s %w", s.name, err))
+		}
+		*s.field(&c) = value.Value
+	}
+	var err error
+	c.Key, err = expand(c.Key)
+	return c, err
+}
+
+// set puts a value in, in the place of an old one if there is one.
+func (f *file) set(s setting, value string) error {
+	if err := s.check(value); err != nil {
+		return fmt.Errorf("%s %w", s.name, err)
+	}
+	node := &yaml.Node{}
+	node.SetString(value)
+	root, entries := f.document.Content[0], f.entries()
+	for i := 0; i+1 < len(entries); i += 2 {
+		if entries[i].Value == s.name {
+			node.LineComment = entries[i+1].LineComment
+			entries[i+1] = node
+			return nil
+		}
+	}
+	key := &yaml.Node{}
+	key.SetString(s.name)
+	root.Content = append(root.Content, key, node)
+	return nil
+}
+
+// unset takes a setting out, and tells whether it was there. It knows no
+// settings: one that is not known has to be removable, too.
+func (f *file) unset(name string) (was bool) {
+	root := f.document.Content[0]
+	for i := 0; i+1 < len(root.Content); {
+		if root.Content[i].Value != name {
+			i += 2
+			continue
+		}
+		was = true
+		root.Content = append(root.Content[:i], root.Content[i+2:]...)
+	}
+	return was
+}
+
+// write replaces the file as a whole. One that is a link, as into a folder with
+// dotfiles, stays one.
+func (f *file) write() error {
+	path := f.path
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if err := f.writeTo(path); err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	return nil
+}
+
+// text is what the file is to hold. YAML for nothing would be "{}".
+func (f *file) text() ([]byte, error) {
+	if len(f.entries()) > 0 {
+		return yaml.Marshal(&f.document)
+	}
+	if f.document.HeadComment == "" {
+		return nil, nil
+	}
+	return []byte(f.document.HeadComment + "\n"), nil
+}
+
+func (f *file) writeTo(path string) error {
+	text, err := f.text()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(dir, ".config-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(draft.Name())
+	if _, err := draft.Write(text); err != nil {
+		draft.Close()
+		return err
+	}
+	if err := draft.Close(); err != nil {
+		return err
+	}
+	return os.Rename(draft.Name(), path)
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// setting is one thing that can be set.
+type setting struct {
+	name, meaning string
+	field         func(*Config) *string
+	// check says what is wrong with a value, so that this is said where it is
+	// set, not when a DevServer is refused for it.
+	check func(string) error
+}
+
+// settings are all that can be set, in the order in which they are shown.
+var settings = []setting{
+	{"flavor", "flavor of a new DevServer", func(c *Config) *string { return &c.Flavor }, checkFlavor},
+	{"image", "image of a new DevServer", func(c *Config) *string { return &c.Image }, checkImage},
+	{"homeSize", "size of a new home directory, such as 100Gi", func(c *Config) *string { return &c.HomeSize }, checkSize},
+	{"key", "path of the public key that opens a new DevServer", func(c *Config) *string { return &c.Key }, checkKey},
+	{"github", "user of GitHub whose keys open a new DevServer", func(c *Config) *string { return &c.GitHub }, checkUser},
+	{"githubURL", "where these keys are, if not at https://github.com", func(c *Config) *string { return &c.GitHubURL }, checkURL},
+	{"editor", "program that devctl code opens, such as cursor", func(c *Config) *string { return &c.Editor }, checkEditor},
+}
+
+func find(name string) (setting, error) {
+	for _, s := range settings {
+		if s.name == name {
+			return s, nil
+		}
+	}
+	return setting{}, fmt.Errorf("there is no setting %q, but %s", name, known())
+}
+
+// known names all settings in a sentence.
+func known() string {
+	names := Names()
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// Names are those of all settings.
+func Names() []string {
+	var names []string
+	for _, s := range settings {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+func checkFlavor(value string) error {
+	if faults := validation.IsDNS1123Subdomain(value); len(faults) > 0 {
+		return errors.New("must be the name of a flavor: lower-case letters, digits, '-' and '.'")
+	}
+	return nil
+}
+
+func checkImage(value string) error {
+	if value == "" || strings.ContainsAny(value, " \t\n") {
+		return errors.New("must be an image, such as registry.example.com/team/box:1")
+	}
+	return nil
+}
+
+func checkSize(value string) error {
+	if size, err := resource.ParseQuantity(value); err != nil || size.Sign() <= 0 {
+		return errors.New("must be a size, such as 100Gi")
+	}
+	return nil
+}
+
+// checkKey wants a path that means the same in every folder.
+func checkKey(value string) error {
+	if !filepath.IsAbs(value) && !strings.HasPrefix(value, "~/") {
+		return errors.New("must be a path that begins with / or ~/, such as ~/.ssh/id_ed25519.pub")
+	}
+	return nil
+}
+
+var githubUser = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-_]{0,98}[A-Za-z0-9])?$`)
+
+func checkUser(value string) error {
+	if !githubUser.MatchString(value) {
+		return errors.New("must be the name of a user, such as octocat")
+	}
+	return nil
+}
+
+// checkURL wants https: who can change the answer opens the box.
+func checkURL(value string) error {
+	if u, err := url.Parse(value); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("must be a URL that begins with https://, such as https://github.example.com")
+	}
+	return nil
+}
+
+func checkEditor(value string) error {
+	if value == "" || strings.HasPrefix(value, "-") || slices.ContainsFunc([]rune(value), func(r rune) bool { return r <= ' ' }) {
+		return errors.New("must be the name of a program, such as code or cursor")
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package create
+
+import (
+	"regexp"
+	"strings"
+)
+
+// commandLine is the command that does without a form what the answers said.
+func (c *creator) commandLine() string {
+	words := []string{"devctl", "create", c.Waiting.Name, "-n", c.Waiting.Namespace}
+	add := func(flag string, values ...string) {
+		for _, value := range values {
+			if value != "" {
+				words = append(words, flag, quote(value))
+			}
+		}
+	}
+	add("--flavor", c.Flavor)
+	add("--image", c.Image)
+	add("--home-size", c.HomeSize)
+	add("--shared", c.Shared)
+	add("-v", c.Volumes...)
+	add("--env", c.Env...)
+	add("--ttl", c.TTL)
+	add("--idle", c.Idle)
+	add("--key", c.Keys.Files...)
+	add("--github", c.Keys.GitHub...)
+	return strings.Join(words, " ")
+}
+
+// plain are words that mean the same to every shell.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
+
+// quote writes a word for a POSIX shell.
+func quote(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,206 @@
+package create
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/keys"
+	"devserver.io/devserver/internal/cli/wait"
+)
+
+// creator is one run of the command.
+type creator struct {
+	Options
+	client  client.WithWatch
+	streams genericiooptions.IOStreams
+	// flavors are those of the cluster; known tells that they could be read.
+	flavors []devserverv1.DevServerFlavor
+	known   bool
+	// asked tells that a form asked for some of it.
+	asked bool
+}
+
+// Run creates the DevServer, if all that it names is there, and waits for it.
+func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericiooptions.IOStreams) error {
+	c := &creator{Options: o, client: to.Client, streams: streams}
+	if err := c.settle(ctx, to); err != nil {
+		return err
+	}
+	if err := c.readFlavors(ctx); err != nil {
+		return err
+	}
+	if c.missing() {
+		if err := c.ask(ctx); err != nil {
+			return err
+		}
+	}
+	found, err := keys.Find(ctx, c.Keys)
+	if err != nil {
+		return err
+	}
+	there, err := c.existing(ctx)
+	if err != nil {
+		return err
+	}
+	wanted, err := c.devServer(found)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		return c.compare(ctx, there, wanted)
+	}
+	flavor, err := c.check(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	home, err := c.oldHome(ctx)
+	if err != nil {
+		return err
+	}
+	if c.asked && !c.DryRun {
+		if err := c.confirm(ctx, wanted); err != nil {
+			return err
+		}
+	}
+	return c.create(ctx, wanted, flavor, found, home)
+}
+
+// readFlavors reads the flavors. Who may not may still name one.
+func (c *creator) readFlavors(ctx context.Context) error {
+	list, err := flavors.List(ctx, c.client)
+	switch {
+	case err == nil:
+		c.flavors, c.known = list.Items, true
+	case exit.Code(err) != exit.Refused:
+		return err
+	}
+	return nil
+}
+
+// existing is the DevServer that has the name already, nil if there is none.
+func (c *creator) existing(ctx context.Context) (*devserverv1.DevServer, error) {
+	ds, err := cluster.Get(ctx, c.client, c.Waiting.Namespace, c.Waiting.Name)
+	switch exit.Code(err) {
+	case exit.NotFound:
+		return nil, nil
+	case exit.OK:
+		return ds, cluster.Alive(ds)
+	}
+	return nil, c.elsewhere(err)
+}
+
+// patience is how long the one request may take that creates the DevServer.
+const patience = 30 * time.Second
+
+// create writes the DevServer, says so, and waits for it.
+func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, found []keys.Key, home string) error {
+	if err := ctx.Err(); err != nil {
+		return exit.With(exit.Interrupted, errors.New("stopped: nothing was created"))
+	}
+	doing := fmt.Sprintf("creating DevServer %s in namespace %s", wanted.Name, wanted.Namespace)
+	// Once it is sent it is seen through: Ctrl-C would leave it open whether it
+	// is there.
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	made := wanted.DeepCopy()
+	var options []client.CreateOption
+	if c.DryRun {
+		options = append(options, client.DryRunAll)
+	}
+	err := c.client.Create(writing, made, options...)
+	if apierrors.IsAlreadyExists(err) {
+		return exit.With(exit.Refused, fmt.Errorf("%s: somebody made it at the same moment: repeat the command to compare", doing))
+	}
+	if err != nil {
+		return c.elsewhere(cluster.Explain(err, doing))
+	}
+	if c.DryRun {
+		return c.dryRun(wanted)
+	}
+	return c.report(ctx, made, flavor, found, home)
+}
+
+// dryRun prints what would be written: what was asked for, and not what the
+// cluster adds.
+func (c *creator) dryRun(wanted *devserverv1.DevServer) error {
+	if c.Output.Format != text {
+		object, err := manifest(wanted)
+		if err != nil {
+			return err
+		}
+		return c.Output.Print(object, c.client.Scheme(), c.streams.Out)
+	}
+	_, err := fmt.Fprintf(c.streams.Out, "DevServer %s would be created in namespace %s for %s. Nothing was written.\n", wanted.Name, wanted.Namespace, wanted.Spec.Owner)
+	return err
+}
+
+// report says what was made, and waits for it.
+func (c *creator) report(ctx context.Context, made *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, found []keys.Key, home string) error {
+	out := c.streams.Out
+	if c.Output.Format != text {
+		if err := c.Output.Print(made, c.client.Scheme(), c.streams.Out); err != nil {
+			return err
+		}
+		out = c.streams.ErrOut
+	}
+	sentence := created(made, flavor, found, home)
+	if !c.Wait {
+		_, err := fmt.Fprintf(out, "%s To wait for it: devctl wait %s -n %s\n", sentence, made.Name, made.Namespace)
+		return err
+	}
+	fmt.Fprintln(c.streams.ErrOut, sentence)
+	return c.wait(ctx, flavor)
+}
+
+// wait waits until one can log in. What waits for other people to free
+// something ends it, for whoever creates a server may take another flavor.
+func (c *creator) wait(ctx context.Context, flavor *devserverv1.DevServerFlavor) error {
+	options, streams := c.Waiting, c.streams
+	options.GiveUpOn = []string{devserverv1.ReasonQuotaExceeded}
+	if flavors.NoRoom(flavor) != "" {
+		options.GiveUpOn = append(options.GiveUpOn, devserverv1.ReasonUnschedulable)
+	}
+	if c.Output.Format != text {
+		streams.Out = io.Discard // It has the object already.
+	}
+	name, ns := c.Waiting.Name, c.Waiting.Namespace
+	if ctx.Err() != nil {
+		return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting; DevServer %s goes on by itself; to go on waiting: devctl wait %s -n %s", name, name, ns))
+	}
+	err := wait.Run(ctx, c.client, options, streams)
+	if exit.Code(err) != exit.Refused {
+		return err
+	}
+	return exit.With(exit.Refused, fmt.Errorf("%s; it stays, and starts once that is mended; to wait for it: devctl wait %s -n %s; to give it up: devctl delete %s -n %s",
+		strings.TrimSuffix(err.Error(), "."), name, ns, name, ns))
+}
+
+// created says what was made.
+func created(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, found []keys.Key, home string) string {
+	parts := []string{}
+	if flavor != nil {
+		parts = append(parts, fmt.Sprintf("flavor %s (%s)", flavor.Name, flavors.Size(flavor)))
+	}
+	if home == "" {
+		home = "home " + ds.Spec.PersistentHomeSize.String()
+	}
+	parts = slices.DeleteFunc(append(parts, ds.Spec.Image, home, keys.Words(found)), func(s string) bool { return s == "" })
+	sentence := fmt.Sprintf("DevServer %s is created in namespace %s for %s: %s.", ds.Name, ds.Namespace, ds.Spec.Owner, strings.Join(parts, ", "))
+	if why := flavors.NoRoom(flavor); why != "" {
+		sentence += " " + why
+	}
+	return sentence
+}

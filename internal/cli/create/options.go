@@ -1,0 +1,226 @@
+package create
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/config"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/keys"
+	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/lifecycle"
+)
+
+// text is the value of --output that is a sentence.
+const text = "text"
+
+// Options say what to create, and whether and how to wait for it.
+type Options struct {
+	Waiting wait.Options // has the name
+	Wait    bool
+	Keys    keys.Options
+	Output  output.Flags
+	// DryRun writes nothing.
+	DryRun bool
+
+	Owner, Flavor, Image, HomeSize, Shared, TTL, Idle string
+	Volumes, Env                                      []string
+}
+
+// fillIn takes what the person has set once for what no flag says.
+func (o *Options) fillIn(set config.Config, said func(flag string) bool) {
+	for flag, f := range map[string]struct {
+		field *string
+		value string
+	}{
+		"flavor": {&o.Flavor, set.Flavor}, "image": {&o.Image, set.Image}, "home-size": {&o.HomeSize, set.HomeSize},
+		"github-url": {&o.Keys.GitHubURL, set.GitHubURL},
+	} {
+		// The environment is said more lately than the file.
+		if !said(flag) && f.value != "" && (flag != "github-url" || os.Getenv(keys.URLVariable) == "") {
+			*f.field = f.value
+		}
+	}
+	// Keys that are named take the place of all others.
+	if o.Keys.Asked() {
+		return
+	}
+	if set.Key != "" {
+		o.Keys.Files = []string{set.Key}
+	}
+	if set.GitHub != "" {
+		o.Keys.GitHub = []string{set.GitHub}
+	}
+}
+
+// missing tells whether there is something to ask for, and somebody to ask.
+func (o *Options) missing() bool {
+	return o.Waiting.Live && (o.Waiting.Name == "" || o.Flavor == "")
+}
+
+// check says what is wrong with the flags. What the API server says better is
+// left to it.
+func (o *Options) check() error {
+	if o.Waiting.Name == "" && !o.Waiting.Live {
+		return exit.With(exit.Usage, errors.New("say how the DevServer is to be called: devctl create NAME, or run it on a terminal to be asked"))
+	}
+	// The API server would say so with two rules at once.
+	if err := validName(o.Waiting.Name); err != nil && o.Waiting.Name != "" {
+		return exit.With(exit.Usage, fmt.Errorf("%q is no name for a DevServer: %w", o.Waiting.Name, err))
+	}
+	if err := o.Output.Check(); err != nil {
+		return err
+	}
+	if err := o.Waiting.Check(); err != nil {
+		return err
+	}
+	_, err := o.spec()
+	return exit.With(exit.Usage, err)
+}
+
+// spec is what the flags say, but for owner and keys.
+func (o *Options) spec() (devserverv1.DevServerSpec, error) {
+	spec := devserverv1.DevServerSpec{Flavor: o.Flavor, Image: o.Image, SharedVolumeClaimName: o.Shared}
+	for _, set := range []func(*devserverv1.DevServerSpec) error{o.setHome, o.setVolumes, o.setEnv, o.setLifecycle} {
+		if err := set(&spec); err != nil {
+			return spec, err
+		}
+	}
+	return spec, nil
+}
+
+func (o *Options) setHome(spec *devserverv1.DevServerSpec) (err error) {
+	if o.HomeSize != "" {
+		spec.PersistentHomeSize, err = parseSize(o.HomeSize)
+	}
+	return err
+}
+
+func parseSize(size string) (resource.Quantity, error) {
+	quantity, err := resource.ParseQuantity(size)
+	if err != nil {
+		return quantity, fmt.Errorf("--home-size %q is no size from 1Mi to 1Pi, such as 100Gi", size)
+	}
+	return quantity, nil
+}
+
+func (o *Options) setVolumes(spec *devserverv1.DevServerSpec) error {
+	for _, volume := range o.Volumes {
+		claim, mount, ok := strings.Cut(volume, ":")
+		mount, readOnly := strings.CutSuffix(mount, ":ro")
+		if !ok || claim == "" || !path.IsAbs(mount) {
+			return fmt.Errorf("-v %q is not CLAIM:/PATH or CLAIM:/PATH:ro", volume)
+		}
+		spec.Volumes = append(spec.Volumes, devserverv1.VolumeMount{ClaimName: claim, MountPath: mount, ReadOnly: readOnly})
+	}
+	return nil
+}
+
+func (o *Options) setEnv(spec *devserverv1.DevServerSpec) error {
+	for _, variable := range o.Env {
+		name, value, ok := strings.Cut(variable, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("--env %q is not NAME=VALUE", variable)
+		}
+		spec.Env = append(spec.Env, devserverv1.EnvVar{Name: name, Value: value})
+	}
+	return nil
+}
+
+func (o *Options) setLifecycle(spec *devserverv1.DevServerSpec) error {
+	for _, time := range []struct {
+		flag, value string
+		set         func(*devserverv1.LifecycleSpec, *metav1.Duration)
+	}{
+		{"--ttl", o.TTL, func(l *devserverv1.LifecycleSpec, d *metav1.Duration) { l.TimeToLive = d }},
+		{"--idle", o.Idle, func(l *devserverv1.LifecycleSpec, d *metav1.Duration) { l.IdleTimeout = d }},
+	} {
+		if time.value == "" {
+			continue
+		}
+		length, err := lifecycle.ParseDuration(time.value)
+		if err != nil {
+			return fmt.Errorf("%s %w", time.flag, err)
+		}
+		if spec.Lifecycle == nil {
+			spec.Lifecycle = &devserverv1.LifecycleSpec{}
+		}
+		time.set(spec.Lifecycle, seconds(length))
+	}
+	return nil
+}
+
+// seconds is a duration that the API can read: it has no fractions.
+func seconds(d time.Duration) *metav1.Duration {
+	return &metav1.Duration{Duration: d.Truncate(time.Second)}
+}
+
+// devServer is what to write.
+func (c *creator) devServer(found []keys.Key) (*devserverv1.DevServer, error) {
+	spec, err := c.spec()
+	if err != nil {
+		return nil, exit.With(exit.Usage, err)
+	}
+	spec.Owner = c.Owner
+	spec.SSH.PublicKey = found[0].Line
+	for _, key := range found[1:] {
+		spec.SSH.PublicKeys = append(spec.SSH.PublicKeys, key.Line)
+	}
+	if c.HomeSize == "" {
+		spec.PersistentHomeSize = usualHome(c.flavor())
+	}
+	return &devserverv1.DevServer{
+		TypeMeta:   metav1.TypeMeta{APIVersion: devserverv1.GroupVersion.String(), Kind: "DevServer"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.Waiting.Namespace, Name: c.Waiting.Name},
+		Spec:       spec,
+	}, nil
+}
+
+// manifest is a DevServer as a person would write it.
+func manifest(ds *devserverv1.DevServer) (*unstructured.Unstructured, error) {
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ds)
+	if err != nil {
+		return nil, fmt.Errorf("showing DevServer %s: %w", ds.Name, err)
+	}
+	delete(object, "status")
+	return &unstructured.Unstructured{Object: object}, nil
+}
+
+// flavor is the one that the server gets, as far as that is known.
+func (c *creator) flavor() *devserverv1.DevServerFlavor {
+	if c.Flavor == "" {
+		return flavors.Default(c.flavors)
+	}
+	return flavors.Find(c.flavors, c.Flavor)
+}
+
+// apiDefault is the size of a home of which nobody says it.
+var apiDefault = resource.MustParse("10Gi")
+
+// usualHome is the size of a home of which nobody says it, where the flavor
+// does not allow the API's default.
+func usualHome(flavor *devserverv1.DevServerFlavor) resource.Quantity {
+	if flavor == nil || flavor.Spec.HomeSize == nil {
+		return resource.Quantity{}
+	}
+	bounds := flavor.Spec.HomeSize
+	switch {
+	case bounds.Min != nil && apiDefault.Cmp(*bounds.Min) < 0:
+		return *bounds.Min
+	case bounds.Max != nil && apiDefault.Cmp(*bounds.Max) > 0:
+		return *bounds.Max
+	}
+	return resource.Quantity{}
+}

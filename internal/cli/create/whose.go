@@ -1,0 +1,74 @@
+package create
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// settle finds out whose server it is to be, and where.
+func (c *creator) settle(ctx context.Context, to *cluster.Cluster) error {
+	if c.Owner == "" {
+		name, err := whoAmI(ctx, to.Client)
+		if err != nil {
+			return err
+		}
+		c.Owner = name
+	}
+	c.Waiting.Namespace = to.Namespace
+	own := namespaceOf(ctx, to.Client, c.Owner)
+	switch {
+	case own == "" || own == to.Namespace:
+	case to.Chosen:
+		fmt.Fprintf(c.streams.ErrOut, "%s has the namespace %s; this is about namespace %s, which was chosen.\n", c.Owner, own, to.Namespace)
+	default:
+		c.Waiting.Namespace = own
+		fmt.Fprintf(c.streams.ErrOut, "In namespace %s, which is that of %s.\n", own, c.Owner)
+	}
+	return nil
+}
+
+// whoAmI is the name that the API server knows this person by, with which its
+// policies compare the owner.
+func whoAmI(ctx context.Context, c client.Client) (string, error) {
+	var review authenticationv1.SelfSubjectReview
+	if err := c.Create(ctx, &review); err != nil {
+		return "", cluster.Explain(err, "asking the cluster who you are")
+	}
+	if name := review.Status.UserInfo.Username; name != "" {
+		return name, nil
+	}
+	return "", exit.With(exit.Refused, errors.New("the cluster does not know your name: say with --owner whom the DevServer belongs to"))
+}
+
+// namespaceOf is the namespace of the DevServerUser with that owner. Only
+// admins may read DevServerUsers; to others, and where there is none, it is
+// empty.
+func namespaceOf(ctx context.Context, c client.Reader, owner string) string {
+	var people devserverv1.DevServerUserList
+	if c.List(ctx, &people) != nil {
+		return ""
+	}
+	i := slices.IndexFunc(people.Items, func(u devserverv1.DevServerUser) bool { return u.Spec.Owner == owner && u.Status.Namespace != "" })
+	if i < 0 {
+		return ""
+	}
+	return people.Items[i].Status.Namespace
+}
+
+// elsewhere says to whom the namespace is closed that they may have another.
+func (c *creator) elsewhere(err error) error {
+	if exit.Code(err) != exit.Refused || c.Waiting.Namespace != metav1.NamespaceDefault {
+		return err
+	}
+	return exit.With(exit.Refused, fmt.Errorf("%w; if you have a namespace of your own, such as dev-NAME, name it with -n", err))
+}

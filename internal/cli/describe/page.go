@@ -1,0 +1,291 @@
+package describe
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/localtime"
+	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/sshkeys"
+	"devserver.io/devserver/internal/status"
+)
+
+// page is text in two columns, with sections that are indented.
+type page struct {
+	out    io.Writer
+	indent string
+}
+
+func (p *page) field(name, format string, args ...any) {
+	value := fmt.Sprintf(format, args...)
+	if name != "" { // Without one it goes on with the last.
+		name += ":"
+	}
+	fmt.Fprintf(p.out, "%s%s\t%s\n", p.indent, name, output.OrNone(value))
+}
+
+// section writes what is in it indented.
+func (p *page) section(name string, write func()) {
+	fmt.Fprintf(p.out, "%s:\n", name)
+	p.indent = "  "
+	write()
+	p.indent = ""
+}
+
+// write writes the page.
+func (s seen) write(w io.Writer) error {
+	out := printers.GetNewTabWriter(w)
+	p := &page{out: out}
+	s.head(p)
+	p.section("SSH", func() { s.ssh(p) })
+	p.section("Home", func() { s.home(p) })
+	if ds := s.devServer; ds.Spec.SharedVolumeClaimName != "" || len(ds.Spec.Volumes) > 0 {
+		p.section("Volumes", func() { s.volumes(p) })
+	}
+	if env := s.devServer.Spec.Env; len(env) > 0 {
+		p.section("Environment", func() {
+			for _, v := range env {
+				p.field(v.Name, "%s", v.Value)
+			}
+		})
+	}
+	p.section("Lifecycle", func() { s.lifecycle(p) })
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if err := table(w, "Conditions", s.conditions()); err != nil {
+		return err
+	}
+	return table(w, "Events", s.recent())
+}
+
+// table writes a section with columns of its own.
+func table(w io.Writer, name string, rows [][]string) error {
+	out := printers.GetNewTabWriter(w)
+	if len(rows) == 1 { // nothing but the names of the columns
+		fmt.Fprintf(out, "%s:\t%s\n", name, output.OrNone(""))
+		return out.Flush()
+	}
+	fmt.Fprintf(out, "%s:\n", name)
+	for _, cells := range rows {
+		fmt.Fprintf(out, "  %s\n", strings.Join(cells, "\t"))
+	}
+	return out.Flush()
+}
+
+func (s seen) head(p *page) {
+	ds := s.devServer
+	p.field("Name", "%s", ds.Name)
+	p.field("Namespace", "%s", ds.Namespace)
+	p.field("Owner", "%s", ds.Spec.Owner)
+	p.field("Created", "%s", s.past(ds.CreationTimestamp.Time))
+	p.field("Phase", "%s", ds.Status.Phase)
+	if ds.Status.ObservedGeneration < ds.Generation {
+		p.field("Edited", "the operator has not looked at the last edit yet")
+	}
+	p.field("Flavor", "%s", s.flavorText())
+	image := ds.Spec.Image
+	if image == "" && s.flavor != nil && s.flavor.Spec.Image != "" {
+		image = s.flavor.Spec.Image + " (the flavor's)"
+	}
+	p.field("Image", "%s", cmp.Or(image, "the cluster's default"))
+	p.field("Node", "%s", ds.Status.NodeName)
+	if ds.Status.StartedAt != nil {
+		p.field("Started", "%s", s.past(ds.Status.StartedAt.Time))
+	}
+}
+
+// flavorText is the flavor with its size.
+func (s seen) flavorText() string {
+	name := cmp.Or(s.devServer.Status.Flavor, s.devServer.Spec.Flavor)
+	if s.flavor == nil {
+		return name
+	}
+	amounts := maps.Clone(s.flavor.Spec.Resources.Requests)
+	if amounts == nil {
+		amounts = corev1.ResourceList{}
+	}
+	maps.Copy(amounts, s.flavor.Spec.Resources.Limits)
+	var parts []string
+	for _, resource := range slices.Sorted(maps.Keys(amounts)) {
+		quantity := amounts[resource]
+		parts = append(parts, fmt.Sprintf("%s %s", quantity.String(), resource))
+	}
+	if len(parts) == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s (%s)", name, strings.Join(parts, ", "))
+}
+
+func (s seen) ssh(p *page) {
+	ds := s.devServer
+	if ssh := ds.Status.SSH; ssh != nil {
+		p.field("Command", "%s", ssh.Command)
+		if ssh.Host != "" {
+			p.field("Address", "%s port %d", ssh.Host, ssh.Port)
+		}
+		p.field("Host key", "%s", keyText(ssh.HostKey))
+	}
+	p.field("Service", "%s", ds.Spec.SSH.Service.Type)
+	keys := ds.Spec.SSH.PublicKeys
+	if ds.Spec.SSH.PublicKey != "" {
+		keys = append([]string{ds.Spec.SSH.PublicKey}, keys...)
+	}
+	name := "Keys"
+	for _, key := range keys {
+		p.field(name, "%s", keyText(key))
+		name = "" // the next belong to the same field
+	}
+	if s.user == nil {
+		p.field(name, "and those of its owner's DevServerUser, if there is one, which only admins see")
+		return
+	}
+	for _, key := range s.user.Spec.PublicKeys {
+		p.field(name, "%s (of DevServerUser %s)", keyText(key), s.user.Name)
+	}
+}
+
+// keyText is a public key as ssh-keygen -l shows it, with its comment.
+func keyText(line string) string {
+	if line == "" {
+		return ""
+	}
+	key, comment, err := sshkeys.ParseAuthorized(line)
+	if err != nil {
+		return "not usable: " + err.Error()
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", sshkeys.Fingerprint(key), key.Type(), comment))
+}
+
+func (s seen) home(p *page) {
+	ds := s.devServer
+	if ds.Spec.Home != nil && ds.Spec.Home.Ephemeral {
+		p.field("Kind", "ephemeral: it is empty after every start")
+		return
+	}
+	p.field("Size", "%s asked for", ds.Spec.PersistentHomeSize.String())
+	if s.claim != nil {
+		capacity := s.claim.Status.Capacity[corev1.ResourceStorage]
+		class := ""
+		if s.claim.Spec.StorageClassName != nil {
+			class = " of " + *s.claim.Spec.StorageClassName
+		}
+		p.field("Claim", "%s, %s%s, %s", s.claim.Name, capacity.String(), class, s.claim.Status.Phase)
+	} else if ds.Status.Home != nil {
+		p.field("Claim", "%s", ds.Status.Home.ClaimName)
+	}
+	p.field("When deleted", "%s", status.HomeFate(ds))
+}
+
+func (s seen) volumes(p *page) {
+	spec := s.devServer.Spec
+	if spec.SharedVolumeClaimName != "" {
+		p.field("/shared", "claim %s", spec.SharedVolumeClaimName)
+	}
+	for _, v := range spec.Volumes {
+		mode := ""
+		if v.ReadOnly {
+			mode = ", read-only"
+		}
+		p.field(v.MountPath, "claim %s%s", v.ClaimName, mode)
+	}
+}
+
+// lifecycle says what the DevServer and its flavor say, and what comes of it.
+func (s seen) lifecycle(p *page) {
+	ds := s.devServer
+	policy, _ := lifecycle.Resolve(ds, s.flavor, lifecycle.Defaults{})
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"Idle timeout", policy.IdleTimeout}, {"Time to live", policy.TimeToLive}, {"Delete after sleeping", policy.DeleteAfter},
+	} {
+		if d.value > 0 {
+			p.field(d.name, "%s", lifecycle.Short(d.value))
+		}
+	}
+	if schedule := scheduleOf(ds, s.flavor); schedule != nil {
+		p.field("Schedule", "start %q, stop %q, %s", schedule.Start, schedule.Stop, cmp.Or(schedule.TimeZone, "UTC"))
+	}
+	st := ds.Status
+	if st.Activity != "" {
+		p.field("Activity", "%s", s.local(st.Activity))
+	}
+	for _, t := range []struct {
+		name string
+		at   *metav1.Time
+	}{
+		{"Suspends", st.SuspendsAt}, {"Expires", st.ExpiresAt}, {"Asleep since", st.SuspendedAt}, {"Deleted at", st.DeletesAt},
+	} {
+		if t.at != nil {
+			p.field(t.name, "%s", s.at(t.at.Time))
+		}
+	}
+	if st.OOMKills > 0 {
+		p.field("Killed for memory", "%d processes since its start", st.OOMKills)
+	}
+	if was := st.LastDisruption; was != nil && was.Time != nil {
+		p.field("Last interruption", "%s: %s: %s", s.past(was.Time.Time), was.Reason, s.local(was.Message))
+	}
+	p.field("Time to end", "%s, when it stops", lifecycle.Short(time.Duration(policy.GraceSeconds)*time.Second))
+}
+
+func scheduleOf(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) *devserverv1.Schedule {
+	if ds.Spec.Lifecycle != nil && ds.Spec.Lifecycle.Schedule != nil {
+		return ds.Spec.Lifecycle.Schedule
+	}
+	if flavor != nil && flavor.Spec.Lifecycle != nil {
+		return flavor.Spec.Lifecycle.Schedule
+	}
+	return nil
+}
+
+func (s seen) conditions() [][]string {
+	rows := [][]string{{"TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"}}
+	for _, c := range s.devServer.Status.Conditions {
+		rows = append(rows, []string{c.Type, string(c.Status), s.age(c.LastTransitionTime.Time), c.Reason, s.local(c.Message)})
+	}
+	return rows
+}
+
+// recent are the latest events, as kubectl shows them.
+func (s seen) recent() [][]string {
+	const enough = 20
+	rows := [][]string{{"AGE", "TYPE", "OBJECT", "REASON", "MESSAGE"}}
+	for _, e := range s.events[max(0, len(s.events)-enough):] {
+		count := int32(1)
+		if e.Series != nil {
+			count = e.Series.Count
+		} else if e.Count > 1 {
+			count = e.Count
+		}
+		age := s.age(lastSeen(e))
+		if count > 1 {
+			age += fmt.Sprintf(" (x%d)", count)
+		}
+		object := strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name
+		rows = append(rows, []string{age, e.Type, object, e.Reason, strings.Join(strings.Fields(s.local(e.Message)), " ")})
+	}
+	return rows
+}
+
+func (s seen) local(sentence string) string { return localtime.Sentence(sentence, s.zone) }
+
+func (s seen) at(t time.Time) string { return t.In(s.zone).Format(localtime.Layout) }
+
+func (s seen) past(t time.Time) string { return fmt.Sprintf("%s (%s ago)", s.at(t), s.age(t)) }
+
+func (s seen) age(t time.Time) string { return duration.HumanDuration(s.now.Sub(t)) }

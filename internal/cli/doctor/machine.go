@@ -1,0 +1,64 @@
+package doctor
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"devserver.io/devserver/internal/cli/config"
+	"devserver.io/devserver/internal/sshkeys"
+)
+
+// machine looks at this machine. What cannot be read is not there.
+func machine(ctx context.Context) facts {
+	var f facts
+	// It says its version on standard error.
+	if said, err := exec.CommandContext(ctx, "ssh", "-V").CombinedOutput(); err == nil {
+		f.ssh = strings.TrimSpace(string(said))
+	}
+	if keys, err := exec.CommandContext(ctx, "ssh-add", "-L").Output(); err == nil {
+		f.agentKeys = usable(string(keys))
+	}
+	if _, err := config.Load(); err != nil {
+		f.config = err.Error()
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return f
+	}
+	files, _ := filepath.Glob(filepath.Join(home, ".ssh", "*.pub")) // fails for a bad pattern only
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && usable(string(text)) > 0 {
+			f.keys = append(f.keys, filepath.Base(file))
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(home, ".ssh", "config")); err == nil {
+		f.included = includes(string(text))
+	}
+	return f
+}
+
+// usable counts the lines with a key that a server would accept.
+func usable(text string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		if _, _, err := sshkeys.ParseAuthorized(strings.TrimSpace(line)); err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// includes tells whether an ssh configuration includes the file that devctl
+// ssh-config writes, ~/.ssh/devserver/config.
+func includes(text string) bool {
+	for line := range strings.Lines(text) {
+		keyword, rest, _ := strings.Cut(strings.Replace(strings.TrimSpace(line), "=", " ", 1), " ")
+		if strings.EqualFold(keyword, "Include") && strings.Contains(rest, "devserver/config") {
+			return true
+		}
+	}
+	return false
+}

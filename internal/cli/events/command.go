@@ -1,0 +1,49 @@
+// Package events is the command devctl events: what happened to a box and to all
+// that was made for it, in the order of time.
+package events
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/output"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:   "events NAME",
+		Short: "List what happened to a DevServer, its pod and its home",
+		Long: `List what happened to a DevServer, its pod and its home, the latest last.
+
+A cluster forgets events after a while, usually an hour. Those that repeat are
+one line, with the time of the last and how often.
+
+` + exit.Help,
+		Example: `  # What happened
+  devctl events trainer
+
+  # What happens, until Ctrl-C
+  devctl events -n team-a trainer --watch`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.DevServers(flags),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := options.Check(); err != nil {
+				return err
+			}
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				options.Namespace, options.Name = to.Namespace, args[0]
+				return Run(ctx, to.Client, options, streams)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&options.Watch, "watch", "w", false, "print also what happens from now on, until Ctrl-C")
+	options.AddTo(cmd, output.Table, output.Wide, output.JSON, output.YAML, output.Name)
+	return cmd
+}

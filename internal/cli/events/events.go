@@ -1,0 +1,162 @@
+package events
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/desired"
+)
+
+// Options say whose events to print, and how.
+type Options struct {
+	output.Flags
+	Namespace, Name string
+	Watch           bool
+}
+
+// Run prints the events of a DevServer, and of what was made for it.
+func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	doing := "listing the events of DevServer " + o.Name
+	list := &corev1.EventList{}
+	versions := map[string]string{} // of each list, for a watch to go on from
+	for _, name := range objects(ds) {
+		var some corev1.EventList
+		if err := c.List(ctx, &some, scope(o.Namespace, name)); err != nil {
+			return cluster.Explain(err, doing)
+		}
+		versions[name] = some.ResourceVersion
+		list.Items = append(list.Items, some.Items...)
+	}
+	list.Items = slices.DeleteFunc(list.Items, func(e corev1.Event) bool { return !concerns(ds, &e) })
+	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return last(&a).Compare(last(&b)) })
+	if err := o.print(list, c.Scheme(), streams); err != nil || !o.Watch {
+		return err
+	}
+	return o.watch(ctx, c, ds, versions, streams)
+}
+
+// objects are the names of what was made for ds, and its own, which is that of
+// its StatefulSet too.
+func objects(ds *devserverv1.DevServer) []string {
+	claim := desired.HomeClaimName(ds.Name)
+	if ds.Status.Home != nil && ds.Status.Home.ClaimName != "" {
+		claim = ds.Status.Home.ClaimName
+	}
+	return []string{ds.Name, desired.PodName(ds.Name), claim}
+}
+
+func scope(namespace, name string) *client.ListOptions {
+	return &client.ListOptions{Namespace: namespace, FieldSelector: fields.OneTermEqualSelector("involvedObject.name", name)}
+}
+
+// kinds that a box consists of. Others may have its name by chance.
+var kinds = []string{"DevServer", "StatefulSet", "Pod", "PersistentVolumeClaim"}
+
+// concerns leaves out what happened to an earlier DevServer of the same name.
+func concerns(ds *devserverv1.DevServer, e *corev1.Event) bool {
+	return slices.Contains(kinds, e.InvolvedObject.Kind) && !last(e).Before(ds.CreationTimestamp.Time)
+}
+
+// last is when it happened, or happened last. Which field says so depends on the
+// reporter's age.
+func last(e *corev1.Event) time.Time {
+	if e.Series != nil && !e.Series.LastObservedTime.IsZero() {
+		return e.Series.LastObservedTime.Time
+	}
+	for _, at := range []time.Time{e.LastTimestamp.Time, e.EventTime.Time, e.FirstTimestamp.Time} {
+		if !at.IsZero() {
+			return at
+		}
+	}
+	return e.CreationTimestamp.Time
+}
+
+func times(e *corev1.Event) int32 {
+	if e.Series != nil {
+		return max(1, e.Series.Count)
+	}
+	return max(1, e.Count)
+}
+
+func (o Options) print(list *corev1.EventList, scheme *runtime.Scheme, streams genericiooptions.IOStreams) error {
+	switch {
+	case !o.ForPeople():
+		return o.Print(list, scheme, streams.Out)
+	case len(list.Items) > 0:
+		return o.PrintTable(table(summed(list.Items), time.Now()), streams.Out)
+	case !o.Watch:
+		fmt.Fprintf(streams.ErrOut, "Nothing happened to DevServer %s that the cluster remembers: it forgets after a while, usually an hour.\n", o.Name)
+	}
+	return nil
+}
+
+// happening is one line of the table.
+type happening struct {
+	*corev1.Event       // the last
+	times         int32 // in all
+}
+
+// summed makes one of those that say the same, though the cluster has them apart:
+// each reporter begins anew when it is restarted. They come and go in the order
+// of time.
+func summed(events []corev1.Event) (lines []happening) {
+	type saying struct{ kind, name, class, reason, message string }
+	sums := map[saying]int32{}
+	of := func(e *corev1.Event) saying {
+		return saying{e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Type, e.Reason, e.Message}
+	}
+	for i := range events {
+		sums[of(&events[i])] += times(&events[i])
+	}
+	for i := range slices.Backward(events) {
+		if sum := sums[of(&events[i])]; sum > 0 {
+			lines = append(lines, happening{&events[i], sum})
+			sums[of(&events[i])] = 0
+		}
+	}
+	slices.Reverse(lines)
+	return lines
+}
+
+func table(lines []happening, now time.Time) *metav1.Table {
+	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
+		{Name: "Age", Type: "string"},
+		{Name: "Times", Type: "integer"},
+		{Name: "Type", Type: "string"},
+		{Name: "Reason", Type: "string"},
+		{Name: "Object", Type: "string"},
+		{Name: "From", Type: "string", Priority: 1},
+		{Name: "Message", Type: "string"},
+	}}
+	for _, e := range lines {
+		t.Rows = append(t.Rows, metav1.TableRow{
+			Cells: []any{
+				duration.HumanDuration(now.Sub(last(e.Event))), int64(e.times), e.Type, e.Reason,
+				strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name,
+				output.OrNone(cmp.Or(e.Source.Component, e.ReportingController)),
+				strings.Join(strings.Fields(e.Message), " "),
+			},
+			Object: runtime.RawExtension{Object: e.Event},
+		})
+	}
+	return t
+}

@@ -1,0 +1,119 @@
+package extend
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/localtime"
+	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/prospect"
+)
+
+// Options say what is to expire later, and by how much.
+type Options struct {
+	Namespace, Name string
+	By              time.Duration
+}
+
+// Run makes the DevServer's time to live longer, and says when it expires now.
+func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	if err := cluster.Alive(ds); err != nil {
+		return err
+	}
+	if ds.Status.ExpiresAt == nil || ds.Status.StartedAt == nil {
+		return endless(ds, streams)
+	}
+	most := longest(ctx, c, ds)
+	life := lifeOf(ds)
+	if most > 0 && life >= most {
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s expires at %s, and flavor %s allows no time to live above %s: after devctl restart %s -n %s it begins anew",
+			ds.Name, clock(ds.Status.StartedAt.Add(life)), cluster.FlavorName(ds), lifecycle.Short(most), ds.Name, ds.Namespace))
+	}
+	var longer time.Duration
+	err = cluster.Edit(ctx, c, ds, fmt.Sprintf("extending DevServer %s in namespace %s", ds.Name, ds.Namespace), func(ds *devserverv1.DevServer) map[string]any {
+		longer = extended(ds, o.By, most)
+		return map[string]any{"lifecycle": map[string]any{"timeToLive": metav1.Duration{Duration: longer}}}
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(streams.Out, report(ds, life, longer, longer-life < o.By))
+	return err
+}
+
+// endless is for a server that does not expire, or whose time has not begun.
+func endless(ds *devserverv1.DevServer, streams genericiooptions.IOStreams) error {
+	switch {
+	case prospect.IsAsleep(ds) || ds.Spec.Suspend:
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s sleeps, and its time to live begins anew when it starts: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
+	case ds.Status.Phase != devserverv1.PhaseRunning:
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s does not run, and its time to live begins when it does: devctl wait %s -n %s", ds.Name, ds.Name, ds.Namespace))
+	}
+	_, err := fmt.Fprintf(streams.Out, "DevServer %s has no time to live, and does not expire.%s\n", ds.Name, idle(ds))
+	return err
+}
+
+// longest is the time to live that the flavor allows, as far as this person may
+// see that; 0 is any.
+func longest(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Duration {
+	var flavor devserverv1.DevServerFlavor
+	if err := c.Get(ctx, client.ObjectKey{Name: cluster.FlavorName(ds)}, &flavor); err != nil {
+		return 0
+	}
+	policy, _ := lifecycle.Resolve(ds, &flavor, lifecycle.Defaults{}) // A schedule that cannot be read bounds nothing.
+	return policy.MaxTimeToLive
+}
+
+// lifeOf is how long the server lives, from its start on: a keep may have made
+// it longer, and an edit that the operator has not seen yet.
+func lifeOf(ds *devserverv1.DevServer) time.Duration {
+	life := ds.Status.ExpiresAt.Sub(ds.Status.StartedAt.Time)
+	if ds.Status.ObservedGeneration < ds.Generation && ds.Spec.Lifecycle != nil && ds.Spec.Lifecycle.TimeToLive != nil {
+		life = max(life, ds.Spec.Lifecycle.TimeToLive.Duration)
+	}
+	return life
+}
+
+// extended is the time to live that is longer by a duration, as far as it may
+// be.
+func extended(ds *devserverv1.DevServer, by, most time.Duration) time.Duration {
+	longer := (lifeOf(ds) + by).Truncate(time.Second)
+	if most > 0 {
+		longer = min(longer, most)
+	}
+	return longer
+}
+
+// report says when the server expires, as it was before.
+func report(ds *devserverv1.DevServer, before, now time.Duration, bounded bool) string {
+	started := ds.Status.StartedAt.Time
+	sentence := fmt.Sprintf("DevServer %s expires at %s instead of %s: its time to live is %s, from each start on.",
+		ds.Name, clock(started.Add(now)), clock(started.Add(before)), lifecycle.Short(now))
+	if bounded {
+		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
+	}
+	return sentence + idle(ds)
+}
+
+// idle reminds of what an extension does not change.
+func idle(ds *devserverv1.DevServer) string {
+	if meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionActive) == nil {
+		return ""
+	}
+	return fmt.Sprintf(" Without work it is suspended all the same; to keep it: devctl keep %s DURATION -n %s", ds.Name, ds.Namespace)
+}
+
+func clock(t time.Time) string { return t.Local().Format(localtime.Layout) }

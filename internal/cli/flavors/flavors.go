@@ -1,0 +1,170 @@
+package flavors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/output"
+)
+
+// Options say which flavors to list, and how. No names are all of them.
+type Options struct {
+	output.Flags
+	Names []string
+}
+
+// Run lists flavors.
+func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
+	list, err := List(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, name := range o.Names {
+		if Find(list.Items, name) == nil {
+			return exit.With(exit.NotFound, errors.New(Unknown(name, list.Items)))
+		}
+	}
+	if len(o.Names) > 0 {
+		list.Items = slices.DeleteFunc(list.Items, func(f devserverv1.DevServerFlavor) bool { return !slices.Contains(o.Names, f.Name) })
+	}
+	switch {
+	case !o.ForPeople() && len(o.Names) == 1:
+		return o.Print(&list.Items[0], c.Scheme(), streams.Out)
+	case !o.ForPeople():
+		return o.Print(list, c.Scheme(), streams.Out)
+	case len(list.Items) == 0:
+		_, err := fmt.Fprintln(streams.ErrOut, "There are no flavors: without one no DevServer starts. Ask the cluster's admin for one.")
+		return err
+	}
+	return o.PrintTable(table(list), streams.Out)
+}
+
+// List reads all flavors.
+func List(ctx context.Context, c client.Reader) (*devserverv1.DevServerFlavorList, error) {
+	var list devserverv1.DevServerFlavorList
+	if err := c.List(ctx, &list); err != nil {
+		return nil, cluster.Explain(err, "listing the flavors")
+	}
+	return &list, nil
+}
+
+// Find is the flavor of that name, nil if there is none.
+func Find(list []devserverv1.DevServerFlavor, name string) *devserverv1.DevServerFlavor {
+	if i := slices.IndexFunc(list, func(f devserverv1.DevServerFlavor) bool { return f.Name == name }); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+// Default is the flavor of servers that name none, nil if there is none.
+func Default(list []devserverv1.DevServerFlavor) *devserverv1.DevServerFlavor {
+	if i := slices.IndexFunc(list, func(f devserverv1.DevServerFlavor) bool {
+		return meta.IsStatusConditionTrue(f.Status.Conditions, devserverv1.ConditionDefault)
+	}); i >= 0 {
+		return &list[i]
+	}
+	// The operator may not have looked at a new one yet.
+	if i := slices.IndexFunc(list, func(f devserverv1.DevServerFlavor) bool { return f.Spec.Default }); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+// Unknown says that there is no such flavor, and which there are.
+func Unknown(name string, list []devserverv1.DevServerFlavor) string {
+	return fmt.Sprintf("there is no flavor %q: %s", name, Choices(list))
+}
+
+// Choices names the flavors that there are, those that fit first.
+func Choices(list []devserverv1.DevServerFlavor) string {
+	var fit, full []string
+	for i := range list {
+		if list[i].Status.Schedulable == devserverv1.SchedulableNo {
+			full = append(full, list[i].Name)
+		} else {
+			fit = append(fit, list[i].Name)
+		}
+	}
+	switch {
+	case len(list) == 0:
+		return "the cluster has none, so ask its admin for one"
+	case len(fit) == 0:
+		return "there are " + strings.Join(full, ", ") + ", of which none fits now"
+	case len(full) == 0:
+		return "there are " + strings.Join(fit, ", ")
+	}
+	return fmt.Sprintf("there are %s, and, without room now, %s", strings.Join(fit, ", "), strings.Join(full, ", "))
+}
+
+func table(list *devserverv1.DevServerFlavorList) *metav1.Table {
+	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
+		{Name: "Name", Type: "string", Format: "name"},
+		{Name: "CPU", Type: "string"},
+		{Name: "Memory", Type: "string"},
+		{Name: "GPU", Type: "string"},
+		{Name: "Fits", Type: "string"},
+		{Name: "In use", Type: "string"},
+		{Name: "Schedulable", Type: "string"},
+		{Name: "Default", Type: "string"},
+		{Name: "Home", Type: "string", Priority: 1},
+		{Name: "Image", Type: "string", Priority: 1},
+		{Name: "Message", Type: "string", Priority: 1},
+	}}
+	standard := Default(list.Items)
+	for i := range list.Items {
+		f, mark := &list.Items[i], ""
+		if f == standard {
+			mark = "yes"
+		}
+		size := sizeOf(f)
+		t.Rows = append(t.Rows, metav1.TableRow{
+			Cells: []any{
+				f.Name, output.OrNone(size.cpu), output.OrNone(size.memory), output.OrNone(size.devices), count(f.Status.Fits), count(f.Status.InUse),
+				output.OrNone(string(f.Status.Schedulable)), mark, homes(f.Spec.HomeSize), output.OrNone(f.Spec.Image), output.OrNone(message(f)),
+			},
+			Object: runtime.RawExtension{Object: f},
+		})
+	}
+	return t
+}
+
+// count is empty while nobody has counted.
+func count(n *int32) string {
+	if n == nil {
+		return output.OrNone("")
+	}
+	return strconv.Itoa(int(*n))
+}
+
+// homes says how large the home directory may be.
+func homes(bounds *devserverv1.SizeBounds) string {
+	switch {
+	case bounds == nil || bounds.Min == nil && bounds.Max == nil:
+		return "any size"
+	case bounds.Min == nil:
+		return "up to " + bounds.Max.String()
+	case bounds.Max == nil:
+		return "from " + bounds.Min.String()
+	}
+	return bounds.Min.String() + "-" + bounds.Max.String()
+}
+
+func message(f *devserverv1.DevServerFlavor) string {
+	if c := meta.FindStatusCondition(f.Status.Conditions, devserverv1.ConditionSchedulable); c != nil {
+		return c.Message
+	}
+	return ""
+}

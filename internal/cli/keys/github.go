@@ -1,0 +1,98 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// GitHub's answer: how long it may take, and how large it may be.
+const (
+	githubPatience = 15 * time.Second
+	maxAnswer      = 1 << 20
+)
+
+// githubUser are the names that GitHub and GitHub Enterprise give.
+var githubUser = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})$`)
+
+// githubKeys fetches the keys that a user of GitHub shows to everyone.
+func githubKeys(ctx context.Context, o Options, user string) ([]Key, error) {
+	address, err := githubAddress(o.GitHubURL, user)
+	if err != nil {
+		return nil, exit.With(exit.Usage, err)
+	}
+	doing := "fetching the keys of GitHub user " + user + " from " + address
+	instead := "; --key FILE takes one from this machine"
+	text, code, err := fetch(ctx, o.HTTP, address)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w%s", doing, cause(err), instead)
+	case code == http.StatusNotFound:
+		return nil, exit.With(exit.Refused, fmt.Errorf("%s: there is no such user", doing))
+	case code != http.StatusOK:
+		return nil, fmt.Errorf("%s: the answer was %d %s%s", doing, code, http.StatusText(code), instead)
+	}
+	found, bad := parseLines(text, "of GitHub user "+user)
+	switch {
+	case len(found) == 0 && bad != nil:
+		return nil, exit.With(exit.Refused, fmt.Errorf("%s: nothing in the answer is a key that a DevServer takes: %w%s", doing, bad, instead))
+	case len(found) == 0:
+		return nil, exit.With(exit.Refused, fmt.Errorf("%s: the user has no SSH keys there%s", doing, instead))
+	}
+	return found, nil
+}
+
+// githubAddress is where a user's keys are. Without TLS anybody on the way
+// could put in a key.
+func githubAddress(base, user string) (string, error) {
+	if !githubUser.MatchString(user) {
+		return "", fmt.Errorf("--github %q is no name of a GitHub user", user)
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("--github-url %q is no address such as https://github.example.com", base)
+	}
+	return u.JoinPath(user + ".keys").String(), nil
+}
+
+func fetch(ctx context.Context, client *http.Client, address string) (text string, code int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, githubPatience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return "", 0, err
+	}
+	if client == nil {
+		client = http.DefaultClient
+	}
+	strict := *client
+	// Keys come from where they were asked for: a login page is none.
+	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := strict.Do(request)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = response.Body.Close() }() // it was only read
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return strings.ToValidUTF8(string(body), "?"), response.StatusCode, err
+}
+
+// cause is an error of net/http without the method and address, which the
+// sentence has already.
+func cause(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		if wrapped.Timeout() {
+			return fmt.Errorf("no answer within %s", githubPatience)
+		}
+		return wrapped.Err
+	}
+	return err
+}

@@ -1,0 +1,59 @@
+// Package logs is the command devctl logs: what the agent, and the processes
+// that it started in the background of nobody's session, have written.
+package logs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:   "logs NAME",
+		Short: "Print the logs of a DevServer: logins, sessions, and why it does not start",
+		Long: `Print the logs of a DevServer: logins, sessions, and why it does not start.
+
+While the step that prepares it is at work, or has failed, these are that step's
+logs. The logs of one that sleeps are gone with its pod; what is known of its end
+is said instead.
+
+` + exit.Help,
+		Example: `  # The last hour, and what comes
+  devctl logs trainer --since 1h -f
+
+  # Before its container was restarted
+  devctl logs trainer --previous --tail 50`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.DevServers(flags),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("tail") && options.Tail < 0 {
+				return exit.With(exit.Usage, errors.New("--tail must be 0 or more lines"))
+			}
+			if cmd.Flags().Changed("since") && options.Since < time.Second {
+				return exit.With(exit.Usage, errors.New("--since must be a second or more, for example 10m"))
+			}
+			if options.Follow && options.Previous {
+				return exit.With(exit.Usage, errors.New("--follow and --previous exclude each other: what has ended writes nothing more"))
+			}
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				return Run(ctx, to, to.Namespace, args[0], options, streams)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "print also what is written from now on, until Ctrl-C")
+	cmd.Flags().BoolVarP(&options.Previous, "previous", "p", false, "those of before the container was restarted")
+	cmd.Flags().DurationVar(&options.Since, "since", 0, "only what is younger than this, such as 10m")
+	cmd.Flags().Int64Var(&options.Tail, "tail", -1, "only so many lines, the last (default: all)")
+	cmd.Flags().BoolVar(&options.Timestamps, "timestamps", false, "put the time before each line")
+	return cmd
+}

@@ -1,0 +1,136 @@
+package logs
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/desired"
+)
+
+// Options say which of the logs to print.
+type Options struct {
+	Follow, Previous, Timestamps bool
+	Since                        time.Duration
+	Tail                         int64 // all, if below 0
+}
+
+// Run prints the logs on Out.
+func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.Get(ctx, to.Client, namespace, name)
+	if err != nil {
+		return err
+	}
+	doing := fmt.Sprintf("reading the logs of DevServer %s", name)
+	var pod corev1.Pod
+	err = to.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: desired.PodName(name)}, &pod)
+	switch {
+	case apierrors.IsNotFound(err):
+		return noPod(ds)
+	case err != nil:
+		return cluster.Explain(err, doing)
+	}
+	container, status := choose(&pod)
+	if container == desired.PrepareContainer {
+		fmt.Fprintln(streams.ErrOut, "These are the logs of the step that prepares the server; the server itself has not started.")
+	}
+	switch {
+	case o.Previous && (status == nil || status.RestartCount == 0):
+		return exit.With(exit.Refused, fmt.Errorf("%s: its container was never restarted in this pod, so there is no previous one", doing))
+	case !o.Previous && !hasLogs(status):
+		return exit.With(exit.Refused, fmt.Errorf("%s: it has not started yet%s: to wait for it: devctl wait %s -n %s", doing, cause(ds), name, namespace))
+	}
+	err = stream(ctx, to.Config, &pod, o.request(container), streams.Out)
+	if ctx.Err() != nil {
+		return nil // Ctrl-C is how one ends it.
+	}
+	return cluster.Explain(err, doing)
+}
+
+// choose is the container that has something to tell: the step that prepares the
+// box as long as it is not done.
+func choose(pod *corev1.Pod) (string, *corev1.ContainerStatus) {
+	if s := find(pod.Status.InitContainerStatuses, desired.PrepareContainer); s != nil && (s.State.Terminated == nil || s.State.Terminated.ExitCode != 0) && hasLogs(s) {
+		return s.Name, s
+	}
+	return desired.BoxContainer, find(pod.Status.ContainerStatuses, desired.BoxContainer)
+}
+
+func find(statuses []corev1.ContainerStatus, name string) *corev1.ContainerStatus {
+	for i := range statuses {
+		if statuses[i].Name == name {
+			return &statuses[i]
+		}
+	}
+	return nil
+}
+
+// hasLogs tells whether a container has ever run.
+func hasLogs(s *corev1.ContainerStatus) bool {
+	return s != nil && (s.State.Waiting == nil || s.RestartCount > 0 || s.LastTerminationState.Terminated != nil)
+}
+
+// noPod says what is known of a box whose logs are gone with its pod.
+func noPod(ds *devserverv1.DevServer) error {
+	text := fmt.Sprintf("DevServer %s has no pod, and so no logs%s", ds.Name, cause(ds))
+	if d := ds.Status.LastDisruption; d != nil {
+		text += fmt.Sprintf(": when it last stopped without being asked to: %s: %s", d.Reason, strings.TrimSuffix(d.Message, "."))
+	}
+	return exit.With(exit.Refused, fmt.Errorf("%s: what happened to it: devctl events %s -n %s", text, ds.Name, ds.Namespace))
+}
+
+// cause is why the box does not run, in brackets.
+func cause(ds *devserverv1.DevServer) string {
+	ready := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady)
+	if ready == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s: %s: %s)", ds.Status.Phase, ready.Reason, strings.TrimSuffix(ready.Message, "."))
+}
+
+func (o Options) request(container string) *corev1.PodLogOptions {
+	request := &corev1.PodLogOptions{Container: container, Follow: o.Follow, Previous: o.Previous, Timestamps: o.Timestamps}
+	if o.Since > 0 {
+		request.SinceSeconds = ptr.To(int64(o.Since.Round(time.Second).Seconds()))
+	}
+	if o.Tail >= 0 {
+		request.TailLines = ptr.To(o.Tail)
+	}
+	return request
+}
+
+// stream copies the logs. controller-runtime's client has no streams, and
+// client-go's typed one would bring all of Kubernetes' types along.
+func stream(ctx context.Context, config *rest.Config, pod *corev1.Pod, request *corev1.PodLogOptions, out io.Writer) error {
+	scheme := cluster.Scheme()
+	config = rest.CopyConfig(config)
+	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	api, err := rest.RESTClientFor(config)
+	if err != nil {
+		return err
+	}
+	logs, err := api.Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("log").
+		VersionedParams(request, runtime.NewParameterCodec(scheme)).Stream(ctx)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	_, err = io.Copy(out, logs)
+	return err
+}

@@ -1,0 +1,45 @@
+// Package openssh runs the stock OpenSSH client's programs.
+package openssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// find is the path of a program.
+func find(name string) (string, error) {
+	program, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("looking for %s, a part of the OpenSSH client: %w: install it (openssh-client)", filepath.Base(name), err)
+	}
+	return program, nil
+}
+
+// Run runs a program to its end, and ends as it ends.
+func Run(ctx context.Context, line []string, streams genericiooptions.IOStreams) error {
+	program, err := find(line[0])
+	if err != nil {
+		return err
+	}
+	command := exec.CommandContext(ctx, program, line[1:]...)
+	command.Stdin, command.Stdout, command.Stderr = streams.In, streams.Out, streams.ErrOut
+	return Ended(line[0], command.Run())
+}
+
+// Ended gives the end of a program its exit code.
+func Ended(name string, err error) error {
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.With(ended.ExitCode(), fmt.Errorf("%s ended: %w", name, err))
+	}
+	if err != nil {
+		return fmt.Errorf("running %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+// Package output prints what a command found, in the format that --output asks
+// for: columns for people, and JSON, YAML or names for scripts.
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/printers"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/yaml"
+
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// Values of --output.
+const (
+	Table = "table"
+	Wide  = "wide"
+	JSON  = "json"
+	YAML  = "yaml"
+	Name  = "name"
+)
+
+// Flags say how to print.
+type Flags struct {
+	Format string
+	// Namespaces adds a column with the namespace to tables.
+	Namespaces bool
+	formats    []string
+}
+
+// AddTo makes --output known to a command that has those formats; the first is
+// the default.
+func (f *Flags) AddTo(cmd *cobra.Command, formats ...string) {
+	f.formats = formats
+	cmd.Flags().StringVarP(&f.Format, "output", "o", formats[0], fmt.Sprintf("how to print, one of %v", formats))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// Check refuses a format that the command does not have, before it does
+// anything.
+func (f *Flags) Check() error {
+	for _, format := range f.formats {
+		if f.Format == format {
+			return nil
+		}
+	}
+	return exit.With(exit.Usage, fmt.Errorf("--output %q is not one of %v", f.Format, f.formats))
+}
+
+// ForPeople tells whether people read it, who want a sentence instead of an
+// empty table.
+func (f *Flags) ForPeople() bool { return f.Format == Table || f.Format == Wide }
+
+// PrintTable prints the columns. Those with a priority above 0 are for Wide.
+func (f *Flags) PrintTable(table *metav1.Table, w io.Writer) error {
+	options := printers.PrintOptions{Wide: f.Format == Wide, WithNamespace: f.Namespaces}
+	return printers.NewTablePrinter(options).PrintObj(table, w)
+}
+
+// Print prints an object, or a list of them, whose types the scheme knows, for
+// scripts.
+func (f *Flags) Print(object runtime.Object, scheme *runtime.Scheme, w io.Writer) error {
+	if err := complete(object, scheme); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	switch f.Format {
+	case JSON:
+		return (&printers.JSONPrinter{}).PrintObj(object, w)
+	case YAML:
+		return (&printers.YAMLPrinter{}).PrintObj(object, w)
+	case Name:
+		return printNames(object, w)
+	}
+	return fmt.Errorf("printing a %T as %q: it takes columns", object, f.Format)
+}
+
+// PrintValue prints something that is no object of the cluster's, for scripts.
+func (f *Flags) PrintValue(value any, w io.Writer) error {
+	text, err := yaml.Marshal(value)
+	if f.Format == JSON && err == nil {
+		text, err = json.MarshalIndent(value, "", "    ")
+		text = append(text, '\n')
+	}
+	if err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// complete says of an object, and of the items of a list, what they are: the
+// client leaves that out, and readers need it. Who wrote which field is for
+// nobody.
+func complete(object runtime.Object, scheme *runtime.Scheme) error {
+	gvk, err := apiutil.GVKForObject(object, scheme)
+	if err != nil {
+		return err
+	}
+	object.GetObjectKind().SetGroupVersionKind(gvk)
+	if single, ok := object.(client.Object); ok {
+		single.SetManagedFields(nil)
+		return nil
+	}
+	return meta.EachListItem(object, func(item runtime.Object) error { return complete(item, scheme) })
+}
+
+// printNames prints KIND.GROUP/NAME, a line each.
+func printNames(object runtime.Object, w io.Writer) error {
+	printer := &printers.NamePrinter{}
+	if !meta.IsListType(object) {
+		return printer.PrintObj(object, w)
+	}
+	return meta.EachListItem(object, func(item runtime.Object) error { return printer.PrintObj(item, w) })
+}
+
+// OrNone shows a cell without a value as kubectl does.
+func OrNone(cell string) string {
+	if cell == "" {
+		return "<none>"
+	}
+	return cell
+}

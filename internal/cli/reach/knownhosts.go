@@ -1,0 +1,78 @@
+package reach
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/crypto/ssh"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+)
+
+// writeKnownHosts writes the known_hosts file for ds and returns its name. The
+// file is named after its content: two clusters may have boxes of one name,
+// and a session to either may be starting at this moment.
+func writeKnownHosts(ds *devserverv1.DevServer) (string, error) {
+	line, err := KnownHost(ds)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(line))
+	dir, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "known_hosts.d", Alias(ds)+"-"+hex.EncodeToString(sum[:6]))
+	if err := writeFile(file, line); err != nil {
+		return "", fmt.Errorf("noting the host key of DevServer %s: %w", ds.Name, err)
+	}
+	return file, nil
+}
+
+// KnownHost is the line of a known_hosts file for ds.
+func KnownHost(ds *devserverv1.DevServer) (string, error) {
+	if ds.Status.SSH == nil || ds.Status.SSH.HostKey == "" {
+		return "", fmt.Errorf("logging in to DevServer %s: the cluster does not say its host key", ds.Name)
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(ds.Status.SSH.HostKey))
+	if err != nil {
+		return "", fmt.Errorf("logging in to DevServer %s: the cluster says a host key that cannot be read: %w", ds.Name, err)
+	}
+	return Alias(ds) + " " + string(ssh.MarshalAuthorizedKey(key)), nil
+}
+
+// stateDir is where devctl keeps what can be had again from the cluster.
+func stateDir() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "devserver"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("finding a place for known hosts: %w", err)
+	}
+	return filepath.Join(home, ".local", "state", "devserver"), nil
+}
+
+// writeFile replaces a private file as a whole.
+func writeFile(file, content string) error {
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(dir, ".draft-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(draft.Name()) }()
+	if _, err := draft.WriteString(content); err != nil {
+		_ = draft.Close()
+		return err
+	}
+	if err := draft.Close(); err != nil {
+		return err
+	}
+	return os.Rename(draft.Name(), file)
+}

@@ -1,0 +1,97 @@
+package reach
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+)
+
+// OpenSSH returns the options for ssh, scp and sftp with which Host(ds) is that
+// box and no other. They must come first: OpenSSH takes the first value that it
+// sees, so that neither the user's flags nor ~/.ssh/config turn the check of the
+// host key off.
+func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, o Options) ([]string, error) {
+	file, err := writeKnownHosts(ds)
+	if err != nil {
+		return nil, err
+	}
+	options := []string{
+		"HostKeyAlias=" + Alias(ds),
+		"UserKnownHostsFile=" + Quote(file),
+		"GlobalKnownHostsFile=/dev/null",
+		"StrictHostKeyChecking=yes",
+		"UpdateHostKeys=no",
+	}
+	conn, err := Dial(ctx, ds, o.Via)
+	switch {
+	case err != nil:
+		return nil, err
+	case conn == nil:
+		options = append(options, "ProxyCommand="+ProxyCommand(to, ds, "--via="+API))
+	default:
+		_ = conn.Close() // It answers: that was all.
+		options = append(options, "ProxyCommand=none", "HostName="+ds.Status.SSH.Host, fmt.Sprintf("Port=%d", ds.Status.SSH.Port))
+	}
+	if o.Identity != "" {
+		options = append(options, "IdentityFile="+Quote(o.Identity), "IdentitiesOnly=yes")
+	}
+	var words []string
+	for _, option := range options {
+		words = append(words, "-o", option)
+	}
+	return words, nil
+}
+
+// ProxyCommand is the command line by which OpenSSH, and what stands on it,
+// connects to a box through this program.
+func ProxyCommand(to *cluster.Cluster, ds *devserverv1.DevServer, flags ...string) string {
+	words := append([]string{self(), "ssh-proxy"}, to.Words()...)
+	words = append(words, "--namespace="+ds.Namespace)
+	words = append(append(words, flags...), ds.Name)
+	for i, word := range words {
+		words[i] = shellQuote(word)
+	}
+	return strings.ReplaceAll(strings.Join(words, " "), "%", "%%")
+}
+
+// self is the path of this program. It is the one that was typed or found in
+// PATH, which package managers keep; where that leads to has a version in it
+// and is gone with the next one.
+func self() string {
+	if path, err := exec.LookPath(os.Args[0]); err == nil {
+		if path, err = filepath.Abs(path); err == nil {
+			return path
+		}
+	}
+	if path, err := os.Executable(); err == nil {
+		return path
+	}
+	return "devctl"
+}
+
+// shellQuote quotes a word for the shell that OpenSSH runs a ProxyCommand with.
+func shellQuote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:@,+", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	if runtime.GOOS == "windows" {
+		return `"` + word + `"`
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// Quote writes a file name for an ssh option, in which spaces separate names
+// and % starts a token.
+func Quote(file string) string {
+	return `"` + strings.ReplaceAll(file, "%", "%%") + `"`
+}

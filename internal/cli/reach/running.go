@@ -1,0 +1,67 @@
+package reach
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/confirm"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/start"
+	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/prospect"
+)
+
+// Running returns the box once one can log in to it. One that sleeps is started,
+// if it may be, and waited for; what happens until then is shown on ErrOut.
+func Running(ctx context.Context, c client.WithWatch, t Target, o Options, streams genericiooptions.IOStreams) (*devserverv1.DevServer, error) {
+	ds, err := cluster.Get(ctx, c, t.Namespace, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := cluster.Alive(ds); err != nil {
+		return nil, err
+	}
+	held := start.Held(ds)
+	switch {
+	case prospect.IsRunning(ds):
+		return ds, nil
+	case len(held) > 0 && !o.Start:
+		if err := o.consent(ctx, ds, strings.Join(held, " and "), streams); err != nil {
+			return nil, err
+		}
+	}
+	woken := len(held) > 0 || prospect.IsAsleep(ds)
+	if woken {
+		undone, err := start.Undo(ctx, c, ds)
+		if err != nil {
+			return nil, err
+		}
+		if len(undone) > 0 {
+			fmt.Fprintln(streams.ErrOut, start.Again(ds, undone))
+		}
+	}
+	return wait.Until(ctx, c, wait.Options{
+		Namespace: t.Namespace, Name: t.Name, Timeout: o.Timeout, Live: o.Terminal, Woken: woken,
+	}, streams)
+}
+
+// consent asks whether to start what its owner stopped, where there is somebody
+// to ask: it may take a GPU from others.
+func (o Options) consent(ctx context.Context, ds *devserverv1.DevServer, held string, streams genericiooptions.IOStreams) error {
+	if !o.Terminal {
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is %s: to start it: devctl start %s -n %s, or repeat this with --start before the name",
+			ds.Name, held, ds.Name, ds.Namespace))
+	}
+	return confirm.Ask(ctx, confirm.Question{
+		Title: fmt.Sprintf("Start DevServer %s?", ds.Name),
+		Means: fmt.Sprintf("It is %s. It takes its CPUs and GPUs again.", held),
+		Yes:   "Start it", Usual: true,
+		Left: fmt.Sprintf("DevServer %s is left as it is, %s", ds.Name, held),
+	}, streams)
+}

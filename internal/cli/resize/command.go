@@ -1,0 +1,66 @@
+// Package resize is the command devctl resize: it gives a DevServer another
+// flavor, or a larger home directory.
+package resize
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/wait"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:   "resize NAME [--flavor FLAVOR] [--home-size SIZE]",
+		Short: "Give a DevServer another flavor, or a larger home directory",
+		Long: `Give a DevServer another flavor, or a larger home directory.
+
+Another flavor restarts it: what runs in it ends, and its home directory, keys
+and address stay. On a terminal it asks first; elsewhere it wants --yes. A home
+directory grows without a restart where the storage can do that, and never
+shrinks. Nothing is written unless all of it is possible.
+
+After a restart it waits on a terminal until one can log in; elsewhere with
+--wait.
+
+` + exit.Help,
+		Example: `  # More of everything; it restarts
+  devctl resize trainer --flavor gpu-large
+
+  # Room for the next data set; it runs on
+  devctl resize trainer --home-size 200Gi
+
+  # In a script
+  devctl resize trainer --flavor gpu-large --yes --wait`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.DevServers(flags),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options.Waiting.Live = wait.OnTerminal(streams)
+			if !cmd.Flags().Changed("wait") {
+				options.Wait = options.Waiting.Live
+			}
+			if err := options.check(); err != nil {
+				return err
+			}
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				options.Waiting.Namespace, options.Waiting.Name = to.Namespace, args[0]
+				return Run(ctx, to.Client, options, streams)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&options.Flavor, "flavor", "", "the new flavor, see devctl flavors")
+	cmd.Flags().StringVar(&options.HomeSize, "home-size", "", "the new `SIZE` of the home directory, such as 200Gi")
+	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until one can log in again (default: on a terminal)")
+	options.Waiting.AddTo(cmd.Flags())
+	_ = cmd.RegisterFlagCompletionFunc("flavor", complete.Flavors(flags)) // The flag is there.
+	_ = cmd.RegisterFlagCompletionFunc("home-size", cobra.NoFileCompletions)
+	return cmd
+}

@@ -1,0 +1,54 @@
+// Package restart is the command devctl restart.
+package restart
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/wait"
+)
+
+// NewCommand returns the command.
+func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:   "restart NAME",
+		Short: "Restart a DevServer",
+		Long: `Restart a DevServer. What runs in it ends; its home directory, keys and address
+stay. It takes up what its flavor or the operator changed meanwhile, and its
+time to live begins anew.
+
+On a terminal it then waits until one can log in, as devctl wait does; elsewhere
+with --wait.
+
+` + exit.Help,
+		Example: `  # Restart it, and wait until one can log in again
+  devctl restart trainer
+
+  # In a script
+  devctl restart trainer --wait --timeout 10m && devctl ssh trainer -- ./train.sh`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.DevServers(flags),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := options.Check(); err != nil {
+				return err
+			}
+			options.Live = wait.OnTerminal(streams)
+			if !cmd.Flags().Changed("wait") {
+				options.Wait = options.Live
+			}
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				options.Namespace, options.Name = to.Namespace, args[0]
+				return Run(ctx, to.Client, options, streams)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until one can log in (default: on a terminal)")
+	options.AddTo(cmd.Flags())
+	return cmd
+}

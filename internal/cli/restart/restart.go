@@ -1,0 +1,79 @@
+package restart
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/prospect"
+)
+
+// Options say what to restart, and whether and how to wait for it.
+type Options struct {
+	wait.Options
+	Wait bool
+}
+
+// Run restarts the DevServer, says what that means, and waits for it.
+func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	if err := cluster.Alive(ds); err != nil {
+		return err
+	}
+	if ds.Spec.Suspend {
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is suspended, so that there is nothing to restart: to start it: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
+	}
+	o.Replaced = ds.Status.StartedAt
+	err = cluster.Edit(ctx, c, ds, fmt.Sprintf("restarting DevServer %s in namespace %s", ds.Name, ds.Namespace), func(ds *devserverv1.DevServer) map[string]any {
+		return map[string]any{"restartedAt": restartAt(ds, time.Now())}
+	})
+	if err != nil {
+		return err
+	}
+	if o.Wait {
+		// What is for scripts, on Out, is the ssh command alone.
+		fmt.Fprintln(streams.ErrOut, report(ds))
+		o.Woken = true
+		return wait.Run(ctx, c, o.Options, streams)
+	}
+	_, err = fmt.Fprintf(streams.Out, "%s To wait for it: devctl wait %s -n %s\n", report(ds), ds.Name, ds.Namespace)
+	return err
+}
+
+// restartAt is now, or, where a time in the future was written before, later
+// than that: only a later one counts.
+func restartAt(ds *devserverv1.DevServer, now time.Time) metav1.Time {
+	at := now.UTC().Truncate(time.Second)
+	if before := ds.Spec.RestartedAt; before != nil && !at.After(before.Time) {
+		at = before.UTC().Add(time.Second)
+	}
+	return metav1.NewTime(at)
+}
+
+// report says what becomes of the DevServer, as it was before.
+func report(ds *devserverv1.DevServer) string {
+	if prospect.IsAsleep(ds) {
+		return fmt.Sprintf("DevServer %s starts again: it was asleep.", ds.Name)
+	}
+	sentence := fmt.Sprintf("DevServer %s restarts: what runs in it ends, its home directory stays.", ds.Name)
+	if ds.Spec.Home != nil && ds.Spec.Home.Ephemeral {
+		sentence = fmt.Sprintf("DevServer %s restarts: what runs in it ends, and its home directory, which is ephemeral, is emptied.", ds.Name)
+	}
+	if pending := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionRestartPending); pending != nil && pending.Status == metav1.ConditionTrue {
+		sentence += " It takes up what was pending: " + strings.TrimSuffix(pending.Message, ".") + "."
+	}
+	return sentence
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// A terminal of the scripts is tmux, which knows what a person would see: of
+// what was drawn before, a program draws the changes only.
+
+// openTerminal runs a shell command on a terminal, and then says its exit code:
+// open-terminal COMMAND
+func openTerminal(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	s.terminals++
+	socket := s.terminal(ts)
+	s.t.Cleanup(func() {
+		//nolint:noctx,usetesting // The test is over by then, and its context too.
+		_ = exec.Command("tmux", "-S", socket, "kill-server").Run() // It may have ended by itself.
+	})
+	ts.Check(ts.Exec("tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", args[0]+"; echo code $?; cat"))
+}
+
+// terminal is the socket of the latest one.
+func (s *stage) terminal(ts *testscript.TestScript) string {
+	return ts.MkAbs("tmux" + strconv.Itoa(s.terminals))
+}
+
+// typeKeys types at the terminal, in tmux's names of keys: type KEY...
+func typeKeys(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("tmux", append([]string{"-S", stageOf(ts).terminal(ts), "send-keys"}, args...)...))
+}
+
+// shows waits until the terminal shows words: shows WORDS...
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	words := strings.Join(args, " ")
+	for {
+		ts.Check(ts.Exec("tmux", "-S", stageOf(ts).terminal(ts), "capture-pane", "-p", "-J"))
+		screen := ts.ReadFile("stdout")
+		if strings.Contains(screen, words) {
+			return
+		}
+		if ended(stageOf(ts).t) {
+			ts.Fatalf("the terminal never showed %q, but %s", words, screen)
+		}
+	}
+}
+
+func ended(t testing.TB) bool { return t.Context().Err() != nil }

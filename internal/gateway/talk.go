@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// talk is what a person says and hears who connects to the gateway itself, with
+// "ssh GATEWAY" or "ssh GATEWAY COMMAND".
+type talk struct {
+	*client
+	channel  ssh.Channel
+	terminal bool
+}
+
+// talk answers a session on the gateway itself.
+func (c *client) talk(requested ssh.NewChannel) {
+	channel, requests, err := requested.Accept()
+	if err != nil {
+		return
+	}
+	defer func() { _ = channel.Close() }()
+	t := &talk{client: c, channel: channel}
+	for request := range requests {
+		words, understood := t.understand(request)
+		_ = request.Reply(understood, nil)
+		if words == nil {
+			continue
+		}
+		ctx, stop := t.listen(requests)
+		defer stop()
+		t.end(t.obey(ctx, words))
+		return
+	}
+}
+
+// understand takes in what the client asks of the session; words are what the
+// person typed, once that is there.
+func (t *talk) understand(request *ssh.Request) (words []string, understood bool) {
+	switch request.Type {
+	case "pty-req":
+		t.terminal = true
+		return nil, true
+	case "shell":
+		return []string{}, true
+	case "exec":
+		var typed struct{ Command string }
+		if ssh.Unmarshal(request.Payload, &typed) != nil {
+			return nil, false
+		}
+		return append([]string{}, strings.Fields(typed.Command)...), true
+	}
+	return nil, false
+}
+
+// listen returns a context that ends when the person hangs up or types Ctrl-C.
+func (t *talk) listen(requests <-chan *ssh.Request) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		ssh.DiscardRequests(requests)
+		stop()
+	}()
+	go func() {
+		typed := make([]byte, 256)
+		for {
+			n, err := t.channel.Read(typed)
+			if t.terminal && strings.ContainsRune(string(typed[:n]), 3) {
+				stop()
+			}
+			if err != nil {
+				return // nothing more is typed, which is no reason to end
+			}
+		}
+	}()
+	return ctx, stop
+}
+
+// end tells the client how it ended.
+func (t *talk) end(err error) {
+	if err != nil {
+		t.write(t.channel.Stderr(), "gateway: "+err.Error()+"\n")
+	}
+	_, _ = t.channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(exit.Code(err))}))
+}
+
+func (t *talk) say(format string, args ...any) {
+	t.write(t.channel, fmt.Sprintf(format, args...))
+}
+
+// write writes text the way that the other side shows it: a terminal in raw
+// mode needs a carriage return as well.
+func (t *talk) write(w io.Writer, text string) {
+	if t.terminal {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	_, _ = io.WriteString(w, text)
+}
+
+// line is what to type to get into the box of that address.
+func (s *server) line(box string) string {
+	host, port, found := strings.Cut(s.address, ":")
+	switch {
+	case s.address == "":
+		host = "GATEWAY"
+	case found && port != "22":
+		host = s.address
+	}
+	return fmt.Sprintf("ssh -J %s dev@%s", host, box)
+}
+
+// explanation is where GATEWAY stands for what only the person knows.
+func (s *server) explanation() string {
+	if s.address != "" {
+		return ""
+	}
+	return "GATEWAY is what you typed after ssh just now.\n"
+}
+
+var errHungUp = exit.With(exit.Interrupted, errors.New("stopped waiting; it goes on by itself"))

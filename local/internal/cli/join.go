@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"devserver.io/devserver/local/internal/binary"
+	"devserver.io/devserver/local/internal/cluster"
+	"devserver.io/devserver/local/internal/node"
+)
+
+func joinCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "join CLUSTER",
+		Short: "Make another cluster of this machine one node larger; down, with the same name, is then the end of a machine",
+		Long: `Make another cluster of this machine one node larger. The node is named as --cluster says:
+
+  local join devserver --cluster=devserver-2
+
+"local down --cluster=devserver-2" ends it without a word to the cluster, as a machine ends that loses its power; its
+Node object stays until somebody deletes it. The volumes of the StorageClasses are those of the first node.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			home, err := cluster.New(args[0])
+			if err != nil {
+				return err
+			}
+			return env.join(cmd.Context(), home)
+		},
+	}
+}
+
+func (e *environment) join(ctx context.Context, home cluster.Cluster) error {
+	if err := needRoot(); err != nil {
+		return err
+	}
+	binaries, err := e.binaries().Ensure(ctx, binary.Targets)
+	if err != nil {
+		return err
+	}
+	loads, err := e.build(ctx, nil, false)
+	if err != nil {
+		return err
+	}
+	release, err := e.cluster.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	n, err := node.PrepareJoin(ctx, e.cluster, home, binaries, e.reporter)
+	if err != nil {
+		return err
+	}
+	if err := n.Join(ctx, func(ctx context.Context) error { return e.load(ctx, binaries, loads) }); err != nil {
+		return err
+	}
+	e.reporter.Say("Node %s is up in cluster %s", e.cluster.Name, home.Name)
+	return nil
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"devserver.io/devserver/internal/version"
+	"devserver.io/devserver/test/bench/jump"
+	"devserver.io/devserver/test/bench/plane"
+	"devserver.io/devserver/test/openssh"
+)
+
+// boxesName as the first argument makes this program the boxes behind the jump
+// hosts, in a process of its own, whose CPU time is counted apart.
+const boxesName = "jump-boxes"
+
+// crossing is jump hosts that are compared with each other.
+type crossing struct {
+	o     options
+	r     *report
+	boxes *plane.Process
+	hosts []*jump.Host
+}
+
+// measureGateway puts the same load on the gateway and on OpenSSH's sshd as a
+// jump host, one after the other.
+func measureGateway(ctx context.Context, o options, r *report) (failed error) {
+	dir, err := os.MkdirTemp("", "devserver-bench-gateway-")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	c := &crossing{o: o, r: r}
+	defer func() {
+		cancel()
+		failed = errors.Join(failed, c.stop(), os.RemoveAll(dir))
+	}()
+	if err := c.start(ctx, dir); err != nil {
+		return err
+	}
+	for _, phase := range []func(context.Context, *jump.Host) error{c.idle, c.connections, c.streams, c.crowd, c.keystrokes} {
+		for _, h := range c.hosts {
+			if err := phase(ctx, h); err != nil {
+				return fmt.Errorf("%s: %w", h.Name, errors.Join(err, h.Ended()))
+			}
+		}
+	}
+	return nil
+}
+
+func (c *crossing) start(ctx context.Context, dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if c.boxes, err = plane.Run(filepath.Join(dir, "boxes.log"), nil, self, boxesName); err != nil {
+		return err
+	}
+	hostKey, err := openssh.NewKey(ctx, dir, "host", "ed25519")
+	if err != nil {
+		return err
+	}
+	clientKey, err := openssh.NewKey(ctx, dir, "client", "ed25519")
+	if err != nil {
+		return err
+	}
+	for _, start := range []func(context.Context, string, openssh.Key, openssh.Key) (*jump.Host, error){jump.Gateway, jump.Sshd} {
+		h, err := start(ctx, dir, hostKey, clientKey)
+		if err != nil {
+			return errors.Join(err, c.boxes.Ended())
+		}
+		c.hosts = append(c.hosts, h)
+		algorithms, err := h.Algorithms()
+		if err != nil {
+			return err
+		}
+		c.r.Setting = append(c.r.Setting, fmt.Sprintf("gateway: %s: %s", h.Name, algorithms))
+	}
+	c.r.Setting = append(c.r.Setting, fmt.Sprintf("gateway: version %s, which knows %d boxes; clients and boxes are on the same machine, in processes of their own", version.Version, jump.Known))
+	return nil
+}
+
+func (c *crossing) stop() error {
+	var failed error
+	for _, h := range c.hosts {
+		failed = errors.Join(failed, h.Stop())
+	}
+	if c.boxes != nil {
+		failed = errors.Join(failed, c.boxes.Stop())
+	}
+	return failed
+}
+
+// add reports a number of one of the jump hosts. The project's goals are the
+// gateway's.
+func (c *crossing) add(h *jump.Host, x result) {
+	x.Target, x.Name = "gateway", h.Name+": "+x.Name
+	if h != c.hosts[0] {
+		x.Goal, x.Least, x.Zero = 0, 0, false
+	}
+	c.r.add(x)
+}
+
+// idlers is how many idle connections there are to be: the gateway needs two
+// file descriptors for each, sshd two processes.
+func (c *crossing) idlers(h *jump.Host) (n int, note string, err error) {
+	if h != c.hosts[0] {
+		return 500, "500 of them", nil
+	}
+	files, err := jump.MaxFiles()
+	if err != nil {
+		return 0, "", err
+	}
+	n = cmp.Or(c.o.boxes, 10_000)
+	if most := (files - 200) / 2; n > most {
+		return most, fmt.Sprintf("%d of them, as a program may have %d files open here", most, files), nil
+	}
+	return n, fmt.Sprintf("%d of them", n), nil
+}

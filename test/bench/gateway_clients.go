@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/test/bench/jump"
+)
+
+// greedyName as the first argument makes this program a client that takes all
+// that there is, in a process of its own: in this one it would keep others from
+// noticing what comes for them.
+const greedyName = "jump-greedy"
+
+// greed is one stream through a jump host.
+type greed struct {
+	jump.Way
+	Target string
+	Upload bool // to the box, else from it
+	Inside bool // through the box's own SSH
+	Time   time.Duration
+}
+
+// run says how many bytes there were in that time.
+func (g greed) run(ctx context.Context, length time.Duration) (float64, error) {
+	g.Time = length
+	what, err := json.Marshal(g)
+	if err != nil {
+		return 0, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, self, greedyName, string(what))
+	cmd.Stderr = os.Stderr
+	said, err := cmd.Output()
+	if err != nil {
+		return 0, fmt.Errorf("a stream through the jump host: %w", err)
+	}
+	var bytes float64
+	_, err = fmt.Sscan(string(said), &bytes)
+	return bytes, err
+}
+
+// runGreedy is the other end of run.
+func runGreedy(args []string) error {
+	var g greed
+	if err := json.Unmarshal([]byte(args[0]), &g); err != nil {
+		return err
+	}
+	conn, err := g.Tunnel(g.Target)
+	if err != nil {
+		return err
+	}
+	stream, err := g.ask(conn)
+	if err != nil {
+		return err
+	}
+	var bytes int64
+	chunk := make([]byte, 1<<17)
+	move := stream.Read
+	if g.Upload {
+		move = stream.Write
+	}
+	for begin := time.Now(); time.Since(begin) < g.Time; {
+		n, err := move(chunk)
+		if err != nil {
+			return err
+		}
+		bytes += int64(n)
+	}
+	fmt.Println(bytes)
+	return nil
+}
+
+// ask tells the box what to do, and returns the way on which it does it.
+func (g greed) ask(conn net.Conn) (io.ReadWriter, error) {
+	line := jump.Source(1<<50, 0)
+	if g.Upload {
+		line = jump.Sink
+	}
+	if !g.Inside {
+		_, err := fmt.Fprintln(conn, line)
+		return conn, err
+	}
+	inner, channels, requests, err := ssh.NewClientConn(conn, g.Target, &ssh.ClientConfig{HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+	if err != nil {
+		return nil, err
+	}
+	session, err := ssh.NewClient(inner, channels, requests).NewSession()
+	if err != nil {
+		return nil, err
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	in, err := session.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Writer
+	}{out, in}, session.Start(line)
+}
+
+// open opens n ways to a box, each in a connection of its own.
+func open(ctx context.Context, h *jump.Host, n int, b jump.Box) ([]net.Conn, error) {
+	tunnels := make([]net.Conn, n)
+	next := make(chan int, n)
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	err := each(atOnce, func(int) (err error) {
+		for i := range next {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if tunnels[i], err = h.Tunnel(h.Target(b)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return tunnels, err
+}
+
+func closeAll(tunnels []net.Conn) {
+	_ = each(len(tunnels), func(i int) error {
+		if tunnels[i] != nil {
+			_ = tunnels[i].Close()
+		}
+		return nil
+	})
+}
+
+// each does something n times at once.
+func each(n int, do func(i int) error) error {
+	failed := make(chan error, n)
+	for i := range n {
+		go func() { failed <- do(i) }()
+	}
+	var all error
+	for range n {
+		// The first one tells enough where thousands fail.
+		if err := <-failed; all == nil {
+			all = err
+		}
+	}
+	return all
+}
+
+// talk begins an echo and sends about as much both ways as a login and the
+// first screen take.
+func talk(conn net.Conn) error {
+	if _, err := fmt.Fprintln(conn, jump.Echo); err != nil {
+		return err
+	}
+	return errors.Join(there(conn, make([]byte, 10_000)), knock(conn))
+}
+
+// knock sends a key and waits until it comes back.
+func knock(conn net.Conn) error { return there(conn, []byte{'x'}) }
+
+func there(conn net.Conn, what []byte) error {
+	_, err := conn.Write(what)
+	_, err2 := io.ReadFull(conn, what)
+	return errors.Join(err, err2)
+}

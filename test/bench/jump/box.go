@@ -1,0 +1,203 @@
+package jump
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net"
+	"strconv"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	contract "devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/sshpolicy"
+)
+
+// Box is a stand-in for boxes: something behind the jump host.
+type Box struct{ Name, IP string }
+
+// Namespace is where the boxes are.
+const Namespace = "bench"
+
+var boxPort = strconv.Itoa(contract.SSHPort)
+
+// The boxes. Raw does at once what the first line says, SSH is an SSH server
+// like the agent's that does it as a command. All that they do is on loopback.
+var (
+	Raw = Box{"raw", "127.77.0.1"}
+	SSH = Box{"ssh", "127.77.0.2"}
+)
+
+// What a box can be told. Source sends so many bytes, at so many a second or,
+// with 0, as fast as it can; Sink takes all that comes and says how much it was;
+// Echo returns it.
+const (
+	Echo = "echo"
+	Sink = "sink"
+)
+
+// Source is the command to send bytes.
+func Source(bytes, pace int) string { return fmt.Sprintf("source %d %d", bytes, pace) }
+
+// ServeBoxes serves both boxes until ctx ends.
+func ServeBoxes(ctx context.Context) error {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	hostKey, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		return err
+	}
+	config := sshpolicy.ServerConfig()
+	config.NoClientAuth = true // nobody else gets to a loopback address
+	config.AddHostKey(hostKey)
+	ended := make(chan error, 2)
+	for b, serve := range map[Box]func(net.Conn){
+		Raw: func(c net.Conn) { _ = obeyLine(c) },
+		SSH: func(c net.Conn) { serveSSH(c, config) },
+	} {
+		listener, err := net.Listen("tcp", net.JoinHostPort(b.IP, boxPort))
+		if err != nil {
+			return err
+		}
+		context.AfterFunc(ctx, func() { _ = listener.Close() })
+		go func() { ended <- accept(listener, serve) }()
+	}
+	return <-ended
+}
+
+func accept(listener net.Listener, serve func(net.Conn)) error {
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer conn.Close()
+			serve(conn)
+		}()
+	}
+}
+
+func serveSSH(raw net.Conn, config *ssh.ServerConfig) {
+	_, channels, requests, err := sshpolicy.Handshake(raw, config)
+	if err != nil {
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	for requested := range channels {
+		channel, requests, err := requested.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			for request := range requests {
+				var line struct{ Command string }
+				ok := request.Type == "exec" && ssh.Unmarshal(request.Payload, &line) == nil
+				_ = request.Reply(ok, nil)
+				if ok {
+					_ = obey(channel, line.Command)
+					_ = channel.Close()
+				}
+			}
+		}()
+	}
+}
+
+func obeyLine(conn io.ReadWriter) error {
+	in := bufio.NewReaderSize(conn, 64)
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return err
+	}
+	return obey(struct {
+		io.Reader
+		io.Writer
+	}{io.MultiReader(io.LimitReader(in, int64(in.Buffered())), conn), conn}, line)
+}
+
+// obey does what a line says.
+func obey(conn io.ReadWriter, line string) error {
+	var total, pace int
+	if n, _ := fmt.Sscanf(line, "source %d %d", &total, &pace); n == 2 {
+		return send(conn, total, pace)
+	}
+	switch string(bytes.TrimSpace([]byte(line))) {
+	case Echo:
+		_, err := io.Copy(conn, conn)
+		return err
+	case Sink:
+		n, err := io.Copy(io.Discard, conn)
+		_, err2 := fmt.Fprintln(conn, n)
+		return errors.Join(err, err2)
+	}
+	return fmt.Errorf("a box does not know %q", line)
+}
+
+// pattern is what a box sends, again and again. Its length is a prime, so that
+// nothing that is lost or sent twice is overlooked.
+var pattern = func() []byte {
+	p := make([]byte, 65521)
+	_, _ = mathrand.NewChaCha8([32]byte{}).Read(p)
+	return p
+}()
+
+// perSecond is how often a paced source sends.
+const perSecond = 10
+
+func send(to io.Writer, total, pace int) error {
+	piece := 1 << 18
+	var tick <-chan time.Time
+	if pace > 0 {
+		piece = pace / perSecond
+		ticker := time.NewTicker(time.Second / perSecond)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	twice := bytes.Repeat(pattern, 2+piece/len(pattern))
+	for sent := 0; sent < total; {
+		at, n := sent%len(pattern), min(piece, total-sent)
+		if _, err := to.Write(twice[at : at+n]); err != nil {
+			return err
+		}
+		sent += n
+		if tick != nil {
+			<-tick
+		}
+	}
+	return nil
+}
+
+// Receive reads what a source sends until it ends, and tells how much of it
+// was what had to come, up to the first byte that was not.
+func Receive(from io.Reader) (right int, err error) {
+	buf := make([]byte, 1<<12)
+	for {
+		n, err := from.Read(buf)
+		for rest := buf[:n]; len(rest) > 0; {
+			want := pattern[right%len(pattern):]
+			m := min(len(rest), len(want))
+			if !bytes.Equal(rest[:m], want[:m]) {
+				return right, fmt.Errorf("after %d bytes came others than the box had sent", right)
+			}
+			right, rest = right+m, rest[m:]
+		}
+		if errors.Is(err, io.EOF) {
+			return right, nil
+		}
+		if err != nil {
+			return right, err
+		}
+	}
+}

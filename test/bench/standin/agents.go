@@ -1,0 +1,126 @@
+package standin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"devserver.io/devserver/internal/agent/control"
+	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/desired"
+)
+
+// agents answer for the pods when the operator asks how their boxes are. Each is
+// an agent's own control endpoint, with its own key and token; they share one
+// listener, since all pods' addresses are this machine's.
+type agents struct {
+	mu    sync.Mutex
+	byPod map[string]*agent // by the pod's address
+}
+
+// agent is the control endpoint of one pod, and the listener that it accepts from.
+type agent struct {
+	address     net.Addr
+	connections chan net.Conn
+	over        <-chan struct{}
+}
+
+func (a *agent) Accept() (net.Conn, error) {
+	select {
+	case c := <-a.connections:
+		return c, nil
+	case <-a.over:
+		return nil, net.ErrClosed
+	}
+}
+
+func (a *agent) Close() error   { return nil }
+func (a *agent) Addr() net.Addr { return a.address }
+
+// listen hands each connection to the agent whose address it is for, until ctx
+// ends.
+func (a *agents) listen(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf(":%d", box.ControlPort))
+	if err != nil {
+		return fmt.Errorf("answering as the agents: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() { listener.Close() })()
+	for {
+		c, err := listener.Accept()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("answering as the agents: %w", err)
+		}
+		host, _, err := net.SplitHostPort(c.LocalAddr().String())
+		a.mu.Lock()
+		agent := a.byPod[host]
+		a.mu.Unlock()
+		if err != nil || agent == nil {
+			c.Close()
+			continue
+		}
+		agent.connections <- c
+	}
+}
+
+// answer has the agent of a pod answer from now on, with what its Secret holds.
+func (s *standIn) answer(ctx context.Context, pod *corev1.Pod, address string) error {
+	name := desired.SecretName(strings.TrimSuffix(pod.Name, "-0"))
+	secret, err := s.client.CoreV1().Secrets(pod.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	server, err := newServer(secret)
+	if err != nil {
+		return err
+	}
+	a := &agent{address: &net.TCPAddr{IP: net.ParseIP(address), Port: box.ControlPort}, connections: make(chan net.Conn), over: ctx.Done()}
+	s.agents.mu.Lock()
+	s.agents.byPod[address] = a
+	s.agents.mu.Unlock()
+	go func() {
+		if err := server.Serve(ctx, a); err != nil && !errors.Is(err, net.ErrClosed) {
+			fmt.Printf("%s: %v\n", pod.Name, err)
+		}
+	}()
+	return nil
+}
+
+// newServer is an agent's endpoint for a box that is always at work.
+func newServer(secret *corev1.Secret) (_ *control.Server, failed error) {
+	dir, err := os.MkdirTemp("", "devserver-bench-agent-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { failed = errors.Join(failed, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, box.ControlKeyFile)
+	if err := os.WriteFile(path, secret.Data[box.ControlKeyFile], 0o600); err != nil {
+		return nil, err
+	}
+	key, err := control.ReadKey(path)
+	if err != nil {
+		return nil, err
+	}
+	up := time.Now()
+	return &control.Server{
+		Key: key, Token: strings.TrimSpace(string(secret.Data[box.ControlTokenFile])),
+		Check:             func(context.Context) error { return nil },
+		SetAuthorizedKeys: func([]byte) {},
+		Poll: func(box.Instructions) box.Report {
+			return box.Report{UpSeconds: time.Since(up).Seconds(), Signals: []box.Signal{{Name: box.SignalCPU, Value: "CPU 100%"}}}
+		},
+		Logger: slog.New(slog.DiscardHandler),
+	}, nil
+}

@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/test/cluster"
+	"devserver.io/devserver/test/openssh"
+)
+
+// reacher runs devctl as a person with a home, and a key, of their own.
+type reacher struct {
+	*site
+	home string
+}
+
+func (s *site) newReacher() *reacher {
+	s.Helper()
+	r := &reacher{site: s, home: s.TempDir()}
+	// OpenSSH asks the account for the home, and so is told where all is.
+	config := fmt.Sprintf("Host *\n  IdentityFile %s\n  IdentitiesOnly yes\n  BatchMode yes\n", s.key.File)
+	if err := os.MkdirAll(filepath.Join(r.home, ".ssh"), 0o700); err != nil {
+		s.Fatal(err)
+	}
+	if err := os.WriteFile(r.config(), []byte(config), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	return r
+}
+
+func (r *reacher) config() string { return filepath.Join(r.home, ".ssh", "config") }
+
+// devctl runs devctl with this person's home, however it ends.
+func (r *reacher) devctl(words ...string) openssh.Result {
+	r.Helper()
+	path, err := cluster.Binary("devctl")
+	if err != nil {
+		r.Fatal(err)
+	}
+	return r.tool(path, append([]string{"--kubeconfig", r.c.Kubeconfig, "-n", r.ns}, words...)...)
+}
+
+func (r *reacher) tool(name string, words ...string) openssh.Result {
+	r.Helper()
+	cmd := openssh.Tool(r.bounded(), name, words...)
+	cmd.Env = append(cmd.Env, "HOME="+r.home)
+	return r.do(cmd)
+}
+
+// ssh runs devctl ssh with this person's key.
+func (r *reacher) ssh(box string, script string) openssh.Result {
+	r.Helper()
+	return r.devctl("ssh", box, "-F", r.config(), "--", script)
+}
+
+func (r *reacher) wants(got openssh.Result, printed string) {
+	r.Helper()
+	if got.Code != 0 || got.Stdout != printed {
+		r.Errorf("got %+v, want that it prints %q", got, printed)
+	}
+}
+
+// TestSSHWakesABox: ssh to a box that sleeps for want of work wakes it; of one
+// that its owner suspended it says how to start it.
+func TestSSHWakesABox(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.newReacher()
+	b := s.start(s.restless("box", soon))
+	b.sh("echo kept > ~/file")
+	b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+	woken := r.ssh("box", "cat ~/file; exit 7")
+	if woken.Code != 7 || woken.Stdout != "kept\n" || !strings.Contains(woken.Stderr, "asleep for want of work") {
+		s.Errorf("ssh to a sleeping box: %+v", woken)
+	}
+
+	s.devctl("stop", "box", "--wait")
+	if refused := r.ssh("box", "true"); refused.Code != 4 || !strings.Contains(refused.Stderr, "devctl start box") {
+		s.Errorf("ssh to a suspended box: %+v", refused)
+	}
+	r.wants(r.devctl("ssh", "--start", "box", "-F", r.config(), "--", "cat ~/file"), "kept\n")
+}
+
+// TestSSHConfig: with what devctl ssh-config writes, stock OpenSSH and what
+// stands on it reach a box that has no port, by its name.
+func TestSSHConfig(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.newReacher()
+	ds := s.devServer("box")
+	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
+	s.start(ds)
+	if written := r.devctl("ssh-config", "--yes"); written.Code != 0 {
+		t.Fatalf("devctl ssh-config: %+v", written)
+	}
+	name := "box." + s.ns + ".devserver"
+	r.wants(r.tool("ssh", "-F", r.config(), name, "whoami"), "dev\n")
+
+	source, back := s.random("data", 3<<20), filepath.Join(t.TempDir(), "back")
+	r.wants(r.tool("scp", "-q", "-F", r.config(), source, name+":there"), "")
+	sftp := openssh.Tool(s.bounded(), "sftp", "-q", "-F", r.config(), "-b", "-", name)
+	sftp.Stdin = strings.NewReader("get there " + back + "\n")
+	s.must(sftp)
+	s.sameFile(source, back)
+	tree := t.TempDir()
+	r.wants(r.tool("rsync", "-a", "-e", "ssh -F "+r.config(), name+":there", tree+"/"), "")
+	s.sameFile(source, filepath.Join(tree, "there"))
+
+	r.wants(r.devctl("cp", "-q", "-i", s.key.File, source, "box:again"), "")
+	r.wants(r.devctl("cp", "-q", "-i", s.key.File, "box:again", filepath.Join(tree, "again")), "")
+	s.sameFile(source, filepath.Join(tree, "again"))
+	r.wants(r.devctl("logs", "box", "--tail", "0"), "")
+	if happened := r.devctl("events", "box"); happened.Code != 0 || !strings.Contains(happened.Stdout, "Scheduled") {
+		t.Errorf("devctl events: %+v", happened)
+	}
+}
+
+// TestSilentProxySurvives: a session through the API server on which nothing is
+// said for longer than heartbeats are apart goes on.
+func TestSilentProxySurvives(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.newReacher()
+	s.start(s.devServer("box"))
+	silent := r.devctl("ssh", "--via=api", "box", "-F", r.config(), "-o", "ServerAliveInterval=0", "--", "sleep 40; echo still here")
+	r.wants(silent, "still here\n")
+}
+
+// TestPortForward: a port of the box's own localhost is reached here, through
+// the API server too, and Ctrl-C is no failure.
+func TestPortForward(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	b.sh(`nohup python3 -c 'import socket
+l = socket.create_server(("127.0.0.1", 8888))
+while True: c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()' >/dev/null 2>&1 </dev/null & sleep 1`)
+	path, err := cluster.Binary("devctl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, via := range []string{"direct", "api"} {
+		cmd := openssh.Tool(s.bounded(), path, "--kubeconfig", s.c.Kubeconfig, "-n", s.ns, "port-forward", "--via", via, "-i", s.key.File, "box", ":8888")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_, address, _ := strings.Cut(s.line(out), "Forwarding ")
+		address, _, _ = strings.Cut(address, " ")
+		if got := s.ask("tcp", address, "hello"); got != "HELLO" {
+			t.Errorf("through devctl port-forward --via %s, %s: %q", via, address, got)
+		}
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		_, _ = io.Copy(io.Discard, out)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("Ctrl-C: %v", err)
+		}
+		if c, err := net.Dial("tcp", address); err == nil {
+			_ = c.Close()
+			t.Errorf("%s still listens", address)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	contract "devserver.io/devserver/internal/box"
+	"devserver.io/devserver/test/openssh"
+)
+
+// TestEditorsThroughGateway uses a box through the gateway in the ways in which
+// VS Code Remote-SSH and JetBrains Gateway do: one connection that many
+// channels share, servers that are installed over it, sftp, and forwardings of
+// all kinds. The box's own address has no part in it.
+func TestEditorsThroughGateway(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.start(s.devServer("box"))
+	b = b.through(s.startGateway(b))
+	b.want("whoami", "dev")
+	for name, part := range map[string]func(*box){
+		"SharedConnection":  sharedConnection,
+		"Copies":            copies,
+		"LocalForward":      localForward,
+		"LocalForwardUnix":  localForwardUnix,
+		"RemoteForward":     remoteForward,
+		"RemoteForwardUnix": remoteForwardUnix,
+		"DynamicForward":    dynamicForward,
+		"AgentForward":      agentForward,
+		"Terminal":          terminalSize,
+	} {
+		s.sub(name, func(s *site) { part(b.in(s)) })
+	}
+}
+
+// through is the box as it is reached with "ssh -J": under its name, which
+// nobody but the gateway resolves.
+func (b *box) through(gateway string) *box {
+	b.Helper()
+	own, err := os.ReadFile(b.client.Config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	jump := strings.Join([]string{
+		"Host " + openssh.Host, "  HostName " + b.ds.Name + "." + b.ds.Namespace, "  Port 22", "  ProxyJump gateway", "",
+	}, "\n")
+	config := filepath.Join(b.TempDir(), "config")
+	if err := os.WriteFile(config, []byte(gateway+jump+string(own)), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return &box{site: b.site, ds: b.ds, client: &openssh.Client{Config: config}}
+}
+
+// dynamicForward reaches the box's own SSH port through -D, which is how VS
+// Code forwards.
+func dynamicForward(b *box) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	proxy := l.Addr().String()
+	_ = l.Close()
+	b.master("-D", proxy)
+	c, err := net.Dial("tcp", proxy)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	// SOCKS 5 without a password, and its request for 127.0.0.1 (RFC 1928).
+	request := []byte{5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, contract.SSHPort >> 8, contract.SSHPort & 255}
+	answer := make([]byte, 2+10+len("SSH-2.0-"))
+	if _, err := c.Write(request); err != nil {
+		b.Fatal(err)
+	}
+	if n, err := io.ReadFull(c, answer); err != nil || string(answer[12:]) != "SSH-2.0-" {
+		b.Errorf("through -D: %q, %v", answer[:n], err)
+	}
+}
+
+// TestGatewayKilled: who was in a box when the gateway died notices at once,
+// and finds everything again through the next one.
+func TestGatewayKilled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	direct := s.start(s.devServer("box"))
+	config, kill := s.launchGateway(direct)
+	b := direct.through(config)
+	b.sh("tmux new-session -d -s work 'sleep 100005'")
+	session := b.client.Command(b.bounded(), nil, "echo started; exec sleep 100006")
+	out, err := session.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.line(out)
+	kill()
+	if err := session.Wait(); err == nil || session.ProcessState.ExitCode() != 255 {
+		t.Errorf("the client whose gateway died ended with %v, want OpenSSH's own exit code 255", err)
+	}
+	again := direct.through(s.startGateway(direct))
+	for what, pattern := range map[string]string{"the tmux session": "^sleep 100005", "the command": "^sleep 100006"} {
+		if r := again.try(fmt.Sprintf("pgrep -f '%s'", pattern)); r.Code != 0 {
+			t.Errorf("%s did not outlive the gateway: %+v", what, r)
+		}
+	}
+}
