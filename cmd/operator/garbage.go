@@ -31,7 +31,7 @@ func collectSeldom() {
 	afterEachCollection(func() {
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		metrics.Read(live)
-		debug.SetMemoryLimit(limitFor(int64(live[0].Value.Uint64()))) //nolint:gosec // no heap is that large
+		debug.SetMemoryLimit(limitFor(int64(live[0].Value.Uint64())))
 	})
 }
 
