@@ -146,8 +146,9 @@ func Connect(ctx context.Context, home, node cluster.Cluster, homePlan, plan Pla
 }
 
 // disconnect takes a further node's cable away, as Remove does with the other.
+// Without "dev", ip takes this name for a word of its own, and finds it always.
 func disconnect(ctx context.Context, node cluster.Cluster) error {
-	if !entered(Namespace(node)) || exec.CommandContext(ctx, "ip", "-n", node.Scope(), "link", "show", toHome).Run() != nil {
+	if !entered(Namespace(node)) || exec.CommandContext(ctx, "ip", "-n", node.Scope(), "link", "show", "dev", toHome).Run() != nil {
 		return nil
 	}
 	return ip(ctx, "-n", node.Scope(), "link", "delete", toHome)
