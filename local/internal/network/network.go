@@ -153,8 +153,10 @@ func disconnect(ctx context.Context, node cluster.Cluster) error {
 	return ip(ctx, "-n", node.Scope(), "link", "delete", toHome)
 }
 
+// hasLink says "dev" before the name: ip takes "home" alone, for one, for a word
+// of its own, and finds it always.
 func hasLink(ctx context.Context, c cluster.Cluster, device string) bool {
-	return exec.CommandContext(ctx, "ip", "-n", c.Scope(), "link", "show", device).Run() == nil
+	return exec.CommandContext(ctx, "ip", "-n", c.Scope(), "link", "show", "dev", device).Run() == nil
 }
 
 // Remove takes the cables and the namespace away. It tolerates that either is missing.
