@@ -143,12 +143,10 @@ func (v *vigil) wake(ctx context.Context, b box) error {
 		v.server.metrics.wakes.WithLabelValues(result(err)).Inc()
 	}
 	switch {
-	case ctx.Err() != nil:
-		return nil // The caller knows why.
-	case err != nil:
+	case err != nil && ctx.Err() == nil: // Else the caller knows why.
 		v.log.Error("waking failed", "box", b.address(), "error", err)
 		return prohibited("%s", explainLease("waking DevServer "+b.address(), err).Error())
-	case first:
+	case err == nil && first:
 		v.log.Info("woken", "box", b.address())
 	}
 	return nil

@@ -55,7 +55,7 @@ func (t *talk) obey(ctx context.Context, words []string) error {
 // there.
 func (t *talk) greet() error {
 	t.say("This is the gateway to DevServers. You are %s.\n\n", t.self())
-	if err := t.list(nil, nil); err != nil {
+	if err := t.list(context.Background(), nil); err != nil {
 		return err
 	}
 	t.say("\nLog in with   %s\n%sThe gateway itself takes: ", t.server.line("NAME.NAMESPACE"), t.server.explanation())
@@ -102,7 +102,7 @@ func (b box) summary() string {
 		return ""
 	case prospect.Wakes(b.DevServer):
 		return "wakes when you connect"
-	case prospect.OnTheWay(c.Reason) || string(c.Reason) == b.phase():
+	case prospect.OnTheWay(c.Reason) || c.Reason == b.phase():
 		return ""
 	}
 	return c.Reason

@@ -22,9 +22,9 @@ type identity struct {
 	certificate string
 }
 
-// opens tells whether who may enter the box.
-func (who identity) opens(b box) bool {
-	return b.keys[who.key] || slices.Contains(who.owners, b.Spec.Owner)
+// opens tells whether it may enter the box.
+func (i identity) opens(b box) bool {
+	return b.keys[i.key] || slices.Contains(i.owners, b.Spec.Owner)
 }
 
 // authorities are the OpenSSH user certificate authorities that count, by

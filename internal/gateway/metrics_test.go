@@ -1,14 +1,17 @@
 package gateway
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -26,9 +29,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	if _, err := w.login(t, nil, sshtest.NewKey(t)); err == nil {
 		t.Fatal("a stranger logs in")
 	}
-	scanner := dial(t, w.address)
-	_, _ = io.WriteString(scanner, "GET / HTTP/1.0\r\n\r\n")
-	_, _ = io.Copy(io.Discard, scanner)
+	_ = dial(t, w.address).Close() // a scanner of ports
 	client := w.mustLogin(t, alice)
 	channel, err := open(client, "a.team", 22)
 	if err != nil {
@@ -40,25 +41,19 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	checkEcho(t, channel, "seven b")
 	_ = channel.Close()
 	w.log.await(t, "session")
+	for testutil.ToFloat64(w.server.metrics.logins.WithLabelValues(resultFailed)) == 0 {
+		if t.Context().Err() != nil {
+			t.Fatal("the scanner is not counted")
+		}
+		runtime.Gosched()
+	}
 
-	server := httptest.NewServer(w.server.metrics.handler())
-	t.Cleanup(server.Close)
-	response, err := server.Client().Get(server.URL + "/metrics") //nolint:noctx // A test's own server.
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
 	var got []string
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "devserver_gateway_") && !strings.Contains(line, "_bucket") && !strings.Contains(line, "_sum") {
-			got = append(got, strings.TrimPrefix(strings.TrimSpace(line), "devserver_gateway_"))
+	for _, line := range w.series(t) {
+		if !strings.Contains(line, "_bucket") && !strings.Contains(line, "_sum") {
+			got = append(got, line)
 		}
 	}
-	slices.Sort(got)
 	want := []string{
 		`bytes_total{direction="from_box"} 7`, `bytes_total{direction="to_box"} 7`,
 		`channels_total{result="ok"} 1`, `channels_total{result="refused"} 1`,
@@ -68,6 +63,69 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+// series are the lines of /metrics that are the gateway's own.
+func (w *world) series(t *testing.T) []string {
+	t.Helper()
+	server := httptest.NewServer(w.server.metrics.handler())
+	t.Cleanup(server.Close)
+	response, err := server.Client().Get(server.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "devserver_gateway_"); ok {
+			lines = append(lines, name)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// However many people, boxes and attackers there are, the metrics stay as many
+// as they were.
+func TestMetricsDoNotGrow(t *testing.T) {
+	w := newWorld(t)
+	visit := func(i int) {
+		key, ip := sshtest.NewKey(t), fmt.Sprintf("10.0.1.%d", i)
+		w.echo(t, ip)
+		name := fmt.Sprintf("box-%d.team-%d", i, i)
+		w.put(running(name, ip, key))
+		if _, err := w.login(t, nil, sshtest.NewKey(t)); err == nil {
+			t.Fatal("a stranger logs in")
+		}
+		client, err := w.login(t, func(c *ssh.ClientConfig) { c.User = fmt.Sprintf("user-%d", i) }, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(client, fmt.Sprintf("host-%d", i), uint32(i)); err == nil {
+			t.Fatal("the gateway leads elsewhere")
+		}
+		if _, _, err := client.OpenChannel(fmt.Sprintf("kind-%d", i), nil); err == nil {
+			t.Fatal("an odd channel is opened")
+		}
+		channel, err := open(client, name, 22)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkEcho(t, channel, "x")
+		_ = client.Close()
+	}
+	visit(0)
+	want := len(w.series(t))
+	for i := 1; i < 50; i++ {
+		visit(i)
+	}
+	if lines := w.series(t); len(lines) != want {
+		t.Errorf("%d series after one visitor, %d after fifty:\n%s", want, len(lines), strings.Join(lines, "\n"))
 	}
 }
 

@@ -31,14 +31,18 @@ func (c *client) talk(requested ssh.NewChannel) {
 	for request := range requests {
 		words, understood := t.understand(request)
 		_ = request.Reply(understood, nil)
-		if words == nil {
-			continue
+		if words != nil {
+			t.answer(words, requests)
+			return
 		}
-		ctx, stop := t.listen(requests)
-		defer stop()
-		t.end(t.obey(ctx, words))
-		return
 	}
+}
+
+// answer obeys, and tells the client how that ended.
+func (t *talk) answer(words []string, requests <-chan *ssh.Request) {
+	ctx, stop := t.listen(requests)
+	defer stop()
+	t.end(t.obey(ctx, words))
 }
 
 // understand takes in what the client asks of the session; words are what the

@@ -65,9 +65,16 @@ func newWorld(t testing.TB, changes ...func(*server)) *world {
 	return w
 }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func listen(t testing.TB) net.Listener {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	return listenOn(t, "127.0.0.1:0")
+}
+
+func listenOn(t testing.TB, address string) net.Listener {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,20 +159,28 @@ func (w *world) route(ip, address string) {
 // echo makes the box at ip answer whatever is sent to it with the same.
 func (w *world) echo(t testing.TB, ip string) {
 	t.Helper()
+	w.serveBox(t, ip, func(conn net.Conn) { copyAndEnd(conn, conn) })
+}
+
+// serveBox has serve play the box at ip, for each connection until it returns.
+func (w *world) serveBox(t testing.TB, ip string, serve func(net.Conn)) {
+	t.Helper()
 	listener := listen(t)
 	w.route(ip, listener.Addr().String())
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				copyAndEnd(conn, conn)
-			}()
+	go serveAll(listener, serve)
+}
+
+func serveAll(listener net.Listener, serve func(net.Conn)) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
 		}
-	}()
+		go func() {
+			defer conn.Close()
+			serve(conn)
+		}()
+	}
 }
 
 // login connects as a client with these ways to authenticate.

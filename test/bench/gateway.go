@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"devserver.io/devserver/internal/version"
 	"devserver.io/devserver/test/bench/jump"
 	"devserver.io/devserver/test/bench/plane"
 	"devserver.io/devserver/test/openssh"
@@ -80,7 +79,7 @@ func (c *crossing) start(ctx context.Context, dir string) error {
 		}
 		c.r.Setting = append(c.r.Setting, fmt.Sprintf("gateway: %s: %s", h.Name, algorithms))
 	}
-	c.r.Setting = append(c.r.Setting, fmt.Sprintf("gateway: version %s, which knows %d boxes; clients and boxes are on the same machine, in processes of their own", version.Version, jump.Known))
+	c.r.Setting = append(c.r.Setting, fmt.Sprintf("gateway: it knows %d boxes; clients and boxes are on the same machine, in processes of their own", jump.Known))
 	return nil
 }
 

@@ -167,20 +167,11 @@ func remoteForwardUnix(b *box) {
 
 // agentForward: with -A, and only with it, the box can use the caller's agent.
 func agentForward(b *box) {
-	socket := filepath.Join(b.shortDir(), "agent")
-	// The agent puts itself into the background once its socket is there.
-	printed := b.must(openssh.Tool(b.bounded(), "ssh-agent", "-s", "-a", socket))
-	pid, _, _ := strings.Cut(strings.SplitAfter(printed, "SSH_AGENT_PID=")[1], ";")
-	b.Cleanup(func() { kill(b.T, pid) })
-
 	key, err := openssh.NewKey(b.Context(), b.TempDir(), "in-the-agent", "ed25519")
 	if err != nil {
 		b.Fatal(err)
 	}
-	add := openssh.Tool(b.bounded(), "ssh-add", "-q", key.File)
-	add.Env = append(add.Env, "SSH_AUTH_SOCK="+socket)
-	b.must(add)
-
+	socket := b.startAgent(key)
 	with := b.client.Command(b.bounded(), []string{"-A"}, "ssh-add -L")
 	with.Env = append(with.Env, "SSH_AUTH_SOCK="+socket)
 	if got := b.must(with); got != key.Public {
@@ -191,4 +182,18 @@ func agentForward(b *box) {
 	if r := b.do(without); r.Code == 0 {
 		b.Errorf("the box has an agent without -A: %s", r.Stdout)
 	}
+}
+
+// startAgent runs an ssh-agent with the key until the test ends.
+func (s *site) startAgent(key openssh.Key) (socket string) {
+	s.Helper()
+	socket = filepath.Join(s.shortDir(), "agent")
+	// The agent puts itself into the background once its socket is there.
+	printed := s.must(openssh.Tool(s.bounded(), "ssh-agent", "-s", "-a", socket))
+	pid, _, _ := strings.Cut(strings.SplitAfter(printed, "SSH_AGENT_PID=")[1], ";")
+	s.Cleanup(func() { kill(s.T, pid) })
+	add := openssh.Tool(s.bounded(), "ssh-add", "-q", key.File)
+	add.Env = append(add.Env, "SSH_AUTH_SOCK="+socket)
+	s.must(add)
+	return socket
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,12 +19,13 @@ import (
 // reacher runs devctl as a person with a home, and a key, of their own.
 type reacher struct {
 	*site
-	home string
+	home  string
+	agent string // the socket of one that has the key
 }
 
 func (s *site) newReacher() *reacher {
 	s.Helper()
-	r := &reacher{site: s, home: s.TempDir()}
+	r := &reacher{site: s, home: s.TempDir(), agent: s.startAgent(s.key)}
 	// OpenSSH asks the account for the home, and so is told where all is.
 	config := fmt.Sprintf("Host *\n  IdentityFile %s\n  IdentitiesOnly yes\n  BatchMode yes\n", s.key.File)
 	if err := os.MkdirAll(filepath.Join(r.home, ".ssh"), 0o700); err != nil {
@@ -49,9 +51,14 @@ func (r *reacher) devctl(words ...string) openssh.Result {
 
 func (r *reacher) tool(name string, words ...string) openssh.Result {
 	r.Helper()
+	return r.do(r.command(name, words...))
+}
+
+func (r *reacher) command(name string, words ...string) *exec.Cmd {
 	cmd := openssh.Tool(r.bounded(), name, words...)
-	cmd.Env = append(cmd.Env, "HOME="+r.home)
-	return r.do(cmd)
+	// An ssh that ssh starts, to the gateway, knows nothing of -F.
+	cmd.Env = append(cmd.Env, "HOME="+r.home, "SSH_AUTH_SOCK="+r.agent)
+	return cmd
 }
 
 // ssh runs devctl ssh with this person's key.
@@ -97,29 +104,39 @@ func TestSSHConfig(t *testing.T) {
 	ds := s.devServer("box")
 	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
 	s.start(ds)
-	if written := r.devctl("ssh-config", "--yes"); written.Code != 0 {
-		t.Fatalf("devctl ssh-config: %+v", written)
+	for via, want := range map[string]string{"auto": "ProxyCommand ssh -W ", "api": "ssh-proxy"} {
+		if written := r.devctl("ssh-config", "--yes", "--via", via); written.Code != 0 {
+			t.Fatalf("devctl ssh-config: %+v", written)
+		}
+		if file, err := os.ReadFile(filepath.Join(r.home, ".ssh", "devserver", "config")); err != nil || !strings.Contains(string(file), want) {
+			t.Errorf("devctl ssh-config --via %s wrote (%v):\n%s\nwant %q in it", via, err, file, want)
+		}
+		r.copies("box." + s.ns + ".devserver")
 	}
-	name := "box." + s.ns + ".devserver"
-	r.wants(r.tool("ssh", "-F", r.config(), name, "whoami"), "dev\n")
-
-	source, back := s.random("data", 3<<20), filepath.Join(t.TempDir(), "back")
-	r.wants(r.tool("scp", "-q", "-F", r.config(), source, name+":there"), "")
-	sftp := openssh.Tool(s.bounded(), "sftp", "-q", "-F", r.config(), "-b", "-", name)
-	sftp.Stdin = strings.NewReader("get there " + back + "\n")
-	s.must(sftp)
-	s.sameFile(source, back)
-	tree := t.TempDir()
-	r.wants(r.tool("rsync", "-a", "-e", "ssh -F "+r.config(), name+":there", tree+"/"), "")
-	s.sameFile(source, filepath.Join(tree, "there"))
-
-	r.wants(r.devctl("cp", "-q", "-i", s.key.File, source, "box:again"), "")
-	r.wants(r.devctl("cp", "-q", "-i", s.key.File, "box:again", filepath.Join(tree, "again")), "")
-	s.sameFile(source, filepath.Join(tree, "again"))
 	r.wants(r.devctl("logs", "box", "--tail", "0"), "")
 	if happened := r.devctl("events", "box"); happened.Code != 0 || !strings.Contains(happened.Stdout, "Scheduled") {
 		t.Errorf("devctl events: %+v", happened)
 	}
+	r.wants(r.devctl("ssh", "--via=gateway", "box", "-F", r.config(), "--", "whoami"), "dev\n")
+}
+
+// copies carries a file there and back in all ways.
+func (r *reacher) copies(name string) {
+	r.Helper()
+	r.wants(r.tool("ssh", "-F", r.config(), name, "whoami"), "dev\n")
+	source, back := r.random("data", 3<<20), filepath.Join(r.TempDir(), "back")
+	r.wants(r.tool("scp", "-q", "-F", r.config(), source, name+":there"), "")
+	sftp := r.command("sftp", "-q", "-F", r.config(), "-b", "-", name)
+	sftp.Stdin = strings.NewReader("get there " + back + "\n")
+	r.must(sftp)
+	r.sameFile(source, back)
+	tree := r.TempDir()
+	r.wants(r.tool("rsync", "-a", "-e", "ssh -F "+r.config(), name+":there", tree+"/"), "")
+	r.sameFile(source, filepath.Join(tree, "there"))
+
+	r.wants(r.devctl("cp", "-q", "-i", r.key.File, source, "box:again"), "")
+	r.wants(r.devctl("cp", "-q", "-i", r.key.File, "box:again", filepath.Join(tree, "again")), "")
+	r.sameFile(source, filepath.Join(tree, "again"))
 }
 
 // TestSilentProxySurvives: a session through the API server on which nothing is

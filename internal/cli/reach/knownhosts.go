@@ -20,6 +20,13 @@ func writeKnownHosts(ds *devserverv1.DevServer) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if _, ok := gatewayOf(ds); ok {
+		gateway, err := KnownGateway(ds)
+		if err != nil {
+			return "", err
+		}
+		line += gateway
+	}
 	sum := sha256.Sum256([]byte(line))
 	dir, err := stateDir()
 	if err != nil {

@@ -29,16 +29,11 @@ func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer
 		"StrictHostKeyChecking=yes",
 		"UpdateHostKeys=no",
 	}
-	conn, err := Dial(ctx, ds, o.Via)
-	switch {
-	case err != nil:
+	way, err := route(ctx, to, ds, o, file)
+	if err != nil {
 		return nil, err
-	case conn == nil:
-		options = append(options, "ProxyCommand="+ProxyCommand(to, ds, "--via="+API))
-	default:
-		_ = conn.Close() // It answers: that was all.
-		options = append(options, "ProxyCommand=none", "HostName="+ds.Status.SSH.Host, fmt.Sprintf("Port=%d", ds.Status.SSH.Port))
 	}
+	options = append(options, way...)
 	if o.Identity != "" {
 		options = append(options, "IdentityFile="+Quote(o.Identity), "IdentitiesOnly=yes")
 	}
@@ -49,16 +44,30 @@ func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer
 	return words, nil
 }
 
+// route are the options that say how to get to the box.
+func route(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, o Options, knownHosts string) ([]string, error) {
+	if o.Via == Gateway {
+		line, err := GatewayCommand(ds, knownHosts, o.Identity)
+		return []string{"ProxyCommand=" + line}, err
+	}
+	conn, err := Dial(ctx, ds, o.Via)
+	switch {
+	case err != nil:
+		return nil, err
+	case conn == nil:
+		return []string{"ProxyCommand=" + ProxyCommand(to, ds, "--via="+API)}, nil
+	}
+	_ = conn.Close() // It answers: that was all.
+	return []string{"ProxyCommand=none", "HostName=" + ds.Status.SSH.Host, fmt.Sprintf("Port=%d", ds.Status.SSH.Port)}, nil
+}
+
 // ProxyCommand is the command line by which OpenSSH, and what stands on it,
 // connects to a box through this program.
 func ProxyCommand(to *cluster.Cluster, ds *devserverv1.DevServer, flags ...string) string {
 	words := append([]string{self(), "ssh-proxy"}, to.Words()...)
 	words = append(words, "--namespace="+ds.Namespace)
 	words = append(append(words, flags...), ds.Name)
-	for i, word := range words {
-		words[i] = shellQuote(word)
-	}
-	return strings.ReplaceAll(strings.Join(words, " "), "%", "%%")
+	return proxyLine(words)
 }
 
 // self is the path of this program. It is the one that was typed or found in

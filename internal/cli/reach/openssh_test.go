@@ -96,10 +96,13 @@ func TestTheWayToABox(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		address string
+		gateway bool
 		via     string
 		want    string // an option
 		code    int    // or the exit code of an error
 	}{
+		"Gateway":           {reason: "as asked for", gateway: true, address: answers, via: Gateway, want: "ProxyCommand=ssh -W box.team:22 -l devserver -p 2022 -o 'UserKnownHostsFile="},
+		"NoGateway":         {reason: "the cluster has none", address: answers, via: Gateway, code: exit.Refused},
 		"Direct":            {reason: "it answers", address: answers, via: Auto, want: "ProxyCommand=none"},
 		"NoAddress":         {reason: "the API server is always there", via: Auto, want: "--via=api"},
 		"BehindAFirewall":   {reason: "the address is of no use from here", address: refuses, via: Auto, want: "--via=api"},
@@ -109,11 +112,46 @@ func TestTheWayToABox(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := OpenSSH(t.Context(), &cluster.Cluster{}, running(key, tc.address), Options{Via: tc.via})
+			ds := running(key, tc.address)
+			if tc.gateway {
+				ds.Status.SSH.Gateway = &devserverv1.SSHGateway{Host: "gw.example.com", Port: 2022, HostKey: newHostKey(t)}
+			}
+			got, err := OpenSSH(t.Context(), &cluster.Cluster{}, ds, Options{Via: tc.via})
 			if exit.Code(err) != tc.code || err == nil && !strings.Contains(strings.Join(got, "\n"), tc.want) {
 				t.Errorf("%s: got %v and %v, want %q, exit code %d", tc.reason, got, err, tc.want, tc.code)
 			}
 		})
+	}
+}
+
+// The gateway is known by the key that the cluster says, beside the box, and no
+// flag of the user's can be taken for its address.
+func TestTheGatewayIsKnown(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", state)
+	key, gateway := newHostKey(t), newHostKey(t)
+	ds := running(key, "")
+	ds.Status.SSH.Gateway = &devserverv1.SSHGateway{Host: "gw.example.com", Port: 2022, HostKey: gateway}
+	options, err := OpenSSH(t.Context(), &cluster.Cluster{}, ds, Options{Via: Gateway, Identity: "/keys/mine"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(state, "devserver", "known_hosts.d", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("known_hosts files %v (%v), want one", files, err)
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("box.team "+key+"\n[gw.example.com]:2022 "+gateway+"\n", string(content)); diff != "" {
+		t.Errorf("known hosts (-want +got):\n%s", diff)
+	}
+	line := strings.Join(options, "\n")
+	for _, want := range []string{"StrictHostKeyChecking=yes -o UpdateHostKeys=no -o 'IdentityFile=\"/keys/mine\"' -o IdentitiesOnly=yes -- gw.example.com", Quote(files[0])} {
+		if !strings.Contains(line, want) {
+			t.Errorf("the options are\n%s\nwant %q among them", line, want)
+		}
 	}
 }
 

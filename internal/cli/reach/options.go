@@ -13,17 +13,19 @@ import (
 	"devserver.io/devserver/internal/cli/wait"
 )
 
-// Ways to a box, the values of --via. A gateway will be one more.
+// Ways to a box, the values of --via.
 const (
 	// Auto is Direct where the box's port answers, else API.
 	Auto = "auto"
 	// Direct connects to the address that the status says.
 	Direct = "direct"
+	// Gateway goes through the cluster's gateway, with ssh alone.
+	Gateway = "gateway"
 	// API goes through the API server, which is always there.
 	API = "api"
 )
 
-var ways = []string{Auto, Direct, API}
+var ways = []string{Auto, Direct, Gateway, API}
 
 // Options say how to get to a box.
 type Options struct {
@@ -54,7 +56,7 @@ func (o *Options) AddIdentity(cmd *cobra.Command) {
 
 // AddVia makes --via alone known to a command.
 func AddVia(cmd *cobra.Command, via *string) {
-	cmd.Flags().StringVar(via, "via", Auto, "the way to it: its own address (direct), the API server (api), or what works (auto)")
+	cmd.Flags().StringVar(via, "via", Auto, "the way to it: its own address (direct), the cluster's gateway (gateway), the API server (api), or what works (auto)")
 	_ = cmd.RegisterFlagCompletionFunc("via", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
 }
 

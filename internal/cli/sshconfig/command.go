@@ -1,9 +1,10 @@
 // Package sshconfig is the command devctl ssh-config: it makes boxes known to
 // everything that reads OpenSSH's configuration, such as editors and rsync.
 //
-// All hosts go through devctl ssh-proxy, not to an address: addresses change
-// when a box starts on another node, and only a program can wake one that
-// sleeps. The proxy takes the direct way where there is one.
+// No host is given an address: addresses change when a box starts on another
+// node, and nothing there wakes one that sleeps. Hosts go through the cluster's
+// gateway, or else through devctl ssh-proxy, which takes the direct way where
+// there is one.
 package sshconfig
 
 import (
@@ -37,9 +38,10 @@ created.
 it is asked once; nothing else is ever changed there. Without a terminal it is
 added with --yes only.
 
-A connection wakes a DevServer that sleeps for want of work. VS Code gives up
-after 15 seconds, unless its setting remote.SSH.connectTimeout says more; devctl
-code waits first.
+Where the cluster has a gateway that answers, the hosts go through that, with
+ssh alone; else through devctl ssh-proxy. A connection wakes a DevServer that
+sleeps for want of work. VS Code gives up after 15 seconds, unless its setting
+remote.SSH.connectTimeout says more; devctl code waits first.
 
 ` + exit.Help,
 		Example: `  # All of this namespace

@@ -3,6 +3,7 @@ package sshconfig
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,24 +24,38 @@ type host struct {
 	Host      string `json:"host"`
 	Alias     string `json:"alias"`
 	KnownHost string `json:"knownHost"`
-	Proxy     string `json:"proxy"`
+	// KnownGateway is the line for the gateway, where the way is through it.
+	KnownGateway string `json:"knownGateway,omitempty"`
+	Proxy        string `json:"proxy"`
 }
 
-// newHost fails for a box without a host key: nobody could log in to it.
-func newHost(to *cluster.Cluster, ds *devserverv1.DevServer, via string) (host, error) {
+// newHost fails for a box without a host key: nobody could log in to it. The
+// way is through devctl, or through the gateway, whose host key is to stand in
+// the file knownHosts.
+func newHost(to *cluster.Cluster, ds *devserverv1.DevServer, via, knownHosts string) (host, error) {
 	known, err := reach.KnownHost(ds)
 	if err != nil {
 		return host{}, err
+	}
+	h := host{
+		Context: to.Context, Namespace: ds.Namespace, Name: ds.Name,
+		Host: reach.Host(ds), Alias: reach.Alias(ds), KnownHost: strings.TrimSpace(known),
+	}
+	if via == reach.Gateway {
+		line, err := reach.KnownGateway(ds)
+		if err != nil {
+			return host{}, err
+		}
+		h.KnownGateway = strings.TrimSpace(line)
+		h.Proxy, err = reach.GatewayCommand(ds, knownHosts, "")
+		return h, err
 	}
 	var flags []string
 	if via != reach.Auto {
 		flags = append(flags, "--via="+via)
 	}
-	return host{
-		Context: to.Context, Namespace: ds.Namespace, Name: ds.Name,
-		Host: reach.Host(ds), Alias: reach.Alias(ds), KnownHost: strings.TrimSpace(known),
-		Proxy: reach.ProxyCommand(to, ds, flags...),
-	}, nil
+	h.Proxy = reach.ProxyCommand(to, ds, flags...)
+	return h, nil
 }
 
 const (
@@ -80,11 +95,14 @@ func configText(hosts []host, knownHosts string) string {
 // knownHostsText has one key for each name, so that no cluster can pass a box
 // of its own for that of another.
 func knownHostsText(hosts []host) string {
-	var text strings.Builder
+	var lines []string
 	for _, h := range hosts {
-		fmt.Fprintln(&text, h.KnownHost)
+		lines = append(lines, h.KnownHost)
+		if h.KnownGateway != "" && !slices.Contains(lines, h.KnownGateway) {
+			lines = append(lines, h.KnownGateway)
+		}
 	}
-	return text.String()
+	return strings.Join(append(lines, ""), "\n")
 }
 
 // parse reads the hosts back from a file of ours.
@@ -93,7 +111,7 @@ func parse(text string) (hosts []host, err error) {
 		return nil, nil
 	}
 	if !strings.HasPrefix(text, heading) {
-		return nil, fmt.Errorf("it was not written by devctl: move it away")
+		return nil, errors.New("it was not written by devctl: move it away")
 	}
 	for line := range strings.Lines(text) {
 		made, ok := strings.CutPrefix(strings.TrimSpace(line), marker)

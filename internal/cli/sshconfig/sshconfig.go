@@ -34,9 +34,17 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 	if err := to.Client.List(ctx, &list, scope...); err != nil {
 		return cluster.Explain(err, "listing DevServers "+where)
 	}
+	p, err := findPlace()
+	if err != nil {
+		return err
+	}
+	way := ways{asked: o.Via, knownHosts: p.written(p.knownHosts())}
 	var now []host
 	for i := range list.Items {
-		h, err := newHost(to, &list.Items[i], o.Via)
+		h, err := way.host(ctx, to, &list.Items[i])
+		if exit.Code(err) == exit.Refused {
+			return err
+		}
 		if err != nil {
 			fmt.Fprintf(streams.ErrOut, "DevServer %s is left out: it has no host key yet. Run this again once it has started.\n", list.Items[i].Name)
 			continue
@@ -44,20 +52,11 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 		now = append(now, h)
 	}
 	gone := func(h host) bool { return h.Context == to.Context && (o.All || h.Namespace == to.Namespace) }
-	p, err := findPlace()
-	if err != nil {
-		return err
-	}
 	hosts, err := p.update(now, gone, o.Print, streams)
 	if err != nil || o.Print {
 		return err
 	}
-	fmt.Fprintf(streams.Out, "%s has %s", p.said(p.config()), count(len(hosts), "host"))
-	if len(now) == 0 {
-		fmt.Fprintf(streams.Out, ", none of them %s.\n", where)
-	} else {
-		fmt.Fprintln(streams.Out, ", among them:")
-	}
+	fmt.Fprintf(streams.Out, "%s has %s%s\n", p.said(p.config()), count(len(hosts), "host"), among(len(hosts), len(now), where))
 	for _, h := range now {
 		fmt.Fprintf(streams.Out, "  ssh %s\n", h.Host)
 	}
@@ -71,11 +70,12 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 // Ensure makes one box known, leaves all others as they are, and returns the
 // name that it has.
 func Ensure(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, o Options, streams genericiooptions.IOStreams) (string, error) {
-	h, err := newHost(to, ds, o.Via)
+	p, err := findPlace()
 	if err != nil {
 		return "", err
 	}
-	p, err := findPlace()
+	way := ways{asked: o.Via, knownHosts: p.written(p.knownHosts())}
+	h, err := way.host(ctx, to, ds)
 	if err != nil {
 		return "", err
 	}
@@ -193,6 +193,17 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 	_ = os.Remove(filepath.Dir(p.config())) // unless there is more in it
 	_, err = fmt.Fprintln(streams.Out, "Removed the hosts of DevServers from ssh's configuration.")
 	return err
+}
+
+// among says how many of all hosts are those that are listed below it.
+func among(all, now int, where string) string {
+	switch now {
+	case 0:
+		return ", none of them " + where + "."
+	case all:
+		return ":"
+	}
+	return fmt.Sprintf(", %d of them %s:", now, where)
 }
 
 func count(n int, what string) string {

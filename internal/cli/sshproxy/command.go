@@ -4,6 +4,7 @@ package sshproxy
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -42,6 +43,9 @@ all hosts of an ssh configuration. devctl ssh-config writes one.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := options.Check(); err != nil {
 				return err
+			}
+			if options.Via == reach.Gateway {
+				return exit.With(exit.Usage, errors.New("the gateway wants a key, which ssh has: take devctl ssh-config --via=gateway, or ssh -J"))
 			}
 			// Standard input is the connection, even where it is a terminal:
 			// nobody is asked, and nothing is drawn.

@@ -62,7 +62,11 @@ func running(f facts, p *part) {
 	if until := f.keptUntil(); !until.IsZero() {
 		events = append(events, event{until, "its keep ends, and what it does counts again"})
 	}
-	if active := f.condition(devserverv1.ConditionActive); active != nil && s.SuspendsAt == nil {
+	switch active := f.condition(devserverv1.ConditionActive); {
+	case active == nil || s.SuspendsAt != nil:
+	case !f.keptUntil().IsZero():
+		p.say("It is not suspended for want of work while it is kept.")
+	default:
 		p.say("%s", workingFate(policy, active.Reason))
 	}
 	if len(events) == 0 && len(p.paras) == 0 {

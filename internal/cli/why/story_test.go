@@ -222,7 +222,8 @@ func TestStory(t *testing.T) {
 				l.Spec.AcquireTime, l.Spec.LeaseDurationSeconds = &metav1.MicroTime{Time: now}, new(int32(3*3600))
 				return facts{devServer: ds, lease: l}
 			},
-			want: []string{"It counts as that: it is kept until 2026-01-30 19:00 CET (in 3h), whatever it does.", "- 2026-01-30 19:00 CET (in 3h): its keep ends"},
+			want: []string{"It counts as that: it is kept until 2026-01-30 19:00 CET (in 3h), whatever it does.", "- 2026-01-30 19:00 CET (in 3h): its keep ends", "It is not suspended for want of work while it is kept."},
+			not:  []string{"once it has been without work"},
 		},
 		"KeptByAProcess": {
 			facts: func() facts {

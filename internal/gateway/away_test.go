@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/sshtest"
+)
+
+// wire is the way to the API server, which can be cut.
+type wire struct {
+	mu    sync.Mutex
+	cut   bool
+	conns []net.Conn
+	tried chan struct{} // has a value once somebody tried while it was cut
+}
+
+// through makes config go that way.
+func (w *wire) through(config *rest.Config) *rest.Config {
+	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.cut {
+			select {
+			case w.tried <- struct{}{}:
+			default:
+			}
+			return nil, errors.New("connection refused")
+		}
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err == nil {
+			w.conns = append(w.conns, conn)
+		}
+		return conn, err
+	}
+	return config
+}
+
+// set cuts the way, with all that goes through it, or mends it.
+func (w *wire) set(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+	for _, conn := range w.conns {
+		_ = conn.Close()
+	}
+	w.conns = nil
+}
+
+// While the API server is away, who is logged in notices nothing, logins go on
+// from what the gateway knows, and a wake says what is wrong. When it is back,
+// what happened meanwhile takes effect.
+func TestTheAPIServerAway(t *testing.T) {
+	alice, bob, hostKey := sshtest.NewKey(t), sshtest.NewKey(t), sshtest.NewKey(t)
+	kube, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	create := func(name string, status devserverv1.DevServerStatus, keys ...ssh.Signer) *devserverv1.DevServer {
+		t.Helper()
+		ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
+		ds.Spec.Owner, ds.Spec.PersistentHomeSize = "alice@example.com", resource.MustParse("1Gi")
+		ds.Spec.SSH = devserverv1.SSHSpec{PublicKey: lines(keys...)[0], PublicKeys: lines(keys...)[1:]}
+		if err := kube.Create(t.Context(), ds); err != nil {
+			t.Fatal(err)
+		}
+		ds.Status = status
+		if err := kube.Status().Update(t.Context(), ds); err != nil {
+			t.Fatal(err)
+		}
+		return ds
+	}
+	// All of 127.0.0.0/8 is this machine's, and a box has one port.
+	const ip = "127.78.0.1"
+	go serveAll(listenOn(t, net.JoinHostPort(ip, "2222")), func(conn net.Conn) { copyAndEnd(conn, conn) })
+	runs := create("runs", devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, PodIP: ip}, alice, bob)
+	asleep := suspended("sleeps."+ns, alice).Status
+	asleep.Conditions[0].LastTransitionTime = metav1.Now()
+	create("sleeps", asleep, alice)
+
+	way, log, address := &wire{tried: make(chan struct{}, 1)}, &journal{}, freeAddress(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		cfg := Config{Listen: address, DrainTimeout: time.Minute, WakeTimeout: time.Minute}
+		ended <- run(ctx, cfg, hostKey, way.through(apiservertest.Config(t)), slog.New(slog.NewJSONHandler(log, nil)))
+	}()
+	log.await(t, "ready")
+	w := &world{address: address, hostKey: hostKey}
+	before := openBox(t, w.mustLogin(t, bob), "runs."+ns)
+	checkEcho(t, before, "before")
+
+	way.set(true)
+	<-way.tried
+	checkEcho(t, before, "meanwhile")
+	client := w.mustLogin(t, alice)
+	checkEcho(t, openBox(t, client, "runs."+ns), "logged in meanwhile")
+	_, err := open(client, "sleeps."+ns, 22)
+	if r, want := refusal(err), "waking DevServer sleeps."+ns+": the cluster does not answer: try again"; r == nil || r.Message != want {
+		t.Errorf("waking while the API server is away: %v, want %q", err, want)
+	}
+
+	runs.Spec.SSH.PublicKeys = nil // bob's
+	if err := kube.Update(t.Context(), runs); err != nil {
+		t.Fatal(err)
+	}
+	checkEcho(t, before, "nobody knows yet")
+	way.set(false)
+	if n, err := before.Read(make([]byte, 1)); err == nil {
+		t.Errorf("read %d bytes from a box whose key was revoked while the API server was away", n)
+	}
+	_ = client.Close()
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("asked to stop, the gateway failed: %v", err)
+	}
+}
+
+func openBox(t *testing.T, client *ssh.Client, name string) ssh.Channel {
+	t.Helper()
+	channel, err := open(client, name, 22)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return channel
+}
