@@ -154,7 +154,7 @@ func disconnect(ctx context.Context, node cluster.Cluster) error {
 }
 
 func hasLink(ctx context.Context, c cluster.Cluster, device string) bool {
-	return exec.CommandContext(ctx, "ip", "-n", c.Scope(), "link", "show", device).Run() == nil
+	return exec.CommandContext(ctx, "ip", "-n", c.Scope(), "link", "show", "dev", device).Run() == nil
 }
 
 // Remove takes the cables and the namespace away. It tolerates that either is missing.
