@@ -94,6 +94,36 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// An authority is replaced in two steps: for a while both count, then the new
+// one alone. A gateway reads the file when it starts.
+func TestAnAuthorityIsReplaced(t *testing.T) {
+	former, latter := sshtest.NewKey(t), sshtest.NewKey(t)
+	file := filepath.Join(t.TempDir(), "ca")
+	for _, step := range []struct{ trusted, in, out []ssh.Signer }{
+		{trusted: []ssh.Signer{former}, in: []ssh.Signer{former}, out: []ssh.Signer{latter}},
+		{trusted: []ssh.Signer{former, latter}, in: []ssh.Signer{former, latter}},
+		{trusted: []ssh.Signer{latter}, in: []ssh.Signer{latter}, out: []ssh.Signer{former}},
+		{out: []ssh.Signer{former, latter}},
+	} {
+		if err := os.WriteFile(file, []byte(strings.Join(lines(step.trusted...), "\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		trusted, err := readAuthorities(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, func(s *server) { s.authorities = trusted })
+		for want, authorities := range map[bool][]ssh.Signer{true: step.in, false: step.out} {
+			for _, authority := range authorities {
+				_, err := w.login(t, nil, certified(t, authority, sshtest.NewKey(t), nil))
+				if got := err == nil; got != want {
+					t.Errorf("with %d authorities in the file: %v, want a login: %v", len(step.trusted), err, want)
+				}
+			}
+		}
+	}
+}
+
 // A certificate proves its key as well: OpenSSH offers it before the key, and
 // goes no further when it is taken.
 func TestACertificateOpensWhatItsKeyOpens(t *testing.T) {
