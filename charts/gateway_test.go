@@ -1,6 +1,7 @@
 package charts_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -193,7 +194,7 @@ func TestUserCA(t *testing.T) {
 	}
 	a, _ := json.Marshal(one.Spec.Template)
 	b, _ := json.Marshal(two.Spec.Template)
-	if string(a) == string(b) {
+	if bytes.Equal(a, b) {
 		t.Error("another authority changes nothing of the pods")
 	}
 	if text := render(t, "--set=gateway.userCA={"+publicKey+"}"); !strings.Contains(text, "  keys: |\n    "+publicKey+"\n") {

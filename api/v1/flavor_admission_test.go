@@ -50,7 +50,6 @@ func TestFlavorRefused(t *testing.T) {
 		"sleep in disorder":       {edit{"spec.lifecycleBounds.deleteAfterSuspended", map[string]any{"min": "2h", "max": "1h"}}, "min must not be above max"},
 		"thresholds in disorder":  {edit{"spec.lifecycleBounds.activity.cpuMillis", map[string]any{"min": int64(2), "max": int64(1)}}, "min must not be above max"},
 		"zero threshold":          {edit{"spec.lifecycleBounds.activity.gpuPercent", map[string]any{"min": int64(0)}}, "greater than or equal to 1"},
-		"bounds of nothing":       {edit{"spec.lifecycleBounds.activity.sshBytes", map[string]any{}}, "should have at least 1 properties"},
 		"zero keep":               {edit{"spec.lifecycleBounds.maxKeep", "0h"}, "maxKeep must be a duration from 1m to 87600h"},
 		"zero default":            {edit{"spec.lifecycle.idleTimeout", "0h"}, "idleTimeout must be a duration from 1m to 87600h"},
 		"claims":                  {edit{"spec.resources.claims", []any{map[string]any{"name": "gpu"}}}, "resources.claims are not supported"},

@@ -192,8 +192,6 @@ type LifecycleBounds struct {
 }
 
 // ActivityBounds bound the thresholds of work, each in its own unit.
-//
-// +kubebuilder:validation:MinProperties=1
 type ActivityBounds struct {
 	// cpuMillis bounds lifecycle.activity.cpuMillis, in thousandths of one core.
 	//
@@ -214,7 +212,6 @@ type ActivityBounds struct {
 
 // ThresholdBounds are the least and the greatest threshold that is allowed.
 //
-// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="min must not be above max"
 type ThresholdBounds struct {
 	// min is the least threshold, such as 50. Default none.

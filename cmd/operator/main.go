@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 	_ "time/tzdata" // Schedules name time zones, and the image has no files of them.
@@ -25,16 +24,17 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
-// garbage is how much may gather before it is collected, in per cent of what is
-// in use, where GOGC does not say. The cache of a thousand boxes is large and
-// rarely changes: Go's own 100 would need twice its size.
-const garbage = 50
+// threads is how many run Go code at a time, where GOMAXPROCS does not say. The
+// operator's work is many small messages, for which one thread has the time, also
+// among ten thousand boxes. More of them would wake each other for each message.
+const threads = 1
 
 func main() {
 	// Where allocations come from is asked by nobody; to note it takes memory.
 	runtime.MemProfileRate = 0
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
+	collectSeldom()
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(threads)
 	}
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "devserver-operator: %v\n", err)

@@ -19,7 +19,6 @@ func openTerminal(ts *testscript.TestScript, _ bool, args []string) {
 	s.terminals++
 	socket := s.terminal(ts)
 	s.t.Cleanup(func() {
-		//nolint:noctx,usetesting // The test is over by then, and its context too.
 		_ = exec.Command("tmux", "-S", socket, "kill-server").Run() // It may have ended by itself.
 	})
 	ts.Check(ts.Exec("tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", args[0]+"; echo code $?; cat"))

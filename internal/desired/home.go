@@ -58,7 +58,9 @@ func HomeUID(annotations map[string]string) int64 {
 // HomeSizeRefused says why a server of the flavor may not have a home of that
 // size; empty where it may.
 func HomeSizeRefused(size resource.Quantity, flavor *devv1.DevServerFlavor) string {
-	bounds, relation, bound := flavor.Spec.HomeSize, "", (*resource.Quantity)(nil)
+	bounds := flavor.Spec.HomeSize
+	var relation string
+	var bound *resource.Quantity
 	switch {
 	case bounds == nil:
 		return ""

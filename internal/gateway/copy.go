@@ -47,7 +47,7 @@ func copyAndEnd(to io.Writer, from io.Reader) (n int64) {
 		}
 		switch {
 		case borrowed == nil && got == quietBuffer:
-			borrowed = bulkBuffers.Get().(*[bulkBuffer]byte) //nolint:errcheck // There is nothing else in it.
+			borrowed = bulkBuffers.Get().(*[bulkBuffer]byte)
 		case borrowed != nil && got < muchMoves:
 			bulkBuffers.Put(borrowed)
 			borrowed = nil

@@ -99,12 +99,12 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 	defer cut()
 
 	c.server.metrics.tunnels.Inc()
-	defer c.server.metrics.tunnels.Dec()
 	var toBox int64
 	var other sync.WaitGroup
 	other.Go(func() { toBox = c.copy("to_box", upstream, channel) })
 	fromBox := c.copy("from_box", channel, upstream)
 	other.Wait()
+	c.server.metrics.tunnels.Dec()
 	ended := "closed"
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errDisconnected) {
 		ended = cause.Error()

@@ -3,6 +3,7 @@
 package kubelettest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -71,6 +72,7 @@ func (k *Kubelet) Cut() {
 
 // logs prints what it was asked for.
 func logs(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain")
 	_, _ = fmt.Fprintf(w, "logs of %s of %s: %s\n", r.PathValue("container"), r.PathValue("pod"), r.URL.Query().Encode())
 }
 
@@ -87,7 +89,7 @@ func (k *Kubelet) forward(w http.ResponseWriter, r *http.Request, opened chan<- 
 		return
 	}
 	faults, data := <-streams, <-streams
-	if err := carry(data, k.to, opened); err != nil {
+	if err := carry(r.Context(), data, k.to, opened); err != nil {
 		_, _ = fmt.Fprint(faults, err)
 	}
 	_ = faults.Close()
@@ -95,9 +97,9 @@ func (k *Kubelet) forward(w http.ResponseWriter, r *http.Request, opened chan<- 
 }
 
 // carry connects a stream and an address, each direction by itself.
-func carry(data httpstream.Stream, address string, opened chan<- struct{}) error {
+func carry(ctx context.Context, data httpstream.Stream, address string, opened chan<- struct{}) error {
 	defer data.Close()
-	conn, err := net.Dial("tcp", address)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("the port does not answer: %w", err)
 	}

@@ -84,16 +84,19 @@ func TestThroughTheGateway(t *testing.T) {
 			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1", Gateway: gateway},
 		},
 		"no address of its own": {
-			devServer(none), status.Observed{Gateway: gateway, GatewayKnown: true},
+			devServer(none),
+			status.Observed{Gateway: gateway, GatewayKnown: true},
 			&devv1.SSHStatus{Command: command, Gateway: gateway},
 		},
 		"let in by the gateway only": {devServer(), only, &devv1.SSHStatus{Command: command, Gateway: gateway}},
 		"port 22": {
-			devServer(none), status.Observed{Gateway: &devv1.SSHGateway{Host: "ssh.example.com", Port: 22}, GatewayKnown: true},
+			devServer(none),
+			status.Observed{Gateway: &devv1.SSHGateway{Host: "ssh.example.com", Port: 22}, GatewayKnown: true},
 			&devv1.SSHStatus{Command: "ssh -J ssh.example.com -o HostKeyAlias=box.team dev@box.team", Gateway: &devv1.SSHGateway{Host: "ssh.example.com", Port: 22}},
 		},
 		"IPv6": {
-			devServer(none), status.Observed{Gateway: &devv1.SSHGateway{Host: "2001:db8::1", Port: 22}, GatewayKnown: true},
+			devServer(none),
+			status.Observed{Gateway: &devv1.SSHGateway{Host: "2001:db8::1", Port: 22}, GatewayKnown: true},
 			&devv1.SSHStatus{Command: "ssh -J [2001:db8::1]:22 -o HostKeyAlias=box.team dev@box.team", Gateway: &devv1.SSHGateway{Host: "2001:db8::1", Port: 22}},
 		},
 		"not asked yet, as after a restart": {devServer(told, none), status.Observed{}, &devv1.SSHStatus{Command: command, Gateway: gateway}},

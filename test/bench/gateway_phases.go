@@ -131,8 +131,10 @@ func (c *crossing) connections(ctx context.Context, h *jump.Host) error {
 		n := float64(made.Load())
 		rates, host, clients = append(rates, n/seconds), append(host, 1000*used/n), append(clients, 1000*own/n)
 	}
-	c.add(h, result{Name: "connections per second", Unit: "/s", Values: rates, Least: 300,
-		Note: fmt.Sprintf("%d at once, on %d cores that the clients take as well", atOnce, runtime.NumCPU())})
+	c.add(h, result{
+		Name: "connections per second", Unit: "/s", Values: rates, Least: 300,
+		Note: fmt.Sprintf("%d at once, on %d cores that the clients take as well", atOnce, runtime.NumCPU()),
+	})
 	c.add(h, result{Name: "… CPU of the jump host for each", Unit: "ms", Values: host})
 	c.add(h, result{Name: "… CPU of the client for each", Unit: "ms", Values: clients})
 	return nil
@@ -193,8 +195,10 @@ func (c *crossing) crowd(ctx context.Context, h *jump.Host) error {
 	if err != nil {
 		return err
 	}
-	c.add(h, result{Name: fmt.Sprintf("%d sessions at %d KB/s each: bytes lost", sessions, sessionPace/1000), Values: []float64{float64(lost.Load())}, Zero: true,
-		Note: fmt.Sprintf("of %.1f GB; %d of the sessions broke", float64(sessions*sessionBytes)/1e9, ended.Load())})
+	c.add(h, result{
+		Name: fmt.Sprintf("%d sessions at %d KB/s each: bytes lost", sessions, sessionPace/1000), Values: []float64{float64(lost.Load())}, Zero: true,
+		Note: fmt.Sprintf("of %.1f GB; %d of the sessions broke", float64(sessions*sessionBytes)/1e9, ended.Load()),
+	})
 	c.add(h, result{Name: "… until all had come", Unit: "s", Values: []float64{seconds}, Note: fmt.Sprintf("sent within %d s", sessionBytes/sessionPace)})
 	c.add(h, result{Name: "… CPU of the jump host", Unit: "cores", Values: []float64{host / seconds}})
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -42,8 +43,8 @@ func TestCPUTimeOfARealGroup(t *testing.T) {
 	if _, err := cgroup2Time(root); !errors.Is(err, errWholeMachine) {
 		t.Errorf("the root's CPU time is taken for a box's: %v", err)
 	}
-	dir, err := os.MkdirTemp(root, "devserver-activity-")
-	if err != nil {
+	dir := filepath.Join(root, fmt.Sprintf("devserver-activity-test-%d", os.Getpid()))
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -36,9 +36,12 @@ func Prepare(ctx context.Context, to *cluster.Cluster, paths []string, o Options
 		return nil, err
 	}
 	line := append([]string{"scp"}, options...)
-	for flag, set := range map[string]bool{"-r": o.Recursive, "-p": o.Preserve, "-q": o.Quiet} {
-		if set {
-			line = append(line, flag)
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{{"-r", o.Recursive}, {"-p", o.Preserve}, {"-q", o.Quiet}} {
+		if flag.set {
+			line = append(line, flag.name)
 		}
 	}
 	line = append(line, "--")

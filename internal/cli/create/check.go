@@ -105,7 +105,8 @@ func (c *creator) oldHome(ctx context.Context) (string, error) {
 	var claim corev1.PersistentVolumeClaim
 	name := desired.HomeClaimName(c.Waiting.Name)
 	if c.client.Get(ctx, client.ObjectKey{Namespace: c.Waiting.Namespace, Name: name}, &claim) != nil {
-		return "", nil // None, or not for everyone to see.
+		//nolint:nilerr // There is none, or none that this person may see.
+		return "", nil
 	}
 	if owner := claim.Annotations[desired.AnnotationOwner]; owner != c.Owner {
 		whose := "is no home directory"

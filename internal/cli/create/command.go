@@ -10,7 +10,6 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
-	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
@@ -64,11 +63,6 @@ server.
 			if !cmd.Flags().Changed("wait") {
 				options.Wait = options.Waiting.Live
 			}
-			set, err := config.Load()
-			if err != nil {
-				return err
-			}
-			options.fillIn(set, cmd.Flags().Changed)
 			if err := options.check(); err != nil {
 				return err
 			}

@@ -177,9 +177,6 @@ func (c *creator) wait(ctx context.Context, flavor *devserverv1.DevServerFlavor)
 		streams.Out = io.Discard // It has the object already.
 	}
 	name, ns := c.Waiting.Name, c.Waiting.Namespace
-	if ctx.Err() != nil {
-		return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting; DevServer %s goes on by itself; to go on waiting: devctl wait %s -n %s", name, name, ns))
-	}
 	err := wait.Run(ctx, c.client, options, streams)
 	if exit.Code(err) != exit.Refused {
 		return err

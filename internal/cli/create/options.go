@@ -3,7 +3,6 @@ package create
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keys"
@@ -37,32 +35,6 @@ type Options struct {
 
 	Owner, Flavor, Image, HomeSize, Shared, TTL, Idle string
 	Volumes, Env                                      []string
-}
-
-// fillIn takes what the person has set once for what no flag says.
-func (o *Options) fillIn(set config.Config, said func(flag string) bool) {
-	for flag, f := range map[string]struct {
-		field *string
-		value string
-	}{
-		"flavor": {&o.Flavor, set.Flavor}, "image": {&o.Image, set.Image}, "home-size": {&o.HomeSize, set.HomeSize},
-		"github-url": {&o.Keys.GitHubURL, set.GitHubURL},
-	} {
-		// The environment is said more lately than the file.
-		if !said(flag) && f.value != "" && (flag != "github-url" || os.Getenv(keys.URLVariable) == "") {
-			*f.field = f.value
-		}
-	}
-	// Keys that are named take the place of all others.
-	if o.Keys.Asked() {
-		return
-	}
-	if set.Key != "" {
-		o.Keys.Files = []string{set.Key}
-	}
-	if set.GitHub != "" {
-		o.Keys.GitHub = []string{set.GitHub}
-	}
 }
 
 // missing tells whether there is something to ask for, and somebody to ask.

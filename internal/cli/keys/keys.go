@@ -42,14 +42,14 @@ type Options struct {
 	HTTP *http.Client
 }
 
-// URLVariable has the address of a GitHub Enterprise server.
-const URLVariable = "DEVCTL_GITHUB_URL"
+// urlVariable has the address of a GitHub Enterprise server.
+const urlVariable = "DEVCTL_GITHUB_URL"
 
 // AddTo makes the flags known to a command.
 func (o *Options) AddTo(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.Files, "key", nil, "public key `FILE` that may log in, or the private key's beside it; may be repeated (default: your agent's keys, and those in ~/.ssh)")
 	flags.StringArrayVar(&o.GitHub, "github", nil, "take the public keys of that GitHub `USER`; may be repeated")
-	flags.StringVar(&o.GitHubURL, "github-url", cmp.Or(os.Getenv(URLVariable), "https://github.com"), "address of a GitHub Enterprise server; also "+URLVariable)
+	flags.StringVar(&o.GitHubURL, "github-url", cmp.Or(os.Getenv(urlVariable), "https://github.com"), "address of a GitHub Enterprise server; also "+urlVariable)
 }
 
 // Asked tells whether keys were named, so that none are to be guessed.

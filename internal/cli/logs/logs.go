@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -36,7 +35,7 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 	if err != nil {
 		return err
 	}
-	doing := fmt.Sprintf("reading the logs of DevServer %s", name)
+	doing := "reading the logs of DevServer " + name
 	var pod corev1.Pod
 	err = to.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: desired.PodName(name)}, &pod)
 	switch {
@@ -56,10 +55,10 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 		return exit.With(exit.Refused, fmt.Errorf("%s: it has not started yet%s: to wait for it: devctl wait %s -n %s", doing, cause(ds), name, namespace))
 	}
 	err = stream(ctx, to.Config, &pod, o.request(container), streams.Out)
-	if ctx.Err() != nil {
-		return nil // Ctrl-C is how one ends it.
+	if err != nil && ctx.Err() == nil { // Ctrl-C is how one ends it.
+		return cluster.Explain(err, doing)
 	}
-	return cluster.Explain(err, doing)
+	return nil
 }
 
 // choose is the container that has something to tell: the step that prepares the
@@ -106,10 +105,10 @@ func cause(ds *devserverv1.DevServer) string {
 func (o Options) request(container string) *corev1.PodLogOptions {
 	request := &corev1.PodLogOptions{Container: container, Follow: o.Follow, Previous: o.Previous, Timestamps: o.Timestamps}
 	if o.Since > 0 {
-		request.SinceSeconds = ptr.To(int64(o.Since.Round(time.Second).Seconds()))
+		request.SinceSeconds = new(int64(o.Since.Round(time.Second).Seconds()))
 	}
 	if o.Tail >= 0 {
-		request.TailLines = ptr.To(o.Tail)
+		request.TailLines = new(o.Tail)
 	}
 	return request
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -47,10 +48,8 @@ func (f *Flags) AddTo(cmd *cobra.Command, formats ...string) {
 // Check refuses a format that the command does not have, before it does
 // anything.
 func (f *Flags) Check() error {
-	for _, format := range f.formats {
-		if f.Format == format {
-			return nil
-		}
+	if slices.Contains(f.formats, f.Format) {
+		return nil
 	}
 	return exit.With(exit.Usage, fmt.Errorf("--output %q is not one of %v", f.Format, f.formats))
 }

@@ -138,6 +138,13 @@ func endedByUser(ctx context.Context) bool {
 // any.
 func (o Options) free(ctx context.Context, pairs []pair) ([]pair, error) {
 	found := make([]pair, len(pairs))
+	// All are held until the last, so that no two get the same one.
+	var held []net.Listener
+	defer func() {
+		for _, listener := range held {
+			_ = listener.Close()
+		}
+	}()
 	for i, p := range pairs {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(o.Address, strconv.Itoa(p.local)))
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -146,8 +153,7 @@ func (o Options) free(ctx context.Context, pairs []pair) ([]pair, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listening on this machine: %w", err)
 		}
-		// All at once, so that no two get the same one.
-		defer listener.Close()
+		held = append(held, listener)
 		p.local = listener.Addr().(*net.TCPAddr).Port
 		found[i] = p
 	}

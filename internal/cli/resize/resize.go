@@ -170,8 +170,12 @@ func question(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServe
 	if why := flavors.NoRoom(flavor); why != "" {
 		means += " " + why + " What it gives up itself is not counted."
 	}
+	purpose := "to resize its home directory"
+	if o.Flavor != "" {
+		purpose = "to give it the flavor " + o.Flavor
+	}
 	return confirm.Question{
-		Title: fmt.Sprintf("Restart DevServer %s, to resize it?", ds.Name),
+		Title: fmt.Sprintf("Restart DevServer %s, %s?", ds.Name, purpose),
 		Means: means, Yes: "Resize", Left: "nothing was changed",
 	}
 }

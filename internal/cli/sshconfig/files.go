@@ -24,8 +24,11 @@ func findPlace() (place, error) {
 	if err != nil {
 		return place{}, fmt.Errorf("finding ~/.ssh: %w", err)
 	}
-	account, err := user.LookupId(strconv.Itoa(os.Getuid()))
-	return place{home: home, tilde: err != nil || filepath.Clean(account.HomeDir) == filepath.Clean(home)}, nil
+	p := place{home: home, tilde: true}
+	if account, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil {
+		p.tilde = filepath.Clean(account.HomeDir) == filepath.Clean(home)
+	}
+	return p, nil
 }
 
 func (p place) sshConfig() string  { return filepath.Join(p.home, ".ssh", "config") }
@@ -86,8 +89,8 @@ func write(path, text string) error {
 		return err
 	}
 	defer os.Remove(draft.Name())
-	_, err = draft.WriteString(text)
-	if err = errors.Join(err, draft.Chmod(mode), draft.Close()); err != nil {
+	_, failed := draft.WriteString(text)
+	if err := errors.Join(failed, draft.Chmod(mode), draft.Close()); err != nil {
 		return err
 	}
 	return os.Rename(draft.Name(), path)
@@ -96,9 +99,16 @@ func write(path, text string) error {
 // target follows links to the file itself, also where that is not there yet.
 func target(path string) (string, error) {
 	for range 40 {
+		info, err := os.Lstat(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
+			return path, nil
+		}
+		if err != nil {
+			return "", err
+		}
 		next, err := os.Readlink(path)
 		if err != nil {
-			return path, nil // no link
+			return "", err
 		}
 		if !filepath.IsAbs(next) {
 			next = filepath.Join(filepath.Dir(path), next)

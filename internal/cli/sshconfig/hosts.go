@@ -3,6 +3,7 @@ package sshconfig
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,7 +111,7 @@ func parse(text string) (hosts []host, err error) {
 		return nil, nil
 	}
 	if !strings.HasPrefix(text, heading) {
-		return nil, fmt.Errorf("it was not written by devctl: move it away")
+		return nil, errors.New("it was not written by devctl: move it away")
 	}
 	for line := range strings.Lines(text) {
 		made, ok := strings.CutPrefix(strings.TrimSpace(line), marker)

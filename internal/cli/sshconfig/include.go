@@ -33,7 +33,7 @@ func includes(text, file, home string) bool {
 		case "host", "match":
 			return false
 		case "include":
-			for _, pattern := range strings.Fields(strings.TrimLeft(line[end:], " \t=")) {
+			for pattern := range strings.FieldsSeq(strings.TrimLeft(line[end:], " \t=")) {
 				if same, err := filepath.Match(resolve(strings.Trim(pattern, `"`), home), file); err == nil && same {
 					return true
 				}

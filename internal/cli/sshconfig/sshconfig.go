@@ -56,12 +56,7 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 	if err != nil || o.Print {
 		return err
 	}
-	fmt.Fprintf(streams.Out, "%s has %s", p.said(p.config()), count(len(hosts), "host"))
-	if len(now) == 0 {
-		fmt.Fprintf(streams.Out, ", none of them %s.\n", where)
-	} else {
-		fmt.Fprintln(streams.Out, ", among them:")
-	}
+	fmt.Fprintf(streams.Out, "%s has %s%s\n", p.said(p.config()), count(len(hosts), "host"), among(len(hosts), len(now), where))
 	for _, h := range now {
 		fmt.Fprintf(streams.Out, "  ssh %s\n", h.Host)
 	}
@@ -198,6 +193,17 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 	_ = os.Remove(filepath.Dir(p.config())) // unless there is more in it
 	_, err = fmt.Fprintln(streams.Out, "Removed the hosts of DevServers from ssh's configuration.")
 	return err
+}
+
+// among says how many of all hosts are those that are listed below it.
+func among(all, now int, where string) string {
+	switch now {
+	case 0:
+		return ", none of them " + where + "."
+	case all:
+		return ":"
+	}
+	return fmt.Sprintf(", %d of them %s:", now, where)
 }
 
 func count(n int, what string) string {

@@ -55,6 +55,9 @@ func Until(ctx context.Context, c client.WithWatch, o Options, streams genericio
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	first, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if ctx.Err() != nil {
+		return nil, (&waiter{Options: o, progress: newProgress(time.Now())}).ended(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func TestClaimUseIsNoNews(t *testing.T) {
 		claim := &corev1.PersistentVolumeClaim{}
 		claim.Status.Phase = corev1.ClaimBound
 		edit(claim)
-		if _, err := stripClaim(claim); err != nil {
+		if _, err := (&equals{}).stripClaim(claim); err != nil {
 			t.Fatal(err)
 		}
 		return claim

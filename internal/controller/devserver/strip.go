@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,13 +18,13 @@ import (
 // What the watch cache keeps of each object decides how much memory a thousand
 // boxes take, and how long the garbage collector looks at them.
 
-func (p *podSpecs) stripPod(object any) (any, error) {
+func (e *equals) stripPod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	switch {
 	case ok && capacity.Ours(pod):
 		pod.ManagedFields = nil
 		pod.Spec, pod.Status = essentialSpec(pod), essentialStatus(&pod.Status)
-		return object, p.share(&pod.Spec)
+		return object, e.shareSpec(&pod.Spec)
 	case ok:
 		capacity.StripPod(pod)
 	}
@@ -76,7 +77,7 @@ func stripNode(object any) (any, error) {
 	return object, nil
 }
 
-func stripClaim(object any) (any, error) {
+func (e *equals) stripClaim(object any) (any, error) {
 	claim, ok := object.(*corev1.PersistentVolumeClaim)
 	if !ok {
 		return object, nil
@@ -91,11 +92,13 @@ func stripClaim(object any) (any, error) {
 			return c.Type == corev1.PersistentVolumeClaimUnused
 		}),
 	}
+	e.shareList(&claim.Spec.Resources.Requests)
+	e.shareList(&claim.Status.Capacity)
 	return object, nil
 }
 
 // stripSet drops what nothing asks for, and keeps once what is there twice.
-func (p *podSpecs) stripSet(object any) (any, error) {
+func (e *equals) stripSet(object any) (any, error) {
 	set, ok := object.(*appsv1.StatefulSet)
 	if !ok {
 		return object, nil
@@ -109,44 +112,65 @@ func (p *podSpecs) stripSet(object any) (any, error) {
 		if claim := &set.Spec.VolumeClaimTemplates[i]; maps.Equal(set.Labels, claim.Labels) {
 			claim.Labels = set.Labels
 		}
+		e.shareList(&set.Spec.VolumeClaimTemplates[i].Spec.Resources.Requests)
 	}
-	return object, p.share(&set.Spec.Template.Spec)
+	return object, e.shareSpec(&set.Spec.Template.Spec)
 }
 
-// podSpecs holds pod specs that many objects have in common: but for their nodes
-// and volumes, the boxes of one flavor and image do not differ.
-type podSpecs struct {
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]corev1.PodSpec
+// equals holds what many objects have in common: but for their nodes and volumes,
+// the pods of one flavor and image do not differ, and most homes are as large as
+// others. That is safe because nobody changes what is in the watch cache.
+type equals struct {
+	specs shared[corev1.PodSpec]
+	lists shared[corev1.ResourceList]
 }
 
-// maxPodSpecs bounds what is held for objects that may be gone.
-const maxPodSpecs = 256
-
-// share gives a pod spec the memory of an equal one. That is safe because nobody
-// changes what is in the watch cache.
-func (p *podSpecs) share(spec *corev1.PodSpec) error {
+// shareSpec gives a pod spec the memory of an equal one.
+func (e *equals) shareSpec(spec *corev1.PodSpec) error {
 	node, volumes := spec.NodeName, spec.Volumes
 	spec.NodeName, spec.Volumes = "", nil
 	text, err := spec.Marshal()
 	if err != nil {
 		return err
 	}
-	*spec = p.first(sha256.Sum256(text), *spec)
+	*spec = e.specs.first(sha256.Sum256(text), *spec)
 	spec.NodeName, spec.Volumes = node, volumes
 	return nil
 }
 
-// first returns the spec that became known first by the key.
-func (p *podSpecs) first(key [sha256.Size]byte, spec corev1.PodSpec) corev1.PodSpec {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if known, is := p.known[key]; is {
+// shareList does the same for amounts. A map takes most of a kilobyte, however
+// little is in it.
+func (e *equals) shareList(list *corev1.ResourceList) {
+	if len(*list) == 0 {
+		return
+	}
+	var text []byte
+	for _, name := range slices.Sorted(maps.Keys(*list)) {
+		amount := (*list)[name]
+		text = fmt.Appendf(text, "%s=%s,", name, amount.String())
+	}
+	*list = e.lists.first(sha256.Sum256(text), *list)
+}
+
+// shared are values by what is in them.
+type shared[T any] struct {
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]T
+}
+
+// maxShared bounds what is held for objects that may be gone.
+const maxShared = 256
+
+// first returns the value that became known first by the key.
+func (s *shared[T]) first(key [sha256.Size]byte, value T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, is := s.known[key]; is {
 		return known
 	}
-	if p.known == nil || len(p.known) >= maxPodSpecs {
-		p.known = map[[sha256.Size]byte]corev1.PodSpec{}
+	if s.known == nil || len(s.known) >= maxShared {
+		s.known = map[[sha256.Size]byte]T{}
 	}
-	p.known[key] = spec
-	return spec
+	s.known[key] = value
+	return value
 }

@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,9 +35,9 @@ func TestStrippedPodTakesAsMuch(t *testing.T) {
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.BoxContainer, AllocatedResources: gi("20Gi")}}
 	want, wantVolumes := capacity.Requests(pod), pod.Spec.Volumes
 
-	specs := &podSpecs{}
+	equals := &equals{}
 	for range 2 { // The cache may show an object to its transform again.
-		if _, err := specs.stripPod(pod); err != nil {
+		if _, err := equals.stripPod(pod); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, capacity.Requests(pod)); diff != "" {
@@ -60,11 +61,11 @@ func TestEqualPodSpecsAreKeptOnce(t *testing.T) {
 		s.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: "ssh", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: box + "-ssh"}}}}
 		return s
 	}
-	specs := &podSpecs{}
+	equals := &equals{}
 	strip := func(s *appsv1.StatefulSet) *corev1.PodSpec {
 		t.Helper()
 		whole := s.DeepCopy()
-		if _, err := specs.stripSet(s); err != nil {
+		if _, err := equals.stripSet(s); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(whole, s); diff != "" {
@@ -79,4 +80,40 @@ func TestEqualPodSpecsAreKeptOnce(t *testing.T) {
 	if &first.Containers[0] == &other.Containers[0] {
 		t.Error("pod specs that differ share memory")
 	}
+}
+
+// Equal amounts are kept once: those of homes of one size, in whatever object.
+func TestEqualAmountsAreKeptOnce(t *testing.T) {
+	equals := &equals{}
+	claim := func(request, capacity string) *corev1.PersistentVolumeClaim {
+		t.Helper()
+		c := &corev1.PersistentVolumeClaim{}
+		c.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(request)}
+		c.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(capacity)}
+		set := &appsv1.StatefulSet{}
+		set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{*c.DeepCopy()}
+		if _, err := equals.stripClaim(c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := equals.stripSet(set); err != nil {
+			t.Fatal(err)
+		}
+		template := set.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests
+		if !same(template, c.Spec.Resources.Requests) {
+			t.Errorf("a claim of %s and its template have memory of their own", request)
+		}
+		if c.Spec.Resources.Requests.Storage().String() != request || c.Status.Capacity.Storage().String() != capacity {
+			t.Errorf("a claim of %s with %s is now %v with %v", request, capacity, c.Spec.Resources.Requests, c.Status.Capacity)
+		}
+		return c
+	}
+	a, b, grown := claim("10Gi", "10Gi"), claim("10Gi", "11Gi"), claim("20Gi", "10Gi")
+	if !same(a.Spec.Resources.Requests, b.Spec.Resources.Requests) || !same(a.Status.Capacity, grown.Status.Capacity) {
+		t.Error("two equal amounts have memory of their own")
+	}
+}
+
+// same tells whether two lists are one.
+func same(a, b corev1.ResourceList) bool {
+	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
 }

@@ -46,18 +46,18 @@ const Workers = 16
 // claims whose they are and how large.
 func CacheObjects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
-	specs := &podSpecs{}
+	equals := &equals{}
 	return map[client.Object]cache.ByObject{
-		&corev1.Pod{}:         {Transform: specs.stripPod},
+		&corev1.Pod{}:         {Transform: equals.stripPod},
 		&corev1.Service{}:     {Label: ours},
-		&appsv1.StatefulSet{}: {Label: ours, Transform: specs.stripSet},
+		&appsv1.StatefulSet{}: {Label: ours, Transform: equals.stripSet},
 		// Not those of nodes and leaders, which change all the time.
 		&coordinationv1.Lease{}: {Label: ours},
 		// Watched only where the operator makes some.
 		&networkingv1.NetworkPolicy{}: {Label: ours},
 		&corev1.Node{}:                {Transform: stripNode},
 
-		&corev1.PersistentVolumeClaim{}: {Transform: stripClaim},
+		&corev1.PersistentVolumeClaim{}: {Transform: equals.stripClaim},
 	}
 }
 

@@ -122,7 +122,7 @@ const toHome = "home"
 // anything to the host.
 func Connect(ctx context.Context, home, node cluster.Cluster, homePlan, plan Plan) error {
 	device := fmt.Sprintf("node%d", plan.Slot)
-	if exec.CommandContext(ctx, "ip", "-n", home.Scope(), "link", "show", device).Run() == nil {
+	if hasLink(ctx, home, device) {
 		return nil
 	}
 	if err := ip(ctx, "-n", home.Scope(), "link", "add", device, "type", "veth", "peer", "name", toHome, "netns", node.Scope()); err != nil {
@@ -147,10 +147,16 @@ func Connect(ctx context.Context, home, node cluster.Cluster, homePlan, plan Pla
 
 // disconnect takes a further node's cable away, as Remove does with the other.
 func disconnect(ctx context.Context, node cluster.Cluster) error {
-	if !entered(Namespace(node)) || exec.CommandContext(ctx, "ip", "-n", node.Scope(), "link", "show", toHome).Run() != nil {
+	if !entered(Namespace(node)) || !hasLink(ctx, node, toHome) {
 		return nil
 	}
 	return ip(ctx, "-n", node.Scope(), "link", "delete", toHome)
+}
+
+// hasLink says "dev" before the name: ip takes "home" alone, for one, for a word
+// of its own, and finds it always.
+func hasLink(ctx context.Context, c cluster.Cluster, device string) bool {
+	return exec.CommandContext(ctx, "ip", "-n", c.Scope(), "link", "show", "dev", device).Run() == nil
 }
 
 // Remove takes the cables and the namespace away. It tolerates that either is missing.

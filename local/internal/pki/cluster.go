@@ -53,7 +53,7 @@ func (l Layout) Join(home Layout) error {
 	if err != nil {
 		return err
 	}
-	if err := write(filepath.Join(l.Dir, ClusterCA+".crt"), "CERTIFICATE", ca.Cert.Raw, 0o600); err != nil {
+	if err := write(filepath.Join(l.Dir, ClusterCA+".crt"), "CERTIFICATE", ca.Cert.Raw); err != nil {
 		return err
 	}
 	for _, name := range []string{"kubelet", "kube-proxy"} {

@@ -104,7 +104,7 @@ func SigningKey(dir, name string) error {
 	if err := writeKey(dir, name, key); err != nil {
 		return err
 	}
-	return write(filepath.Join(dir, name+".pub"), "PUBLIC KEY", public, 0o600)
+	return write(filepath.Join(dir, name+".pub"), "PUBLIC KEY", public)
 }
 
 func (a *Authority) issue(dir, name string, template *x509.Certificate, key crypto.Signer) error {
@@ -124,7 +124,7 @@ func (a *Authority) issue(dir, name string, template *x509.Certificate, key cryp
 		return err
 	}
 	// The certificate comes last: its presence says that both are complete.
-	return write(filepath.Join(dir, name+".crt"), "CERTIFICATE", der, 0o600)
+	return write(filepath.Join(dir, name+".crt"), "CERTIFICATE", der)
 }
 
 func newKey() (crypto.Signer, error) {
@@ -140,15 +140,15 @@ func writeKey(dir, name string, key crypto.Signer) error {
 	if err != nil {
 		return fmt.Errorf("encode the key of %s: %w", name, err)
 	}
-	return write(filepath.Join(dir, name+".key"), "PRIVATE KEY", der, 0o600)
+	return write(filepath.Join(dir, name+".key"), "PRIVATE KEY", der)
 }
 
-func write(path, kind string, der []byte, mode os.FileMode) error {
+func write(path, kind string, der []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make the folder for certificates: %w", err)
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-	if err := os.WriteFile(path+".new", data, mode); err != nil {
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return os.Rename(path+".new", path)

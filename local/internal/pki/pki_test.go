@@ -73,6 +73,33 @@ func TestClientsAreWhoTheySay(t *testing.T) {
 	}
 }
 
+// A further node is one of its home's, by the name that its certificates say,
+// calls home's API server, and cannot sign anything itself.
+func TestJoin(t *testing.T) {
+	home, _ := layout(t)
+	l := Layout{Dir: filepath.Join(t.TempDir(), "pki"), NodeName: "n-2", Node: netip.MustParseAddr("172.31.1.2"), API: home.API}
+	if err := l.Join(home); err != nil {
+		t.Fatal(err)
+	}
+	roots := pool(t, home, ClusterCA)
+	client := leaf(t, l, "kubelet")
+	if _, err := client.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil || client.Subject.CommonName != "system:node:n-2" {
+		t.Errorf("the kubelet is %s: %v", client.Subject, err)
+	}
+	if _, err := leaf(t, l, kubeletServer).Verify(x509.VerifyOptions{Roots: roots, DNSName: "172.31.1.2"}); err != nil {
+		t.Errorf("nobody can call its kubelet: %v", err)
+	}
+	for _, name := range []string{"kubelet", "kube-proxy"} {
+		text, err := os.ReadFile(filepath.Join(l.Dir, name+".kubeconfig"))
+		if err != nil || !strings.Contains(string(text), "server: https://172.31.0.2:6443\n") {
+			t.Errorf("the %s calls another API server than home's (%v):\n%s", name, err, text)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(l.Dir, ClusterCA+".key")); !os.IsNotExist(err) {
+		t.Errorf("it has the authority's key: %v", err)
+	}
+}
+
 func TestAuthoritiesDoNotVouchForEachOther(t *testing.T) {
 	l, _ := layout(t)
 	any := []x509.ExtKeyUsage{x509.ExtKeyUsageAny}

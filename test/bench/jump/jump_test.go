@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -71,7 +72,7 @@ func TestStreamSaysThatThisWasAll(t *testing.T) {
 	if err != nil || len(boxes) != Known {
 		t.Fatalf("%d boxes, %v; want %d", len(boxes), err, Known)
 	}
-	gone := httptest.NewRequest("GET", "/apis/devserver.io/v1/devservers?watch=true&sendInitialEvents=true", nil)
+	gone := httptest.NewRequest(http.MethodGet, "/apis/devserver.io/v1/devservers?watch=true&sendInitialEvents=true", nil)
 	answer := httptest.NewRecorder()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

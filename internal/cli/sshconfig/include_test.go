@@ -1,0 +1,93 @@
+package sshconfig
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestIncludes(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		config string
+		want   bool
+	}{
+		"Nothing":     {"there is no line", "", false},
+		"Tilde":       {"as we write it", "Include ~/.ssh/devserver/config\n", true},
+		"Relative":    {"OpenSSH begins at ~/.ssh", "include devserver/config\n", true},
+		"Absolute":    {"the same file", `Include "/home/ann/.ssh/devserver/config"`, true},
+		"Equals":      {"OpenSSH knows that too", "Include=devserver/config", true},
+		"Pattern":     {"it matches", "Include config.d/* devserver/*", true},
+		"Other":       {"it is another file", "Include ~/.ssh/other/config\n", false},
+		"Comment":     {"it is none", "# Include ~/.ssh/devserver/config\n", false},
+		"BehindAHost": {"it counts for that host alone", "Host x\n  Include ~/.ssh/devserver/config\n", false},
+		"BeforeAHost": {"it counts for all", "  Include ~/.ssh/devserver/config\nHost x\n", true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := includes(tc.config, "/home/ann/.ssh/devserver/config", "/home/ann"); got != tc.want {
+				t.Errorf("%s: got %v for %q", tc.reason, got, tc.config)
+			}
+		})
+	}
+}
+
+func TestTheIncludeLineComesAndGoesAlone(t *testing.T) {
+	const mine = "\xef\xbb\xbfHost *\r\n\tUser ann\r\n\r\n# no newline at the end"
+	line := place{home: "/home/ann", tilde: true}.includeLine()
+	if diff := cmp.Diff("Include ~/.ssh/devserver/config", line); diff != "" {
+		t.Errorf("line (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(mine, withoutInclude(withInclude(mine, line), line)); diff != "" {
+		t.Errorf("the rest (-want +got):\n%s", diff)
+	}
+}
+
+func TestWriteFollowsLinksAndKeepsTheMode(t *testing.T) {
+	dir := t.TempDir()
+	file, link, dangling := filepath.Join(dir, "dotfiles", "config"), filepath.Join(dir, "config"), filepath.Join(dir, "new")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("old"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for path, to := range map[string]string{link: filepath.Join("dotfiles", "config"), dangling: filepath.Join("dotfiles", "later")} {
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(path, "new"); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("%s is no link any more (%v)", path, err)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != "new" {
+			t.Errorf("%s holds %q (%v)", path, text, err)
+		}
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v (%v), want 0640", info.Mode(), err)
+	}
+}
+
+func TestMerge(t *testing.T) {
+	at := func(context, namespace, name string) host {
+		return host{Context: context, Namespace: namespace, Name: name, Host: name + "." + namespace + ".devserver"}
+	}
+	before := []host{at("lab", "a", "gone"), at("lab", "a", "stays"), at("lab", "b", "other"), at("prod", "a", "stays"), at("prod", "a", "elsewhere")}
+	merged, taken := merge(before, []host{at("lab", "a", "stays"), at("lab", "a", "new")}, func(h host) bool { return h.Context == "lab" && h.Namespace == "a" })
+	want := []host{at("lab", "a", "new"), at("lab", "a", "stays"), at("lab", "b", "other"), at("prod", "a", "elsewhere")}
+	if diff := cmp.Diff(want, merged); diff != "" {
+		t.Errorf("merged (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]host{at("prod", "a", "stays")}, taken); diff != "" {
+		t.Errorf("taken (-want +got):\n%s", diff)
+	}
+	read, err := parse(configText(merged, "known"))
+	if diff := cmp.Diff(want, read); err != nil || diff != "" {
+		t.Errorf("read back: %v (-want +got):\n%s", err, diff)
+	}
+}
