@@ -24,20 +24,28 @@ const keepAliveRequest = "keepalive@openssh.com"
 // it refuses them all. One goroutine does both: there may be ten thousand
 // connections.
 func KeepAlive(conn ssh.Conn, requests <-chan *ssh.Request, interval time.Duration, misses int) {
-	answered := make(chan struct{}, 1)
+	answered, refused := make(chan struct{}, 1), make(chan struct{}, 1)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 
 	waiting, missed := false, 0
-	for {
+	for next := requests; ; {
 		select {
-		case request, ok := <-requests:
+		case request, ok := <-next:
 			if !ok {
 				return
 			}
 			if request.WantReply {
-				_ = request.Reply(false, nil)
+				// A client that reads nothing holds this up, but one reply
+				// only, and until it is found out.
+				next = nil
+				go func() {
+					_ = request.Reply(false, nil)
+					refused <- struct{}{}
+				}()
 			}
+		case <-refused:
+			next = requests
 		case <-answered:
 			waiting, missed = false, 0
 		case <-tick.C:

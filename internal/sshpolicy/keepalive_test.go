@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,10 +41,33 @@ func (b buffered) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// stallable is a connection on which writes can be made to get nowhere.
+type stallable struct {
+	net.Conn
+	stalled, closed atomic.Bool
+	end             chan struct{}
+}
+
+func (s *stallable) Write(p []byte) (int, error) {
+	if s.stalled.Load() {
+		<-s.end
+		return 0, net.ErrClosed
+	}
+	return s.Conn.Write(p)
+}
+
+func (s *stallable) Close() error {
+	if s.closed.CompareAndSwap(false, true) {
+		close(s.end)
+	}
+	return s.Conn.Close()
+}
+
 // end is one end of an SSH connection, and what the other asks of it.
 type end struct {
 	ssh.Conn
 	requests <-chan *ssh.Request
+	raw      *stallable
 }
 
 // connect returns the two ends of an SSH connection with the policy's
@@ -69,7 +93,8 @@ func connect(t *testing.T, change func(*ssh.ClientConfig)) (server, client end, 
 	})
 	accepted := make(chan end, 1)
 	go func() {
-		conn, channels, requests, err := ssh.NewServerConn(buffer(t, serverSide), config)
+		raw := &stallable{Conn: buffer(t, serverSide), end: make(chan struct{})}
+		conn, channels, requests, err := ssh.NewServerConn(raw, config)
 		if err == nil {
 			go func() {
 				for c := range channels {
@@ -77,14 +102,14 @@ func connect(t *testing.T, change func(*ssh.ClientConfig)) (server, client end, 
 				}
 			}()
 		}
-		accepted <- end{conn, requests}
+		accepted <- end{conn, requests, raw}
 	}()
 	clientConfig := &ssh.ClientConfig{HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey())}
 	if change != nil {
 		change(clientConfig)
 	}
 	conn, _, requests, err := ssh.NewClientConn(buffer(t, clientSide), "box", clientConfig)
-	return <-accepted, end{conn, requests}, err
+	return <-accepted, end{Conn: conn, requests: requests}, err
 }
 
 func TestKeepAliveEndsASilentConnection(t *testing.T) {
@@ -98,6 +123,42 @@ func TestKeepAliveEndsASilentConnection(t *testing.T) {
 		if got, want := time.Since(start), 5*30*time.Second; got != want {
 			t.Errorf("the connection ended after %v, want %v: one interval and four that it left unanswered", got, want)
 		}
+	})
+}
+
+// Who asks for something and does not take the answer is silent too. It happens
+// in real time: what waits for a mutex, as the library does here, stands still
+// in a bubble.
+func TestKeepAliveEndsAStalledConnection(t *testing.T) {
+	server, client, err := connect(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.raw.stalled.Store(true)
+	go func() { _, _, _ = client.SendRequest("tcpip-forward", true, nil) }()
+	KeepAlive(server, server.requests, 10*time.Millisecond, 4) // returns, or the test does not
+	_ = client.Close()
+}
+
+// A client's own requests are refused, and the next one is not held up.
+func TestKeepAliveRefusesRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, client, err := connect(t, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			KeepAlive(server, server.requests, 30*time.Second, 2)
+			close(done)
+		}()
+		for i := range 40 {
+			if ok, _, err := client.SendRequest("tcpip-forward", i%2 == 0, nil); ok || err != nil {
+				t.Fatalf("request %d: %v, %v, want it refused", i, ok, err)
+			}
+		}
+		_ = client.Close()
+		<-done
 	})
 }
 

@@ -20,7 +20,19 @@ func (b *box) master(options ...string) []string {
 	b.Helper()
 	socket := filepath.Join(b.shortDir(), "ctl")
 	options = append(options, "-f", "-N", "-M", "-S", socket, "-o", "ExitOnForwardFailure=yes")
-	b.must(b.client.Command(b.bounded(), options))
+	cmd := b.client.Command(b.bounded(), options)
+	// A file and no pipe, of which one would wait for the end: the ssh to a
+	// jump host keeps it open in the background.
+	said, err := os.Create(filepath.Join(b.TempDir(), "said"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer said.Close()
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Run(); err != nil {
+		text, _ := os.ReadFile(said.Name())
+		b.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, text)
+	}
 	b.Cleanup(func() {
 		_ = b.client.Command(context.Background(), []string{"-S", socket, "-O", "exit"}).Run()
 	})
