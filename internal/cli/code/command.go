@@ -10,7 +10,6 @@ import (
 	"devserver.io/devserver/internal/box"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
-	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/reach"
 )
@@ -41,13 +40,6 @@ ssh-config has run.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := options.Check(); err != nil {
 				return err
-			}
-			if options.Editor == "" {
-				set, err := config.Load()
-				if err != nil {
-					return err
-				}
-				options.Editor = set.Editor
 			}
 			options.On(streams)
 			folder := box.Home

@@ -37,3 +37,25 @@ func TestApply(t *testing.T) {
 		})
 	}
 }
+
+func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
+	place(t, "githubURL: https://file.example.com\n")
+	apply := func() string {
+		cmd := &cobra.Command{Use: "create"}
+		url := cmd.Flags().String("github-url", "https://default.example.com", "")
+		if err := cmd.Flags().SetAnnotation("github-url", Variable, []string{"TEST_GITHUB_URL"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Apply(cmd, map[string]string{"githubURL": "github-url"}); err != nil {
+			t.Fatal(err)
+		}
+		return *url
+	}
+	if got := apply(); got != "https://file.example.com" {
+		t.Errorf("without the variable it is %s", got)
+	}
+	t.Setenv("TEST_GITHUB_URL", "https://environment.example.com")
+	if got := apply(); got != "https://default.example.com" {
+		t.Errorf("with the variable the file still says %s", got)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/sshkeys"
 )
@@ -50,6 +51,7 @@ func (o *Options) AddTo(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.Files, "key", nil, "public key `FILE` that may log in, or the private key's beside it; may be repeated (default: your agent's keys, and those in ~/.ssh)")
 	flags.StringArrayVar(&o.GitHub, "github", nil, "take the public keys of that GitHub `USER`; may be repeated")
 	flags.StringVar(&o.GitHubURL, "github-url", cmp.Or(os.Getenv(urlVariable), "https://github.com"), "address of a GitHub Enterprise server; also "+urlVariable)
+	_ = flags.SetAnnotation("github-url", config.Variable, []string{urlVariable}) // It fails only for a flag that is not there.
 }
 
 // Asked tells whether keys were named, so that none are to be guessed.
