@@ -28,6 +28,11 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	}
 	switch {
 	case o.Pod != nil && o.Pod.DeletionTimestamp.IsZero() && isTrue(o.Pod, corev1.PodReady):
+		if fields := edited(o); len(fields) > 0 {
+			// It goes in a moment. Who waits for the server as it is asked for
+			// now must not take the old pod for it.
+			return restarting(fields)
+		}
 		// A promise about this pod, whatever hinders its next start.
 		return state{devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers."}
 	case o.Problem != nil:
@@ -63,17 +68,28 @@ func leaving(o Observed) state {
 	if c := disrupted(o.Pod); c != nil {
 		return putOut(c.Reason, c.Message)
 	}
-	if fields := Edited(o); len(fields) > 0 {
-		return state{devv1.PhaseStarting, devv1.ReasonRestarting, "The server is being restarted, because " + strings.Join(fields, ", ") + " changed."}
+	if fields := edited(o); len(fields) > 0 {
+		return restarting(fields)
 	}
 	return starting("The pod of the last start is being stopped.")
 }
 
+func restarting(fields []string) state {
+	return state{devv1.PhaseStarting, devv1.ReasonRestarting, "The server is being restarted, because " + strings.Join(fields, ", ") + " changed."}
+}
+
 // Edited gives the fields of the DevServer's own spec that changed since its
-// pod started and that take effect by a restart. Until the StatefulSet
+// pod started and that take effect by a restart now. Until the StatefulSet
 // controller has seen them, a pod would be made with the old ones again.
 func Edited(o Observed) []string {
-	if o.Pod == nil || !caughtUp(o.StatefulSet) {
+	if !caughtUp(o.StatefulSet) {
+		return nil
+	}
+	return edited(o)
+}
+
+func edited(o Observed) []string {
+	if o.Pod == nil || o.StatefulSet == nil {
 		return nil
 	}
 	return desired.Edited(o.Pod.Annotations, o.StatefulSet.Spec.Template.Annotations)

@@ -59,6 +59,8 @@ func TestOwnEditRestarts(t *testing.T) {
 	if w.podIsGoing() {
 		t.Fatal("the pod is deleted before the StatefulSet controller knows the new template")
 	}
+	// Who waits for what was asked for is not told that the old pod is it.
+	w.wantCondition(w.read(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonRestarting, "spec.image")
 	w.catchUp()
 	w.reconcile()
 	if !w.podIsGoing() {
