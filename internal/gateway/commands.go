@@ -48,7 +48,7 @@ func (t *talk) obey(ctx context.Context, words []string) error {
 		}
 		return c.run(t, ctx, words[1:])
 	}
-	return exit.With(exit.Usage, fmt.Errorf("there is no command %.64q: help lists those that there are; for a command in a DevServer: %s COMMAND", words[0], t.server.line("NAME.NAMESPACE")))
+	return exit.With(exit.Usage, fmt.Errorf("there is no command %.64q: help lists those that there are; for a command in a DevServer: %s COMMAND", words[0], t.line("NAME.NAMESPACE")))
 }
 
 // greet says who the person is, which boxes there are for them, and how to get
@@ -58,7 +58,7 @@ func (t *talk) greet() error {
 	if err := t.list(context.Background(), nil); err != nil {
 		return err
 	}
-	t.say("\nLog in with   %s\n%sThe gateway itself takes: ", t.server.line("NAME.NAMESPACE"), t.server.explanation())
+	t.say("\nLog in with   %s\n%sThe gateway itself takes: ", t.line("NAME.NAMESPACE"), t.explanation())
 	var all []string
 	for _, c := range commands() {
 		all = append(all, strings.TrimSpace(c.name+" "+c.args))
@@ -125,7 +125,7 @@ func (t *talk) start(ctx context.Context, args []string) error {
 		return exit.With(exit.Refused, err)
 	}
 	_ = conn.Close()
-	t.say("DevServer %s is Running.\n%s\n", b.address(), t.server.line(b.address()))
+	t.say("DevServer %s is Running.\n%s\n", b.address(), t.line(b.address()))
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (t *talk) help(context.Context, []string) error {
 		_, _ = fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace(c.name+" "+c.args), c.short)
 	}
 	_ = table.Flush()
-	t.say("The gateway itself takes these, behind ssh GATEWAY:\n\n%s\nNAME may leave out its namespace where that is plain. For all else:   %s\n", text.String(), t.server.line("NAME.NAMESPACE"))
+	t.say("The gateway itself takes these, behind ssh GATEWAY:\n\n%s\nNAME may leave out its namespace where that is plain. For all else:   %s\n", text.String(), t.line("NAME.NAMESPACE"))
 	return nil
 }
 

@@ -263,6 +263,34 @@ func TestAPersonWithoutABoxIsGreeted(t *testing.T) {
 	}
 }
 
+// The lines to type have the gateway's address, where it is known.
+func TestTheLineToTypeNamesTheGateway(t *testing.T) {
+	cases := map[string]struct {
+		told   string
+		status *devserverv1.SSHGateway
+		want   string
+	}{
+		"Unknown":      {"", nil, "ssh -J GATEWAY dev@a.team"},
+		"Told":         {"gw.example.com:2022", &devserverv1.SSHGateway{Host: "other"}, "ssh -J gw.example.com:2022 dev@a.team"},
+		"ToldPort22":   {"gw.example.com:22", nil, "ssh -J gw.example.com dev@a.team"},
+		"Status":       {"", &devserverv1.SSHGateway{Host: "192.0.2.1", Port: 30022}, "ssh -J 192.0.2.1:30022 dev@a.team"},
+		"StatusPort22": {"", &devserverv1.SSHGateway{Host: "gw.example.com", Port: 22}, "ssh -J gw.example.com dev@a.team"},
+		"StatusIPv6":   {"", &devserverv1.SSHGateway{Host: "2001:db8::1", Port: 30022}, "ssh -J [2001:db8::1]:30022 dev@a.team"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, alice := newWorld(t, func(s *server) { s.address = tc.told }), sshtest.NewKey(t)
+			ds := running("a.team", "10.0.0.1", alice)
+			ds.Status.SSH = &devserverv1.SSHStatus{Gateway: tc.status}
+			w.put(ds)
+			who := &talk{client: &client{server: w.server, who: holder(alice)}}
+			if got := who.line("a.team"); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // One connection in which a fault of the gateway shows does not take the others
 // along.
 func TestAFaultEndsOneConnection(t *testing.T) {

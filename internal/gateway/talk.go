@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -108,23 +111,41 @@ func (t *talk) write(w io.Writer, text string) {
 }
 
 // line is what to type to get into the box of that address.
-func (s *server) line(box string) string {
-	host, port, found := strings.Cut(s.address, ":")
-	switch {
-	case s.address == "":
-		host = "GATEWAY"
-	case found && port != "22":
-		host = s.address
-	}
-	return fmt.Sprintf("ssh -J %s dev@%s", host, box)
+func (t *talk) line(box string) string {
+	return fmt.Sprintf("ssh -J %s dev@%s", cmp.Or(t.gateway(), unnamed), box)
 }
 
-// explanation is where GATEWAY stands for what only the person knows.
-func (s *server) explanation() string {
-	if s.address != "" {
+// unnamed stands for the gateway's address where only the person knows that.
+const unnamed = "GATEWAY"
+
+// explanation says so.
+func (t *talk) explanation() string {
+	if t.gateway() != "" {
 		return ""
 	}
-	return "GATEWAY is what you typed after ssh just now.\n"
+	return unnamed + " is what you typed after ssh just now.\n"
+}
+
+// gateway is its address as users reach it: as it was told, or else as the
+// operator says in the status of the person's boxes. It may be unknown.
+func (t *talk) gateway() string {
+	if host, found := strings.CutSuffix(t.server.address, ":22"); found {
+		return host
+	}
+	if t.server.address != "" {
+		return t.server.address
+	}
+	for _, b := range t.server.directory.list(t.who) {
+		ssh := b.Status.SSH
+		switch {
+		case ssh == nil || ssh.Gateway == nil || ssh.Gateway.Host == "":
+		case ssh.Gateway.Port == 22:
+			return ssh.Gateway.Host
+		default:
+			return net.JoinHostPort(ssh.Gateway.Host, strconv.Itoa(int(ssh.Gateway.Port)))
+		}
+	}
+	return ""
 }
 
 var errHungUp = exit.With(exit.Interrupted, errors.New("stopped waiting; it goes on by itself"))
