@@ -166,6 +166,8 @@ func writeClientConfig(ts *testscript.TestScript, a *agentProcess) {
 // seen only if the script has failed.
 func (a *agentProcess) kill(ts *testscript.TestScript) {
 	_ = a.cmd.Process.Kill()
+	// Its log, which what it leaves behind holds open too, ends with them.
+	killMarked(ts.Getenv("S"))
 	<-a.done
 	killMarked(ts.Getenv("S"))
 	text, _ := a.log.read()

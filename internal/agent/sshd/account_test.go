@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -137,5 +138,22 @@ func TestAsLendsItsThreadOnly(t *testing.T) {
 	after, err := os.Getgroups()
 	if err != nil || os.Geteuid() != 0 || os.Getegid() != os.Getgid() || !slices.Equal(before, after) {
 		t.Errorf("afterwards the agent is %d:%d in %v, %v", os.Geteuid(), os.Getegid(), after, err)
+	}
+}
+
+// What ends the agent after its supervisor is not lost with the ids of a thread.
+func TestActingAsAnotherKeepsTheParentDeathSignal(t *testing.T) {
+	user := userOfTest(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGURG), 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0) }()
+	if err := user.as(func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got := parentDeathSignal(); got != int32(unix.SIGURG) {
+		t.Errorf("the signal is %d, want %d", got, unix.SIGURG)
 	}
 }

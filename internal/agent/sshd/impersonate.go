@@ -30,16 +30,28 @@ func (a *account) as(do func() error) error {
 	}
 	// Go makes no thread from one that is locked, so no other inherits the ids.
 	runtime.LockOSThread()
-	defer restore(own, os.Getegid())
+	defer restore(own, os.Getegid(), parentDeathSignal())
 	if err := become(a.uid, a.gid, a.groups()); err != nil {
 		return fmt.Errorf("acting as %s (uid %d): %w", a.name, a.uid, err)
 	}
 	return do()
 }
 
-// restore gives the thread root's rights back. One where that fails is not
-// used again: it ends with the goroutine that is locked to it.
-func restore(groups []int, gid int) {
+// parentDeathSignal is the signal that the thread asks for when the one that
+// started the agent ends; 0 where it asks for none.
+func parentDeathSignal() (signal int32) {
+	to := unsafe.Pointer(&signal) //nolint:gosec // The kernel writes there.
+	if failure(unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_PDEATHSIG, uintptr(to), 0)) != nil {
+		return 0
+	}
+	return signal
+}
+
+// restore gives the thread root's rights back, and its parent death signal,
+// which the kernel takes away with the ids: on the agent's first thread it is
+// what ends the agent after its supervisor. A thread where that fails is not used
+// again: it ends with the goroutine that is locked to it.
+func restore(groups []int, gid int, signal int32) {
 	ids := make([]uint32, 0, len(groups))
 	for _, id := range groups {
 		ids = append(ids, uint32(id))
@@ -47,6 +59,9 @@ func restore(groups []int, gid int) {
 	err := setThreadUser(0)
 	if err == nil {
 		err = setThreadGroups(gid, ids)
+	}
+	if err == nil {
+		err = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(signal), 0, 0, 0)
 	}
 	if err != nil {
 		panic(fmt.Sprintf("a thread cannot become root again: %v", err))
