@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -74,6 +75,29 @@ func Alive(ds *devserverv1.DevServer) error {
 		return nil
 	}
 	return exit.With(exit.Refused, fmt.Errorf("DevServer %s is being deleted", ds.Name))
+}
+
+// GetAlive reads one DevServer, to which something is to be done.
+func GetAlive(ctx context.Context, c client.Reader, namespace, name string) (*devserverv1.DevServer, error) {
+	ds, err := Get(ctx, c, namespace, name)
+	if err == nil {
+		err = Alive(ds)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ds, nil
+}
+
+// RestartAt is a value of spec.restartedAt that starts a DevServer: now, or, where
+// a time in the future was written before, later than that, as only a later one
+// counts.
+func RestartAt(before *metav1.Time, now time.Time) metav1.Time {
+	at := now.UTC().Truncate(time.Second)
+	if before != nil && !at.After(before.Time) {
+		at = before.UTC().Add(time.Second)
+	}
+	return metav1.NewTime(at)
 }
 
 // FlavorName is the name of the flavor that counts for a DevServer.

@@ -12,7 +12,6 @@ import (
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/output"
-	"devserver.io/devserver/internal/cli/wait"
 )
 
 // NewCommand returns the command.
@@ -59,10 +58,7 @@ server.
 			if len(args) > 0 {
 				options.Waiting.Name = args[0]
 			}
-			options.Waiting.Live = wait.OnTerminal(streams)
-			if !cmd.Flags().Changed("wait") {
-				options.Wait = options.Waiting.Live
-			}
+			options.Waiting.ByDefault(cmd, &options.Wait, streams)
 			if err := options.check(); err != nil {
 				return err
 			}

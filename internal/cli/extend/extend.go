@@ -26,11 +26,8 @@ type Options struct {
 
 // Run makes the DevServer's time to live longer, and says when it expires now.
 func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
-	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
-		return err
-	}
-	if err := cluster.Alive(ds); err != nil {
 		return err
 	}
 	if ds.Status.ExpiresAt == nil || ds.Status.StartedAt == nil {

@@ -30,11 +30,8 @@ type Options struct {
 
 // Run writes the keep to the DevServer's Lease, and says until when it holds.
 func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
-	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
-		return err
-	}
-	if err := cluster.Alive(ds); err != nil {
 		return err
 	}
 	lease, err := cluster.Lease(ctx, c, ds)

@@ -20,11 +20,8 @@ import (
 // Running returns the box once one can log in to it. One that sleeps is started,
 // if it may be, and waited for; what happens until then is shown on ErrOut.
 func Running(ctx context.Context, c client.WithWatch, t Target, o Options, streams genericiooptions.IOStreams) (*devserverv1.DevServer, error) {
-	ds, err := cluster.Get(ctx, c, t.Namespace, t.Name)
+	ds, err := cluster.GetAlive(ctx, c, t.Namespace, t.Name)
 	if err != nil {
-		return nil, err
-	}
-	if err := cluster.Alive(ds); err != nil {
 		return nil, err
 	}
 	held := start.Held(ds)

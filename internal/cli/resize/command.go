@@ -11,7 +11,6 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/cli/wait"
 )
 
 // NewCommand returns the command.
@@ -42,10 +41,7 @@ After a restart it waits on a terminal until one can log in; elsewhere with
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options.Waiting.Live = wait.OnTerminal(streams)
-			if !cmd.Flags().Changed("wait") {
-				options.Wait = options.Waiting.Live
-			}
+			options.Waiting.ByDefault(cmd, &options.Wait, streams)
 			if err := options.check(); err != nil {
 				return err
 			}

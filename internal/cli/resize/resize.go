@@ -48,11 +48,8 @@ func (o *Options) check() error {
 // Run resizes the DevServer, once it is clear that it can be done, and, where
 // something ends by it, that it is wanted.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
-	ds, err := cluster.Get(ctx, c, o.Waiting.Namespace, o.Waiting.Name)
+	ds, err := cluster.GetAlive(ctx, c, o.Waiting.Namespace, o.Waiting.Name)
 	if err != nil {
-		return err
-	}
-	if err := cluster.Alive(ds); err != nil {
 		return err
 	}
 	if claim := ds.Spec.Home; o.HomeSize != "" && claim != nil && claim.ClaimName != "" {

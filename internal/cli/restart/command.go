@@ -10,7 +10,6 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/cli/wait"
 )
 
 // NewCommand returns the command.
@@ -38,10 +37,7 @@ with --wait.
 			if err := options.Check(); err != nil {
 				return err
 			}
-			options.Live = wait.OnTerminal(streams)
-			if !cmd.Flags().Changed("wait") {
-				options.Wait = options.Live
-			}
+			options.ByDefault(cmd, &options.Wait, streams)
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
 				options.Namespace, options.Name = to.Namespace, args[0]
 				return Run(ctx, to.Client, options, streams)

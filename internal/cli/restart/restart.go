@@ -26,11 +26,8 @@ type Options struct {
 
 // Run restarts the DevServer, says what that means, and waits for it.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
-	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
-		return err
-	}
-	if err := cluster.Alive(ds); err != nil {
 		return err
 	}
 	if ds.Spec.Suspend {
@@ -38,7 +35,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	}
 	o.Replaced = ds.Status.StartedAt
 	err = cluster.Edit(ctx, c, ds, fmt.Sprintf("restarting DevServer %s in namespace %s", ds.Name, ds.Namespace), func(ds *devserverv1.DevServer) map[string]any {
-		return map[string]any{"restartedAt": restartAt(ds, time.Now())}
+		return map[string]any{"restartedAt": cluster.RestartAt(ds.Spec.RestartedAt, time.Now())}
 	})
 	if err != nil {
 		return err
@@ -51,16 +48,6 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	}
 	_, err = fmt.Fprintf(streams.Out, "%s To wait for it: devctl wait %s -n %s\n", report(ds), ds.Name, ds.Namespace)
 	return err
-}
-
-// restartAt is now, or, where a time in the future was written before, later
-// than that: only a later one counts.
-func restartAt(ds *devserverv1.DevServer, now time.Time) metav1.Time {
-	at := now.UTC().Truncate(time.Second)
-	if before := ds.Spec.RestartedAt; before != nil && !at.After(before.Time) {
-		at = before.UTC().Add(time.Second)
-	}
-	return metav1.NewTime(at)
 }
 
 // report says what becomes of the DevServer, as it was before.

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/lifecycle"
 )
 
@@ -19,7 +20,7 @@ func restart(ds *devserverv1.DevServer, now time.Time) (fields map[string]any, u
 		undone = append(undone, "suspended")
 	}
 	if isExpired(ds) {
-		fields["restartedAt"] = restartAt(ds, now)
+		fields["restartedAt"] = cluster.RestartAt(ds.Status.Expired.RestartedAt, now)
 		undone = append(undone, "expired")
 	}
 	return fields, undone
@@ -32,16 +33,6 @@ func isExpired(ds *devserverv1.DevServer) bool {
 	return expired != nil && !timeOf(ds.Spec.RestartedAt).After(timeOf(expired.RestartedAt))
 }
 
-// restartAt is now, or, where a time in the future was written before, later
-// than that: only a later one counts.
-func restartAt(ds *devserverv1.DevServer, now time.Time) metav1.Time {
-	at := now.UTC().Truncate(time.Second)
-	if before := timeOf(ds.Status.Expired.RestartedAt); !at.After(before) {
-		at = before.Add(time.Second)
-	}
-	return metav1.NewTime(at)
-}
-
 // wake gives the fields of the DevServer's Lease that have to change for it to
 // wake, and what it slept for. A later restartedAt wakes it too.
 func wake(lease *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time) (fields map[string]any, undone []string) {
@@ -50,7 +41,7 @@ func wake(lease *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time)
 	if lease.Spec.RenewTime != nil {
 		renewed = lease.Spec.RenewTime.Time
 	}
-	if mark == nil || mark.Woken(renewed, timeOf(ds.Spec.RestartedAt)) || isExpired(ds) && restartAt(ds, now).After(mark.RestartedAt) {
+	if mark == nil || mark.Woken(renewed, timeOf(ds.Spec.RestartedAt)) || isExpired(ds) && cluster.RestartAt(ds.Status.Expired.RestartedAt, now).After(mark.RestartedAt) {
 		return nil, nil
 	}
 	at := now.UTC().Truncate(time.Microsecond)

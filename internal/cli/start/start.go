@@ -28,11 +28,8 @@ type Options struct {
 
 // Run undoes all that the DevServer sleeps for, says so, and waits for it.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
-	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
-		return err
-	}
-	if err := cluster.Alive(ds); err != nil {
 		return err
 	}
 	undone, err := Undo(ctx, c, ds)

@@ -24,11 +24,8 @@ type Options struct {
 
 // Run suspends the DevServer and says what that means.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
-	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
-		return err
-	}
-	if err := cluster.Alive(ds); err != nil {
 		return err
 	}
 	grace := gracePeriod(ctx, c, ds)

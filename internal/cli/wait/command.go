@@ -61,6 +61,15 @@ func (o *Options) AddTo(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long to wait")
 }
 
+// ByDefault is for commands that may wait when they are done, with --wait: where
+// it says nothing, they do so on a terminal.
+func (o *Options) ByDefault(cmd *cobra.Command, wait *bool, streams genericiooptions.IOStreams) {
+	o.Live = OnTerminal(streams)
+	if !cmd.Flags().Changed("wait") {
+		*wait = o.Live
+	}
+}
+
 // Check says what is wrong with the flags.
 func (o *Options) Check() error {
 	if o.Timeout <= 0 {
