@@ -11,17 +11,23 @@ package simulation
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
 
 // Options say what is simulated. The same options give the same report.
 type Options struct {
-	Seed uint64
-	// Boxes is how many boxes there are, each with its user, and Days how long
-	// each is watched.
-	Boxes, Days int
+	// Seed is where randomness begins, and Seeds how many of them are simulated,
+	// one after the other; 0 is one.
+	Seed  uint64
+	Seeds int
+	// Boxes is how many boxes each seed has, each with its user, and Days how long
+	// each is watched. First is the number of the first: with one box, this is to
+	// see that one again alone.
+	Boxes, Days, First int
 	// IdleTimeout gives all boxes this and nothing else; 0 gives each a lifecycle
 	// by chance.
 	IdleTimeout time.Duration
@@ -51,10 +57,12 @@ type Report struct {
 // Run simulates.
 func Run(o Options) *Report {
 	r := &Report{Options: o, Counts: map[string]int{}, kinds: map[string]int{}}
-	for i := range o.Boxes {
-		// Each box has randomness of its own, so that it can be replayed alone.
-		w := newWorld(r, i, rand.New(rand.NewPCG(o.Seed, uint64(i)))) //nolint:gosec // reproducible
-		w.run()
+	for seed := o.Seed; seed < o.Seed+uint64(max(1, o.Seeds)); seed++ {
+		for box := o.First; box < o.First+o.Boxes; box++ {
+			// Each box has randomness of its own, so that it can be replayed alone.
+			rng := rand.New(rand.NewPCG(seed, uint64(box))) //nolint:gosec // reproducible
+			newWorld(r, fmt.Sprintf("seed %d, box %d", seed, box), rng).run()
+		}
 	}
 	return r
 }
@@ -72,7 +80,12 @@ func (r *Report) fault(kind, text string) {
 
 // Print writes the report for people.
 func (r *Report) Print(out io.Writer) {
-	fmt.Fprintf(out, "seed %d: %d boxes, %d user-days\n", r.Seed, r.Boxes, r.Boxes*r.Days)
+	n := r.Boxes * max(1, r.Seeds)
+	fmt.Fprintf(out, "seed %d", r.Seed)
+	if r.Seeds > 1 {
+		fmt.Fprintf(out, " and the %d after it", r.Seeds-1)
+	}
+	fmt.Fprintf(out, ": %d boxes, %d user-days\n", n, n*r.Days)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	hours := func(name string, d time.Duration) {
 		fmt.Fprintf(table, "%s\t%.0f h\t%.1f %%\t\n", name, d.Hours(), 100*d.Hours()/r.Existed.Hours())
@@ -90,6 +103,9 @@ func (r *Report) Print(out io.Writer) {
 	fmt.Fprintf(out, "an idle box stopped late by at most: %s\n", r.Latest.Round(time.Millisecond))
 	for _, fault := range r.Faults {
 		fmt.Fprintln(out, "FAULT:", fault)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.kinds)) {
+		fmt.Fprintf(out, "%d faults: %s\n", r.kinds[kind], kind)
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 1, "what the simulation begins with")
-	boxes = flag.Int("boxes", 60, "how many boxes are simulated")
+	seeds = flag.Int("seeds", 1, "how many seeds are simulated, from that one on")
+	boxes = flag.Int("boxes", 60, "how many boxes of each seed")
+	first = flag.Int("first", 0, "the number of the first box: with -boxes 1, that one is seen again alone")
 	days  = flag.Int("days", 14, "how many days of each")
 	idle  = flag.Duration("idle", 0, "the idle timeout of all of them, which have nothing else then; 0 is any lifecycle")
 )
@@ -26,7 +28,7 @@ func TestReproducible(t *testing.T) {
 // What goes wrong is told with the number of its box and the seed, by which it
 // can be seen again.
 func TestLives(t *testing.T) {
-	report := Run(Options{Seed: *seed, Boxes: *boxes, Days: *days, IdleTimeout: *idle})
+	report := Run(Options{Seed: *seed, Seeds: *seeds, Boxes: *boxes, First: *first, Days: *days, IdleTimeout: *idle})
 	text := &strings.Builder{}
 	report.Print(text)
 	t.Log("\n" + text.String())

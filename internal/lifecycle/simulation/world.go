@@ -13,7 +13,7 @@ import (
 // world is one box with its user, its part of the cluster, and the truth.
 type world struct {
 	report *Report
-	id     int
+	name   string
 	rng    *rand.Rand
 	// now is the true time. opClock, userClock and gateClock are by how much
 	// those of the operator, the user and the gateway are wrong.
@@ -56,8 +56,8 @@ type hours struct {
 	start, stop time.Duration
 }
 
-func newWorld(r *Report, id int, rng *rand.Rand) *world {
-	w := &world{report: r, id: id, rng: rng, replicas: 1}
+func newWorld(r *Report, name string, rng *rand.Rand) *world {
+	w := &world{report: r, name: name, rng: rng, replicas: 1}
 	// Any time of the year, so that clocks are set forward and back in some.
 	w.began = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC).Add(w.upTo(365 * 24 * time.Hour))
 	w.now, w.end = w.began, w.began.Add(time.Duration(r.Days)*24*time.Hour)
@@ -104,7 +104,7 @@ func (w *world) chance(p float64) bool { return w.rng.Float64() < p }
 func (w *world) count(name string) { w.report.Counts[name]++ }
 
 func (w *world) fault(format string, args ...any) {
-	w.report.fault(format, fmt.Sprintf("box %d, %s: %s", w.id, w.now.Format(time.RFC3339Nano), fmt.Sprintf(format, args...)))
+	w.report.fault(format, fmt.Sprintf("%s, %s: %s", w.name, w.now.Format(time.RFC3339Nano), fmt.Sprintf(format, args...)))
 }
 
 // operatorTime is the time as the operator has it.
