@@ -70,7 +70,7 @@ func next(times *cron.SpecSchedule, now time.Time) time.Time {
 	}
 	at := times.Next(now)
 	// The library leaves out a day on which clocks are set back by half an hour.
-	// Where it looks back, it does not.
+	// Where it looks back, it leaves out another.
 	for earlier := last(times, at.Add(-time.Second)); earlier.After(now); earlier = last(times, at.Add(-time.Second)) {
 		at = earlier
 	}
@@ -82,7 +82,11 @@ func last(times *cron.SpecSchedule, now time.Time) time.Time {
 	if times == nil {
 		return time.Time{}
 	}
-	return times.Prev(now.Add(time.Second))
+	at := times.Prev(now.Add(time.Second))
+	for later := times.Next(at); !at.IsZero() && !later.IsZero() && !later.After(now); later = times.Next(at) {
+		at = later // The day before that one.
+	}
+	return at
 }
 
 // NextStart is the first start after now; zero where there is none.

@@ -67,6 +67,20 @@ func TestNextMeetsLast(t *testing.T) {
 	}
 }
 
+// No time between the last and now is left out, on the day of that change and
+// around it.
+func TestLastMeetsNext(t *testing.T) {
+	for _, text := range []string{"23 8 * * *", "44 16 * * *", "45 1 * * *"} {
+		parsed := table(t, devv1.Schedule{Stop: text, TimeZone: "Australia/Lord_Howe"})
+		for now := time.Date(2026, time.April, 1, 0, 0, 0, 0, time.UTC); now.Month() == time.April; now = now.Add(time.Hour) {
+			at := last(parsed.stop, now)
+			if after := next(parsed.stop, at); !after.After(now) {
+				t.Fatalf("%s: at %s, the last was %s; and then came %s", text, now, at.UTC(), after.UTC())
+			}
+		}
+	}
+}
+
 // A time has not come half a second before it, and has at it.
 func TestNotBeforeItsTime(t *testing.T) {
 	parsed := table(t, devv1.Schedule{Start: "0 12 * * *", Stop: "0 20 * * *"})
