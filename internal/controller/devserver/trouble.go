@@ -16,7 +16,8 @@ import (
 )
 
 // Some causes stand in events alone. They are asked for only where something
-// takes longer than it should.
+// takes longer than it should; and at once where the clock is so far behind the
+// API server's that it cannot tell.
 
 // podRefused asks the StatefulSet's events why it has no pod, once it had time
 // to create one: a quota or a Pod Security level shows nowhere else.
@@ -24,7 +25,7 @@ func (r *Reconciler) podRefused(ctx context.Context, set *appsv1.StatefulSet) (w
 	if !set.DeletionTimestamp.IsZero() {
 		return "", 0, nil
 	}
-	if age := r.Clock.Since(set.CreationTimestamp.Time); age < podPatience {
+	if age := r.Clock.Since(set.CreationTimestamp.Time); age.Abs() < podPatience {
 		return "", podPatience - age + time.Second, nil
 	}
 	why, err = r.latestEvent(ctx, set.Namespace, set.UID, "FailedCreate")
@@ -39,7 +40,7 @@ func (r *Reconciler) volumeTrouble(ctx context.Context, pod *corev1.Pod) (why st
 	if !unplaced && !awaitsVolumes(pod) || !pod.DeletionTimestamp.IsZero() {
 		return "", 0, nil
 	}
-	if age := r.Clock.Since(pod.CreationTimestamp.Time); age < mountPatience {
+	if age := r.Clock.Since(pod.CreationTimestamp.Time); age.Abs() < mountPatience {
 		return "", mountPatience - age + time.Second, nil
 	}
 	if unplaced {
