@@ -111,6 +111,9 @@ func (p Policy) AskEvery() time.Duration {
 
 // Decide decides what is to become of a box at now.
 func Decide(p Policy, f Facts, now time.Time) Decision {
+	// Nearly all that is known was read from other clocks, or from this one
+	// before it was set: beside those, a monotonic reading misleads.
+	now = now.Round(0)
 	marked := f.Lease.Mark != nil
 	switch {
 	case f.Suspend:
@@ -123,7 +126,10 @@ func Decide(p Policy, f Facts, now time.Time) Decision {
 		return d
 	case f.Expired != nil && !f.Resumed && !f.RestartedAt.After(f.Expired.RestartedAt):
 		return asleep(p, f, CauseExpired, now)
-	case marked && (f.Resumed || !f.Lease.Mark.holds(p, f, now)):
+	case f.Resumed:
+		// Its owner was there a moment ago, and wants it to run. That counts as work.
+		f.woken = now
+	case marked && !f.Lease.Mark.holds(p, f, now):
 		// Whatever woke it did so after that, be its own clock wrong.
 		f.woken = f.Lease.Mark.At
 	case marked && !f.Lease.Mark.lapsed(f, now):
@@ -137,57 +143,21 @@ func Decide(p Policy, f Facts, now time.Time) Decision {
 	return d
 }
 
-// asleep is the decision for a box that does not run.
-func asleep(p Policy, f Facts, cause Cause, now time.Time) Decision {
-	d := Decision{Cause: cause}
-	if d.DeletesAt = p.deletion(f, now); !d.DeletesAt.IsZero() && !now.Before(d.DeletesAt) {
-		d.Act = ActDelete
-		return d
-	}
-	d.Again = d.DeletesAt
-	if m := f.Lease.Mark; m != nil && cause == m.Cause {
-		d.Hindered = m.Hindered
-		if f.Pod != nil {
-			d.Again = earliest(d.Again, m.At.Add(consent))
-		}
-	}
-	if cause == CauseIdle || cause == CauseScheduled {
-		d.Again = earliest(d.Again, next(p.Schedule.start, now))
-	}
-	return d
-}
-
-// deletion is when a sleeping box is deleted; zero for never. One that is due
-// without having been told, by a policy that changed, is told a day before.
-func (p Policy) deletion(f Facts, now time.Time) time.Time {
-	since := f.SuspendedAt
-	if since.IsZero() && f.Gone {
-		since = now // The status is about to say so.
-	}
-	if p.DeleteAfter == 0 || since.IsZero() {
-		return time.Time{}
-	}
-	at := since.Add(p.DeleteAfter)
-	if now.Before(at) {
-		return at
-	}
-	return earliest(f.DeletesAt, now.Add(min(p.DeleteAfter, 24*time.Hour)))
-}
-
-// due is when a stop takes effect that is due at a time: people are warned
-// first, also of one that a policy or the operator's absence made overdue. The
-// span is how long they knew that it would come.
+// due is when a stop takes effect that is due at a time: people are warned for
+// the last time before, also of one that a policy, the operator's absence or a
+// clock made overdue, whatever they were told earlier. The span is how long they
+// knew that it would come. A warning that is told a moment late moves no stop.
 func (f Facts) due(stop time.Time, span time.Duration, now time.Time) time.Time {
 	if stop.IsZero() {
 		return stop
 	}
 	_, notice := leads(span)
-	return latest(stop, earliest(f.AnnouncedAt, now).Add(notice))
+	return latest(stop, earliest(f.AnnouncedAt, now).Add(notice-same))
 }
 
 // awake is the decision for a box that is to run now, and perhaps no longer.
 func awake(p Policy, f Facts, now time.Time) Decision {
-	if now.Before(f.HoldUntil) {
+	if now.Before(f.HoldUntil) && f.HoldUntil.Sub(now) <= longest { // or the clock was set back since
 		return Decision{Cause: CauseEvicted, Again: f.HoldUntil}
 	}
 	d := Decision{Run: true}
@@ -245,8 +215,9 @@ func (l Lease) keptUntil(p Policy, now time.Time) time.Time {
 	return l.KeepFrom.Add(length)
 }
 
-// skew is how far the clocks of a cluster may be apart.
-const skew = time.Hour
+// skew is how far two clocks may be apart, each of which is wrong by up to an
+// hour.
+const skew = 2 * time.Hour
 
 // watch decides for a box that sleeps for want of work.
 func (d *Decision) watch(p Policy, f Facts, keptUntil, now time.Time) {
@@ -255,7 +226,7 @@ func (d *Decision) watch(p Policy, f Facts, keptUntil, now time.Time) {
 		return // Nobody can work in it yet.
 	}
 	lastWork := f.lastWork(now)
-	d.renew(p, f.Lease.RenewTime, lastWork, now)
+	d.renew(p, f, lastWork, now)
 	if quiet := lastWork.Add(p.idleAfter()); hindered != "" && now.Before(quiet) {
 		d.Again = earliest(d.Again, quiet) // It may come right by itself, and then nothing is to be said.
 		return
@@ -285,14 +256,16 @@ func (d *Decision) watch(p Policy, f Facts, keptUntil, now time.Time) {
 }
 
 // renew sees whether the Lease is due, and looks again when it will be. The
-// last work is noted too, after which nothing is due until there is more.
-func (d *Decision) renew(p Policy, renewed, lastWork, now time.Time) {
+// last work is noted too, after which nothing is due until there is more. What
+// woke the box is noted at once: nothing will tell of it later.
+func (d *Decision) renew(p Policy, f Facts, lastWork, now time.Time) {
+	renewed := f.Lease.RenewTime
 	due := renewed.Add(p.RenewEvery())
 	switch {
 	case renewed.IsZero(), renewed.After(now.Add(time.Minute)):
 		d.Renew = lastWork
 	case !micro(lastWork).After(micro(renewed)):
-	case now.Before(due):
+	case now.Before(due) && !f.woken.After(renewed):
 		d.Again = earliest(d.Again, due)
 	default:
 		d.Renew = lastWork
@@ -338,8 +311,8 @@ func (f Facts) lastWork(now time.Time) time.Time {
 }
 
 // same is how much two reckonings of the same work may differ, the one on the
-// Lease and that of an operator that was started since: no time that people are
-// told is to change for that.
+// Lease and that of an operator that was started since, and how late a warning
+// may be told: no time that people are told is to change for that.
 const same = 2 * time.Second
 
 // stop is when a box is put to sleep that was last at work at that time, and

@@ -47,6 +47,7 @@ func TestDecide(t *testing.T) {
 	expired := &Expiry{}
 	// People were told of what is due long ago.
 	told := ago(10 * time.Hour)
+	noonDaily := Policy{Schedule: table(t, devv1.Schedule{Start: "0 12 * * *"})}
 	lunch := Policy{Schedule: table(t, devv1.Schedule{Start: "30 11 * * *"})}
 	for name, test := range map[string]struct {
 		p     Policy
@@ -65,10 +66,10 @@ func TestDecide(t *testing.T) {
 		"a pause":              {p: idle, f: Facts{Pod: pod(9*time.Hour, 9*time.Minute), Lease: Lease{RenewTime: ago(9 * time.Minute)}}, run: true, again: in(time.Minute)},
 		"idle":                 {p: idle, f: Facts{Pod: pod(9*time.Hour, 10*time.Minute), Lease: Lease{RenewTime: ago(10 * time.Minute)}}, run: true, state: Idle, again: in(95 * time.Minute)},
 		"idle for too long":    {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 2*time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
-		"overdue, nobody told": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(5 * time.Minute)},
-		"overdue, just told":   {p: idle, f: Facts{AnnouncedAt: ago(time.Minute), Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(4 * time.Minute)},
+		"overdue, nobody told": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(5*time.Minute - same)},
+		"overdue, just told":   {p: idle, f: Facts{AnnouncedAt: ago(time.Minute), Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(4*time.Minute - same)},
 		"overdue, warned":      {p: idle, f: Facts{AnnouncedAt: ago(5 * time.Minute), Pod: pod(9*time.Hour, 3*time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
-		"expires, nobody told": {p: ttl, f: Facts{Pod: pod(90*time.Hour, 0)}, run: true, again: in(5 * time.Minute)},
+		"expires, nobody told": {p: ttl, f: Facts{Pod: pod(90*time.Hour, 0)}, run: true, again: in(5*time.Minute - same)},
 		"an agent too old":     {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), TooOld: true}}, run: true, state: Unknown},
 		"a foreign Lease":      {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{Foreign: true}}, run: true, state: Unknown},
 		"just started":         {p: idle, f: Facts{Pod: pod(time.Minute, time.Minute), Lease: Lease{RenewTime: ago(50 * time.Hour)}}, run: true, again: in(9 * time.Minute)},
@@ -81,7 +82,7 @@ func TestDecide(t *testing.T) {
 
 		"hindered, just started":     {p: idle, f: Facts{Pod: hindered(9 * time.Minute)}, run: true, again: in(time.Minute)},
 		"hindered":                   {p: idle, f: Facts{Pod: hindered(time.Hour), Lease: Lease{RenewTime: ago(time.Hour)}}, run: true, state: Idle, again: in(45 * time.Minute)},
-		"hindered, nobody told":      {p: idle, f: Facts{Pod: hindered(9 * time.Hour), Lease: Lease{RenewTime: ago(9 * time.Hour)}}, run: true, state: Idle, again: in(5 * time.Minute)},
+		"hindered, nobody told":      {p: idle, f: Facts{Pod: hindered(9 * time.Hour), Lease: Lease{RenewTime: ago(9 * time.Hour)}}, run: true, state: Idle, again: in(5*time.Minute - same)},
 		"hindered for too long":      {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(2 * time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
 		"hindered, agent silent":     {p: idle, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(2 * time.Hour), Hindered: "CrashLoop", Silent: true}}, run: true, act: ActSleep, cause: CauseIdle},
 		"hindered, worked before":    {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Hindered: "CrashLoop", Silent: true, Sighting: &Sighting{LastWork: ago(30 * time.Minute)}}, Lease: Lease{RenewTime: ago(30 * time.Minute)}}, run: true, state: Idle, again: in(75 * time.Minute)},
@@ -93,7 +94,8 @@ func TestDecide(t *testing.T) {
 		"kept":                       {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
 		"kept until now":             {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
 		"kept beyond bounds":         {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"keep of the future":         {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: in(2 * time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"keep of the future":         {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: in(3 * time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
+		"keep by a clock ahead":      {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: in(100 * time.Minute), KeepFor: time.Hour}}, run: true, state: Kept, again: in(145 * time.Minute)},
 		"negative keep":              {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Minute), KeepFor: -time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
 		"kept from within, long ago": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(20 * time.Minute), Keep: "make"}}, Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(85 * time.Minute)},
 		"kept from within":           {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(0), Keep: "make"}}, Lease: Lease{RenewTime: ago(0)}}, run: true, state: Kept, again: in(10 * time.Minute)},
@@ -112,6 +114,7 @@ func TestDecide(t *testing.T) {
 		"after hours, kept":    {p: office, f: Facts{Pod: pod(3*time.Hour, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute), KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
 
 		"held back":                  {p: idle, f: Facts{HoldUntil: in(time.Minute)}, cause: CauseEvicted, again: in(time.Minute)},
+		"held back, clock set back":  {p: idle, f: Facts{HoldUntil: in(time.Hour)}, run: true},
 		"held back no longer":        {p: idle, f: Facts{HoldUntil: noon}, run: true},
 		"suspended":                  {f: Facts{Suspend: true, Pod: pod(time.Hour, 0)}, cause: CauseOwner},
 		"suspended while asleep":     {f: Facts{Suspend: true, Lease: slept}, cause: CauseOwner, act: ActUnmark},
@@ -121,6 +124,7 @@ func TestDecide(t *testing.T) {
 		"woken by an earlier clock":  {p: idle, f: Facts{Lease: Lease{RenewTime: ago(6 * time.Hour), Mark: slept.Mark}}, run: true, act: ActUnmark},
 		"woken by its owner":         {p: idle, f: Facts{RestartedAt: ago(time.Hour), Lease: slept}, run: true, act: ActUnmark},
 		"suspended and resumed":      {p: idle, f: Facts{Resumed: true, Lease: slept}, run: true, act: ActUnmark},
+		"resumed, nearly stopped":    {p: idle, f: Facts{Resumed: true, AnnouncedAt: told, Pod: pod(9*time.Hour, 2*time.Hour), Lease: Lease{RenewTime: ago(2 * time.Hour)}}, run: true, again: in(10 * time.Minute)},
 		"expired, the same":          {p: ttl, f: Facts{Resumed: true, Expired: expired}, run: true},
 		"resumed and suspended":      {p: idle, f: Facts{Resumed: true, Suspend: true, Lease: slept}, cause: CauseOwner, act: ActUnmark},
 		"asleep, pod still there":    {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(20*time.Second))}}, cause: CauseIdle, again: in(10 * time.Second)},
@@ -128,6 +132,8 @@ func TestDecide(t *testing.T) {
 		"marked in the future":       {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, in(time.Hour))}}, run: true, act: ActUnmark},
 		"expired, pod still there":   {p: ttl, f: Facts{Pod: pod(30*time.Hour, 0), Expired: expired}, cause: CauseExpired},
 		"woken by a slow clock":      {p: idle, f: Facts{Pod: pod(9*time.Hour, 4*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), Mark: mark(CauseIdle, ago(time.Second))}}, run: true, act: ActUnmark},
+		"marked a day ahead":         {p: noonDaily, f: Facts{Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseScheduled, in(8*time.Hour))}}, run: true, act: ActUnmark},
+		"a day ahead, an old start":  {p: lunch, f: Facts{Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseScheduled, in(8*time.Hour))}}, cause: CauseScheduled, again: in(23*time.Hour + 30*time.Minute)},
 		"asleep until the morning":   {p: office, f: Facts{Lease: slept}, cause: CauseIdle, again: in(68 * time.Hour)},
 		"woken by its schedule":      {p: lunch, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, run: true, act: ActUnmark},
 		"not by a start long past":   {p: office, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, cause: CauseScheduled, again: in(68 * time.Hour)},
@@ -177,6 +183,28 @@ func TestRenew(t *testing.T) {
 		got := Decide(p, Facts{Pod: pod(5*time.Hour, time.Minute), Lease: Lease{RenewTime: test.renewed}}, noon)
 		if !got.Renew.Equal(test.want) {
 			t.Errorf("%s: renews to %s, want %s", name, got.Renew, test.want)
+		}
+	}
+}
+
+// A pass later, nothing tells any more that its owner resumed the box.
+func TestResumingIsNotedAtOnce(t *testing.T) {
+	f := Facts{Resumed: true, Pod: pod(5*time.Hour, time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}
+	if got := Decide(Policy{IdleTimeout: time.Hour}, f, noon).Renew; !got.Equal(noon) {
+		t.Errorf("renews to %s, want %s", got, noon)
+	}
+}
+
+// A monotonic reading, which Go prefers where two times have one, knows nothing
+// of a clock that was set.
+func TestDecidesByTheClockOnTheWall(t *testing.T) {
+	now := time.Now()
+	worked := now.Add(-time.Hour)
+	f := Facts{Resumed: true, Pod: &Pod{StartedAt: worked, ReadyAt: worked, Sighting: &Sighting{LastWork: worked}}}
+	d := Decide(Policy{IdleTimeout: time.Hour}, f, now)
+	for name, at := range map[string]time.Time{"last work": d.Work.Last, "renewal": d.Renew, "next look": d.Again} {
+		if at != at.Round(0) {
+			t.Errorf("the %s has a monotonic reading: %s", name, at)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 type Facts struct {
 	// Suspend is its owner's wish.
 	Suspend bool
-	// Resumed is set where its owner may have suspended and resumed the box since
-	// it was looked at last: the spec changed more than once.
+	// Resumed is set where its owner may have resumed the box since it was looked
+	// at last: it was suspended then, or the spec changed more than once.
 	Resumed bool
 	// RestartedAt is spec.restartedAt; zero where there is none.
 	RestartedAt time.Time
@@ -33,8 +33,9 @@ type Facts struct {
 	// SuspendedAt is since when the status says that it sleeps, and DeletesAt
 	// when it says that it is deleted.
 	SuspendedAt, DeletesAt time.Time
-	// AnnouncedAt is since when the status says that a stop is near; zero where
-	// it does not.
+	// AnnouncedAt is since when the status warns of a stop for the last time; zero
+	// where it does not. One in the future is as none: the status is to say so
+	// anew, or the stop would wait for a wrong clock's time.
 	AnnouncedAt time.Time
 
 	// woken is when the box was woken at the earliest, by the operator's clock;
@@ -181,15 +182,21 @@ func (m *Mark) holds(p Policy, f Facts, now time.Time) bool {
 	if m.Woken(f.Lease.RenewTime, f.RestartedAt) {
 		return false
 	}
+	since := m.At
+	if since.After(now) {
+		// The clock was set back, and nobody knows by how much. No start until it has
+		// caught up would count: one that is due right now does.
+		since = now.Add(-justDue)
+	}
 	// A start that is long past is no reason: a schedule that is added at noon is
 	// not to wake all that sleep.
-	start := p.Schedule.startSince(m.At, now)
+	start := p.Schedule.startSince(since, now)
 	return start.IsZero() || now.Sub(start) > startHolds
 }
 
 // startHolds is how late a start may still be made, by an operator that was
-// away.
-const startHolds = time.Hour
+// away, and justDue how late by one that was there.
+const startHolds, justDue = time.Hour, time.Minute
 
 // consent is how long an agent's word holds that its box may be stopped. The
 // other half of the time in which it refuses sessions is for the pod to end.

@@ -68,11 +68,11 @@ func told(f Facts, d Decision, now time.Time) Facts {
 	if d.Act != ActNone {
 		return f
 	}
-	if d.Warning != nil && f.AnnouncedAt.IsZero() {
-		f.AnnouncedAt = now
-	}
-	if d.Warning == nil {
+	switch {
+	case d.Warning == nil || !d.Warning.Last:
 		f.AnnouncedAt = time.Time{}
+	case f.AnnouncedAt.IsZero() || f.AnnouncedAt.After(now):
+		f.AnnouncedAt = now
 	}
 	f.DeletesAt = d.DeletesAt
 	return f
@@ -259,6 +259,9 @@ func (c *chooser) policy(schedules []Timetable) Policy {
 
 func (c *chooser) facts(now time.Time) Facts {
 	f := Facts{Suspend: c.of(8) == 1, RestartedAt: c.at(now), SuspendedAt: c.at(now)}
+	if c.of(8) == 1 {
+		f.HoldUntil = c.at(now)
+	}
 	if c.of(2) == 1 {
 		f.Lease.RenewTime = c.at(now)
 	}
@@ -276,7 +279,7 @@ func (c *chooser) facts(now time.Time) Facts {
 		f.Expired = &Expiry{RestartedAt: c.at(now)}
 	}
 	if c.of(3) != 1 {
-		f.AnnouncedAt = earliest(c.at(now), now)
+		f.AnnouncedAt = c.at(now)
 	}
 	f.DeletesAt, f.Resumed = c.at(now), c.of(8) == 1
 	if c.of(4) == 1 {

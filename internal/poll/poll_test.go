@@ -137,6 +137,28 @@ func TestTheSameWorkHasOneTime(t *testing.T) {
 	}
 }
 
+// Go compares two times by the monotonic clock if both have its reading. After
+// the clock on the wall was set forward, work reckoned so would stay where it
+// was, further away with each look at the wall than the agent would ever confirm.
+func TestWorkIsReckonedByTheClockOnTheWall(t *testing.T) {
+	r := Result{}.answered(box.Report{UpSeconds: 600}, time.Now())
+	if work, _ := r.LastWork(); work != work.Round(0) || r.At != r.At.Round(0) {
+		t.Errorf("the last work is %s, by an answer of %s", work, r.At)
+	}
+}
+
+// Work does not get earlier, but by a clock that was set back: the pass that
+// this asks for sets the Lease right.
+func TestClockSetBackIsNews(t *testing.T) {
+	target := Target{Watched: true, Known: noon.Add(-10 * time.Minute)}
+	before, _, _ := target.Note(Result{}, box.Report{UpSeconds: 600}, nil, noon)
+	for back, want := range map[time.Duration]bool{time.Hour: true, 30 * time.Second: false, 0: false} {
+		if _, _, news := target.Note(before, box.Report{UpSeconds: 660}, nil, noon.Add(time.Minute-back)); news != want {
+			t.Errorf("set back by %s: news %t, want %t", back, news, want)
+		}
+	}
+}
+
 func TestSilenceAndBack(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a", Watched: true, Known: noon})
 	w.turn(t)

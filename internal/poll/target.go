@@ -57,6 +57,9 @@ const steady = time.Second
 // answered is the result of an answer that came after others.
 func (r Result) answered(report box.Report, at time.Time) Result {
 	idle, _ := report.Idle()
+	// By the clock on the wall, as all that it is compared with: where that is
+	// set, this reckoning is another one.
+	at = at.Round(0)
 	work := at.Add(-idle)
 	if work.Sub(r.lastWork).Abs() < steady {
 		work = r.lastWork
@@ -123,8 +126,12 @@ func isNews(t Target, before, now Result) bool {
 		return true
 	}
 	work, _ := now.LastWork()
-	return t.Watched && (before.At.IsZero() || work.Sub(t.Known) > t.Restless)
+	return t.Watched && (before.At.IsZero() || work.Sub(t.Known) > t.Restless || before.lastWork.Sub(work) > setBack)
 }
+
+// setBack is by how much work must be earlier than was said to tell of a clock
+// that was set back: it does not get earlier otherwise.
+const setBack = time.Minute
 
 // level is how full a home is, as far as it matters.
 func level(r *box.Room) [2]bool {

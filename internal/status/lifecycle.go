@@ -80,12 +80,13 @@ func setLifecycle(s *devv1.DevServerStatus, c Conditions, o Observed) {
 	setStopPending(c, l, s.Phase == devv1.PhaseRunning)
 }
 
-// setSuspendedAt counts from when the pod is gone.
+// setSuspendedAt counts from when the pod is gone. A clock that was set back
+// since is not to have it sleep for longer.
 func setSuspendedAt(s *devv1.DevServerStatus, l *lifecycle.Decision, now time.Time) {
 	switch {
 	case l.Run:
 		s.SuspendedAt = nil
-	case s.SuspendedAt == nil && (s.Phase == devv1.PhaseSuspended || s.Phase == devv1.PhaseExpired):
+	case (s.SuspendedAt == nil || s.SuspendedAt.After(now)) && (s.Phase == devv1.PhaseSuspended || s.Phase == devv1.PhaseExpired):
 		s.SuspendedAt = lifecycle.Time(now)
 	}
 }
@@ -128,6 +129,11 @@ func setStopPending(c Conditions, l *lifecycle.Decision, running bool) {
 	case !l.Run || !l.Watched && l.ExpiresAt.IsZero():
 		meta.RemoveStatusCondition(c.List, devv1.ConditionStopPending)
 	case w != nil && w.Last:
+		if was != nil && (was.Reason != devv1.ReasonStopImminent || was.LastTransitionTime.After(c.Now)) {
+			// The stop waits for people to have been warned for the last time a while
+			// ago, by this clock, which may have been set back since.
+			was.LastTransitionTime = metav1.NewTime(c.Now)
+		}
 		c.Set(devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, w.Sentence())
 	case w != nil:
 		c.Set(devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, w.Sentence())

@@ -125,6 +125,50 @@ func TestNothingIsSaidOfABoxThatIsNotReady(t *testing.T) {
 	}
 }
 
+// A stop waits for people to have been warned for the last time. Since when they
+// are is of the operator's clock as it is: by one that was ahead, the stop would
+// wait until that time has come.
+func TestLastWarningHasATimeOfItsOwn(t *testing.T) {
+	d := devServer()
+	warn := func(last bool, now time.Time) time.Time {
+		decision := lifecycle.Decision{Run: true, Watched: true, Warning: &lifecycle.Warning{At: start.Add(time.Hour), Cause: lifecycle.CauseIdle, Last: last}}
+		d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(podReady), Lifecycle: &decision}, now)
+		return meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionStopPending).LastTransitionTime.Time
+	}
+	for _, step := range []struct {
+		name      string
+		last      bool
+		now, want time.Duration
+	}{
+		{"first warning", false, 45 * time.Minute, 45 * time.Minute},
+		{"again", false, 50 * time.Minute, 45 * time.Minute},
+		{"last warning", true, 55 * time.Minute, 55 * time.Minute},
+		{"again", true, 56 * time.Minute, 55 * time.Minute},
+		{"by a clock that was set back", true, 30 * time.Minute, 30 * time.Minute},
+		{"a minute later", true, 31 * time.Minute, 30 * time.Minute},
+	} {
+		if got := warn(step.last, start.Add(step.now)); !got.Equal(start.Add(step.want)) {
+			t.Errorf("%s: told since %s, want %s", step.name, got, start.Add(step.want))
+		}
+	}
+}
+
+// A box that fell asleep by a clock ahead is not to sleep for longer than it may.
+func TestSleepOfTheFutureCountsFromNow(t *testing.T) {
+	d := devServer()
+	asleep := func(now time.Time) *metav1.Time {
+		o := status.Observed{StatefulSet: set(), Lifecycle: &lifecycle.Decision{Cause: lifecycle.CauseIdle}}
+		d.Status = status.Compute(d, o, now)
+		return d.Status.SuspendedAt
+	}
+	day := 24 * time.Hour
+	for _, step := range []struct{ now, want time.Duration }{{day, day}, {day + time.Hour, day}, {2 * time.Hour, 2 * time.Hour}, {3 * time.Hour, 2 * time.Hour}} {
+		if got := asleep(start.Add(step.now)); !got.Time.Equal(start.Add(step.want)) {
+			t.Errorf("%s after its start: asleep since %s, want %s", step.now, got, start.Add(step.want))
+		}
+	}
+}
+
 // What an agent counts wrong, or makes up, is never less than what was said.
 func TestCountersOfALyingAgent(t *testing.T) {
 	d := devServer()

@@ -67,7 +67,7 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 	if e := d.Status.Expired; e != nil {
 		f.Expired = &lifecycle.Expiry{RestartedAt: timeOf(e.RestartedAt)}
 	}
-	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionStopPending); c != nil && c.Status == metav1.ConditionTrue {
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionStopPending); c != nil && c.Reason == devv1.ReasonStopImminent {
 		f.AnnouncedAt = c.LastTransitionTime.Time
 	}
 	if pod := in.pod; pod != nil && pod.DeletionTimestamp.IsZero() {
@@ -76,10 +76,14 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 	return f
 }
 
-// resumed tells whether the owner may have suspended and resumed the box while
-// nobody looked: two edits at least, of which the last alone is seen. Two others
-// are taken for that, and wake a box that sleeps: whoever edits it is awake.
+// resumed tells whether the owner resumed the box, or may have suspended and
+// resumed it while nobody looked: two edits at least, of which the last alone is
+// seen. Two others are taken for that, and wake a box that sleeps: whoever edits
+// it is awake.
 func resumed(d *devv1.DevServer) bool {
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady); c != nil && c.Reason == devv1.ReasonSuspended {
+		return !d.Spec.Suspend
+	}
 	return d.Status.ObservedGeneration > 0 && d.Generation-d.Status.ObservedGeneration >= 2
 }
 

@@ -44,11 +44,13 @@ func (w *world) asleep() {
 	w.settled()
 }
 
-// warned lets the watched box be idle until ten minutes before its stop.
+// warned lets the watched box be idle until four minutes before its stop.
 func (w *world) warned() {
 	w.t.Helper()
 	w.later(50 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "")
+	w.later(6 * time.Minute)
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "")
 }
 
 // later lets time pass, in which the box does no work, and has it asked, with

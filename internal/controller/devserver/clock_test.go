@@ -1,0 +1,85 @@
+package devserver_test
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
+// overdue makes a box whose idle timeout is changed to one that is over, so that
+// its stop only waits for people to have been warned.
+func (w *world) overdue() {
+	w.t.Helper()
+	w.watched()
+	w.later(40 * time.Minute)
+	w.settled()
+	w.edit(func(s *devv1.DevServerSpec) {
+		s.Lifecycle = &devv1.LifecycleSpec{IdleTimeout: lasting(15 * time.Minute)}
+	})
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "is suspended at")
+}
+
+// The operator's node found that its clock was ahead, right after people were
+// told. The stop waits for five minutes of the new time, and not for the old one
+// to come again.
+func TestClockIsSetBackAfterTheLastWarning(t *testing.T) {
+	w := newWorld(t)
+	w.overdue()
+	w.clock.SetTime(w.clock.Now().Add(-20 * time.Minute))
+	w.later(0)
+	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
+	w.later(2 * time.Minute)
+	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
+	w.later(3 * time.Minute)
+	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonIdle)
+	w.wantReplicas(0)
+}
+
+// A clock that is set forward, or an operator that was away, skips the last
+// warning. It is made up for, before the stop.
+func TestLastWarningIsMadeUpFor(t *testing.T) {
+	w := newWorld(t)
+	w.watched()
+	w.later(50 * time.Minute)
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "is suspended at")
+	w.later(30 * time.Minute)
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "is suspended at")
+	if len(w.agent.drains) > 0 {
+		t.Errorf("drained before the last warning: %v", w.agent.drains)
+	}
+	w.later(5 * time.Minute)
+	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonIdle)
+}
+
+// Whoever resumes a box was there, and wants it to run: that its pod had not
+// gone yet, or that the two edits came as one, is not to have it stop a moment
+// later for want of work.
+func TestResumedBeforeItStoppedCountsAsWork(t *testing.T) {
+	for name, between := range map[string]func(*world){
+		"its pod not gone yet": func(w *world) { w.wantPhase(devv1.PhaseSuspending, devv1.ReasonSuspended) },
+		"as one edit":          func(*world) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.watched()
+			w.warned()
+			w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
+			between(w)
+			w.edit(func(s *devv1.DevServerSpec) { s.Suspend = false })
+			w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
+			w.wantReplicas(1)
+			if at, resumed := w.lease().Spec.RenewTime, w.clock.Now().Truncate(time.Microsecond); at == nil || !at.Time.Equal(resumed) {
+				t.Errorf("the Lease has the renewTime %s, want %s", at, resumed)
+			}
+			w.later(43 * time.Minute)
+			if d := w.settled(); meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionStopPending) || d.Status.SuspendsAt == nil {
+				t.Errorf("%s after it was resumed, its status is %+v", 43*time.Minute, d.Status)
+			}
+			w.wantReplicas(1)
+		})
+	}
+}
