@@ -29,10 +29,16 @@ func (w *world) runs(d lifecycle.Decision) {
 
 // setStatus is what the next pass is told of this one.
 func (w *world) setStatus(d lifecycle.Decision) {
-	w.observed = w.server.Generation
+	w.observed, w.cause = w.server.Generation, d.Cause
+	now := w.operatorTime().Truncate(time.Second)
+	if w.truth.known.IsZero() {
+		w.truth.known = now
+	}
 	switch {
-	case d.Warning != nil && w.announced.IsZero():
-		w.announced = w.operatorTime().Truncate(time.Second)
+	case d.Warning != nil && !d.Warning.Last:
+		w.announced = time.Time{}
+	case d.Warning != nil && (w.announced.IsZero() || w.announced.After(now)):
+		w.announced, w.truth.told = now, w.now
 	case d.Warning == nil && (!d.Watched || d.Work != nil || !d.Run):
 		w.announced = time.Time{}
 	}
@@ -42,7 +48,7 @@ func (w *world) setStatus(d lifecycle.Decision) {
 	switch {
 	case d.Run:
 		w.suspended = time.Time{}
-	case w.suspended.IsZero() && w.pod == nil:
-		w.suspended = w.operatorTime().Truncate(time.Second)
+	case (w.suspended.IsZero() || w.suspended.After(now)) && w.pod == nil:
+		w.suspended = now
 	}
 }

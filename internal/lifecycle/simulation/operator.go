@@ -42,7 +42,13 @@ const slack = 2 * time.Second
 func (o *operator) start(w *world) {
 	o.life++
 	*o = operator{up: true, since: w.now, life: o.life}
-	w.excuse(w.now)
+	if w.excuse(w.now); w.truth.setBack || w.lease.RenewTime.After(w.operatorTime()) {
+		w.countAnew()
+	}
+	if w.troubles.clocks && w.chance(0.2) {
+		// Its node started with it, and finds the time while it warns of what is overdue.
+		w.after(w.between(10*time.Second, 6*time.Minute), w.moveClock)
+	}
 	o.soon(w)
 }
 
@@ -98,17 +104,24 @@ func (w *world) pass() {
 	if !ok || w.deleted || w.crashes(critical) {
 		return
 	}
+	if w.resumed() {
+		w.truth.called = w.now // Its owner is there.
+	}
 	w.runs(decision)
 	w.setStatus(decision)
 	if w.crashes(critical) {
 		return
 	}
 	if !decision.Renew.IsZero() {
+		if w.lease.RenewTime.Equal(w.truth.renewed) && w.lease.RenewTime.After(w.operatorTime()) {
+			w.truth.anew = w.now // Nothing depended on it before, so that it is set right now.
+		}
 		w.lease.there, w.lease.RenewTime = true, micro(decision.Renew)
 		w.lease.version++
 		w.op.soon(w)
 	}
 	w.watch(decision)
+	w.truth.ahead = 0
 	w.op.wake++
 	if wake := w.op.wake; !decision.Again.IsZero() {
 		w.op.after(w, max(decision.Again.Sub(w.operatorTime()), time.Second), func() {
@@ -153,6 +166,9 @@ func (w *world) step() (lifecycle.Decision, bool) {
 			if w.startedSince(w.truth.asleepAt) {
 				w.truth.woken = true // Whatever becomes of its schedule now.
 			}
+			if facts.Pod != nil && w.startedSince(w.truth.markedAt) && w.truth.markedAt.After(w.truth.called) {
+				w.truth.called = w.truth.markedAt // It has its whole timeout again, although its pod never went.
+			}
 			w.lease.Mark = nil
 			w.lease.version++
 			w.op.soon(w)
@@ -172,7 +188,7 @@ func (w *world) decide(facts lifecycle.Facts) lifecycle.Decision {
 }
 
 func (w *world) facts() lifecycle.Facts {
-	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, Resumed: w.server.Generation-w.observed >= 2, SuspendedAt: w.suspended, Gone: w.pod == nil, DeletesAt: w.deletes, AnnouncedAt: w.announced, Expired: w.expired}
+	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, Resumed: w.resumed(), SuspendedAt: w.suspended, Gone: w.pod == nil, DeletesAt: w.deletes, AnnouncedAt: w.announced, Expired: w.expired}
 	if w.server.Spec.RestartedAt != nil {
 		f.RestartedAt = w.server.Spec.RestartedAt.Time
 	}
@@ -195,6 +211,14 @@ func (w *world) facts() lifecycle.Facts {
 	return f
 }
 
+// resumed tells whether the owner let the box run again, or may have.
+func (w *world) resumed() bool {
+	if w.cause == lifecycle.CauseOwner {
+		return !w.server.Spec.Suspend
+	}
+	return w.server.Generation-w.observed >= 2
+}
+
 // sleep is the drain and the mark.
 func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.Decision, bool) {
 	now, version := w.operatorTime(), w.lease.version
@@ -208,7 +232,7 @@ func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.De
 	if d.Hindered == "" && !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
 		w.count("drains refused")
 		if d = w.decide(w.facts()); d.Act == lifecycle.ActSleep {
-			d.Act, d.Again = lifecycle.ActNone, now.Add(time.Minute)
+			d.Act, d.Work, d.Again = lifecycle.ActNone, nil, now.Add(time.Minute)
 		}
 		return d, true
 	}
@@ -225,6 +249,7 @@ func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.De
 		return d, false
 	}
 	w.checkSleep(d)
+	w.truth.markedAt = w.now
 	w.lease.there, w.lease.Mark = true, lifecycle.ParseMark(mark.Text())
 	w.lease.version++
 	w.op.soon(w)

@@ -135,6 +135,7 @@ func (w *world) visit(until time.Time, do func()) {
 func (w *world) renewByGateway() {
 	w.lease.there, w.lease.RenewTime = true, micro(w.now.Add(w.gateClock))
 	w.lease.version++
+	w.truth.callAhead = max(0, w.gateClock)
 	if w.truth.called = w.now; w.lease.Mark != nil {
 		w.truth.markedCall, w.truth.woken = w.now, true
 	}
@@ -205,7 +206,8 @@ func (w *world) choosePolicy() {
 	if violation != nil {
 		w.fault("the policy is refused: %s", violation.Message)
 	}
-	w.policy, w.edited = policy, w.now
+	w.policy, w.truth.known = policy, time.Time{}
+	w.edited = w.now
 }
 
 func (w *world) chooseHours() *devv1.Schedule {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/poll"
 )
 
 // troubles are the kinds of what goes wrong around a box. Not all do for each:
@@ -91,18 +92,54 @@ func (w *world) crashAgent() {
 	})
 }
 
-// moveClock sets a clock wrong by up to an hour, or right again.
+// moveClock sets a clock wrong by up to an hour, or right again. The operator's
+// is at times a day ahead for some hours.
 func (w *world) moveClock() {
 	w.count("clock jumps")
 	w.truth.skewed = true
 	clock := []*time.Duration{&w.opClock, &w.gateClock, &w.userClock}[w.rng.IntN(3)]
+	was := w.opClock
 	if *clock = w.between(-time.Hour, time.Hour); w.chance(0.3) {
 		*clock = 0
 	}
-	// Work of the future counts as now.
-	w.excuse(w.now.Add(w.policy.IdleTimeout + time.Hour))
-	if w.policy.IdleTimeout == 0 {
-		w.excuse(w.now.Add(24 * time.Hour))
+	if clock == &w.opClock && w.chance(0.2) {
+		*clock += 24 * time.Hour
+		w.after(w.between(time.Minute, 10*time.Hour), func() {
+			if was := w.opClock; was > 2*time.Hour {
+				w.opClock -= 24 * time.Hour
+				w.jumped(was)
+			}
+		})
+	}
+	w.jumped(was)
+}
+
+// jumped is what the operator's clock did.
+func (w *world) jumped(was time.Duration) {
+	if by := w.opClock - was; by > 0 {
+		w.truth.ahead, w.truth.forward = w.truth.ahead+by, w.now
+	} else if by < 0 {
+		w.truth.setBack, w.truth.renewed = true, w.lease.RenewTime
+		w.countAnew()
+	}
+}
+
+// countAnew says that, after its clock was set back, the operator may take work
+// of the future for work of now: of the moment in which it looks, and the agent
+// has answered.
+func (w *world) countAnew() {
+	looks := w.now
+	switch p := w.pod; {
+	case p == nil:
+	case p.hindered != "":
+		// Nobody is asked: it looks when the stop would have been near.
+		looks = looks.Add(max(w.policy.IdleTimeout, lateIdle))
+	case p.mutedUntil.After(looks):
+		looks = p.mutedUntil
+	}
+	w.truth.anew = looks.Add(poll.Often)
+	if w.op.up {
+		w.truth.setBack = false
 	}
 }
 

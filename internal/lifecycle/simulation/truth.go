@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -18,9 +17,17 @@ type truth struct {
 	asleep   lifecycle.Cause
 	asleepAt time.Time
 	woken    bool
-	// called is when somebody last renewed the Lease, by the true time.
-	called time.Time
-	// markedCall is the same for a box that was marked then.
+	// known is since when the operator knows the policy, by its clock.
+	known time.Time
+	// told is since when people are told for the last time that a stop is near.
+	told time.Time
+	// called is when somebody last renewed the Lease, by the true time, and
+	// callAhead how far their clock was ahead.
+	called    time.Time
+	callAhead time.Duration
+	// markedAt is when the Lease was marked last, and markedCall when it was last
+	// renewed while it was.
+	markedAt   time.Time
 	markedCall time.Time
 	// excused is up to when nobody can blame the operator for being late.
 	excused time.Time
@@ -28,6 +35,17 @@ type truth struct {
 	hindered bool
 	// skewed is set once a clock was wrong, for the rest of the box's days.
 	skewed bool
+	// ahead is how far the operator's clock was set forward since its timers were
+	// set, which do not know.
+	ahead time.Duration
+	// forward is when that was.
+	forward time.Time
+	// setBack is set while that clock was set back and no operator has looked;
+	// renewed is the Lease's renewTime of then, which may be of that clock.
+	setBack bool
+	renewed time.Time
+	// anew is when work counts from since then, at the latest.
+	anew time.Time
 	// until is up to when the hours are in the account.
 	until time.Time
 }
@@ -80,7 +98,7 @@ func (w *world) checkSleep(d lifecycle.Decision) {
 	}
 	early := slack
 	if w.pod.hindered != "" && w.truth.skewed {
-		early = time.Hour // Its times are other clocks', and there is nothing to lose.
+		early = max(time.Hour, w.opClock) // Its times are other clocks', and there is nothing to lose.
 	}
 	if idle := w.idle(); patience == 0 || idle < patience-early {
 		w.fault("the box is put to sleep (%s) after %s without work, and may be for %s", d.Cause, idle, patience)
@@ -146,8 +164,8 @@ func (w *world) patrol() {
 		w.fault("the box is not deleted, %s after the time that its status tells", late)
 	}
 	since := w.suspended // or since it is known that it is to be deleted
-	if w.edited.Add(w.opClock).After(since) {
-		since = w.edited.Add(w.opClock)
+	if w.truth.known.After(since) {
+		since = w.truth.known
 	}
 	if w.deletes.Sub(since) > w.policy.DeleteAfter+time.Minute {
 		w.fault("the box is to be deleted at %s only, and may sleep for %s", w.deletes, w.policy.DeleteAfter)
@@ -205,20 +223,19 @@ func (w *world) checkHeld() {
 	if p == nil || p.terminating || p.readyAt.IsZero() && p.hindered == "" || w.replicas == 0 {
 		return
 	}
-	due, since := w.due(), w.lastSign()
+	due := w.due()
+	span := due.Sub(w.lastSign())
 	if expires := w.expires(); !expires.IsZero() && (due.IsZero() || expires.Add(-w.opClock).Before(due)) {
-		due, since = expires.Add(-w.opClock), p.startAt
+		due, span = expires.Add(-w.opClock), expires.Sub(p.startAt)
 	}
 	if due.IsZero() {
 		return
 	}
-	due = w.warned(due, due.Sub(since))
+	due = w.warned(due, span)
 	if w.truth.excused.After(due) {
 		due = w.truth.excused
 	}
-	if w.truth.skewed {
-		due = due.Add(time.Hour) // as wrong as a clock may be
-	}
+	due = due.Add(w.truth.ahead)
 	late := w.now.Sub(due)
 	w.report.Latest = max(w.report.Latest, late)
 	if late > time.Minute {
@@ -227,22 +244,14 @@ func (w *world) checkHeld() {
 	}
 }
 
-// warned is when a stop may be made at the earliest: people are told first, also
-// of one that is overdue by then.
-func (w *world) warned(due time.Time, span time.Duration) time.Time {
-	notice := 5 * time.Minute
-	if span < 2*notice {
-		notice = span / 2
-	}
-	if told := w.announced.Add(notice - w.opClock); !w.announced.IsZero() && told.After(due) {
-		return told
-	}
-	return due
-}
-
 // due is when the box should be put to sleep for want of work; zero for never.
 func (w *world) due() time.Time {
 	p, last := w.pod, w.lastSign()
+	for _, sign := range w.mistaken() {
+		if sign.After(last) {
+			last = sign
+		}
+	}
 	var due time.Time
 	if w.policy.IdleTimeout > 0 {
 		due = last.Add(w.policy.IdleTimeout)
@@ -261,6 +270,19 @@ func (w *world) due() time.Time {
 	return due
 }
 
+// mistaken is when the operator may believe that something spoke for the box,
+// by the true time: clocks are wrong, and what lies in its future counts as now
+// until that is over, or it has set the Lease right.
+func (w *world) mistaken() []time.Time {
+	p := w.pod
+	slow := max(0, -w.opClock)
+	signs := []time.Time{w.truth.called.Add(w.truth.callAhead + slow), w.truth.anew}
+	if w.lease.RenewTime.Equal(w.truth.renewed) {
+		signs = append(signs, w.lease.RenewTime.Add(-w.opClock))
+	}
+	return append(signs, p.createdAt.Add(slow), p.readyAt.Add(slow), p.readyUntil.Add(slow))
+}
+
 // lastSign is when something last spoke for the box.
 func (w *world) lastSign() time.Time {
 	p := w.pod
@@ -271,58 +293,6 @@ func (w *world) lastSign() time.Time {
 		}
 	}
 	return last
-}
-
-// checkWarned is for the moment in which a box is stopped that was to be
-// warned: twice, or once where there is little time.
-func (w *world) checkWarned(word string) {
-	const prompt = 20 * time.Second
-	if w.announced.IsZero() {
-		w.fault("the box is stopped (it %s), and nobody was told", word)
-	}
-	p, span := w.pod, w.now.Sub(w.lastSign())
-	if p.hindered != "" {
-		return // It has no terminal.
-	}
-	if word == "expires" {
-		span = w.now.Sub(p.startAt)
-	}
-	var leads []time.Duration
-	switch {
-	case span >= 30*time.Minute:
-		leads = []time.Duration{5 * time.Minute, 15 * time.Minute}
-	case span >= 10*time.Minute:
-		leads = []time.Duration{5 * time.Minute}
-	default:
-		leads = []time.Duration{span / 2}
-	}
-	if span%(10*time.Minute) > 10*time.Minute-slack {
-		return // Nobody can tell on which side of the rule it is.
-	}
-	if since := w.now.Sub(w.truth.excused); since < leads[len(leads)-1]+time.Minute || w.truth.skewed {
-		return
-	}
-	texts := map[string]bool{}
-	var latest time.Time
-	tellings := 0
-	for _, told := range p.told {
-		if w.now.Sub(told.at) < leads[len(leads)-1]+prompt && strings.Contains(told.text, word) {
-			texts[told.text], latest = true, told.at
-			if w.now.Sub(told.at) < leads[len(leads)-1]+time.Second/2 {
-				tellings++ // Before, there may have been work that nobody knew of yet.
-			}
-		}
-	}
-	switch {
-	case len(texts) < len(leads):
-		w.fault("the box is stopped (it %s) %s after its last work, and was warned %d times instead of %d", word, span, len(texts), len(leads))
-	case tellings > len(leads):
-		w.fault("the box was warned %d times instead of %d", tellings, len(leads))
-	case w.now.Sub(latest) < leads[0]-prompt:
-		w.fault("the box was warned only %s before it stops", w.now.Sub(latest))
-	default:
-		w.count("stops that were warned of")
-	}
 }
 
 // checkTimer sees whether a decision would have been another one at some time
@@ -346,8 +316,11 @@ func (w *world) checkTimer(f lifecycle.Facts, d lifecycle.Decision) {
 		return
 	}
 	then := now.Add(time.Duration(look.Int64N(int64(span))))
-	if f.DeletesAt = d.DeletesAt; d.Warning != nil && f.AnnouncedAt.IsZero() {
-		f.AnnouncedAt = now // As the status is about to say.
+	switch f.DeletesAt = d.DeletesAt; { // As the status is about to say.
+	case d.Warning == nil || !d.Warning.Last:
+		f.AnnouncedAt = time.Time{}
+	case f.AnnouncedAt.IsZero() || f.AnnouncedAt.After(now):
+		f.AnnouncedAt = now
 	}
 	if later := lifecycle.Decide(w.policy, f, then); later.Act != d.Act || later.Run != d.Run || later.Warning != nil && (d.Warning == nil || *later.Warning != *d.Warning) {
 		w.fault("%s after a decision, and %s before it looks again, it would be another: %+v instead of %+v", then.Sub(now), d.Again.Sub(then), later, d)

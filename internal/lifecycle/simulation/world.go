@@ -32,9 +32,10 @@ type world struct {
 	lease     lease
 	replicas  int
 	pod       *pod
-	suspended time.Time // status.suspendedAt
-	deletes   time.Time // status.deletesAt
-	announced time.Time // since when its condition StopPending is True
+	suspended time.Time       // status.suspendedAt
+	deletes   time.Time       // status.deletesAt
+	announced time.Time       // since when its condition StopPending says so for the last time
+	cause     lifecycle.Cause // the reason of its condition Ready while it is not to run
 	expired   *lifecycle.Expiry
 	deleted   bool
 

@@ -1,0 +1,99 @@
+package simulation
+
+import (
+	"strings"
+	"time"
+)
+
+// prompt is how soon people are told.
+const prompt = 20 * time.Second
+
+// checkWarned is for the moment in which a box is stopped that was to be
+// warned: twice, or once where there is little time.
+func (w *world) checkWarned(word string) {
+	if w.announced.IsZero() {
+		w.fault("the box is stopped (it %s), and nobody was told", word)
+	}
+	p, span := w.pod, w.now.Sub(w.lastSign())
+	if p.hindered != "" {
+		return // It has no terminal.
+	}
+	if w.truth.skewed {
+		w.checkToldInTime(word)
+		return
+	}
+	if word == "expires" {
+		span = w.now.Sub(p.startAt)
+	}
+	var leads []time.Duration
+	switch {
+	case span >= 30*time.Minute:
+		leads = []time.Duration{5 * time.Minute, 15 * time.Minute}
+	case span >= 10*time.Minute:
+		leads = []time.Duration{5 * time.Minute}
+	default:
+		leads = []time.Duration{span / 2}
+	}
+	if span%(10*time.Minute) > 10*time.Minute-slack {
+		return // Nobody can tell on which side of the rule it is.
+	}
+	if since := w.now.Sub(w.truth.excused); since < leads[len(leads)-1]+time.Minute {
+		return
+	}
+	texts := map[string]bool{}
+	var latest time.Time
+	tellings := 0
+	for _, told := range p.told {
+		if w.now.Sub(told.at) < leads[len(leads)-1]+prompt && strings.Contains(told.text, word) {
+			texts[told.text], latest = true, told.at
+			if w.now.Sub(told.at) < leads[len(leads)-1]+time.Second/2 {
+				tellings++ // Before, there may have been work that nobody knew of yet.
+			}
+		}
+	}
+	switch {
+	case len(texts) < len(leads):
+		w.fault("the box is stopped (it %s) %s after its last work, and was warned %d times instead of %d", word, span, len(texts), len(leads))
+	case tellings > len(leads):
+		w.fault("the box was warned %d times instead of %d", tellings, len(leads))
+	case w.now.Sub(latest) < leads[0]-prompt:
+		w.fault("the box was warned only %s before it stops", w.now.Sub(latest))
+	default:
+		w.count("stops that were warned of")
+	}
+}
+
+// checkToldInTime is for a stop where clocks were wrong, so that nobody can tell
+// how many warnings were due: one was, and there was time to avert it.
+func (w *world) checkToldInTime(word string) {
+	lead := 5 * time.Minute
+	if patience := w.policy.IdleTimeout; word != "expires" && patience > 0 {
+		lead = min(lead, patience/2)
+	}
+	lead -= prompt
+	if w.now.Sub(w.truth.excused) < lead+time.Minute || w.truth.forward.After(w.truth.told) {
+		return // By a clock that was set forward since, it was told in time.
+	}
+	if p := w.pod; w.now.Sub(p.readyAt) < lead+time.Minute || w.now.Sub(p.mutedUntil) < lead+time.Minute {
+		return // Nobody could be told before, and a time to live waits for no agent.
+	}
+	for _, told := range w.pod.told {
+		if strings.Contains(told.text, word) && !told.at.Before(w.truth.told) && w.now.Sub(told.at) >= lead {
+			return
+		}
+	}
+	w.fault("the box is stopped (it %s), and was not warned %s before", word, lead)
+}
+
+// warned is when a stop may be made at the earliest: people are told first, also
+// of one that is overdue by then.
+func (w *world) warned(due time.Time, span time.Duration) time.Time {
+	notice := 5 * time.Minute
+	if span < 2*notice {
+		notice = span / 2
+	}
+	if told := w.truth.told.Add(notice); !w.announced.IsZero() && told.After(due) {
+		return told
+	}
+	return due
+}
