@@ -1,4 +1,4 @@
-package apply_test
+package brief_test
 
 import (
 	"net/http"
@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"devserver.io/devserver/internal/apply"
+	"devserver.io/devserver/internal/brief"
 )
 
 type transport func(*http.Request) (*http.Response, error)
@@ -15,7 +15,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t
 
 // Only an apply is answered with metadata alone: what else is sent, such as a
 // status, has the whole object as its answer.
-func TestAnswerBriefly(t *testing.T) {
+func TestAsksForMetadata(t *testing.T) {
 	for _, tc := range []struct{ method, content, want string }{
 		{http.MethodPatch, string(types.ApplyPatchType), "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"},
 		{http.MethodPatch, string(types.MergePatchType), "application/json"},
@@ -29,7 +29,7 @@ func TestAnswerBriefly(t *testing.T) {
 		request.Header.Set("Content-Type", tc.content)
 		request.Header.Set("Accept", "application/json")
 		var got string
-		_, _ = apply.AnswerBriefly(transport(func(r *http.Request) (*http.Response, error) {
+		_, _ = brief.Transport(transport(func(r *http.Request) (*http.Response, error) {
 			got = r.Header.Get("Accept")
 			return &http.Response{Body: http.NoBody}, nil
 		})).RoundTrip(request) //nolint:bodyclose // it has none
