@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -17,9 +19,8 @@ const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=
 
 // Transport makes the API server answer an apply with the metadata of what came
 // of it, since a pod template is long, and takes metadata.managedFields out of
-// what comes as JSON, before it is decoded: out of the answers to writes, and of
-// what the watches of our own kinds tell. Others come as protobuf, and as they
-// are. It wraps a client's transport.
+// the answers to writes, and of the events of watches, before they are decoded.
+// What is read as a whole comes as it is. It wraps a client's transport.
 func Transport(next http.RoundTripper) http.RoundTripper { return transport{next} }
 
 type transport struct{ next http.RoundTripper }
@@ -30,30 +31,56 @@ func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		request.Header.Set("Accept", metadataOnly)
 	}
 	response, err := t.next.RoundTrip(request)
-	if err != nil || !strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") || response.Header.Get("Content-Encoding") != "" {
+	if err != nil || response.Header.Get("Content-Encoding") != "" {
 		return response, err
 	}
+	content, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	watch := request.Method == http.MethodGet && request.URL.Query().Get("watch") != ""
 	switch {
-	case request.Method != http.MethodGet:
+	case watch && content == runtime.ContentTypeJSON:
+		response.Body = newEvents(response.Body, lines())
+	case watch && content == runtime.ContentTypeProtobuf:
+		response.Body = newEvents(response.Body, frames())
+	case request.Method != http.MethodGet && content == runtime.ContentTypeJSON:
 		if err := shorten(response); err != nil {
 			return nil, err
 		}
-	case request.URL.Query().Get("watch") != "":
-		response.Body = newEvents(response.Body)
 	}
 	return response, nil
 }
 
-// shorten does it with an object that is answered to a write.
+// texts are memory for answers, which is used again unless there is much of it.
+var texts = sync.Pool{New: func() any { return &bytes.Buffer{} }}
+
+const muchText = 64 << 10
+
+// shorten makes the answer to a write short.
 func shorten(response *http.Response) error {
-	text := bytes.NewBuffer(make([]byte, 0, max(response.ContentLength, 0)+bytes.MinRead))
+	text := texts.Get().(*bytes.Buffer) //nolint:forcetypeassert // as New says
+	text.Reset()
 	_, err := text.ReadFrom(response.Body)
 	if err := closing(response.Body, err); err != nil {
 		return fmt.Errorf("reading the API server's answer: %w", err)
 	}
 	short := withoutManagedFields(text.Bytes(), inObject)
-	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(short)), int64(len(short))
+	response.Body, response.ContentLength = &answer{bytes.NewReader(short), text}, int64(len(short))
 	response.Header.Del("Content-Length")
+	return nil
+}
+
+// answer is what is left of one, to be read once.
+type answer struct {
+	*bytes.Reader
+	text *bytes.Buffer
+}
+
+// Close gives the memory back, once.
+func (a *answer) Close() error {
+	a.Reset(nil)
+	if a.text != nil && a.text.Cap() <= muchText {
+		texts.Put(a.text)
+	}
+	a.text = nil
 	return nil
 }
 

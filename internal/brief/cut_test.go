@@ -3,11 +3,8 @@ package brief
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"reflect"
-	"strings"
 	"testing"
-	"testing/iotest"
 )
 
 const managed = `"managedFields":[{"manager":"a \"}]\\","fieldsV1":{"f:spec":{".":{},"k:{\"type\":\"Ready\"}":{}}}}]`
@@ -74,24 +71,4 @@ func FuzzWithoutManagedFields(f *testing.F) {
 			t.Fatalf("%s became %v", compact, got)
 		}
 	})
-}
-
-// A watch's events come one by one, each as soon as it is there, and however the
-// network cuts them up.
-func TestEvents(t *testing.T) {
-	long := `{"type":"ADDED","object":{"spec":"` + strings.Repeat("x", 10_000) + `","metadata":{`
-	text := strings.Repeat(`{"type":"ADDED","object":{"metadata":{`+managed+`,"name":"a"}}}`+"\n", 2) + long + managed + "}}}\n" + `{"cut off`
-	want := strings.Repeat(`{"type":"ADDED","object":{"metadata":{"name":"a"}}}`+"\n", 2) + long + "}}}\n" + `{"cut off`
-	got, err := io.ReadAll(newEvents(io.NopCloser(iotest.OneByteReader(strings.NewReader(text)))))
-	if err != nil || string(got) != want {
-		t.Errorf("became %q, %v\nwant %q", got, err, want)
-	}
-	reader, writer := io.Pipe()
-	events := newEvents(reader)
-	defer events.Close()
-	go func() { _, _ = io.WriteString(writer, `{"type":"ADDED"}`+"\n") }()
-	line := make([]byte, 100)
-	if n, err := events.Read(line); err != nil || string(line[:n]) != `{"type":"ADDED"}`+"\n" {
-		t.Errorf("while the next is awaited: %q, %v", line[:n], err)
-	}
 }
