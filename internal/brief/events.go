@@ -45,7 +45,7 @@ func lines() func(*bufio.Reader) ([]byte, error) {
 			part, err := from.ReadSlice('\n')
 			line = append(line, part...)
 			if !errors.Is(err, bufio.ErrBufferFull) {
-				return withoutManagedFields(line, inEvent), err
+				return withoutManagedFields(line), err
 			}
 		}
 	}
