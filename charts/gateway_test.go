@@ -184,7 +184,8 @@ func TestGatewayHasTimeToDrain(t *testing.T) {
 	}
 }
 
-// Certificate authorities are read at the start: a change of them is a new pod.
+// Certificate authorities are read again when they change: that is no new pod, which
+// would end everybody's sessions.
 func TestUserCA(t *testing.T) {
 	const flag = "--user-ca=/etc/devserver/user-ca/keys"
 	without, one := deployment(t), deployment(t, "--set=gateway.userCA={"+publicKey+"}")
@@ -194,8 +195,8 @@ func TestUserCA(t *testing.T) {
 	}
 	a, _ := json.Marshal(one.Spec.Template)
 	b, _ := json.Marshal(two.Spec.Template)
-	if bytes.Equal(a, b) {
-		t.Error("another authority changes nothing of the pods")
+	if !bytes.Equal(a, b) {
+		t.Error("another authority makes new pods")
 	}
 	if text := render(t, "--set=gateway.userCA={"+publicKey+"}"); !strings.Contains(text, "  keys: |\n    "+publicKey+"\n") {
 		t.Error("the ConfigMap does not have the key")

@@ -87,8 +87,9 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the agent runs already")
 	}
 	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// A container's soft limit of open files is often low: sessions must not be.
-	prepare := "ulimit -Sn 256; "
+	// A container's soft limit of open files is often low, and a runtime that was
+	// started by nohup lets it ignore signals: sessions must not.
+	prepare := "ulimit -Sn 256; trap '' HUP INT; "
 	if len(args) > 0 && args[0] == "pid1" {
 		args = args[1:]
 		ownProcesses(attributes)

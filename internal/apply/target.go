@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -62,14 +63,22 @@ func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*targ
 		t.namespace = *t.meta.Namespace
 	}
 
-	plain, err := json.Marshal(config)
-	if err != nil {
+	var sum digest
+	if err := json.NewEncoder(&sum).Encode(config); err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", t, err)
 	}
-	sum := sha256.Sum256(plain)
 	t.hash = hex.EncodeToString(sum[:16])
 	t.meta.WithAnnotations(map[string]string{AnnotationHash: t.hash})
 	return t, nil
+}
+
+// digest is that of the text which an encoder writes to it, at once, but for the
+// end of its line. The text itself is not kept.
+type digest [sha256.Size]byte
+
+func (d *digest) Write(text []byte) (int, error) {
+	*d = sha256.Sum256(bytes.TrimSuffix(text, []byte("\n")))
+	return len(text), nil
 }
 
 func (t *target) String() string { return title(t.gvk.Kind, t.namespace, t.name) }

@@ -35,7 +35,9 @@ type Config struct {
 	Kubeconfig string
 	// UserCAFile has the public keys of OpenSSH user certificate authorities, a
 	// line for each. A certificate of theirs opens the boxes of the owners that
-	// its principals name. Left empty, certificates are not taken.
+	// its principals name. A changed file counts within seconds, and whom an
+	// authority let in that is no longer in it is cut off. Left empty, certificates
+	// are not taken.
 	UserCAFile string
 	// Address is the gateway's, as users reach it, HOST or HOST:PORT: for the
 	// lines to type that it shows. It may be left empty.
@@ -118,6 +120,11 @@ func run(ctx context.Context, cfg Config, hostKey ssh.Signer, api *rest.Config, 
 		return err
 	}
 	defer stopWatch()
+	if cfg.UserCAFile != "" {
+		ticker := time.NewTicker(authoritiesInterval)
+		defer ticker.Stop()
+		go server.followAuthorities(ctx, cfg.UserCAFile, ticker.C)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listening for SSH: %w", err)
@@ -158,7 +165,8 @@ func configured(cfg Config, hostKey ssh.Signer, api *rest.Config, boxes *directo
 		return nil, err
 	}
 	s := newServer(hostKey, boxes, edit, log)
-	s.authorities, s.address, s.patience = trusted, cfg.Address, patient(cfg.WakeTimeout)
+	s.authorities.Store(&trusted)
+	s.address, s.patience = cfg.Address, patient(cfg.WakeTimeout)
 	return s, nil
 }
 

@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"golang.org/x/crypto/ssh"
@@ -18,41 +16,14 @@ type identity struct {
 	key fingerprint
 	// owners are those that the principals of a certificate name.
 	owners []string
-	// certificate identifies the certificate for the audit.
-	certificate string
+	// certificate identifies the certificate for the audit, and authority is
+	// who signed it, in the wire format.
+	certificate, authority string
 }
 
 // opens tells whether it may enter the box.
 func (i identity) opens(b box) bool {
 	return b.keys[i.key] || slices.Contains(i.owners, b.Spec.Owner)
-}
-
-// authorities are the OpenSSH user certificate authorities that count, by
-// their wire format.
-type authorities map[string]bool
-
-// readAuthorities reads the public keys of authorities from a file with a line
-// for each, as TrustedUserCAKeys of sshd_config(5).
-func readAuthorities(file string) (authorities, error) {
-	if file == "" {
-		return nil, nil
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the user certificate authorities: %w", err)
-	}
-	trusted := authorities{}
-	for n, line := range bytes.Split(content, []byte("\n")) {
-		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		key, _, err := sshkeys.ParseAuthorized(string(line))
-		if err != nil {
-			return nil, fmt.Errorf("reading the user certificate authorities: line %d of %s: %w", n+1, file, err)
-		}
-		trusted[string(key.Marshal())] = true
-	}
-	return trusted, nil
 }
 
 // identify says who the client is if it has the key, or why it is nobody.
@@ -69,6 +40,7 @@ func (a authorities) identify(key ssh.PublicKey) (who identity, restrictions map
 		key:         fingerprint(sshkeys.Fingerprint(certificate.Key)),
 		owners:      slices.Clone(certificate.ValidPrincipals),
 		certificate: fmt.Sprintf("%.256q serial %d", certificate.KeyId, certificate.Serial),
+		authority:   string(certificate.SignatureKey.Marshal()),
 	}, certificate.CriticalOptions, nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +59,7 @@ func TestCertificates(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			authority := sshtest.NewKey(t)
-			w := newWorld(t, func(s *server) { s.authorities = authorities{string(authority.PublicKey().Marshal()): true} })
+			w := newWorld(t, func(s *server) { s.authorities.Store(&authorities{string(authority.PublicKey().Marshal()): true}) })
 			for address, owner := range map[string]string{"a.team": "alice@example.com", "b.team": "bob"} {
 				ds := running(address, "10.0.0.1")
 				ds.Spec.Owner = owner
@@ -94,41 +92,11 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// An authority is replaced in two steps: for a while both count, then the new
-// one alone. A gateway reads the file when it starts.
-func TestAnAuthorityIsReplaced(t *testing.T) {
-	former, latter := sshtest.NewKey(t), sshtest.NewKey(t)
-	file := filepath.Join(t.TempDir(), "ca")
-	for _, step := range []struct{ trusted, in, out []ssh.Signer }{
-		{trusted: []ssh.Signer{former}, in: []ssh.Signer{former}, out: []ssh.Signer{latter}},
-		{trusted: []ssh.Signer{former, latter}, in: []ssh.Signer{former, latter}},
-		{trusted: []ssh.Signer{latter}, in: []ssh.Signer{latter}, out: []ssh.Signer{former}},
-		{out: []ssh.Signer{former, latter}},
-	} {
-		if err := os.WriteFile(file, []byte(strings.Join(lines(step.trusted...), "\n")), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		trusted, err := readAuthorities(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := newWorld(t, func(s *server) { s.authorities = trusted })
-		for want, authorities := range map[bool][]ssh.Signer{true: step.in, false: step.out} {
-			for _, authority := range authorities {
-				_, err := w.login(t, nil, certified(t, authority, sshtest.NewKey(t), nil))
-				if got := err == nil; got != want {
-					t.Errorf("with %d authorities in the file: %v, want a login: %v", len(step.trusted), err, want)
-				}
-			}
-		}
-	}
-}
-
 // A certificate proves its key as well: OpenSSH offers it before the key, and
 // goes no further when it is taken.
 func TestACertificateOpensWhatItsKeyOpens(t *testing.T) {
 	authority, alice := sshtest.NewKey(t), sshtest.NewKey(t)
-	w := newWorld(t, func(s *server) { s.authorities = authorities{string(authority.PublicKey().Marshal()): true} })
+	w := newWorld(t, func(s *server) { s.authorities.Store(&authorities{string(authority.PublicKey().Marshal()): true}) })
 	w.echo(t, "10.0.0.1")
 	w.put(running("shared.team", "10.0.0.1", alice))
 	client, err := w.login(t, nil, certified(t, authority, alice, nil))
@@ -148,7 +116,7 @@ func TestACertificateOpensWhatItsKeyOpens(t *testing.T) {
 // A certificate of one key does not help who has another.
 func TestAForgedCertificateIsRefused(t *testing.T) {
 	authority, alice, mallory := sshtest.NewKey(t), sshtest.NewKey(t), sshtest.NewKey(t)
-	w := newWorld(t, func(s *server) { s.authorities = authorities{string(authority.PublicKey().Marshal()): true} })
+	w := newWorld(t, func(s *server) { s.authorities.Store(&authorities{string(authority.PublicKey().Marshal()): true}) })
 	ds := running("a.team", "10.0.0.1")
 	ds.Spec.Owner = "alice@example.com"
 	w.put(ds)
@@ -158,37 +126,6 @@ func TestAForgedCertificateIsRefused(t *testing.T) {
 	}
 	if _, err := w.login(t, nil, stolen); err != nil {
 		t.Errorf("alice: %v", err)
-	}
-}
-
-func TestReadAuthorities(t *testing.T) {
-	key := sshtest.NewKey(t)
-	line := string(ssh.MarshalAuthorizedKey(key.PublicKey()))
-	cases := map[string]struct {
-		content string
-		want    int
-		err     string
-	}{
-		"Keys":    {"# ours\n\n" + line, 1, ""},
-		"Empty":   {"", 0, ""},
-		"Options": {"\ncert-authority " + line, 0, "line 2 of "},
-		"NotAKey": {"ssh-ed25519 AAAA", 0, "line 1 of "},
-		"CRLF":    {strings.TrimSpace(line) + "\r\n", 1, ""},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "ca")
-			if err := os.WriteFile(file, []byte(tc.content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			got, err := readAuthorities(file)
-			if len(got) != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
-				t.Errorf("got %d authorities, %v, want %d, %q", len(got), err, tc.want, tc.err)
-			}
-		})
-	}
-	if _, err := readAuthorities(filepath.Join(t.TempDir(), "none")); err == nil {
-		t.Error("a file that is not there is taken for none")
 	}
 }
 

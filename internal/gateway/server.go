@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -30,7 +31,7 @@ var errUnknownKey = errors.New("this key opens no DevServer")
 // server is the SSH server of the gateway.
 type server struct {
 	directory   *directory
-	authorities authorities
+	authorities atomic.Pointer[authorities]
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
 	edit        editLease
 	waker       *waker
@@ -64,6 +65,7 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 		logins:    map[net.Conn]struct{}{},
 		clients:   map[*client]struct{}{},
 	}
+	s.authorities.Store(&authorities{})
 	s.waker = newWaker(func(ctx context.Context, box types.NamespacedName) error {
 		return s.edit(ctx, box, map[string]any{"renewTime": metav1.NowMicro()})
 	})
@@ -71,7 +73,7 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 	// A client may offer a key without having it: this says only whether it
 	// is worth proving.
 	s.ssh.PublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		who, restrictions, err := s.authorities.identify(key)
+		who, restrictions, err := s.authorities.Load().identify(key)
 		if err != nil {
 			s.log.Debug("certificate refused", "from", conn.RemoteAddr().String(), "error", err)
 			return nil, errUnknownKey
@@ -201,7 +203,7 @@ func (s *server) add(c *client) error {
 	}
 	// Asked again now that a change would reach it: the key may have been
 	// revoked since it was verified.
-	if !s.directory.knows(c.who) {
+	if !s.vouched(c.who) || !s.directory.knows(c.who) {
 		return errRevoked
 	}
 	return nil

@@ -24,6 +24,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apply"
+	"devserver.io/devserver/internal/brief"
 	"devserver.io/devserver/internal/controller/devserver"
 	"devserver.io/devserver/internal/controller/flavor"
 	"devserver.io/devserver/internal/controller/gateway"
@@ -126,7 +127,7 @@ func Scheme() (*runtime.Scheme, error) {
 // NewManager returns a manager with the operator's caches and endpoints.
 func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 	config := rest.CopyConfig(cfg.REST)
-	config.Wrap(apply.AnswerBriefly)
+	config.Wrap(brief.Transport)
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: cfg.Log,

@@ -28,14 +28,17 @@ func Status[S any](ctx context.Context, c client.Client, object client.Object, c
 	}
 	*current = want
 	// The resourceVersion makes it fail where the object was edited, deleted or
-	// made anew since it was read. A patch would cost both sides more.
-	err = c.Status().Update(ctx, object)
+	// made anew since it was read. A patch would cost both sides more. The answer
+	// need not repeat the object, as brief.Transport does not: it goes elsewhere.
+	answer := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy
+	err = c.Status().Update(ctx, answer)
 	switch {
 	case apierrors.IsNotFound(err):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("writing the status of %s: %w", title(c, object), err)
 	default:
+		object.SetResourceVersion(answer.GetResourceVersion())
 		return true, nil
 	}
 }

@@ -41,6 +41,7 @@ func New(cfg Config) (*Server, error) {
 	if kind := cfg.HostKey.PublicKey().Type(); kind != ssh.KeyAlgoED25519 {
 		return nil, fmt.Errorf("the host key is %s: it must be %s", kind, ssh.KeyAlgoED25519)
 	}
+	heedSignals()
 	s := &Server{
 		cfg:       cfg,
 		log:       cfg.Logger,

@@ -2,6 +2,7 @@ package sshd
 
 import (
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,19 @@ var signalNumbers = map[ssh.Signal]syscall.Signal{
 	ssh.SIGKILL: syscall.SIGKILL, ssh.SIGPIPE: syscall.SIGPIPE, ssh.SIGQUIT: syscall.SIGQUIT,
 	ssh.SIGSEGV: syscall.SIGSEGV, ssh.SIGTERM: syscall.SIGTERM, ssh.SIGUSR1: syscall.SIGUSR1,
 	ssh.SIGUSR2: syscall.SIGUSR2,
+}
+
+// heedSignals has the signals of a terminal do in sessions what they always do.
+// What a process ignores, those that it starts ignore too; and whoever started
+// this one, or the container runtime, may have been started by nohup, or in the
+// background. Others than these two are handled in Go, which no child inherits.
+// This process goes on ignoring them.
+func heedSignals() {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 }
 
 // exitMessage tells a client how its command ended.
@@ -39,15 +53,15 @@ func exitStatus(code int) (requestType string, payload []byte) {
 
 // signalName is a signal's name without "SIG". Those that the standard does
 // not know carry a suffix, as it demands.
-func signalName(signal syscall.Signal) string {
-	for name, number := range signalNumbers {
-		if number == signal {
+func signalName(number syscall.Signal) string {
+	for name, known := range signalNumbers {
+		if known == number {
 			return string(name)
 		}
 	}
-	name := strings.TrimPrefix(unix.SignalName(signal), "SIG")
+	name := strings.TrimPrefix(unix.SignalName(number), "SIG")
 	if name == "" {
-		name = strconv.Itoa(int(signal))
+		name = strconv.Itoa(int(number))
 	}
 	return name + "@openssh.com"
 }

@@ -3,7 +3,6 @@ package devserver
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -31,7 +30,8 @@ import (
 // Names of the indexes by which an event finds its DevServers.
 const (
 	indexFlavor = "flavor"
-	indexClaim  = "claim"
+	// indexClaim is on DevServers and on DevServerFlavors.
+	indexClaim = "claim"
 	// indexOwner is on DevServers and on DevServerUsers.
 	indexOwner = "owner"
 )
@@ -108,6 +108,7 @@ func Indexes() []Index {
 		{&devv1.DevServer{}, indexFlavor, flavorOf},
 		{&devv1.DevServer{}, indexClaim, claimsOf},
 		{&devv1.DevServer{}, indexOwner, ownerOf},
+		{&devv1.DevServerFlavor{}, indexClaim, claimsOfFlavor},
 		{&devv1.DevServerUser{}, indexOwner, ownerOf},
 	}
 }
@@ -127,6 +128,15 @@ func claimsOf(object client.Object) []string {
 		claims = append(claims, d.Spec.Home.ClaimName)
 	}
 	for _, v := range d.Spec.Volumes {
+		claims = append(claims, v.ClaimName)
+	}
+	return claims
+}
+
+func claimsOfFlavor(object client.Object) []string {
+	flavor := object.(*devv1.DevServerFlavor) //nolint:forcetypeassert // the index is on flavors
+	claims := make([]string, 0, len(flavor.Spec.Volumes))
+	for _, v := range flavor.Spec.Volumes {
 		claims = append(claims, v.ClaimName)
 	}
 	return claims
@@ -160,17 +170,14 @@ func (r *Reconciler) serversOfUser(ctx context.Context, user client.Object) []re
 func (r *Reconciler) usersOfClaim(ctx context.Context, claim client.Object) []reconcile.Request {
 	requests := r.indexed(ctx, client.MatchingFields{indexClaim: claim.GetName()}, client.InNamespace(claim.GetNamespace()))
 	flavors := &devv1.DevServerFlavorList{}
-	if err := r.Client.List(ctx, flavors, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+	if err := r.Client.List(ctx, flavors, client.MatchingFields{indexClaim: claim.GetName()}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing the flavors that a claim concerns")
 		return requests
 	}
 	for i := range flavors.Items {
-		flavor := &flavors.Items[i]
-		if slices.ContainsFunc(flavor.Spec.Volumes, func(v devv1.VolumeMount) bool { return v.ClaimName == claim.GetName() }) {
-			for _, request := range r.usersOfFlavor(ctx, flavor) {
-				if request.Namespace == claim.GetNamespace() {
-					requests = append(requests, request)
-				}
+		for _, request := range r.usersOfFlavor(ctx, &flavors.Items[i]) {
+			if request.Namespace == claim.GetNamespace() {
+				requests = append(requests, request)
 			}
 		}
 	}
