@@ -59,8 +59,7 @@ func (r Result) answered(report box.Report, at time.Time) Result {
 	idle, _ := report.Idle()
 	// By the clock on the wall, as all that it is compared with: where that is
 	// set, this reckoning is another one.
-	at = at.Round(0)
-	work := at.Add(-idle)
+	work := at.Round(0).Add(-idle)
 	if work.Sub(r.lastWork).Abs() < steady {
 		work = r.lastWork
 	}
