@@ -83,10 +83,20 @@ func last(times *cron.SpecSchedule, now time.Time) time.Time {
 		return time.Time{}
 	}
 	at := times.Prev(now.Add(time.Second))
-	for later := times.Next(at); !at.IsZero() && !later.IsZero() && !later.After(now); later = times.Next(at) {
+	if at.IsZero() || !changes(times.Location, at, now.Add(24*time.Hour)) {
+		return at
+	}
+	for later := times.Next(at); !later.IsZero() && !later.After(now); later = times.Next(at) {
 		at = later // The day before that one.
 	}
 	return at
+}
+
+// changes tells whether the zone's clocks are set in between.
+func changes(zone *time.Location, a, b time.Time) bool {
+	_, before := a.In(zone).Zone()
+	_, after := b.In(zone).Zone()
+	return before != after
 }
 
 // NextStart is the first start after now; zero where there is none.
