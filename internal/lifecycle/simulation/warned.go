@@ -92,7 +92,11 @@ func (w *world) warned(due time.Time, span time.Duration) time.Time {
 	if span < 2*notice {
 		notice = span / 2
 	}
-	if told := w.truth.told.Add(notice); !w.announced.IsZero() && told.After(due) {
+	told := w.truth.told
+	if at := w.announced.Add(-w.opClock); at.After(told) && !at.After(w.now) {
+		told = at // By a clock that was set back a little since.
+	}
+	if told = told.Add(notice); !w.announced.IsZero() && told.After(due) {
 		return told
 	}
 	return due
