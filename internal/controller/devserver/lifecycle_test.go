@@ -312,9 +312,11 @@ func TestExpiredBoxWakesForItsOwnerOnly(t *testing.T) {
 	if d := w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering); d.Status.ExpiresAt == nil {
 		t.Error("status.expiresAt is empty")
 	}
-	w.clock.SetTime(w.clock.Now().Add(50 * time.Minute))
-	w.settled()
-	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
+	for _, warned := range []time.Duration{50 * time.Minute, 6 * time.Minute} {
+		w.clock.SetTime(w.clock.Now().Add(warned))
+		w.settled()
+	}
+	w.clock.SetTime(w.clock.Now().Add(5 * time.Minute))
 	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonExpired)
 	w.stopPod()
 	w.wantPhase(devv1.PhaseExpired, devv1.ReasonExpired)

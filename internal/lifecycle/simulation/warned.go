@@ -5,8 +5,12 @@ import (
 	"time"
 )
 
-// prompt is how soon people are told.
-const prompt = 20 * time.Second
+const (
+	// prompt is how soon people are told.
+	prompt = 20 * time.Second
+	// leadOfLast is how long before the stop the last warning is told.
+	leadOfLast = 5 * time.Minute
+)
 
 // checkWarned is for the moment in which a box is stopped that was to be
 // warned: twice, or once where there is little time.
@@ -17,6 +21,10 @@ func (w *world) checkWarned(word string) {
 	p, span := w.pod, w.now.Sub(w.lastSign())
 	if p.hindered != "" {
 		return // It has no terminal.
+	}
+	late := leadOfLast + time.Minute
+	if word == "expires" && (w.now.Sub(p.readyAt) < late || w.now.Sub(p.mutedUntil) < late) {
+		return // Nobody could be told in time, and a time to live waits for no agent.
 	}
 	if w.truth.skewed {
 		w.checkToldInTime(word)
@@ -66,16 +74,13 @@ func (w *world) checkWarned(word string) {
 // checkToldInTime is for a stop where clocks were wrong, so that nobody can tell
 // how many warnings were due: one was, and there was time to avert it.
 func (w *world) checkToldInTime(word string) {
-	lead := 5 * time.Minute
+	lead := leadOfLast
 	if patience := w.policy.IdleTimeout; word != "expires" && patience > 0 {
 		lead = min(lead, patience/2)
 	}
 	lead -= prompt
 	if w.now.Sub(w.truth.excused) < lead+time.Minute || w.truth.forward.After(w.truth.told) {
 		return // By a clock that was set forward since, it was told in time.
-	}
-	if p := w.pod; w.now.Sub(p.readyAt) < lead+time.Minute || w.now.Sub(p.mutedUntil) < lead+time.Minute {
-		return // Nobody could be told before, and a time to live waits for no agent.
 	}
 	for _, told := range w.pod.told {
 		if strings.Contains(told.text, word) && !told.at.Before(w.truth.told) && w.now.Sub(told.at) >= lead {
