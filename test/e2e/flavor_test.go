@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -95,20 +94,10 @@ func (s *site) stuckPod(name string) *corev1.Pod {
 	return pod
 }
 
-func (s *site) node() string {
-	s.Helper()
-	var nodes corev1.NodeList
-	if err := s.c.List(s.Context(), &nodes); err != nil || len(nodes.Items) == 0 {
-		s.Fatalf("list the nodes: %v, %d items", err, len(nodes.Items))
-	}
-	return nodes.Items[0].Name
-}
-
 // gpus lets the local node claim to have them, also when the test is over.
 func (s *site) gpus(count string) {
 	s.Helper()
-	name := filepath.Base(filepath.Dir(s.c.Kubeconfig))
-	s.after("local", "gpu", "--cluster", name, "--resource", fakeGPU, "--count", count)
+	s.after("local", "gpu", "--cluster", s.node(), "--resource", fakeGPU, "--count", count)
 }
 
 func (s *site) kubectlAfter(words ...string) {

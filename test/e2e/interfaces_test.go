@@ -64,7 +64,7 @@ func (s *site) make(target string) string {
 	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool {
 		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") || strings.HasPrefix(v, "CLUSTER=")
 	})
-	cmd.Env = append(cmd.Env, "CLUSTER="+filepath.Base(filepath.Dir(s.c.Kubeconfig)))
+	cmd.Env = append(cmd.Env, "CLUSTER="+s.node())
 	r := s.do(cmd)
 	if r.Code != 0 {
 		s.Fatalf("make %s: exit code %d: %s", target, r.Code, r.Stderr)

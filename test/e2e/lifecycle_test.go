@@ -106,11 +106,11 @@ func TestWorkKeepsABoxAwake(t *testing.T) {
 func TestWarnedUserWhoTypesStays(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.restless("box", 2*soon))
+	b := s.start(s.restless("box", soon))
 	before := b.podUID()
 	await(s, b.ds, "watched", func(d *v1.DevServer) bool { return d.Status.Activity != "" })
 	c := b.session()
-	c.expect("after 2m without work.") // The notice at login.
+	c.expect("after 1m without work.") // The notice at login.
 	c.expect("server is suspended at ")
 	c.keys("\r")
 	c.expect("server is suspended at ")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,32 +17,34 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// farSite is a site whose boxes run on a second node while there is one. Its
-// tests run alone: the volumes of all others are on the first node only.
+// farTaint is on every second node from the moment it is there, with the node's
+// name for a value: the volumes of other tests are on the first node only.
+const farTaint = "example.com/far"
+
+// farSite is a site whose boxes run on a second node while there is one. It is
+// theirs alone, so that such tests can run beside all others.
 type farSite struct {
 	*site
-	// first and second are the nodes' names. The local cluster has its name from
-	// the first.
+	// first and second are the nodes' names.
 	first, second string
 }
 
 // newFarSite makes the local cluster one node larger for as long as the test
-// takes.
-func newFarSite(t *testing.T) *farSite {
+// takes. The suffix tells the second nodes of tests apart.
+func newFarSite(t *testing.T, suffix string) *farSite {
 	t.Helper()
 	s := newSite(t)
-	nodes := &corev1.NodeList{}
-	if err := s.c.List(t.Context(), nodes); err != nil || len(nodes.Items) != 1 {
-		t.Fatalf("the cluster has %d nodes, want one: %v", len(nodes.Items), err)
+	f := &farSite{site: s, first: s.node(), second: s.node() + suffix}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: f.second}}
+	if err := s.c.Get(t.Context(), client.ObjectKeyFromObject(node), node); !apierrors.IsNotFound(err) {
+		t.Fatalf("node %s is there, left by another run (or: %v)", f.second, err)
 	}
-	first := nodes.Items[0].Name
-	f := &farSite{site: s, first: first, second: first + "-2"}
 	t.Cleanup(func() {
 		f.machineEnds(context.Background())
-		remove(t, s.c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: f.second}})
+		remove(t, s.c, node)
 	})
-	f.local(t.Context(), "join", first)
-	edit(s, &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: s.flavor}}, func(d *v1.DevServerFlavor) { f.prefer(&d.Spec) })
+	f.local(t.Context(), "join", f.first, "--taint", farTaint+"="+f.second+":NoSchedule")
+	edit(s, &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: s.flavor}}, func(d *v1.DevServerFlavor) { f.admit(&d.Spec) })
 	return f
 }
 
@@ -64,7 +67,13 @@ func (f *farSite) machineEnds(ctx context.Context) {
 	f.local(ctx, "down")
 }
 
-// prefer has boxes start on the second node, and anywhere once it is gone.
+// admit has boxes start on the second node, and on the first once it is gone.
+func (f *farSite) admit(flavor *v1.DevServerFlavorSpec) {
+	f.prefer(flavor)
+	flavor.Tolerations = append(flavor.Tolerations, corev1.Toleration{Key: farTaint, Value: f.second, Effect: corev1.TaintEffectNoSchedule})
+}
+
+// prefer has boxes start on the second node where they may, and else on the first.
 func (f *farSite) prefer(flavor *v1.DevServerFlavorSpec) {
 	second := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{
 		Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{f.second},
@@ -110,6 +119,21 @@ func (f *farSite) startFar(name, flavor string) *box {
 	return b
 }
 
+// keepsOthersOff shows that a box without the toleration does not come to the
+// second node, though its flavor prefers that and no volume stands against it.
+func (f *farSite) keepsOthersOff() {
+	f.Helper()
+	other := f.devServer("other")
+	other.Spec.Home = &v1.HomeSpec{Ephemeral: true}
+	other.Spec.Flavor = f.newFlavor(f.flavor+"-other", f.prefer).Name
+	b := f.start(other)
+	if b.ds.Status.NodeName != f.first {
+		f.Errorf("a box that does not tolerate the taint of %s runs on %s", f.second, b.ds.Status.NodeName)
+	}
+	f.delete(b.ds)
+	f.awaitGone(b.pod())
+}
+
 // movedToFirst waits until the box runs on the first node, and looks whether it
 // is the same box there and says what happened, in these words.
 func (f *farSite) movedToFirst(b *box, words string) {
@@ -137,10 +161,11 @@ func (f *farSite) movedToFirst(b *box, words string) {
 // there, until its Node is tainted as out of service, or deleted. Either brings
 // the box back, on another node.
 func TestLostNode(t *testing.T) {
-	f := newFarSite(t)
+	t.Parallel()
+	f := newFarSite(t, "-2")
 	untainted := f.newFlavor(f.flavor+"-tolerant", func(spec *v1.DevServerFlavorSpec) {
-		f.prefer(spec)
-		spec.Tolerations = []corev1.Toleration{{Key: corev1.TaintNodeOutOfService, Operator: corev1.TolerationOpExists}}
+		f.admit(spec)
+		spec.Tolerations = append(spec.Tolerations, corev1.Toleration{Key: corev1.TaintNodeOutOfService, Operator: corev1.TolerationOpExists})
 	})
 	one, other := f.startFar("one", f.flavor), f.startFar("other", untainted.Name)
 	f.machineEnds(t.Context())
@@ -160,7 +185,8 @@ func TestLostNode(t *testing.T) {
 
 // TestDeletedNode: a cloud that takes a machine back deletes its Node.
 func TestDeletedNode(t *testing.T) {
-	f := newFarSite(t)
+	t.Parallel()
+	f := newFarSite(t, "-3")
 	b := f.startFar("box", f.flavor)
 	f.kubectl("", "delete", "node", f.second)
 	f.movedToFirst(b, "its node is gone")
@@ -168,8 +194,10 @@ func TestDeletedNode(t *testing.T) {
 
 // TestDrain: an admin who empties a node moves its boxes, with their homes.
 func TestDrain(t *testing.T) {
-	f := newFarSite(t)
+	t.Parallel()
+	f := newFarSite(t, "-4")
 	b := f.startFar("box", f.flavor)
+	f.keepsOthersOff()
 	f.kubectl("", "drain", f.second, "--delete-emptydir-data")
 	f.movedToFirst(b, "its node is being drained")
 	var left corev1.PodList

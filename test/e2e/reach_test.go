@@ -158,7 +158,8 @@ func TestPortForward(t *testing.T) {
 	b := s.start(s.devServer("box"))
 	b.sh(`nohup python3 -c 'import socket
 l = socket.create_server(("127.0.0.1", 8888))
-while True: c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()' >/dev/null 2>&1 </dev/null & sleep 1`)
+while True: c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()' >/dev/null 2>&1 </dev/null &
+until (: < /dev/tcp/127.0.0.1/8888) 2>/dev/null; do sleep 0.1; done`)
 	path, err := cluster.Binary("devctl")
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,9 @@ func (s *site) devServer(name string) *v1.DevServer {
 	}
 	return ds
 }
+
+// node is the name of the local cluster, and so of its first node.
+func (s *site) node() string { return filepath.Base(filepath.Dir(s.c.Kubeconfig)) }
 
 func (s *site) create(obj client.Object) {
 	s.Helper()

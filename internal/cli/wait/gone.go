@@ -27,8 +27,8 @@ func Gone(ctx context.Context, c client.WithWatch, uid types.UID, o Options) err
 	w := newWatcher(ctx, c, o.Namespace, o.Name)
 	for {
 		seen := w.observed()
-		there := seen.devServer != nil && seen.devServer.UID == uid || !w.complete()
-		runs := seesPod && (seen.pod != nil && seen.pod.UID == pod.UID || !w.podsComplete())
+		there := seen.devServer != nil && seen.devServer.UID == uid || !seen.complete
+		runs := seesPod && (seen.pod != nil && seen.pod.UID == pod.UID || !seen.podsComplete)
 		if !there && !runs {
 			return nil
 		}

@@ -102,9 +102,12 @@ func (w *watcher) check(kind client.Object, err error) {
 	}
 }
 
-// observed is what is known now.
+// observed is what is known now. Whether it is complete is asked first: what
+// arrives in between would else be taken for missing.
 func (w *watcher) observed() observed {
+	complete, podsComplete := w.complete(), w.podsComplete()
 	o := observed{
+		complete: complete, podsComplete: podsComplete,
 		devServer: get[*devserverv1.DevServer](w.devServers, w.namespace, w.name),
 		pod:       get[*corev1.Pod](w.pods, w.namespace, desired.PodName(w.name)),
 		claim:     get[*corev1.PersistentVolumeClaim](w.claims, w.namespace, desired.HomeClaimName(w.name)),

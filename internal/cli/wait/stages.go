@@ -19,6 +19,9 @@ type observed struct {
 	pod       *corev1.Pod
 	claim     *corev1.PersistentVolumeClaim
 	events    []corev1.Event // of the pod
+	// complete and podsComplete tell that what is nil here is not there, rather
+	// than not known yet.
+	complete, podsComplete bool
 }
 
 // state is how far a stage is.

@@ -26,9 +26,10 @@ func Stopped(ctx context.Context, c client.WithWatch, o Options, streams generic
 	}
 	w, start, said := newWatcher(ctx, c, o.Namespace, o.Name), time.Now(), ""
 	for {
-		if now := w.observed().devServer; now != nil && (now.UID != ds.UID || now.Generation >= ds.Generation) {
+		seen := w.observed()
+		if now := seen.devServer; now != nil && (now.UID != ds.UID || now.Generation >= ds.Generation) {
 			ds = now
-		} else if now == nil && w.complete() {
+		} else if now == nil && seen.complete {
 			return exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was stopping", o.Name))
 		}
 		if over, err := isStopped(ds); over {

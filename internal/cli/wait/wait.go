@@ -86,7 +86,7 @@ type waiter struct {
 // look takes in what is there now. It is over when over is true, well or with
 // an error.
 func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
-	last, complete := w.seen.devServer, w.complete()
+	last := w.seen.devServer
 	w.seen = w.observed()
 	if ds := w.seen.devServer; ds != nil && ds.UID == last.UID && ds.Generation < last.Generation {
 		w.seen.devServer = last // A watch may begin a little in the past.
@@ -94,7 +94,7 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	if w.seen.devServer == nil {
 		// What was read before the watch stands until the watch knows better.
 		w.seen.devServer = last
-		if complete {
+		if w.seen.complete {
 			return nil, true, exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was starting", w.Name))
 		}
 	}

@@ -105,7 +105,7 @@ func TestWokenServerIsNotSaidToSleep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := &waiter{
 				Options:  Options{Name: "box", Woken: true},
-				watcher:  &watcher{namespace: "team", name: "box", complete: func() bool { return true }},
+				watcher:  &watcher{namespace: "team", name: "box", complete: yes, podsComplete: yes},
 				progress: newProgress(time.Now()),
 			}
 			w.devServers, w.pods, w.claims, w.events = stores()
@@ -130,7 +130,7 @@ func TestWokenServerIsNotSaidToSleep(t *testing.T) {
 func TestOldNewsIsNoNews(t *testing.T) {
 	w := &waiter{
 		Options:  Options{Name: "box"},
-		watcher:  &watcher{namespace: "team", name: "box", complete: func() bool { return true }},
+		watcher:  &watcher{namespace: "team", name: "box", complete: yes, podsComplete: yes},
 		progress: newProgress(time.Now()),
 	}
 	w.devServers, w.pods, w.claims, w.events = stores()
@@ -146,6 +146,20 @@ func TestOldNewsIsNoNews(t *testing.T) {
 	}
 }
 
+// A wait that took it for deleted would end with an error, or too early.
+func TestWhatArrivesMeanwhileIsNotTakenForGone(t *testing.T) {
+	w := &watcher{namespace: "team", name: "box"}
+	w.devServers, w.pods, w.claims, w.events = stores()
+	// The lists come just when it is asked for whether they are there.
+	w.complete = func() bool { return w.devServers.Add(starting()) == nil }
+	w.podsComplete = func() bool { return w.pods.Add(pod("node-7")) == nil }
+	if o := w.observed(); o.complete && o.devServer == nil || o.podsComplete && o.pod == nil {
+		t.Errorf("what is there is said not to be: %+v", o)
+	}
+}
+
+func yes() bool { return true }
+
 func stores() (devServers, pods, claims, events cache.Store) {
 	key := cache.MetaNamespaceKeyFunc
 	return cache.NewStore(key), cache.NewStore(key), cache.NewStore(key), cache.NewStore(key)
@@ -157,7 +171,7 @@ func TestThePodThatGoesIsNotTheOneToWaitFor(t *testing.T) {
 	old.Status.StartedAt = &before
 	w := &waiter{
 		Options:  Options{Name: "box", Replaced: &before},
-		watcher:  &watcher{namespace: "team", name: "box", complete: func() bool { return true }},
+		watcher:  &watcher{namespace: "team", name: "box", complete: yes, podsComplete: yes},
 		progress: newProgress(time.Now()),
 	}
 	w.devServers, w.pods, w.claims, w.events = stores()
@@ -192,7 +206,7 @@ func TestGivesUpOnWhatTakesOthers(t *testing.T) {
 	for reason, want := range map[string]bool{devserverv1.ReasonQuotaExceeded: true, devserverv1.ReasonUnschedulable: false} {
 		w := &waiter{
 			Options:  Options{Name: "box", GiveUpOn: []string{devserverv1.ReasonQuotaExceeded}},
-			watcher:  &watcher{namespace: "team", name: "box", complete: func() bool { return true }},
+			watcher:  &watcher{namespace: "team", name: "box", complete: yes, podsComplete: yes},
 			progress: newProgress(time.Now()),
 		}
 		w.devServers, w.pods, w.claims, w.events = stores()

@@ -8,10 +8,12 @@ import (
 	"devserver.io/devserver/local/internal/binary"
 	"devserver.io/devserver/local/internal/cluster"
 	"devserver.io/devserver/local/internal/node"
+	"devserver.io/devserver/local/internal/part"
 )
 
 func joinCommand(env *environment) *cobra.Command {
-	return &cobra.Command{
+	var taints []string
+	command := &cobra.Command{
 		Use:   "join CLUSTER",
 		Short: "Make another cluster of this machine one node larger; down, with the same name, is then the end of a machine",
 		Long: `Make another cluster of this machine one node larger. The node is named as --cluster says:
@@ -19,19 +21,30 @@ func joinCommand(env *environment) *cobra.Command {
   local join devserver --cluster=devserver-2
 
 "local down --cluster=devserver-2" ends it without a word to the cluster, as a machine ends that loses its power; its
-Node object stays until somebody deletes it. The volumes of the StorageClasses are those of the first node.`,
+Node object stays until somebody deletes it. The volumes of the StorageClasses are those of the first node: with
+--taint only pods that tolerate it go to the node.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			home, err := cluster.New(args[0])
 			if err != nil {
 				return err
 			}
-			return env.join(cmd.Context(), home)
+			var parsed []part.Taint
+			for _, text := range taints {
+				taint, err := part.ParseTaint(text)
+				if err != nil {
+					return err
+				}
+				parsed = append(parsed, taint)
+			}
+			return env.join(cmd.Context(), home, parsed)
 		},
 	}
+	command.Flags().StringSliceVar(&taints, "taint", nil, "have the node register with this taint, such as example.com/mine=yes:NoSchedule")
+	return command
 }
 
-func (e *environment) join(ctx context.Context, home cluster.Cluster) error {
+func (e *environment) join(ctx context.Context, home cluster.Cluster, taints []part.Taint) error {
 	if err := needRoot(); err != nil {
 		return err
 	}
@@ -48,7 +61,7 @@ func (e *environment) join(ctx context.Context, home cluster.Cluster) error {
 		return err
 	}
 	defer release()
-	n, err := node.PrepareJoin(ctx, e.cluster, home, binaries, e.reporter)
+	n, err := node.PrepareJoin(ctx, e.cluster, home, taints, binaries, e.reporter)
 	if err != nil {
 		return err
 	}

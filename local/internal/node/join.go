@@ -13,7 +13,7 @@ import (
 // PrepareJoin makes all that a further node of the cluster home needs before its
 // parts start. Its addresses are those of a cluster of its name, but for the
 // Services, which are home's.
-func PrepareJoin(ctx context.Context, c, home cluster.Cluster, binaries string, r *progress.Reporter) (*Node, error) {
+func PrepareJoin(ctx context.Context, c, home cluster.Cluster, taints []part.Taint, binaries string, r *progress.Reporter) (*Node, error) {
 	if further, joined := home.Home(); joined {
 		return nil, fmt.Errorf("%s is a node of cluster %s itself: join that", home.Name, further.Name)
 	}
@@ -33,7 +33,7 @@ func PrepareJoin(ctx context.Context, c, home cluster.Cluster, binaries string, 
 	if err != nil {
 		return nil, err
 	}
-	n.Client, n.Plan.Services = client, homePlan.Services
+	n.Client, n.Plan.Services, n.taints = client, homePlan.Services, taints
 	if err := network.Connect(ctx, home, c, homePlan, n.Plan); err != nil {
 		return nil, fmt.Errorf("connect the node with cluster %s: %w", home.Name, err)
 	}

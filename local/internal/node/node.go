@@ -30,6 +30,8 @@ type Node struct {
 	reporter *progress.Reporter
 	group    cgroup.Group
 	specs    []process.Spec
+	// taints are those that the node registers with.
+	taints []part.Taint
 	// ended gets the failure of a part that ends while this command runs.
 	ended chan error
 	// born is when this command started the kubelet, if it did.
@@ -89,7 +91,7 @@ func ground(ctx context.Context, c cluster.Cluster, r *progress.Reporter) (*Node
 
 // configure writes the configuration of the parts that the node is to have.
 func (n *Node) configure(binaries string, parts []string) (err error) {
-	n.specs, err = part.Specs(part.Setting{Cluster: n.Cluster, Plan: n.Plan, Binaries: binaries, CgroupRoot: n.group.Path()}, parts)
+	n.specs, err = part.Specs(part.Setting{Cluster: n.Cluster, Plan: n.Plan, Binaries: binaries, CgroupRoot: n.group.Path(), Taints: n.taints}, parts)
 	n.ended = make(chan error, len(n.specs))
 	return err
 }

@@ -47,8 +47,9 @@ imageGCLowThresholdPercent: 99
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%%, nodefs.inodesFree: 1%%, imagefs.available: 1%%, imagefs.inodesFree: 1%%}
 # Lowering one's own score needs CAP_SYS_RESOURCE, which root in a container may lack.
 oomScoreAdj: 0
+registerWithTaints: %[9]s
 `, s.pki("ca.crt"), s.pki("kubelet-server.crt"), s.pki("kubelet-server.key"), s.Cluster.Run("containerd", "containerd.sock"), s.Plan.DNS(),
-		s.CgroupRoot, "/var/log/pods", maxPods))
+		s.CgroupRoot, "/var/log/pods", maxPods, listed(s.Taints)))
 	if err != nil {
 		return process.Spec{}, err
 	}

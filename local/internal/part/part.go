@@ -20,6 +20,8 @@ type Setting struct {
 	Binaries string
 	// CgroupRoot is the group that pods go below.
 	CgroupRoot string
+	// Taints are those that the node registers with.
+	Taints []Taint
 }
 
 // Names of all parts, in the order in which they start.
