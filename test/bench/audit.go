@@ -15,9 +15,10 @@ import (
 // audit reads the API server's audit log from where it ended when the
 // measurement began.
 type audit struct {
-	file *os.File
-	rest []byte // the beginning of a line whose end is not written yet
-	all  []auditEvent
+	file  *os.File
+	begun bool   // past the line that was being written then
+	rest  []byte // the beginning of a line whose end is not written yet
+	all   []auditEvent
 }
 
 type auditEvent struct {
@@ -44,7 +45,12 @@ func openAudit(path string) (*audit, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = file.Seek(0, io.SeekEnd)
+	end, err := file.Seek(0, io.SeekEnd)
+	if err != nil || end == 0 {
+		return &audit{file: file, begun: true}, err
+	}
+	// From the end of the last line, be it written or not.
+	_, err = file.Seek(-1, io.SeekEnd)
 	return &audit{file: file}, err
 }
 
@@ -87,7 +93,11 @@ func (a *audit) read() error {
 	}
 	lines := bytes.Split(append(a.rest, chunk...), []byte("\n"))
 	a.rest = slices.Clone(lines[len(lines)-1])
-	for _, line := range lines[:len(lines)-1] {
+	lines = lines[:len(lines)-1]
+	if !a.begun && len(lines) > 0 {
+		lines, a.begun = lines[1:], true
+	}
+	for _, line := range lines {
 		var e auditEvent
 		if err := json.Unmarshal(line, &e); err != nil {
 			return fmt.Errorf("a line of the audit log: %w", err)

@@ -83,3 +83,44 @@ func TestAuditEventsKeepTheirTime(t *testing.T) {
 		t.Errorf("the time is %v, %v", e.At, err)
 	}
 }
+
+// The API server may be in the middle of a line when the measurement begins.
+func TestAuditBeginsWithAWholeLine(t *testing.T) {
+	const before, line = `{"verb":"before"}`, `{"stage":"ResponseComplete","verb":"patch"}` + "\n"
+	for name, written := range map[string]string{"nothing": "", "a line": before + "\n", "part of one": before + "\n" + before[:5], "all but its end": before} {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		log, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write := func(text string) {
+			t.Helper()
+			if _, err := log.WriteString(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(written)
+		a, err := openAudit(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch name {
+		case "part of one":
+			write(before[5:] + "\n")
+		case "all but its end":
+			write("\n")
+		}
+		for range 2 {
+			write(line)
+			if err := a.read(); err != nil {
+				t.Errorf("after %s: %v", name, err)
+			}
+		}
+		if len(a.all) != 2 {
+			t.Errorf("after %s: %d events, want 2", name, len(a.all))
+		}
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
