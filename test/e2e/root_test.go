@@ -178,24 +178,41 @@ func (b *box) wantAsRoot(script, printed string) {
 }
 
 // nodeProcess finds a part of the cluster that KUBECONFIG names among this
-// machine's processes: its command line speaks of the same folder.
+// machine's processes: its command line speaks of the same folder. A process that
+// it is about to start has that line too, for a moment: the one that nobody like it
+// started is the part.
 func nodeProcess(s *site, part string) string {
 	s.Helper()
 	folder := filepath.Dir(s.c.Kubeconfig) + "/"
-	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	is := func(pid string) bool {
+		command, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
+		program, _, _ := strings.Cut(string(command), "\x00")
+		return err == nil && filepath.Base(program) == part && strings.Contains(string(command), folder) // else it may have ended
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		s.Fatal(err)
 	}
-	for _, file := range commands {
-		command, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended
+	for _, process := range processes {
+		pid := filepath.Base(process)
+		if !is(pid) {
+			continue
 		}
-		program, _, _ := strings.Cut(string(command), "\x00")
-		if filepath.Base(program) == part && strings.Contains(string(command), folder) {
-			return filepath.Base(filepath.Dir(file))
+		if starter, lives := parent(pid); lives && !is(starter) {
+			return pid
 		}
 	}
 	s.Fatalf("%s is not among this machine's processes: this test needs the local cluster (make up)", part)
 	return ""
+}
+
+// parent is who started a process that still lives.
+func parent(pid string) (id string, lives bool) {
+	status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+	if err != nil {
+		return "", false
+	}
+	_, rest, _ := strings.Cut(string(status), "\nPPid:")
+	id, _, _ = strings.Cut(rest, "\n")
+	return strings.TrimSpace(id), true
 }
