@@ -88,19 +88,10 @@ func serverProcess(s *site, podUID string) int {
 // parentOf is the process that started another one.
 func parentOf(s *site, pid int) int {
 	s.Helper()
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
-	if err != nil {
-		s.Fatal(err)
+	id, lives := parent(strconv.Itoa(pid))
+	number, err := strconv.Atoi(id)
+	if !lives || err != nil {
+		s.Fatalf("the parent of process %d is %q: %v", pid, id, err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if parent, found := strings.CutPrefix(line, "PPid:"); found {
-			number, err := strconv.Atoi(strings.TrimSpace(parent))
-			if err != nil {
-				s.Fatal(err)
-			}
-			return number
-		}
-	}
-	s.Fatalf("process %d has no parent", pid)
-	return 0
+	return number
 }
