@@ -4,8 +4,8 @@ package brief
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -75,7 +75,7 @@ func shorten(response *http.Response) error {
 	m := memories.Get().(*memory) //nolint:forcetypeassert // as New says
 	m.whole.Reset()
 	_, err := m.whole.ReadFrom(response.Body)
-	if err := closing(response.Body, err); err != nil {
+	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return fmt.Errorf("reading the API server's answer: %w", err)
 	}
 	text, ok := identity(m.short[:0], m.whole.Bytes())
@@ -97,12 +97,4 @@ func (a *answer) Close() error {
 	}
 	a.memory = nil
 	return nil
-}
-
-// closing closes what was read until err.
-func closing(body io.Closer, err error) error {
-	if closeErr := body.Close(); err == nil {
-		return closeErr
-	}
-	return err
 }

@@ -51,8 +51,12 @@ func lines() func(*bufio.Reader) ([]byte, error) {
 	}
 }
 
-// maxFrame is more than an object may have; what says that it is longer is none.
-const maxFrame = 64 << 20
+const (
+	// headerBytes are before each frame, with its length.
+	headerBytes = 4
+	// maxFrame is more than an object may have; what says that it is longer is none.
+	maxFrame = 64 << 20
+)
 
 // frames reads events in protobuf, which come with their lengths, each in four
 // bytes with the greatest first.
@@ -80,5 +84,3 @@ func frames() func(*bufio.Reader) ([]byte, error) {
 		return c.frame(frame[:n]), nil
 	}
 }
-
-const headerBytes = 4

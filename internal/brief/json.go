@@ -7,7 +7,7 @@ import "bytes"
 
 // withoutManagedFields takes the managed fields out of a watch's event, in place.
 func withoutManagedFields(event []byte) []byte {
-	object, ok := member(event, span{}, "object")
+	object, ok := member(event, 0, "object")
 	if !ok {
 		return event
 	}
@@ -19,7 +19,7 @@ func withoutManagedFields(event []byte) []byte {
 	if !ok {
 		return event
 	}
-	from, to := fields.key, fields.value.to
+	from, to := fields.key, fields.end
 	switch {
 	case event[to] == ',':
 		to++
@@ -31,40 +31,33 @@ func withoutManagedFields(event []byte) []byte {
 
 // identity appends what is left of an object when nothing is kept but what it is.
 func identity(out, object []byte) (short []byte, ok bool) {
-	metadata, ok := member(object, span{}, "metadata")
+	metadata, ok := member(object, 0, "metadata")
 	if !ok {
 		return nil, false
 	}
 	out = append(out, '{')
 	for _, name := range []string{"apiVersion", "kind"} {
-		m, ok := member(object, span{}, name)
+		m, ok := member(object, 0, name)
 		if !ok {
 			return nil, false
 		}
-		out = append(append(out, object[m.key:m.value.to]...), ',')
+		out = append(append(out, object[m.key:m.end]...), ',')
 	}
 	out = append(out, `"metadata":{`...)
 	for _, name := range []string{"name", "namespace", "uid", "resourceVersion", "generation"} {
 		if m, ok := member(object, metadata.value, name); ok {
-			out = append(append(out, object[m.key:m.value.to]...), ',')
+			out = append(append(out, object[m.key:m.end]...), ',')
 		}
 	}
 	return append(bytes.TrimSuffix(out, []byte{','}), "}}"...), true
 }
 
-// span is part of a text.
-type span struct{ from, to int }
+// found is where a member of an object lies: its key, its value, and what follows.
+type found struct{ key, value, end int }
 
-// found is a member of an object: where its key begins, and its value.
-type found struct {
-	key   int
-	value span
-}
-
-// member finds a member of the object that begins where in begins. The text goes
-// on after each member that is found.
-func member(text []byte, in span, name string) (found, bool) {
-	i := in.from
+// member finds a member of the object that begins at i. The text goes on after
+// each member that is found.
+func member(text []byte, i int, name string) (found, bool) {
 	if i >= len(text) || text[i] != '{' {
 		return found{}, false
 	}
@@ -82,7 +75,7 @@ func member(text []byte, in span, name string) (found, bool) {
 			return found{}, false
 		}
 		if string(text[key+1:colon-1]) == name {
-			return found{key, span{colon + 1, end}}, true
+			return found{key, colon + 1, end}, true
 		}
 		if i = end; text[i] != ',' {
 			return found{}, false
