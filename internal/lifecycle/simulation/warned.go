@@ -36,9 +36,9 @@ func (w *world) checkWarned(word string) {
 	var leads []time.Duration
 	switch {
 	case span >= 30*time.Minute:
-		leads = []time.Duration{5 * time.Minute, 15 * time.Minute}
+		leads = []time.Duration{leadOfLast, 15 * time.Minute}
 	case span >= 10*time.Minute:
-		leads = []time.Duration{5 * time.Minute}
+		leads = []time.Duration{leadOfLast}
 	default:
 		leads = []time.Duration{span / 2}
 	}
@@ -93,7 +93,7 @@ func (w *world) checkToldInTime(word string) {
 // warned is when a stop may be made at the earliest: people are told first, also
 // of one that is overdue by then.
 func (w *world) warned(due time.Time, span time.Duration) time.Time {
-	notice := 5 * time.Minute
+	notice := leadOfLast
 	if span < 2*notice {
 		notice = span / 2
 	}
