@@ -42,7 +42,7 @@ func TestUnschedulable(t *testing.T) {
 	ds := s.devServer("box")
 	ds.Spec.Flavor = flavor.Name
 	s.create(ds)
-	s.notReady(ds, v1.PhasePending, v1.ReasonUnschedulable, "nodes are available", "didn't match Pod's node affinity/selector")
+	s.notReady(ds, v1.PhasePending, v1.ReasonUnschedulable, "0/", " nodes are available", "didn't match Pod's node affinity/selector")
 }
 
 // TestTooLarge: likewise for a flavor that is larger than every node.
