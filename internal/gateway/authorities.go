@@ -84,5 +84,5 @@ func (s *server) trust(trusted authorities) {
 // vouched tells whether the authority still counts that says who this is, if it
 // is one.
 func (s *server) vouched(who identity) bool {
-	return who.certificate == "" || (*s.authorities.Load())[who.authority]
+	return who.authority == "" || (*s.authorities.Load())[who.authority]
 }

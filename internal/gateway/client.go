@@ -33,6 +33,7 @@ type client struct {
 	mu      sync.Mutex
 	open    int // channels
 	tunnels map[*tunnel]struct{}
+	over    error // why there are to be no more tunnels
 }
 
 func newClient(s *server, conn *ssh.ServerConn) *client {
@@ -140,7 +141,11 @@ func (c *client) track(name types.NamespacedName) (ctx context.Context, untrack 
 	t := &tunnel{name: name, cancel: cancel}
 	c.mu.Lock()
 	c.tunnels[t] = struct{}{}
+	over := c.over
 	c.mu.Unlock()
+	if over != nil {
+		cancel(over)
+	}
 	return ctx, func() {
 		c.mu.Lock()
 		delete(c.tunnels, t)
@@ -164,9 +169,12 @@ func (c *client) cut(names []types.NamespacedName) {
 	}
 }
 
+// cutAll ends all tunnels of a client who is to have none any more, also one that
+// is only about to begin.
 func (c *client) cutAll(reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.over = reason
 	for t := range c.tunnels {
 		t.cancel(reason)
 	}

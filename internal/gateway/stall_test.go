@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"runtime"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"k8s.io/apimachinery/pkg/types"
 
 	"devserver.io/devserver/internal/sshtest"
 )
@@ -158,5 +161,17 @@ func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
 			_ = pprof.Lookup("goroutine").WriteTo(&left, 1)
 			t.Fatalf("%d clients are left, and %d goroutines of %d before:\n%s", len(w.server.all()), runtime.NumGoroutine(), before, left.String())
 		}
+	}
+}
+
+// A channel may have been asked for right before its client was gone: what it
+// waits for is then nobody's.
+func TestATunnelOfAClientThatIsGoneIsOver(t *testing.T) {
+	c := &client{tunnels: map[*tunnel]struct{}{}}
+	c.cutAll(errDisconnected)
+	ctx, untrack := c.track(types.NamespacedName{Name: "box"})
+	defer untrack()
+	if err := context.Cause(ctx); !errors.Is(err, errDisconnected) {
+		t.Errorf("it goes on: %v", err)
 	}
 }
