@@ -1,5 +1,5 @@
 // Package brief keeps what the API server tells the operator short: most of
-// what it says of an object is who set which of its fields, which nobody reads.
+// what it says of an object nobody reads, such as who set which of its fields.
 package brief
 
 import (
@@ -20,11 +20,18 @@ const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=
 // Transport has what the operator writes answered by what came of it alone: an
 // object that was applied, or whose status was written, by its kind, name,
 // namespace, uid, resourceVersion and generation, without the rest of it. The
-// events of watches come without managed fields. All of that is taken out before
-// it is decoded. Anything else comes as it is. It wraps a client's transport.
-func Transport(next http.RoundTripper) http.RoundTripper { return transport{next} }
+// events of watches come without managed fields and, in protobuf, with as much of
+// an object as the mask says that is known by the path of its kind, such as
+// /api/v1/pods. All of that is taken out before it is decoded. Anything else comes
+// as it is. It makes a wrapper for a client's transport.
+func Transport(masks map[string]Mask) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper { return transport{next, masks} }
+}
 
-type transport struct{ next http.RoundTripper }
+type transport struct {
+	next  http.RoundTripper
+	masks map[string]Mask
+}
 
 func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	applies := request.Method == http.MethodPatch && request.Header.Get("Content-Type") == string(types.ApplyPatchType)
@@ -44,7 +51,7 @@ func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	case watches && content == runtime.ContentTypeJSON:
 		response.Body = newEvents(response.Body, lines())
 	case watches && content == runtime.ContentTypeProtobuf:
-		response.Body = newEvents(response.Body, frames())
+		response.Body = newEvents(response.Body, frames(t.masks[request.URL.Path]))
 	case (applies || reports) && content == runtime.ContentTypeJSON:
 		if err := shorten(response); err != nil {
 			return nil, err

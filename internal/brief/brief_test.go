@@ -32,7 +32,7 @@ func TestAsksForMetadata(t *testing.T) {
 		request.Header.Set("Content-Type", tc.content)
 		request.Header.Set("Accept", "application/json")
 		var got string
-		_, _ = Transport(server(func(r *http.Request) (*http.Response, error) {
+		_, _ = Transport(nil)(server(func(r *http.Request) (*http.Response, error) {
 			got = r.Header.Get("Accept")
 			return &http.Response{Body: http.NoBody}, nil
 		})).RoundTrip(request) //nolint:bodyclose // it has none
@@ -76,7 +76,7 @@ func TestShortens(t *testing.T) {
 		"its protobuf":      {http.MethodGet, "/?watch=true", "", 200, "application/vnd.kubernetes.protobuf;stream=watch", event(t, "a", true), event(t, "a", false)},
 		"a refused watch":   {http.MethodGet, "/?watch=true", "", 410, "application/json", refusal, refusal},
 	} {
-		client := &http.Client{Transport: Transport(server(func(*http.Request) (*http.Response, error) {
+		client := &http.Client{Transport: Transport(nil)(server(func(*http.Request) (*http.Response, error) {
 			return &http.Response{
 				StatusCode: tc.code, ContentLength: int64(len(tc.text)),
 				Header: http.Header{"Content-Type": {tc.content}, "Content-Length": {strconv.Itoa(len(tc.text))}},
@@ -113,7 +113,7 @@ func TestBrokenAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Transport(server(func(*http.Request) (*http.Response, error) {
+	_, err = Transport(nil)(server(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(iotest.ErrReader(broken))}, nil
 	})).RoundTrip(request) //nolint:bodyclose // there is none
 	if !errors.Is(err, broken) {

@@ -59,10 +59,10 @@ const (
 )
 
 // frames reads events in protobuf, which come with their lengths, each in four
-// bytes with the greatest first.
-func frames() func(*bufio.Reader) ([]byte, error) {
+// bytes with the greatest first, and leaves of their objects what the mask says.
+func frames(object Mask) func(*bufio.Reader) ([]byte, error) {
 	var frame []byte
-	var c cutter
+	c := newCutter(object)
 	return func(from *bufio.Reader) ([]byte, error) {
 		header, err := from.Peek(headerBytes)
 		if err != nil {

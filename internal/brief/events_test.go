@@ -36,12 +36,12 @@ func TestFrames(t *testing.T) {
 		"one of something":   {"\x00\x00\x00\x04what" + whole, "\x00\x00\x00\x04what" + short},
 		"one without fields": {"\x00\x00\x00\x00" + whole, "\x00\x00\x00\x00" + short},
 	} {
-		got, err := read(tc.text, frames())
+		got, err := read(tc.text, frames(Mask{}))
 		if got != tc.want || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s: became %q, %v\nwant %q", name, got, err, tc.want)
 		}
 	}
-	if _, err := read("\xff\xff\xff\xffwhat", frames()); err == nil {
+	if _, err := read("\xff\xff\xff\xffwhat", frames(Mask{})); err == nil {
 		t.Error("an event of four gigabytes is waited for")
 	}
 }
@@ -53,7 +53,7 @@ func TestEventsComeAtOnce(t *testing.T) {
 		next  func(*bufio.Reader) ([]byte, error)
 	}{
 		"lines":  {`{"type":"ADDED"}` + "\n", lines()},
-		"frames": {event(t, "a", false), frames()},
+		"frames": {event(t, "a", false), frames(Mask{})},
 	} {
 		from, to := io.Pipe()
 		events := newEvents(from, tc.next)
@@ -81,12 +81,12 @@ func FuzzFrames(f *testing.F) {
 	f.Add([]byte(short[headerBytes:]))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		text := framed(message)
-		got, err := read(text, frames())
+		got, err := read(text, frames(Mask{}))
 		if err != nil || len(got) > len(text) {
 			t.Fatalf("%q became %q, %v", text, got, err)
 		}
 		// A second time, there is nothing to take out.
-		if again, err := read(got, frames()); err != nil || !bytes.Equal([]byte(again), []byte(got)) {
+		if again, err := read(got, frames(Mask{})); err != nil || !bytes.Equal([]byte(again), []byte(got)) {
 			t.Fatalf("%q became %q, and then %q, %v", text, got, again, err)
 		}
 	})

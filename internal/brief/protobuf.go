@@ -7,83 +7,89 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The way from a watch's event to its object's managed fields, by the numbers
-// of the fields in the messages of k8s.io/apimachinery: pkg/apis/meta/v1 and
-// pkg/runtime. An object's metadata is its first field.
-var managedFields = [...]protowire.Number{
-	0: 2, // WatchEvent.object, a RawExtension
-	1: 1, // RawExtension.raw, which is magic and an Unknown
-	2: 2, // Unknown.raw, the object
-	3: 1, // metadata
-	4: 17,
-}
-
-// unknown is the step on that way before whose message there is magic.
-const unknown = 2
-
 var magic = []byte("k8s\x00")
 
-// cutter takes managed fields out of events in protobuf. Its memory is used
-// again.
+// The numbers of fields in the messages of k8s.io/apimachinery: pkg/apis/meta/v1
+// and pkg/runtime. An object's metadata is its first field.
+const (
+	eventObject           protowire.Number = 2 // WatchEvent.object, a RawExtension
+	rawExtensionRaw       protowire.Number = 1 // RawExtension.raw, which is magic and an Unknown
+	unknownRaw            protowire.Number = 2 // Unknown.raw, the object
+	objectMetadata        protowire.Number = 1
+	metadataManagedFields protowire.Number = 17
+)
+
+// cutter makes events in protobuf short. Its memory is used again.
 type cutter struct {
-	messages [len(managedFields)][]byte
-	out      []byte
+	event Mask
+	out   []byte
 }
 
-// frame returns the event without them, with its length before it. What is no
+// newCutter leaves of an event's object what the mask says, and never the managed
+// fields.
+func newCutter(object Mask) *cutter {
+	object = object.withoutManagedFields()
+	unknown := &Mask{prefix: magic, fields: map[protowire.Number]*Mask{unknownRaw: &object}}
+	extension := &Mask{fields: map[protowire.Number]*Mask{rawExtensionRaw: unknown}}
+	return &cutter{event: Mask{fields: map[protowire.Number]*Mask{eventObject: extension}}}
+}
+
+// frame returns what is left of an event, with its length before it. What is no
 // event stays as it is, for whoever decodes it to say so.
 func (c *cutter) frame(frame []byte) []byte {
-	short, ok := c.message(frame[headerBytes:], 0)
+	out, ok := c.event.append(append(c.out[:0], frame[:headerBytes]...), frame[headerBytes:])
 	if !ok {
 		return frame
 	}
-	c.out = binary.BigEndian.AppendUint32(c.out[:0], uint32(len(short)))
-	c.out = append(c.out, short...)
-	return c.out
+	c.out = out
+	binary.BigEndian.PutUint32(out, uint32(len(out)-headerBytes))
+	return out
 }
 
-// message returns a message without what is at the end of the way from it.
-func (c *cutter) message(text []byte, step int) (short []byte, ok bool) {
-	out := c.messages[step][:0]
-	for len(text) > 0 {
-		number, kind, n := protowire.ConsumeTag(text)
-		if n < 0 {
+// append appends what is left of a message.
+func (m *Mask) append(out, message []byte) (longer []byte, ok bool) {
+	message, ok = bytes.CutPrefix(message, m.prefix)
+	if !ok {
+		return nil, false
+	}
+	out = append(out, m.prefix...)
+	for len(message) > 0 {
+		number, kind, tag := protowire.ConsumeTag(message)
+		if tag < 0 {
 			return nil, false
 		}
-		length := protowire.ConsumeFieldValue(number, kind, text[n:])
+		length := protowire.ConsumeFieldValue(number, kind, message[tag:])
 		if length < 0 {
 			return nil, false
 		}
-		switch last := step == len(managedFields)-1; {
-		case number != managedFields[step] || kind != protowire.BytesType:
-			out = append(out, text[:n+length]...)
-		case !last:
-			inner, _ := protowire.ConsumeBytes(text[n:])
-			if out, ok = c.field(out, number, inner, step+1); !ok {
+		field := message[:tag+length]
+		message = message[tag+length:]
+		switch inner := m.fields[number]; {
+		case inner == nil && m.only, inner != nil && inner.nothing():
+		case inner == nil || kind != protowire.BytesType || inner.everything():
+			out = append(out, field...)
+		default:
+			value, _ := protowire.ConsumeBytes(field[tag:])
+			if out, ok = inner.appendValue(append(out, field[:tag]...), value); !ok {
 				return nil, false
 			}
 		}
-		text = text[n+length:]
 	}
-	c.messages[step] = out
 	return out, true
 }
 
-// field appends a field whose message, from a step on, is made short.
-func (c *cutter) field(out []byte, number protowire.Number, inner []byte, step int) ([]byte, bool) {
-	var prefix []byte
-	if step == unknown {
-		prefix = magic
-	}
-	message, ok := bytes.CutPrefix(inner, prefix)
+// appendValue appends what is left of a message in a field, after its length.
+func (m *Mask) appendValue(out, message []byte) (longer []byte, ok bool) {
+	// Room for the length is left first. What is left of the message may be so
+	// short that its length is too.
+	begin, room := len(out), protowire.SizeVarint(uint64(len(message)))
+	out, ok = m.append(append(out, make([]byte, room)...), message)
 	if !ok {
 		return nil, false
 	}
-	short, ok := c.message(message, step)
-	if !ok {
-		return nil, false
-	}
-	out = protowire.AppendTag(out, number, protowire.BytesType)
-	out = protowire.AppendVarint(out, uint64(len(prefix)+len(short)))
-	return append(append(out, prefix...), short...), true
+	left := out[begin+room:]
+	length := protowire.SizeVarint(uint64(len(left)))
+	protowire.AppendVarint(out[:begin], uint64(len(left)))
+	copy(out[begin+length:], left)
+	return out[:begin+length+len(left)], true
 }

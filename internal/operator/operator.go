@@ -127,7 +127,7 @@ func Scheme() (*runtime.Scheme, error) {
 // NewManager returns a manager with the operator's caches and endpoints.
 func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 	config := rest.CopyConfig(cfg.REST)
-	config.Wrap(brief.Transport)
+	config.Wrap(brief.Transport(devserver.Masks()))
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: cfg.Log,
