@@ -2,11 +2,9 @@ package devserver
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,46 +20,87 @@ func (e *equals) stripPod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	switch {
 	case ok && capacity.Ours(pod):
-		pod.ManagedFields = nil
-		pod.Spec, pod.Status = essentialSpec(pod), essentialStatus(&pod.Status)
-		return object, e.shareSpec(&pod.Spec)
+		maps.DeleteFunc(pod.Labels, func(key, _ string) bool { return !slices.Contains(podLabels, key) })
+		shield := desired.Shield(true)
+		maps.DeleteFunc(pod.Annotations, func(key, _ string) bool { return shield[key] == "" && !ours(key) })
+		e.shareMetadata(&pod.ObjectMeta)
+		spec, err := e.essentialSpec(pod)
+		pod.Spec, pod.Status = spec, e.essentialStatus(&pod.Status)
+		return object, err
 	case ok:
 		capacity.StripPod(pod)
 	}
 	return object, nil
 }
 
+// podLabels are what is asked of the labels of a DevServer's pod.
+var podLabels = []string{desired.LabelManagedBy, desired.LabelInstance, appsv1.StatefulSetRevisionLabel}
+
+// ours tells whether an annotation is of this project.
+func ours(annotation string) bool { return strings.HasPrefix(annotation, "devserver.io/") }
+
 // essentialSpec is what is asked of a DevServer's pod in its cached form: where
 // it runs, what it takes, as if its box took it all, the box's memory limit, and
 // its claims. The rest is in its StatefulSet, and the greatest part of it.
-func essentialSpec(pod *corev1.Pod) corev1.PodSpec {
-	box := corev1.Container{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{Requests: capacity.Requests(pod)}}
-	for _, c := range pod.Spec.Containers {
-		if limit, has := c.Resources.Limits[corev1.ResourceMemory]; has && c.Name == desired.BoxContainer {
-			box.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: limit}
-		}
-	}
-	kept := corev1.PodSpec{NodeName: pod.Spec.NodeName, Containers: []corev1.Container{box}}
+func (e *equals) essentialSpec(pod *corev1.Pod) (corev1.PodSpec, error) {
+	var volumes []corev1.Volume
 	for _, volume := range pod.Spec.Volumes {
 		if claim := volume.PersistentVolumeClaim; claim != nil {
-			kept.Volumes = append(kept.Volumes, corev1.Volume{Name: volume.Name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: claim}})
+			volumes = append(volumes, corev1.Volume{Name: volume.Name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: claim}})
 		}
 	}
-	return kept
+	node := pod.Spec.NodeName
+	pod.Spec.NodeName, pod.Spec.Volumes = "", nil
+	key, err := countedBy(pod)
+	spec, known := e.specs.get(key)
+	if !known {
+		box := corev1.Container{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{Requests: capacity.Requests(pod)}}
+		for _, c := range pod.Spec.Containers {
+			if limit, has := c.Resources.Limits[corev1.ResourceMemory]; has && c.Name == desired.BoxContainer {
+				box.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: limit}
+			}
+		}
+		spec = e.specs.first(key, corev1.PodSpec{Containers: []corev1.Container{box}})
+	}
+	spec.NodeName, spec.Volumes = node, volumes
+	return spec, err
+}
+
+// countedBy is the hash of all that decides what a pod takes: but for resizes
+// under way, that is its spec.
+func countedBy(pod *corev1.Pod) ([sha256.Size]byte, error) {
+	of := corev1.Pod{Spec: pod.Spec, Status: corev1.PodStatus{Resources: pod.Status.Resources, AllocatedResources: pod.Status.AllocatedResources}}
+	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, c := range statuses {
+			of.Status.ContainerStatuses = append(of.Status.ContainerStatuses, corev1.ContainerStatus{Name: c.Name, AllocatedResources: c.AllocatedResources, Resources: c.Resources})
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodResizePending {
+			of.Status.Conditions = append(of.Status.Conditions, corev1.PodCondition{Type: c.Type, Status: c.Status, Reason: c.Reason})
+		}
+	}
+	text, err := of.Marshal()
+	return sha256.Sum256(text), err
 }
 
 // essentialStatus is how far the pod is, and what hinders it.
-func essentialStatus(s *corev1.PodStatus) corev1.PodStatus {
+func (e *equals) essentialStatus(s *corev1.PodStatus) corev1.PodStatus {
+	for i := range s.Conditions {
+		c := &s.Conditions[i]
+		e.shareWords((*string)(&c.Type), (*string)(&c.Status), &c.Reason)
+	}
 	return corev1.PodStatus{
 		Phase: s.Phase, Reason: s.Reason, Message: s.Message, Conditions: s.Conditions,
 		StartTime: s.StartTime, HostIP: s.HostIP, PodIP: s.PodIP,
-		ContainerStatuses: states(s.ContainerStatuses), InitContainerStatuses: states(s.InitContainerStatuses),
+		ContainerStatuses: e.states(s.ContainerStatuses), InitContainerStatuses: e.states(s.InitContainerStatuses),
 	}
 }
 
-func states(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+func (e *equals) states(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	kept := make([]corev1.ContainerStatus, 0, len(statuses))
 	for _, c := range statuses {
+		e.shareWords(&c.Name, &c.Image)
 		kept = append(kept, corev1.ContainerStatus{
 			Name: c.Name, Image: c.Image, State: c.State, LastTerminationState: c.LastTerminationState,
 			Ready: c.Ready, Started: c.Started, RestartCount: c.RestartCount,
@@ -82,8 +121,9 @@ func (e *equals) stripClaim(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	claim.ManagedFields, claim.Labels, claim.Finalizers = nil, nil, nil
-	maps.DeleteFunc(claim.Annotations, func(key, _ string) bool { return !strings.HasPrefix(key, "devserver.io/") })
+	claim.Labels, claim.Finalizers = nil, nil
+	maps.DeleteFunc(claim.Annotations, func(key, _ string) bool { return !ours(key) })
+	e.shareMetadata(&claim.ObjectMeta)
 	claim.Spec = corev1.PersistentVolumeClaimSpec{Resources: claim.Spec.Resources, VolumeName: claim.Spec.VolumeName}
 	claim.Status = corev1.PersistentVolumeClaimStatus{
 		Phase: claim.Status.Phase, Capacity: claim.Status.Capacity, AllocatedResourceStatuses: claim.Status.AllocatedResourceStatuses,
@@ -103,74 +143,36 @@ func (e *equals) stripSet(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	set.ManagedFields = nil
+	e.shareMetadata(&set.ObjectMeta)
 	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Status.ObservedGeneration, UpdateRevision: set.Status.UpdateRevision}
-	if maps.Equal(set.Labels, set.Spec.Template.Labels) {
-		set.Spec.Template.Labels = set.Labels
+	if set.Spec.Selector != nil {
+		e.shareMap(&set.Spec.Selector.MatchLabels)
 	}
+	e.shareMetadata(&set.Spec.Template.ObjectMeta)
 	for i := range set.Spec.VolumeClaimTemplates {
-		if claim := &set.Spec.VolumeClaimTemplates[i]; maps.Equal(set.Labels, claim.Labels) {
-			claim.Labels = set.Labels
-		}
-		e.shareList(&set.Spec.VolumeClaimTemplates[i].Spec.Resources.Requests)
+		claim := &set.Spec.VolumeClaimTemplates[i]
+		e.shareMetadata(&claim.ObjectMeta)
+		e.shareList(&claim.Spec.Resources.Requests)
 	}
 	return object, e.shareSpec(&set.Spec.Template.Spec)
 }
 
-// equals holds what many objects have in common: but for their nodes and volumes,
-// the pods of one flavor and image do not differ, and most homes are as large as
-// others. That is safe because nobody changes what is in the watch cache.
-type equals struct {
-	specs shared[corev1.PodSpec]
-	lists shared[corev1.ResourceList]
-}
-
-// shareSpec gives a pod spec the memory of an equal one.
-func (e *equals) shareSpec(spec *corev1.PodSpec) error {
-	node, volumes := spec.NodeName, spec.Volumes
-	spec.NodeName, spec.Volumes = "", nil
-	text, err := spec.Marshal()
-	if err != nil {
-		return err
+// stripService keeps once what every box's Services have.
+func (e *equals) stripService(object any) (any, error) {
+	service, ok := object.(*corev1.Service)
+	if !ok {
+		return object, nil
 	}
-	*spec = e.specs.first(sha256.Sum256(text), *spec)
-	spec.NodeName, spec.Volumes = node, volumes
-	return nil
-}
-
-// shareList does the same for amounts. A map takes most of a kilobyte, however
-// little is in it.
-func (e *equals) shareList(list *corev1.ResourceList) {
-	if len(*list) == 0 {
-		return
+	e.shareMetadata(&service.ObjectMeta)
+	s := &service.Spec
+	e.shareMap(&s.Selector)
+	e.shareWords((*string)(&s.Type), (*string)(&s.SessionAffinity))
+	for i := range s.Ports {
+		p := &s.Ports[i]
+		e.shareWords(&p.Name, (*string)(&p.Protocol), &p.TargetPort.StrVal)
 	}
-	var text []byte
-	for _, name := range slices.Sorted(maps.Keys(*list)) {
-		amount := (*list)[name]
-		text = fmt.Appendf(text, "%s=%s,", name, amount.String())
+	for i := range s.IPFamilies {
+		e.shareWords((*string)(&s.IPFamilies[i]))
 	}
-	*list = e.lists.first(sha256.Sum256(text), *list)
-}
-
-// shared are values by what is in them.
-type shared[T any] struct {
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]T
-}
-
-// maxShared bounds what is held for objects that may be gone.
-const maxShared = 256
-
-// first returns the value that became known first by the key.
-func (s *shared[T]) first(key [sha256.Size]byte, value T) T {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known, is := s.known[key]; is {
-		return known
-	}
-	if s.known == nil || len(s.known) >= maxShared {
-		s.known = map[[sha256.Size]byte]T{}
-	}
-	s.known[key] = value
-	return value
+	return object, nil
 }

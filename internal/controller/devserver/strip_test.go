@@ -2,13 +2,17 @@ package devserver
 
 import (
 	"reflect"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
@@ -48,6 +52,41 @@ func TestStrippedPodTakesAsMuch(t *testing.T) {
 		}
 		if pod.Spec.NodeName != "node" || cmp.Diff(wantVolumes, pod.Spec.Volumes) != "" {
 			t.Errorf("the node is %q, the volumes are %v", pod.Spec.NodeName, pod.Spec.Volumes)
+		}
+	}
+}
+
+// While a pod is resized, it takes what it has as well as what it is to have,
+// whatever other pods with its spec take.
+func TestStrippedPodsWithOneSpecTakeTheirOwn(t *testing.T) {
+	pod := func(has, condition string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: desired.Labels("box")}}
+		amount := func(n string) corev1.ResourceList {
+			return corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(n)}
+		}
+		p.Spec.Containers = []corev1.Container{{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{Requests: amount("10Gi")}}}
+		if has != "" {
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.BoxContainer, AllocatedResources: amount(has)}}
+		}
+		if condition != "" {
+			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodResizePending, Reason: condition}}
+		}
+		return p
+	}
+	equals := &equals{}
+	for _, tc := range []struct{ has, condition, want string }{
+		{"", "", "10Gi"},
+		{"20Gi", "", "20Gi"},
+		{"5Gi", "", "10Gi"},
+		{"5Gi", corev1.PodReasonInfeasible, "5Gi"},
+		{"5Gi", corev1.PodReasonDeferred, "10Gi"},
+	} {
+		p := pod(tc.has, tc.condition)
+		if _, err := equals.stripPod(p); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Spec.Containers[0].Resources.Requests.Memory().String(); got != tc.want {
+			t.Errorf("a pod that has %q, with the resize %q, takes %s, want %s", tc.has, tc.condition, got, tc.want)
 		}
 	}
 }
@@ -113,7 +152,60 @@ func TestEqualAmountsAreKeptOnce(t *testing.T) {
 	}
 }
 
-// same tells whether two lists are one.
-func same(a, b corev1.ResourceList) bool {
+// The labels of a box's objects are kept once, and so are the words that all boxes
+// have in theirs.
+func TestEqualLabelsAreKeptOnce(t *testing.T) {
+	equals := &equals{}
+	labelled := func(box string) (*appsv1.StatefulSet, *corev1.Service, *corev1.Pod) {
+		t.Helper()
+		meta := func() metav1.ObjectMeta {
+			return metav1.ObjectMeta{Labels: desired.Labels(box), Annotations: map[string]string{desired.AnnotationOwner: strings.Clone("alice"), "devserver.io/x": box}}
+		}
+		set := &appsv1.StatefulSet{ObjectMeta: meta()}
+		set.Spec.Template.ObjectMeta = meta()
+		set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: meta()}}
+		set.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{desired.LabelInstance: box}}
+		service := &corev1.Service{ObjectMeta: meta()}
+		service.Spec.Selector = map[string]string{desired.LabelInstance: box}
+		pod := &corev1.Pod{ObjectMeta: meta()}
+		pod.Labels[appsv1.StatefulSetRevisionLabel] = "1"
+		for object, strip := range map[client.Object]func(any) (any, error){set: equals.stripSet, service: equals.stripService, pod: equals.stripPod} {
+			object.SetManagedFields([]metav1.ManagedFieldsEntry{{}})
+			want := object.DeepCopyObject().(client.Object)
+			want.SetManagedFields(nil)
+			if _, err := strip(object); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, object, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(corev1.Pod{}, "Labels", "Spec", "Status")); diff != "" {
+				t.Errorf("%T is not what it was (-was +is):\n%s", object, diff)
+			}
+		}
+		return set, service, pod
+	}
+	set, service, pod := labelled("a")
+	for what, labels := range map[string]map[string]string{
+		"the Service": service.Labels, "the pod template": set.Spec.Template.Labels, "the claim template": set.Spec.VolumeClaimTemplates[0].Labels,
+	} {
+		if !same(set.Labels, labels) {
+			t.Errorf("the labels of %s have memory of their own", what)
+		}
+	}
+	if !same(set.Spec.Selector.MatchLabels, service.Spec.Selector) || !same(set.Annotations, pod.Annotations) {
+		t.Error("equal selectors or annotations have memory of their own")
+	}
+	if diff := cmp.Diff(map[string]string{desired.LabelManagedBy: desired.ManagedBy, desired.LabelInstance: "a", appsv1.StatefulSetRevisionLabel: "1"}, pod.Labels); diff != "" {
+		t.Errorf("not what is asked of the pod's labels (-want +got):\n%s", diff)
+	}
+	other, _, _ := labelled("b")
+	if same(set.Labels, other.Labels) || other.Labels[desired.LabelInstance] != "b" {
+		t.Errorf("another box has the labels %v", other.Labels)
+	}
+	if a, b := set.Annotations[desired.AnnotationOwner], other.Annotations[desired.AnnotationOwner]; unsafe.StringData(a) != unsafe.StringData(b) {
+		t.Error("one owner's name has memory of its own in each object")
+	}
+}
+
+// same tells whether two maps are one.
+func same[M ~map[K]V, K comparable, V any](a, b M) bool {
 	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
 }

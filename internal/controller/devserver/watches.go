@@ -49,7 +49,7 @@ func CacheObjects() map[client.Object]cache.ByObject {
 	equals := &equals{}
 	return map[client.Object]cache.ByObject{
 		&corev1.Pod{}:         {Transform: equals.stripPod},
-		&corev1.Service{}:     {Label: ours},
+		&corev1.Service{}:     {Label: ours, Transform: equals.stripService},
 		&appsv1.StatefulSet{}: {Label: ours, Transform: equals.stripSet},
 		// Not those of nodes and leaders, which change all the time.
 		&coordinationv1.Lease{}: {Label: ours},
