@@ -63,14 +63,16 @@ func (e *equals) shareMap(m *map[string]string) {
 		*m = known
 		return
 	}
+	// A map of its own: others may have this one already, and read it.
+	own := make(map[string]string, len(*m))
 	for key, value := range *m {
+		e.shareWords(&key)
 		if slices.Contains(common, key) {
 			e.shareWords(&value)
 		}
-		e.shareWords(&key)
-		(*m)[key] = value // and the key, too, has the memory of an equal one
+		own[key] = value
 	}
-	e.maps.first(hash, *m)
+	*m = e.maps.first(hash, own)
 }
 
 // shareWords gives words the memory of equal ones.
@@ -117,6 +119,7 @@ type shared[K comparable, T any] struct {
 // twice as many different labels.
 const maxShared = 4096
 
+// get returns the value that is known by the key, if one is.
 func (s *shared[K, T]) get(key K) (value T, is bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
