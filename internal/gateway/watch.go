@@ -12,6 +12,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/brief"
 )
 
 // watch keeps d equal to the cluster's DevServers and DevServerUsers until stop
@@ -20,6 +21,9 @@ import (
 // the API server is away, d stays as it was. If the watch ends for another
 // reason, ended says so.
 func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan error, stop func(), err error) {
+	config = rest.CopyConfig(config)
+	// Who set which field, half of each event, is not even decoded.
+	config.Wrap(brief.Transport(nil))
 	objects, err := cache.New(config, cache.Options{Scheme: scheme(), Mapper: mapper(), DefaultTransform: stripped})
 	if err != nil {
 		return nil, nil, fmt.Errorf("preparing to watch the cluster: %w", err)
