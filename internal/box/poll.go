@@ -8,7 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"devserver.io/devserver/internal/printable"
 )
 
 // PollPath on ControlPort takes Instructions, by POST and with the bearer
@@ -197,34 +198,21 @@ func (r Report) Figures() string {
 			figures = append(figures, s.Value)
 		}
 	}
-	return printable(strings.Join(figures, ", "))
+	return printable.Line(strings.Join(figures, ", "), enough)
 }
 
 // Keep is what a process in the box keeps it for now; empty for none.
 func (r Report) Keep() string {
 	for _, s := range r.Signals {
 		if s.Name == SignalKeep && s.IdleSeconds >= 0 && s.IdleSeconds < keepFresh {
-			return printable(s.Value)
+			return printable.Line(s.Value, enough)
 		}
 	}
 	return ""
 }
 
-// printable makes text of a box's fit for everybody's terminal: what runs in it
-// decides what it says.
-func printable(text string) string {
-	const enough = 200
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
-	if runes := []rune(text); len(runes) > enough {
-		return string(runes[:enough-1]) + "…"
-	}
-	return text
-}
+// enough is how many characters a box may say of itself; it is shown to everybody.
+const enough = 200
 
 // keepFresh is how old the sign of a keep may be that still goes on, in seconds.
 const keepFresh = 60

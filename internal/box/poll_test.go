@@ -52,7 +52,7 @@ func TestWordsOfABoxAreHarmless(t *testing.T) {
 		{Name: SignalGPU, Value: "GPU 0%"},
 		{Name: SignalKeep, Value: strings.Repeat("ü", 500)},
 	}}
-	if got, want := r.Figures(), "CPU ?[31m1%?, GPU 0%"; got != want {
+	if got, want := r.Figures(), "CPU ?[31m1% , GPU 0%"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := []rune(r.Keep()); len(got) != 200 {

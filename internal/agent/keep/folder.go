@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"devserver.io/devserver/internal/printable"
 )
 
 const (
@@ -129,7 +131,7 @@ func (f *Folder) look(name string, now time.Duration, before map[string]mark, fi
 	if now >= m.until {
 		return "", nil
 	}
-	return printable(name), nil
+	return printable.Line(name, longestName), nil
 }
 
 // lookAtRecord gives a record's name if it counts. It is tidied up at the second

@@ -208,8 +208,8 @@ func TestRecordOfAProcess(t *testing.T) {
 		state, started string // of the process; empty: there is none
 		want           string
 	}{
-		"runs":                   {lasting, "S", "77", "torchrun (overnight)"},
-		"runs, for an hour":      {bounded, "R", "77", "torchrun (overnight)"},
+		"runs":                   {lasting, "S", "77", "torchrun (over night)"},
+		"runs, for an hour":      {bounded, "R", "77", "torchrun (over night)"},
 		"runs, and time is over": {over, "R", "77", ""},
 		"has ended":              {lasting, "", "", ""},
 		"is a zombie":            {lasting, "Z", "77", ""},

@@ -18,9 +18,10 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/printable"
 )
 
 // recordSuffix is that of the names of records.
@@ -28,6 +29,9 @@ const recordSuffix = ".keep"
 
 // maxRecord bounds what is read of a file that anybody may have written.
 const maxRecord = 4 << 10
+
+// longestName is how many characters of a wish people are shown.
+const longestName = 100
 
 // record is what devserver-agent keep writes.
 type record struct {
@@ -63,9 +67,9 @@ func (r record) counts(procDir string) (bool, error) {
 
 func (r record) String() string {
 	if r.Reason == "" {
-		return printable(r.What)
+		return printable.Line(r.What, longestName)
 	}
-	return printable(r.What + " (" + r.Reason + ")")
+	return printable.Line(r.What+" ("+r.Reason+")", longestName)
 }
 
 // read reads a record. What is none is an error.
@@ -127,19 +131,4 @@ func startedAt(procDir, pid string) (uint64, error) {
 		return 0, fs.ErrNotExist // it has ended, and nobody has asked how
 	}
 	return strconv.ParseUint(fields[starttime], 10, 64)
-}
-
-// printable is text of the box on its way to people: one line, not long.
-func printable(text string) string {
-	const longest = 100
-	clean := strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, text)
-	if runes := []rune(clean); len(runes) > longest {
-		clean = string(runes[:longest]) + "…"
-	}
-	return clean
 }

@@ -13,6 +13,7 @@ import (
 	"devserver.io/devserver/internal/box"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/reach"
+	"devserver.io/devserver/internal/printable"
 )
 
 // patience is how long a person waits for the figures of this moment.
@@ -53,7 +54,7 @@ func refusal(complaint string, err error) string {
 	}
 	lines := strings.Split(strings.TrimSpace(complaint), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return "ssh says: " + printable(last)
+		return "ssh says: " + printable.Line(last, 0)
 	}
 	return "ssh failed: " + err.Error()
 }

@@ -8,6 +8,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/box"
 	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/printable"
 )
 
 // work says why the server counts as at work, or not.
@@ -112,7 +113,7 @@ func liveFigures(f facts, p *part) {
 		if s.IdleSeconds >= 0 {
 			counted = "was work " + ago(s.IdleSeconds)
 		}
-		p.item(fmt.Sprintf("%s: %s (%s)", name, strings.TrimPrefix(printable(s.Value), name+" "), counted))
+		p.item(fmt.Sprintf("%s: %s (%s)", name, strings.TrimPrefix(printable.Line(s.Value, 0), name+" "), counted))
 	}
 }
 
@@ -125,15 +126,4 @@ func ago(seconds float64) string {
 		return lifecycle.Short(d.Truncate(time.Minute)) + " ago"
 	}
 	return lifecycle.Short(d.Truncate(time.Second)) + " ago"
-}
-
-// printable keeps what a server says of itself from doing something to the
-// terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, text)
 }
