@@ -20,7 +20,8 @@ const (
 )
 
 // collectSeldom has garbage collected when the memory is used up that the
-// operator may take: leastMemory, or half as much again as is in use. Where the
+// operator may take: leastMemory, or as much again as is in use, so that a box
+// costs as much time among ten thousand as among one thousand. Where the
 // environment has limits of its own, these hold.
 func collectSeldom() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
@@ -36,7 +37,7 @@ func collectSeldom() {
 }
 
 // limitFor is what the operator may take while so much of its heap is in use.
-func limitFor(live int64) int64 { return max(leastMemory, apart+live*3/2) }
+func limitFor(live int64) int64 { return max(leastMemory, apart+live*2) }
 
 // afterEachCollection calls do some time after each collection. The limit that
 // holds until then is too low rather than too high, since caches grow.
