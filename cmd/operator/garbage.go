@@ -14,15 +14,17 @@ const (
 	leastMemory = 52 << 20
 	// apart is what is no heap: stacks, and what Go itself takes.
 	apart = 10 << 20
+	// base is what is in use with a thousand boxes.
+	base = 20 << 20
 	// seldom is the garbage, in per cent of what is in use, at which it is
 	// collected although there is memory left.
 	seldom = 400
 )
 
 // collectSeldom has garbage collected when the memory is used up that the
-// operator may take: leastMemory, or as much again as is in use, so that a box
-// costs as much time among ten thousand as among one thousand. Where the
-// environment has limits of its own, these hold.
+// operator may take: leastMemory, or, where more is in use than a thousand boxes
+// need, twice as much for the rest, so that a box costs as much time among ten
+// thousand. Where the environment has limits of its own, these hold.
 func collectSeldom() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -37,7 +39,7 @@ func collectSeldom() {
 }
 
 // limitFor is what the operator may take while so much of its heap is in use.
-func limitFor(live int64) int64 { return max(leastMemory, apart+live*2) }
+func limitFor(live int64) int64 { return max(leastMemory, apart+live+max(live-base, 0)) }
 
 // afterEachCollection calls do some time after each collection. The limit that
 // holds until then is too low rather than too high, since caches grow.

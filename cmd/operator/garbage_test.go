@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// A thousand boxes have 52 MiB; more of them have as much again as they use.
+// A thousand boxes have 52 MiB; what more of them use they have twice.
 func TestLimitFor(t *testing.T) {
 	for _, tc := range []struct{ live, want int64 }{
 		{0, 52 << 20},
 		{20 << 20, 52 << 20},
-		{40 << 20, 90 << 20},
-		{200 << 20, 410 << 20},
+		{40 << 20, 70 << 20},
+		{200 << 20, 390 << 20},
 	} {
 		if got := limitFor(tc.live); got != tc.want {
 			t.Errorf("with %d bytes in use, the operator may take %d, want %d", tc.live, got, tc.want)

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
 )
@@ -29,6 +30,21 @@ func (e *equals) stripPod(object any) (any, error) {
 		return object, err
 	case ok:
 		capacity.StripPod(pod)
+	}
+	return object, nil
+}
+
+// stripDevServer keeps once what many DevServers say.
+func (e *equals) stripDevServer(object any) (any, error) {
+	d, ok := object.(*devv1.DevServer)
+	if !ok {
+		return object, nil
+	}
+	e.shareMetadata(&d.ObjectMeta)
+	e.shareWords(&d.Spec.Owner, &d.Spec.Flavor, &d.Spec.Image, &d.Spec.SSH.PublicKey)
+	for i := range d.Status.Conditions {
+		c := &d.Status.Conditions[i]
+		e.shareWords(&c.Type, (*string)(&c.Status), &c.Reason)
 	}
 	return object, nil
 }

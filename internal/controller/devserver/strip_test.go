@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
 )
@@ -202,6 +203,38 @@ func TestEqualLabelsAreKeptOnce(t *testing.T) {
 	}
 	if a, b := set.Annotations[desired.AnnotationOwner], other.Annotations[desired.AnnotationOwner]; unsafe.StringData(a) != unsafe.StringData(b) {
 		t.Error("one owner's name has memory of its own in each object")
+	}
+}
+
+// What many DevServers say is kept once, and all that they say is kept.
+func TestEqualWordsOfDevServersAreKeptOnce(t *testing.T) {
+	equals := &equals{}
+	stripped := func(name string) *devv1.DevServer {
+		t.Helper()
+		d := &devv1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": "a"}, ManagedFields: []metav1.ManagedFieldsEntry{{}}}}
+		d.Spec.Owner, d.Spec.Flavor, d.Spec.SSH.PublicKey = strings.Clone("alice"), strings.Clone("gpu-large"), strings.Clone("ssh-ed25519 AAAA")
+		d.Status.Conditions = []metav1.Condition{{Type: strings.Clone("Ready"), Status: metav1.ConditionTrue, Reason: strings.Clone("Answering"), Message: name}}
+		want := d.DeepCopy()
+		want.ManagedFields = nil
+		if _, err := equals.stripDevServer(d); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, d); diff != "" {
+			t.Errorf("%s is not what it was (-was +is):\n%s", name, diff)
+		}
+		return d
+	}
+	a, b := stripped("a"), stripped("b")
+	for what, words := range map[string][2]string{
+		"owner": {a.Spec.Owner, b.Spec.Owner}, "flavor": {a.Spec.Flavor, b.Spec.Flavor}, "key": {a.Spec.SSH.PublicKey, b.Spec.SSH.PublicKey},
+		"condition": {a.Status.Conditions[0].Type, b.Status.Conditions[0].Type}, "reason": {a.Status.Conditions[0].Reason, b.Status.Conditions[0].Reason},
+	} {
+		if unsafe.StringData(words[0]) != unsafe.StringData(words[1]) {
+			t.Errorf("each DevServer has memory of its own for the same %s", what)
+		}
+	}
+	if !same(a.Labels, b.Labels) {
+		t.Error("each DevServer has memory of its own for the same labels")
 	}
 }
 

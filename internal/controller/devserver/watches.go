@@ -48,6 +48,7 @@ func CacheObjects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
 	equals := &equals{}
 	return map[client.Object]cache.ByObject{
+		&devv1.DevServer{}:    {Transform: equals.stripDevServer},
 		&corev1.Pod{}:         {Transform: equals.stripPod},
 		&corev1.Service{}:     {Label: ours, Transform: equals.stripService},
 		&appsv1.StatefulSet{}: {Label: ours, Transform: equals.stripSet},
