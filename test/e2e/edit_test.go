@@ -153,6 +153,9 @@ func TestOwnUID(t *testing.T) {
 	user.Spec = v1.DevServerUserSpec{Username: s.ns, Owner: owner, UID: 20017, PublicKeys: []string{s.key.Public}}
 	s.create(user)
 	s.Cleanup(func() { remove(s.T, s.c, user) })
+	// In a namespace that is not the owner's, nothing else has the operator know
+	// of them before it knows of the box.
+	await(s, user, "Ready", userReady)
 	ds := s.devServer("box")
 	ds.Spec.Owner, ds.Spec.SharedVolumeClaimName = owner, "shared"
 	s.start(ds).want("id -un; id -u; id -g; touch /shared/f; stat -c %u:%g /shared/f ~; ls -ld ~ | cut -d' ' -f3", "dev\n20017\n20017\n20017:20017\n20017:20017\ndev")

@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,9 +68,7 @@ func TestExampleUser(t *testing.T) {
 		})
 	}
 	s.applyFile(filepath.Join(cluster.Root(), "examples", exampleUser))
-	await(s, alice, "Ready", func(u *v1.DevServerUser) bool {
-		return meta.IsStatusConditionTrue(u.Status.Conditions, v1.ConditionReady)
-	})
+	await(s, alice, "Ready", userReady)
 }
 
 // applyFile is "kubectl apply -f".

@@ -46,12 +46,14 @@ func (s *site) newPerson(edit func(*v1.DevServerUserSpec)) *person {
 	return &person{site: &own, user: u}
 }
 
+func userReady(u *v1.DevServerUser) bool {
+	return u.Status.ObservedGeneration == u.Generation && meta.IsStatusConditionTrue(u.Status.Conditions, v1.ConditionReady)
+}
+
 // provisioned waits until the person can work.
 func (p *person) provisioned() {
 	p.Helper()
-	p.user = await(p.site, p.user, "Ready", func(u *v1.DevServerUser) bool {
-		return u.Status.ObservedGeneration == u.Generation && meta.IsStatusConditionTrue(u.Status.Conditions, v1.ConditionReady)
-	})
+	p.user = await(p.site, p.user, "Ready", userReady)
 	if p.user.Status.Namespace != p.ns {
 		p.Fatalf("the person's namespace is %q", p.user.Status.Namespace)
 	}
