@@ -72,13 +72,13 @@ func (e *equals) shareMap(m *map[string]string) {
 		}
 		own[key] = value
 	}
-	*m = e.maps.first(hash, own)
+	*m = e.maps.first(hash, own, maxWords)
 }
 
 // shareWords gives words the memory of equal ones.
 func (e *equals) shareWords(words ...*string) {
 	for _, word := range words {
-		*word = e.words.first(*word, *word)
+		*word = e.words.first(*word, *word, maxWords)
 	}
 }
 
@@ -90,7 +90,7 @@ func (e *equals) shareSpec(spec *corev1.PodSpec) error {
 	if err != nil {
 		return err
 	}
-	*spec = e.specs.first(sha256.Sum256(text), *spec)
+	*spec = e.specs.first(sha256.Sum256(text), *spec, maxSpecs)
 	spec.NodeName, spec.Volumes = node, volumes
 	return nil
 }
@@ -106,7 +106,7 @@ func (e *equals) shareList(list *corev1.ResourceList) {
 		amount := (*list)[name]
 		text = fmt.Appendf(text, "%s=%s,", name, amount.String())
 	}
-	*list = e.lists.first(sha256.Sum256(text), *list)
+	*list = e.lists.first(sha256.Sum256(text), *list, maxSpecs)
 }
 
 // shared are values by what is in them.
@@ -115,9 +115,12 @@ type shared[K comparable, T any] struct {
 	known map[K]T
 }
 
-// maxShared bounds what is held for objects that may be gone: a thousand boxes have
-// twice as many different labels.
-const maxShared = 4096
+// What is held for objects that may be gone is bounded: of specs and amounts there
+// are few, and a spec is large; a thousand boxes have twice as many different labels.
+const (
+	maxSpecs = 256
+	maxWords = 4096
+)
 
 // get returns the value that is known by the key, if one is.
 func (s *shared[K, T]) get(key K) (value T, is bool) {
@@ -127,14 +130,15 @@ func (s *shared[K, T]) get(key K) (value T, is bool) {
 	return value, is
 }
 
-// first returns the value that became known first by the key.
-func (s *shared[K, T]) first(key K, value T) T {
+// first returns the value that became known first by the key. No more than most
+// are known at a time.
+func (s *shared[K, T]) first(key K, value T, most int) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known, is := s.known[key]; is {
 		return known
 	}
-	if s.known == nil || len(s.known) >= maxShared {
+	if s.known == nil || len(s.known) >= most {
 		s.known = map[K]T{}
 	}
 	s.known[key] = value

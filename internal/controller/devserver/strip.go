@@ -22,7 +22,6 @@ func (e *equals) stripPod(object any) (any, error) {
 	switch {
 	case ok && capacity.Ours(pod):
 		maps.DeleteFunc(pod.Labels, func(key, _ string) bool { return !slices.Contains(podLabels, key) })
-		shield := desired.Shield(true)
 		maps.DeleteFunc(pod.Annotations, func(key, _ string) bool { return shield[key] == "" && !ours(key) })
 		e.shareMetadata(&pod.ObjectMeta)
 		spec, err := e.essentialSpec(pod)
@@ -52,6 +51,9 @@ func (e *equals) stripDevServer(object any) (any, error) {
 // podLabels are what is asked of the labels of a DevServer's pod.
 var podLabels = []string{desired.LabelManagedBy, desired.LabelInstance, appsv1.StatefulSetRevisionLabel}
 
+// shield has what else is asked of its annotations, by their names.
+var shield = desired.Shield(true)
+
 // ours tells whether an annotation is of this project.
 func ours(annotation string) bool { return strings.HasPrefix(annotation, "devserver.io/") }
 
@@ -76,7 +78,7 @@ func (e *equals) essentialSpec(pod *corev1.Pod) (corev1.PodSpec, error) {
 				box.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: limit}
 			}
 		}
-		spec = e.specs.first(key, corev1.PodSpec{Containers: []corev1.Container{box}})
+		spec = e.specs.first(key, corev1.PodSpec{Containers: []corev1.Container{box}}, maxSpecs)
 	}
 	spec.NodeName, spec.Volumes = node, volumes
 	return spec, err
