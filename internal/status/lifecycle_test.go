@@ -212,6 +212,31 @@ func TestLostNodeIsRememberedAsTheCause(t *testing.T) {
 	}
 }
 
+// A pod that was put out may have a successor before anybody looks. What was said
+// of it while there was none is not said again.
+func TestDisruptionBeforeTheNextPod(t *testing.T) {
+	later := start.Add(time.Minute)
+	for name, test := range map[string]struct {
+		seen *status.Observed
+		want time.Time
+	}{
+		"nobody looked":      {nil, later},
+		"seen while it went": {&status.Observed{StatefulSet: set(), Left: pod(removedWithItsNode)}, start.Time},
+	} {
+		d := devServer(ranBefore)
+		if test.seen != nil {
+			d.Status = status.Compute(d, *test.seen, start.Time)
+		}
+		d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Left: pod(removedWithItsNode), Pod: pod(podReady)}, later)
+		if was := d.Status.LastDisruption; was == nil || was.Reason != devv1.ReasonEvicted || !was.Time.Time.Equal(test.want) {
+			t.Errorf("%s: the disruption is %+v", name, was)
+		}
+		if d.Status.Phase != devv1.PhaseRunning {
+			t.Errorf("%s: the box is %s", name, d.Status.Phase)
+		}
+	}
+}
+
 func TestDisruptionIsRemembered(t *testing.T) {
 	d := devServer()
 	ended := pod(boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))

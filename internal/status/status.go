@@ -50,8 +50,8 @@ type Observed struct {
 	NodeLost bool
 	// NodeGone is set while the pod is on a node that was deleted.
 	NodeGone bool
-	// Left is the last pod, if Kubernetes put it out of its node and there is no
-	// other yet.
+	// Left is the pod before this one, or the last one if there is none: if
+	// Kubernetes put it out of its node, and nobody has been told.
 	Left *corev1.Pod
 	// Home is the claim of the home directory.
 	Home *corev1.PersistentVolumeClaim
@@ -77,6 +77,10 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 
 	ready := readiness(d, o)
 	s.Phase = ready.phase
+	if o.Left != nil && o.Pod != nil {
+		// The next pod was there before anybody saw that this one went.
+		setDisruption(&s, d.Status.Conditions, leaving(Observed{Pod: o.Left}), o, now)
+	}
 	setDisruption(&s, d.Status.Conditions, ready, o, now)
 	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
 	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)

@@ -136,6 +136,9 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
 		return ctrl.Result{}, err
 	}
+	if observed.Pod != nil {
+		r.departed.told(client.ObjectKeyFromObject(d), observed.Left)
+	}
 	// None of these is to wait for the others.
 	again = sooner(again, r.pushKeys(ctx, d, resolved, observed.Pod))
 	r.watch(d, resolved, decision, observed.Pod)

@@ -22,12 +22,19 @@ func (l *departed) note(box types.NamespacedName, pod *corev1.Pod) {
 	}
 }
 
-// of is nil for a box whose last pod was not put out.
-func (l *departed) of(box types.NamespacedName) *corev1.Pod {
-	pod, _ := l.pods.Load(box)
-	last, _ := pod.(*corev1.Pod)
+// before gives the pod that the box had before this one, or had last if it has
+// none now: nil if that was not put out, or somebody was told.
+func (l *departed) before(box types.NamespacedName, pod *corev1.Pod) *corev1.Pod {
+	value, _ := l.pods.Load(box)
+	last, _ := value.(*corev1.Pod)
+	if last != nil && pod != nil && last.UID == pod.UID {
+		return nil
+	}
 	return last
 }
+
+// told forgets a pod of which the status tells, and none that followed it.
+func (l *departed) told(box types.NamespacedName, pod *corev1.Pod) { l.pods.CompareAndDelete(box, pod) }
 
 func (l *departed) forget(box types.NamespacedName) { l.pods.Delete(box) }
 

@@ -64,10 +64,17 @@ func TestDepartedPodsAreRemembered(t *testing.T) {
 		q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 		podHandler(left.note).Delete(t.Context(), event.DeleteEvent{Object: endedPod("a", nil, disruption)}, q)
 		q.ShutDown()
-		if got := left.of(boxKey) != nil; got != want {
+		gone := left.before(boxKey, nil)
+		if got := gone != nil; got != want {
 			t.Errorf("put out by %q: remembered %t, want %t", disruption, got, want)
 		}
-		if left.forget(boxKey); left.of(boxKey) != nil {
+		if left.before(boxKey, endedPod("b", nil, "")) != gone || left.before(boxKey, endedPod("a", nil, "")) != nil {
+			t.Error("it is not the pod before the next one, or is the one before itself")
+		}
+		if left.told(boxKey, endedPod("other", nil, disruption)); left.before(boxKey, nil) != gone {
+			t.Error("it is forgotten with another pod")
+		}
+		if left.told(boxKey, gone); left.before(boxKey, nil) != nil {
 			t.Error("it is not forgotten")
 		}
 	}

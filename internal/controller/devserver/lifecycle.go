@@ -1,7 +1,6 @@
 package devserver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -36,7 +36,7 @@ func (r *Reconciler) decide(ctx context.Context, d *devv1.DevServer, in *resolve
 			return decision, err
 		}
 	}
-	if in.pod != nil || !decision.Run {
+	if !decision.Run {
 		r.departed.forget(client.ObjectKeyFromObject(d))
 	}
 	switch decision.Act {
@@ -61,7 +61,7 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 		DeletesAt:   timeOf(d.Status.DeletesAt),
 		Lease:       leaseFacts(in.lease),
 		Gone:        in.pod == nil,
-		HoldUntil:   r.failures.note(key, cmp.Or(in.pod, r.departed.of(key)), now),
+		HoldUntil:   r.failures.note(key, r.lastEnded(key, in.pod), now),
 	}
 	f.Lease.Foreign = in.lease == nil && r.foreignLeases.has(key)
 	if e := d.Status.Expired; e != nil {
@@ -74,6 +74,15 @@ func (r *Reconciler) facts(d *devv1.DevServer, in *resolved) lifecycle.Facts {
 		f.Pod = r.podFacts(d, pod)
 	}
 	return f
+}
+
+// lastEnded is the pod of the box that ended last: the one that is there, or the
+// one before it.
+func (r *Reconciler) lastEnded(box types.NamespacedName, pod *corev1.Pod) *corev1.Pod {
+	if left := r.departed.before(box, pod); left != nil && !failed(pod) {
+		return left
+	}
+	return pod
 }
 
 // resumed tells whether the owner resumed the box, or may have suspended and

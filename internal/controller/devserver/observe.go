@@ -36,8 +36,8 @@ func (r *Reconciler) observe(ctx context.Context, d *devv1.DevServer) (o status.
 	if o.Pod == nil && ptr.Deref(set.Spec.Replicas, 1) == 0 {
 		return o, 0, nil
 	}
+	o.Left = r.departed.before(client.ObjectKeyFromObject(d), o.Pod)
 	if o.Pod == nil {
-		o.Left = r.departed.of(client.ObjectKeyFromObject(d))
 		o.PodRefused, again, err = r.podRefused(ctx, set)
 		return o, again, err
 	}

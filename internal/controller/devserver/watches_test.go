@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apiservertest"
@@ -22,8 +24,18 @@ import (
 	"devserver.io/devserver/internal/operator"
 )
 
-// start runs the controller with the operator's own watch cache.
-func (w *world) start() {
+// again lets a controller have a name that one of another test has had.
+type again struct{ manager.Manager }
+
+func (a again) GetControllerOptions() config.Controller {
+	options := a.Manager.GetControllerOptions()
+	options.SkipNameValidation = new(true)
+	return options
+}
+
+// start runs the controller with the operator's own watch cache, behind what
+// stands before it, if anything does.
+func (w *world) start(before ...func(client.Client) client.Client) {
 	w.t.Helper()
 	scheme, err := operator.Scheme()
 	if err != nil {
@@ -35,9 +47,12 @@ func (w *world) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.r.Client, w.r.Live, w.r.Clock = mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}
+	for _, stands := range before {
+		w.r.Client = stands(w.r.Client)
+	}
 	w.r.Applier = &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
 	w.r.Delivery = devserver.NewDeliveryTo(func(context.Context, string, desired.Input) error { return nil })
-	if err := w.r.SetupWithManager(ctx, mgr); err != nil {
+	if err := w.r.SetupWithManager(ctx, again{mgr}); err != nil {
 		w.t.Fatal(err)
 	}
 	done := make(chan error, 1)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -31,6 +32,10 @@ func (r *Reconciler) writeStatus(ctx context.Context, d *devv1.DevServer, s devv
 		return err
 	}
 	report.Cause(r.Recorder, d, before.Conditions, d.Status.Conditions, quiet...)
+	if was := d.Status.LastDisruption; was != nil && !equality.Semantic.DeepEqual(was, before.LastDisruption) && was.Reason != reasonOf(d.Status.Conditions, devv1.ConditionReady) {
+		// It was over before anybody looked, and never a reason not to be Ready.
+		r.Recorder.Eventf(d, nil, corev1.EventTypeWarning, was.Reason, "Reconcile", "%s", was.Message)
+	}
 	r.tell(d, before, devv1.ConditionReady, corev1.EventTypeNormal, "Stop", stops...)
 	if is := reasonOf(d.Status.Conditions, devv1.ConditionReady); is != reasonOf(before.Conditions, devv1.ConditionReady) && slices.Contains(stops, is) {
 		stopsTotal.WithLabelValues(is).Inc()
