@@ -77,7 +77,8 @@ func (b *box) gateway() v1.SSHGateway {
 }
 
 // gatewayConfig is the box's client configuration with the gateway's host key:
-// ssh -J leaves no room for options of the jump.
+// ssh -J leaves no room for options of the jump. It waits for a box that wakes,
+// as a client does by default.
 func (b *box) gatewayConfig() string {
 	b.Helper()
 	at, dir := b.gateway(), b.TempDir()
@@ -90,7 +91,7 @@ func (b *box) gatewayConfig() string {
 		b.Fatal(err)
 	}
 	file := filepath.Join(dir, "config")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "Host %s\n  UserKnownHostsFile %s\n%s", at.Host, known, own), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, "Host %s\n  UserKnownHostsFile %s\nHost *\n  ConnectTimeout none\n%s", at.Host, known, own), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	return file
