@@ -20,10 +20,16 @@ type Mask struct {
 	only bool
 	// prefix stands before the message, and stays there.
 	prefix []byte
+	// raw is set where the message becomes a string as it is: the fields, each in
+	// the one before it, that lead there from the message around it.
+	raw []protowire.Number
 }
 
-func (m *Mask) nothing() bool    { return m.only && len(m.fields) == 0 }
-func (m *Mask) everything() bool { return !m.only && len(m.fields) == 0 && len(m.prefix) == 0 }
+func (m *Mask) nothing() bool { return m.only && len(m.fields) == 0 }
+
+func (m *Mask) everything() bool {
+	return !m.only && len(m.fields) == 0 && len(m.prefix) == 0 && len(m.raw) == 0
+}
 
 // withoutManagedFields is the mask without them too.
 func (m *Mask) withoutManagedFields() Mask {
@@ -47,6 +53,32 @@ func Only(object runtime.Object, fields ...string) Mask {
 	var mask Mask
 	for _, field := range fields {
 		mask.add(reflect.TypeOf(object).Elem(), strings.Split(field, "."))
+	}
+	return mask
+}
+
+// Raw leaves all of an object, but one of its messages as a string that nobody
+// decodes: its text in protobuf, which Unmarshal reads. Both are named as in Only,
+// the string by the fields that lead to it from the message around the other. It
+// panics where there are no such fields.
+func Raw(object runtime.Object, message, text string) Mask {
+	var mask Mask
+	at, around := &mask, reflect.TypeOf(object).Elem()
+	path := strings.Split(message, ".")
+	for i, name := range path {
+		number, inner := field(around, name)
+		next := &Mask{}
+		at.fields = map[protowire.Number]*Mask{number: next}
+		if at = next; i < len(path)-1 {
+			around = inner
+		}
+	}
+	for name := range strings.SplitSeq(text, ".") {
+		number, inner := field(around, name)
+		at.raw, around = append(at.raw, number), inner
+	}
+	if around.Kind() != reflect.String {
+		panic(fmt.Sprintf("bug: %q of a %T is no string", text, object))
 	}
 	return mask
 }

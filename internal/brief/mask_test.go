@@ -44,16 +44,56 @@ func managedOnly() *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a", ManagedFields: whole.ManagedFields}}
 }
 
+// A message becomes the string beside it, and nothing else changes, whether the
+// string lies in a message that is there or in one that is not.
+func TestRaw(t *testing.T) {
+	spec, err := pod("a", false).Spec.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	container, err := pod("a", false).Spec.Containers[0].Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		message, text string
+		want          func(*corev1.Pod)
+	}{
+		"beside metadata": {"spec", "metadata.generateName", func(p *corev1.Pod) { p.GenerateName, p.Spec = string(spec), corev1.PodSpec{} }},
+		"a long way": {"spec.containers", "securityContext.seLinuxOptions.level", func(p *corev1.Pod) {
+			p.Spec.Containers = nil
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{SELinuxOptions: &corev1.SELinuxOptions{Level: string(container)}}
+		}},
+		"what is not there": {"spec.dnsConfig", "subdomain", func(*corev1.Pod) {}},
+	} {
+		want := pod("a", false)
+		tc.want(want)
+		if diff := cmp.Diff(want, left(t, newCutter(Raw(&corev1.Pod{}, tc.message, tc.text)), event(t, "a", true))); diff != "" {
+			t.Errorf("%s: not what is left (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // A name that is none is a mistake in this program.
-func TestOnlyWithoutSuchAField(t *testing.T) {
-	for _, name := range []string{"spec.nodename", "spec.nodeName.x", ""} {
+func TestWithoutSuchAField(t *testing.T) {
+	for name, tc := range map[string]struct {
+		mask func()
+		says string
+	}{
+		"another case":    {func() { Only(&corev1.Pod{}, "spec.nodename") }, "has no field"},
+		"in a string":     {func() { Only(&corev1.Pod{}, "spec.nodeName.x") }, "has no field"},
+		"no name":         {func() { Only(&corev1.Pod{}, "") }, "has no field"},
+		"no such message": {func() { Raw(&corev1.Pod{}, "specs", "metadata.generateName") }, "has no field"},
+		"no such string":  {func() { Raw(&corev1.Pod{}, "spec", "generateName") }, "has no field"},
+		"no string":       {func() { Raw(&corev1.Pod{}, "spec", "metadata") }, "is no string"},
+	} {
 		func() {
 			defer func() {
-				if said, is := recover().(string); !is || !strings.Contains(said, "has no field") {
-					t.Errorf("%q is said to be %q", name, said)
+				if said, is := recover().(string); !is || !strings.Contains(said, tc.says) {
+					t.Errorf("%s: it is said: %q", name, said)
 				}
 			}()
-			Only(&corev1.Pod{}, name)
+			tc.mask()
 		}()
 	}
 }

@@ -70,12 +70,34 @@ func (m *Mask) append(out, message []byte) (longer []byte, ok bool) {
 			out = append(out, field...)
 		default:
 			value, _ := protowire.ConsumeBytes(field[tag:])
+			if len(inner.raw) > 0 {
+				out = appendAt(out, inner.raw, value)
+				continue
+			}
 			if out, ok = inner.appendValue(append(out, field[:tag]...), value); !ok {
 				return nil, false
 			}
 		}
 	}
 	return out, true
+}
+
+// appendAt appends a text in a field that is in others. They may be there before:
+// what stands in one message more than once is put together.
+func appendAt(out []byte, path []protowire.Number, text []byte) []byte {
+	out = protowire.AppendTag(out, path[0], protowire.BytesType)
+	if len(path) == 1 {
+		return protowire.AppendBytes(out, text)
+	}
+	out = protowire.AppendVarint(out, uint64(sizeAt(path[1:], len(text))))
+	return appendAt(out, path[1:], text)
+}
+
+func sizeAt(path []protowire.Number, size int) int {
+	if len(path) > 1 {
+		size = sizeAt(path[1:], size)
+	}
+	return protowire.SizeTag(path[0]) + protowire.SizeBytes(size)
 }
 
 // appendValue appends what is left of a message in a field, after its length.

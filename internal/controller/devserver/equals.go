@@ -82,19 +82,6 @@ func (e *equals) shareWords(words ...*string) {
 	}
 }
 
-// shareSpec gives a pod spec the memory of an equal one.
-func (e *equals) shareSpec(spec *corev1.PodSpec) error {
-	node, volumes := spec.NodeName, spec.Volumes
-	spec.NodeName, spec.Volumes = "", nil
-	text, err := spec.Marshal()
-	if err != nil {
-		return err
-	}
-	*spec = e.specs.first(sha256.Sum256(text), *spec, maxSpecs)
-	spec.NodeName, spec.Volumes = node, volumes
-	return nil
-}
-
 // shareList does the same for amounts. A map takes most of a kilobyte, however
 // little is in it.
 func (e *equals) shareList(list *corev1.ResourceList) {

@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"devserver.io/devserver/internal/brief"
+	"devserver.io/devserver/internal/packed"
 )
 
 // Masks are what is decoded of the kinds of which much is of no use here: what
@@ -20,5 +21,6 @@ func Masks() map[string]brief.Mask {
 			"status.allocatable", "status.addresses", "status.conditions"),
 		"/api/v1/persistentvolumeclaims": brief.Only(&corev1.PersistentVolumeClaim{},
 			"metadata", "status", "spec.resources", "spec.volumeName"),
+		"/apis/apps/v1/statefulsets": packed.Mask(),
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"io"
 	"math/rand" //nolint:depguard // what the fuzzers of Kubernetes take
 	"net/http"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/apitesting/fuzzer"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -22,6 +24,7 @@ import (
 
 	"devserver.io/devserver/internal/brief"
 	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/packed"
 )
 
 // However an object looks, what the watch cache keeps of it is the same whether
@@ -67,6 +70,38 @@ func TestMasksLeaveWhatIsKept(t *testing.T) {
 		}
 		if !shortened {
 			t.Errorf("%s: nothing is left out", name)
+		}
+	}
+}
+
+// A StatefulSet comes packed, and there is in it what is in one that came whole.
+func TestSetsComePacked(t *testing.T) {
+	filler := fuzzer.FuzzerFor(fuzzer.MergeFuzzerFuncs(metafuzzer.Funcs, likely), rand.NewSource(1), runtimeserializer.NewCodecFactory(clientgoscheme.Scheme)).NilChance(.2).NumElements(1, 3)
+	for range 300 {
+		object := &appsv1.StatefulSet{}
+		filler.Fill(object)
+		object.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("StatefulSet"))
+		object.Spec.Template.Spec.Containers = append(object.Spec.Template.Spec.Containers, corev1.Container{Name: desired.BoxContainer})
+		object.Spec.Template.GenerateName, object.Spec.Template.ManagedFields = "", nil
+		text, short := watched(t, "/apis/apps/v1/statefulsets", object)
+		if got := decoded(t, short).(*appsv1.StatefulSet).Spec.Template.Spec; !reflect.ValueOf(got).IsZero() {
+			t.Fatalf("the pod spec was decoded: %+v", got)
+		}
+		var kept [2]*appsv1.StatefulSet
+		for i, come := range [][]byte{text, short} {
+			stripped, err := (&equals{}).stripSet(decoded(t, come))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept[i], err = packed.Unpack(stripped.(*appsv1.StatefulSet)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(kept[0], kept[1]); diff != "" {
+			t.Fatalf("it is kept otherwise (-decoded whole +come packed):\n%s", diff)
+		}
+		if diff := cmp.Diff(decoded(t, text).(*appsv1.StatefulSet).Spec.Template, kept[1].Spec.Template); diff != "" {
+			t.Fatalf("its template is another (-want +got):\n%s", diff)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/desired"
 )
 
@@ -150,6 +151,30 @@ func TestStatefulSetWithNewStatusIsLeftAlone(t *testing.T) {
 	}
 	if _, writes := w.reconcile(); len(writes) > 0 {
 		t.Errorf("a StatefulSet whose status changed makes the operator write %v", writes)
+	}
+}
+
+// An operator that starts anew knows nothing of what was applied, and compares.
+func TestNewOperatorWritesOnlyWhatDiffers(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
+	if _, writes := w.reconcile(); len(writes) > 0 {
+		t.Errorf("an operator that finds all as it is to be writes %v", writes)
+	}
+
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	set.Spec.Template.Spec.Containers[0].Image = "example.com/other:1"
+	if err := w.c.Update(t.Context(), set, client.FieldOwner("hand")); err != nil {
+		t.Fatal(err)
+	}
+	w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
+	w.reconcile()
+	if w.get(set, "box"); set.Spec.Template.Spec.Containers[0].Image != "example.com/box:1" {
+		t.Errorf("what was edited while there was no operator stays: the image is %s", set.Spec.Template.Spec.Containers[0].Image)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/packed"
 )
 
 // What the watch cache keeps of each object decides how much memory a thousand
@@ -155,7 +156,8 @@ func (e *equals) stripClaim(object any) (any, error) {
 	return object, nil
 }
 
-// stripSet drops what nothing asks for, and keeps once what is there twice.
+// stripSet drops what nothing asks for, keeps once what is there twice, and packs
+// what is asked for seldom.
 func (e *equals) stripSet(object any) (any, error) {
 	set, ok := object.(*appsv1.StatefulSet)
 	if !ok {
@@ -172,7 +174,7 @@ func (e *equals) stripSet(object any) (any, error) {
 		e.shareMetadata(&claim.ObjectMeta)
 		e.shareList(&claim.Spec.Resources.Requests)
 	}
-	return object, e.shareSpec(&set.Spec.Template.Spec)
+	return object, packed.Pack(set)
 }
 
 // stripService keeps once what every box's Services have.

@@ -9,8 +9,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -33,6 +35,20 @@ func (a again) GetControllerOptions() config.Controller {
 	return options
 }
 
+// ownEvents passes those about the objects of this test's namespace: the watches
+// are of all of them.
+type ownEvents struct {
+	events.EventRecorder
+
+	namespace string
+}
+
+func (o ownEvents) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
+	if object, err := meta.Accessor(regarding); err == nil && object.GetNamespace() == o.namespace {
+		o.EventRecorder.Eventf(regarding, related, kind, reason, action, note, args...)
+	}
+}
+
 // start runs the controller with the operator's own watch cache, behind what
 // stands before it, if anything does.
 func (w *world) start(before ...func(client.Client) client.Client) {
@@ -47,6 +63,7 @@ func (w *world) start(before ...func(client.Client) client.Client) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.r.Client, w.r.Live, w.r.Clock = mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}
+	w.r.Recorder = ownEvents{w.events, w.ns}
 	for _, stands := range before {
 		w.r.Client = stands(w.r.Client)
 	}
