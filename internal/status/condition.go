@@ -28,6 +28,14 @@ func (c Conditions) Set(kind string, state metav1.ConditionStatus, reason, messa
 	})
 }
 
+// Remove takes one of them away, if it is there.
+func (c Conditions) Remove(kind string) {
+	// Without this look, all of them are copied to find that there is none.
+	if meta.FindStatusCondition(*c.List, kind) != nil {
+		meta.RemoveStatusCondition(c.List, kind)
+	}
+}
+
 // conditionStatus is what a condition says of something that is so or not.
 func conditionStatus(is bool) metav1.ConditionStatus {
 	if is {
@@ -41,6 +49,9 @@ const maxMessage = 1024
 
 // bounded is the message, cut where it is too long.
 func bounded(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
 	runes := []rune(message)
 	if len(runes) <= maxMessage {
 		return message

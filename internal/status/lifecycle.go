@@ -73,7 +73,7 @@ func setLifecycle(s *devv1.DevServerStatus, c Conditions, o Observed) {
 	switch {
 	case !l.Run, !l.Watched, s.Phase != devv1.PhaseRunning && l.Work == nil:
 		s.Activity, s.SuspendsAt = "", nil
-		meta.RemoveStatusCondition(c.List, devv1.ConditionActive)
+		c.Remove(devv1.ConditionActive)
 	case l.Work != nil:
 		setActive(s, c, *l)
 	}
@@ -127,7 +127,7 @@ func setStopPending(c Conditions, l *lifecycle.Decision, running bool) {
 	was := meta.FindStatusCondition(*c.List, devv1.ConditionStopPending)
 	switch w := l.Warning; {
 	case !l.Run || !l.Watched && l.ExpiresAt.IsZero():
-		meta.RemoveStatusCondition(c.List, devv1.ConditionStopPending)
+		c.Remove(devv1.ConditionStopPending)
 	case w != nil && w.Last:
 		if was != nil && (was.Reason != devv1.ReasonStopImminent || was.LastTransitionTime.After(c.Now)) {
 			// The stop waits for people to have been warned for the last time a while
