@@ -11,7 +11,7 @@ const (
 	// leastMemory is what the operator may take in any case, beside its program:
 	// what it needs for a thousand boxes. As long as it takes less, to collect
 	// garbage often would be work for nothing.
-	leastMemory = 52 << 20
+	leastMemory = 54 << 20
 	// apart is what is no heap: stacks, and what Go itself takes.
 	apart = 10 << 20
 	// base is what is in use with a thousand boxes.

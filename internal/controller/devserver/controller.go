@@ -42,6 +42,7 @@ type Reconciler struct {
 	Gateway       *Gateway
 	failures      failures
 	departed      departed
+	keys          keyring
 	foreignLeases foreignLeases
 	Config        Config
 }
@@ -85,6 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			r.Poller.Forget(req.NamespacedName)
 			r.failures.forget(req.NamespacedName)
 			r.departed.forget(req.NamespacedName)
+			r.keys.forget(req.NamespacedName)
 			r.foreignLeases.boxes.Delete(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)

@@ -19,7 +19,6 @@ import (
 	"devserver.io/devserver/internal/capacity"
 	"devserver.io/devserver/internal/desired"
 	"devserver.io/devserver/internal/lifecycle"
-	"devserver.io/devserver/internal/sshkeys"
 	"devserver.io/devserver/internal/status"
 )
 
@@ -57,8 +56,8 @@ func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved,
 		GatewayNamespace:     r.Config.GatewayNamespace,
 	}}
 	var err error
-	if in.Keys, err = sshkeys.Derive(r.Config.Master, d.Namespace, d.Name, d.Spec.Owner); err != nil {
-		return in, nil, fmt.Errorf("deriving the keys of DevServer %s/%s: %w", d.Namespace, d.Name, err)
+	if in.Keys, err = r.keys.of(d, r.Config.Master); err != nil {
+		return in, nil, err
 	}
 	if err := errors.Join(r.resolveLive(ctx, d, &in), r.resolveLease(ctx, d, &in)); err != nil {
 		return in, nil, err
