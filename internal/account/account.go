@@ -98,7 +98,7 @@ func Same(a, b *devv1.DevServerUser) bool {
 // Elder returns the oldest of those that stand in u's way and are older than
 // u, or nil.
 func Elder(u *devv1.DevServerUser, all []devv1.DevServerUser) *devv1.DevServerUser {
-	return seniority.Oldest(all, func(other *devv1.DevServerUser) bool {
+	return seniority.Oldest(seniority.Each(all), func(other *devv1.DevServerUser) bool {
 		return other.UID != u.UID && Same(other, u) && seniority.Compare(other, u) < 0
 	})
 }

@@ -8,5 +8,5 @@ import (
 // Default returns the flavor of servers that name none: the oldest of those
 // that claim to be it, or nil.
 func Default(flavors []devv1.DevServerFlavor) *devv1.DevServerFlavor {
-	return seniority.Oldest(flavors, func(f *devv1.DevServerFlavor) bool { return f.Spec.Default })
+	return seniority.Oldest(seniority.Each(flavors), func(f *devv1.DevServerFlavor) bool { return f.Spec.Default })
 }

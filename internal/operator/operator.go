@@ -209,7 +209,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		return fmt.Errorf("setting the DevServerUser controller up: %w", err)
 	}
 	sizes := &flavor.Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}}
-	if err := sizes.SetupWithManager(mgr); err != nil {
+	if err := sizes.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting the DevServerFlavor controller up: %w", err)
 	}
 	return nil

@@ -26,7 +26,7 @@ func TestOldest(t *testing.T) {
 		"who does not qualify is no obstacle": {[]corev1.Pod{born("unfit", 1), born("b", 3), born("a", 2)}, "a"},
 	} {
 		got := ""
-		if pod := seniority.Oldest(tc.objects, func(p *corev1.Pod) bool { return !strings.HasPrefix(p.Name, "unfit") }); pod != nil {
+		if pod := seniority.Oldest(seniority.Each(tc.objects), func(p *corev1.Pod) bool { return !strings.HasPrefix(p.Name, "unfit") }); pod != nil {
 			got = pod.Name
 		}
 		if got != tc.want {

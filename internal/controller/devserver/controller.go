@@ -32,7 +32,9 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server: events of a pod that is not there, and
 	// an object whose apply was refused.
-	Live     client.Reader
+	Live client.Reader
+	// Cached is the watch cache's, which SetupWithManager puts there.
+	Cached   Cached
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 	Applier  *apply.Applier

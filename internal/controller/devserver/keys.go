@@ -3,8 +3,7 @@ package devserver
 import (
 	"context"
 	"fmt"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"slices"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/seniority"
@@ -13,13 +12,13 @@ import (
 )
 
 // resolveUser finds the DevServerUser of the owner, if there is one.
-func (r *Reconciler) resolveUser(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
-	list := &devv1.DevServerUserList{}
-	if err := r.Client.List(ctx, list, client.MatchingFields{indexOwner: d.Spec.Owner}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("listing the DevServerUsers of %s: %w", d.Spec.Owner, err)
+func (r *Reconciler) resolveUser(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
+	users, err := r.Cached.Users.By(indexOwner, d.Spec.Owner)
+	if err != nil {
+		return nil, err
 	}
 	// Where two have one owner, the younger is told so in its own status.
-	in.user = seniority.Oldest(list.Items, func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() })
+	in.user = seniority.Oldest(slices.Values(users), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() })
 	return nil, nil
 }
 

@@ -2,7 +2,6 @@ package devserver
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -25,15 +24,6 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/desired"
-)
-
-// Names of the indexes by which an event finds its DevServers.
-const (
-	indexFlavor = "flavor"
-	// indexClaim is on DevServers and on DevServerFlavors.
-	indexClaim = "claim"
-	// indexOwner is on DevServers and on DevServerUsers.
-	indexOwner = "owner"
 )
 
 // Workers is how many DevServers are reconciled at a time. A pass waits for
@@ -64,10 +54,9 @@ func CacheObjects() map[client.Object]cache.ByObject {
 
 // SetupWithManager registers the controller, its indexes and its watches.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	for _, index := range Indexes() {
-		if err := mgr.GetFieldIndexer().IndexField(ctx, index.Object, index.Field, index.Values); err != nil {
-			return fmt.Errorf("indexing %T by %s: %w", index.Object, index.Field, err)
-		}
+	var err error
+	if r.Cached, err = cached(ctx, mgr.GetCache()); err != nil {
+		return err
 	}
 	c := ctrl.NewControllerManagedBy(mgr).
 		Named("devserver").
@@ -96,87 +85,29 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	return c.Complete(r)
 }
 
-// Index is a field by which the watch cache finds objects.
-type Index struct {
-	Object client.Object
-	Field  string
-	Values client.IndexerFunc
-}
-
-// Indexes are all that the controller asks for.
-func Indexes() []Index {
-	return []Index{
-		{&devv1.DevServer{}, indexFlavor, flavorOf},
-		{&devv1.DevServer{}, indexClaim, claimsOf},
-		{&devv1.DevServer{}, indexOwner, ownerOf},
-		{&devv1.DevServerFlavor{}, indexClaim, claimsOfFlavor},
-		{&devv1.DevServerUser{}, indexOwner, ownerOf},
-	}
-}
-
-func flavorOf(object client.Object) []string {
-	d := object.(*devv1.DevServer) //nolint:forcetypeassert // the index is on DevServers
-	return []string{d.Spec.Flavor}
-}
-
-func claimsOf(object client.Object) []string {
-	d := object.(*devv1.DevServer) //nolint:forcetypeassert // the index is on DevServers
-	claims := []string{desired.HomeClaimName(d.Name)}
-	if d.Spec.SharedVolumeClaimName != "" {
-		claims = append(claims, d.Spec.SharedVolumeClaimName)
-	}
-	if d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
-		claims = append(claims, d.Spec.Home.ClaimName)
-	}
-	for _, v := range d.Spec.Volumes {
-		claims = append(claims, v.ClaimName)
-	}
-	return claims
-}
-
-func claimsOfFlavor(object client.Object) []string {
-	flavor := object.(*devv1.DevServerFlavor) //nolint:forcetypeassert // the index is on flavors
-	claims := make([]string, 0, len(flavor.Spec.Volumes))
-	for _, v := range flavor.Spec.Volumes {
-		claims = append(claims, v.ClaimName)
-	}
-	return claims
-}
-
-func ownerOf(object client.Object) []string {
-	switch o := object.(type) {
-	case *devv1.DevServer:
-		return []string{o.Spec.Owner}
-	case *devv1.DevServerUser:
-		return []string{o.Spec.Owner}
-	default:
-		return nil
-	}
-}
-
 // usersOfFlavor are the DevServers that name the flavor, and those that name
 // none: the flavor may become, or cease to be, the default.
 func (r *Reconciler) usersOfFlavor(ctx context.Context, flavor client.Object) []reconcile.Request {
 	return append(
-		r.indexed(ctx, client.MatchingFields{indexFlavor: flavor.GetName()}),
-		r.indexed(ctx, client.MatchingFields{indexFlavor: ""})...)
+		r.indexed(ctx, indexFlavor, flavor.GetName()),
+		r.indexed(ctx, indexFlavor, "")...)
 }
 
 func (r *Reconciler) serversOfUser(ctx context.Context, user client.Object) []reconcile.Request {
-	return r.indexed(ctx, client.MatchingFields{indexOwner: ownerOf(user)[0]})
+	return r.indexed(ctx, indexOwner, user.(*devv1.DevServerUser).Spec.Owner) //nolint:forcetypeassert // its watch is of DevServerUsers
 }
 
 // usersOfClaim are the DevServers that name the claim, and those whose flavor
 // does.
 func (r *Reconciler) usersOfClaim(ctx context.Context, claim client.Object) []reconcile.Request {
-	requests := r.indexed(ctx, client.MatchingFields{indexClaim: claim.GetName()}, client.InNamespace(claim.GetNamespace()))
-	flavors := &devv1.DevServerFlavorList{}
-	if err := r.Client.List(ctx, flavors, client.MatchingFields{indexClaim: claim.GetName()}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Listing the flavors that a claim concerns")
+	requests := r.indexed(ctx, indexClaim, claimIn(claim.GetNamespace(), claim.GetName()))
+	flavors, err := r.Cached.Flavors.By(indexClaim, claim.GetName())
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Finding the flavors that a claim concerns")
 		return requests
 	}
-	for i := range flavors.Items {
-		for _, request := range r.usersOfFlavor(ctx, &flavors.Items[i]) {
+	for _, flavor := range flavors {
+		for _, request := range r.usersOfFlavor(ctx, flavor) {
 			if request.Namespace == claim.GetNamespace() {
 				requests = append(requests, request)
 			}
@@ -185,15 +116,19 @@ func (r *Reconciler) usersOfClaim(ctx context.Context, claim client.Object) []re
 	return requests
 }
 
-func (r *Reconciler) indexed(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
-	list := &devv1.DevServerList{}
-	if err := r.Client.List(ctx, list, append(opts, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)...); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Listing the DevServers that an event concerns")
+func (r *Reconciler) indexed(ctx context.Context, index, value string) []reconcile.Request {
+	servers, err := r.Cached.Servers.By(index, value)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Finding the DevServers that an event concerns")
 		return nil
 	}
-	requests := make([]reconcile.Request, 0, len(list.Items))
-	for i := range list.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	return requestsFor(servers)
+}
+
+func requestsFor(servers []*devv1.DevServer) []reconcile.Request {
+	requests := make([]reconcile.Request, 0, len(servers))
+	for _, d := range servers {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(d)})
 	}
 	return requests
 }

@@ -27,6 +27,7 @@ import (
 	"devserver.io/devserver/internal/apiservertest"
 	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/controller/devserver"
+	"devserver.io/devserver/internal/peek"
 )
 
 const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxBvVYIoNzD3xk0Zs4R9rT test"
@@ -55,7 +56,6 @@ func newWorld(t *testing.T) *world {
 	c := apiservertest.Client(t)
 	w := &world{t: t, c: c, ns: apiservertest.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
 	counted := interceptor.NewClient(c, interceptor.Funcs{
-		List: listByIndex,
 		// As from the cache: what it leaves out, nothing may depend on.
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 			if err := c.Get(ctx, key, o, opts...); err != nil {
@@ -87,6 +87,11 @@ func newWorld(t *testing.T) *world {
 	})
 	w.r = &devserver.Reconciler{
 		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
+		Cached: devserver.Cached{
+			Servers: peek.Of[*devv1.DevServer](apiservertest.Store{T: t, Client: c, Kind: &devv1.DevServerList{}, Indexes: devserver.ServerIndexes}),
+			Flavors: peek.Of[*devv1.DevServerFlavor](apiservertest.Store{T: t, Client: c, Kind: &devv1.DevServerFlavorList{}, Indexes: devserver.FlavorIndexes}),
+			Users:   peek.Of[*devv1.DevServerUser](apiservertest.Store{T: t, Client: c, Kind: &devv1.DevServerUserList{}, Indexes: devserver.UserIndexes}),
+		},
 		Applier:  &apply.Applier{Client: counted, Live: live},
 		Delivery: devserver.NewDelivery(),
 		Poller:   w.newPoller(),
@@ -96,33 +101,6 @@ func newWorld(t *testing.T) *world {
 		},
 	}
 	return w
-}
-
-// listByIndex does for the API server, which has no such fields, what the
-// watch cache does with its indexes.
-func listByIndex(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-	options := (&client.ListOptions{}).ApplyOptions(opts)
-	if options.FieldSelector == nil || options.FieldSelector.Empty() {
-		return c.List(ctx, list, opts...)
-	}
-	selector := options.FieldSelector
-	options.FieldSelector = nil
-	if err := c.List(ctx, list, options); err != nil {
-		return err
-	}
-	objects, err := meta.ExtractList(list)
-	if err != nil {
-		return err
-	}
-	objects = slices.DeleteFunc(objects, func(o runtime.Object) bool {
-		for _, index := range devserver.Indexes() {
-			if value, asked := selector.RequiresExactMatch(index.Field); asked && reflect.TypeOf(index.Object) == reflect.TypeOf(o) {
-				return !slices.Contains(index.Values(o.(client.Object)), value) //nolint:forcetypeassert // every API object is one
-			}
-		}
-		return true
-	})
-	return meta.SetList(list, objects)
 }
 
 // asCached leaves out of o what the operator's cache leaves out.

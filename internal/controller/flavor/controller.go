@@ -22,6 +22,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
+	"devserver.io/devserver/internal/peek"
 	"devserver.io/devserver/internal/report"
 )
 
@@ -29,12 +30,20 @@ import (
 type Reconciler struct {
 	// Client reads from the watch cache, which has seen what this client wrote.
 	Client client.Client
+	// Cached is the watch cache's, which SetupWithManager puts there.
+	Cached Cached
 	Clock  clock.PassiveClock
 	// NodePools reads Karpenter's NodePools. SetupWithManager replaces it by one
 	// that watches them, from when Karpenter is installed.
 	NodePools NodePools
 	// next is when what happens is looked at next, at the earliest.
 	next atomic.Pointer[time.Time]
+}
+
+// Cached is that of which there may be thousands.
+type Cached struct {
+	Pods    peek.Kind[*corev1.Pod]
+	Servers peek.Kind[*devv1.DevServer]
 }
 
 // retry is when a flavor that somebody else wrote meanwhile is looked at again.
@@ -65,21 +74,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 
 // observe reads all that the status of a flavor depends on.
 func (r *Reconciler) observe(ctx context.Context) (o capacity.Observed, again time.Duration, err error) {
-	flavors, nodes, pods := &devv1.DevServerFlavorList{}, &corev1.NodeList{}, &corev1.PodList{}
-	servers, classes := &devv1.DevServerList{}, &nodev1.RuntimeClassList{}
+	flavors, nodes, classes := &devv1.DevServerFlavorList{}, &corev1.NodeList{}, &nodev1.RuntimeClassList{}
 	if err := r.Client.List(ctx, flavors); err != nil {
 		return o, 0, fmt.Errorf("listing DevServerFlavors: %w", err)
 	}
-	// There may be many of these, nothing here changes them, and what this pass
-	// does not see yet comes with an event.
-	for _, list := range []client.ObjectList{nodes, pods, servers, classes} {
+	// Nothing here changes these, and what this pass does not see yet comes with an
+	// event.
+	for _, list := range []client.ObjectList{nodes, classes} {
 		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 			return o, 0, fmt.Errorf("listing what decides about the room for flavors (%T): %w", list, err)
 		}
 	}
 	o = capacity.Observed{
-		Flavors: flavors.Items, Nodes: nodes.Items, Pods: pods.Items,
-		DevServers: servers.Items, RuntimeClasses: classes.Items,
+		Flavors: flavors.Items, Nodes: nodes.Items, Pods: r.Cached.Pods.All(),
+		DevServers: r.Cached.Servers.All(), RuntimeClasses: classes.Items,
 	}
 	if r.NodePools != nil {
 		o.NodePools, again, err = r.NodePools(ctx)

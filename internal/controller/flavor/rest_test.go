@@ -22,7 +22,7 @@ func TestRest(t *testing.T) {
 		{2000, 10 * time.Second},
 		{10000, 50 * time.Second},
 	} {
-		got := rest(capacity.Observed{Pods: make([]corev1.Pod, tc.boxes), DevServers: make([]devv1.DevServer, tc.boxes)})
+		got := rest(capacity.Observed{Pods: make([]*corev1.Pod, tc.boxes), DevServers: make([]*devv1.DevServer, tc.boxes)})
 		if got != tc.want {
 			t.Errorf("with %d boxes, passes rest for %s, want %s", tc.boxes, got, tc.want)
 		}

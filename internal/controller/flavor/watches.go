@@ -2,6 +2,7 @@ package flavor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/capacity"
+	"devserver.io/devserver/internal/peek"
 )
 
 const (
@@ -44,7 +46,13 @@ func rest(o capacity.Observed) time.Duration {
 var everything = reconcile.Request{}
 
 // SetupWithManager registers the controller and its watches.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	var errs [2]error
+	r.Cached.Pods, errs[0] = peek.In(ctx, mgr.GetCache(), &corev1.Pod{}, nil)
+	r.Cached.Servers, errs[1] = peek.In(ctx, mgr.GetCache(), &devv1.DevServer{}, nil)
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("flavor").
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(atOnce), builder.WithPredicates(predicate.GenerationChangedPredicate{})).

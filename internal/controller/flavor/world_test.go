@@ -19,6 +19,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/apiservertest"
 	"devserver.io/devserver/internal/controller/flavor"
+	"devserver.io/devserver/internal/peek"
 )
 
 // world is a real API server with nodes that the test makes up, and a
@@ -43,7 +44,10 @@ func newWorld(t *testing.T) *world {
 			return c.SubResource(sub).Update(ctx, o, opts...)
 		},
 	})
-	w.r = &flavor.Reconciler{Client: counted, Clock: w.clock}
+	w.r = &flavor.Reconciler{Client: counted, Clock: w.clock, Cached: flavor.Cached{
+		Pods:    peek.Of[*corev1.Pod](apiservertest.Store{T: t, Client: c, Kind: &corev1.PodList{}}),
+		Servers: peek.Of[*devv1.DevServer](apiservertest.Store{T: t, Client: c, Kind: &devv1.DevServerList{}}),
+	}}
 	return w
 }
 
