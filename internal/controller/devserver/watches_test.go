@@ -64,6 +64,7 @@ func (w *world) start(before ...func(client.Client) client.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.r.Client, w.r.Live, w.r.Clock = mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}
 	w.r.Recorder = ownEvents{w.events, w.ns}
+	w.r.Cached = devserver.Cached{}
 	for _, stands := range before {
 		w.r.Client = stands(w.r.Client)
 	}
@@ -146,4 +147,40 @@ func TestWatches(t *testing.T) {
 		return meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionRestartPending)
 	})
 	w.gatewayIsWatched()
+}
+
+// Events of what a DevServer names, itself or by its flavor or owner, lead to it,
+// also where it named that before it was there.
+func TestWhatADevServerNamesIsWatched(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	owner := "user@" + w.ns
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Owner = owner }), w.devServer(func(d *devv1.DevServer) {
+		d.Name, d.Spec.SharedVolumeClaimName = "shares", "efs"
+	}))
+	accepted := func(name, reason string) {
+		t.Helper()
+		await(w, &devv1.DevServer{}, name, func(d *devv1.DevServer) bool {
+			c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionAccepted)
+			return c != nil && c.Reason == reason
+		})
+	}
+	accepted("box", devv1.ReasonFlavorNotFound)
+	w.flavor(func(f *devv1.DevServerFlavor) {
+		f.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "datasets", MountPath: "/datasets"}}
+	})
+	accepted("box", devv1.ReasonClaimNotFound)
+	w.create(w.claim("datasets", nil))
+	accepted("box", devv1.ReasonApplied)
+	accepted("shares", devv1.ReasonClaimNotFound)
+	w.create(w.claim("efs", nil))
+	accepted("shares", devv1.ReasonApplied)
+
+	// While it is on its way, it is looked at again without an event.
+	w.startPod()
+	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
+	w.user("alice", owner, func(u *devv1.DevServerUser) { u.Spec.PublicKeys = []string{otherKey} })
+	await(w, &corev1.Secret{}, "box-ssh", func(s *corev1.Secret) bool {
+		return string(s.Data["authorized_keys"]) == publicKey+"\n"+otherKey+"\n"
+	})
 }
