@@ -75,6 +75,10 @@ func TestDepartedPodsAreRemembered(t *testing.T) {
 			t.Error("it is forgotten with another pod")
 		}
 		if left.told(boxKey, gone); left.before(boxKey, nil) != nil {
+			t.Error("it is not forgotten once somebody was told")
+		}
+		left.note(boxKey, endedPod("a", nil, disruption))
+		if left.forget(boxKey); left.before(boxKey, nil) != nil {
 			t.Error("it is not forgotten")
 		}
 	}
