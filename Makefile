@@ -90,7 +90,7 @@ help: ## print this list
 
 PKG ?= ./...
 TEST_FLAGS = $(if $(RUN),-run '$(RUN)')
-TEST_PACKAGES := bash curl dash git openssh-client procps rsync tmux xfsprogs
+TEST_PACKAGES := bash curl dash fuse3 git lftp openssh-client procps rsync sshfs tmux unzip xfsprogs zip
 
 # The race detector watches the operator, agent and gateway. The tests of local/
 # are compiled as bin/local is, and leave the node's own program out: anything

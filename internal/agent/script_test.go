@@ -22,6 +22,7 @@ var tools = map[string]string{
 	"ssh": "openssh-client", "scp": "openssh-client", "sftp": "openssh-client", "ssh-add": "openssh-client",
 	"ssh-agent": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "rsync", "tmux": "tmux",
 	"bash": "bash", "dash": "dash", "ps": "procps", "curl": "curl", "git": "git",
+	"fusermount3": "fuse3", "lftp": "lftp", "sshfs": "sshfs", "unzip": "unzip", "zip": "zip",
 }
 
 func TestMain(m *testing.M) {
@@ -60,7 +61,10 @@ func TestScripts(t *testing.T) {
 			"drain":      drain,
 			"active":     active,
 			"idle":       idle,
+			"mount":      mountRemote,
+			"unmount":    unmountRemote,
 		},
+		Condition: fuseCondition,
 	})
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -9,11 +10,8 @@ import (
 	"github.com/pkg/sftp"
 )
 
-// standardStreams is the client, as serve has connected it.
-type standardStreams struct {
-	io.Reader
-	io.WriteCloser
-}
+// pipeSize is what a pipe from serve holds, 64 KiB: one read empties it.
+const pipeSize = 64 << 10
 
 // runSFTP serves one transfer. It starts where serve has put it, in the home:
 // the library's own idea of a folder to start in would make the targets of
@@ -22,7 +20,9 @@ func runSFTP(args []string, _ io.Writer) (exitCode int, err error) {
 	if len(args) > 0 {
 		return 2, fmt.Errorf("unexpected argument %q", args[0])
 	}
-	server, err := sftp.NewServer(standardStreams{os.Stdin, os.Stdout})
+	client := newInOrder(bufio.NewReaderSize(os.Stdin, pipeSize), os.Stdout)
+	// The allocator reuses buffers, of which one request at a time takes few.
+	server, err := sftp.NewServer(client, sftp.WithAllocator())
 	if err != nil {
 		return 1, fmt.Errorf("starting the SFTP server: %w", err)
 	}
