@@ -105,9 +105,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Result, error) {
-	resolved, problem, err := r.resolve(ctx, d)
+	resolved, problem, err := r.resolveOwn(ctx, d)
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	// A removed key stops working before anything else can fail or take time.
+	keysAgain, keysErr := r.deliverKeys(ctx, d, resolved)
+	if dependency, err := r.resolve(ctx, d, &resolved); err != nil {
+		return ctrl.Result{}, errors.Join(err, keysErr)
+	} else if problem == nil {
+		problem = dependency
 	}
 	var homeRefused *status.Problem
 	var applyErr error
@@ -117,7 +124,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 			return ctrl.Result{}, err
 		}
 		resolved.Asleep, resolved.GraceSeconds = !decision.Run, resolved.policy.GraceSeconds
-		problem, homeRefused, applyErr = r.apply(ctx, d, resolved, problem)
+		problem, homeRefused, applyErr = r.apply(ctx, d, resolved, problem, keysErr)
 	}
 	// The status is told the truth even where the apply failed.
 	observed, again, err := r.observe(ctx, d)
@@ -144,7 +151,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Re
 		r.departed.told(client.ObjectKeyFromObject(d), observed.Left)
 	}
 	// None of these is to wait for the others.
-	again = sooner(again, r.pushKeys(ctx, d, resolved, observed.Pod))
+	again = sooner(again, keysAgain)
 	r.watch(d, resolved, decision, observed.Pod)
 	err = errors.Join(applyErr, r.shield(ctx, observed.Pod, decision), r.renew(ctx, d, resolved.lease, decision.Renew))
 	if err != nil {
@@ -169,13 +176,9 @@ func sooner(a, b time.Duration) time.Duration {
 
 // apply writes what differs, and says what hinders: what resolve found, a name
 // that is taken, or an object that the API server refuses. Errors are retried.
-func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved, problem *status.Problem) (hinders, homeRefused *status.Problem, err error) {
+func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved, problem *status.Problem, keysErr error) (hinders, homeRefused *status.Problem, err error) {
 	if problem != nil {
-		// Whatever else is wrong, a key that was taken away must not open the box.
-		if in.set != nil && len(in.AuthorizedKeys) > 0 {
-			err = r.applySecret(ctx, d, in)
-		}
-		return problem, nil, errors.Join(err, r.scaleDown(ctx, in))
+		return problem, nil, errors.Join(keysErr, r.scaleDown(ctx, in))
 	}
 	if hinders, err = r.applyObjects(ctx, d, in); hinders != nil || err != nil {
 		return hinders, nil, errors.Join(err, r.scaleDown(ctx, in))
@@ -192,6 +195,7 @@ func (r *Reconciler) applyObjects(ctx context.Context, d *devv1.DevServer, in re
 	if err != nil {
 		return problemOf(err)
 	}
+	// Unless deliverKeys has.
 	if err := r.applySecret(ctx, d, in); err != nil {
 		return problemOf(err)
 	}

@@ -1,7 +1,6 @@
 package devserver
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -12,38 +11,42 @@ import (
 )
 
 // resolveUser finds the DevServerUser of the owner, if there is one.
-func (r *Reconciler) resolveUser(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
+func (r *Reconciler) resolveUser(d *devv1.DevServer, in *resolved) error {
 	users, err := r.Cached.Users.By(indexOwner, d.Spec.Owner)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// Where two have one owner, the younger is told so in its own status.
 	in.user = seniority.Oldest(slices.Values(users), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() })
-	return nil, nil
+	return nil
 }
 
 // resolveKeys decodes the keys: the API server has checked their form, not
-// what is in their base64. A key of the DevServer's own that is no key is its
-// owner's to mend; one of the DevServerUser is said there, and left out here.
-func (r *Reconciler) resolveKeys(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
+// what is in their base64. A key in the DevServer that does not decode is
+// reported, and left out; the others are authorized all the same, so that a
+// removed key stops working whatever was added in its place. A key in the
+// DevServerUser that does not decode is reported in the DevServerUser's status.
+func resolveKeys(d *devv1.DevServer, in *resolved) *status.Problem {
 	var keys authorized
-	if line := d.Spec.SSH.PublicKey; line != "" {
-		if err := keys.add(line); err != nil {
-			return invalidKey("spec.ssh.publicKey", err), nil
+	var problem *status.Problem
+	add := func(field, line string) {
+		if err := keys.add(line); err != nil && problem == nil {
+			problem = invalidKey(field, err)
 		}
 	}
+	if line := d.Spec.SSH.PublicKey; line != "" {
+		add("spec.ssh.publicKey", line)
+	}
 	for i, line := range d.Spec.SSH.PublicKeys {
-		if err := keys.add(line); err != nil {
-			return invalidKey(fmt.Sprintf("spec.ssh.publicKeys[%d]", i), err), nil
-		}
+		add(fmt.Sprintf("spec.ssh.publicKeys[%d]", i), line)
 	}
 	if in.user != nil {
 		for _, line := range in.user.Spec.PublicKeys {
-			_ = keys.add(line) // As said above.
+			_ = keys.add(line) // The DevServerUser's status reports it.
 		}
 	}
 	in.AuthorizedKeys = keys.lines
-	return nil, nil
+	return problem
 }
 
 func invalidKey(field string, err error) *status.Problem {

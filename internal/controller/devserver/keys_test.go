@@ -3,12 +3,12 @@ package devserver_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/controller/devserver"
@@ -85,10 +85,68 @@ func TestRevocationNeedsNoFlavor(t *testing.T) {
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.Flavor, s.SSH.PublicKey = "nonesuch", otherKey })
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "")
+	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*told) != 1 {
+		t.Errorf("authorized_keys is %q, and the agent was given %q", got, *told)
+	}
+}
+
+// authorizedKeys is what the Secret of the server holds.
+func (w *world) authorizedKeys() string {
+	w.t.Helper()
 	secret := &corev1.Secret{}
 	w.get(secret, "box-ssh")
-	if strings.Contains(string(secret.Data["authorized_keys"]), publicKey) || len(*told) != 1 {
-		t.Errorf("the Secret has %q, and the agent was told %q", secret.Data["authorized_keys"], *told)
+	return string(secret.Data["authorized_keys"])
+}
+
+const undecodableKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"
+
+// A removed key stops working also where the key that replaces it does not
+// decode, and where no usable key is left.
+func TestRevocationBesideUndecodableKey(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, after []string
+		want          string
+	}{
+		"another is left": {[]string{publicKey, otherKey}, []string{undecodableKey, otherKey}, otherKey + "\n"},
+		"none is left":    {[]string{publicKey}, []string{undecodableKey}, "\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			told := w.deliver(nil)
+			w.flavor()
+			w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKey, d.Spec.SSH.PublicKeys = "", test.before }))
+			w.settled()
+			w.startPod()
+			w.settled()
+			w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKeys = test.after })
+			w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonInvalidKey, "spec.ssh.publicKeys[0]")
+			if got := w.authorizedKeys(); got != test.want {
+				t.Errorf("authorized_keys is %q, want %q", got, test.want)
+			}
+			if want := "10.0.0.9:2223 " + test.want; len(*told) != 1 || (*told)[0] != want {
+				t.Errorf("the agent was given %q, want %q", *told, want)
+			}
+		})
+	}
+}
+
+// A removed key stops working although the pass fails after it.
+func TestRevocationBeforeFailingDependency(t *testing.T) {
+	w := newWorld(t)
+	told := w.deliver(nil)
+	w.running()
+	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
+	w.failGet = func(o client.Object) error {
+		if _, ok := o.(*devv1.DevServerFlavor); ok {
+			return errors.New("the API server does not answer")
+		}
+		return nil
+	}
+	if _, err := w.reconcile(); err == nil {
+		t.Error("the pass did not fail")
+	}
+	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*told) != 1 {
+		t.Errorf("authorized_keys is %q, and the agent was given %q", got, *told)
 	}
 }
 
@@ -121,19 +179,14 @@ func TestKeysOfTheUser(t *testing.T) {
 	w.settled()
 	w.startPod()
 	w.settled()
-	keys := func() string {
-		secret := &corev1.Secret{}
-		w.get(secret, "box-ssh")
-		return string(secret.Data["authorized_keys"])
-	}
-	if got, want := keys(), publicKey+"\n"+otherKey+"\n"; got != want {
+	if got, want := w.authorizedKeys(), publicKey+"\n"+otherKey+"\n"; got != want {
 		t.Errorf("authorized_keys is %q, want %q", got, want)
 	}
 	if err := w.c.Delete(t.Context(), user); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
-	if got := keys(); got != publicKey+"\n" || len(*told) != 1 {
+	if got := w.authorizedKeys(); got != publicKey+"\n" || len(*told) != 1 {
 		t.Errorf("without the user authorized_keys is %q, and the agent was told %q", got, *told)
 	}
 }

@@ -44,11 +44,10 @@ func (in resolved) flavorName() string {
 	return in.Flavor.Name
 }
 
-// resolve gathers all that the DevServer names. It is the only stage that
-// reads dependencies. What is missing or wrong comes back as a problem; it
-// heals by an event of what was missing, or by an edit. Keys come first: they
-// are revoked whatever else is wrong.
-func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved, *status.Problem, error) {
+// resolveOwn gathers what belongs to the DevServer itself: its keys, and the
+// objects of its own that exist. A key that does not decode comes back as a
+// problem; the keys that do are authorized all the same.
+func (r *Reconciler) resolveOwn(ctx context.Context, d *devv1.DevServer) (resolved, *status.Problem, error) {
 	in := resolved{Input: desired.Input{
 		DevServer:            d,
 		AgentImage:           r.Config.AgentImage,
@@ -59,30 +58,40 @@ func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer) (resolved,
 	if in.Keys, err = r.keys.of(d, r.Config.Master); err != nil {
 		return in, nil, err
 	}
-	if err := errors.Join(r.resolveLive(ctx, d, &in), r.resolveLease(ctx, d, &in)); err != nil {
+	if err := errors.Join(r.resolveLive(ctx, d, &in), r.resolveUser(d, &in)); err != nil {
 		return in, nil, err
 	}
-	flavorProblem, err := r.resolveFlavor(ctx, d, &in)
+	return in, resolveKeys(d, &in), nil
+}
+
+// resolve gathers the objects that the DevServer depends on, and its Lease. What
+// is missing or wrong comes back as a problem; it is resolved by an event of
+// what was missing, or by an edit.
+func (r *Reconciler) resolve(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
+	if err := r.resolveLease(ctx, d, in); err != nil {
+		return nil, err
+	}
+	flavorProblem, err := r.resolveFlavor(ctx, d, in)
 	if err != nil {
-		return in, nil, err
+		return nil, err
 	}
-	// Whatever else is wrong, a box is let sleep in its time.
+	// Whatever else is wrong, a server is suspended when it is due.
 	policy, violation := lifecycle.Resolve(d, in.Flavor, r.Config.Lifecycle)
 	in.policy = policy
 	checks := []func(context.Context, *devv1.DevServer, *resolved) (*status.Problem, error){
-		r.resolveUser, r.resolveKeys, r.resolveHome,
+		r.resolveHome,
 		func(context.Context, *devv1.DevServer, *resolved) (*status.Problem, error) { return flavorProblem, nil },
 		r.resolveHomeSize, r.resolveImage, r.resolveVolumes, r.resolveNodePort,
 	}
 	for _, check := range checks {
-		if problem, err := check(ctx, d, &in); problem != nil || err != nil {
-			return in, problem, err
+		if problem, err := check(ctx, d, in); problem != nil || err != nil {
+			return problem, err
 		}
 	}
 	if violation != nil {
-		return in, &status.Problem{Reason: violation.Reason, Message: violation.Message}, nil
+		return &status.Problem{Reason: violation.Reason, Message: violation.Message}, nil
 	}
-	return in, nil, nil
+	return nil, nil
 }
 
 // resolveLive reads what is there of the box already, which the status tells

@@ -80,6 +80,19 @@ func (d *Delivery) forget(key types.NamespacedName) {
 	delete(d.boxes, key)
 }
 
+// deliverKeys applies the Secret of a server that exists, tells the running
+// agent, and says when to try again to tell it. A new server's Secret is applied
+// with its other objects.
+func (r *Reconciler) deliverKeys(ctx context.Context, d *devv1.DevServer, in resolved) (time.Duration, error) {
+	if in.set == nil || !d.DeletionTimestamp.IsZero() {
+		return 0, nil
+	}
+	if err := r.applySecret(ctx, d, in); err != nil {
+		return 0, err
+	}
+	return r.pushKeys(ctx, d, in, in.pod), nil
+}
+
 // applySecret applies the Secret unless it was applied with this content
 // before, by this process or by one that left its hash on the StatefulSet.
 func (r *Reconciler) applySecret(ctx context.Context, d *devv1.DevServer, in resolved) error {

@@ -49,6 +49,8 @@ type world struct {
 	gets   []string
 	// crash, if set, ends the operator at one of its writes.
 	crash *crash
+	// failGet, if set, makes reads from the cache fail.
+	failGet func(client.Object) error
 }
 
 func newWorld(t *testing.T) *world {
@@ -58,6 +60,11 @@ func newWorld(t *testing.T) *world {
 	counted := interceptor.NewClient(c, interceptor.Funcs{
 		// As from the cache: what it leaves out, nothing may depend on.
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if w.failGet != nil {
+				if err := w.failGet(o); err != nil {
+					return err
+				}
+			}
 			if err := c.Get(ctx, key, o, opts...); err != nil {
 				return err
 			}
