@@ -85,7 +85,7 @@ help: ## print this list
 
 # Parts of the above, for the one who works on them:
 #
-#   make test-unit PKG=./internal/status RUN=TestPhase
+#   make test-unit PKG=./internal/operator/status RUN=TestPhase
 #   make test-e2e RUN=TestSeed KEEP=1
 
 PKG ?= ./...

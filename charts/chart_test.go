@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"devserver.io/devserver/config/crd"
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -27,7 +27,7 @@ var generated = regexp.MustCompile(`# Source: devserver-operator/templates/(clus
 
 const golden = "testdata/default.yaml"
 
-func TestMain(m *testing.M) { os.Exit(apiservertest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(apiserver.Run(m)) }
 
 // TestDefault shows everything that a plain installation creates, beside what
 // is generated from the Go code.
@@ -56,8 +56,8 @@ func TestDefault(t *testing.T) {
 // TestAccepted offers all objects to an API server, with every option that
 // needs no other operator.
 func TestAccepted(t *testing.T) {
-	c := client.NewDryRunClient(apiservertest.Client(t))
-	ns := apiservertest.Namespace(t)
+	c := client.NewDryRunClient(apiserver.Client(t))
+	ns := apiserver.Namespace(t)
 	objects := parse(t, render(t,
 		"--namespace="+ns, "--set=crds.install=false", "--set=podDisruptionBudget.enabled=true", "--set=metrics.service=true",
 		"--set=replicas=2", "--set=priorityClassName=system-cluster-critical", "--set=podLabels.team=infra",

@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 const (
@@ -33,7 +33,7 @@ func may(t *testing.T, user, verb, group, resource string) bool {
 		User:               user,
 		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: "team", Verb: verb, Group: group, Resource: resource},
 	}}
-	if err := apiservertest.Client(t).Create(t.Context(), review); err != nil {
+	if err := apiserver.Client(t).Create(t.Context(), review); err != nil {
 		t.Fatal(err)
 	}
 	return review.Status.Allowed
@@ -97,7 +97,7 @@ func TestGatewayWakesAndKeepsOnly(t *testing.T) {
 		foreign = "the gateway writes Leases of DevServers only, and makes none"
 		other   = "of a DevServer's Lease, the gateway writes renewTime, acquireTime, leaseDurationSeconds and holderIdentity, and nothing else"
 	)
-	ns, admin := apiservertest.Namespace(t), apiservertest.Client(t)
+	ns, admin := apiserver.Namespace(t), apiserver.Client(t)
 	install(t, roles)
 	// Alone, since others refuse some of it too.
 	for _, object := range parse(t, render(t)) {

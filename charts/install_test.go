@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxBvVYIoNzD3xk0Zs4R9rT test"
@@ -19,7 +19,7 @@ const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxB
 // install creates the chart's objects of some kinds, until the test is over.
 func install(t *testing.T, kinds []string, flags ...string) {
 	t.Helper()
-	c := apiservertest.Client(t)
+	c := apiserver.Client(t)
 	for _, object := range parse(t, render(t, flags...)) {
 		if !slices.Contains(kinds, object.GetKind()) {
 			continue
@@ -39,9 +39,9 @@ var (
 // as is a client of somebody else's.
 func as(t *testing.T, name string, groups ...string) client.Client {
 	t.Helper()
-	config := apiservertest.Config(t)
+	config := apiserver.Config(t)
 	config.Impersonate = rest.ImpersonationConfig{UserName: name, Groups: groups}
-	c, err := client.New(config, client.Options{Scheme: apiservertest.Scheme(t)})
+	c, err := client.New(config, client.Options{Scheme: apiserver.Scheme(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func member(t *testing.T, namespace, name string) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "devserver-user"},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: name}},
 	}
-	if err := apiservertest.Client(t).Create(t.Context(), binding); err != nil {
+	if err := apiserver.Client(t).Create(t.Context(), binding); err != nil {
 		t.Fatal(err)
 	}
 }

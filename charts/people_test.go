@@ -18,9 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
-	"devserver.io/devserver/internal/apply"
-	"devserver.io/devserver/internal/controller/user"
+	"devserver.io/devserver/internal/operator/apply"
+	"devserver.io/devserver/internal/operator/controller/user"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 // TestPersonsRights: a person may do all that the work with DevServers needs,
@@ -28,7 +28,7 @@ import (
 func TestPersonsRights(t *testing.T) {
 	const alice = "alice@example.com"
 	install(t, roles)
-	ns, other := apiservertest.Namespace(t), apiservertest.Namespace(t)
+	ns, other := apiserver.Namespace(t), apiserver.Namespace(t)
 	member(t, ns, alice)
 	may := func(namespace, group, resource, verb string) bool {
 		t.Helper()
@@ -37,7 +37,7 @@ func TestPersonsRights(t *testing.T) {
 			User: alice, Groups: []string{"system:authenticated"},
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Group: group, Resource: resource, Subresource: sub, Verb: verb},
 		}}
-		if err := apiservertest.Client(t).Create(t.Context(), review); err != nil {
+		if err := apiserver.Client(t).Create(t.Context(), review); err != nil {
 			t.Fatal(err)
 		}
 		return review.Status.Allowed
@@ -93,7 +93,7 @@ func TestPersonsRights(t *testing.T) {
 // that a person needs, and bind no other roles than it may.
 func TestOperatorsRights(t *testing.T) {
 	install(t, roles, "--set=rbac.bindableClusterRoles={read-secrets}")
-	admin := apiservertest.Client(t)
+	admin := apiserver.Client(t)
 	// Of the cluster's own roles, view and edit are empty while no controller
 	// aggregates them.
 	secrets := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"list"}}}
@@ -107,7 +107,7 @@ func TestOperatorsRights(t *testing.T) {
 		Client: operator, Recorder: events.NewFakeRecorder(100), Clock: clock.RealClock{},
 		Applier: &apply.Applier{Client: operator, Live: operator},
 	}
-	name := apiservertest.Namespace(t)
+	name := apiserver.Namespace(t)
 	u := &devv1.DevServerUser{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: devv1.DevServerUserSpec{
 		Username: name, Owner: name + "@example.com",
 		Quota:      corev1.ResourceList{"pods": resource.MustParse("5")},

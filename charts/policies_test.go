@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 // want tries to create a DevServer and compares the answer: what is refused
@@ -51,7 +51,7 @@ func inForce(t *testing.T, c client.Client, d *devv1.DevServer) {
 
 func TestOwnerIsRequester(t *testing.T) {
 	const alice, bob = "alice@example.com", "bob@example.com"
-	ns := apiservertest.Namespace(t)
+	ns := apiserver.Namespace(t)
 	// Without the value there is no such rule.
 	install(t, roles)
 	for _, name := range []string{alice, bob, "system:serviceaccount:devserver-system:devserver-operator", "system:serviceaccount:argocd:argocd"} {
@@ -71,7 +71,7 @@ func TestOwnerIsRequester(t *testing.T) {
 
 	// What is there already, and its other fields, are not concerned.
 	box := devServer(ns, bob, "")
-	if err := apiservertest.Client(t).Create(t.Context(), box); err != nil {
+	if err := apiserver.Client(t).Create(t.Context(), box); err != nil {
 		t.Fatal(err)
 	}
 	box.Spec.Image = "example.com/new:1"
@@ -80,7 +80,7 @@ func TestOwnerIsRequester(t *testing.T) {
 
 func TestFlavorsPolicy(t *testing.T) {
 	const alice = "alice@example.com"
-	team, other := apiservertest.Namespace(t), apiservertest.Namespace(t)
+	team, other := apiserver.Namespace(t), apiserver.Namespace(t)
 	install(t, roles)
 	for _, ns := range []string{team, other} {
 		member(t, ns, alice)
@@ -135,7 +135,7 @@ func TestFlavorsPolicy(t *testing.T) {
 // DevServers. Others are none of its rule's business.
 func TestOperatorWritesLeasesOfDevServersOnly(t *testing.T) {
 	const words = "the operator writes Leases of DevServers only"
-	ns, admin := apiservertest.Namespace(t), apiservertest.Client(t)
+	ns, admin := apiserver.Namespace(t), apiserver.Client(t)
 	install(t, append(slices.Clone(roles), policies...))
 	operator := as(t, "system:serviceaccount:devserver-system:devserver-operator")
 	lease := func(name string, labels map[string]string, kind string) *coordinationv1.Lease {
@@ -172,7 +172,7 @@ func TestPeopleKeepAndWakeOnly(t *testing.T) {
 		mark     = "only the operator puts a DevServer to sleep, or takes the note of it away; a new renewTime wakes it"
 		identity = "the labels and owner references of a DevServer's Lease say whose it is, and stay as they are"
 	)
-	ns := apiservertest.Namespace(t)
+	ns := apiserver.Namespace(t)
 	install(t, append(slices.Clone(roles), policies...))
 	member(t, ns, alice)
 	person := as(t, alice)
@@ -212,7 +212,7 @@ func TestPeopleKeepAndWakeOnly(t *testing.T) {
 // The operator annotates pods of DevServers, and no others.
 func TestOperatorAnnotatesPodsOfDevServersOnly(t *testing.T) {
 	const words = "the operator annotates pods of DevServers, and changes nothing else of any pod"
-	ns, admin := apiservertest.Namespace(t), apiservertest.Client(t)
+	ns, admin := apiserver.Namespace(t), apiserver.Client(t)
 	install(t, append(slices.Clone(roles), policies...))
 	operator := client.NewDryRunClient(as(t, "system:serviceaccount:devserver-system:devserver-operator"))
 	pod := func(name string, labels map[string]string) *corev1.Pod {

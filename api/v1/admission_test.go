@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 // edit changes one field of a good object; the value nil takes the field away.
@@ -71,8 +71,8 @@ func wantRefusal(t *testing.T, err error, words string) {
 
 // try offers objects to the API server that nothing keeps.
 func try(t *testing.T) func(*unstructured.Unstructured) error {
-	c := client.NewDryRunClient(apiservertest.Client(t))
-	ns := apiservertest.Namespace(t)
+	c := client.NewDryRunClient(apiserver.Client(t))
+	ns := apiserver.Namespace(t)
 	return func(object *unstructured.Unstructured) error {
 		if namespaced, err := c.IsObjectNamespaced(object); err != nil {
 			return fmt.Errorf("finding %s: %w", object.GroupVersionKind(), err)

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 const (
@@ -206,7 +206,7 @@ func TestDevServerAccepted(t *testing.T) {
 }
 
 func TestDevServerChangeRefused(t *testing.T) {
-	c, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	c, ns := apiserver.Client(t), apiserver.Namespace(t)
 	object := parse(t, goodDevServer)
 	object.SetNamespace(ns)
 	if err := c.Create(t.Context(), object); err != nil {
@@ -236,7 +236,7 @@ func TestDevServerChangeRefused(t *testing.T) {
 
 // TestDevServerChangeAccepted: what may change later.
 func TestDevServerChangeAccepted(t *testing.T) {
-	c, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	c, ns := apiserver.Client(t), apiserver.Namespace(t)
 	object := parse(t, goodDevServer)
 	object.SetNamespace(ns)
 	if err := c.Create(t.Context(), object); err != nil {
@@ -263,9 +263,9 @@ func TestDevServerChangeAccepted(t *testing.T) {
 // TestDevServerDefaults: what a Go program leaves out is not sent as zero, and
 // comes back as the default.
 func TestDevServerDefaults(t *testing.T) {
-	c := client.NewDryRunClient(apiservertest.Client(t))
+	c := client.NewDryRunClient(apiserver.Client(t))
 	got := &devserverv1.DevServer{
-		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: apiservertest.Namespace(t)},
+		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: apiserver.Namespace(t)},
 		Spec: devserverv1.DevServerSpec{
 			Owner: "user@example.com",
 			SSH:   devserverv1.SSHSpec{PublicKey: ed25519Key},

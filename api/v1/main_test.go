@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-func TestMain(m *testing.M) { os.Exit(apiservertest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(apiserver.Run(m)) }

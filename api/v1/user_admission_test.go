@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 const goodUser = `
@@ -138,7 +138,7 @@ func TestUserAccepted(t *testing.T) {
 
 // What homes and namespaces hang on stays as it is.
 func TestUserChangeRefused(t *testing.T) {
-	c := apiservertest.Client(t)
+	c := apiserver.Client(t)
 	for name, test := range map[string]struct {
 		edit
 		words string
@@ -150,7 +150,7 @@ func TestUserChangeRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := parse(t, goodUser)
-			object.SetName(apiservertest.Namespace(t))
+			object.SetName(apiserver.Namespace(t))
 			if err := c.Create(t.Context(), object); err != nil {
 				t.Fatal(err)
 			}

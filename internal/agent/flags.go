@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"devserver.io/devserver/internal/agent/environ"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // serveFlags are the flags of init and serve: init passes them on.
@@ -42,18 +42,18 @@ type serveFlags struct {
 	maxPending, maxPendingPerAddress int
 }
 
-var defaultRuntimeDir = filepath.Join("/tmp", ".devserver-agent-"+box.User)
+var defaultRuntimeDir = filepath.Join("/tmp", ".devserver-agent-"+agentapi.User)
 
 func (f *serveFlags) keepDir() string { return filepath.Join(f.runtimeDir, keepDirName) }
 
 func (f *serveFlags) parse(verb string, args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet(verb, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&f.sshAddress, "ssh-address", port(box.SSHPort), "address to serve SSH on; port 0 takes any, and the log says which")
-	flags.StringVar(&f.controlAddress, "control-address", port(box.ControlPort), "address to serve probes and the operator on")
-	flags.StringVar(&f.sshDir, "ssh-dir", box.SSHDir, "folder with the keys: the DevServer's Secret")
-	flags.StringVar(&f.user, "user", box.User, "the user that may log in")
-	flags.StringVar(&f.home, "home", box.Home, "the user's home")
+	flags.StringVar(&f.sshAddress, "ssh-address", port(agentapi.SSHPort), "address to serve SSH on; port 0 takes any, and the log says which")
+	flags.StringVar(&f.controlAddress, "control-address", port(agentapi.ControlPort), "address to serve probes and the operator on")
+	flags.StringVar(&f.sshDir, "ssh-dir", agentapi.SSHDir, "folder with the keys: the DevServer's Secret")
+	flags.StringVar(&f.user, "user", agentapi.User, "the user that may log in")
+	flags.StringVar(&f.home, "home", agentapi.Home, "the user's home")
 	flags.BoolVar(&f.root, "root", false, "let root in too, and put the user into passwd and group; takes root in a container of one's own")
 	flags.IntVar(&f.uid, "uid", os.Getuid(), "the user's id, with -root")
 	flags.IntVar(&f.gid, "gid", os.Getgid(), "the user's group id, with -root")
@@ -71,7 +71,7 @@ func (f *serveFlags) parse(verb string, args []string, stderr io.Writer) error {
 	flags.DurationVar(&f.activityWindow, "activity-window", time.Minute, "what CPU time and bytes are averaged over")
 	flags.DurationVar(&f.gpuInterval, "gpu-interval", time.Minute, "how often the GPUs are asked")
 	flags.StringVar(&f.nvidiaSMI, "nvidia-smi", "nvidia-smi", "program that tells how busy the GPUs are")
-	flags.DurationVar(&f.drainTime, "drain-time", box.DrainTime, "how long a drained box refuses sessions")
+	flags.DurationVar(&f.drainTime, "drain-time", agentapi.DrainTime, "how long a drained box refuses sessions")
 	flags.IntVar(&f.maxPending, "max-pending", 100, "connections that may be authenticating at a time")
 	flags.IntVar(&f.maxPendingPerAddress, "max-pending-per-address", 64, "the same, of one address")
 	return parse(flags, args)

@@ -12,7 +12,7 @@ import (
 
 	"devserver.io/devserver/internal/agent/activity"
 	"devserver.io/devserver/internal/agent/sshd"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/version"
 )
 
@@ -33,14 +33,14 @@ type reporter struct {
 }
 
 // poll takes instructions and reports.
-func (r *reporter) poll(i box.Instructions) box.Report {
+func (r *reporter) poll(i agentapi.Instructions) agentapi.Report {
 	r.watch.SetThresholds(i.Thresholds)
 	r.server.SetNotice(i.Notice)
 	r.server.Warn(i.Warning)
 	return r.report()
 }
 
-func (r *reporter) report() box.Report {
+func (r *reporter) report() agentapi.Report {
 	report := r.activity()
 	report.OOMKills = activity.OOMKills(r.flags.cgroupDir)
 	report.SecretHash = r.secretHash()
@@ -50,7 +50,7 @@ func (r *reporter) report() box.Report {
 
 // tell is what those hear who may log in: figures of this moment, and nothing
 // of the Secret's.
-func (r *reporter) tell(ctx context.Context) box.Report {
+func (r *reporter) tell(ctx context.Context) agentapi.Report {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	r.watch.Refresh(ctx) // What is older than that says so itself.
@@ -60,8 +60,8 @@ func (r *reporter) tell(ctx context.Context) box.Report {
 }
 
 // activity is the part of the report that decides, and that reads no files.
-func (r *reporter) activity() box.Report {
-	return box.Report{
+func (r *reporter) activity() agentapi.Report {
+	return agentapi.Report{
 		Version:   version.Version,
 		UpSeconds: r.watch.Up().Seconds(),
 		Signals:   r.watch.Signals(),
@@ -70,7 +70,7 @@ func (r *reporter) activity() box.Report {
 }
 
 // drain refuses new sessions if the box has been idle, or no longer.
-func (r *reporter) drain(ctx context.Context, d box.Drain) (bool, box.Report) {
+func (r *reporter) drain(ctx context.Context, d agentapi.Drain) (bool, agentapi.Report) {
 	if d.Release {
 		r.server.Release()
 		return true, r.report()
@@ -92,11 +92,11 @@ func (r *reporter) drain(ctx context.Context, d box.Drain) (bool, box.Report) {
 }
 
 // room is that of the home, if its file system answers.
-func (r *reporter) room() *box.Room {
+func (r *reporter) room() *agentapi.Room {
 	if !r.home.TryLock() {
 		return nil
 	}
-	told := make(chan *box.Room, 1)
+	told := make(chan *agentapi.Room, 1)
 	go func() {
 		defer r.home.Unlock()
 		room, err := sshd.RoomOf(r.flags.home)
@@ -117,7 +117,7 @@ func (r *reporter) room() *box.Room {
 }
 
 // secretFiles are the keys of the Secret.
-var secretFiles = []string{box.HostKeyFile, box.AuthorizedKeysFile, box.ControlKeyFile, box.ControlTokenFile}
+var secretFiles = []string{agentapi.HostKeyFile, agentapi.AuthorizedKeysFile, agentapi.ControlKeyFile, agentapi.ControlTokenFile}
 
 // secretHash identifies the mounted Secret. It is empty where that cannot be
 // read, which is no sign of an edit.
@@ -138,5 +138,5 @@ func (r *reporter) secretHash() string {
 		}
 		files[name] = text
 	}
-	return box.FilesHash(files)
+	return agentapi.FilesHash(files)
 }

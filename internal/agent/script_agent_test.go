@@ -18,7 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // patience is how long scripts wait for what must happen.
@@ -31,7 +31,7 @@ type agentProcess struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  logBuffer
-	told box.Instructions
+	told agentapi.Instructions
 }
 
 // logBuffer is a log that can be waited on.

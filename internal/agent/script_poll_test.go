@@ -11,7 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"devserver.io/devserver/internal/agent/control"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // operator is the operator's side of the agent's control endpoint.
@@ -23,7 +23,7 @@ func operator(ts *testscript.TestScript) *control.Client {
 }
 
 // report polls with the instructions of the script's last poll.
-func report(ts *testscript.TestScript) box.Report {
+func report(ts *testscript.TestScript) agentapi.Report {
 	got, err := operator(ts).Poll(context.Background(), ts.Value(agentKey{}).(*agentProcess).told)
 	ts.Check(err)
 	return got
@@ -34,7 +34,7 @@ func report(ts *testscript.TestScript) box.Report {
 func poll(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) > 0 {
 		a := ts.Value(agentKey{}).(*agentProcess)
-		a.told = box.Instructions{}
+		a.told = agentapi.Instructions{}
 		ts.Check(json.Unmarshal([]byte(args[0]), &a.told))
 	}
 	text, err := json.MarshalIndent(report(ts), "", " ")
@@ -47,7 +47,7 @@ func poll(ts *testscript.TestScript, _ bool, args []string) {
 func drain(ts *testscript.TestScript, neg bool, args []string) {
 	seconds, err := strconv.ParseFloat(args[0], 64)
 	ts.Check(err)
-	order := box.Drain{Thresholds: ts.Value(agentKey{}).(*agentProcess).told.Thresholds, IdleSeconds: seconds}
+	order := agentapi.Drain{Thresholds: ts.Value(agentKey{}).(*agentProcess).told.Thresholds, IdleSeconds: seconds}
 	if len(args) > 1 {
 		ts.Check(json.Unmarshal([]byte(args[1]), &order.Thresholds))
 	}
@@ -77,21 +77,21 @@ const (
 
 // active waits until there are signals of work.
 func active(ts *testscript.TestScript, _ bool, args []string) {
-	awaitSignals(ts, args, "worked just now", func(s box.Signal) bool {
+	awaitSignals(ts, args, "worked just now", func(s agentapi.Signal) bool {
 		return s.IdleSeconds >= 0 && s.IdleSeconds < workedSeconds
 	})
 }
 
 // idle waits until there has been no signal for a while.
 func idle(ts *testscript.TestScript, _ bool, args []string) {
-	awaitSignals(ts, args, "has been idle", func(s box.Signal) bool {
+	awaitSignals(ts, args, "has been idle", func(s agentapi.Signal) bool {
 		return s.IdleSeconds < 0 || s.IdleSeconds > idleSeconds
 	})
 }
 
-func awaitSignals(ts *testscript.TestScript, names []string, what string, is func(box.Signal) bool) {
+func awaitSignals(ts *testscript.TestScript, names []string, what string, is func(agentapi.Signal) bool) {
 	for _, name := range names {
-		var last box.Report
+		var last agentapi.Report
 		await(ts, fmt.Sprintf("that %s %s", name, what), func() bool {
 			last = report(ts)
 			for _, s := range last.Signals {

@@ -25,7 +25,7 @@ import (
 	"devserver.io/devserver/internal/agent/runtimedir"
 	"devserver.io/devserver/internal/agent/sshd"
 	"devserver.io/devserver/internal/agent/supervisor"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // gcPercent trades a little CPU for memory: with Go's default of 100 the
@@ -48,15 +48,15 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	clock := activity.NewClock()
 	traffic := activity.NewTraffic(clock)
 	var reports *reporter
-	server, err := newSSHServer(flags, traffic, func() box.Report { return reports.tell(ctx) }, log)
+	server, err := newSSHServer(flags, traffic, func() agentapi.Report { return reports.tell(ctx) }, log)
 	if err != nil {
 		return supervisor.ExitUnusable, err
 	}
-	key, err := control.ReadKey(filepath.Join(flags.sshDir, box.ControlKeyFile))
+	key, err := control.ReadKey(filepath.Join(flags.sshDir, agentapi.ControlKeyFile))
 	if err != nil {
 		return supervisor.ExitUnusable, err
 	}
-	token, err := control.ReadToken(filepath.Join(flags.sshDir, box.ControlTokenFile))
+	token, err := control.ReadToken(filepath.Join(flags.sshDir, agentapi.ControlTokenFile))
 	if err != nil {
 		return supervisor.ExitUnusable, err
 	}
@@ -125,18 +125,18 @@ func newWatch(flags serveFlags, server *sshd.Server, clock activity.Clock, traff
 	})
 }
 
-func newSSHServer(flags serveFlags, traffic *activity.Traffic, report func() box.Report, log *slog.Logger) (*sshd.Server, error) {
+func newSSHServer(flags serveFlags, traffic *activity.Traffic, report func() agentapi.Report, log *slog.Logger) (*sshd.Server, error) {
 	binary, err := self()
 	if err != nil {
 		return nil, err
 	}
-	hostKey, err := sshd.ReadHostKey(filepath.Join(flags.sshDir, box.HostKeyFile))
+	hostKey, err := sshd.ReadHostKey(filepath.Join(flags.sshDir, agentapi.HostKeyFile))
 	if err != nil {
 		return nil, err
 	}
 	return sshd.New(sshd.Config{
 		HostKey:            hostKey,
-		AuthorizedKeysFile: filepath.Join(flags.sshDir, box.AuthorizedKeysFile),
+		AuthorizedKeysFile: filepath.Join(flags.sshDir, agentapi.AuthorizedKeysFile),
 		Box: environ.Box{
 			Inherited: os.Environ(),
 			User:      flags.user,

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
+	"devserver.io/devserver/internal/testing/apiserver"
 )
 
 // program builds devctl as it is shipped.
@@ -47,7 +47,7 @@ func BenchmarkHelp(b *testing.B) {
 func BenchmarkList(b *testing.B) {
 	const boxes = 1000
 	path := program(b)
-	c, ns := apiservertest.Client(b), apiservertest.Namespace(b)
+	c, ns := apiserver.Client(b), apiserver.Namespace(b)
 	for i := range boxes {
 		ds := newDevServer(b, ns)
 		ds.Name = fmt.Sprintf("box-%d", i)
@@ -68,7 +68,7 @@ func BenchmarkList(b *testing.B) {
 		}
 	}
 	kubeconfig := filepath.Join(b.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(kubeconfigFor(apiservertest.Config(b), ns), kubeconfig); err != nil {
+	if err := clientcmd.WriteToFile(kubeconfigFor(apiserver.Config(b), ns), kubeconfig); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

@@ -21,14 +21,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/apiserver"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
-// run makes apiservertest.Run fit where testscript wants a *testing.M.
+// run makes apiserver.Run fit where testscript wants a *testing.M.
 type run struct{ m *testing.M }
 
-func (r run) Run() int { return apiservertest.Run(r.m) }
+func (r run) Run() int { return apiserver.Run(r.m) }
 
 func TestMain(m *testing.M) {
 	devctl := func() { os.Exit(Main(os.Args)) }
@@ -85,7 +85,7 @@ type stage struct {
 	client  client.Client
 	ns      string
 	key     ssh.PublicKey
-	box     *sshtest.Box
+	box     *sshserver.Box
 	hostKey string
 	// terminals is how many were opened.
 	terminals int
@@ -95,12 +95,12 @@ type stageKey struct{}
 
 func setUp(env *testscript.Env) error {
 	t := env.T().(testing.TB)
-	s := &stage{t: t, client: apiservertest.Client(t), ns: apiservertest.Namespace(t)}
-	s.key = sshtest.WriteKey(t, filepath.Join(env.WorkDir, "key")).PublicKey()
+	s := &stage{t: t, client: apiserver.Client(t), ns: apiserver.Namespace(t)}
+	s.key = sshserver.WriteKey(t, filepath.Join(env.WorkDir, "key")).PublicKey()
 	if err := os.WriteFile(filepath.Join(env.WorkDir, "key.pub"), []byte(authorized(s.key)+" ann@laptop\n"), 0o600); err != nil {
 		return err
 	}
-	s.box = sshtest.NewBox(t, s.key)
+	s.box = sshserver.NewBox(t, s.key)
 	s.hostKey = authorized(s.box.HostKey)
 	env.Values[stageKey{}] = s
 	kubeconfig := filepath.Join(env.WorkDir, "kubeconfig")
@@ -111,7 +111,7 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
-	return clientcmd.WriteToFile(kubeconfigFor(apiservertest.Config(t), s.ns), kubeconfig)
+	return clientcmd.WriteToFile(kubeconfigFor(apiserver.Config(t), s.ns), kubeconfig)
 }
 
 func kubeconfigFor(c *rest.Config, namespace string) clientcmdapi.Config {

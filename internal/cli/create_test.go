@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/desired"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // quantities are what a flavor of a script gives.
@@ -99,7 +99,7 @@ func publishKey(ts *testscript.TestScript, _ bool, args []string) {
 func serveGitHub(ts *testscript.TestScript, _ bool, _ []string) {
 	s := stageOf(ts)
 	answers := map[string]string{
-		"/ann.keys":  authorized(sshtest.NewKey(s.t).PublicKey()) + "\n" + authorized(sshtest.NewKey(s.t).PublicKey()) + "\nssh-dss AAAAB3NzaC1kc3M=\n",
+		"/ann.keys":  authorized(sshserver.NewKey(s.t).PublicKey()) + "\n" + authorized(sshserver.NewKey(s.t).PublicKey()) + "\nssh-dss AAAAB3NzaC1kc3M=\n",
 		"/bob.keys":  "",
 		"/carl.keys": "<html>Please log in</html>",
 	}

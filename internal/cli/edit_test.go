@@ -8,16 +8,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/apiserver"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 func newDevServer(t testing.TB, ns string) *devserverv1.DevServer {
 	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "box"}}
 	ds.Spec.Owner, ds.Spec.PersistentHomeSize = "ann", resource.MustParse("1Gi")
-	ds.Spec.SSH.PublicKey = authorized(sshtest.NewKey(t).PublicKey())
+	ds.Spec.SSH.PublicKey = authorized(sshserver.NewKey(t).PublicKey())
 	return ds
 }
 
@@ -36,7 +36,7 @@ func suspend(meanwhile func()) func(*devserverv1.DevServer) map[string]any {
 }
 
 func TestEditDecidesAnewAfterAnotherEdit(t *testing.T) {
-	c, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	c, ns := apiserver.Client(t), apiserver.Namespace(t)
 	ds := newDevServer(t, ns)
 	if err := c.Create(t.Context(), ds); err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestEditDecidesAnewAfterAnotherEdit(t *testing.T) {
 }
 
 func TestEditLeavesWhatWasMadeAnew(t *testing.T) {
-	c, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	c, ns := apiserver.Client(t), apiserver.Namespace(t)
 	ds := newDevServer(t, ns)
 	if err := c.Create(t.Context(), ds); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/kubelettest"
+	"devserver.io/devserver/internal/testing/kubelet"
 )
 
 // reachHome gives the script a home of its own. ssh itself asks the account for
@@ -29,7 +29,7 @@ func reachHome(env *testscript.Env) error {
 // the fake box: kubelet NAME
 func runKubelet(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
-	kubelet := kubelettest.New(s.t, s.box.Address)
+	kubelet := kubelet.New(s.t, s.box.Address)
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: s.ns}}
 	ts.Check(s.client.Create(s.t.Context(), node))
 	// The API server knows no nodes but those of its tests, and outlives them.

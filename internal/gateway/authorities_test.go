@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // caFile is a file of authorities that a gateway follows.
@@ -45,7 +45,7 @@ func newCAFile(t *testing.T) *caFile {
 // An authority is replaced in two steps: for a while both count, then the new one
 // alone. The gateway goes on meanwhile, and so does whom the file still vouches for.
 func TestAnAuthorityIsReplaced(t *testing.T) {
-	former, latter, alice := sshtest.NewKey(t), sshtest.NewKey(t), sshtest.NewKey(t)
+	former, latter, alice := sshserver.NewKey(t), sshserver.NewKey(t), sshserver.NewKey(t)
 	f := newCAFile(t)
 	f.echo(t, "10.0.0.1")
 	f.put(running("a.team", "10.0.0.1", alice))
@@ -86,7 +86,7 @@ func TestAnAuthorityIsReplaced(t *testing.T) {
 // A file with a mistake in it, or that is gone for a moment, takes nobody's access
 // away, and the log says so once.
 func TestABrokenFileOfAuthoritiesChangesNothing(t *testing.T) {
-	authority, alice := sshtest.NewKey(t), sshtest.NewKey(t)
+	authority, alice := sshserver.NewKey(t), sshserver.NewKey(t)
 	f := newCAFile(t)
 	f.echo(t, "10.0.0.1")
 	f.put(running("a.team", "10.0.0.1", alice))
@@ -114,7 +114,7 @@ func TestABrokenFileOfAuthoritiesChangesNothing(t *testing.T) {
 }
 
 func TestReadAuthorities(t *testing.T) {
-	key := sshtest.NewKey(t)
+	key := sshserver.NewKey(t)
 	line := string(ssh.MarshalAuthorizedKey(key.PublicKey()))
 	cases := map[string]struct {
 		content string

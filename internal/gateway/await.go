@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // patience is how long a client that asks for a box is left waiting. There is
@@ -101,14 +101,14 @@ func (v *vigil) look(ctx context.Context, b box) (net.Conn, error) {
 	}
 	v.unheard = time.Time{}
 	v.tell(b.state())
-	if prospect.Wakes(b.DevServer) && prospect.IsAsleep(b.DevServer) && b.DeletionTimestamp.IsZero() {
+	if serverstate.Wakes(b.DevServer) && serverstate.IsAsleep(b.DevServer) && b.DeletionTimestamp.IsZero() {
 		v.asleep, v.stuck = true, time.Time{}
 		return nil, v.wake(ctx, b)
 	}
-	if _, so := prospect.InVain(b.DevServer); so {
+	if _, so := serverstate.InVain(b.DevServer); so {
 		return nil, prohibited("%s", b.state())
 	}
-	if prospect.Hindrance(b.DevServer) == nil {
+	if serverstate.Hindrance(b.DevServer) == nil {
 		v.stuck = time.Time{}
 		return nil, nil
 	}

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/apiserver"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // wire is the way to the API server, which can be cut.
@@ -63,8 +63,8 @@ func (w *wire) set(cut bool) {
 // from what the gateway knows, and a wake says what is wrong. When it is back,
 // what happened meanwhile takes effect.
 func TestTheAPIServerAway(t *testing.T) {
-	alice, bob, hostKey := sshtest.NewKey(t), sshtest.NewKey(t), sshtest.NewKey(t)
-	kube, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	alice, bob, hostKey := sshserver.NewKey(t), sshserver.NewKey(t), sshserver.NewKey(t)
+	kube, ns := apiserver.Client(t), apiserver.Namespace(t)
 	create := func(name string, status devserverv1.DevServerStatus, keys ...ssh.Signer) *devserverv1.DevServer {
 		t.Helper()
 		ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
@@ -92,7 +92,7 @@ func TestTheAPIServerAway(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		cfg := Config{Listen: address, DrainTimeout: time.Minute, WakeTimeout: time.Minute}
-		ended <- run(ctx, cfg, hostKey, way.through(apiservertest.Config(t)), slog.New(slog.NewJSONHandler(log, nil)))
+		ended <- run(ctx, cfg, hostKey, way.through(apiserver.Config(t)), slog.New(slog.NewJSONHandler(log, nil)))
 	}()
 	log.await(t, "ready")
 	w := &world{address: address, hostKey: hostKey}

@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	contract "devserver.io/devserver/internal/box"
-	"devserver.io/devserver/internal/prospect"
+	contract "devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/serverstate"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
@@ -75,7 +75,7 @@ func (b box) phase() string {
 
 // cause says why the box does not run, or nothing.
 func (b box) cause() string {
-	if c := prospect.Ready(b.DevServer); c != nil && c.Status != metav1.ConditionTrue {
+	if c := serverstate.Ready(b.DevServer); c != nil && c.Status != metav1.ConditionTrue {
 		return c.Message
 	}
 	if b.Status.Phase == "" {

@@ -15,7 +15,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/operator/desired"
 )
 
 // apiConfig finds the API server.

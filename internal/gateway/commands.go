@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/lifecycle"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // command is one that the gateway itself obeys, for people without kubectl. All
@@ -96,13 +96,13 @@ func (t *talk) list(context.Context, []string) error {
 
 // summary is the cause of the phase in few words.
 func (b box) summary() string {
-	c := prospect.Ready(b.DevServer)
+	c := serverstate.Ready(b.DevServer)
 	switch {
 	case b.isRunning() || c == nil || c.Status == metav1.ConditionTrue:
 		return ""
-	case prospect.Wakes(b.DevServer):
+	case serverstate.Wakes(b.DevServer):
 		return "wakes when you connect"
-	case prospect.OnTheWay(c.Reason) || c.Reason == b.phase():
+	case serverstate.OnTheWay(c.Reason) || c.Reason == b.phase():
 		return ""
 	}
 	return c.Reason
@@ -189,7 +189,7 @@ func (b box) story() []string {
 	if was := s.LastDisruption; was != nil {
 		at("Its last disruption, noticed at %s: "+strings.ReplaceAll(was.Message, "%", "%%"), was.Time)
 	}
-	if prospect.Wakes(b.DevServer) {
+	if serverstate.Wakes(b.DevServer) {
 		lines = append(lines, "It wakes when you connect.")
 	}
 	return lines

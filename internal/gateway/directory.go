@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/seniority"
+	"devserver.io/devserver/internal/precedence"
 )
 
 // person is a DevServerUser: whose keys open all boxes of an owner.
@@ -128,7 +128,7 @@ func (d *directory) forget(b box) {
 // does: the oldest that is not being deleted.
 func (d *directory) personOf(owner string) (found person, ok bool) {
 	for name := range d.peopleOf[owner] {
-		if p := d.people[name]; p.DeletionTimestamp.IsZero() && (!ok || seniority.Compare(p, found) < 0) {
+		if p := d.people[name]; p.DeletionTimestamp.IsZero() && (!ok || precedence.Compare(p, found) < 0) {
 			found, ok = p, true
 		}
 	}

@@ -11,11 +11,11 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/sshkeys"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 func TestDirectoryFollowsDevServers(t *testing.T) {
-	alice, bob := sshtest.NewKey(t), sshtest.NewKey(t)
+	alice, bob := sshserver.NewKey(t), sshserver.NewKey(t)
 
 	put := func(address string, keys ...ssh.Signer) func(toolscache.ResourceEventHandler) {
 		return func(h toolscache.ResourceEventHandler) { h.OnAdd(running(address, "10.0.0.1", keys...), false) }
@@ -99,7 +99,7 @@ func TestDirectoryFollowsDevServers(t *testing.T) {
 }
 
 func TestDirectoryReadsBothKeyFieldsAndSkipsBadKeys(t *testing.T) {
-	owner, mate := sshtest.NewKey(t), sshtest.NewKey(t)
+	owner, mate := sshserver.NewKey(t), sshserver.NewKey(t)
 	ds := running("a.team", "10.0.0.1", mate)
 	ds.Spec.SSH.PublicKey = string(ssh.MarshalAuthorizedKey(owner.PublicKey()))[:80]
 	ds.Spec.SSH.PublicKeys = append(ds.Spec.SSH.PublicKeys, `command="x" `+ds.Spec.SSH.PublicKeys[0], "ssh-rsa AAAA")

@@ -14,7 +14,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/sshpolicy"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // forged offers one person's key and signs with another's.
@@ -36,7 +36,7 @@ func pending(ds *devserverv1.DevServer, message string) {
 
 func TestForgedSignatureIsRefused(t *testing.T) {
 	w := newWorld(t)
-	alice, mallory := sshtest.NewKey(t), sshtest.NewKey(t)
+	alice, mallory := sshserver.NewKey(t), sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	w.put(running("m.team", "10.0.0.2", mallory))
 	if _, err := w.login(t, nil, forged{offers: alice, signs: mallory}); err == nil {
@@ -46,11 +46,11 @@ func TestForgedSignatureIsRefused(t *testing.T) {
 
 func TestUnknownUserAndWrongKeyGetOneAnswer(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	answers := map[string]bool{}
 	for _, user := range []string{"dev", "a.team", "root", "nobody"} {
-		_, err := w.login(t, func(c *ssh.ClientConfig) { c.User = user }, sshtest.NewKey(t))
+		_, err := w.login(t, func(c *ssh.ClientConfig) { c.User = user }, sshserver.NewKey(t))
 		if err == nil {
 			t.Fatalf("user %s logged in with an unknown key", user)
 		}
@@ -66,7 +66,7 @@ func TestUnknownUserAndWrongKeyGetOneAnswer(t *testing.T) {
 
 func TestOtherWaysToLogInAreNotOffered(t *testing.T) {
 	w := newWorld(t)
-	w.put(running("a.team", "10.0.0.1", sshtest.NewKey(t)))
+	w.put(running("a.team", "10.0.0.1", sshserver.NewKey(t)))
 	_, err := w.login(t, func(c *ssh.ClientConfig) {
 		c.Auth = []ssh.AuthMethod{
 			ssh.Password("guess"),
@@ -100,7 +100,7 @@ func TestSignaturesWithSHA1AreRefused(t *testing.T) {
 
 func TestOnlyBoxesCanBeReached(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(running("a.team", "10.0.0.1", alice))
 	client := w.mustLogin(t, alice)
@@ -143,7 +143,7 @@ func TestOnlyBoxesCanBeReached(t *testing.T) {
 
 func TestOtherPeoplesBoxesLookLikeNone(t *testing.T) {
 	w := newWorld(t)
-	alice, bob := sshtest.NewKey(t), sshtest.NewKey(t)
+	alice, bob := sshserver.NewKey(t), sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	w.put(running("b.team", "10.0.0.2", bob))
 	asleep := running("p.team", "", bob)
@@ -172,7 +172,7 @@ func TestOtherPeoplesBoxesLookLikeNone(t *testing.T) {
 
 func TestOddChannelTypesAreRefused(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	client := w.mustLogin(t, alice)
 	for kind, want := range map[string]ssh.RejectionReason{
@@ -198,7 +198,7 @@ func TestOddChannelTypesAreRefused(t *testing.T) {
 
 func TestChannelsOfOneConnectionAreBounded(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	client := w.mustLogin(t, alice)
 	for i := range maxChannels {
@@ -213,7 +213,7 @@ func TestChannelsOfOneConnectionAreBounded(t *testing.T) {
 }
 
 func TestSilentConnectionsAreBounded(t *testing.T) {
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w := newWorld(t, func(s *server) { s.gate = sshpolicy.NewGate(2, 2) })
 	w.put(running("a.team", "10.0.0.1", alice))
 	w.mustLogin(t, alice)

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // certified is a signer with a certificate of authority for key.
@@ -58,7 +58,7 @@ func TestCertificates(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			authority := sshtest.NewKey(t)
+			authority := sshserver.NewKey(t)
 			w := newWorld(t, func(s *server) { s.authorities.Store(&authorities{string(authority.PublicKey().Marshal()): true}) })
 			for address, owner := range map[string]string{"a.team": "alice@example.com", "b.team": "bob"} {
 				ds := running(address, "10.0.0.1")
@@ -67,9 +67,9 @@ func TestCertificates(t *testing.T) {
 			}
 			w.echo(t, "10.0.0.1")
 			if tc.other {
-				authority = sshtest.NewKey(t)
+				authority = sshserver.NewKey(t)
 			}
-			client, err := w.login(t, nil, certified(t, authority, sshtest.NewKey(t), tc.change))
+			client, err := w.login(t, nil, certified(t, authority, sshserver.NewKey(t), tc.change))
 			if tc.want == nil {
 				if err == nil {
 					t.Errorf("%s: it logs in", tc.reason)
@@ -95,7 +95,7 @@ func TestCertificates(t *testing.T) {
 // A certificate proves its key as well: OpenSSH offers it before the key, and
 // goes no further when it is taken.
 func TestACertificateOpensWhatItsKeyOpens(t *testing.T) {
-	authority, alice := sshtest.NewKey(t), sshtest.NewKey(t)
+	authority, alice := sshserver.NewKey(t), sshserver.NewKey(t)
 	w := newWorld(t, func(s *server) { s.authorities.Store(&authorities{string(authority.PublicKey().Marshal()): true}) })
 	w.echo(t, "10.0.0.1")
 	w.put(running("shared.team", "10.0.0.1", alice))
@@ -115,7 +115,7 @@ func TestACertificateOpensWhatItsKeyOpens(t *testing.T) {
 
 // A certificate of one key does not help who has another.
 func TestAForgedCertificateIsRefused(t *testing.T) {
-	authority, alice, mallory := sshtest.NewKey(t), sshtest.NewKey(t), sshtest.NewKey(t)
+	authority, alice, mallory := sshserver.NewKey(t), sshserver.NewKey(t), sshserver.NewKey(t)
 	w := newWorld(t, func(s *server) { s.authorities.Store(&authorities{string(authority.PublicKey().Marshal()): true}) })
 	ds := running("a.team", "10.0.0.1")
 	ds.Spec.Owner = "alice@example.com"
@@ -137,7 +137,7 @@ func user(name, owner string, created int64, keys ...ssh.Signer) *devserverv1.De
 }
 
 func TestKeysOfPeopleOpenTheirBoxes(t *testing.T) {
-	w, alice, old, bob := newWorld(t), sshtest.NewKey(t), sshtest.NewKey(t), sshtest.NewKey(t)
+	w, alice, old, bob := newWorld(t), sshserver.NewKey(t), sshserver.NewKey(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	people := personHandler(w.server.directory)
 	put := func(address, owner string) {
@@ -185,7 +185,7 @@ func TestKeysOfPeopleOpenTheirBoxes(t *testing.T) {
 
 // A person without a DevServer is somebody all the same.
 func TestAPersonWithoutABoxIsGreeted(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	personHandler(w.server.directory).OnAdd(user("alice", "alice@example.com", 1, alice), false)
 	session, err := w.mustLogin(t, alice).NewSession()
 	if err != nil {
@@ -216,7 +216,7 @@ func TestTheLineToTypeNamesTheGateway(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			w, alice := newWorld(t, func(s *server) { s.address = tc.told }), sshtest.NewKey(t)
+			w, alice := newWorld(t, func(s *server) { s.address = tc.told }), sshserver.NewKey(t)
 			ds := running("a.team", "10.0.0.1", alice)
 			ds.Status.SSH = &devserverv1.SSHStatus{Gateway: tc.status}
 			w.put(ds)
@@ -240,7 +240,7 @@ func TestAFaultEndsOneConnection(t *testing.T) {
 			return dial(ctx, network, address)
 		}
 	})
-	alice, bob := sshtest.NewKey(t), sshtest.NewKey(t)
+	alice, bob := sshserver.NewKey(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.2")
 	w.put(running("a.team", "10.0.0.1", alice))
 	w.put(running("b.team", "10.0.0.2", bob))

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/sshpolicy"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // one is a listener with one connection.
@@ -37,7 +37,7 @@ func (l one) Accept() (net.Conn, error) {
 // holds its place among those who log in no longer.
 func TestASlowHandshakeIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(sshtest.NewKey(t), newDirectory(), nil, discard())
+		s := newServer(sshserver.NewKey(t), newDirectory(), nil, discard())
 		s.gate = sshpolicy.NewGate(1, 1)
 		listener := one{conns: make(chan net.Conn)}
 		go s.serve(listener)
@@ -107,7 +107,7 @@ func (rawKey) Verify([]byte, *ssh.Signature) error { return errors.New("nobody a
 // A huge key costs the gateway a hash, and never a computation with it: only
 // who is known is asked to sign.
 func TestHugeKeysAreNotComputedWith(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	for _, bits := range []int{16384, 32768} {
 		huge := unsigned{rsaKey(t, bits), &atomic.Int64{}}
@@ -133,11 +133,11 @@ func TestManyKeysAreBounded(t *testing.T) {
 			return decide(conn, key)
 		}
 	})
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	var keys []ssh.Signer
 	for range 100 {
-		keys = append(keys, sshtest.NewKey(t))
+		keys = append(keys, sshserver.NewKey(t))
 	}
 	if _, err := w.login(t, nil, append(keys[:15:15], alice)...); err != nil {
 		t.Errorf("the sixteenth key is the right one: %v", err)

@@ -15,18 +15,18 @@ import (
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 func TestMetricsCountWhatHappens(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(suspended("a.team", alice))
 	w.edited = func(types.NamespacedName) error {
 		go w.put(running("a.team", "10.0.0.1", alice))
 		return nil
 	}
-	if _, err := w.login(t, nil, sshtest.NewKey(t)); err == nil {
+	if _, err := w.login(t, nil, sshserver.NewKey(t)); err == nil {
 		t.Fatal("a stranger logs in")
 	}
 	_ = dial(t, w.address).Close() // a scanner of ports
@@ -95,11 +95,11 @@ func (w *world) series(t *testing.T) []string {
 func TestMetricsDoNotGrow(t *testing.T) {
 	w := newWorld(t)
 	visit := func(i int) {
-		key, ip := sshtest.NewKey(t), fmt.Sprintf("10.0.1.%d", i)
+		key, ip := sshserver.NewKey(t), fmt.Sprintf("10.0.1.%d", i)
 		w.echo(t, ip)
 		name := fmt.Sprintf("box-%d.team-%d", i, i)
 		w.put(running(name, ip, key))
-		if _, err := w.login(t, nil, sshtest.NewKey(t)); err == nil {
+		if _, err := w.login(t, nil, sshserver.NewKey(t)); err == nil {
 			t.Fatal("a stranger logs in")
 		}
 		client, err := w.login(t, func(c *ssh.ClientConfig) { c.User = fmt.Sprintf("user-%d", i) }, key)
@@ -132,7 +132,7 @@ func TestMetricsDoNotGrow(t *testing.T) {
 // What is open before login is bounded, and a flood of it keeps nobody out who
 // comes from elsewhere.
 func TestHalfOpenConnectionsKeepNobodyElseOut(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	for range 10_000 {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", w.address)

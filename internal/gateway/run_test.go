@@ -17,16 +17,16 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apiservertest"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/apiserver"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
-func TestMain(m *testing.M) { os.Exit(apiservertest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(apiserver.Run(m)) }
 
 // TestRunFollowsTheAPIServer runs the whole gateway beside a real API server.
 func TestRunFollowsTheAPIServer(t *testing.T) {
-	alice, hostKey := sshtest.NewKey(t), sshtest.NewKey(t)
-	kube, ns := apiservertest.Client(t), apiservertest.Namespace(t)
+	alice, hostKey := sshserver.NewKey(t), sshserver.NewKey(t)
+	kube, ns := apiserver.Client(t), apiserver.Namespace(t)
 	create := func(name string) *devserverv1.DevServer {
 		t.Helper()
 		ds := &devserverv1.DevServer{
@@ -50,7 +50,7 @@ func TestRunFollowsTheAPIServer(t *testing.T) {
 	log := &journal{}
 	go func() {
 		cfg := Config{Listen: ssh22, HealthAddress: probes, DrainTimeout: time.Minute, WakeTimeout: 100 * time.Millisecond}
-		ended <- run(ctx, cfg, hostKey, apiservertest.Config(t), slog.New(slog.NewJSONHandler(log, nil)))
+		ended <- run(ctx, cfg, hostKey, apiserver.Config(t), slog.New(slog.NewJSONHandler(log, nil)))
 	}()
 	log.await(t, "ready")
 	if got := probe(t, probes, "/readyz"); got != http.StatusOK {

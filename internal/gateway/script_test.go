@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // TestScripts runs testdata/script with the OpenSSH client.
@@ -53,9 +53,9 @@ type stageKey struct{}
 func setUp(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	w := newWorld(t)
-	alice := sshtest.WriteKey(t, filepath.Join(env.WorkDir, "alice"))
-	bob := sshtest.WriteKey(t, filepath.Join(env.WorkDir, "bob"))
-	sshtest.WriteKey(t, filepath.Join(env.WorkDir, "stranger"))
+	alice := sshserver.WriteKey(t, filepath.Join(env.WorkDir, "alice"))
+	bob := sshserver.WriteKey(t, filepath.Join(env.WorkDir, "bob"))
+	sshserver.WriteKey(t, filepath.Join(env.WorkDir, "stranger"))
 	// What somebody has who saw alice's public key.
 	stolen := ssh.MarshalAuthorizedKey(alice.PublicKey())
 	if err := os.WriteFile(filepath.Join(env.WorkDir, "alice-stolen.pub"), stolen, 0o600); err != nil {
@@ -78,7 +78,7 @@ func setUp(env *testscript.Env) error {
 	} {
 		ip := fmt.Sprintf("10.0.0.%d", i+1)
 		// Every box would take alice: what keeps her out is the gateway.
-		standIn := sshtest.NewBox(t, alice.PublicKey(), bob.PublicKey())
+		standIn := sshserver.NewBox(t, alice.PublicKey(), bob.PublicKey())
 		w.route(ip, standIn.Address)
 		knownAs(b.address, standIn.HostKey)
 		s.started[b.address] = standIn.Started

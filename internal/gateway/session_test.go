@@ -10,12 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 func TestTunnelCarriesBytesAndEndsHalfByHalf(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(running("a.team", "10.0.0.1", alice))
 	channel, err := open(w.mustLogin(t, alice), "a.team", 22)
@@ -42,7 +42,7 @@ func TestTunnelCarriesBytesAndEndsHalfByHalf(t *testing.T) {
 
 func TestBoxThatIsNotRunningIsRefusedInWords(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	asleep := running("a.team", "10.0.0.1", alice)
 	pending(asleep, `flavor "huge" does not exist`)
 	w.put(asleep)
@@ -66,7 +66,7 @@ func TestBoxThatIsNotRunningIsRefusedInWords(t *testing.T) {
 
 func TestPodAddressIsTheCurrentOne(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.echo(t, "10.0.0.2")
 	w.put(running("a.team", "10.0.0.1", alice))
 	client := w.mustLogin(t, alice)
@@ -105,7 +105,7 @@ func TestRevokedKeyIsCutOff(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			alice, bob := sshtest.NewKey(t), sshtest.NewKey(t)
+			alice, bob := sshserver.NewKey(t), sshserver.NewKey(t)
 			w.echo(t, "10.0.0.1")
 			w.echo(t, "10.0.0.2")
 			w.put(running("a.team", "10.0.0.1", alice))
@@ -145,7 +145,7 @@ func TestRevokedKeyIsCutOff(t *testing.T) {
 
 func TestAuditLineSaysWhoWhereAndHowMuch(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(running("a.team", "10.0.0.1", alice))
 	client, err := w.login(t, func(c *ssh.ClientConfig) { c.User = "my-password-by-mistake" }, alice)
@@ -184,7 +184,7 @@ func TestAuditLineSaysWhoWhereAndHowMuch(t *testing.T) {
 
 func TestDrainLetsSessionsFinish(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(running("a.team", "10.0.0.1", alice))
 	busy, idle := w.mustLogin(t, alice), w.mustLogin(t, alice)
@@ -220,7 +220,7 @@ func TestDrainLetsSessionsFinish(t *testing.T) {
 
 func TestDrainEndsInTheEnd(t *testing.T) {
 	w := newWorld(t)
-	alice := sshtest.NewKey(t)
+	alice := sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(running("a.team", "10.0.0.1", alice))
 	client := w.mustLogin(t, alice)

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 const (
@@ -65,7 +65,7 @@ func pour(w io.Writer, all int, counter *atomic.Int64) {
 // A client that does not read holds the box up, and nothing but that: memory is
 // bounded, its other channels go on, and nothing is lost.
 func TestAStalledClientHoldsUpItsBoxOnly(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.2")
 	var sent atomic.Int64
 	const all = 48 << 20
@@ -92,7 +92,7 @@ func TestAStalledClientHoldsUpItsBoxOnly(t *testing.T) {
 
 // Likewise a box that does not read.
 func TestAStalledBoxHoldsUpItsClientOnly(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.2")
 	release := make(chan struct{})
 	t.Cleanup(sync.OnceFunc(func() { close(release) }))
@@ -119,7 +119,7 @@ func TestAStalledBoxHoldsUpItsClientOnly(t *testing.T) {
 // Whatever many clients did, nothing of it is left once they are gone: neither
 // of those that say good-bye nor of those that are cut off in the middle.
 func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(running("a.team", "10.0.0.1", alice))
 	w.put(suspended("asleep.team", alice))

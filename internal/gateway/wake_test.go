@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // suspended is a DevServer that sleeps for want of work.
@@ -36,7 +36,7 @@ func TestConnectingWakes(t *testing.T) {
 		"Suspending": func(ds *devserverv1.DevServer) { ds.Status.Phase = devserverv1.PhaseSuspending },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, alice := newWorld(t), sshtest.NewKey(t)
+			w, alice := newWorld(t), sshserver.NewKey(t)
 			w.echo(t, "10.0.0.1")
 			ds := suspended("a.team", alice)
 			asleep(ds)
@@ -64,7 +64,7 @@ func TestConnectingWakes(t *testing.T) {
 
 // The box shows that it sleeps until the last of them has come.
 func TestAThousandClientsCauseOneWake(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(suspended("a.team", alice))
 	const connections, channels = 10, 100
@@ -139,7 +139,7 @@ func TestWhatCannotWakeSaysWhy(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			w, alice := newWorld(t), sshtest.NewKey(t)
+			w, alice := newWorld(t), sshserver.NewKey(t)
 			w.edited = func(types.NamespacedName) error { return tc.api }
 			ds := suspended("a.team", alice)
 			if tc.change != nil {
@@ -161,7 +161,7 @@ func TestWhatCannotWakeSaysWhy(t *testing.T) {
 // A wake that failed is tried again by the next client, one that went well is
 // not for a while.
 func TestAFailedWakeIsTriedAgain(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.edited = func(types.NamespacedName) error { return errors.New("away") }
 	w.put(suspended("a.team", alice))
 	client := w.mustLogin(t, alice)
@@ -231,7 +231,7 @@ func TestAWaitEnds(t *testing.T) {
 					s.patience.wake = 50 * time.Millisecond
 				}
 			})
-			alice := sshtest.NewKey(t)
+			alice := sshserver.NewKey(t)
 			w.put(suspended("a.team", alice))
 			w.put(running("b.team", "10.0.0.2", alice)) // so that the connection goes on
 			refusals := make(chan error)
@@ -252,7 +252,7 @@ func TestAWaitEnds(t *testing.T) {
 
 // Who hangs up while waiting leaves nothing behind, and the box wakes.
 func TestHangingUpWhileWaiting(t *testing.T) {
-	w, alice := newWorld(t), sshtest.NewKey(t)
+	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.put(suspended("a.team", alice))
 	client := w.mustLogin(t, alice)
 	go func() { _, _ = open(client, "a.team", 22) }()

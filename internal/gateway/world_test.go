@@ -22,7 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // world is a gateway on a loopback port, with the DevServers that a test says
@@ -45,7 +45,7 @@ type world struct {
 // newWorld starts a gateway. Each change is made to it before it starts.
 func newWorld(t testing.TB, changes ...func(*server)) *world {
 	t.Helper()
-	w := &world{hostKey: sshtest.NewKey(t), log: &journal{}, boxes: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
+	w := &world{hostKey: sshserver.NewKey(t), log: &journal{}, boxes: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
 	w.server = newServer(w.hostKey, newDirectory(), w.edit, slog.New(slog.NewJSONHandler(w.log, nil)))
 	w.server.dial = w.dial
 	// Whatever is in the way is said at once.

@@ -23,15 +23,15 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/apply"
 	"devserver.io/devserver/internal/brief"
-	"devserver.io/devserver/internal/controller/devserver"
-	"devserver.io/devserver/internal/controller/flavor"
-	"devserver.io/devserver/internal/controller/gateway"
-	"devserver.io/devserver/internal/controller/user"
-	"devserver.io/devserver/internal/lifecycle"
-	"devserver.io/devserver/internal/mastersecret"
-	"devserver.io/devserver/internal/poll"
+	"devserver.io/devserver/internal/operator/agentclient"
+	"devserver.io/devserver/internal/operator/apply"
+	"devserver.io/devserver/internal/operator/controller/devserver"
+	"devserver.io/devserver/internal/operator/controller/flavor"
+	"devserver.io/devserver/internal/operator/controller/gateway"
+	"devserver.io/devserver/internal/operator/controller/user"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/operator/mastersecret"
 )
 
 // Config is what the operator is started with; cmd/operator documents it.
@@ -170,7 +170,7 @@ func cacheObjects(parts ...map[client.Object]cache.ByObject) map[client.Object]c
 func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master []byte) error {
 	applier := &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
 	recorder := mgr.GetEventRecorder("devserver-operator")
-	poller := poll.New(clock.RealClock{}, devserver.Connect)
+	poller := agentclient.New(clock.RealClock{}, devserver.Connect)
 	if err := mgr.Add(poller); err != nil {
 		return fmt.Errorf("adding the poller of agents: %w", err)
 	}

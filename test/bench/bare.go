@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	v1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/box"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
@@ -48,7 +48,7 @@ func (l *bareLoop) apply(ctx context.Context, d *v1.DevServer) error {
 		return err
 	}
 	in := desired.Input{
-		DevServer: d, Flavor: l.flavor, Image: l.image, UID: box.UID, HomeRequest: d.Spec.PersistentHomeSize,
+		DevServer: d, Flavor: l.flavor, Image: l.image, UID: agentapi.UID, HomeRequest: d.Spec.PersistentHomeSize,
 		AuthorizedKeys: []string{d.Spec.SSH.PublicKey}, Keys: keys, AgentImage: l.agent,
 	}
 	objects, err := desired.Objects(in)

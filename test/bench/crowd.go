@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/status"
+	"devserver.io/devserver/internal/operator/status"
 	"devserver.io/devserver/test/cluster"
 )
 

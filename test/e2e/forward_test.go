@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	contract "devserver.io/devserver/internal/box"
+	contract "devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/test/openssh"
 )
 

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "devserver.io/devserver/api/v1"
-	contract "devserver.io/devserver/internal/box"
+	contract "devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/test/openssh"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	contract "devserver.io/devserver/internal/box"
+	contract "devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/test/openssh"
 )
 

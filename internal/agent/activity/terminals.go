@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // terminals looks after pseudo-terminals that others than the SSH server make:
@@ -59,7 +59,7 @@ func (t *terminals) used() (bool, error) {
 
 // terminal is the signal of all terminals: what the SSH server passes on, and
 // what is typed elsewhere.
-func (w *Watch) terminal(now time.Duration) box.Signal {
+func (w *Watch) terminal(now time.Duration) agentapi.Signal {
 	typed, shown, elsewhere := w.cfg.Traffic.typed.age(now), w.cfg.Traffic.shown.age(now), w.elsewhere.worked.age(now)
 	value := happened("key", typed) + ", " + happened("output", shown)
 	if w.elsewhere.value != "" {
@@ -67,8 +67,8 @@ func (w *Watch) terminal(now time.Duration) box.Signal {
 	} else if elsewhere >= 0 {
 		value += ", input read " + ago(elsewhere)
 	}
-	return box.Signal{
-		Name:        box.SignalTerminal,
+	return agentapi.Signal{
+		Name:        agentapi.SignalTerminal,
 		IdleSeconds: idleSeconds(younger(younger(typed, shown), elsewhere)),
 		Value:       value,
 	}

@@ -9,15 +9,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 func TestTerminal(t *testing.T) {
 	f := newFakeBox(t)
 	check := func(idle float64, value string) {
 		t.Helper()
-		want := box.Signal{Name: box.SignalTerminal, IdleSeconds: idle, Value: value}
-		if got := f.signal(box.SignalTerminal); got != want {
+		want := agentapi.Signal{Name: agentapi.SignalTerminal, IdleSeconds: idle, Value: value}
+		if got := f.signal(agentapi.SignalTerminal); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
@@ -112,24 +112,24 @@ func TestTypingElsewhere(t *testing.T) {
 	editor.rest()
 	f.watch.ptys.read = nil
 	f.pass(time.Hour, nil)
-	f.check(box.SignalTerminal, -1, "no key yet, no output yet")
+	f.check(agentapi.SignalTerminal, -1, "no key yet, no output yet")
 
 	editor.typed()
 	f.pass(time.Minute, nil)
-	f.check(box.SignalTerminal, 45, "input read 45s ago")
+	f.check(agentapi.SignalTerminal, 45, "input read 45s ago")
 	editor.rest()
 	f.pass(15*time.Second, nil)
 	f.pass(time.Hour, editor.printed)
-	f.check(box.SignalTerminal, 3600, "input read 1h0m ago")
+	f.check(agentapi.SignalTerminal, 3600, "input read 1h0m ago")
 
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
 	f.pass(time.Minute, nil)
-	f.check(box.SignalTerminal, 3660, "")
+	f.check(agentapi.SignalTerminal, 3660, "")
 	editor.show(dir)
 	f.pass(15*time.Second, nil)
-	f.check(box.SignalTerminal, 0, "input read 0s ago")
+	f.check(agentapi.SignalTerminal, 0, "input read 0s ago")
 }
 
 // Terminals that cannot be looked at may be in use.
@@ -138,5 +138,5 @@ func TestTerminalsThatCannotBeRead(t *testing.T) {
 	f.watch.ptys.dir = filepath.Join(t.TempDir(), "file")
 	write(t, filepath.Dir(f.watch.ptys.dir), "file", "")
 	f.pass(time.Minute, nil)
-	f.check(box.SignalTerminal, 0, "other terminals unknown: ")
+	f.check(agentapi.SignalTerminal, 0, "other terminals unknown: ")
 }

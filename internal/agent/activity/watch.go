@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"devserver.io/devserver/internal/agent/gpu"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // Config is what a Watch looks at.
@@ -37,7 +37,7 @@ type Watch struct {
 	refresh chan chan<- struct{}
 
 	mu    sync.Mutex
-	least box.Thresholds // what counts as work
+	least agentapi.Thresholds // what counts as work
 
 	cpuPace, sshPace pace
 	ssh, cpuUse      figure
@@ -58,7 +58,7 @@ func New(cfg Config) *Watch {
 		cpu:     newCPUTime(cfg.CgroupDir, cfg.ProcDir, own),
 		ptys:    terminals{dir: cfg.TerminalDir},
 		refresh: make(chan chan<- struct{}),
-		least:   box.Thresholds{}.WithDefaults(),
+		least:   agentapi.Thresholds{}.WithDefaults(),
 		cpuPace: pace{span: cfg.Window},
 		sshPace: pace{span: cfg.Window},
 		ssh:     figure{value: "ssh not measured yet"},
@@ -104,7 +104,7 @@ func (w *Watch) Refresh(ctx context.Context) bool {
 
 // SetThresholds says what counts as work from now on. Where less suffices than
 // before, nobody has looked for it: so it counts as if there had been some.
-func (w *Watch) SetThresholds(least box.Thresholds) {
+func (w *Watch) SetThresholds(least agentapi.Thresholds) {
 	least = least.WithDefaults()
 	now := w.cfg.Clock()
 	w.mu.Lock()
@@ -210,7 +210,7 @@ func stale(age, interval time.Duration) bool { return age > max(patience*interva
 var errStale = errors.New("it has not been measured for a while")
 
 // Signals are all kinds of work that the box can see.
-func (w *Watch) Signals() []box.Signal {
+func (w *Watch) Signals() []agentapi.Signal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.cfg.Clock()
@@ -219,20 +219,20 @@ func (w *Watch) Signals() []box.Signal {
 		w.cpuUse.unknown(now, "CPU", errStale)
 		w.kept.unknown(now, "keep", errStale)
 	}
-	ssh := w.ssh.signal(box.SignalSSH, now)
+	ssh := w.ssh.signal(agentapi.SignalSSH, now)
 	ssh.IdleSeconds = idleSeconds(younger(w.ssh.worked.age(now), w.cfg.Traffic.started.age(now)))
-	signals := []box.Signal{
+	signals := []agentapi.Signal{
 		w.terminal(now),
 		ssh,
-		w.cpuUse.signal(box.SignalCPU, now),
+		w.cpuUse.signal(agentapi.SignalCPU, now),
 	}
 	if w.hasGPU && w.least.GPUPercent <= 100 {
 		if stale(now-w.gpuRead, w.cfg.GPUInterval) {
 			w.gpuUse.unknown(now, "GPU", errStale)
 		}
-		signals = append(signals, w.gpuUse.signal(box.SignalGPU, now))
+		signals = append(signals, w.gpuUse.signal(agentapi.SignalGPU, now))
 	}
-	return append(signals, w.kept.signal(box.SignalKeep, now))
+	return append(signals, w.kept.signal(agentapi.SignalKeep, now))
 }
 
 // Up is how long the box has been watched.
@@ -250,6 +250,6 @@ func (f *figure) unknown(now time.Duration, what string, err error) {
 	f.value = fmt.Sprintf("%s unknown: %v", what, err)
 }
 
-func (f *figure) signal(name string, now time.Duration) box.Signal {
-	return box.Signal{Name: name, IdleSeconds: idleSeconds(f.worked.age(now)), Value: f.value}
+func (f *figure) signal(name string, now time.Duration) agentapi.Signal {
+	return agentapi.Signal{Name: name, IdleSeconds: idleSeconds(f.worked.age(now)), Value: f.value}
 }

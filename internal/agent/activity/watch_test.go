@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"devserver.io/devserver/internal/agent/gpu"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // fakeBox is a box whose figures its test sets.
@@ -64,7 +64,7 @@ func (f *fakeBox) pass(during time.Duration, do func()) {
 	}
 }
 
-func (f *fakeBox) signal(name string) box.Signal {
+func (f *fakeBox) signal(name string) agentapi.Signal {
 	f.t.Helper()
 	for _, s := range f.watch.Signals() {
 		if s.Name == name {
@@ -72,7 +72,7 @@ func (f *fakeBox) signal(name string) box.Signal {
 		}
 	}
 	f.t.Fatalf("there is no signal %s", name)
-	return box.Signal{}
+	return agentapi.Signal{}
 }
 
 func (f *fakeBox) check(name string, idle float64, value string) {
@@ -84,26 +84,26 @@ func (f *fakeBox) check(name string, idle float64, value string) {
 
 func TestCPUSignal(t *testing.T) {
 	f := newFakeBox(t)
-	f.check(box.SignalCPU, -1, "CPU not measured yet")
+	f.check(agentapi.SignalCPU, -1, "CPU not measured yet")
 	// What editors and shells take.
 	f.pass(10*time.Minute, func() { f.use(time.Second) }) // 66 thousandths
-	f.check(box.SignalCPU, -1, "CPU 6%")
+	f.check(agentapi.SignalCPU, -1, "CPU 6%")
 	// Exactly the threshold counts.
 	f.pass(2*time.Minute, func() { f.use(1500 * time.Millisecond) })
-	f.check(box.SignalCPU, 0, "CPU 10%")
+	f.check(agentapi.SignalCPU, 0, "CPU 10%")
 	// The minute that was still averages the end of it.
 	f.pass(time.Hour, nil)
-	f.check(box.SignalCPU, 3600, "CPU 0%")
+	f.check(agentapi.SignalCPU, 3600, "CPU 0%")
 	// Several cores are more than 100%.
 	f.pass(time.Minute, func() { f.use(60 * time.Second) })
-	f.check(box.SignalCPU, 0, "CPU 400%")
+	f.check(agentapi.SignalCPU, 0, "CPU 400%")
 	// A burst, of less than the threshold over its minute, is no work. The one
 	// before is in the average for 45 seconds more.
 	f.pass(time.Hour, nil)
-	f.check(box.SignalCPU, 3555, "CPU 0%")
+	f.check(agentapi.SignalCPU, 3555, "CPU 0%")
 	f.use(5500 * time.Millisecond)
 	f.pass(time.Minute, nil)
-	f.check(box.SignalCPU, 3615, "CPU 9%")
+	f.check(agentapi.SignalCPU, 3615, "CPU 9%")
 }
 
 // The agent's own processes are no work: itself, and those that it asks.
@@ -132,74 +132,74 @@ func TestAgentsOwnTimeDoesNotCount(t *testing.T) {
 
 func TestSSHSignal(t *testing.T) {
 	f := newFakeBox(t)
-	f.check(box.SignalSSH, -1, "no ssh session")
+	f.check(agentapi.SignalSSH, -1, "no ssh session")
 	f.traffic.Opened()
 	f.traffic.Opened()
 	// An editor's heartbeat.
 	f.pass(10*time.Minute, func() { f.traffic.Carried(15 << 10) })
-	f.check(box.SignalSSH, -1, "2 silent ssh sessions")
+	f.check(agentapi.SignalSSH, -1, "2 silent ssh sessions")
 	f.pass(time.Minute, func() { f.traffic.Carried(16 << 10) })
-	f.check(box.SignalSSH, 0, "2 ssh sessions, 64 KiB a minute")
+	f.check(agentapi.SignalSSH, 0, "2 ssh sessions, 64 KiB a minute")
 	f.pass(10*time.Minute, nil)
-	f.check(box.SignalSSH, 600, "2 silent ssh sessions")
+	f.check(agentapi.SignalSSH, 600, "2 silent ssh sessions")
 	f.traffic.Closed()
 	f.pass(15*time.Second, nil)
-	f.check(box.SignalSSH, 615, "1 silent ssh session")
+	f.check(agentapi.SignalSSH, 615, "1 silent ssh session")
 	// Somebody comes.
 	f.traffic.Started()
-	f.check(box.SignalSSH, 0, "1 silent ssh session")
+	f.check(agentapi.SignalSSH, 0, "1 silent ssh session")
 }
 
 func TestBytesOfTheFirstSecondsAreNotMultiplied(t *testing.T) {
 	f := newFakeBox(t)
 	f.traffic.Carried(60 << 10)
 	f.pass(15*time.Second, nil)
-	f.check(box.SignalSSH, -1, "no ssh session")
+	f.check(agentapi.SignalSSH, -1, "no ssh session")
 	f.traffic.Carried(4 << 10)
 	f.pass(15*time.Second, nil)
-	f.check(box.SignalSSH, 0, "64 KiB a minute")
+	f.check(agentapi.SignalSSH, 0, "64 KiB a minute")
 }
 
 func TestKeepSignal(t *testing.T) {
 	f := newFakeBox(t)
-	f.check(box.SignalKeep, -1, "nothing is kept")
+	f.check(agentapi.SignalKeep, -1, "nothing is kept")
 	f.kept = "torchrun (over night)"
 	f.pass(time.Hour, nil)
-	f.check(box.SignalKeep, 0, "kept by torchrun (over night)")
+	f.check(agentapi.SignalKeep, 0, "kept by torchrun (over night)")
 	f.kept = ""
 	f.pass(time.Hour, nil)
-	f.check(box.SignalKeep, 3600, "nothing is kept")
+	f.check(agentapi.SignalKeep, 3600, "nothing is kept")
 }
 
 func TestGPUSignal(t *testing.T) {
 	f := newFakeBox(t)
 	for _, s := range f.watch.Signals() {
-		if s.Name == box.SignalGPU {
+		if s.Name == agentapi.SignalGPU {
 			t.Errorf("there is no GPU: %+v", s)
 		}
 	}
 	f.pass(time.Minute, nil)
 	read := func(r gpu.Reading) { f.watch.readGPU(r) }
 	read(gpu.Reading{Percent: 1})
-	f.check(box.SignalGPU, -1, "GPU 1%")
+	f.check(agentapi.SignalGPU, -1, "GPU 1%")
 	read(gpu.Reading{Percent: 2})
-	f.check(box.SignalGPU, 0, "GPU 2%")
+	f.check(agentapi.SignalGPU, 0, "GPU 2%")
 	f.pass(time.Minute, nil)
 	read(gpu.Reading{Percent: 0})
-	f.check(box.SignalGPU, 60, "GPU 0%")
+	f.check(agentapi.SignalGPU, 60, "GPU 0%")
 	// A driver in trouble, and one that does not answer any more.
 	read(gpu.Reading{Err: errors.New("lost")})
-	f.check(box.SignalGPU, 0, "GPU unknown: lost")
+	f.check(agentapi.SignalGPU, 0, "GPU unknown: lost")
 	f.pass(time.Minute, nil)
 	read(gpu.Reading{Percent: 0})
 	f.pass(4*time.Minute, nil)
-	f.check(box.SignalGPU, 300, "GPU 0%")
+	f.check(agentapi.SignalGPU, 300, "GPU 0%")
 	f.pass(15*time.Second, nil)
-	f.check(box.SignalGPU, 0, "GPU unknown")
+	f.check(agentapi.SignalGPU, 0, "GPU unknown")
 	// One that cannot tell its utilisation can be left out.
-	f.watch.SetThresholds(box.Thresholds{GPUPercent: 101})
+	f.watch.SetThresholds(agentapi.Thresholds{GPUPercent: 101})
 	for _, s := range f.watch.Signals() {
-		if s.Name == box.SignalGPU {
+		if s.Name == agentapi.SignalGPU {
 			t.Errorf("the GPU is to be left out: %+v", s)
 		}
 	}
@@ -211,14 +211,14 @@ func TestUnknownCountsAsWork(t *testing.T) {
 	write(t, f.cgroup, "cpu.stat", "nonsense")
 	f.keepErr = errors.New("the folder is on fire")
 	f.pass(15*time.Second, nil)
-	f.check(box.SignalCPU, 0, "CPU unknown: ")
-	f.check(box.SignalKeep, 0, "keep unknown: the folder is on fire")
+	f.check(agentapi.SignalCPU, 0, "CPU unknown: ")
+	f.check(agentapi.SignalKeep, 0, "keep unknown: the folder is on fire")
 	// Once it is known again, the last moment of the unknown is the last work.
 	f.use(0)
 	f.keepErr = nil
 	f.pass(time.Hour, nil)
-	f.check(box.SignalCPU, 3600, "CPU 0%")
-	f.check(box.SignalKeep, 3600, "nothing is kept")
+	f.check(agentapi.SignalCPU, 3600, "CPU 0%")
+	f.check(agentapi.SignalKeep, 3600, "nothing is kept")
 }
 
 // A sampler that hangs must not look like a box that sleeps.
@@ -226,9 +226,9 @@ func TestStaleFiguresAreUnknown(t *testing.T) {
 	f := newFakeBox(t)
 	f.pass(time.Hour, nil)
 	f.clock.now += time.Minute
-	f.check(box.SignalCPU, -1, "CPU 0%")
+	f.check(agentapi.SignalCPU, -1, "CPU 0%")
 	f.clock.now += time.Second
-	for _, name := range []string{box.SignalSSH, box.SignalCPU, box.SignalKeep} {
+	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalKeep} {
 		f.check(name, 0, "unknown")
 	}
 }
@@ -238,21 +238,21 @@ func TestLowerThresholdCountsAsWork(t *testing.T) {
 	f.watch.readGPU(gpu.Reading{Percent: 0})
 	f.pass(time.Minute, nil)
 	// The defaults in other words, and higher ones, change nothing.
-	f.watch.SetThresholds(box.Thresholds{CPUMillis: box.DefaultCPUMillis})
-	f.watch.SetThresholds(box.Thresholds{CPUMillis: 200, SSHBytes: 1 << 20, GPUPercent: 10})
-	for _, name := range []string{box.SignalSSH, box.SignalCPU, box.SignalGPU} {
+	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: agentapi.DefaultCPUMillis})
+	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: 200, SSHBytes: 1 << 20, GPUPercent: 10})
+	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalGPU} {
 		if got := f.signal(name); got.IdleSeconds >= 0 {
 			t.Errorf("a higher threshold makes work: %+v", got)
 		}
 	}
-	f.watch.SetThresholds(box.Thresholds{})
-	for _, name := range []string{box.SignalSSH, box.SignalCPU, box.SignalGPU} {
+	f.watch.SetThresholds(agentapi.Thresholds{})
+	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalGPU} {
 		f.check(name, 0, "")
 	}
 	// And they are what is compared with.
-	f.watch.SetThresholds(box.Thresholds{CPUMillis: 500})
+	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: 500})
 	f.pass(time.Hour, func() { f.use(6 * time.Second) }) // 400
-	f.check(box.SignalCPU, 3600, "CPU 40%")
+	f.check(agentapi.SignalCPU, 3600, "CPU 40%")
 }
 
 func TestRefresh(t *testing.T) {
@@ -278,5 +278,5 @@ func TestRefresh(t *testing.T) {
 	// What a refresh finds is seen at once.
 	f.kept = "something"
 	f.watch.sample()
-	f.check(box.SignalKeep, 0, "kept by something")
+	f.check(agentapi.SignalKeep, 0, "kept by something")
 }

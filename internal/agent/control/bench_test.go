@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // connections are ways to connect for a poll.
@@ -57,7 +57,7 @@ func BenchmarkPoll(b *testing.B) {
 
 func pollOnce(b *testing.B, c *Client) {
 	b.Helper()
-	if _, err := c.Poll(b.Context(), box.Instructions{}); err != nil {
+	if _, err := c.Poll(b.Context(), agentapi.Instructions{}); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // clientTimeout is for one whole call: an agent that does not answer at once
@@ -75,7 +75,7 @@ func pinned(key ed25519.PublicKey) func(tls.ConnectionState) error {
 // SetAuthorizedKeys tells the agent the keys that may log in from now on. When
 // it returns nil, connections of other keys are being cut.
 func (c *Client) SetAuthorizedKeys(ctx context.Context, text []byte) error {
-	err := c.call(ctx, http.MethodPut, box.AuthorizedKeysPath, text, func(response *http.Response) error {
+	err := c.call(ctx, http.MethodPut, agentapi.AuthorizedKeysPath, text, func(response *http.Response) error {
 		if response.StatusCode != http.StatusNoContent {
 			return refused(response)
 		}
@@ -88,12 +88,12 @@ func (c *Client) SetAuthorizedKeys(ctx context.Context, text []byte) error {
 }
 
 // Poll gives the box its instructions, and tells what it reports. An agent that
-// is too old gives box.ErrUnsupported.
-func (c *Client) Poll(ctx context.Context, instructions box.Instructions) (box.Report, error) {
-	var report box.Report
+// is too old gives agentapi.ErrUnsupported.
+func (c *Client) Poll(ctx context.Context, instructions agentapi.Instructions) (agentapi.Report, error) {
+	var report agentapi.Report
 	body, err := json.Marshal(instructions)
 	if err == nil {
-		err = c.call(ctx, http.MethodPost, box.PollPath, body, func(response *http.Response) error {
+		err = c.call(ctx, http.MethodPost, agentapi.PollPath, body, func(response *http.Response) error {
 			if response.StatusCode != http.StatusOK {
 				return refused(response)
 			}
@@ -101,17 +101,17 @@ func (c *Client) Poll(ctx context.Context, instructions box.Instructions) (box.R
 		})
 	}
 	if err != nil {
-		return box.Report{}, fmt.Errorf("polling the agent at %s: %w", c.address, err)
+		return agentapi.Report{}, fmt.Errorf("polling the agent at %s: %w", c.address, err)
 	}
 	return report, nil
 }
 
 // Drain asks the box to refuse new sessions if it has been idle. Where it has
-// not, the report says why. An agent that is too old gives box.ErrUnsupported.
-func (c *Client) Drain(ctx context.Context, drain box.Drain) (drained bool, report box.Report, err error) {
+// not, the report says why. An agent that is too old gives agentapi.ErrUnsupported.
+func (c *Client) Drain(ctx context.Context, drain agentapi.Drain) (drained bool, report agentapi.Report, err error) {
 	body, err := json.Marshal(drain)
 	if err == nil {
-		err = c.call(ctx, http.MethodPost, box.DrainPath, body, func(response *http.Response) error {
+		err = c.call(ctx, http.MethodPost, agentapi.DrainPath, body, func(response *http.Response) error {
 			switch response.StatusCode {
 			case http.StatusNoContent:
 				drained = true
@@ -124,7 +124,7 @@ func (c *Client) Drain(ctx context.Context, drain box.Drain) (drained bool, repo
 		})
 	}
 	if err != nil {
-		return false, box.Report{}, fmt.Errorf("draining the agent at %s: %w", c.address, err)
+		return false, agentapi.Report{}, fmt.Errorf("draining the agent at %s: %w", c.address, err)
 	}
 	return drained, report, nil
 }
@@ -144,7 +144,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, rea
 	return read(response)
 }
 
-func readReport(response *http.Response, report *box.Report) error {
+func readReport(response *http.Response, report *agentapi.Report) error {
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxMessage)).Decode(report); err != nil {
 		return fmt.Errorf("its report cannot be read: %w", err)
 	}
@@ -154,7 +154,7 @@ func readReport(response *http.Response, report *box.Report) error {
 // refused is the error of an answer that is none.
 func refused(response *http.Response) error {
 	if response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusMethodNotAllowed {
-		return box.ErrUnsupported
+		return agentapi.ErrUnsupported
 	}
 	const enough = 256
 	why, _ := io.ReadAll(io.LimitReader(response.Body, enough)) // The status says enough.

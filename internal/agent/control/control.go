@@ -17,7 +17,7 @@ import (
 	"net/http"
 	"time"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 const (
@@ -40,11 +40,11 @@ type Server struct {
 	// SetAuthorizedKeys replaces the keys that may log in.
 	SetAuthorizedKeys func(text []byte)
 	// Poll takes instructions and reports.
-	Poll func(box.Instructions) box.Report
+	Poll func(agentapi.Instructions) agentapi.Report
 	// Drain refuses new sessions if the box has been idle, or, where it is to be
 	// released, refuses them no longer, and reports either
 	// way.
-	Drain  func(context.Context, box.Drain) (drained bool, report box.Report)
+	Drain  func(context.Context, agentapi.Drain) (drained bool, report agentapi.Report)
 	Logger *slog.Logger
 }
 
@@ -80,7 +80,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+box.HealthPath, func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET "+agentapi.HealthPath, func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 		defer cancel()
 		if err := s.Check(ctx); err != nil {
@@ -89,14 +89,14 @@ func (s *Server) handler() http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.Handle("PUT "+box.AuthorizedKeysPath, s.operatorOnly(http.HandlerFunc(s.putAuthorizedKeys)))
-	mux.Handle("POST "+box.PollPath, s.operatorOnly(http.HandlerFunc(s.poll)))
-	mux.Handle("POST "+box.DrainPath, s.operatorOnly(http.HandlerFunc(s.drain)))
+	mux.Handle("PUT "+agentapi.AuthorizedKeysPath, s.operatorOnly(http.HandlerFunc(s.putAuthorizedKeys)))
+	mux.Handle("POST "+agentapi.PollPath, s.operatorOnly(http.HandlerFunc(s.poll)))
+	mux.Handle("POST "+agentapi.DrainPath, s.operatorOnly(http.HandlerFunc(s.drain)))
 	return mux
 }
 
 func (s *Server) putAuthorizedKeys(w http.ResponseWriter, r *http.Request) {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, box.MaxSecretBytes))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, agentapi.MaxSecretBytes))
 	if err != nil {
 		http.Error(w, "the keys cannot be read: "+err.Error(), http.StatusBadRequest)
 		return
@@ -106,7 +106,7 @@ func (s *Server) putAuthorizedKeys(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) poll(w http.ResponseWriter, r *http.Request) {
-	var instructions box.Instructions
+	var instructions agentapi.Instructions
 	if !decode(w, r, &instructions) {
 		return
 	}
@@ -114,7 +114,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
-	var drain box.Drain
+	var drain agentapi.Drain
 	if !decode(w, r, &drain) {
 		return
 	}
@@ -144,7 +144,7 @@ func decode(w http.ResponseWriter, r *http.Request, into any) bool {
 	return true
 }
 
-func answer(w http.ResponseWriter, code int, report box.Report) {
+func answer(w http.ResponseWriter, code int, report agentapi.Report) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(report) // it fails if nobody listens any more

@@ -18,7 +18,7 @@ import (
 	"sync"
 	"testing"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 var key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
@@ -32,11 +32,11 @@ func serve(t testing.TB, check func(context.Context) error) string {
 	return serveServer(t, &Server{
 		Key: key, Check: check,
 		Token: token, SetAuthorizedKeys: func(text []byte) { told.Store(t.Name(), string(text)) },
-		Poll: func(i box.Instructions) box.Report {
+		Poll: func(i agentapi.Instructions) agentapi.Report {
 			told.Store(t.Name(), i)
 			return report
 		},
-		Drain: func(_ context.Context, d box.Drain) (bool, box.Report) {
+		Drain: func(_ context.Context, d agentapi.Drain) (bool, agentapi.Report) {
 			told.Store(t.Name(), d)
 			return d.IdleSeconds < 60, report
 		},
@@ -65,13 +65,13 @@ func serveServer(t testing.TB, server *Server) string {
 const token = "the operator's token"
 
 // report is what every agent of these tests reports.
-var report = box.Report{
+var report = agentapi.Report{
 	Version: "v1", UpSeconds: 120, Sessions: 2, OOMKills: 1, SecretHash: "abc",
-	Signals: []box.Signal{
-		{Name: box.SignalTerminal, IdleSeconds: 60, Value: "key 1m ago, output 1m ago"},
-		{Name: box.SignalCPU, IdleSeconds: -1, Value: "CPU 1%"},
+	Signals: []agentapi.Signal{
+		{Name: agentapi.SignalTerminal, IdleSeconds: 60, Value: "key 1m ago, output 1m ago"},
+		{Name: agentapi.SignalCPU, IdleSeconds: -1, Value: "CPU 1%"},
 	},
-	Home: &box.Room{SizeBytes: 10 << 30, FreeBytes: 1 << 30, Files: 1000, FreeFiles: 900},
+	Home: &agentapi.Room{SizeBytes: 10 << 30, FreeBytes: 1 << 30, Files: 1000, FreeFiles: 900},
 }
 
 // client is the operator's, of the agent with a key.

@@ -11,13 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 func TestPoll(t *testing.T) {
 	address := serve(t, nil)
-	want := box.Instructions{
-		Thresholds: box.Thresholds{CPUMillis: 5, GPUPercent: 6, SSHBytes: 7},
+	want := agentapi.Instructions{
+		Thresholds: agentapi.Thresholds{CPUMillis: 5, GPUPercent: 6, SSHBytes: 7},
 		Notice:     "first\nsecond", Warning: "in 5 minutes",
 	}
 	got, err := client(t, address, key, token).Poll(t.Context(), want)
@@ -38,7 +38,7 @@ func TestDrain(t *testing.T) {
 	for name, tc := range map[string]struct {
 		idleSeconds float64
 		drained     bool
-		report      box.Report
+		report      agentapi.Report
 		says        string
 	}{
 		"idle":         {idleSeconds: 30, drained: true},
@@ -47,7 +47,7 @@ func TestDrain(t *testing.T) {
 		"time to come": {idleSeconds: -1, says: "idleSeconds must be more than 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			drained, got, err := client(t, address, key, token).Drain(t.Context(), box.Drain{IdleSeconds: tc.idleSeconds})
+			drained, got, err := client(t, address, key, token).Drain(t.Context(), agentapi.Drain{IdleSeconds: tc.idleSeconds})
 			if drained != tc.drained || (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
 				t.Fatalf("got %v, %v", drained, err)
 			}
@@ -66,10 +66,10 @@ func TestOnlyTheOperatorPolls(t *testing.T) {
 		"another token": client(t, address, key, token+"x"),
 		"another agent": client(t, address, other, token),
 	} {
-		if _, err := c.Poll(t.Context(), box.Instructions{}); err == nil {
+		if _, err := c.Poll(t.Context(), agentapi.Instructions{}); err == nil {
 			t.Errorf("%s: polled", name)
 		}
-		if drained, _, err := c.Drain(t.Context(), box.Drain{IdleSeconds: 1}); err == nil || drained {
+		if drained, _, err := c.Drain(t.Context(), agentapi.Drain{IdleSeconds: 1}); err == nil || drained {
 			t.Errorf("%s: drained", name)
 		}
 	}
@@ -82,38 +82,38 @@ func TestOldAgentIsTold(t *testing.T) {
 	address := serve(t, nil)
 	c := client(t, address, key, token)
 	c.address = address + "/as-if-old" // 404, as for a path that it has not heard of
-	if _, err := c.Poll(t.Context(), box.Instructions{}); !errors.Is(err, box.ErrUnsupported) {
+	if _, err := c.Poll(t.Context(), agentapi.Instructions{}); !errors.Is(err, agentapi.ErrUnsupported) {
 		t.Errorf("polled: %v", err)
 	}
-	if _, _, err := c.Drain(t.Context(), box.Drain{IdleSeconds: 1}); !errors.Is(err, box.ErrUnsupported) {
+	if _, _, err := c.Drain(t.Context(), agentapi.Drain{IdleSeconds: 1}); !errors.Is(err, agentapi.ErrUnsupported) {
 		t.Errorf("drained: %v", err)
 	}
-	if err := c.SetAuthorizedKeys(t.Context(), nil); !errors.Is(err, box.ErrUnsupported) {
+	if err := c.SetAuthorizedKeys(t.Context(), nil); !errors.Is(err, agentapi.ErrUnsupported) {
 		t.Errorf("told its keys: %v", err)
 	}
 }
 
 func TestPollBody(t *testing.T) {
-	var heard box.Instructions
-	server := &Server{Token: token, Poll: func(i box.Instructions) box.Report {
+	var heard agentapi.Instructions
+	server := &Server{Token: token, Poll: func(i agentapi.Instructions) agentapi.Report {
 		heard = i
-		return box.Report{}
+		return agentapi.Report{}
 	}}
 	for name, tc := range map[string]struct {
 		body string
 		code int
-		want box.Instructions
+		want agentapi.Instructions
 	}{
-		"empty":                {`{}`, 200, box.Instructions{}},
-		"of a newer operator":  {`{"warning":"soon","moods":["good"],"thresholds":{"cpuMillis":3,"heartbeats":4}}`, 200, box.Instructions{Warning: "soon", Thresholds: box.Thresholds{CPUMillis: 3}}},
-		"nothing":              {``, 400, box.Instructions{}},
-		"not JSON":             {`hello`, 400, box.Instructions{}},
-		"another type":         {`{"warning":7}`, 400, box.Instructions{}},
-		"longer than anything": {`{"notice":"` + strings.Repeat("x", maxMessage) + `"}`, 400, box.Instructions{}},
+		"empty":                {`{}`, 200, agentapi.Instructions{}},
+		"of a newer operator":  {`{"warning":"soon","moods":["good"],"thresholds":{"cpuMillis":3,"heartbeats":4}}`, 200, agentapi.Instructions{Warning: "soon", Thresholds: agentapi.Thresholds{CPUMillis: 3}}},
+		"nothing":              {``, 400, agentapi.Instructions{}},
+		"not JSON":             {`hello`, 400, agentapi.Instructions{}},
+		"another type":         {`{"warning":7}`, 400, agentapi.Instructions{}},
+		"longer than anything": {`{"notice":"` + strings.Repeat("x", maxMessage) + `"}`, 400, agentapi.Instructions{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			heard = box.Instructions{}
-			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, box.PollPath, strings.NewReader(tc.body))
+			heard = agentapi.Instructions{}
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, agentapi.PollPath, strings.NewReader(tc.body))
 			request.Header.Set("Authorization", "Bearer "+token)
 			answer := httptest.NewRecorder()
 			server.handler().ServeHTTP(answer, request)
@@ -130,11 +130,11 @@ func TestPollBody(t *testing.T) {
 // The other side may be anybody who has the box's key: a box is not trusted.
 func TestReportsAreBounded(t *testing.T) {
 	huge := bytes.Repeat([]byte("x"), 2*maxMessage)
-	server := &Server{Key: key, Token: token, Poll: func(box.Instructions) box.Report {
-		return box.Report{Version: string(huge)}
+	server := &Server{Key: key, Token: token, Poll: func(agentapi.Instructions) agentapi.Report {
+		return agentapi.Report{Version: string(huge)}
 	}}
 	address := serveServer(t, server)
-	if _, err := client(t, address, key, token).Poll(t.Context(), box.Instructions{}); err == nil {
+	if _, err := client(t, address, key, token).Poll(t.Context(), agentapi.Instructions{}); err == nil {
 		t.Error("a report without an end was read")
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // identity is who the box runs as: this step runs as the same.
@@ -21,7 +21,7 @@ func mergePasswd(passwd, shell string, id identity) string {
 	if strings.TrimSpace(passwd) == "" {
 		passwd = "root:x:0:0:root:/root:" + shell + "\n"
 	}
-	entry := fmt.Sprintf("%s:*:%d:%d::%s:%s", box.User, id.uid, id.gid, box.Home, shell)
+	entry := fmt.Sprintf("%s:*:%d:%d::%s:%s", agentapi.User, id.uid, id.gid, agentapi.Home, shell)
 	return merge(passwd, entry, strconv.Itoa(id.uid))
 }
 
@@ -30,7 +30,7 @@ func mergeGroup(group string, id identity) string {
 	if strings.TrimSpace(group) == "" {
 		group = "root:x:0:\n"
 	}
-	return merge(group, fmt.Sprintf("%s:x:%d:", box.User, id.gid), strconv.Itoa(id.gid))
+	return merge(group, fmt.Sprintf("%s:x:%d:", agentapi.User, id.gid), strconv.Itoa(id.gid))
 }
 
 // merge removes entries of the same name from text and inserts entry before

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // Place is what InPlace changes in the box itself.
@@ -49,7 +49,7 @@ func InPlace(p Place) error {
 		return err
 	}
 	if err := errors.Join(os.Chown(p.Private, 0, 0), os.Chmod(p.Private, homeMode)); err != nil {
-		return fmt.Errorf("cannot keep %s from %s: %w", p.Private, box.User, cause(err))
+		return fmt.Errorf("cannot keep %s from %s: %w", p.Private, agentapi.User, cause(err))
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func overwrite(image imageRoot, path, text string) error {
 		err = os.Rename(fresh, resolved)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot put the user %s into %s: %w: a box with root needs a root file system that it can write to", box.User, path, cause(err))
+		return fmt.Errorf("cannot put the user %s into %s: %w: a box with root needs a root file system that it can write to", agentapi.User, path, cause(err))
 	}
 	return nil
 }

@@ -18,10 +18,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
-// Config says where everything is. The defaults are internal/box's.
+// Config says where everything is. The defaults are package agentapi's.
 type Config struct {
 	// ImageDir is the root of the box's image.
 	ImageDir string
@@ -52,7 +52,7 @@ func Run(cfg Config) error {
 }
 
 func writeAgentDir(cfg Config, image imageRoot) error {
-	if err := copyBinary(cfg.Binary, filepath.Join(cfg.AgentDir, box.AgentFile)); err != nil {
+	if err := copyBinary(cfg.Binary, filepath.Join(cfg.AgentDir, agentapi.AgentFile)); err != nil {
 		return err
 	}
 	passwd, err := image.readText("/etc/passwd")
@@ -65,9 +65,9 @@ func writeAgentDir(cfg Config, image imageRoot) error {
 	}
 	id := identity{cfg.UID, cfg.GID}
 	files := map[string]string{
-		box.PasswdFile:  mergePasswd(passwd, image.shell(), id),
-		box.GroupFile:   mergeGroup(group, id),
-		box.ProfileFile: Profile,
+		agentapi.PasswdFile:  mergePasswd(passwd, image.shell(), id),
+		agentapi.GroupFile:   mergeGroup(group, id),
+		agentapi.ProfileFile: Profile,
 	}
 	for name, text := range files {
 		if err := writeFile(filepath.Join(cfg.AgentDir, name), text); err != nil {

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // tree describes files by path: "/" at the end is a folder, "-> " before the
@@ -111,14 +111,14 @@ func (f *fixture) mode(path string) fs.FileMode {
 func TestFillsAgentDir(t *testing.T) {
 	f := newFixture(t, tree{"bin/bash": "x ", "etc/passwd": "root:x:0:0::/root:/bin/sh\n"})
 	f.run()
-	binary := filepath.Join(f.cfg.AgentDir, box.AgentFile)
+	binary := filepath.Join(f.cfg.AgentDir, agentapi.AgentFile)
 	if f.read(binary) != "agent" || f.mode(binary) != 0o755 {
 		t.Errorf("the agent is %q with mode %v", f.read(binary), f.mode(binary))
 	}
 	for name, says := range map[string]string{
-		box.PasswdFile:  "dev:*:1000:1000::/home/dev:/bin/bash\n",
-		box.GroupFile:   "dev:x:1000:\n",
-		box.ProfileFile: "DEVSERVER_PATH",
+		agentapi.PasswdFile:  "dev:*:1000:1000::/home/dev:/bin/bash\n",
+		agentapi.GroupFile:   "dev:x:1000:\n",
+		agentapi.ProfileFile: "DEVSERVER_PATH",
 	} {
 		path := filepath.Join(f.cfg.AgentDir, name)
 		if !strings.Contains(f.read(path), says) {
@@ -135,7 +135,7 @@ func TestInterruptedCopyIsReplaced(t *testing.T) {
 	f := newFixture(t, tree{})
 	tree{"bin/devserver-agent.tmp": "half an ag and much more"}.write(t, f.cfg.AgentDir)
 	f.run()
-	if got := f.read(filepath.Join(f.cfg.AgentDir, box.AgentFile)); got != "agent" {
+	if got := f.read(filepath.Join(f.cfg.AgentDir, agentapi.AgentFile)); got != "agent" {
 		t.Errorf("the agent is %q", got)
 	}
 }
@@ -181,7 +181,7 @@ func TestReadsPasswdInsideTheImage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, image)
 			f.run()
-			if text := f.read(filepath.Join(f.cfg.AgentDir, box.PasswdFile)); strings.Contains(text, "node-secret") {
+			if text := f.read(filepath.Join(f.cfg.AgentDir, agentapi.PasswdFile)); strings.Contains(text, "node-secret") {
 				t.Errorf("the link was followed out of the image:\n%s", text)
 			}
 		})

@@ -8,7 +8,7 @@ import (
 
 	"devserver.io/devserver/internal/agent/activity"
 	"devserver.io/devserver/internal/agent/environ"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
@@ -38,8 +38,8 @@ type Config struct {
 	RuntimeDir string
 	// Traffic is told what clients do.
 	Traffic *activity.Traffic
-	// Activity is what a client gets that asks for box.ActivitySubsystem.
-	Activity func() box.Report
+	// Activity is what a client gets that asks for agentapi.ActivitySubsystem.
+	Activity func() agentapi.Report
 
 	// HandshakeTimeout is how long a connection may take to authenticate.
 	HandshakeTimeout time.Duration

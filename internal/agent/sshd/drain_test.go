@@ -12,7 +12,7 @@ import (
 
 	"devserver.io/devserver/internal/agent/activity"
 	"devserver.io/devserver/internal/agent/gpu"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 func TestDrainedBoxRefusesSessions(t *testing.T) {
@@ -65,7 +65,7 @@ func TestDrainAgainstStart(t *testing.T) {
 			Kept: func(time.Duration) (string, error) { return "", nil },
 		})
 		idle := func() bool {
-			seconds, signal := box.Report{UpSeconds: 100, Signals: watch.Signals()}.Idle()
+			seconds, signal := agentapi.Report{UpSeconds: 100, Signals: watch.Signals()}.Idle()
 			return seconds == 100 && signal == ""
 		}
 		p := newProcesses(traffic)

@@ -5,16 +5,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // RoomOf tells the room in the file system of a folder.
-func RoomOf(dir string) (box.Room, error) {
+func RoomOf(dir string) (agentapi.Room, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
-		return box.Room{}, err
+		return agentapi.Room{}, err
 	}
-	return box.Room{
+	return agentapi.Room{
 		SizeBytes: int64(s.Blocks) * s.Bsize, FreeBytes: int64(s.Bavail) * s.Bsize,
 		Files: int64(s.Files), FreeFiles: int64(s.Ffree),
 	}, nil
@@ -22,7 +22,7 @@ func RoomOf(dir string) (box.Room, error) {
 
 // fullHome is what somebody who logs in should know of the home's room, or
 // empty. Programs that cannot write fail in odd ways.
-func fullHome(r box.Room) string {
+func fullHome(r agentapi.Room) string {
 	const advice = "Make room, or ask for more: spec.persistentHomeSize of the DevServer.\n"
 	switch {
 	case r.FullOfBytes():

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
@@ -86,7 +86,7 @@ func (f *keyFile) refresh() (map[string]bool, error) {
 	if f.keys != nil && stamp == f.stamp && !f.lagging {
 		return f.keys, nil
 	}
-	text, err := io.ReadAll(io.LimitReader(file, box.MaxSecretBytes))
+	text, err := io.ReadAll(io.LimitReader(file, agentapi.MaxSecretBytes))
 	if err != nil {
 		return nil, fmt.Errorf("reading the authorized keys: %w", err)
 	}
@@ -136,7 +136,7 @@ func stampOf(info os.FileInfo) fileStamp {
 func (f *keyFile) parse(text []byte) map[string]bool {
 	keys := map[string]bool{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, box.MaxSecretBytes)
+	lines.Buffer(nil, agentapi.MaxSecretBytes)
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || strings.HasPrefix(line, "#") {

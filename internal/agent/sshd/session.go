@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"devserver.io/devserver/internal/agent/environ"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // session is one session channel: RFC 4254, section 6. Its requests are
@@ -112,7 +112,7 @@ func (s *session) serveStart(request *ssh.Request) {
 	}
 	s.started = true
 	s.reply(request, true)
-	if argument.Text == box.ActivitySubsystem && request.Type == "subsystem" {
+	if argument.Text == agentapi.ActivitySubsystem && request.Type == "subsystem" {
 		s.tellActivity()
 		return
 	}
@@ -126,7 +126,7 @@ func (s *session) serveStart(request *ssh.Request) {
 }
 
 // subsystems are those that there are.
-var subsystems = []string{"sftp", box.ActivitySubsystem}
+var subsystems = []string{"sftp", agentapi.ActivitySubsystem}
 
 // tellActivity says how the box's work stands. It notes no work and starts no
 // process: who looks whether a box is idle must not be what keeps it awake.

@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/openssh"
@@ -86,5 +86,5 @@ func absolute(folder string) string {
 	if path.IsAbs(folder) {
 		return folder
 	}
-	return path.Join(box.Home, folder)
+	return path.Join(agentapi.Home, folder)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
@@ -42,7 +42,7 @@ ssh-config has run.
 				return err
 			}
 			options.On(streams)
-			folder := box.Home
+			folder := agentapi.Home
 			if len(args) > 1 {
 				folder = args[1]
 			}

@@ -13,8 +13,8 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
-	"devserver.io/devserver/internal/desired"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
 // check refuses what could not start. The operator would say the same later;

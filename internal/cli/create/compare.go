@@ -15,8 +15,8 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/keys"
-	"devserver.io/devserver/internal/lifecycle"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // compare is for a server that is there already: nothing is changed, and what
@@ -36,7 +36,7 @@ func (c *creator) compare(ctx context.Context, there, wanted *devserverv1.DevSer
 	}
 	sentence := fmt.Sprintf("DevServer %s is there already in namespace %s, unchanged.", there.Name, there.Namespace)
 	switch {
-	case prospect.IsAsleep(there) || there.Spec.Suspend:
+	case serverstate.IsAsleep(there) || there.Spec.Suspend:
 		sentence += fmt.Sprintf(" It sleeps; to start it: devctl start %s -n %s", there.Name, there.Namespace)
 	case c.Wait && !c.DryRun:
 		fmt.Fprintln(c.streams.ErrOut, sentence)

@@ -16,7 +16,7 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keys"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/operator/desired"
 )
 
 // nothing is what is said of a form that was left.

@@ -18,7 +18,7 @@ import (
 	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
 // text is the value of --output that is a sentence.

@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/operator/desired"
 )
 
 // Options say what to delete.

@@ -17,9 +17,9 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/localtime"
 	"devserver.io/devserver/internal/cli/output"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/operator/status"
 	"devserver.io/devserver/internal/sshkeys"
-	"devserver.io/devserver/internal/status"
 )
 
 // page is text in two columns, with sections that are indented.

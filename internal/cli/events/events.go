@@ -19,7 +19,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/output"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/operator/desired"
 )
 
 // Options say whose events to print, and how.

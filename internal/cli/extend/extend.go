@@ -14,8 +14,8 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/localtime"
-	"devserver.io/devserver/internal/lifecycle"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // Options say what is to expire later, and by how much.
@@ -54,7 +54,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 // endless is for a server that does not expire, or whose time has not begun.
 func endless(ds *devserverv1.DevServer, streams genericiooptions.IOStreams) error {
 	switch {
-	case prospect.IsAsleep(ds) || ds.Spec.Suspend:
+	case serverstate.IsAsleep(ds) || ds.Spec.Suspend:
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s sleeps, and its time to live begins anew when it starts: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
 	case ds.Status.Phase != devserverv1.PhaseRunning:
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s does not run, and its time to live begins when it does: devctl wait %s -n %s", ds.Name, ds.Name, ds.Namespace))

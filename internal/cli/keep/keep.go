@@ -15,9 +15,9 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/desired"
-	"devserver.io/devserver/internal/lifecycle"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // Options say what to keep, and for how long.
@@ -122,7 +122,7 @@ func report(ds *devserverv1.DevServer, asked, really time.Time) string {
 	if asked.Sub(really) >= time.Second {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
 	}
-	if prospect.IsAsleep(ds) {
+	if serverstate.IsAsleep(ds) {
 		sentence += fmt.Sprintf(" It sleeps now, and stays so until it is started: devctl start %s -n %s", ds.Name, ds.Namespace)
 	}
 	return sentence

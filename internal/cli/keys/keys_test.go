@@ -18,7 +18,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // place makes a home directory with files in its .ssh, and no agent.
@@ -43,7 +43,7 @@ func public(key ssh.PublicKey, comment string) string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + comment
 }
 
-func ed25519Line(t *testing.T) string { return public(sshtest.NewKey(t).PublicKey(), "") }
+func ed25519Line(t *testing.T) string { return public(sshserver.NewKey(t).PublicKey(), "") }
 
 func ecdsaKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()

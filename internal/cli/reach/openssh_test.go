@@ -16,11 +16,11 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/sshtest"
+	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 func newHostKey(t *testing.T) string {
-	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshtest.NewKey(t).PublicKey())))
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshserver.NewKey(t).PublicKey())))
 }
 
 // running is a box with an address.

@@ -14,7 +14,7 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // Running returns the box once one can log in to it. One that sleeps is started,
@@ -26,14 +26,14 @@ func Running(ctx context.Context, c client.WithWatch, t Target, o Options, strea
 	}
 	held := start.Held(ds)
 	switch {
-	case prospect.IsRunning(ds):
+	case serverstate.IsRunning(ds):
 		return ds, nil
 	case len(held) > 0 && !o.Start:
 		if err := o.consent(ctx, ds, strings.Join(held, " and "), streams); err != nil {
 			return nil, err
 		}
 	}
-	woken := len(held) > 0 || prospect.IsAsleep(ds)
+	woken := len(held) > 0 || serverstate.IsAsleep(ds)
 	if woken {
 		undone, err := start.Undo(ctx, c, ds)
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/box"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/operator/desired"
 )
 
 // domain ends the names by which OpenSSH's configuration knows boxes. It is no
@@ -24,9 +24,9 @@ type Target struct{ User, Namespace, Name string }
 // if it is not the usual one: NAME.NAMESPACE, or as in ssh's configuration,
 // NAME.NAMESPACE.devserver.
 func Parse(word, namespace string) Target {
-	t := Target{User: box.User, Namespace: namespace}
+	t := Target{User: agentapi.User, Namespace: namespace}
 	if user, rest, ok := strings.Cut(word, "@"); ok {
-		t.User, word = cmp.Or(user, box.User), rest
+		t.User, word = cmp.Or(user, agentapi.User), rest
 	}
 	// A DevServer's name has no dots.
 	name, rest, _ := strings.Cut(strings.TrimSuffix(word, domain), ".")

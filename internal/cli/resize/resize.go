@@ -19,9 +19,9 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/desired"
-	"devserver.io/devserver/internal/lifecycle"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // Options say what to resize, and to what. What is empty stays.
@@ -105,7 +105,7 @@ func (o *Options) restarts(ds *devserverv1.DevServer) bool {
 	changes := o.changes(ds)
 	_, other := changes["flavor"]
 	_, resized := changes["persistentHomeSize"]
-	return (other || resized && isEphemeral(ds)) && !ds.Spec.Suspend && !prospect.IsAsleep(ds)
+	return (other || resized && isEphemeral(ds)) && !ds.Spec.Suspend && !serverstate.IsAsleep(ds)
 }
 
 func isEphemeral(ds *devserverv1.DevServer) bool {

@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // Options say what to restart, and whether and how to wait for it.
@@ -52,7 +52,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 
 // report says what becomes of the DevServer, as it was before.
 func report(ds *devserverv1.DevServer) string {
-	if prospect.IsAsleep(ds) {
+	if serverstate.IsAsleep(ds) {
 		return fmt.Sprintf("DevServer %s starts again: it was asleep.", ds.Name)
 	}
 	sentence := fmt.Sprintf("DevServer %s restarts: what runs in it ends, its home directory stays.", ds.Name)

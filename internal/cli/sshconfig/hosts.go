@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/reach"
 )
@@ -75,7 +75,7 @@ func configText(hosts []host, knownHosts string) string {
 		fmt.Fprintf(&text, "\n%s%s\n", marker, made)
 		for _, line := range []string{
 			"Host " + h.Host,
-			"  User " + box.User,
+			"  User " + agentapi.User,
 			"  ProxyCommand " + h.Proxy,
 			"  HostKeyAlias " + h.Alias,
 			"  UserKnownHostsFile " + reach.Quote(knownHosts),

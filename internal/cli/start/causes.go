@@ -8,7 +8,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
 // restart gives the fields of the DevServer that have to change for it to

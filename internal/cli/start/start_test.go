@@ -19,7 +19,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
 // server is a suspended DevServer whose Ready condition has a reason.

@@ -12,8 +12,8 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/desired"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
 // Options say what to stop, and whether to wait until it has.

@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"devserver.io/devserver/internal/kubelettest"
+	"devserver.io/devserver/internal/testing/kubelet"
 )
 
 // echo answers once nothing more comes: it needs to be told so.
@@ -40,12 +40,12 @@ func echo(t *testing.T) string {
 
 // configOf is for a kubelet in the place of an API server that knows no
 // WebSockets.
-func configOf(k *kubelettest.Kubelet) *rest.Config {
+func configOf(k *kubelet.Kubelet) *rest.Config {
 	return &rest.Config{Host: k.Server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
 }
 
 func TestEachDirectionEndsByItself(t *testing.T) {
-	k := kubelettest.New(t, echo(t))
+	k := kubelet.New(t, echo(t))
 	conn, err := Dial(t.Context(), configOf(k), "team", "box-0", 2222)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestTheNodesWordsArriveAsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = closed.Close()
-	k := kubelettest.New(t, closed.Addr().String())
+	k := kubelet.New(t, closed.Addr().String())
 	conn, err := Dial(t.Context(), configOf(k), "team", "box-0", 2222)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestTheNodesWordsArriveAsAnError(t *testing.T) {
 }
 
 func TestABreakIsNoEnd(t *testing.T) {
-	k := kubelettest.New(t, echo(t))
+	k := kubelet.New(t, echo(t))
 	conn, err := Dial(t.Context(), configOf(k), "team", "box-0", 2222)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/operator/desired"
 )
 
 // Gone waits until a DevServer that was deleted, and its pod, are not there any

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/operator/desired"
 )
 
 // watcher keeps up with one DevServer and what belongs to it.

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // observed is what the cluster shows of a DevServer. What is nil is not there,
@@ -84,7 +84,7 @@ func stages(o observed) []stage {
 // hindrance is what is in the way of the stage, in words: what the operator
 // says, else the last warning about the pod.
 func hindrance(o observed, stage string) string {
-	if c := prospect.Hindrance(o.devServer); c != nil {
+	if c := serverstate.Hindrance(o.devServer); c != nil {
 		return c.Reason + ": " + c.Message
 	}
 	if stage == accepted || stage == answering {
@@ -98,7 +98,7 @@ func hindrance(o observed, stage string) string {
 
 func acceptedStage(o observed) stage {
 	s := stage{name: accepted, detail: "the operator has not looked at it yet"}
-	if ds := o.devServer; prospect.IsCurrent(ds) && ds.Status.Phase != "" {
+	if ds := o.devServer; serverstate.IsCurrent(ds) && ds.Status.Phase != "" {
 		s.detail = ""
 		if ds.Status.Flavor != "" {
 			s.detail = "flavor " + ds.Status.Flavor
@@ -114,7 +114,7 @@ func acceptedStage(o observed) stage {
 func scheduledStage(o observed) stage {
 	s := stage{name: scheduled, detail: "waiting for the pod"}
 	if o.pod == nil {
-		if c := prospect.Ready(o.devServer); c != nil && c.Reason == devserverv1.ReasonRestarting {
+		if c := serverstate.Ready(o.devServer); c != nil && c.Reason == devserverv1.ReasonRestarting {
 			s.detail = "waiting for the processes of before to end"
 		}
 		return s
@@ -189,7 +189,7 @@ func startedStage(o observed) stage {
 
 func answeringStage(o observed) stage {
 	s := stage{name: answering}
-	if prospect.IsRunning(o.devServer) {
+	if serverstate.IsRunning(o.devServer) {
 		s.state = done
 	}
 	return s

@@ -12,7 +12,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // Stopped waits until a DevServer that was suspended has no pod any more. What
@@ -35,7 +35,7 @@ func Stopped(ctx context.Context, c client.WithWatch, o Options, streams generic
 		if over, err := isStopped(ds); over {
 			return err
 		}
-		if c := prospect.Ready(ds); c != nil && prospect.IsCurrent(ds) && prospect.IsAsleep(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
+		if c := serverstate.Ready(ds); c != nil && serverstate.IsCurrent(ds) && serverstate.IsAsleep(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
 			said = c.Message
 			fmt.Fprintf(streams.ErrOut, "%8s  waiting: %s: %s\n", seconds(time.Since(start)), c.Reason, c.Message)
 		}
@@ -57,7 +57,7 @@ func isStopped(ds *devserverv1.DevServer) (bool, error) {
 	case !ds.Spec.Suspend:
 		return true, exit.With(exit.Refused, fmt.Errorf("DevServer %s was started again while it was stopping", ds.Name))
 	}
-	return prospect.IsCurrent(ds) && ds.Status.Phase == devserverv1.PhaseSuspended, nil
+	return serverstate.IsCurrent(ds) && ds.Status.Phase == devserverv1.PhaseSuspended, nil
 }
 
 func stillStopping(ctx context.Context, o Options) error {

@@ -16,7 +16,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/prospect"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // Options say what to wait for, and how.
@@ -101,8 +101,8 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	w.seen = w.sinceRestarted(w.seen)
 	w.seen.devServer = w.sinceWoken(w.seen.devServer)
 	passed = w.progress.update(w.seen, now)
-	switch cause, hopeless := prospect.InVain(w.seen.devServer); {
-	case prospect.IsRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
+	switch cause, hopeless := serverstate.InVain(w.seen.devServer); {
+	case serverstate.IsRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
 		return passed, true, nil
 	case hopeless || w.givesUp():
 		return passed, true, exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", w.Name, cause))
@@ -128,20 +128,20 @@ func (w *waiter) sinceRestarted(o observed) observed {
 
 // givesUp tells whether it is not worth while to wait for this person.
 func (w *waiter) givesUp() bool {
-	c := prospect.Ready(w.seen.devServer)
-	return c != nil && prospect.IsCurrent(w.seen.devServer) && slices.Contains(w.GiveUpOn, c.Reason)
+	c := serverstate.Ready(w.seen.devServer)
+	return c != nil && serverstate.IsCurrent(w.seen.devServer) && slices.Contains(w.GiveUpOn, c.Reason)
 }
 
 // sinceWoken is ds without the status of the sleep from which it was woken: to
 // renew a Lease is no edit of the DevServer, so that observedGeneration does not
 // tell whether the operator knows of it.
 func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
-	c := prospect.Ready(ds)
-	if !w.Woken || c == nil || !prospect.IsCurrent(ds) {
+	c := serverstate.Ready(ds)
+	if !w.Woken || c == nil || !serverstate.IsCurrent(ds) {
 		return ds
 	}
-	if !prospect.IsAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
-		w.Woken = prospect.IsAsleep(ds)
+	if !serverstate.IsAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
+		w.Woken = serverstate.IsAsleep(ds)
 		return ds
 	}
 	ds = ds.DeepCopy()

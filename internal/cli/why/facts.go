@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/localtime"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
 // facts are all that the story of a DevServer stands on. What is nil is not
@@ -28,7 +28,7 @@ type facts struct {
 	quotas    []corev1.ResourceQuota
 	// live is what the agent in the server says; notLive is why it says nothing,
 	// where it was asked.
-	live    *box.Report
+	live    *agentapi.Report
 	notLive string
 
 	now  time.Time

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/printable"
@@ -23,11 +23,11 @@ const patience = 15 * time.Second
 // else: no password, no terminal, no forwards.
 var asking = []string{
 	"-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-o", "ForwardAgent=no",
-	"-T", "-s", box.ActivitySubsystem,
+	"-T", "-s", agentapi.ActivitySubsystem,
 }
 
 // ask asks the agent in the server how it stands, or says why it cannot be asked.
-func ask(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (*box.Report, string) {
+func ask(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (*agentapi.Report, string) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	options, err := reach.OpenSSH(ctx, to, ds, reach.Options{Via: reach.Auto})
@@ -35,12 +35,12 @@ func ask(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (*
 		return nil, err.Error()
 	}
 	var out, complaint bytes.Buffer
-	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{box.User + "@" + reach.Host(ds)}, asking)...)
+	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{agentapi.User + "@" + reach.Host(ds)}, asking)...)
 	command.Stdout, command.Stderr = &out, &complaint
 	if err := command.Run(); err != nil {
 		return nil, refusal(complaint.String(), err)
 	}
-	var report box.Report
+	var report agentapi.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
 		return nil, "its answer cannot be read: " + err.Error()
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
 // event is something that will happen if nothing else does.

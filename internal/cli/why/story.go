@@ -7,8 +7,8 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/lifecycle"
-	"devserver.io/devserver/internal/status"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/operator/status"
 )
 
 // part of a story: paragraphs under a title.

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/box"
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // now is 16:00 for people in Berlin.
@@ -327,13 +327,13 @@ func TestStory(t *testing.T) {
 		},
 		"Live": {
 			facts: func() facts {
-				return facts{devServer: runs(), live: &box.Report{
-					Signals: []box.Signal{
-						{Name: box.SignalCPU, IdleSeconds: 200, Value: "CPU 0%\x1b[2J"},
-						{Name: box.SignalTerminal, IdleSeconds: -1, Value: "no key yet"},
+				return facts{devServer: runs(), live: &agentapi.Report{
+					Signals: []agentapi.Signal{
+						{Name: agentapi.SignalCPU, IdleSeconds: 200, Value: "CPU 0%\x1b[2J"},
+						{Name: agentapi.SignalTerminal, IdleSeconds: -1, Value: "no key yet"},
 						{Name: "quantum", IdleSeconds: 0, Value: "3 qubits"},
 					},
-					Home: &box.Room{SizeBytes: 3 << 29, FreeBytes: 1 << 20},
+					Home: &agentapi.Room{SizeBytes: 3 << 29, FreeBytes: 1 << 20},
 				}}
 			},
 			want: []string{

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/box"
-	"devserver.io/devserver/internal/lifecycle"
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/printable"
 )
 
@@ -82,7 +82,7 @@ func figuresIn(activity string) string {
 }
 
 // whatCounts says what would have been work.
-func whatCounts(t box.Thresholds) string {
+func whatCounts(t agentapi.Thresholds) string {
 	t = t.WithDefaults()
 	gpu := fmt.Sprintf(", GPU use from %d%% on", t.GPUPercent)
 	if t.GPUPercent > 100 {
@@ -94,11 +94,11 @@ func whatCounts(t box.Thresholds) string {
 
 // signals name what the agent watches.
 var signals = map[string]string{
-	box.SignalTerminal: "Terminals",
-	box.SignalSSH:      "Connections",
-	box.SignalCPU:      "CPU",
-	box.SignalGPU:      "GPU",
-	box.SignalKeep:     "Asked to be kept",
+	agentapi.SignalTerminal: "Terminals",
+	agentapi.SignalSSH:      "Connections",
+	agentapi.SignalCPU:      "CPU",
+	agentapi.SignalGPU:      "GPU",
+	agentapi.SignalKeep:     "Asked to be kept",
 }
 
 // liveFigures are what the server shows now.

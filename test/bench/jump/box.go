@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	contract "devserver.io/devserver/internal/box"
+	contract "devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/sshpolicy"
 )
 

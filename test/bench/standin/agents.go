@@ -16,8 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"devserver.io/devserver/internal/agent/control"
-	"devserver.io/devserver/internal/box"
-	"devserver.io/devserver/internal/desired"
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/operator/desired"
 )
 
 // agents answer for the pods when the operator asks how their boxes are. Each is
@@ -50,7 +50,7 @@ func (a *agent) Addr() net.Addr { return a.address }
 // listen hands each connection to the agent whose address it is for, until ctx
 // ends.
 func (a *agents) listen(ctx context.Context) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf(":%d", box.ControlPort))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf(":%d", agentapi.ControlPort))
 	if err != nil {
 		return fmt.Errorf("answering as the agents: %w", err)
 	}
@@ -86,7 +86,7 @@ func (s *standIn) answer(ctx context.Context, pod *corev1.Pod, address string) e
 	if err != nil {
 		return err
 	}
-	a := &agent{address: &net.TCPAddr{IP: net.ParseIP(address), Port: box.ControlPort}, connections: make(chan net.Conn), over: ctx.Done()}
+	a := &agent{address: &net.TCPAddr{IP: net.ParseIP(address), Port: agentapi.ControlPort}, connections: make(chan net.Conn), over: ctx.Done()}
 	s.agents.mu.Lock()
 	s.agents.byPod[address] = a
 	s.agents.mu.Unlock()
@@ -105,8 +105,8 @@ func newServer(secret *corev1.Secret) (_ *control.Server, failed error) {
 		return nil, err
 	}
 	defer func() { failed = errors.Join(failed, os.RemoveAll(dir)) }()
-	path := filepath.Join(dir, box.ControlKeyFile)
-	if err := os.WriteFile(path, secret.Data[box.ControlKeyFile], 0o600); err != nil {
+	path := filepath.Join(dir, agentapi.ControlKeyFile)
+	if err := os.WriteFile(path, secret.Data[agentapi.ControlKeyFile], 0o600); err != nil {
 		return nil, err
 	}
 	key, err := control.ReadKey(path)
@@ -115,11 +115,11 @@ func newServer(secret *corev1.Secret) (_ *control.Server, failed error) {
 	}
 	up := time.Now()
 	return &control.Server{
-		Key: key, Token: strings.TrimSpace(string(secret.Data[box.ControlTokenFile])),
+		Key: key, Token: strings.TrimSpace(string(secret.Data[agentapi.ControlTokenFile])),
 		Check:             func(context.Context) error { return nil },
 		SetAuthorizedKeys: func([]byte) {},
-		Poll: func(box.Instructions) box.Report {
-			return box.Report{UpSeconds: time.Since(up).Seconds(), Signals: []box.Signal{{Name: box.SignalCPU, Value: "CPU 100%"}}}
+		Poll: func(agentapi.Instructions) agentapi.Report {
+			return agentapi.Report{UpSeconds: time.Since(up).Seconds(), Signals: []agentapi.Signal{{Name: agentapi.SignalCPU, Value: "CPU 100%"}}}
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	}, nil

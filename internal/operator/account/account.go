@@ -1,0 +1,116 @@
+// Package account says what a person has in the cluster: a namespace, limits
+// and roles in it. It is pure: the same DevServerUser gives the same objects,
+// and nothing here reads the cluster, the clock or the environment.
+package account
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/precedence"
+	"devserver.io/devserver/internal/sshkeys"
+)
+
+// Name is the name of the limits and of the first RoleBinding in each person's
+// namespace, the value of their label app.kubernetes.io/name, and the name of
+// the ClusterRole that the chart has for people.
+const Name = "devserver-user"
+
+const namespacePrefix = "dev-"
+
+// Objects are all that a person needs, in the order in which it must come to
+// be: limits stand before the rights to use what they limit.
+type Objects struct {
+	Namespace *corev1ac.NamespaceApplyConfiguration
+	Limits    []runtime.ApplyConfiguration
+	Roles     []runtime.ApplyConfiguration
+}
+
+// Desired returns the objects of a person.
+func Desired(u *devv1.DevServerUser) Objects {
+	return Objects{Namespace: namespace(u), Limits: limits(u), Roles: roles(u)}
+}
+
+// Has tells whether a namespaced object is among them.
+func (o Objects) Has(kind, name string) bool {
+	for _, object := range slices.Concat(o.Limits, o.Roles) {
+		named, ok := object.(interface {
+			GetKind() *string
+			GetName() *string
+		})
+		if ok && *named.GetKind() == kind && *named.GetName() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// NamespaceName is the name of the person's namespace.
+func NamespaceName(u *devv1.DevServerUser) string { return namespacePrefix + u.Spec.Username }
+
+// labels of all objects of a person. The user name fits into a label's value;
+// the DevServerUser's own name need not.
+func labels(u *devv1.DevServerUser) map[string]string {
+	return map[string]string{
+		desired.LabelManagedBy: desired.ManagedBy,
+		desired.LabelName:      Name,
+		desired.LabelInstance:  u.Spec.Username,
+	}
+}
+
+// controlledBy makes the DevServerUser the object's controller: with the
+// person, the object goes.
+func controlledBy(u *devv1.DevServerUser) *metav1ac.OwnerReferenceApplyConfiguration {
+	return metav1ac.OwnerReference().
+		WithAPIVersion(devv1.GroupVersion.String()).
+		WithKind("DevServerUser").
+		WithName(u.Name).
+		WithUID(u.UID).
+		WithController(true).
+		WithBlockOwnerDeletion(true)
+}
+
+// namespace has no owner reference: garbage collection must never reach a home. What says whose it is, now and after the
+// person was deleted, is its annotation.
+func namespace(u *devv1.DevServerUser) *corev1ac.NamespaceApplyConfiguration {
+	const podSecurity = "pod-security.kubernetes.io/"
+	level := strings.ToLower(string(cmp.Or(u.Spec.PodSecurity, devv1.PodSecurityRestricted)))
+	return corev1ac.Namespace(NamespaceName(u)).
+		WithLabels(labels(u)).
+		WithLabels(map[string]string{podSecurity + "enforce": level, podSecurity + "warn": level}).
+		WithAnnotations(map[string]string{desired.AnnotationOwner: u.Spec.Owner})
+}
+
+// Same tells whether two DevServerUsers stand in each other's way: there can
+// be one for a user name, and one for an owner.
+func Same(a, b *devv1.DevServerUser) bool {
+	return a.Spec.Username == b.Spec.Username || a.Spec.Owner == b.Spec.Owner
+}
+
+// Elder returns the oldest of those that stand in u's way and are older than
+// u, or nil.
+func Elder(u *devv1.DevServerUser, all []devv1.DevServerUser) *devv1.DevServerUser {
+	return precedence.Oldest(precedence.Each(all), func(other *devv1.DevServerUser) bool {
+		return other.UID != u.UID && Same(other, u) && precedence.Compare(other, u) < 0
+	})
+}
+
+// BadKeys says which of the person's keys cannot be used, and why, or nothing.
+// The API server has checked their form, not what is in their base64.
+func BadKeys(u *devv1.DevServerUser) string {
+	var faults []string
+	for i, line := range u.Spec.PublicKeys {
+		if _, _, err := sshkeys.ParseAuthorized(line); err != nil {
+			faults = append(faults, fmt.Sprintf("spec.publicKeys[%d] is not a usable public key: %v.", i, err))
+		}
+	}
+	return strings.Join(faults, " ")
+}

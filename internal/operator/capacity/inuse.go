@@ -1,0 +1,36 @@
+package capacity
+
+import (
+	"cmp"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/desired"
+)
+
+// inUse counts the servers of each flavor that have a pod, be it on a node or
+// waiting for one. status.flavor is that of the pod, also where the next start
+// will be with another.
+func inUse(pods []*corev1.Pod, servers []*devv1.DevServer) map[string]int32 {
+	flavors := make(map[types.NamespacedName]string, len(servers))
+	for _, d := range servers {
+		flavors[types.NamespacedName{Namespace: d.Namespace, Name: desired.PodName(d.Name)}] = cmp.Or(d.Status.Flavor, d.Spec.Flavor)
+	}
+	counts := map[string]int32{}
+	for _, pod := range pods {
+		if !Ours(pod) || terminal(pod) {
+			continue
+		}
+		if flavor, ok := flavors[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}]; ok {
+			counts[flavor]++
+		}
+	}
+	return counts
+}
+
+// Ours tells a server's pod from all others.
+func Ours(pod *corev1.Pod) bool {
+	return pod.Labels[desired.LabelManagedBy] == desired.ManagedBy
+}

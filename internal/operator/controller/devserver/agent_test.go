@@ -1,0 +1,84 @@
+package devserver_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/operator/agentclient"
+)
+
+// fakeAgent is the agent of a test's box.
+type fakeAgent struct {
+	mu sync.Mutex
+	// idle is how long ago the box was last at work, in seconds.
+	idle float64
+	// silent agents do not answer, others with an error.
+	silent bool
+	err    error
+	// released is set once a drain was taken back.
+	released bool
+	report   agentapi.Report
+	told     agentapi.Instructions
+	drains   []agentapi.Drain
+	// onDrain, if set, is called in the middle of a drain.
+	onDrain func()
+}
+
+func (a *fakeAgent) Poll(_ context.Context, i agentapi.Instructions) (agentapi.Report, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.silent {
+		return agentapi.Report{}, errors.New("no answer")
+	}
+	if a.err != nil {
+		return agentapi.Report{}, a.err
+	}
+	a.told = i
+	return a.says(), nil
+}
+
+func (a *fakeAgent) says() agentapi.Report {
+	r := a.report
+	r.UpSeconds = 1e9
+	r.Signals = []agentapi.Signal{{Name: agentapi.SignalCPU, IdleSeconds: a.idle, Value: "CPU 1%"}}
+	return r
+}
+
+func (a *fakeAgent) Drain(_ context.Context, d agentapi.Drain) (bool, agentapi.Report, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d.Release {
+		a.released = true
+		return true, agentapi.Report{}, nil
+	}
+	a.drains = append(a.drains, d)
+	if a.onDrain != nil {
+		a.onDrain()
+	}
+	if a.silent {
+		return false, agentapi.Report{}, errors.New("no answer")
+	}
+	if a.idle < d.IdleSeconds {
+		return false, a.says(), nil
+	}
+	return true, agentapi.Report{}, nil
+}
+
+// newPoller asks the world's agent, when the test says so.
+func (w *world) newPoller() *agentclient.Poller {
+	w.agent = &fakeAgent{}
+	return w.pollerOf(w.agent)
+}
+
+func (w *world) pollerOf(a *fakeAgent) *agentclient.Poller {
+	return agentclient.New(w.clock, func(agentclient.Address) (agentclient.Agent, error) { return a, nil })
+}
+
+// poll has the box asked once, by an operator that watches it.
+func (w *world) poll() {
+	w.t.Helper()
+	w.reconcile()
+	w.r.Poller.Ask(w.t.Context(), w.key())
+}

@@ -1,0 +1,203 @@
+package devserver_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/apply"
+	"devserver.io/devserver/internal/operator/controller/devserver"
+	"devserver.io/devserver/internal/operator/lifecycle"
+)
+
+// errCrash is what a dead operator's writes come to.
+var errCrash = errors.New("the operator is dead")
+
+// crash ends the operator at its write number at, from 1: before it reaches the
+// API server, or after it has landed and before the answer is read.
+type crash struct {
+	at     int
+	landed bool
+	count  int
+}
+
+func (c *crash) write(do func() error) error {
+	c.count++
+	switch {
+	case c.count < c.at:
+		return do()
+	case c.count == c.at && c.landed:
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return errCrash
+}
+
+// TestCrashAnywhere ends the operator before and after each of its writes, and
+// starts another one that knows nothing: the end is always the same.
+func TestCrashAnywhere(t *testing.T) {
+	none := func(*world) {}
+	for name, steps := range map[string][]func(*world){
+		"create": {
+			func(w *world) { w.flavor(); w.create(w.devServer()) },
+			func(w *world) { w.startPod() },
+		},
+		"edit": {
+			(*world).running,
+			func(w *world) { w.edit(func(s *devv1.DevServerSpec) { s.Image = "example.com/other:2" }) },
+			(*world).catchUp,
+			none,
+		},
+		"keys": {
+			(*world).running,
+			func(w *world) { w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey }) },
+		},
+		"suspend": {
+			(*world).running,
+			func(w *world) { w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true }) },
+			(*world).stopPod,
+		},
+		"sleep": {
+			func(w *world) { w.watched(); w.warned() },
+			func(w *world) { w.pass(11 * time.Minute) },
+			(*world).stopPod,
+		},
+		"wake": {
+			(*world).asleep,
+			func(w *world) { w.wake(w.clock.Now()) },
+			func(w *world) { w.startPod() },
+		},
+		"expire": {
+			func(w *world) {
+				w.running()
+				w.edit(func(s *devv1.DevServerSpec) { s.Lifecycle = &devv1.LifecycleSpec{TimeToLive: lasting(time.Hour)} })
+				w.clock.SetTime(w.clock.Now().Add(50 * time.Minute))
+				w.settled()
+			},
+			func(w *world) { w.clock.SetTime(w.clock.Now().Add(11 * time.Minute)) },
+			(*world).stopPod,
+		},
+		"home": {
+			(*world).running,
+			func(w *world) { w.bindHome(theirs, w.growing) },
+			func(w *world) {
+				w.edit(func(s *devv1.DevServerSpec) {
+					s.PersistentHomeSize = resource.MustParse("2Gi")
+					s.Home = &devv1.HomeSpec{RetentionPolicy: devv1.HomeDelete}
+				})
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			unharmed, writes := throughSteps(t, steps, nil)
+			if writes == 0 {
+				t.Fatal("nothing is written")
+			}
+			for at := 1; at <= writes; at++ {
+				for _, landed := range []bool{false, true} {
+					t.Run(fmt.Sprintf("write %d landed %t", at, landed), func(t *testing.T) {
+						got, _ := throughSteps(t, steps, &crash{at: at, landed: landed})
+						if diff := cmp.Diff(unharmed, got); diff != "" {
+							t.Errorf("-without a crash +with one:\n%s", diff)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// throughSteps makes a pass after each step, and returns what there is in the
+// end and how many writes the passes after the first step made.
+func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, writes int) {
+	w := newWorld(t)
+	w.deliver(nil)
+	steps[0](w)
+	w.crash = c
+	if w.crash == nil {
+		w.crash = &crash{at: math.MaxInt}
+	}
+	for i, step := range steps {
+		if i > 0 {
+			step(w)
+		}
+		request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: "box"}}
+		if _, err := w.r.Reconcile(t.Context(), request); errors.Is(err, errCrash) {
+			w.crash = nil
+			w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
+			w.r.Delivery = devserver.NewDelivery()
+			w.deliver(nil)
+			w.r.Poller = w.pollerOf(w.agent)
+			w.poll()
+			w.reconcile()
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.crash != nil {
+		writes, w.crash = w.crash.count, nil
+	}
+	w.poll()
+	w.settled()
+	return w.snapshot(), writes
+}
+
+// timeOfDay is another one in each run.
+var timeOfDay = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`)
+
+// mark is why the box's Lease says that it sleeps.
+func (w *world) mark() lifecycle.Cause {
+	lease := &coordinationv1.Lease{}
+	if err := w.c.Get(w.t.Context(), w.key(), lease); err != nil {
+		return ""
+	}
+	if m := lifecycle.ParseMark(lease.Annotations[lifecycle.AnnotationMark]); m != nil {
+		return m.Cause
+	}
+	return ""
+}
+
+// snapshot is all that the operator is answerable for, without what is
+// different in each namespace.
+func (w *world) snapshot() string {
+	w.t.Helper()
+	set, headless, service, secret := &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.Service{}, &corev1.Secret{}
+	w.get(set, "box")
+	w.get(headless, "box-headless")
+	w.get(service, "box-ssh")
+	w.get(secret, "box-ssh")
+	d := w.read()
+	parts := map[string]any{
+		"template": set.Spec.Template, "claims": set.Spec.VolumeClaimTemplates,
+		"replicas": *set.Spec.Replicas, "asleep": w.mark(),
+		"headless": headless.Spec.Selector, "service": service.Spec.Type,
+		"keys": string(secret.Data["authorized_keys"]), "phase": d.Status.Phase, "pod is going": w.podIsGoing(),
+	}
+	for _, c := range d.Status.Conditions {
+		parts[c.Type] = string(c.Status) + " " + c.Reason + " " + timeOfDay.ReplaceAllString(c.Message, "TIME")
+	}
+	claim := &corev1.PersistentVolumeClaim{}
+	if err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: "home-box-0"}, claim); err == nil {
+		parts["home"] = fmt.Sprint(claim.Spec.Resources.Requests.Storage(), len(claim.OwnerReferences))
+	}
+	text, err := json.MarshalIndent(parts, "", " ")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), w.ns, "NAMESPACE")
+}

@@ -1,0 +1,113 @@
+package devserver
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/desired"
+)
+
+func TestSetChanged(t *testing.T) {
+	now := metav1.Now()
+	for name, tc := range map[string]struct {
+		edit func(*appsv1.StatefulSet)
+		want bool
+	}{
+		"how many pods are Ready": {func(s *appsv1.StatefulSet) { s.Status.ReadyReplicas, s.ResourceVersion = 1, "2" }, false},
+		"its spec":                {func(s *appsv1.StatefulSet) { s.Generation = 2 }, true},
+		"a label":                 {func(s *appsv1.StatefulSet) { s.Labels = map[string]string{"a": "b"} }, true},
+		"an annotation":           {func(s *appsv1.StatefulSet) { s.Annotations = map[string]string{"a": "b"} }, true},
+		"its owner":               {func(s *appsv1.StatefulSet) { s.OwnerReferences = nil }, true},
+		"it is being deleted":     {func(s *appsv1.StatefulSet) { s.DeletionTimestamp = &now }, true},
+		"its newest template":     {func(s *appsv1.StatefulSet) { s.Status.UpdateRevision = "2" }, true},
+		"what was seen of it":     {func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 1 }, true},
+	} {
+		before := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Generation: 1, OwnerReferences: []metav1.OwnerReference{{Name: "box"}}}}
+		after := before.DeepCopy()
+		tc.edit(after)
+		if got := setChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
+		}
+	}
+}
+
+func TestControllerOf(t *testing.T) {
+	yes := true
+	for name, tc := range map[string]struct {
+		owner metav1.OwnerReference
+		want  int
+	}{
+		"a DevServer's":                   {metav1.OwnerReference{APIVersion: devv1.GroupVersion.String(), Kind: "DevServer", Name: "box", Controller: &yes}, 1},
+		"that of a later version":         {metav1.OwnerReference{APIVersion: "devserver.io/v2", Kind: "DevServer", Name: "box", Controller: &yes}, 1},
+		"another group's":                 {metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "DevServer", Name: "box", Controller: &yes}, 0},
+		"another kind's":                  {metav1.OwnerReference{APIVersion: devv1.GroupVersion.String(), Kind: "DevServerUser", Name: "box", Controller: &yes}, 0},
+		"owned by, but not controlled by": {metav1.OwnerReference{APIVersion: devv1.GroupVersion.String(), Kind: "DevServer", Name: "box"}, 0},
+	} {
+		requests := controllerOf(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "team", OwnerReferences: []metav1.OwnerReference{tc.owner}}})
+		if len(requests) != tc.want || tc.want > 0 && requests[0].NamespacedName != (types.NamespacedName{Namespace: "team", Name: "box"}) {
+			t.Errorf("%s: %v", name, requests)
+		}
+	}
+}
+
+// A claim that a pod begins or ceases to use is no news; one that grew is.
+func TestClaimUseIsNoNews(t *testing.T) {
+	cached := func(edit func(*corev1.PersistentVolumeClaim)) client.Object {
+		claim := &corev1.PersistentVolumeClaim{}
+		claim.Status.Phase = corev1.ClaimBound
+		edit(claim)
+		if _, err := (&equals{}).stripClaim(claim); err != nil {
+			t.Fatal(err)
+		}
+		return claim
+	}
+	condition := func(kind corev1.PersistentVolumeClaimConditionType) func(*corev1.PersistentVolumeClaim) {
+		return func(c *corev1.PersistentVolumeClaim) {
+			c.Status.Conditions = []corev1.PersistentVolumeClaimCondition{{Type: kind, Status: corev1.ConditionTrue}}
+		}
+	}
+	for kind, want := range map[corev1.PersistentVolumeClaimConditionType]bool{
+		corev1.PersistentVolumeClaimUnused:                  false,
+		corev1.PersistentVolumeClaimFileSystemResizePending: true,
+	} {
+		e := event.UpdateEvent{ObjectOld: cached(func(*corev1.PersistentVolumeClaim) {}), ObjectNew: cached(condition(kind))}
+		if got := claimChanged().Update(e); got != want {
+			t.Errorf("the condition %s: %t, want %t", kind, got, want)
+		}
+	}
+}
+
+// While a crowd of new DevServers waits, the one whose pod is Ready comes first.
+func TestReadyComesFirst(t *testing.T) {
+	q := priorityqueue.New[reconcile.Request]("test", func(o *priorityqueue.Opts[reconcile.Request]) {
+		o.RateLimiter = workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()
+	})
+	defer q.ShutDown()
+	pod := func(name string, ready corev1.ConditionStatus) *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name + "-0", Labels: map[string]string{desired.LabelInstance: name}, ResourceVersion: string(ready)},
+			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
+		}
+	}
+	h := podHandler(func(types.NamespacedName, *corev1.Pod) {})
+	h.Create(t.Context(), event.CreateEvent{Object: pod("first", corev1.ConditionFalse)}, q)
+	h.Update(t.Context(), event.UpdateEvent{ObjectOld: pod("second", "a"), ObjectNew: pod("second", "b")}, q)
+	h.Update(t.Context(), event.UpdateEvent{ObjectOld: pod("third", corev1.ConditionFalse), ObjectNew: pod("third", corev1.ConditionTrue)}, q)
+	for _, want := range []string{"third", "first", "second"} {
+		got, _ := q.Get()
+		q.Done(got)
+		if got.Name != want {
+			t.Errorf("%s comes, want %s", got.Name, want)
+		}
+	}
+}

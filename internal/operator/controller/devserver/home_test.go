@@ -1,0 +1,261 @@
+package devserver_test
+
+import (
+	"context"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/desired"
+)
+
+// bindHome makes the home's claim and its volume, as the StatefulSet
+// controller and a provisioner would.
+func (w *world) bindHome(annotations map[string]string, edits ...func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
+	w.t.Helper()
+	claim := w.claim("home-box-0", annotations)
+	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	claim.Spec.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("1Gi")
+	for _, edit := range edits {
+		edit(claim)
+	}
+	w.create(claim)
+	claim.Status.Phase = corev1.ClaimBound
+	claim.Status.Capacity = claim.Spec.Resources.Requests
+	if err := w.c.Status().Update(w.t.Context(), claim); err != nil {
+		w.t.Fatal(err)
+	}
+	return claim
+}
+
+// growing gives the claim a StorageClass whose volumes may grow.
+func (w *world) growing(claim *corev1.PersistentVolumeClaim) {
+	w.t.Helper()
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "growing-" + w.ns}, Provisioner: "example.com/none", AllowVolumeExpansion: new(true)}
+	w.create(class)
+	w.t.Cleanup(func() { _ = w.c.Delete(context.Background(), class) })
+	claim.Spec.StorageClassName = &class.Name
+}
+
+// A home grows by its claim, and the condition stays until the volume has.
+func TestHomeGrows(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	claim := w.bindHome(theirs, w.growing)
+	w.settled()
+	w.edit(func(s *devv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("2Gi") })
+	w.wantCondition(w.settled(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonResizing, "2Gi")
+	w.get(claim, claim.Name)
+	if asked := claim.Spec.Resources.Requests.Storage().String(); asked != "2Gi" {
+		t.Errorf("the claim asks for %s", asked)
+	}
+	claim.Status.Capacity = claim.Spec.Resources.Requests
+	if err := w.c.Status().Update(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	d := w.settled()
+	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionFalse, devv1.ReasonSizeAsAsked, "")
+	if d.Status.Home.Capacity != "2Gi" {
+		t.Errorf("status.home is %+v", d.Status.Home)
+	}
+}
+
+// What becomes of a home does not depend on whether it can grow.
+func TestRetentionOfAHomeThatCannotGrow(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	claim := w.bindHome(theirs)
+	w.edit(func(s *devv1.DevServerSpec) {
+		s.PersistentHomeSize, s.Home = resource.MustParse("2Gi"), &devv1.HomeSpec{RetentionPolicy: devv1.HomeDelete}
+	})
+	w.reconcile()
+	w.get(claim, claim.Name)
+	if len(claim.OwnerReferences) != 1 {
+		t.Errorf("the home belongs to %v", claim.OwnerReferences)
+	}
+	w.wantCondition(w.read(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonNotExpandable, "")
+}
+
+var theirs = map[string]string{desired.AnnotationOwner: "user@example.com"}
+
+// The API server lets no volume grow here, for want of a StorageClass: that is
+// said, and nothing else is held up.
+func TestHomeThatCannotGrow(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.bindHome(theirs)
+	d := w.settled()
+	if d.Status.Home == nil || d.Status.Home.ClaimName != "home-box-0" || d.Status.Home.Capacity != "1Gi" {
+		t.Errorf("status.home is %+v", d.Status.Home)
+	}
+	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionFalse, devv1.ReasonSizeAsAsked, "")
+	w.edit(func(s *devv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("2Gi") })
+	result, writes := w.reconcile()
+	d = w.read()
+	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonNotExpandable, "storageclass")
+	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+	if result.RequeueAfter == 0 || len(writes) != 2 {
+		t.Errorf("writes %v, looked at again after %s", writes, result.RequeueAfter)
+	}
+}
+
+// A key that cannot be decoded says nothing about the home of a running box.
+func TestHomeStaysInStatusWithABadKey(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.bindHome(theirs)
+	before := w.settled()
+	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKeys = []string{corruptKey} })
+	d := w.settled()
+	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonInvalidKey, "")
+	if d.Status.Home == nil || *d.Status.Home != *before.Status.Home {
+		t.Errorf("status.home is %+v, was %+v", d.Status.Home, before.Status.Home)
+	}
+}
+
+// Delete ties the claim to the DevServer, Retain unties it again.
+func TestRetention(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	claim := w.bindHome(theirs)
+	w.settled()
+	w.get(claim, claim.Name)
+	if len(claim.OwnerReferences) > 0 {
+		t.Fatalf("the home belongs to %v", claim.OwnerReferences)
+	}
+	for _, policy := range []devv1.HomeRetentionPolicy{devv1.HomeDelete, devv1.HomeRetain, devv1.HomeDelete, ""} {
+		w.edit(func(s *devv1.DevServerSpec) { s.Home = &devv1.HomeSpec{RetentionPolicy: policy} })
+		d := w.settled()
+		claim = &corev1.PersistentVolumeClaim{}
+		w.get(claim, "home-box-0")
+		tied := len(claim.OwnerReferences) == 1 && claim.OwnerReferences[0].UID == d.UID && claim.OwnerReferences[0].Controller == nil
+		if tied != (policy == devv1.HomeDelete) || len(claim.OwnerReferences) > 1 {
+			t.Errorf("%q: the home belongs to %v", policy, claim.OwnerReferences)
+		}
+		if size := claim.Spec.Resources.Requests.Storage().String(); size != "1Gi" {
+			t.Errorf("%q: the size became %s", policy, size)
+		}
+	}
+}
+
+func TestHomeFromClaim(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Home = &devv1.HomeSpec{ClaimName: "old"} }))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, `"old"`)
+	claim := w.claim("old", nil)
+	w.create(claim)
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeConflict, "devserver.io/owner=user@example.com")
+	claim.Annotations = theirs
+	if err := w.c.Update(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	if len(set.Spec.VolumeClaimTemplates) > 0 {
+		t.Error("another home is made beside it")
+	}
+}
+
+// Two DevServers never write to one home, and no other mounts it.
+func TestHomeInUse(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.bindHome(theirs)
+	first := w.devServer(func(d *devv1.DevServer) { d.Name = "aaa"; d.Spec.Home = &devv1.HomeSpec{ClaimName: "home-box-0"} })
+	w.create(first, w.devServer())
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimInUse, "DevServer aaa")
+	if err := w.c.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+
+	w.create(w.claim("home-zzz-0", theirs), w.devServer(func(d *devv1.DevServer) { d.Name = "zzz" }))
+	w.edit(func(s *devv1.DevServerSpec) { s.SharedVolumeClaimName = "home-zzz-0" })
+	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonClaimInUse, "DevServer zzz")
+}
+
+func TestForeignHomeIsNoVolume(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.claim("home-other-0", map[string]string{desired.AnnotationOwner: "other@example.com"}))
+	w.create(w.devServer(func(d *devv1.DevServer) {
+		d.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "home-other-0", MountPath: "/look"}}
+	}))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeConflict, "home directory of other@example.com")
+}
+
+func TestDataSource(t *testing.T) {
+	from := func(kind string) func(*devv1.DevServer) {
+		return func(d *devv1.DevServer) {
+			d.Spec.Home = &devv1.HomeSpec{DataSource: &devv1.HomeDataSource{Kind: kind, Name: "source"}}
+		}
+	}
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer(from("VolumeSnapshot")))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, `no VolumeSnapshot "source"`)
+
+	w = newWorld(t)
+	w.flavor()
+	w.create(w.devServer(from("PersistentVolumeClaim")))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, `no PersistentVolumeClaim "source"`)
+	source := w.claim("source", map[string]string{desired.AnnotationOwner: "other@example.com"})
+	w.create(source)
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeConflict, "other@example.com")
+	source.Annotations = theirs
+	if err := w.c.Update(t.Context(), source); err != nil {
+		t.Fatal(err)
+	}
+	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+}
+
+// A home keeps the uid that it was made with, whoever the user is by now.
+func TestUID(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	owner := "user@" + w.ns
+	own := func(d *devv1.DevServer) { d.Spec.Owner = owner }
+	user := w.user("alice", owner, func(u *devv1.DevServerUser) { u.Spec.UID = 20017 })
+	w.create(w.devServer(own))
+	w.settled()
+	uid := func() (uid int64, annotation string) {
+		set := &appsv1.StatefulSet{}
+		w.get(set, "box")
+		return *set.Spec.Template.Spec.SecurityContext.RunAsUser, set.Spec.VolumeClaimTemplates[0].Annotations[desired.AnnotationUID]
+	}
+	if got, annotation := uid(); got != 20017 || annotation != "20017" {
+		t.Errorf("the box runs as %d, its home is annotated with %q", got, annotation)
+	}
+	if err := w.c.Delete(t.Context(), user); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	if got, _ := uid(); got != 20017 {
+		t.Errorf("without the user the box runs as %d", got)
+	}
+
+	w = newWorld(t)
+	w.flavor()
+	w.user("bob", "user@example.com", func(u *devv1.DevServerUser) { u.Spec.UID = 20018 })
+	w.bindHome(theirs) // made before there was a user
+	w.create(w.devServer())
+	w.settled()
+	if got, annotation := uid(); got != 1000 || annotation != "" {
+		t.Errorf("with an older home the box runs as %d, its template is annotated with %q", got, annotation)
+	}
+}
+
+// The template of the StatefulSet cannot change, so it is repeated.
+func TestTemplateIsRepeated(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.edit(func(s *devv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("3Gi") })
+	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+}

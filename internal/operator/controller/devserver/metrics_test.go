@@ -1,0 +1,88 @@
+package devserver_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/controller/devserver"
+	"devserver.io/devserver/internal/testing/apiserver"
+)
+
+// A stop is counted when the box is put to sleep, by its cause, and not again
+// while it sleeps.
+func TestStopsAreCounted(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(&devserver.Metrics{Client: fake.NewClientBuilder().WithScheme(apiserver.Scheme(t)).Build()})
+	count := func(cause string) (n float64) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			for _, metric := range family.Metric {
+				if family.GetName() == "devserver_stops_total" && metric.Label[0].GetValue() == cause {
+					n += metric.GetCounter().GetValue()
+				}
+			}
+		}
+		return n
+	}
+	before := map[string]float64{devv1.ReasonIdle: count(devv1.ReasonIdle), devv1.ReasonSuspended: count(devv1.ReasonSuspended)}
+	w := newWorld(t)
+	w.asleep()
+	w.settled()
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
+	w.settled()
+	for cause, was := range before {
+		if got := count(cause) - was; got != 1 {
+			t.Errorf("%g stops are counted for %s, want one", got, cause)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	box := func(name, flavor string, phase devv1.DevServerPhase, conditions ...metav1.Condition) *devv1.DevServer {
+		d := &devv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name}}
+		d.Status = devv1.DevServerStatus{Flavor: flavor, Phase: phase, Conditions: conditions}
+		return d
+	}
+	is := func(kind, reason string, state metav1.ConditionStatus) metav1.Condition {
+		return metav1.Condition{Type: kind, Reason: reason, Status: state}
+	}
+	c := fake.NewClientBuilder().WithScheme(apiserver.Scheme(t)).WithObjects(
+		box("one", "gpu", devv1.PhaseRunning, is(devv1.ConditionActive, devv1.ReasonWorking, metav1.ConditionTrue)),
+		box("two", "gpu", devv1.PhaseRunning, is(devv1.ConditionActive, devv1.ReasonIdle, metav1.ConditionFalse),
+			is(devv1.ConditionHomeFull, devv1.ReasonHomeFull, metav1.ConditionTrue)),
+		box("three", "gpu", devv1.PhaseSuspended),
+		box("four", "cpu", devv1.PhaseRunning, is(devv1.ConditionRestartPending, devv1.ReasonSettingsChanged, metav1.ConditionTrue)),
+		box("new", "", ""),
+	).Build()
+	want := `
+# HELP devserver_homes_full DevServers whose home directory is full.
+# TYPE devserver_homes_full gauge
+devserver_homes_full 1
+# HELP devserver_restarts_pending DevServers that run with settings, or an agent, older than those of their next start, by flavor.
+# TYPE devserver_restarts_pending gauge
+devserver_restarts_pending{flavor="cpu"} 1
+# HELP devserver_servers DevServers by flavor and phase.
+# TYPE devserver_servers gauge
+devserver_servers{flavor="cpu",phase="Running"} 1
+devserver_servers{flavor="gpu",phase="Running"} 2
+devserver_servers{flavor="gpu",phase="Suspended"} 1
+# HELP devserver_servers_watched Running DevServers that are suspended for want of work, by flavor and by the reason of their condition Active: Working, Kept, Idle, AgentSilent, AgentTooOld.
+# TYPE devserver_servers_watched gauge
+devserver_servers_watched{flavor="gpu",reason="Idle"} 1
+devserver_servers_watched{flavor="gpu",reason="Working"} 1
+`
+	err := testutil.CollectAndCompare(&devserver.Metrics{Client: c}, strings.NewReader(want),
+		"devserver_homes_full", "devserver_restarts_pending", "devserver_servers", "devserver_servers_watched")
+	if err != nil {
+		t.Error(err)
+	}
+}

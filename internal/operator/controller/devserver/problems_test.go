@@ -1,0 +1,240 @@
+package devserver_test
+
+import (
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/desired"
+)
+
+func resourceOne() *resource.Quantity { return resource.NewQuantity(1, resource.DecimalSI) }
+
+func TestFlavorMissingAndFound(t *testing.T) {
+	w := newWorld(t)
+	w.create(w.devServer())
+	d := w.settled()
+	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, `"flavor-`+w.ns+`"`)
+	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "")
+	if d.Status.Phase != devv1.PhasePending {
+		t.Errorf("the phase is %s", d.Status.Phase)
+	}
+	w.absent(&appsv1.StatefulSet{}, "box")
+	w.absent(&corev1.Secret{}, "box-ssh")
+	if n := len(w.events.Events); n != 1 {
+		t.Errorf("%d events, want 1", n)
+	}
+
+	w.flavor()
+	d = w.settled()
+	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+	w.get(&appsv1.StatefulSet{}, "box")
+}
+
+// The oldest of several that claim to be the default is.
+func TestDefaultFlavor(t *testing.T) {
+	w := newWorld(t)
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Flavor = "" }))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "left out")
+
+	// Of the same second, the name decides.
+	first := newFlavor("a-"+w.ns, func(f *devv1.DevServerFlavor) { f.Spec.Default = true })
+	second := newFlavor("b-"+w.ns, func(f *devv1.DevServerFlavor) { f.Spec.Default = true })
+	w.create(first, second)
+	if d := w.settled(); d.Status.Flavor != first.Name {
+		t.Errorf("the default flavor is %q, want %q", d.Status.Flavor, first.Name)
+	}
+	for _, f := range []client.Object{first, second} {
+		if err := w.c.Delete(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSharedClaimMissingAndFound(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SharedVolumeClaimName = "efs" }))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, `"efs"`)
+	w.absent(&appsv1.StatefulSet{}, "box")
+	w.create(w.claim("efs", nil))
+	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+}
+
+func (w *world) claim(name string, annotations map[string]string) *corev1.PersistentVolumeClaim {
+	return &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.ns, Annotations: annotations},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: *resourceOne()}},
+		},
+	}
+}
+
+func TestHomeOfAnotherOwner(t *testing.T) {
+	for name, tc := range map[string]struct {
+		annotations map[string]string
+		reason      string
+	}{
+		"another owner's":   {map[string]string{desired.AnnotationOwner: "other@example.com"}, devv1.ReasonHomeConflict},
+		"no home of ours":   {nil, devv1.ReasonHomeConflict},
+		"the owner's again": {map[string]string{desired.AnnotationOwner: "user@example.com"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.flavor()
+			w.create(w.claim("home-box-0", tc.annotations), w.devServer())
+			d := w.settled()
+			if tc.reason == "" {
+				w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+				return
+			}
+			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, tc.reason, "home-box-0")
+			w.absent(&appsv1.StatefulSet{}, "box")
+		})
+	}
+}
+
+// corruptKey has the right form, so the API server takes it; what is in it is
+// not a key.
+const corruptKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"
+
+func TestCorruptKey(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = []string{corruptKey} }))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonInvalidKey, "spec.ssh.publicKeys[0]")
+	w.absent(&corev1.Secret{}, "box-ssh")
+}
+
+// Objects of somebody else keep their content, whichever of the names it is.
+func TestForeignObjects(t *testing.T) {
+	labels := map[string]string{"app": "theirs"}
+	port := []corev1.ServicePort{{Port: 80}}
+	for name, foreign := range map[string]client.Object{
+		"Secret":           &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "box-ssh"}, Data: map[string][]byte{"theirs": []byte("x")}},
+		"headless Service": &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "box-headless"}, Spec: corev1.ServiceSpec{Selector: labels, Ports: port}},
+		"SSH Service":      &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "box-ssh"}, Spec: corev1.ServiceSpec{Selector: labels, Ports: port}},
+		"StatefulSet": &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "box"}, Spec: appsv1.StatefulSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "theirs", Image: "theirs"}}},
+			},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.flavor()
+			foreign := foreign.DeepCopyObject().(client.Object) //nolint:forcetypeassert // it was one
+			foreign.SetNamespace(w.ns)
+			w.create(foreign)
+			before := foreign.GetResourceVersion()
+			w.create(w.devServer())
+
+			result, _ := w.reconcile()
+			w.wantCondition(w.read(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonObjectConflict, "named "+foreign.GetName())
+			if result.RequeueAfter != 30*time.Second {
+				t.Errorf("it is tried again after %s", result.RequeueAfter)
+			}
+			w.get(foreign, foreign.GetName())
+			if foreign.GetResourceVersion() != before {
+				t.Errorf("%s was written: %+v", name, foreign)
+			}
+		})
+	}
+}
+
+// A pod that the API server refuses shows in events only. The operator's clock
+// may be behind the one that the StatefulSet was made by.
+func TestPodRefused(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	w.create(&corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
+		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "box", UID: set.UID},
+		Reason:         "FailedCreate", Message: "pods \"box-0\" is forbidden: exceeded quota: gpus, requested: cpu=1, used: cpu=2, limited: cpu=2", Type: corev1.EventTypeWarning,
+	})
+	for _, age := range []time.Duration{-time.Hour, time.Minute} {
+		w.clock.SetTime(set.CreationTimestamp.Add(age))
+		w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonQuotaExceeded, "ResourceQuota gpus")
+	}
+}
+
+func TestRestartPendingAfterFlavorEdit(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	w.startPod()
+	w.wantCondition(w.settled(), devv1.ConditionRestartPending, metav1.ConditionFalse, devv1.ReasonUpToDate, "")
+
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	set.Status.UpdateRevision = "box-2"
+	if err := w.c.Status().Update(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	d := w.settled()
+	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "kubectl delete pod box-0")
+	if d.Status.Phase != devv1.PhaseRunning {
+		t.Errorf("a pending restart makes the phase %s", d.Status.Phase)
+	}
+}
+
+// A pod that waits for an image that does not exist is replaced when the
+// DevServer names another; one whose box ran is left to its owner.
+func TestUnstartedPodIsReplaced(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status corev1.PodStatus
+		gone   bool
+	}{
+		"never started": {corev1.PodStatus{Phase: corev1.PodPending}, true},
+		"ran, and cannot be fetched again": {corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{
+			Name: desired.BoxContainer, LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}},
+		}}}, false},
+		"runs": {corev1.PodStatus{Phase: corev1.PodRunning}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.flavor()
+			w.create(w.devServer())
+			w.settled()
+			pod := w.startPod()
+			pod.Status = tc.status
+			if err := w.c.Status().Update(t.Context(), pod); err != nil {
+				t.Fatal(err)
+			}
+			w.reconcile()
+			w.get(pod, "box-0")
+			if !pod.DeletionTimestamp.IsZero() {
+				t.Fatal("a pod with the current settings is deleted")
+			}
+
+			set := &appsv1.StatefulSet{}
+			w.get(set, "box")
+			set.Status.UpdateRevision = "box-2"
+			if err := w.c.Status().Update(t.Context(), set); err != nil {
+				t.Fatal(err)
+			}
+			w.reconcile()
+			err := w.c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod)
+			if client.IgnoreNotFound(err) != nil {
+				t.Fatal(err)
+			}
+			if gone := err != nil || !pod.DeletionTimestamp.IsZero(); gone != tc.gone {
+				t.Errorf("the pod is deleted: %t, want %t", gone, tc.gone)
+			}
+		})
+	}
+}

@@ -1,0 +1,306 @@
+package devserver_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/apply"
+	"devserver.io/devserver/internal/operator/desired"
+)
+
+// From nothing to Running in six writes, no live read, and then none at all.
+func TestCreateToRunning(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+
+	_, first := w.reconcile()
+	d := w.read()
+	if d.Status.Phase != devv1.PhaseStarting || d.Status.SSH.Port == 0 || d.Status.SSH.Host != "" {
+		t.Errorf("after the first pass the phase is %s, ssh %+v", d.Status.Phase, d.Status.SSH)
+	}
+	if result, writes := w.reconcile(); len(writes) > 0 || result.RequeueAfter == 0 {
+		t.Errorf("a pass while the pod is awaited writes %v and looks again after %s", writes, result.RequeueAfter)
+	}
+	w.startPod()
+	_, second := w.reconcile()
+	d = w.settled()
+
+	if n := len(first) + len(second); n != 6 {
+		t.Errorf("%d writes, want 6: %v, %v", n, first, second)
+	}
+	if len(w.gets) > 0 {
+		t.Errorf("live reads: %v", w.gets)
+	}
+	if d.Status.Phase != devv1.PhaseRunning || d.Status.Flavor != "flavor-"+w.ns || d.Status.PodName != "box-0" || d.Status.NodeName != "node-1" {
+		t.Errorf("the status of a running box is %+v", d.Status)
+	}
+	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionTrue, devv1.ReasonAnswering, "SSH answers")
+	if !strings.HasPrefix(d.Status.SSH.HostKey, "ssh-ed25519 AAAA") || !strings.HasSuffix(d.Status.SSH.Command, "dev@192.0.2.1") {
+		t.Errorf("status.ssh is %+v", d.Status.SSH)
+	}
+	if len(w.events.Events) > 0 {
+		t.Errorf("an event on the happy path: %s", <-w.events.Events)
+	}
+}
+
+func TestChildrenBelongToTheDevServer(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	d := w.settled()
+	for name, o := range map[string]client.Object{
+		"box": &appsv1.StatefulSet{}, "box-headless": &corev1.Service{}, "box-ssh": &corev1.Service{},
+	} {
+		w.get(o, name)
+		if !metav1.IsControlledBy(o, d) {
+			t.Errorf("%T %s is not the DevServer's", o, name)
+		}
+	}
+	secret := &corev1.Secret{}
+	w.get(secret, "box-ssh")
+	if secret.Type != desired.SecretType || !metav1.IsControlledBy(secret, d) || string(secret.Data["authorized_keys"]) != publicKey+"\n" {
+		t.Errorf("the Secret is %+v", secret)
+	}
+}
+
+// An edit of a child is undone, a deleted one comes back, with its port.
+func TestChildrenComeBack(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	d := w.settled()
+
+	service := &corev1.Service{}
+	w.get(service, "box-ssh")
+	service.Spec.Selector = map[string]string{"app": "elsewhere"}
+	if err := w.c.Update(t.Context(), service, client.FieldOwner("hand")); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	w.get(service, "box-ssh")
+	if service.Spec.Selector[desired.LabelInstance] != "box" {
+		t.Errorf("an edited selector stays %v", service.Spec.Selector)
+	}
+
+	if err := w.c.Delete(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	service = &corev1.Service{}
+	w.get(service, "box-ssh")
+	if got := service.Spec.Ports[0].NodePort; got != d.Status.SSH.Port {
+		t.Errorf("the Service that was made again has the port %d, want %d as before", got, d.Status.SSH.Port)
+	}
+}
+
+// A StatefulSet is compared with what it should be only where something in it
+// changed that is not its status. What was edited by hand comes back all the
+// same, also where its status changed at the same time.
+func TestEditedStatefulSetComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	for name, edit := range map[string]func(*appsv1.StatefulSet){
+		"label":      func(s *appsv1.StatefulSet) { delete(s.Labels, desired.LabelManagedBy) },
+		"annotation": func(s *appsv1.StatefulSet) { s.Annotations[desired.AnnotationOwner] = "somebody@example.com" },
+		"replicas":   func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(3)) },
+		"image":      func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "example.com/other:1" },
+	} {
+		set := &appsv1.StatefulSet{}
+		w.get(set, "box")
+		want := set.DeepCopy()
+		edit(set)
+		if err := w.c.Update(t.Context(), set, client.FieldOwner("hand")); err != nil {
+			t.Fatal(err)
+		}
+		set.Status.Replicas++
+		set.Status.ObservedGeneration = set.Generation
+		if err := w.c.Status().Update(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		w.settled()
+		w.get(set, "box")
+		if !maps.Equal(set.Labels, want.Labels) || !maps.Equal(set.Annotations, want.Annotations) || !equality.Semantic.DeepEqual(set.Spec, want.Spec) {
+			t.Errorf("an edited %s stays", name)
+		}
+	}
+}
+
+// The status of a StatefulSet changes often. That is no reason to write it.
+func TestStatefulSetWithNewStatusIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, Replicas: 1}
+	if err := w.c.Status().Update(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	if _, writes := w.reconcile(); len(writes) > 0 {
+		t.Errorf("a StatefulSet whose status changed makes the operator write %v", writes)
+	}
+}
+
+// An operator that starts anew knows nothing of what was applied, and compares.
+func TestNewOperatorWritesOnlyWhatDiffers(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
+	if _, writes := w.reconcile(); len(writes) > 0 {
+		t.Errorf("an operator that finds all as it is to be writes %v", writes)
+	}
+
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	set.Spec.Template.Spec.Containers[0].Image = "example.com/other:1"
+	if err := w.c.Update(t.Context(), set, client.FieldOwner("hand")); err != nil {
+		t.Fatal(err)
+	}
+	w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
+	w.reconcile()
+	if w.get(set, "box"); set.Spec.Template.Spec.Containers[0].Image != "example.com/box:1" {
+		t.Errorf("what was edited while there was no operator stays: the image is %s", set.Spec.Template.Spec.Containers[0].Image)
+	}
+}
+
+// The port that a deleted Service had may be somebody else's by now.
+func TestTakenNodePortIsReplaced(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	port := w.settled().Status.SSH.Port
+	service := &corev1.Service{}
+	w.get(service, "box-ssh")
+	if err := w.c.Delete(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	w.create(&corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "thief", Namespace: w.ns},
+		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeNodePort, Ports: []corev1.ServicePort{{Port: 22, NodePort: port}}},
+	})
+	if d := w.settled(); d.Status.SSH.Port == port || d.Status.SSH.Port == 0 {
+		t.Errorf("the port is %d; %d is taken", d.Status.SSH.Port, port)
+	}
+}
+
+// A limit that the flavor drops leaves the pod template, although a comparison
+// of the fields that remain shows no difference.
+func TestDroppedFieldDisappears(t *testing.T) {
+	w := newWorld(t)
+	f := w.flavor(func(f *devv1.DevServerFlavor) {
+		f.Spec.Resources.Limits = corev1.ResourceList{"nvidia.com/gpu": *resourceOne()}
+	})
+	w.create(w.devServer())
+	w.settled()
+	f.Spec.Resources.Limits = nil
+	if err := w.c.Update(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	if limits := set.Spec.Template.Spec.Containers[0].Resources.Limits; len(limits) > 0 {
+		t.Errorf("the template still has the limits %v", limits)
+	}
+}
+
+func TestServiceTypeNone(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	d := w.settled()
+	d.Spec.SSH.Service.Type = devv1.SSHServiceNone
+	if err := w.c.Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	d = w.settled()
+	w.absent(&corev1.Service{}, "box-ssh")
+	if d.Status.SSH.Command != "" {
+		t.Errorf("without a Service the command is %q", d.Status.SSH.Command)
+	}
+}
+
+// New keys reach the Secret, and the pod template does not change.
+func TestKeyChange(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	d := w.settled()
+	before := &appsv1.StatefulSet{}
+	w.get(before, "box")
+	const second = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ2lYzXbCVZ2PKQYzN9m4m0yVvVpKzYxk3Rj0e7mVnB second"
+	d.Spec.SSH.PublicKeys = []string{second}
+	if err := w.c.Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	secret, after := &corev1.Secret{}, &appsv1.StatefulSet{}
+	w.get(secret, "box-ssh")
+	w.get(after, "box")
+	if got := string(secret.Data["authorized_keys"]); got != publicKey+"\n"+second+"\n" {
+		t.Errorf("authorized_keys is %q", got)
+	}
+	if before.Generation != after.Generation {
+		t.Error("new keys change the StatefulSet's spec")
+	}
+}
+
+func TestSameKeysAfterRecreation(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	d := w.settled()
+	key := d.Status.SSH.HostKey
+	if err := w.c.Delete(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	// No garbage collector runs here, so the old children are still there, and
+	// still the old DevServer's.
+	w.create(w.devServer())
+	w.reconcile()
+	d = w.read()
+	if d.Status.SSH == nil || d.Status.SSH.HostKey != key {
+		t.Errorf("the host key changed with the recreation: %+v", d.Status.SSH)
+	}
+	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonObjectConflict, "deleted before")
+}
+
+// Nothing tells that a Secret was deleted, but a pod that cannot mount it.
+func TestDeletedSecretComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	secret := &corev1.Secret{}
+	w.get(secret, "box-ssh")
+	if err := w.c.Delete(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	pod := w.startPod()
+	pod.Status = corev1.PodStatus{Phase: corev1.PodPending}
+	if err := w.c.Status().Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	if result, _ := w.reconcile(); result.RequeueAfter == 0 {
+		t.Error("a pod that waits for its volumes is not looked at again")
+	}
+	w.absent(&corev1.Secret{}, "box-ssh")
+	w.clock.SetTime(pod.CreationTimestamp.Add(time.Minute))
+	w.reconcile()
+	w.get(&corev1.Secret{}, "box-ssh")
+}

@@ -1,0 +1,63 @@
+package devserver
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/operator/status"
+)
+
+// resolveVolumes gathers the claims that are mounted beside the home.
+func (r *Reconciler) resolveVolumes(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
+	volumes, err := desired.MergeVolumes(d, in.Flavor)
+	if err != nil {
+		return &status.Problem{Reason: devv1.ReasonVolumeConflict, Message: err.Error() + "."}, nil //nolint:nilerr // It is a person's to mend.
+	}
+	for _, v := range volumes {
+		if problem, err := r.checkClaim(ctx, d, v); problem != nil || err != nil {
+			return problem, err
+		}
+	}
+	in.Volumes = volumes
+	return nil, nil
+}
+
+// checkClaim refuses what is not there, what is lost, and every home: another
+// person's is none of the DevServer's business, and the owner's own is mounted
+// by its own pod, which alone may write to it.
+func (r *Reconciler) checkClaim(ctx context.Context, d *devv1.DevServer, v desired.Volume) (*status.Problem, error) {
+	claim, err := r.claim(ctx, d.Namespace, v.Claim)
+	if err != nil {
+		return nil, err
+	}
+	if claim == nil || !claim.DeletionTimestamp.IsZero() {
+		return &status.Problem{Reason: devv1.ReasonClaimNotFound, Message: fmt.Sprintf(
+			"There is no PersistentVolumeClaim %q in the namespace %s for %s. The server starts once there is.", v.Claim, d.Namespace, v.Field)}, nil
+	}
+	if claim.Status.Phase == corev1.ClaimLost {
+		return lost(claim, v.Field), nil
+	}
+	owner, isHome := claim.Annotations[desired.AnnotationOwner]
+	if isHome && owner != d.Spec.Owner {
+		return &status.Problem{Reason: devv1.ReasonHomeConflict, Message: fmt.Sprintf(
+			"The PersistentVolumeClaim %s for %s is a home directory of %s. It is left as it is: name another claim.", v.Claim, v.Field, owner)}, nil
+	}
+	if user, err := r.homeUser(d, v.Claim, false); err != nil || user != "" {
+		return inUse(v.Claim, v.Field, user), err
+	}
+	return nil, nil
+}
+
+func lost(claim *corev1.PersistentVolumeClaim, field string) *status.Problem {
+	return &status.Problem{Reason: devv1.ReasonClaimNotBound, Message: fmt.Sprintf(
+		"The PersistentVolumeClaim %s for %s has lost its volume %s: the cluster's admin may know what became of it.", claim.Name, field, claim.Spec.VolumeName)}
+}
+
+func inUse(claim, field, user string) *status.Problem {
+	return &status.Problem{Reason: devv1.ReasonClaimInUse, Message: fmt.Sprintf(
+		"The PersistentVolumeClaim %s for %s is the home directory of DevServer %s, and no two servers may write to one home. The server starts once that one is deleted.", claim, field, user)}
+}

@@ -1,0 +1,186 @@
+package devserver_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator"
+	"devserver.io/devserver/internal/operator/apply"
+	"devserver.io/devserver/internal/operator/controller/devserver"
+	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/testing/apiserver"
+)
+
+// again lets a controller have a name that one of another test has had.
+type again struct{ manager.Manager }
+
+func (a again) GetControllerOptions() config.Controller {
+	options := a.Manager.GetControllerOptions()
+	options.SkipNameValidation = new(true)
+	return options
+}
+
+// ownEvents passes those about the objects of this test's namespace: the watches
+// are of all of them.
+type ownEvents struct {
+	events.EventRecorder
+
+	namespace string
+}
+
+func (o ownEvents) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
+	if object, err := meta.Accessor(regarding); err == nil && object.GetNamespace() == o.namespace {
+		o.EventRecorder.Eventf(regarding, related, kind, reason, action, note, args...)
+	}
+}
+
+// start runs the controller with the operator's own watch cache, behind what
+// stands before it, if anything does.
+func (w *world) start(before ...func(client.Client) client.Client) {
+	w.t.Helper()
+	scheme, err := operator.Scheme()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	mgr, err := operator.NewManager(operator.Config{REST: apiserver.Config(w.t), MetricsBindAddress: "0", Log: logr.Discard()}, scheme)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.r.Client, w.r.Live, w.r.Clock = mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}
+	w.r.Recorder = ownEvents{w.events, w.ns}
+	w.r.Cached = devserver.Cached{}
+	for _, stands := range before {
+		w.r.Client = stands(w.r.Client)
+	}
+	w.r.Applier = &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
+	w.r.Delivery = devserver.NewDeliveryTo(func(context.Context, string, desired.Input) error { return nil })
+	if err := w.r.SetupWithManager(ctx, again{mgr}); err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("running the controller: %v", err)
+		}
+	})
+}
+
+// await looks at an object until it is there and ok says so.
+func await[T client.Object](w *world, o T, name string, ok func(T) bool) {
+	w.t.Helper()
+	key := types.NamespacedName{Namespace: w.ns, Name: name}
+	err := wait.PollUntilContextTimeout(w.t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		err := w.c.Get(ctx, key, o)
+		return err == nil && ok(o), client.IgnoreNotFound(err)
+	})
+	if err != nil {
+		w.t.Fatalf("waiting for %T %s: %v; it is %+v", o, name, err, o)
+	}
+}
+
+// change edits an object by hand.
+func change[T client.Object](w *world, o T, name string, edit func(T)) {
+	w.t.Helper()
+	w.get(o, name)
+	before := o.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy
+	edit(o)
+	if err := w.c.Patch(w.t.Context(), o, client.MergeFrom(before)); err != nil {
+		w.t.Fatalf("changing %T %s: %v", o, name, err)
+	}
+}
+
+// Most events change nothing and lead to no pass. These do, in a watch cache
+// that keeps of each object only what is asked of it.
+func TestWatches(t *testing.T) {
+	w := newWorld(t)
+	w.r.Config.GatewayNamespace = "devserver-system"
+	w.flavor()
+	w.start()
+	w.create(w.devServer())
+	await(w, &appsv1.StatefulSet{}, "box", func(*appsv1.StatefulSet) bool { return true })
+
+	change(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "example.com/other:1" })
+	await(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) bool {
+		return s.Spec.Template.Spec.Containers[0].Image == "example.com/box:1"
+	})
+	change(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) { delete(s.Labels, desired.LabelInstance) })
+	await(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) bool { return s.Labels[desired.LabelInstance] == "box" })
+
+	change(w, &corev1.Service{}, "box-ssh", func(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "other"} })
+	await(w, &corev1.Service{}, "box-ssh", func(s *corev1.Service) bool { return s.Spec.Selector[desired.LabelInstance] == "box" })
+	for name, o := range map[string]client.Object{"box-ssh": &corev1.Service{}, "box-headless": &corev1.Service{}, "box": &appsv1.StatefulSet{}} {
+		w.get(o, name)
+		gone := o.GetUID()
+		if err := w.c.Delete(t.Context(), o); err != nil {
+			t.Fatalf("deleting %T %s: %v", o, name, err)
+		}
+		await(w, o, name, func(o client.Object) bool { return o.GetUID() != gone })
+	}
+
+	w.startPod()
+	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	set.Status.UpdateRevision = "box-2"
+	if err := w.c.Status().Update(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool {
+		return meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionRestartPending)
+	})
+	w.gatewayIsWatched()
+}
+
+// Events of what a DevServer names, itself or by its flavor or owner, lead to it,
+// also where it named that before it was there.
+func TestWhatADevServerNamesIsWatched(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	owner := "user@" + w.ns
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Owner = owner }), w.devServer(func(d *devv1.DevServer) {
+		d.Name, d.Spec.SharedVolumeClaimName = "shares", "efs"
+	}))
+	accepted := func(name, reason string) {
+		t.Helper()
+		await(w, &devv1.DevServer{}, name, func(d *devv1.DevServer) bool {
+			c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionAccepted)
+			return c != nil && c.Reason == reason
+		})
+	}
+	accepted("box", devv1.ReasonFlavorNotFound)
+	w.flavor(func(f *devv1.DevServerFlavor) {
+		f.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "datasets", MountPath: "/datasets"}}
+	})
+	accepted("box", devv1.ReasonClaimNotFound)
+	w.create(w.claim("datasets", nil))
+	accepted("box", devv1.ReasonApplied)
+	accepted("shares", devv1.ReasonClaimNotFound)
+	w.create(w.claim("efs", nil))
+	accepted("shares", devv1.ReasonApplied)
+
+	// While it is on its way, it is looked at again without an event.
+	w.startPod()
+	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
+	w.user("alice", owner, func(u *devv1.DevServerUser) { u.Spec.PublicKeys = []string{otherKey} })
+	await(w, &corev1.Secret{}, "box-ssh", func(s *corev1.Secret) bool {
+		return string(s.Data["authorized_keys"]) == publicKey+"\n"+otherKey+"\n"
+	})
+}

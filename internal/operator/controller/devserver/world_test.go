@@ -1,0 +1,271 @@
+package devserver_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	testclock "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/apply"
+	"devserver.io/devserver/internal/operator/controller/devserver"
+	"devserver.io/devserver/internal/operator/watchcache"
+	"devserver.io/devserver/internal/testing/apiserver"
+)
+
+const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxBvVYIoNzD3xk0Zs4R9rT test"
+
+// world is one namespace of a real API server and a reconciler whose passes
+// the test makes itself. Nothing else runs: what the StatefulSet controller or
+// the kubelet would do, the test does.
+type world struct {
+	t      *testing.T
+	c      client.Client // the test's own
+	ns     string
+	r      *devserver.Reconciler
+	clock  *testclock.FakePassiveClock
+	events *events.FakeRecorder
+	agent  *fakeAgent
+
+	mu     sync.Mutex
+	writes []string
+	gets   []string
+	// crash, if set, ends the operator at one of its writes.
+	crash *crash
+	// failGet, if set, makes reads from the cache fail.
+	failGet func(client.Object) error
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	c := apiserver.Client(t)
+	w := &world{t: t, c: c, ns: apiserver.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
+	counted := interceptor.NewClient(c, interceptor.Funcs{
+		// As from the cache: what it leaves out, nothing may depend on.
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if w.failGet != nil {
+				if err := w.failGet(o); err != nil {
+					return err
+				}
+			}
+			if err := c.Get(ctx, key, o, opts...); err != nil {
+				return err
+			}
+			return asCached(o)
+		},
+		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			return w.write(fmt.Sprintf("apply %T", o), func() error { return c.Apply(ctx, o, opts...) })
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			return w.write("update "+sub, func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
+		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return w.write(fmt.Sprintf("create %T", o), func() error { return c.Create(ctx, o, opts...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return w.write(fmt.Sprintf("patch %T", o), func() error { return c.Patch(ctx, o, p, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return w.write(fmt.Sprintf("delete %T", o), func() error { return c.Delete(ctx, o, opts...) })
+		},
+	})
+	live := interceptor.NewClient(c, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			w.gets = append(w.gets, fmt.Sprintf("%T %s", o, key))
+			return c.Get(ctx, key, o, opts...)
+		},
+	})
+	w.r = &devserver.Reconciler{
+		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
+		Cached: devserver.Cached{
+			Servers: watchcache.Of[*devv1.DevServer](apiserver.Store{T: t, Client: c, Kind: &devv1.DevServerList{}, Indexes: devserver.ServerIndexes}),
+			Flavors: watchcache.Of[*devv1.DevServerFlavor](apiserver.Store{T: t, Client: c, Kind: &devv1.DevServerFlavorList{}, Indexes: devserver.FlavorIndexes}),
+			Users:   watchcache.Of[*devv1.DevServerUser](apiserver.Store{T: t, Client: c, Kind: &devv1.DevServerUserList{}, Indexes: devserver.UserIndexes}),
+		},
+		Applier:  &apply.Applier{Client: counted, Live: live},
+		Delivery: devserver.NewDelivery(),
+		Poller:   w.newPoller(),
+		Gateway:  devserver.NewGateway(),
+		Config: devserver.Config{
+			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/box:1", AgentImage: "example.com/agent:1",
+		},
+	}
+	return w
+}
+
+// asCached leaves out of o what the operator's cache leaves out.
+func asCached(o client.Object) error {
+	for kind, options := range devserver.CacheObjects() {
+		if options.Transform != nil && reflect.TypeOf(kind) == reflect.TypeOf(o) {
+			_, err := options.Transform(o)
+			return err
+		}
+	}
+	return nil
+}
+
+// write notes a write of the operator's and makes it, unless the operator is
+// dead by then.
+func (w *world) write(what string, do func() error) error {
+	w.mu.Lock()
+	w.writes = append(w.writes, what)
+	w.mu.Unlock()
+	if w.crash != nil {
+		return w.crash.write(do)
+	}
+	return do()
+}
+
+func (w *world) create(objects ...client.Object) {
+	w.t.Helper()
+	for _, o := range objects {
+		if err := w.c.Create(w.t.Context(), o); err != nil {
+			w.t.Fatalf("creating %T %s: %v", o, o.GetName(), err)
+		}
+	}
+}
+
+// flavor makes a flavor with a name of its own: flavors are cluster-scoped.
+func (w *world) flavor(edits ...func(*devv1.DevServerFlavor)) *devv1.DevServerFlavor {
+	w.t.Helper()
+	f := newFlavor("flavor-"+w.ns, edits...)
+	w.create(f)
+	w.t.Cleanup(func() { _ = w.c.Delete(context.Background(), f) })
+	return f
+}
+
+func newFlavor(name string, edits ...func(*devv1.DevServerFlavor)) *devv1.DevServerFlavor {
+	f := &devv1.DevServerFlavor{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: devv1.DevServerFlavorSpec{Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
+		}},
+	}
+	for _, edit := range edits {
+		edit(f)
+	}
+	return f
+}
+
+func (w *world) devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
+	d := &devv1.DevServer{
+		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: w.ns},
+		Spec: devv1.DevServerSpec{
+			Owner: "user@example.com", Flavor: "flavor-" + w.ns,
+			SSH:                devv1.SSHSpec{PublicKey: publicKey},
+			PersistentHomeSize: resource.MustParse("1Gi"),
+		},
+	}
+	for _, edit := range edits {
+		edit(d)
+	}
+	return d
+}
+
+func (w *world) key() types.NamespacedName { return types.NamespacedName{Namespace: w.ns, Name: "box"} }
+
+// reconcile makes one pass and returns what it wrote.
+func (w *world) reconcile() (ctrl.Result, []string) {
+	w.t.Helper()
+	w.writes = nil
+	result, err := w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: w.key()})
+	if err != nil {
+		w.t.Fatalf("Reconcile: %v", err)
+	}
+	return result, slices.Clone(w.writes)
+}
+
+// settled makes a pass, and a second one that must not write anything.
+func (w *world) settled() *devv1.DevServer {
+	w.t.Helper()
+	w.reconcile()
+	if _, writes := w.reconcile(); len(writes) > 0 {
+		w.t.Errorf("a second pass writes %v", writes)
+	}
+	return w.read()
+}
+
+func (w *world) read() *devv1.DevServer {
+	w.t.Helper()
+	d := &devv1.DevServer{}
+	w.get(d, "box")
+	return d
+}
+
+func (w *world) get(o client.Object, name string) {
+	w.t.Helper()
+	if err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: name}, o); err != nil {
+		w.t.Fatalf("reading %T %s: %v", o, name, err)
+	}
+}
+
+// absent fails the test if an object of this kind and name is there.
+func (w *world) absent(o client.Object, name string) {
+	w.t.Helper()
+	err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: name}, o)
+	if client.IgnoreNotFound(err) != nil {
+		w.t.Fatalf("reading %T %s: %v", o, name, err)
+	}
+	if err == nil {
+		w.t.Errorf("%T %s is there", o, name)
+	}
+}
+
+// startPod does what the StatefulSet controller and a kubelet would.
+func (w *world) startPod() *corev1.Pod {
+	w.t.Helper()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "box")
+	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, UpdateRevision: "box-1", Replicas: 1}
+	if err := w.c.Status().Update(w.t.Context(), set); err != nil {
+		w.t.Fatalf("updating the StatefulSet's status: %v", err)
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "box-0", Namespace: w.ns, Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations},
+		Spec:       set.Spec.Template.Spec,
+	}
+	pod.Labels[appsv1.StatefulSetRevisionLabel] = "box-1"
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	pod.Spec.NodeName = "node-1"
+	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "home"})
+	w.create(pod)
+	started := metav1.Now().Rfc3339Copy()
+	pod.Status = corev1.PodStatus{
+		Phase: corev1.PodRunning, PodIP: "10.0.0.9", HostIP: "192.0.2.1", StartTime: &started,
+		PodIPs:     []corev1.PodIP{{IP: "10.0.0.9"}},
+		HostIPs:    []corev1.HostIP{{IP: "192.0.2.1"}},
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: started}},
+	}
+	if err := w.c.Status().Update(w.t.Context(), pod); err != nil {
+		w.t.Fatalf("updating the pod's status: %v", err)
+	}
+	return pod
+}
+
+func (w *world) wantCondition(d *devv1.DevServer, kind string, state metav1.ConditionStatus, reason, part string) {
+	w.t.Helper()
+	c := meta.FindStatusCondition(d.Status.Conditions, kind)
+	if c == nil {
+		w.t.Fatalf("there is no condition %s in %+v", kind, d.Status.Conditions)
+	}
+	if c.Status != state || c.Reason != reason || !strings.Contains(c.Message, part) {
+		w.t.Errorf("%s is %s, %s: %s\nwant %s, %s: …%s…", kind, c.Status, c.Reason, c.Message, state, reason, part)
+	}
+}

@@ -1,0 +1,77 @@
+// Package user reconciles DevServerUsers.
+//
+// A pass has five stages, one call each: fetch, resolve, desired, apply,
+// status. The third and the last are pure and live in packages of their own.
+package user
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/account"
+	"devserver.io/devserver/internal/operator/apply"
+	"devserver.io/devserver/internal/operator/status"
+)
+
+// Reconciler makes the cluster match each DevServerUser, and each
+// DevServerUser's status match the cluster.
+type Reconciler struct {
+	// Client reads from the watch cache, which has seen what this client wrote.
+	Client   client.Client
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+	Applier  *apply.Applier
+}
+
+// conflictRetry is how often a name that somebody else has is tried again:
+// their objects are not watched.
+const conflictRetry = 30 * time.Second
+
+// Reconcile makes one pass over one DevServerUser.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	u := &devv1.DevServerUser{}
+	if err := r.Client.Get(ctx, req.NamespacedName, u); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !u.DeletionTimestamp.IsZero() {
+		// Limits and roles go by garbage collection; the rest is to stay.
+		return ctrl.Result{}, nil
+	}
+	result, err := r.reconcile(ctx, u)
+	if apierrors.IsConflict(err) {
+		// Somebody wrote at the same time. The next pass sees what.
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	return result, err
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, u *devv1.DevServerUser) (ctrl.Result, error) {
+	problem, err := r.resolve(ctx, u)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	want := account.Desired(u)
+	done, applyErr := r.apply(ctx, u, problem, want)
+	if applyErr != nil && done.problem == nil {
+		return ctrl.Result{}, applyErr
+	}
+	observed, err := r.observe(ctx, u, done)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	// The status is told the truth even where the apply failed.
+	if err := r.writeStatus(ctx, u, status.ComputeUser(u, observed, r.Clock.Now())); err != nil {
+		return ctrl.Result{}, err
+	}
+	if applyErr == nil && done.taken {
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+	}
+	return ctrl.Result{}, applyErr
+}

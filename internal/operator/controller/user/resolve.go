@@ -1,0 +1,36 @@
+package user
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/account"
+	"devserver.io/devserver/internal/operator/status"
+)
+
+// resolve looks at what the person's objects depend upon: other DevServerUsers,
+// and a namespace that is on its way out. What is in the way comes back as a
+// problem; it heals by an event.
+func (r *Reconciler) resolve(ctx context.Context, u *devv1.DevServerUser) (*status.Problem, error) {
+	all := &devv1.DevServerUserList{}
+	if err := r.Client.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing DevServerUsers: %w", err)
+	}
+	if elder := account.Elder(u, all.Items); elder != nil {
+		return taken(u, elder), nil
+	}
+	ns := &corev1.Namespace{}
+	name := account.NamespaceName(u)
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: name}, ns); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading Namespace %s: %w", name, err)
+	}
+	if !ns.DeletionTimestamp.IsZero() {
+		return leaving(name), nil
+	}
+	return nil, nil
+}

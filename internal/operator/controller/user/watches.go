@@ -1,0 +1,111 @@
+package user
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/account"
+	"devserver.io/devserver/internal/operator/desired"
+)
+
+// CacheObjects is what the watch cache holds of each kind: those of persons
+// alone, and of a quota's status only what it counts, not how much.
+func CacheObjects() map[client.Object]cache.ByObject {
+	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
+	return map[client.Object]cache.ByObject{
+		&corev1.Namespace{}:     {Label: ours},
+		&rbacv1.RoleBinding{}:   {Label: ours},
+		&corev1.LimitRange{}:    {Label: ours},
+		&corev1.ResourceQuota{}: {Label: ours, Transform: withoutAmounts},
+	}
+}
+
+func withoutAmounts(object any) (any, error) {
+	if quota, ok := object.(*corev1.ResourceQuota); ok {
+		quota.ManagedFields = nil
+		used := corev1.ResourceList{}
+		for name := range quota.Status.Used {
+			used[name] = resource.Quantity{}
+		}
+		quota.Status = corev1.ResourceQuotaStatus{Used: used}
+	}
+	return object, nil
+}
+
+// SetupWithManager registers the controller and its watches.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("devserveruser").
+		For(&devv1.DevServerUser{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&rbacv1.RoleBinding{}, builder.WithPredicates(r.Applier.ForgetDeleted())).
+		Owns(&corev1.LimitRange{}, builder.WithPredicates(r.Applier.ForgetDeleted())).
+		Owns(&corev1.ResourceQuota{}, builder.WithPredicates(r.Applier.ForgetDeleted(), notOnlyVersion())).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.usersOfNamespace),
+			builder.WithPredicates(r.Applier.ForgetDeleted())).
+		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.rivals),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{
+			// A cause that makes no event, such as a role that comes to be, is
+			// noticed within a minute.
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
+		}).
+		Complete(r)
+}
+
+func (r *Reconciler) usersOfNamespace(ctx context.Context, ns client.Object) []reconcile.Request {
+	return r.requests(ctx, func(u *devv1.DevServerUser) bool { return account.NamespaceName(u) == ns.GetName() })
+}
+
+// rivals are those who stand in the person's way, and who may take their place
+// when they go.
+func (r *Reconciler) rivals(ctx context.Context, object client.Object) []reconcile.Request {
+	person, ok := object.(*devv1.DevServerUser)
+	if !ok {
+		return nil
+	}
+	return r.requests(ctx, func(u *devv1.DevServerUser) bool { return u.UID != person.UID && account.Same(u, person) })
+}
+
+func (r *Reconciler) requests(ctx context.Context, concerned func(*devv1.DevServerUser) bool) []reconcile.Request {
+	list := &devv1.DevServerUserList{}
+	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the DevServerUsers that an event concerns")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		if u := &list.Items[i]; concerned(u) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(u)})
+		}
+	}
+	return requests
+}
+
+// notOnlyVersion passes no update that changes nothing of what the cache
+// keeps: a quota's use changes with every pod.
+func notOnlyVersion() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, is := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew
+			was.SetResourceVersion(is.GetResourceVersion())
+			return !equality.Semantic.DeepEqual(was, is)
+		},
+	}
+}

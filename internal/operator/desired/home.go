@@ -1,0 +1,169 @@
+package desired
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/agentapi"
+)
+
+// AnnotationUID on a home's claim, and on the template of it, is the uid that
+// its files belong to, where it is not agentapi.UID. It stays with the home.
+const AnnotationUID = "devserver.io/uid"
+
+// snapshotGroup is the API group of VolumeSnapshots.
+const snapshotGroup = "snapshot.storage.k8s.io"
+
+func home(d *devv1.DevServer) devv1.HomeSpec {
+	if d.Spec.Home == nil {
+		return devv1.HomeSpec{}
+	}
+	return *d.Spec.Home
+}
+
+// HasOwnClaim tells whether the home's claim is made from the StatefulSet's
+// template, as it is unless the DevServer asks for another home.
+func HasOwnClaim(d *devv1.DevServer) bool {
+	return !home(d).Ephemeral && home(d).ClaimName == ""
+}
+
+// HomeClaimOf is the name of the claim with the home, and empty for an
+// ephemeral one.
+func HomeClaimOf(d *devv1.DevServer) string {
+	if home(d).Ephemeral {
+		return ""
+	}
+	return cmp.Or(home(d).ClaimName, HomeClaimName(d.Name))
+}
+
+// HomeUID is the uid that a home belongs to, from the annotations of its claim
+// or of the claim's template.
+func HomeUID(annotations map[string]string) int64 {
+	uid, err := strconv.ParseInt(annotations[AnnotationUID], 10, 64)
+	if err != nil {
+		return agentapi.UID
+	}
+	return uid
+}
+
+// HomeSizeRefused says why a server of the flavor may not have a home of that
+// size; empty where it may.
+func HomeSizeRefused(size resource.Quantity, flavor *devv1.DevServerFlavor) string {
+	bounds := flavor.Spec.HomeSize
+	var relation string
+	var bound *resource.Quantity
+	switch {
+	case bounds == nil:
+		return ""
+	case bounds.Min != nil && size.Cmp(*bounds.Min) < 0:
+		relation, bound = "no less than", bounds.Min
+	case bounds.Max != nil && size.Cmp(*bounds.Max) > 0:
+		relation, bound = "no more than", bounds.Max
+	default:
+		return ""
+	}
+	return fmt.Sprintf("spec.persistentHomeSize is %s: DevServerFlavor %s allows %s %s.", &size, flavor.Name, relation, bound)
+}
+
+// homeTemplate is the template of the home's claim. Its labels and annotations
+// are copied to the claim, where they say whose home it is.
+func homeTemplate(in Input) *corev1ac.PersistentVolumeClaimApplyConfiguration {
+	d := in.DevServer
+	spec := corev1ac.PersistentVolumeClaimSpec().
+		WithAccessModes(corev1.ReadWriteOnce).
+		WithResources(corev1ac.VolumeResourceRequirements().
+			WithRequests(corev1.ResourceList{corev1.ResourceStorage: in.HomeRequest}))
+	if class := home(d).StorageClassName; class != nil {
+		spec.WithStorageClassName(*class)
+	}
+	if source := home(d).DataSource; source != nil {
+		ac := corev1ac.TypedLocalObjectReference().WithKind(source.Kind).WithName(source.Name)
+		if source.Kind == "VolumeSnapshot" {
+			ac.WithAPIGroup(snapshotGroup)
+		}
+		spec.WithDataSource(ac)
+	}
+	annotations := ownerAnnotation(d)
+	if in.UID != agentapi.UID {
+		annotations[AnnotationUID] = strconv.FormatInt(in.UID, 10)
+	}
+	claim := corev1ac.PersistentVolumeClaim(homeVolume, "").
+		WithLabels(Labels(d.Name)).
+		WithAnnotations(annotations).
+		WithSpec(spec)
+	// The template is not an object: it has neither kind nor namespace, and
+	// what the API server would drop must not look like a difference.
+	claim.Kind, claim.APIVersion, claim.Namespace = nil, nil, nil
+	return claim
+}
+
+// SourceKind is the kind of a data source.
+func SourceKind(source *devv1.HomeDataSource) schema.GroupVersionKind {
+	if source.Kind == "VolumeSnapshot" {
+		return schema.GroupVersionKind{Group: snapshotGroup, Version: "v1", Kind: source.Kind}
+	}
+	return corev1.SchemeGroupVersion.WithKind(source.Kind)
+}
+
+// homeVolumeSource is the home of a pod whose StatefulSet has no template for
+// it, or nil.
+func homeVolumeSource(d *devv1.DevServer) *corev1ac.VolumeApplyConfiguration {
+	switch volume := corev1ac.Volume().WithName(homeVolume); {
+	case home(d).Ephemeral:
+		return volume.WithEmptyDir(corev1ac.EmptyDirVolumeSource().WithSizeLimit(d.Spec.PersistentHomeSize))
+	case home(d).ClaimName != "":
+		return volume.WithPersistentVolumeClaim(corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(home(d).ClaimName))
+	default:
+		return nil
+	}
+}
+
+// HomeClaim is what the DevServer wants of the claim that was made from its
+// template: its size, if it may grow, and to go or stay with the DevServer. It
+// is nil where the claim is so already. The claim is never made here: the uid
+// is the live one's.
+func HomeClaim(d *devv1.DevServer, live *corev1.PersistentVolumeClaim, mayGrow bool) *corev1ac.PersistentVolumeClaimApplyConfiguration {
+	size, asked := d.Spec.PersistentHomeSize, live.Spec.Resources.Requests[corev1.ResourceStorage]
+	// A claim without a volume cannot be changed.
+	grows := mayGrow && live.Status.Phase == corev1.ClaimBound && size.Cmp(asked) > 0
+	goes := home(d).RetentionPolicy == devv1.HomeDelete
+	if !grows && goes == ownedBy(live, d.UID) {
+		return nil
+	}
+	if !grows {
+		size = asked
+	}
+	claim := corev1ac.PersistentVolumeClaim(live.Name, live.Namespace).
+		WithUID(live.UID).
+		WithSpec(corev1ac.PersistentVolumeClaimSpec().
+			WithResources(corev1ac.VolumeResourceRequirements().
+				WithRequests(corev1.ResourceList{corev1.ResourceStorage: size})))
+	if goes {
+		// Not its controller: the garbage collector deletes it with the DevServer,
+		// and nothing else about it changes.
+		claim.WithOwnerReferences(metav1ac.OwnerReference().
+			WithAPIVersion(devv1.GroupVersion.String()).
+			WithKind("DevServer").
+			WithName(d.Name).
+			WithUID(d.UID))
+	}
+	return claim
+}
+
+func ownedBy(claim *corev1.PersistentVolumeClaim, uid types.UID) bool {
+	for _, reference := range claim.OwnerReferences {
+		if reference.UID == uid {
+			return true
+		}
+	}
+	return false
+}

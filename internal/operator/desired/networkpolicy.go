@@ -1,0 +1,43 @@
+package desired
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
+
+	"devserver.io/devserver/internal/agentapi"
+)
+
+// Values of LabelName on the pods of the chart.
+const (
+	operatorPods = "devserver-operator"
+	gatewayPods  = "devserver-gateway"
+)
+
+// NetworkPolicy lets only the gateway reach the box's SSH server, and only the
+// operator its control endpoint. The kubelet, which probes the latter, is on the
+// pod's node, from where a NetworkPolicy never keeps anybody.
+func NetworkPolicy(in Input) *networkingv1ac.NetworkPolicyApplyConfiguration {
+	d := in.DevServer
+	return networkingv1ac.NetworkPolicy(NetworkPolicyName(d.Name), d.Namespace).
+		WithLabels(Labels(d.Name)).
+		WithOwnerReferences(controlledBy(d)).
+		WithSpec(networkingv1ac.NetworkPolicySpec().
+			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(selector(d.Name))).
+			WithPolicyTypes(networkingv1.PolicyTypeIngress).
+			WithIngress(
+				admit(in.GatewayNamespace, gatewayPods, agentapi.SSHPort),
+				admit(in.GatewayNamespace, operatorPods, agentapi.ControlPort)))
+}
+
+func admit(namespace, pods string, port int) *networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration {
+	return networkingv1ac.NetworkPolicyIngressRule().
+		WithFrom(networkingv1ac.NetworkPolicyPeer().
+			WithNamespaceSelector(metav1ac.LabelSelector().WithMatchLabels(map[string]string{corev1.LabelMetadataName: namespace})).
+			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(map[string]string{LabelName: pods}))).
+		WithPorts(networkingv1ac.NetworkPolicyPort().
+			WithProtocol(corev1.ProtocolTCP).
+			WithPort(intstr.FromInt(port)))
+}

@@ -1,0 +1,196 @@
+package desired
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/agentapi"
+)
+
+// Names of the pod's containers.
+const (
+	PrepareContainer = "prepare"
+	BoxContainer     = "devserver"
+)
+
+const (
+	// DefaultGraceSeconds is how long the box's processes may take to end.
+	DefaultGraceSeconds = 30
+
+	// The startup probe asks every second, so that a box is Ready as soon as
+	// SSH answers; the readiness probe after it is in no hurry. There is no
+	// liveness probe: nothing kills a box that works. A box whose SSH does not
+	// answer at all within startupSeconds of its start is started again.
+	startupSeconds     = 600
+	readinessPeriod    = 10
+	probeTimeout       = 5
+	readinessThreshold = 2
+)
+
+// podTemplate is the box: the agent's image prepares it, then the box's own
+// image runs with the agent as its main process, under the restricted Pod
+// Security Standard.
+//
+// Where the flavor grants root, the pod has a user namespace, and its main
+// container alone, whose agent starts both root's and the user's sessions, is
+// root in it. All else is as without, and mounts map the ids of the namespace
+// to the same ids on the volume, so that a home can go from one kind of box to
+// the other.
+func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
+	d := in.DevServer
+	spec := corev1ac.PodSpec().
+		WithAutomountServiceAccountToken(false).
+		WithEnableServiceLinks(false).
+		WithTerminationGracePeriodSeconds(grace(in)).
+		WithSecurityContext(corev1ac.PodSecurityContext().
+			WithRunAsNonRoot(true).
+			WithRunAsUser(in.UID).
+			WithRunAsGroup(in.UID).
+			WithFSGroup(in.UID).
+			// The default policy rewrites the mode of every file at each start, and
+			// OpenSSH then refuses ~/.ssh.
+			WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
+			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
+		WithNodeSelector(with(map[string]string{corev1.LabelOSStable: "linux"}, in.Flavor.Spec.NodeSelector)).
+		WithInitContainers(prepareContainer(in)).
+		WithContainers(boxContainer(in)).
+		WithVolumes(volumes(in)...)
+	if GrantsRoot(in) {
+		spec.WithHostUsers(false)
+	}
+	if err := place(spec, in); err != nil {
+		return nil, err
+	}
+	for _, s := range pullSecrets(in) {
+		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(s.Name))
+	}
+	annotations := ownerAnnotation(d)
+	annotations[AnnotationSettings] = ownSettings(d)
+	maps.Copy(annotations, Shield(true))
+	return overlay(in, corev1ac.PodTemplateSpec().
+		WithLabels(Labels(d.Name)).
+		WithAnnotations(annotations).
+		WithSpec(spec))
+}
+
+func pullPolicy(in Input) corev1.PullPolicy {
+	return cmp.Or(in.DevServer.Spec.ImagePullPolicy, in.Flavor.Spec.ImagePullPolicy)
+}
+
+// pullSecrets are the DevServer's own and the flavor's, each once.
+func pullSecrets(in Input) []devv1.LocalObjectReference {
+	list := slices.Clone(in.DevServer.Spec.ImagePullSecrets)
+	for _, s := range in.Flavor.Spec.ImagePullSecrets {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// prepareContainer runs before the box, with the box's image mounted
+// read-only: it needs no shell, no user and no tool of that image.
+func prepareContainer(in Input) *corev1ac.ContainerApplyConfiguration {
+	c := corev1ac.Container().
+		WithName(PrepareContainer).
+		WithImage(in.AgentImage).
+		WithCommand(agentapi.PrepareBinary, "prepare").
+		WithSecurityContext(restricted()).
+		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
+		WithResources(prepareResources(in.Flavor.Spec.Resources)).
+		WithVolumeMounts(prepareMounts()...)
+	if in.AgentImagePullPolicy != "" {
+		c.WithImagePullPolicy(in.AgentImagePullPolicy)
+	}
+	return c
+}
+
+func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
+	c := corev1ac.Container().
+		WithName(BoxContainer).
+		WithImage(in.Image).
+		WithCommand(boxCommand(in)...).
+		WithSecurityContext(boxSecurity(in)).
+		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
+		WithResources(resources(in.Flavor.Spec.Resources)).
+		WithEnv(env(in)...).
+		WithPorts(
+			corev1ac.ContainerPort().WithName(agentapi.SSHPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(agentapi.SSHPort),
+			corev1ac.ContainerPort().WithName(agentapi.ControlPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(agentapi.ControlPort)).
+		WithStartupProbe(probe().WithPeriodSeconds(1).WithFailureThreshold(startupSeconds)).
+		WithReadinessProbe(probe().WithPeriodSeconds(readinessPeriod).WithFailureThreshold(readinessThreshold)).
+		WithVolumeMounts(boxMounts(in)...)
+	if policy := pullPolicy(in); policy != "" {
+		c.WithImagePullPolicy(policy)
+	}
+	return c
+}
+
+func grace(in Input) int64 { return cmp.Or(in.GraceSeconds, DefaultGraceSeconds) }
+
+// GrantsRoot tells whether somebody may be root in the box.
+func GrantsRoot(in Input) bool { return in.Flavor.Spec.Root == devv1.RootUserNamespace }
+
+// boxCommand starts the agent, which ends all processes within two thirds of
+// the grace, so that it ends itself before the kubelet ends it. It knows that
+// for the default.
+func boxCommand(in Input) []string {
+	command := []string{agentapi.AgentDir + "/" + agentapi.AgentFile, "init"}
+	if grace(in) != DefaultGraceSeconds {
+		command = append(command, fmt.Sprintf("--grace=%ds", grace(in)*2/3))
+	}
+	if GrantsRoot(in) {
+		id := strconv.FormatInt(in.UID, 10)
+		command = append(command, "--root", "--uid="+id, "--gid="+id)
+	}
+	return command
+}
+
+// Shield are the annotations by which a pod asks autoscalers to leave it where
+// it is, or no longer does.
+func Shield(on bool) map[string]string {
+	return map[string]string{
+		"cluster-autoscaler.kubernetes.io/safe-to-evict": strconv.FormatBool(!on),
+		"karpenter.sh/do-not-disrupt":                    strconv.FormatBool(on),
+	}
+}
+
+// boxSecurity lets the agent be root where the flavor grants it, with the
+// capabilities that the runtime gives by default, of which it needs those to
+// start processes of others. Nothing else in the pod is root.
+func boxSecurity(in Input) *corev1ac.SecurityContextApplyConfiguration {
+	if !GrantsRoot(in) {
+		return restricted()
+	}
+	return corev1ac.SecurityContext().
+		WithRunAsUser(0).
+		WithRunAsGroup(0).
+		WithRunAsNonRoot(false).
+		WithAllowPrivilegeEscalation(true) // sudo and su
+}
+
+// probe asks the agent to check its own SSH server.
+func probe() *corev1ac.ProbeApplyConfiguration {
+	return corev1ac.Probe().
+		WithTimeoutSeconds(probeTimeout).
+		WithHTTPGet(corev1ac.HTTPGetAction().
+			WithScheme(corev1.URISchemeHTTPS).
+			WithPath(agentapi.HealthPath).
+			WithPort(intstr.FromString(agentapi.ControlPortName)))
+}
+
+// restricted is what the restricted Pod Security Standard asks of a container
+// beyond the pod's own security context.
+func restricted() *corev1ac.SecurityContextApplyConfiguration {
+	return corev1ac.SecurityContext().
+		WithAllowPrivilegeEscalation(false).
+		WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))
+}

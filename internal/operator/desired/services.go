@@ -1,0 +1,62 @@
+package desired
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"devserver.io/devserver/internal/agentapi"
+)
+
+// ClientSSHPort is the port of the SSH Service, the one that clients expect.
+const ClientSSHPort = 22
+
+// HeadlessService gives the pod its DNS name. It publishes addresses that are
+// not ready, so that the name resolves while the box starts.
+func HeadlessService(in Input) *corev1ac.ServiceApplyConfiguration {
+	d := in.DevServer
+	return corev1ac.Service(HeadlessServiceName(d.Name), d.Namespace).
+		WithLabels(Labels(d.Name)).
+		WithOwnerReferences(controlledBy(d)).
+		WithSpec(corev1ac.ServiceSpec().
+			WithClusterIP(corev1.ClusterIPNone).
+			WithPublishNotReadyAddresses(true).
+			WithSelector(selector(d.Name)).
+			WithPorts(corev1ac.ServicePort().
+				WithName(agentapi.SSHPortName).
+				WithProtocol(corev1.ProtocolTCP).
+				WithPort(agentapi.SSHPort).
+				WithTargetPort(intstr.FromString(agentapi.SSHPortName))))
+}
+
+// SSHService is how clients reach the box. It publishes addresses that are not
+// ready: kube-proxy takes up to a second to follow, and a box that is Running
+// by its status, which the pod's own check decides, would refuse connections
+// until then. Whether SSH answers, the box says better than a closed port.
+func SSHService(in Input) *corev1ac.ServiceApplyConfiguration {
+	d := in.DevServer
+	wish := d.Spec.SSH.Service
+	port := corev1ac.ServicePort().
+		WithName(agentapi.SSHPortName).
+		WithProtocol(corev1.ProtocolTCP).
+		WithPort(ClientSSHPort).
+		WithTargetPort(intstr.FromString(agentapi.SSHPortName))
+	service := corev1ac.Service(SSHServiceName(d.Name), d.Namespace).
+		WithLabels(Labels(d.Name)).
+		WithOwnerReferences(controlledBy(d)).
+		WithSpec(corev1ac.ServiceSpec().
+			WithType(corev1.ServiceType(wish.Type)).
+			WithPublishNotReadyAddresses(true).
+			WithSelector(selector(d.Name)))
+	for key, value := range wish.Annotations {
+		service.WithAnnotations(map[string]string{key: string(value)})
+	}
+	if in.NodePort != 0 {
+		port.WithNodePort(in.NodePort)
+		service.WithAnnotations(map[string]string{AnnotationNodePort: strconv.Itoa(int(in.NodePort))})
+	}
+	service.Spec.WithPorts(port)
+	return service
+}

@@ -1,0 +1,204 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/agentclient"
+)
+
+// troubles are the kinds of what goes wrong around a box. Not all do for each:
+// where clocks are wrong, less can be promised.
+type troubles struct {
+	operator, network, agent, clocks, races, owner, edits, node, image bool
+}
+
+// trouble chooses the box's troubles and has them happen.
+func (w *world) trouble() {
+	if w.chance(0.15) {
+		return // All is well.
+	}
+	half := func() bool { return w.chance(0.5) }
+	w.troubles = troubles{half(), half(), half(), w.chance(0.3), half(), half(), half(), half(), half()}
+	every := func(on bool, mean time.Duration, do func()) {
+		var again func()
+		again = func() {
+			w.after(w.between(mean/20, 2*mean), func() {
+				if do(); !w.deleted {
+					again()
+				}
+			})
+		}
+		if on {
+			again()
+		}
+	}
+	every(w.troubles.operator, 18*time.Hour, func() { w.op.crash(w) })
+	every(w.troubles.agent, 30*time.Hour, w.muteAgent)
+	every(w.troubles.agent, 40*time.Hour, w.crashAgent)
+	every(w.troubles.clocks, 20*time.Hour, w.moveClock)
+	every(w.troubles.races, 15*time.Hour, w.renewByGateway)
+	every(w.troubles.owner, 60*time.Hour, w.suspend)
+	every(w.troubles.edits, 50*time.Hour, w.edit)
+	every(w.troubles.node, 60*time.Hour, w.disrupt)
+}
+
+func cron(hour, minute int) string { return fmt.Sprintf("%d %d * * *", minute, hour) }
+
+func (w *world) muteAgent() {
+	if w.pod == nil {
+		return
+	}
+	d := w.between(5*time.Second, 3*time.Minute)
+	if w.chance(0.3) {
+		d = w.between(time.Minute, 5*time.Hour)
+	}
+	w.pod.mutedUntil = w.now.Add(d)
+	// It is asked again within a minute, and answers.
+	w.excuse(w.now.Add(d + time.Minute))
+}
+
+// crashAgent has the agent begin anew, and know nothing; at times it takes all
+// processes of the box along.
+func (w *world) crashAgent() {
+	p := w.pod
+	if p == nil || p.readyAt.IsZero() || p.terminating {
+		return
+	}
+	w.count("agent crashes")
+	w.account()
+	back := w.now.Add(w.between(time.Second, 20*time.Second))
+	p.agentUp, p.drainedAt, p.warning = back, time.Time{}, ""
+	w.excuse(back.Add(time.Minute))
+	if w.chance(0.5) {
+		return
+	}
+	w.endWork(p)
+	p.readyAt, p.readyUntil = time.Time{}, w.now.Truncate(time.Second)
+	w.op.soon(w)
+	if w.troubles.image && w.chance(0.3) {
+		// It crashes over and over, and takes the agent along.
+		w.hinder(p, devv1.ReasonCrashLoop)
+		back = w.now.Add(w.between(time.Minute, 10*time.Hour))
+		p.agentUp = back
+	}
+	w.after(back.Sub(w.now), func() {
+		if w.pod == p && !p.terminating {
+			p.hindered, w.truth.hindered = "", false
+			p.readyAt, p.readyUntil = w.now.Truncate(time.Second), time.Time{}
+			w.op.soon(w)
+		}
+	})
+}
+
+// moveClock sets a clock wrong by up to an hour, or right again. The operator's
+// is at times a day ahead for some hours.
+func (w *world) moveClock() {
+	w.count("clock jumps")
+	w.truth.skewed = true
+	clock := []*time.Duration{&w.opClock, &w.gateClock, &w.userClock}[w.rng.IntN(3)]
+	was := w.opClock
+	if *clock = w.between(-time.Hour, time.Hour); w.chance(0.3) {
+		*clock = 0
+	}
+	if clock == &w.opClock && w.chance(0.2) {
+		*clock += 24 * time.Hour
+		w.after(w.between(time.Minute, 10*time.Hour), func() {
+			if was := w.opClock; was > 2*time.Hour {
+				w.opClock -= 24 * time.Hour
+				w.jumped(was)
+			}
+		})
+	}
+	w.jumped(was)
+}
+
+// jumped is what the operator's clock did.
+func (w *world) jumped(was time.Duration) {
+	if by := w.opClock - was; by > 0 {
+		w.truth.ahead, w.truth.forward = w.truth.ahead+by, w.now
+	} else if by < 0 {
+		w.truth.setBack, w.truth.renewed = true, w.lease.RenewTime
+		w.countAnew()
+	}
+}
+
+// countAnew says that, after its clock was set back, the operator may take work
+// of the future for work of now: of the moment in which it looks, and the agent
+// has answered.
+func (w *world) countAnew() {
+	looks := w.now
+	switch p := w.pod; {
+	case p == nil:
+	case p.hindered != "":
+		// Nobody is asked: it looks when the stop would have been near.
+		looks = looks.Add(max(w.policy.IdleTimeout, lateIdle))
+	case p.mutedUntil.After(looks):
+		looks = p.mutedUntil
+	}
+	w.truth.anew = looks.Add(agentclient.Often)
+	if w.op.up {
+		w.truth.setBack = false
+	}
+}
+
+func (w *world) suspend() {
+	w.server.Spec.Suspend, w.truth.woken = true, false
+	w.op.edited(w)
+	asked := w.now
+	w.after(time.Minute, func() {
+		if w.server.Spec.Suspend && w.replicas == 1 && w.op.up && w.op.since.Before(asked) {
+			w.fault("its owner suspended the box, and it runs")
+		}
+	})
+	if !w.chance(0.5) {
+		return
+	}
+	back := w.between(time.Minute, 10*time.Hour)
+	if w.chance(0.3) {
+		back = w.upTo(time.Second) // Perhaps before the operator has seen it.
+	}
+	w.after(back, func() {
+		if !w.server.Spec.Suspend {
+			return // They came back earlier.
+		}
+		w.server.Spec.Suspend, w.truth.woken = false, true
+		w.op.edited(w)
+		seen := w.op.up && w.op.since.Before(asked)
+		w.after(time.Minute, func() {
+			if seen && w.op.up && w.op.since.Before(asked) && w.replicas == 0 && !w.server.Spec.Suspend && !w.truth.hindered {
+				w.fault("its owner lets the box run again, and it does not")
+			}
+		})
+	})
+}
+
+func (w *world) edit() {
+	w.choosePolicy()
+	w.excuse(w.now.Add(time.Minute))
+	if w.server.Generation-w.observed > 0 {
+		w.truth.woken = true // Two edits that come as one may wake it.
+	}
+	w.op.edited(w)
+}
+
+// disrupt evicts the pod, or lets its SSH not answer for a while.
+func (w *world) disrupt() {
+	p := w.pod
+	if p == nil || p.readyAt.IsZero() || p.terminating {
+		return
+	}
+	if w.chance(0.5) {
+		w.stopPod(time.Second)
+		return
+	}
+	p.readyAt, p.readyUntil = time.Time{}, w.now.Truncate(time.Second)
+	w.op.soon(w)
+	w.after(w.between(10*time.Second, 10*time.Minute), func() {
+		if w.pod == p && !p.terminating && p.hindered == "" {
+			p.readyAt, p.readyUntil = w.now.Truncate(time.Second), time.Time{}
+			w.op.soon(w)
+		}
+	})
+}

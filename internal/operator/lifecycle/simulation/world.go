@@ -1,0 +1,145 @@
+package simulation
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/operator/lifecycle"
+)
+
+// world is one box with its user, its part of the cluster, and the truth.
+type world struct {
+	report *Report
+	name   string
+	rng    *rand.Rand
+	// now is the true time. opClock, userClock and gateClock are by how much
+	// those of the operator, the user and the gateway are wrong.
+	now, began, end               time.Time
+	opClock, userClock, gateClock time.Duration
+	queue                         events
+	troubles                      troubles
+
+	// The API objects.
+	server    devv1.DevServer
+	flavor    devv1.DevServerFlavor
+	policy    lifecycle.Policy
+	edited    time.Time // when the policy was changed last
+	observed  int64     // status.observedGeneration
+	hours     *hours
+	lease     lease
+	replicas  int
+	pod       *pod
+	suspended time.Time       // status.suspendedAt
+	deletes   time.Time       // status.deletesAt
+	announced time.Time       // since when its condition StopPending says so for the last time
+	cause     lifecycle.Cause // the reason of its condition Ready while it is not to run
+	expired   *lifecycle.Expiry
+	deleted   bool
+
+	op    operator
+	truth truth
+	work  []interval
+}
+
+type lease struct {
+	lifecycle.Lease
+	there   bool
+	version int
+}
+
+// hours is the schedule as the simulation reckons it: every day at these
+// minutes after midnight.
+type hours struct {
+	zone        *time.Location
+	start, stop time.Duration
+}
+
+func newWorld(r *Report, name string, rng *rand.Rand) *world {
+	w := &world{report: r, name: name, rng: rng, replicas: 1}
+	// Any time of the year, so that clocks are set forward and back in some.
+	w.began = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC).Add(w.upTo(365 * 24 * time.Hour))
+	w.now, w.end = w.began, w.began.Add(time.Duration(r.Days)*24*time.Hour)
+	w.server.Name = "box"
+	w.server.Spec.RestartedAt = nil
+	w.choosePolicy()
+	w.live()
+	w.trouble()
+	w.after(time.Hour, w.patrol)
+	w.op.start(w)
+	w.createPod()
+	return w
+}
+
+func (w *world) run() {
+	for w.queue.Len() > 0 && !w.deleted {
+		next := heap.Pop(&w.queue).(happening) //nolint:forcetypeassert // nothing else is pushed
+		if next.at.After(w.end) {
+			break
+		}
+		w.now = next.at
+		next.do()
+	}
+	if !w.deleted {
+		w.now = w.end
+	}
+	w.account()
+	w.report.Existed += w.now.Sub(w.began)
+	w.fixed()
+}
+
+// after has something happen later.
+func (w *world) after(d time.Duration, do func()) {
+	w.queue.count++
+	heap.Push(&w.queue, happening{w.now.Add(d), w.queue.count, do})
+}
+
+func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d) + 1)) }
+
+func (w *world) between(a, b time.Duration) time.Duration { return a + w.upTo(b-a) }
+
+func (w *world) chance(p float64) bool { return w.rng.Float64() < p }
+
+func (w *world) count(name string) { w.report.Counts[name]++ }
+
+func (w *world) fault(format string, args ...any) {
+	w.report.fault(format, fmt.Sprintf("%s, %s: %s", w.name, w.now.Format(time.RFC3339Nano), fmt.Sprintf(format, args...)))
+}
+
+// operatorTime is the time as the operator has it.
+func (w *world) operatorTime() time.Time { return w.now.Add(w.opClock) }
+
+// happening is something that happens at a time.
+type happening struct {
+	at    time.Time
+	order int
+	do    func()
+}
+
+// events are the happenings to come, the first on top.
+type events struct {
+	list  []happening
+	count int
+}
+
+func (e events) Len() int { return len(e.list) }
+
+func (e events) Less(i, j int) bool {
+	a, b := e.list[i], e.list[j]
+	if a.at.Equal(b.at) {
+		return a.order < b.order
+	}
+	return a.at.Before(b.at)
+}
+
+func (e events) Swap(i, j int) { e.list[i], e.list[j] = e.list[j], e.list[i] }
+
+func (e *events) Push(x any) { e.list = append(e.list, x.(happening)) } //nolint:forcetypeassert // nothing else is pushed
+
+func (e *events) Pop() any {
+	last := e.list[len(e.list)-1]
+	e.list = e.list[:len(e.list)-1]
+	return last
+}

@@ -1,0 +1,87 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/operator/desired"
+)
+
+// sshStatus says how to log in, as far as it is known. Host and port stay when
+// the box sleeps or its Service is gone for a moment: they will be the same.
+func sshStatus(d *devv1.DevServer, o Observed) *devv1.SSHStatus {
+	s := devv1.SSHStatus{}
+	if d.Status.SSH != nil {
+		s = *d.Status.SSH
+	}
+	if o.HostKey != "" {
+		s.HostKey = o.HostKey
+	}
+	if o.GatewayKnown {
+		s.Gateway = o.Gateway
+	}
+	own := d.Spec.SSH.Service.Type != devv1.SSHServiceNone && !o.GatewayOnly
+	if !own {
+		s.Host, s.Port = "", 0
+	} else if o.SSHService != nil {
+		s.Host, s.Port = endpoint(o, s.Host)
+	}
+	if s.Command = command(d, s); !own && s.Gateway != nil {
+		s.Command = through(*s.Gateway, d)
+	}
+	if s == (devv1.SSHStatus{}) {
+		return nil
+	}
+	return &s
+}
+
+// endpoint is where the Service is reached from outside, or from inside the
+// cluster for a ClusterIP.
+func endpoint(o Observed, known string) (host string, port int32) {
+	service := o.SSHService
+	switch service.Spec.Type {
+	case corev1.ServiceTypeNodePort:
+		if o.NodeAddress != "" && o.Pod != nil && isTrue(o.Pod, corev1.PodReady) {
+			known = o.NodeAddress
+		}
+		return known, nodePort(service)
+	case corev1.ServiceTypeLoadBalancer:
+		return balancerHost(service), desired.ClientSSHPort
+	default:
+		return service.Name + "." + service.Namespace + ".svc", desired.ClientSSHPort
+	}
+}
+
+// balancerHost is the load balancer's address, once it has one: AWS gives a
+// host name, most others an IP address.
+func balancerHost(service *corev1.Service) string {
+	if len(service.Status.LoadBalancer.Ingress) == 0 {
+		return ""
+	}
+	ingress := service.Status.LoadBalancer.Ingress[0]
+	return cmp.Or(ingress.Hostname, ingress.IP)
+}
+
+func nodePort(service *corev1.Service) int32 {
+	for _, port := range service.Spec.Ports {
+		if port.Name == agentapi.SSHPortName {
+			return port.NodePort
+		}
+	}
+	return 0
+}
+
+func command(d *devv1.DevServer, s devv1.SSHStatus) string {
+	if s.Host == "" || s.Port == 0 {
+		return ""
+	}
+	port := ""
+	if s.Port != desired.ClientSSHPort {
+		port = fmt.Sprintf("-p %d ", s.Port)
+	}
+	return fmt.Sprintf("ssh %s-o HostKeyAlias=%s %s@%s", port, desired.HostKeyAlias(d.Namespace, d.Name), agentapi.User, s.Host)
+}

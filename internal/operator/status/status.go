@@ -1,0 +1,161 @@
+// Package status computes a DevServer's status from what was observed. It is
+// pure: the same observation gives the same status, and a message says the
+// same as long as its cause is the same.
+package status
+
+import (
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/operator/lifecycle"
+)
+
+// Observed is what the cluster has for a DevServer. A nil object is not there.
+type Observed struct {
+	// Problem hinders the DevServer before or beside its pod: what the resolve
+	// stage found missing, or an object that could not be applied.
+	Problem *Problem
+	// Flavor is the name of the flavor that the next start would use, and Root
+	// whether that grants root.
+	Flavor string
+	Root   bool
+	// Applied is set where all objects are as desired: the StatefulSet's template
+	// is that of the flavor.
+	Applied bool
+	// HostKey is the public host key, "ssh-ed25519 AAAA…".
+	HostKey string
+
+	// Gateway is where the cluster's gateway is reached, nil where there is none.
+	// Until GatewayKnown is set, nobody has looked, and what was said before
+	// stays. With GatewayOnly, boxes let nobody else in.
+	Gateway      *devv1.SSHGateway
+	GatewayKnown bool
+	GatewayOnly  bool
+
+	StatefulSet *appsv1.StatefulSet
+	SSHService  *corev1.Service
+	Pod         *corev1.Pod
+	// PodRefused is why the API server refuses the pod, in its own words.
+	PodRefused string
+	// VolumeTrouble is why a volume of the pod is not there or not mounted, or
+	// the pod has no sandbox, in the words of whoever provides it.
+	VolumeTrouble string
+	// NodeAddress is where the pod's node, and so a NodePort, is reached.
+	NodeAddress string
+	// NodeLost is set while the pod's node does not answer.
+	NodeLost bool
+	// NodeGone is set while the pod is on a node that was deleted.
+	NodeGone bool
+	// Left is the pod before this one, or the last one if there is none: if
+	// Kubernetes put it out of its node, and nobody has been told.
+	Left *corev1.Pod
+	// Home is the claim of the home directory.
+	Home *corev1.PersistentVolumeClaim
+	// HomeRefused is why the API server does not let the claim grow.
+	HomeRefused *Problem
+	// Lifecycle is what is to become of the box; nil: it runs, and goes on.
+	Lifecycle *lifecycle.Decision
+	// Report is what the agent said last; nil while it was not asked.
+	Report *agentapi.Report
+}
+
+// Problem is a cause that a person can act on.
+type Problem struct {
+	// Reason is one of the reasons of the condition that it ends up in.
+	Reason  string
+	Message string
+}
+
+// Compute returns the status of d, given what was observed at now.
+func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatus {
+	s := *d.Status.DeepCopy()
+	s.ObservedGeneration = d.Generation
+
+	ready := readiness(d, o)
+	s.Phase = ready.phase
+	if o.Left != nil && o.Pod != nil {
+		// The next pod was there before anybody saw that this one went.
+		setDisruption(&s, d.Status.Conditions, leaving(Observed{Pod: o.Left}), o, now)
+	}
+	setDisruption(&s, d.Status.Conditions, ready, o, now)
+	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
+	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)
+	setAccepted(conditions, o)
+	setRestartPending(conditions, o)
+	setResizePending(conditions, d, o)
+	setHomeFull(conditions, o)
+	setLifecycle(&s, conditions, o)
+
+	if o.Flavor != "" && (s.Flavor == "" || current(o)) {
+		s.Flavor = o.Flavor
+	}
+	if ready.phase == devv1.PhaseRunning {
+		// Written together with Running, so that the way there costs no write of
+		// its own; kept afterwards, as where it ran last.
+		s.PodName, s.NodeName = o.Pod.Name, o.Pod.Spec.NodeName
+		s.PodIP = o.Pod.Status.PodIP
+		s.Home = homeStatus(o.Home)
+		s.StartedAt = o.Pod.Status.StartTime.DeepCopy()
+		if !s.StartedAt.Equal(d.Status.StartedAt) {
+			s.OOMKills = 0
+		}
+		if o.Report != nil {
+			s.OOMKills = max(s.OOMKills, o.Report.OOMKills) // An agent may lie, also by less than 0.
+		}
+	} else if o.Pod == nil {
+		s.PodIP = ""
+	}
+	if s.Home != nil && o.Home != nil {
+		// A volume that grew is worth a write of its own, unlike one that was made.
+		s.Home = homeStatus(o.Home)
+	}
+	s.SSH = sshStatus(d, o)
+	return s
+}
+
+func setAccepted(c Conditions, o Observed) {
+	reason, message := devv1.ReasonApplied, "All that the DevServer names is there, and its objects are applied."
+	if o.Problem != nil {
+		reason, message = o.Problem.Reason, o.Problem.Message
+	}
+	c.Set(devv1.ConditionAccepted, conditionStatus(o.Problem == nil), reason, message)
+}
+
+func setRestartPending(c Conditions, o Observed) {
+	pending := RestartPending(o)
+	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
+	if pending {
+		reason = devv1.ReasonSettingsChanged
+		message = "The flavor, the operator or a setting that counts at the start changed since the pod " + o.Pod.Name + " started. The change takes effect when it starts again: kubectl delete pod " + o.Pod.Name
+	}
+	c.Set(devv1.ConditionRestartPending, conditionStatus(pending), reason, message)
+}
+
+// current tells whether the pod, if there is one, is what its next start would
+// be, as far as anybody knows yet.
+func current(o Observed) bool {
+	return o.Pod == nil || o.Applied && caughtUp(o.StatefulSet) && !RestartPending(o)
+}
+
+// caughtUp tells whether the StatefulSet controller has seen the newest
+// template.
+func caughtUp(set *appsv1.StatefulSet) bool {
+	return set != nil && set.Status.ObservedGeneration == set.Generation
+}
+
+// RestartPending tells whether the pod has other settings than its next start
+// would have. It compares revisions, never pods with templates: admission
+// plugins change pods. Until the StatefulSet controller has seen the newest
+// template there is nothing to compare.
+func RestartPending(o Observed) bool {
+	set, pod := o.StatefulSet, o.Pod
+	if pod == nil || !caughtUp(set) {
+		return false
+	}
+	have, want := pod.Labels[appsv1.StatefulSetRevisionLabel], set.Status.UpdateRevision
+	return have != "" && want != "" && have != want
+}

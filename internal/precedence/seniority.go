@@ -1,0 +1,43 @@
+// Package precedence settles which of several objects has what only one of them
+// can have: the oldest. It is pure.
+package precedence
+
+import (
+	"cmp"
+	"iter"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Compare is negative where a is older than b. Times of creation are whole
+// seconds; of the same second, the name decides.
+func Compare(a, b metav1.Object) int {
+	return cmp.Or(
+		a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time),
+		cmp.Compare(a.GetName(), b.GetName()))
+}
+
+// Oldest returns the oldest of those objects that qualify, or nil.
+func Oldest[T any, P interface {
+	*T
+	metav1.Object
+}](objects iter.Seq[P], qualifies func(P) bool) P {
+	var oldest P
+	for o := range objects {
+		if qualifies(o) && (oldest == nil || Compare(o, oldest) < 0) {
+			oldest = o
+		}
+	}
+	return oldest
+}
+
+// Each gives the objects of a list.
+func Each[T any](list []T) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		for i := range list {
+			if !yield(&list[i]) {
+				return
+			}
+		}
+	}
+}
