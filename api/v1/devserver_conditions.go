@@ -185,8 +185,8 @@ const (
 
 // Reasons of the ResizePending condition.
 const (
-	// ReasonSizeAsAsked: the volume has the size asked for, or more.
-	ReasonSizeAsAsked = "SizeAsAsked"
+	// ReasonSizeAsRequested: the volume has the size asked for, or more.
+	ReasonSizeAsRequested = "SizeAsRequested"
 	// ReasonResizing: the storage is making the volume larger.
 	ReasonResizing = "Resizing"
 	// ReasonFileSystemResizePending: the volume is larger, and its file system
@@ -202,8 +202,8 @@ const (
 
 // Reasons of the HomeFull condition.
 const (
-	// ReasonHomeHasRoom: there is room in the home directory.
-	ReasonHomeHasRoom = "HasRoom"
+	// ReasonHomeHasSpace: there is room in the home directory.
+	ReasonHomeHasSpace = "HasSpace"
 	// ReasonHomeFull: there is none.
 	ReasonHomeFull = "HomeFull"
 )
@@ -211,16 +211,16 @@ const (
 // Reasons of the Active condition; also ReasonIdle, and ReasonObjectConflict
 // where a Lease of somebody else has the server's name.
 const (
-	// ReasonWorking: the server did work in the last minutes.
-	ReasonWorking = "Working"
-	// ReasonKept: its Lease, or a process in it, asks to keep it.
-	ReasonKept = "Kept"
-	// ReasonAgentTooOld: the agent in the server is older than the operator and
+	// ReasonActive: the server did work in the last minutes.
+	ReasonActive = "Active"
+	// ReasonKeptAwake: its Lease, or a process in it, asks to keep it.
+	ReasonKeptAwake = "KeptAwake"
+	// ReasonAgentOutdated: the agent in the server is older than the operator and
 	// cannot tell whether it is at work. A restart brings a new one.
-	ReasonAgentTooOld = "AgentTooOld"
-	// ReasonAgentSilent: the agent in the server does not answer, so nobody
+	ReasonAgentOutdated = "AgentOutdated"
+	// ReasonAgentUnreachable: the agent in the server does not answer, so nobody
 	// knows whether it is at work.
-	ReasonAgentSilent = "AgentSilent"
+	ReasonAgentUnreachable = "AgentUnreachable"
 )
 
 // Reasons of the StopPending condition.

@@ -201,11 +201,16 @@ func (r Report) Figures() string {
 	return printable.Line(strings.Join(figures, ", "), enough)
 }
 
-// Keep is what a process in the box keeps it for now; empty for none.
-func (r Report) Keep() string {
+// KeptAwakeBy is the process that keeps the server awake now; empty for none.
+func (r Report) KeptAwakeBy() string {
 	for _, s := range r.Signals {
 		if s.Name == SignalKeep && s.IdleSeconds >= 0 && s.IdleSeconds < keepFresh {
-			return printable.Line(s.Value, enough)
+			// Agents that were started by an earlier version say "kept by make", and
+			// "nothing is kept" just after that.
+			if s.Value == "nothing is kept" {
+				return ""
+			}
+			return printable.Line(strings.TrimPrefix(s.Value, "kept by "), enough)
 		}
 	}
 	return ""

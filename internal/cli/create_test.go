@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
@@ -57,7 +57,7 @@ func makeClaim(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: args[0]}}
 	if len(args) > 1 {
-		claim.Annotations = map[string]string{desired.AnnotationOwner: args[1]}
+		claim.Annotations = map[string]string{objects.AnnotationOwner: args[1]}
 	}
 	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("5Gi")}

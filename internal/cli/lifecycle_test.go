@@ -31,7 +31,7 @@ func makeLease(ts *testscript.TestScript, _ bool, args []string) {
 	case len(args) > 1 && args[1] == "foreign":
 		lease.OwnerReferences = nil
 	case len(args) > 1:
-		mark := lifecycle.Mark{Cause: lifecycle.Cause(args[1]), At: renewed, RenewTime: renewed}
+		mark := lifecycle.Mark{Cause: string(args[1]), At: renewed, RenewTime: renewed}
 		if ds.Spec.RestartedAt != nil {
 			mark.RestartedAt = ds.Spec.RestartedAt.Time
 		}

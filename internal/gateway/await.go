@@ -101,14 +101,14 @@ func (v *vigil) look(ctx context.Context, b box) (net.Conn, error) {
 	}
 	v.unheard = time.Time{}
 	v.tell(b.state())
-	if serverstate.Wakes(b.DevServer) && serverstate.IsAsleep(b.DevServer) && b.DeletionTimestamp.IsZero() {
+	if serverstate.WakesOnConnect(b.DevServer) && serverstate.IsSuspended(b.DevServer) && b.DeletionTimestamp.IsZero() {
 		v.asleep, v.stuck = true, time.Time{}
 		return nil, v.wake(ctx, b)
 	}
-	if _, so := serverstate.InVain(b.DevServer); so {
+	if _, so := serverstate.Stuck(b.DevServer); so {
 		return nil, prohibited("%s", b.state())
 	}
-	if serverstate.Hindrance(b.DevServer) == nil {
+	if serverstate.Obstacle(b.DevServer) == nil {
 		v.stuck = time.Time{}
 		return nil, nil
 	}

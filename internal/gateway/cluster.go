@@ -15,7 +15,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // apiConfig finds the API server.
@@ -61,7 +61,7 @@ func leaseEditor(config *rest.Config) (editLease, error) {
 		if err != nil {
 			return fmt.Errorf("editing the Lease of %s: %w", address(box), err)
 		}
-		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: box.Namespace, Name: desired.LeaseName(box.Name)}}
+		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: box.Namespace, Name: objects.LeaseName(box.Name)}}
 		return c.Patch(ctx, lease, crclient.RawPatch(types.MergePatchType, patch))
 	}, nil
 }

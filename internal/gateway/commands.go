@@ -12,7 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -100,9 +101,9 @@ func (b box) summary() string {
 	switch {
 	case b.isRunning() || c == nil || c.Status == metav1.ConditionTrue:
 		return ""
-	case serverstate.Wakes(b.DevServer):
+	case serverstate.WakesOnConnect(b.DevServer):
 		return "wakes when you connect"
-	case serverstate.OnTheWay(c.Reason) || c.Reason == b.phase():
+	case serverstate.IsProgressing(c.Reason) || c.Reason == b.phase():
 		return ""
 	}
 	return c.Reason
@@ -135,13 +136,13 @@ func (t *talk) keep(ctx context.Context, args []string) error {
 		return err
 	}
 	now := time.Now()
-	fields, sentence := map[string]any{"acquireTime": nil, "leaseDurationSeconds": nil}, fmt.Sprintf("DevServer %s is not kept any more.", address(name))
+	fields, sentence := lease.EndKeepAwake(), fmt.Sprintf("DevServer %s is not kept any more.", address(name))
 	if args[1] != "end" {
-		length, err := lifecycle.ParseDuration(args[1])
+		length, err := policy.ParseDuration(args[1])
 		if err != nil {
 			return exit.With(exit.Usage, err)
 		}
-		fields = map[string]any{"acquireTime": metav1.NewMicroTime(now), "leaseDurationSeconds": int32(length / time.Second)}
+		fields = lease.KeepAwake(now, length)
 		sentence = fmt.Sprintf("DevServer %s counts as at work until %s, whatever it does, if its flavor allows that long.", address(name), words(now.Add(length)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -189,7 +190,7 @@ func (b box) story() []string {
 	if was := s.LastDisruption; was != nil {
 		at("Its last disruption, noticed at %s: "+strings.ReplaceAll(was.Message, "%", "%%"), was.Time)
 	}
-	if serverstate.Wakes(b.DevServer) {
+	if serverstate.WakesOnConnect(b.DevServer) {
 		lines = append(lines, "It wakes when you connect.")
 	}
 	return lines

@@ -30,8 +30,8 @@ import (
 	"devserver.io/devserver/internal/operator/controller/flavor"
 	"devserver.io/devserver/internal/operator/controller/gateway"
 	"devserver.io/devserver/internal/operator/controller/user"
-	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/operator/mastersecret"
+	"devserver.io/devserver/internal/policy"
 )
 
 // Config is what the operator is started with; cmd/operator documents it.
@@ -46,7 +46,7 @@ type Config struct {
 	// Gateway names the gateway's Service, and what the operator cannot see of it.
 	Gateway Gateway
 	// Lifecycle is for what neither a DevServer nor its flavor says.
-	Lifecycle lifecycle.Defaults
+	Lifecycle policy.Defaults
 
 	LeaderElect            bool
 	MetricsBindAddress     string
@@ -170,7 +170,7 @@ func cacheObjects(parts ...map[client.Object]cache.ByObject) map[client.Object]c
 func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master []byte) error {
 	applier := &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
 	recorder := mgr.GetEventRecorder("devserver-operator")
-	poller := agentclient.New(clock.RealClock{}, devserver.Connect)
+	poller := agentclient.NewPoller(clock.RealClock{}, func(a agentclient.Address) (agentclient.Agent, error) { return agentclient.New(a) })
 	if err := mgr.Add(poller); err != nil {
 		return fmt.Errorf("adding the poller of agents: %w", err)
 	}
@@ -180,7 +180,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		Recorder: recorder,
 		Clock:    clock.RealClock{},
 		Applier:  applier,
-		Delivery: devserver.NewDelivery(),
+		PushKeys: devserver.PushKeys,
 		Poller:   poller,
 		Gateway:  devserver.NewGateway(),
 		Config: devserver.Config{

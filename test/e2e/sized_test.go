@@ -55,9 +55,9 @@ func TestSizedHomeFillsAndGrows(t *testing.T) {
 
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.PersistentHomeSize = resource.MustParse("600Mi") })
 	await(s, b.ds, "with a larger home", func(d *v1.DevServer) bool {
-		return d.Status.Home.Capacity == "600Mi" && hasReason(d, v1.ConditionResizePending, v1.ReasonSizeAsAsked)
+		return d.Status.Home.Capacity == "600Mi" && hasReason(d, v1.ConditionResizePending, v1.ReasonSizeAsRequested)
 	})
-	await(s, b.ds, "roomy", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionHomeFull, v1.ReasonHomeHasRoom) })
+	await(s, b.ds, "roomy", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionHomeFull, v1.ReasonHomeHasSpace) })
 	if got := shell.ask("dd if=/dev/zero bs=1M count=250 of=second status=none && stat -c %s second"); got != "262144000" {
 		s.Errorf("after it grew by 300Mi, 250 MiB more: %q", got)
 	}

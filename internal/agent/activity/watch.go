@@ -145,9 +145,9 @@ func (w *Watch) sample() {
 		w.kept.unknown(now, "keep", keepErr)
 	case kept != "":
 		w.kept.worked.set(now)
-		w.kept.value = "kept by " + kept
+		w.kept.value = kept
 	default:
-		w.kept.value = "nothing is kept"
+		w.kept.value = ""
 	}
 }
 

@@ -162,13 +162,13 @@ func TestBytesOfTheFirstSecondsAreNotMultiplied(t *testing.T) {
 
 func TestKeepSignal(t *testing.T) {
 	f := newFakeBox(t)
-	f.check(agentapi.SignalKeep, -1, "nothing is kept")
+	f.check(agentapi.SignalKeep, -1, "")
 	f.kept = "torchrun (over night)"
 	f.pass(time.Hour, nil)
-	f.check(agentapi.SignalKeep, 0, "kept by torchrun (over night)")
+	f.check(agentapi.SignalKeep, 0, "torchrun (over night)")
 	f.kept = ""
 	f.pass(time.Hour, nil)
-	f.check(agentapi.SignalKeep, 3600, "nothing is kept")
+	f.check(agentapi.SignalKeep, 3600, "")
 }
 
 func TestGPUSignal(t *testing.T) {
@@ -218,7 +218,7 @@ func TestUnknownCountsAsWork(t *testing.T) {
 	f.keepErr = nil
 	f.pass(time.Hour, nil)
 	f.check(agentapi.SignalCPU, 3600, "CPU 0%")
-	f.check(agentapi.SignalKeep, 3600, "nothing is kept")
+	f.check(agentapi.SignalKeep, 3600, "")
 }
 
 // A sampler that hangs must not look like a box that sleeps.
@@ -278,5 +278,5 @@ func TestRefresh(t *testing.T) {
 	// What a refresh finds is seen at once.
 	f.kept = "something"
 	f.watch.sample()
-	f.check(agentapi.SignalKeep, 0, "kept by something")
+	f.check(agentapi.SignalKeep, 0, "something")
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // ReadKey reads the control key. Without one, which is so for a box whose
@@ -28,25 +29,9 @@ func ReadKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the control key: %w", err)
 	}
-	key, err := parseKey(text)
+	key, err := agentapi.ParseControlKey(text)
 	if err != nil {
 		return nil, fmt.Errorf("the control key %s is %w", path, err)
-	}
-	return key, nil
-}
-
-func parseKey(text []byte) (ed25519.PrivateKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("not PEM")
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, errors.New("not a private key in PKCS #8 format")
-	}
-	key, ok := parsed.(ed25519.PrivateKey)
-	if !ok {
-		return nil, errors.New("not an ed25519 key")
 	}
 	return key, nil
 }

@@ -16,7 +16,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // Edit sends the fields of the spec that change says, and no others, for an
@@ -59,7 +59,7 @@ func Edit[O any, P interface {
 // of somebody else, which the operator does not heed either.
 func Lease(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (*coordinationv1.Lease, error) {
 	var lease coordinationv1.Lease
-	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: desired.LeaseName(ds.Name)}, &lease)
+	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.LeaseName(ds.Name)}, &lease)
 	switch {
 	case apierrors.IsNotFound(err), err == nil && !metav1.IsControlledBy(&lease, ds):
 		return nil, nil

@@ -13,8 +13,8 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
-	"devserver.io/devserver/internal/operator/desired"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/policy"
 )
 
 // check refuses what could not start. The operator would say the same later;
@@ -59,16 +59,16 @@ func (c *creator) checkFlavor() (*devserverv1.DevServerFlavor, error) {
 // beyond says what the flavor does not allow, in the operator's words.
 func beyond(wanted *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
 	if image := wanted.Spec.Image; image != "" {
-		if refused := desired.ImageRefused(image, flavor); refused != "" {
+		if refused := policy.ImageRefused(image, flavor); refused != "" {
 			return refused
 		}
 	}
 	if size := wanted.Spec.PersistentHomeSize; !size.IsZero() {
-		if refused := desired.HomeSizeRefused(size, flavor); refused != "" {
+		if refused := policy.HomeSizeRefused(size, flavor); refused != "" {
 			return refused
 		}
 	}
-	if _, violation := lifecycle.Resolve(wanted, flavor, lifecycle.Defaults{}); violation != nil {
+	if _, violation := policy.Resolve(wanted, flavor, policy.Defaults{}); violation != nil {
 		return violation.Message
 	}
 	return ""
@@ -88,7 +88,7 @@ func (c *creator) checkClaim(ctx context.Context, name string) error {
 		var names []string
 		for i := range list.Items {
 			// Homes are nothing to mount a second time.
-			if list.Items[i].Annotations[desired.AnnotationOwner] == "" {
+			if list.Items[i].Annotations[objects.AnnotationOwner] == "" {
 				names = append(names, list.Items[i].Name)
 			}
 		}
@@ -103,12 +103,12 @@ func (c *creator) checkClaim(ctx context.Context, name string) error {
 // the new one finds it again.
 func (c *creator) oldHome(ctx context.Context) (string, error) {
 	var claim corev1.PersistentVolumeClaim
-	name := desired.HomeClaimName(c.Waiting.Name)
+	name := objects.HomeClaimName(c.Waiting.Name)
 	if c.client.Get(ctx, client.ObjectKey{Namespace: c.Waiting.Namespace, Name: name}, &claim) != nil {
 		//nolint:nilerr // There is none, or none that this person may see.
 		return "", nil
 	}
-	if owner := claim.Annotations[desired.AnnotationOwner]; owner != c.Owner {
+	if owner := claim.Annotations[objects.AnnotationOwner]; owner != c.Owner {
 		whose := "is no home directory"
 		if owner != "" {
 			whose = "is the home directory of " + owner

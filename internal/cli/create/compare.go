@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/keys"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -36,7 +36,7 @@ func (c *creator) compare(ctx context.Context, there, wanted *devserverv1.DevSer
 	}
 	sentence := fmt.Sprintf("DevServer %s is there already in namespace %s, unchanged.", there.Name, there.Namespace)
 	switch {
-	case serverstate.IsAsleep(there) || there.Spec.Suspend:
+	case serverstate.IsSuspended(there) || there.Spec.Suspend:
 		sentence += fmt.Sprintf(" It sleeps; to start it: devctl start %s -n %s", there.Name, there.Namespace)
 	case c.Wait && !c.DryRun:
 		fmt.Fprintln(c.streams.ErrOut, sentence)
@@ -106,9 +106,9 @@ func times(is, want *devserverv1.LifecycleSpec) []difference {
 		}
 		now := inherited
 		if t.is != nil {
-			now = lifecycle.Short(t.is.Duration)
+			now = policy.Short(t.is.Duration)
 		}
-		words = append(words, fmt.Sprintf("its %s is %s, not %s", t.what, now, lifecycle.Short(t.want.Duration)))
+		words = append(words, fmt.Sprintf("its %s is %s, not %s", t.what, now, policy.Short(t.want.Duration)))
 		fields[t.field] = t.want
 	}
 	if len(words) == 0 {

@@ -16,7 +16,7 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keys"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/policy"
 )
 
 // nothing is what is said of a form that was left.
@@ -184,7 +184,7 @@ func (c *creator) validHome(size, flavor string) error {
 		return errors.New("a size such as 100Gi")
 	}
 	if f := flavors.Find(c.flavors, flavor); f != nil {
-		if refused := desired.HomeSizeRefused(quantity, f); refused != "" {
+		if refused := policy.HomeSizeRefused(quantity, f); refused != "" {
 			return errors.New(refused)
 		}
 	}
@@ -193,7 +193,7 @@ func (c *creator) validHome(size, flavor string) error {
 
 func (c *creator) validImage(image, flavor string) error {
 	if f := flavors.Find(c.flavors, flavor); f != nil && strings.TrimSpace(image) != "" {
-		if refused := desired.ImageRefused(strings.TrimSpace(image), f); refused != "" {
+		if refused := policy.ImageRefused(strings.TrimSpace(image), f); refused != "" {
 			return errors.New(refused)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 )
 
 // text is the value of --output that is a sentence.
@@ -122,7 +122,7 @@ func (o *Options) setLifecycle(spec *devserverv1.DevServerSpec) error {
 		if time.value == "" {
 			continue
 		}
-		length, err := lifecycle.ParseDuration(time.value)
+		length, err := policy.ParseDuration(time.value)
 		if err != nil {
 			return fmt.Errorf("%s %w", time.flag, err)
 		}

@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // Options say what to delete.
@@ -103,7 +103,7 @@ func runs(ds *devserverv1.DevServer) bool {
 // claimOf describes the claim with the home directory; empty where there is
 // none yet. Who may not see claims is told what the status knows.
 func claimOf(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) string {
-	name := desired.HomeClaimOf(ds)
+	name := objects.HomeClaimOf(ds)
 	if name == "" {
 		return ""
 	}
@@ -138,5 +138,5 @@ func home(ds *devserverv1.DevServer, claim string) string {
 		return fmt.Sprintf("Its home directory, the PersistentVolumeClaim %s, goes with it for good, as home.retentionPolicy says.", claim)
 	}
 	return fmt.Sprintf("Its home directory stays, in the PersistentVolumeClaim %s: a DevServer with the same name, namespace and owner finds it again. To delete it too: kubectl delete pvc %s -n %s",
-		claim, desired.HomeClaimOf(ds), ds.Namespace)
+		claim, objects.HomeClaimOf(ds), ds.Namespace)
 }

@@ -14,7 +14,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // seen is what a page is written from. What is nil is not there, or not for
@@ -53,7 +53,7 @@ func (s *seen) look(ctx context.Context, c client.Reader) (err error) {
 			return err
 		}
 	}
-	claim := desired.HomeClaimOf(ds)
+	claim := objects.HomeClaimOf(ds)
 	if claim != "" {
 		if s.claim, err = find(ctx, c, &corev1.PersistentVolumeClaim{}, client.ObjectKey{Namespace: ds.Namespace, Name: claim}); err != nil {
 			return err
@@ -62,7 +62,7 @@ func (s *seen) look(ctx context.Context, c client.Reader) (err error) {
 	if s.user, err = userOf(ctx, c, ds.Spec.Owner); err != nil {
 		return err
 	}
-	for _, name := range []string{ds.Name, desired.PodName(ds.Name), claim} {
+	for _, name := range []string{ds.Name, objects.PodName(ds.Name), claim} {
 		var list corev1.EventList
 		err := c.List(ctx, &list, client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": name})
 		if err != nil && !apierrors.IsForbidden(err) {

@@ -17,8 +17,8 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/localtime"
 	"devserver.io/devserver/internal/cli/output"
-	"devserver.io/devserver/internal/operator/lifecycle"
-	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/serverstate"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
@@ -186,7 +186,7 @@ func (s seen) home(p *page) {
 	} else if ds.Status.Home != nil {
 		p.field("Claim", "%s", ds.Status.Home.ClaimName)
 	}
-	p.field("When deleted", "%s", status.HomeFate(ds))
+	p.field("When deleted", "%s", serverstate.HomeFate(ds))
 }
 
 func (s seen) volumes(p *page) {
@@ -206,15 +206,15 @@ func (s seen) volumes(p *page) {
 // lifecycle says what the DevServer and its flavor say, and what comes of it.
 func (s seen) lifecycle(p *page) {
 	ds := s.devServer
-	policy, _ := lifecycle.Resolve(ds, s.flavor, lifecycle.Defaults{})
+	limits, _ := policy.Resolve(ds, s.flavor, policy.Defaults{})
 	for _, d := range []struct {
 		name  string
 		value time.Duration
 	}{
-		{"Idle timeout", policy.IdleTimeout}, {"Time to live", policy.TimeToLive}, {"Delete after sleeping", policy.DeleteAfter},
+		{"Idle timeout", limits.IdleTimeout}, {"Time to live", limits.TimeToLive}, {"Delete after sleeping", limits.DeleteAfter},
 	} {
 		if d.value > 0 {
-			p.field(d.name, "%s", lifecycle.Short(d.value))
+			p.field(d.name, "%s", policy.Short(d.value))
 		}
 	}
 	if schedule := scheduleOf(ds, s.flavor); schedule != nil {
@@ -240,7 +240,7 @@ func (s seen) lifecycle(p *page) {
 	if was := st.LastDisruption; was != nil && was.Time != nil {
 		p.field("Last interruption", "%s: %s: %s", s.past(was.Time.Time), was.Reason, s.local(was.Message))
 	}
-	p.field("Time to end", "%s, when it stops", lifecycle.Short(time.Duration(policy.GraceSeconds)*time.Second))
+	p.field("Time to end", "%s, when it stops", policy.Short(time.Duration(limits.GraceSeconds)*time.Second))
 }
 
 func scheduleOf(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) *devserverv1.Schedule {

@@ -19,7 +19,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/output"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // Options say whose events to print, and how.
@@ -38,7 +38,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	doing := "listing the events of DevServer " + o.Name
 	list := &corev1.EventList{}
 	versions := map[string]string{} // of each list, for a watch to go on from
-	for _, name := range objects(ds) {
+	for _, name := range namesOf(ds) {
 		var some corev1.EventList
 		if err := c.List(ctx, &some, scope(o.Namespace, name)); err != nil {
 			return cluster.Explain(err, doing)
@@ -54,14 +54,14 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return o.watch(ctx, c, ds, versions, streams)
 }
 
-// objects are the names of what was made for ds, and its own, which is that of
+// namesOf are the names of what was made for ds, and its own, which is that of
 // its StatefulSet too.
-func objects(ds *devserverv1.DevServer) []string {
-	claim := desired.HomeClaimName(ds.Name)
+func namesOf(ds *devserverv1.DevServer) []string {
+	claim := objects.HomeClaimName(ds.Name)
 	if ds.Status.Home != nil && ds.Status.Home.ClaimName != "" {
 		claim = ds.Status.Home.ClaimName
 	}
-	return []string{ds.Name, desired.PodName(ds.Name), claim}
+	return []string{ds.Name, objects.PodName(ds.Name), claim}
 }
 
 func scope(namespace, name string) *client.ListOptions {

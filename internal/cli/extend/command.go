@@ -11,7 +11,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 )
 
 // NewCommand returns the command.
@@ -38,7 +38,7 @@ when it is over.
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if options.By, err = lifecycle.ParseDuration(args[1]); err != nil {
+			if options.By, err = policy.ParseDuration(args[1]); err != nil {
 				return exit.With(exit.Usage, err)
 			}
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {

@@ -14,7 +14,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/localtime"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -37,7 +37,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	life := lifeOf(ds)
 	if most > 0 && life >= most {
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s expires at %s, and flavor %s allows no time to live above %s: after devctl restart %s -n %s it begins anew",
-			ds.Name, clock(ds.Status.StartedAt.Add(life)), cluster.FlavorName(ds), lifecycle.Short(most), ds.Name, ds.Namespace))
+			ds.Name, clock(ds.Status.StartedAt.Add(life)), cluster.FlavorName(ds), policy.Short(most), ds.Name, ds.Namespace))
 	}
 	var longer time.Duration
 	err = cluster.Edit(ctx, c, ds, fmt.Sprintf("extending DevServer %s in namespace %s", ds.Name, ds.Namespace), func(ds *devserverv1.DevServer) map[string]any {
@@ -54,7 +54,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 // endless is for a server that does not expire, or whose time has not begun.
 func endless(ds *devserverv1.DevServer, streams genericiooptions.IOStreams) error {
 	switch {
-	case serverstate.IsAsleep(ds) || ds.Spec.Suspend:
+	case serverstate.IsSuspended(ds) || ds.Spec.Suspend:
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s sleeps, and its time to live begins anew when it starts: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
 	case ds.Status.Phase != devserverv1.PhaseRunning:
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s does not run, and its time to live begins when it does: devctl wait %s -n %s", ds.Name, ds.Name, ds.Namespace))
@@ -70,7 +70,7 @@ func longest(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) ti
 	if err := c.Get(ctx, client.ObjectKey{Name: cluster.FlavorName(ds)}, &flavor); err != nil {
 		return 0
 	}
-	policy, _ := lifecycle.Resolve(ds, &flavor, lifecycle.Defaults{}) // A schedule that cannot be read bounds nothing.
+	policy, _ := policy.Resolve(ds, &flavor, policy.Defaults{}) // A schedule that cannot be read bounds nothing.
 	return policy.MaxTimeToLive
 }
 
@@ -98,7 +98,7 @@ func extended(ds *devserverv1.DevServer, by, most time.Duration) time.Duration {
 func report(ds *devserverv1.DevServer, before, now time.Duration, bounded bool) string {
 	started := ds.Status.StartedAt.Time
 	sentence := fmt.Sprintf("DevServer %s expires at %s instead of %s: its time to live is %s, from each start on.",
-		ds.Name, clock(started.Add(now)), clock(started.Add(before)), lifecycle.Short(now))
+		ds.Name, clock(started.Add(now)), clock(started.Add(before)), policy.Short(now))
 	if bounded {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
 	}

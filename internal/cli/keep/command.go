@@ -11,7 +11,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 )
 
 // NewCommand returns the command.
@@ -41,7 +41,7 @@ The duration, from 1m to 87600h, counts from now: 6h, 1h30m or 2d.
 		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if !options.End {
-				if options.Duration, err = lifecycle.ParseDuration(args[1]); err != nil {
+				if options.Duration, err = policy.ParseDuration(args[1]); err != nil {
 					return exit.With(exit.Usage, err)
 				}
 			}

@@ -8,15 +8,15 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/operator/desired"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -34,19 +34,19 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	if err != nil {
 		return err
 	}
-	lease, err := cluster.Lease(ctx, c, ds)
+	object, err := cluster.Lease(ctx, c, ds)
 	if err != nil {
 		return err
 	}
 	if o.End {
-		return end(ctx, c, ds, lease, streams)
+		return end(ctx, c, ds, object, streams)
 	}
-	if lease == nil {
+	if object == nil {
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be kept: %s", ds.Name, whyNoLease(ds)))
 	}
 	now := time.Now()
-	err = cluster.Edit(ctx, c, lease, fmt.Sprintf("keeping DevServer %s in namespace %s", ds.Name, ds.Namespace), func(*coordinationv1.Lease) map[string]any {
-		return map[string]any{"acquireTime": metav1.NewMicroTime(now), "leaseDurationSeconds": int32(o.Duration / time.Second)}
+	err = cluster.Edit(ctx, c, object, fmt.Sprintf("keeping DevServer %s in namespace %s", ds.Name, ds.Namespace), func(*coordinationv1.Lease) map[string]any {
+		return lease.KeepAwake(now, o.Duration)
 	})
 	if err != nil {
 		return err
@@ -56,15 +56,15 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 }
 
 // end takes the keep off the Lease, if there is one.
-func end(ctx context.Context, c client.Client, ds *devserverv1.DevServer, lease *coordinationv1.Lease, streams genericiooptions.IOStreams) error {
+func end(ctx context.Context, c client.Client, ds *devserverv1.DevServer, object *coordinationv1.Lease, streams genericiooptions.IOStreams) error {
 	sentence := fmt.Sprintf("DevServer %s is not kept by anybody.", ds.Name)
-	if lease != nil {
-		err := cluster.Edit(ctx, c, lease, fmt.Sprintf("ending the keep of DevServer %s in namespace %s", ds.Name, ds.Namespace), func(lease *coordinationv1.Lease) map[string]any {
-			if lease.Spec.AcquireTime == nil && lease.Spec.LeaseDurationSeconds == nil {
+	if object != nil {
+		err := cluster.Edit(ctx, c, object, fmt.Sprintf("ending the keep of DevServer %s in namespace %s", ds.Name, ds.Namespace), func(live *coordinationv1.Lease) map[string]any {
+			if live.Spec.AcquireTime == nil && live.Spec.LeaseDurationSeconds == nil {
 				return nil
 			}
 			sentence = fmt.Sprintf("DevServer %s is not kept any more: it sleeps again once it is without work for long enough, or its time is over.", ds.Name)
-			return map[string]any{"acquireTime": nil, "leaseDurationSeconds": nil}
+			return lease.EndKeepAwake()
 		})
 		if err != nil {
 			return err
@@ -91,29 +91,29 @@ func whyNoLease(ds *devserverv1.DevServer) string {
 // holds is until when a keep that was just made really holds: the flavor bounds
 // it, as far as this person may see that.
 func holds(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, length time.Duration, from time.Time) time.Time {
-	keep := lifecycle.Lease{KeepFrom: from, KeepFor: length.Truncate(time.Second)}
+	kept := lease.Lease{KeepAwakeFrom: from, KeepAwakeFor: length.Truncate(time.Second)}
 	var flavor devserverv1.DevServerFlavor
 	if err := c.Get(ctx, client.ObjectKey{Name: cluster.FlavorName(ds)}, &flavor); err != nil {
-		return keep.Holds(lifecycle.Policy{}, nil, from)
+		return policy.Policy{}.KeptAwakeUntil(kept, time.Time{}, from)
 	}
-	// A schedule that cannot be read bounds nothing.
-	policy, _ := lifecycle.Resolve(ds, &flavor, lifecycle.Defaults{})
-	return keep.Holds(policy, runningPod(ctx, c, ds), from)
+	// A schedule that cannot be read sets no bound.
+	p, _ := policy.Resolve(ds, &flavor, policy.Defaults{})
+	return p.KeptAwakeUntil(kept, startedAt(ctx, c, ds), from)
 }
 
-// runningPod has the start that the time to live counts from; nil where there
-// is none to see.
-func runningPod(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) *lifecycle.Pod {
+// startedAt is the start that the time to live counts from; zero if there is none
+// to see.
+func startedAt(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Time {
 	var pod corev1.Pod
-	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: desired.PodName(ds.Name)}, &pod)
+	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.PodName(ds.Name)}, &pod)
 	if err != nil || pod.Status.StartTime == nil {
-		return nil
+		return time.Time{}
 	}
 	started := pod.Status.StartTime.Time
 	if created := pod.CreationTimestamp.Time; created.After(started) {
-		started = created
+		return created
 	}
-	return &lifecycle.Pod{StartedAt: started}
+	return started
 }
 
 // report says until when the DevServer is kept, where it was to be until asked.
@@ -122,7 +122,7 @@ func report(ds *devserverv1.DevServer, asked, really time.Time) string {
 	if asked.Sub(really) >= time.Second {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
 	}
-	if serverstate.IsAsleep(ds) {
+	if serverstate.IsSuspended(ds) {
 		sentence += fmt.Sprintf(" It sleeps now, and stays so until it is started: devctl start %s -n %s", ds.Name, ds.Namespace)
 	}
 	return sentence

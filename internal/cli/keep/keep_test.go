@@ -50,7 +50,7 @@ func TestWhyNoLease(t *testing.T) {
 	}
 	for want, status := range map[string]devserverv1.DevServerStatus{
 		"a Lease of somebody else has its name":                                                                       {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonObjectConflict)},
-		"its Lease is not there, and is made anew within minutes":                                                     {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonWorking)},
+		"its Lease is not there, and is made anew within minutes":                                                     {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonActive)},
 		"it has no idle timeout, no stop of a schedule and no time to live, so that there is nothing to keep it from": {Phase: devserverv1.PhaseRunning},
 		"it has not run yet with an idle timeout, a schedule or a time to live, and has its Lease from then on":       {Phase: devserverv1.PhaseSuspended},
 	} {

@@ -19,7 +19,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // Options say which of the logs to print.
@@ -37,7 +37,7 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 	}
 	doing := "reading the logs of DevServer " + name
 	var pod corev1.Pod
-	err = to.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: desired.PodName(name)}, &pod)
+	err = to.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: objects.PodName(name)}, &pod)
 	switch {
 	case apierrors.IsNotFound(err):
 		return noPod(ds)
@@ -45,7 +45,7 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 		return cluster.Explain(err, doing)
 	}
 	container, status := choose(&pod)
-	if container == desired.PrepareContainer {
+	if container == objects.PrepareContainer {
 		fmt.Fprintln(streams.ErrOut, "These are the logs of the step that prepares the server; the server itself has not started.")
 	}
 	switch {
@@ -64,10 +64,10 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 // choose is the container that has something to tell: the step that prepares the
 // box as long as it is not done.
 func choose(pod *corev1.Pod) (string, *corev1.ContainerStatus) {
-	if s := find(pod.Status.InitContainerStatuses, desired.PrepareContainer); s != nil && (s.State.Terminated == nil || s.State.Terminated.ExitCode != 0) && hasLogs(s) {
+	if s := find(pod.Status.InitContainerStatuses, objects.PrepareContainer); s != nil && (s.State.Terminated == nil || s.State.Terminated.ExitCode != 0) && hasLogs(s) {
 		return s.Name, s
 	}
-	return desired.BoxContainer, find(pod.Status.ContainerStatuses, desired.BoxContainer)
+	return objects.ServerContainer, find(pod.Status.ContainerStatuses, objects.ServerContainer)
 }
 
 func find(statuses []corev1.ContainerStatus, name string) *corev1.ContainerStatus {

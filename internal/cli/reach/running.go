@@ -33,7 +33,7 @@ func Running(ctx context.Context, c client.WithWatch, t Target, o Options, strea
 			return nil, err
 		}
 	}
-	woken := len(held) > 0 || serverstate.IsAsleep(ds)
+	woken := len(held) > 0 || serverstate.IsSuspended(ds)
 	if woken {
 		undone, err := start.Undo(ctx, c, ds)
 		if err != nil {

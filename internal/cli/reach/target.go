@@ -10,7 +10,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // domain ends the names by which OpenSSH's configuration knows boxes. It is no
@@ -38,4 +38,4 @@ func Parse(word, namespace string) Target {
 func Host(ds *devserverv1.DevServer) string { return Alias(ds) + domain }
 
 // Alias is the name by which OpenSSH knows the box's host key.
-func Alias(ds *devserverv1.DevServer) string { return desired.HostKeyAlias(ds.Namespace, ds.Name) }
+func Alias(ds *devserverv1.DevServer) string { return objects.HostKeyAlias(ds.Namespace, ds.Name) }

@@ -19,8 +19,8 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/operator/desired"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -105,7 +105,7 @@ func (o *Options) restarts(ds *devserverv1.DevServer) bool {
 	changes := o.changes(ds)
 	_, other := changes["flavor"]
 	_, resized := changes["persistentHomeSize"]
-	return (other || resized && isEphemeral(ds)) && !ds.Spec.Suspend && !serverstate.IsAsleep(ds)
+	return (other || resized && isEphemeral(ds)) && !ds.Spec.Suspend && !serverstate.IsSuspended(ds)
 }
 
 func isEphemeral(ds *devserverv1.DevServer) bool {
@@ -147,12 +147,12 @@ func (o *Options) possible(ctx context.Context, c client.Client, ds *devserverv1
 
 // refused is what the operator would say to the DevServer.
 func refused(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
-	_, violation := lifecycle.Resolve(ds, flavor, lifecycle.Defaults{})
+	_, violation := policy.Resolve(ds, flavor, policy.Defaults{})
 	switch {
-	case desired.HasOwnClaim(ds) && desired.HomeSizeRefused(ds.Spec.PersistentHomeSize, flavor) != "":
-		return desired.HomeSizeRefused(ds.Spec.PersistentHomeSize, flavor)
-	case ds.Spec.Image != "" && desired.ImageRefused(ds.Spec.Image, flavor) != "":
-		return desired.ImageRefused(ds.Spec.Image, flavor)
+	case objects.HasOwnClaim(ds) && policy.HomeSizeRefused(ds.Spec.PersistentHomeSize, flavor) != "":
+		return policy.HomeSizeRefused(ds.Spec.PersistentHomeSize, flavor)
+	case ds.Spec.Image != "" && policy.ImageRefused(ds.Spec.Image, flavor) != "":
+		return policy.ImageRefused(ds.Spec.Image, flavor)
 	case violation != nil:
 		return violation.Message
 	}

@@ -52,7 +52,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 
 // report says what becomes of the DevServer, as it was before.
 func report(ds *devserverv1.DevServer) string {
-	if serverstate.IsAsleep(ds) {
+	if serverstate.IsSuspended(ds) {
 		return fmt.Sprintf("DevServer %s starts again: it was asleep.", ds.Name)
 	}
 	sentence := fmt.Sprintf("DevServer %s restarts: what runs in it ends, its home directory stays.", ds.Name)

@@ -17,7 +17,7 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/cli/tunnel"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // duplex is a connection of which each direction ends by itself.
@@ -55,7 +55,7 @@ func connect(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer
 	if direct != nil {
 		return direct, nil
 	}
-	through, err := tunnel.Dial(ctx, to.Config, ds.Namespace, desired.PodName(ds.Name), agentapi.SSHPort)
+	through, err := tunnel.Dial(ctx, to.Config, ds.Namespace, objects.PodName(ds.Name), agentapi.SSHPort)
 	doing := fmt.Sprintf("connecting to DevServer %s through the API server", ds.Name)
 	switch {
 	case apierrors.IsNotFound(err):

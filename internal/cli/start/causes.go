@@ -8,7 +8,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
 )
 
 // restart gives the fields of the DevServer that have to change for it to
@@ -34,25 +34,18 @@ func isExpired(ds *devserverv1.DevServer) bool {
 }
 
 // wake gives the fields of the DevServer's Lease that have to change for it to
-// wake, and what it slept for. A later restartedAt wakes it too.
-func wake(lease *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time) (fields map[string]any, undone []string) {
-	mark := lifecycle.ParseMark(lease.Annotations[lifecycle.AnnotationMark])
-	var renewed time.Time
-	if lease.Spec.RenewTime != nil {
-		renewed = lease.Spec.RenewTime.Time
-	}
-	if mark == nil || mark.Woken(renewed, timeOf(ds.Spec.RestartedAt)) || isExpired(ds) && cluster.RestartAt(ds.Status.Expired.RestartedAt, now).After(mark.RestartedAt) {
+// wake, and why it was suspended. A later restartedAt wakes it too.
+func wake(object *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time) (fields map[string]any, undone []string) {
+	l := lease.Of(object)
+	s := l.Suspension
+	if s == nil || s.Ended(l.RenewTime, timeOf(ds.Spec.RestartedAt)) || (isExpired(ds) && cluster.RestartAt(ds.Status.Expired.RestartedAt, now).After(s.RestartedAt)) {
 		return nil, nil
 	}
-	at := now.UTC().Truncate(time.Microsecond)
-	if at.Equal(renewed) {
-		at = at.Add(time.Microsecond) // Only another value wakes.
+	cause := "suspended for being idle"
+	if s.Cause == devserverv1.ReasonScheduled {
+		cause = "suspended by its schedule"
 	}
-	cause := "asleep for want of work"
-	if mark.Cause == lifecycle.CauseScheduled {
-		cause = "asleep by its schedule"
-	}
-	return map[string]any{"renewTime": metav1.NewMicroTime(at)}, []string{cause}
+	return lease.Wake(l, now), []string{cause}
 }
 
 func timeOf(t *metav1.Time) time.Time {

@@ -83,7 +83,7 @@ func TestRestart(t *testing.T) {
 
 func TestWake(t *testing.T) {
 	micro := now.Truncate(time.Microsecond)
-	mark := func(cause lifecycle.Cause, renewed time.Time) string {
+	mark := func(cause string, renewed time.Time) string {
 		return lifecycle.Mark{Cause: cause, At: now, RenewTime: renewed, RestartedAt: at(-time.Hour).Time}.Text()
 	}
 	cases := map[string]struct {
@@ -97,24 +97,24 @@ func TestWake(t *testing.T) {
 	}{
 		"Awake": {reason: "a Lease without a mark is left alone", renewed: micro},
 		"Idle": {
-			reason: "another renewTime wakes", mark: mark(lifecycle.CauseIdle, micro.Add(-time.Hour)), renewed: micro.Add(-time.Hour),
+			reason: "another renewTime wakes", mark: mark(devserverv1.ReasonIdle, micro.Add(-time.Hour)), renewed: micro.Add(-time.Hour),
 			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"asleep for want of work"},
 		},
 		"NeverRenewed": {
-			reason: "any renewTime is another one", mark: mark(lifecycle.CauseScheduled, time.Time{}),
+			reason: "any renewTime is another one", mark: mark(devserverv1.ReasonScheduled, time.Time{}),
 			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"asleep by its schedule"},
 		},
 		"RenewedInThisMicrosecond": {
-			reason: "the same renewTime would not wake", mark: mark(lifecycle.CauseIdle, micro), renewed: micro,
+			reason: "the same renewTime would not wake", mark: mark(devserverv1.ReasonIdle, micro), renewed: micro,
 			want: `{"renewTime":"2026-01-30T12:00:00.123457Z"}`, undone: []string{"asleep for want of work"},
 		},
 		"RenewedAhead": {
-			reason: "clocks differ", mark: mark(lifecycle.CauseIdle, micro.Add(time.Hour)), renewed: micro.Add(time.Hour),
+			reason: "clocks differ", mark: mark(devserverv1.ReasonIdle, micro.Add(time.Hour)), renewed: micro.Add(time.Hour),
 			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"asleep for want of work"},
 		},
-		"WokenByOthers":    {reason: "once is enough", mark: mark(lifecycle.CauseIdle, micro.Add(-time.Hour)), renewed: micro},
-		"WokenByARestart":  {reason: "once is enough", mark: mark(lifecycle.CauseIdle, micro), renewed: micro, restartedAt: at(0)},
-		"Expired":          {reason: "the restart that this takes wakes too", mark: mark(lifecycle.CauseIdle, micro), renewed: micro, expired: true},
+		"WokenByOthers":    {reason: "once is enough", mark: mark(devserverv1.ReasonIdle, micro.Add(-time.Hour)), renewed: micro},
+		"WokenByARestart":  {reason: "once is enough", mark: mark(devserverv1.ReasonIdle, micro), renewed: micro, restartedAt: at(0)},
+		"Expired":          {reason: "the restart that this takes wakes too", mark: mark(devserverv1.ReasonIdle, micro), renewed: micro, expired: true},
 		"AnUnreadableMark": {reason: "the operator takes it for none", mark: "{", renewed: micro},
 	}
 	for name, tc := range cases {

@@ -65,7 +65,7 @@ func Held(ds *devserverv1.DevServer) (causes []string) {
 func Undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undone []string, err error) {
 	doing := fmt.Sprintf("starting DevServer %s in namespace %s", ds.Name, ds.Namespace)
 	lease, err := cluster.Lease(ctx, c, ds)
-	if err != nil && exit.Code(err) == exit.Refused && !serverstate.Wakes(ds) {
+	if err != nil && exit.Code(err) == exit.Refused && !serverstate.WakesOnConnect(ds) {
 		err = nil // Who may not see Leases may still resume what is theirs.
 	}
 	if err != nil {
@@ -96,7 +96,7 @@ func report(ds *devserverv1.DevServer, undone []string) (string, error) {
 	if serverstate.IsRunning(ds) {
 		return fmt.Sprintf("DevServer %s runs already.", ds.Name), nil
 	}
-	if cause, is := serverstate.InVain(ds); is && !serverstate.Wakes(ds) {
+	if cause, is := serverstate.Stuck(ds); is && !serverstate.WakesOnConnect(ds) {
 		return "", exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", ds.Name, cause))
 	}
 	return fmt.Sprintf("DevServer %s is asked to run already. %s%s", ds.Name, hindrance(ds), waiting), nil
@@ -114,7 +114,7 @@ func hindrance(ds *devserverv1.DevServer) string {
 	}
 	for _, condition := range []string{devserverv1.ConditionAccepted, devserverv1.ConditionReady} {
 		c := meta.FindStatusCondition(ds.Status.Conditions, condition)
-		if c != nil && c.Status == metav1.ConditionFalse && !serverstate.OnTheWay(c.Reason) && !slices.Contains(sleeps, c.Reason) {
+		if c != nil && c.Status == metav1.ConditionFalse && !serverstate.IsProgressing(c.Reason) && !slices.Contains(sleeps, c.Reason) {
 			return fmt.Sprintf("In its way is %s: %s. ", c.Reason, strings.TrimSuffix(c.Message, "."))
 		}
 	}

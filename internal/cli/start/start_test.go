@@ -62,7 +62,7 @@ func TestTheLeaseComesFirst(t *testing.T) {
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "team", Name: "box",
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(ds, devserverv1.GroupVersion.WithKind("DevServer"))},
-		Annotations:     map[string]string{lifecycle.AnnotationMark: lifecycle.Mark{Cause: lifecycle.CauseIdle, At: time.Now()}.Text()},
+		Annotations:     map[string]string{lifecycle.AnnotationMark: lifecycle.Mark{Cause: devserverv1.ReasonIdle, At: time.Now()}.Text()},
 	}}
 	var patched []string
 	_, err := run(t, interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, options ...client.PatchOption) error {

@@ -12,8 +12,8 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/operator/desired"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/policy"
 )
 
 // Options say what to stop, and whether to wait until it has.
@@ -51,7 +51,7 @@ func suspend(ds *devserverv1.DevServer) map[string]any {
 // there is none to see.
 func gracePeriod(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Duration {
 	var pod corev1.Pod
-	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: desired.PodName(ds.Name)}, &pod)
+	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.PodName(ds.Name)}, &pod)
 	if err != nil || pod.Spec.TerminationGracePeriodSeconds == nil {
 		return 0
 	}
@@ -69,7 +69,7 @@ func report(ds *devserverv1.DevServer, grace time.Duration) string {
 	}
 	moment, home := "a moment", "Its home directory, keys and address stay; what was changed outside the home does not."
 	if grace > 0 {
-		moment = lifecycle.Short(grace)
+		moment = policy.Short(grace)
 	}
 	if ds.Spec.Home != nil && ds.Spec.Home.Ephemeral {
 		home = "Its keys and address stay; its home directory, which is ephemeral, does not."

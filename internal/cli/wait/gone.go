@@ -12,7 +12,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // Gone waits until a DevServer that was deleted, and its pod, are not there any
@@ -22,7 +22,7 @@ func Gone(ctx context.Context, c client.WithWatch, uid types.UID, o Options) err
 	defer cancel()
 	// Who may not see pods waits for the DevServer alone.
 	pod := &corev1.Pod{}
-	key := client.ObjectKey{Namespace: o.Namespace, Name: desired.PodName(o.Name)}
+	key := client.ObjectKey{Namespace: o.Namespace, Name: objects.PodName(o.Name)}
 	seesPod := c.Get(ctx, key, pod) == nil
 	w := newWatcher(ctx, c, o.Namespace, o.Name)
 	for {
@@ -43,7 +43,7 @@ func Gone(ctx context.Context, c client.WithWatch, uid types.UID, o Options) err
 }
 
 func stillThere(ctx context.Context, o Options) error {
-	again := fmt.Sprintf("it goes on by itself; to look at it: kubectl get pod %s -n %s", desired.PodName(o.Name), o.Namespace)
+	again := fmt.Sprintf("it goes on by itself; to look at it: kubectl get pod %s -n %s", objects.PodName(o.Name), o.Namespace)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s is not gone after %s: %s", o.Name, o.Timeout.Round(time.Second), again))
 	}

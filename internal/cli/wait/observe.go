@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // watcher keeps up with one DevServer and what belongs to it.
@@ -34,7 +34,7 @@ type watcher struct {
 // itself is needed: without the rights to the others there is less to tell.
 func newWatcher(ctx context.Context, c client.WithWatch, namespace, name string) *watcher {
 	w := &watcher{client: c, namespace: namespace, name: name, changed: make(chan struct{}, 1), refused: make(chan error, 1)}
-	pod, claim := desired.PodName(name), desired.HomeClaimName(name)
+	pod, claim := objects.PodName(name), objects.HomeClaimName(name)
 	w.devServers, w.complete = w.start(ctx, &devserverv1.DevServer{}, &devserverv1.DevServerList{}, "metadata.name", name)
 	w.pods, w.podsComplete = w.start(ctx, &corev1.Pod{}, &corev1.PodList{}, "metadata.name", pod)
 	w.claims, _ = w.start(ctx, &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaimList{}, "metadata.name", claim)
@@ -109,8 +109,8 @@ func (w *watcher) observed() observed {
 	o := observed{
 		complete: complete, podsComplete: podsComplete,
 		devServer: get[*devserverv1.DevServer](w.devServers, w.namespace, w.name),
-		pod:       get[*corev1.Pod](w.pods, w.namespace, desired.PodName(w.name)),
-		claim:     get[*corev1.PersistentVolumeClaim](w.claims, w.namespace, desired.HomeClaimName(w.name)),
+		pod:       get[*corev1.Pod](w.pods, w.namespace, objects.PodName(w.name)),
+		claim:     get[*corev1.PersistentVolumeClaim](w.claims, w.namespace, objects.HomeClaimName(w.name)),
 	}
 	for _, object := range w.events.List() {
 		if event, ok := object.(*corev1.Event); ok {

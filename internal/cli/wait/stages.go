@@ -84,7 +84,7 @@ func stages(o observed) []stage {
 // hindrance is what is in the way of the stage, in words: what the operator
 // says, else the last warning about the pod.
 func hindrance(o observed, stage string) string {
-	if c := serverstate.Hindrance(o.devServer); c != nil {
+	if c := serverstate.Obstacle(o.devServer); c != nil {
 		return c.Reason + ": " + c.Message
 	}
 	if stage == accepted || stage == answering {

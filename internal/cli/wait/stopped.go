@@ -35,7 +35,7 @@ func Stopped(ctx context.Context, c client.WithWatch, o Options, streams generic
 		if over, err := isStopped(ds); over {
 			return err
 		}
-		if c := serverstate.Ready(ds); c != nil && serverstate.IsCurrent(ds) && serverstate.IsAsleep(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
+		if c := serverstate.Ready(ds); c != nil && serverstate.IsCurrent(ds) && serverstate.IsSuspended(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
 			said = c.Message
 			fmt.Fprintf(streams.ErrOut, "%8s  waiting: %s: %s\n", seconds(time.Since(start)), c.Reason, c.Message)
 		}

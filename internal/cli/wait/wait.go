@@ -101,7 +101,7 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	w.seen = w.sinceRestarted(w.seen)
 	w.seen.devServer = w.sinceWoken(w.seen.devServer)
 	passed = w.progress.update(w.seen, now)
-	switch cause, hopeless := serverstate.InVain(w.seen.devServer); {
+	switch cause, hopeless := serverstate.Stuck(w.seen.devServer); {
 	case serverstate.IsRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
 		return passed, true, nil
 	case hopeless || w.givesUp():
@@ -140,8 +140,8 @@ func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
 	if !w.Woken || c == nil || !serverstate.IsCurrent(ds) {
 		return ds
 	}
-	if !serverstate.IsAsleep(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
-		w.Woken = serverstate.IsAsleep(ds)
+	if !serverstate.IsSuspended(ds) || c.Reason == devserverv1.ReasonSuspended || c.Reason == devserverv1.ReasonExpired {
+		w.Woken = serverstate.IsSuspended(ds)
 		return ds
 	}
 	ds = ds.DeepCopy()

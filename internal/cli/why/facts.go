@@ -13,7 +13,8 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/localtime"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/policy"
 )
 
 // facts are all that the story of a DevServer stands on. What is nil is not
@@ -74,22 +75,18 @@ func (f facts) reason() string {
 // policy is when the server stops by itself, as far as it and its flavor say
 // it: what the operator's own defaults are, nobody can see. A schedule that
 // cannot be read is none; the Ready condition says so.
-func (f facts) policy() lifecycle.Policy {
-	p, _ := lifecycle.Resolve(f.devServer, f.flavor, lifecycle.Defaults{})
+func (f facts) policy() policy.Policy {
+	p, _ := policy.Resolve(f.devServer, f.flavor, policy.Defaults{})
 	return p
 }
 
-// keptUntil is when the keep of its Lease ends; zero where there is none.
-func (f facts) keptUntil() time.Time {
-	if f.lease == nil || f.lease.Spec.AcquireTime == nil || f.lease.Spec.LeaseDurationSeconds == nil {
-		return time.Time{}
-	}
-	keep := lifecycle.Lease{KeepFrom: f.lease.Spec.AcquireTime.Time, KeepFor: time.Duration(*f.lease.Spec.LeaseDurationSeconds) * time.Second}
-	var pod *lifecycle.Pod
+// keptAwakeUntil is until when its Lease keeps the server awake; zero for not.
+func (f facts) keptAwakeUntil() time.Time {
+	var startedAt time.Time
 	if started := f.devServer.Status.StartedAt; started != nil {
-		pod = &lifecycle.Pod{StartedAt: started.Time}
+		startedAt = started.Time
 	}
-	if until := keep.Holds(f.policy(), pod, f.now); until.After(f.now) {
+	if until := f.policy().KeptAwakeUntil(lease.Of(f.lease), startedAt, f.now); until.After(f.now) {
 		return until
 	}
 	return time.Time{}

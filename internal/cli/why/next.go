@@ -7,7 +7,7 @@ import (
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 )
 
 // event is something that will happen if nothing else does.
@@ -38,7 +38,7 @@ func next(f facts) part {
 }
 
 func running(f facts, p *part) {
-	s, policy := f.devServer.Status, f.policy()
+	s, limits := f.devServer.Status, f.policy()
 	var events []event
 	if s.SuspendsAt != nil {
 		events = append(events, event{s.SuspendsAt.Time, "it is suspended for want of work, unless somebody works in it until then; its home directory is kept"})
@@ -48,7 +48,7 @@ func running(f facts, p *part) {
 	}
 	if s.ExpiresAt != nil {
 		fate := "its time to live is over, and it is stopped, whatever it does; its home directory is kept"
-		if policy.OnExpire == devserverv1.ExpireDelete {
+		if limits.OnExpire == devserverv1.ExpireDelete {
 			fate = "its time to live is over, and it is deleted, whatever it does. " + homeFate(f)
 		}
 		events = append(events, event{s.ExpiresAt.Time, fate})
@@ -56,18 +56,18 @@ func running(f facts, p *part) {
 			events = append(events, warnings(f, s.ExpiresAt.Time, s.StartedAt.Time)...)
 		}
 	}
-	if stop := policy.Schedule.NextStop(f.now); !stop.IsZero() {
+	if stop := limits.Schedule.NextStop(f.now); !stop.IsZero() {
 		events = append(events, event{stop, "the stop of its schedule: from then on it is suspended once it has been without work for 15 minutes"})
 	}
-	if until := f.keptUntil(); !until.IsZero() {
+	if until := f.keptAwakeUntil(); !until.IsZero() {
 		events = append(events, event{until, "its keep ends, and what it does counts again"})
 	}
 	switch active := f.condition(devserverv1.ConditionActive); {
 	case active == nil || s.SuspendsAt != nil:
-	case !f.keptUntil().IsZero():
+	case !f.keptAwakeUntil().IsZero():
 		p.say("It is not suspended for want of work while it is kept.")
 	default:
-		p.say("%s", workingFate(policy, active.Reason))
+		p.say("%s", workingFate(limits, active.Reason))
 	}
 	if len(events) == 0 && len(p.paras) == 0 {
 		p.say("Nothing stops it by itself: it has no idle timeout, no time to live and no schedule.")
@@ -76,15 +76,15 @@ func running(f facts, p *part) {
 }
 
 // workingFate is what comes of a server that counts as at work.
-func workingFate(policy lifecycle.Policy, reason string) string {
-	if reason != devserverv1.ReasonWorking && reason != devserverv1.ReasonKept {
+func workingFate(limits policy.Policy, reason string) string {
+	if reason != devserverv1.ReasonActive && reason != devserverv1.ReasonKeptAwake {
 		return "It is not suspended for want of work as long as that is so."
 	}
 	after := "for its idle timeout" // the operator's default, which nobody can see
 	switch {
-	case policy.IdleTimeout > 0:
-		after = "for " + short(policy.IdleTimeout)
-	case policy.Watched():
+	case limits.IdleTimeout > 0:
+		after = "for " + short(limits.IdleTimeout)
+	case limits.TracksActivity():
 		return "As long as it works, it runs."
 	}
 	return fmt.Sprintf("It is suspended once it has been without work %s, after a warning. Until then it runs.", after)
@@ -93,7 +93,7 @@ func workingFate(policy lifecycle.Policy, reason string) string {
 // warnings are those that are still to come before a stop.
 func warnings(f facts, stop, began time.Time) []event {
 	var events []event
-	for _, at := range lifecycle.Warnings(stop, stop.Sub(began)) {
+	for _, at := range policy.Warnings(stop, stop.Sub(began)) {
 		if at.After(f.now) {
 			events = append(events, event{at, "you are warned, on every open terminal of the server"})
 		}
@@ -102,11 +102,11 @@ func warnings(f facts, stop, began time.Time) []event {
 }
 
 func sleeping(f facts, p *part) {
-	s, policy := f.devServer.Status, f.policy()
+	s, limits := f.devServer.Status, f.policy()
 	var events []event
 	switch f.reason() {
 	case devserverv1.ReasonIdle, devserverv1.ReasonScheduled:
-		if start := policy.Schedule.NextStart(f.now); !start.IsZero() {
+		if start := limits.Schedule.NextStart(f.now); !start.IsZero() {
 			events = append(events, event{start, "its schedule starts it"})
 		} else {
 			p.say("It sleeps until somebody starts it.")

@@ -7,8 +7,8 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/wait"
-	"devserver.io/devserver/internal/operator/lifecycle"
-	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // part of a story: paragraphs under a title.
@@ -169,9 +169,9 @@ func lastWork(f facts) time.Time {
 }
 
 // homeFate says what becomes of the home when the DevServer is deleted.
-func homeFate(f facts) string { return status.HomeFate(f.devServer) }
+func homeFate(f facts) string { return serverstate.HomeFate(f.devServer) }
 
-func short(d time.Duration) string { return lifecycle.Short(d) }
+func short(d time.Duration) string { return policy.Short(d) }
 
 // size is a number of bytes as people read it.
 func size(bytes int64) string {

@@ -195,7 +195,7 @@ func TestStory(t *testing.T) {
 				ds := runs()
 				ds.Spec.Lifecycle = &devserverv1.LifecycleSpec{IdleTimeout: hours(2)}
 				ds.Status.Activity = "At work: GPU use."
-				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonWorking, ds.Status.Activity)
+				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonActive, ds.Status.Activity)
 				return facts{devServer: ds, lease: lease(-3 * time.Minute)}
 			},
 			want: []string{
@@ -207,7 +207,7 @@ func TestStory(t *testing.T) {
 		"WorkingByTheClustersTimeout": {
 			facts: func() facts {
 				ds := runs()
-				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonWorking, "At work: CPU use.")
+				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonActive, "At work: CPU use.")
 				return facts{devServer: ds}
 			},
 			want: []string{"once it has been without work for its idle timeout"},
@@ -217,7 +217,7 @@ func TestStory(t *testing.T) {
 			facts: func() facts {
 				ds := runs()
 				ds.Status.Activity = "Kept until 2026-01-30 18:00 UTC by its Lease."
-				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonKept, ds.Status.Activity)
+				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonKeptAwake, ds.Status.Activity)
 				l := lease(-time.Hour)
 				l.Spec.AcquireTime, l.Spec.LeaseDurationSeconds = &metav1.MicroTime{Time: now}, new(int32(3*3600))
 				return facts{devServer: ds, lease: l}
@@ -229,7 +229,7 @@ func TestStory(t *testing.T) {
 			facts: func() facts {
 				ds := runs()
 				ds.Status.Activity = "Kept by torchrun (over night)."
-				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonKept, ds.Status.Activity)
+				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonKeptAwake, ds.Status.Activity)
 				return facts{devServer: ds}
 			},
 			want: []string{"It counts as that. Kept by torchrun (over night)."},
@@ -238,7 +238,7 @@ func TestStory(t *testing.T) {
 			facts: func() facts {
 				ds := runs()
 				ds.Status.Activity = "The agent does not answer, so the server counts as at work. It is not suspended."
-				set(ds, devserverv1.ConditionActive, false, devserverv1.ReasonAgentSilent, ds.Status.Activity)
+				set(ds, devserverv1.ConditionActive, false, devserverv1.ReasonAgentUnreachable, ds.Status.Activity)
 				return facts{devServer: ds}
 			},
 			want: []string{"Nobody knows. The agent does not answer", "It is not suspended for want of work as long as that is so."},
@@ -275,7 +275,7 @@ func TestStory(t *testing.T) {
 				flavor := &devserverv1.DevServerFlavor{}
 				flavor.Spec.Lifecycle = &devserverv1.LifecycleSpec{IdleTimeout: hours(5)}
 				ds := runs()
-				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonWorking, "At work: CPU use.")
+				set(ds, devserverv1.ConditionActive, true, devserverv1.ReasonActive, "At work: CPU use.")
 				return facts{devServer: ds, flavor: flavor}
 			},
 			want: []string{"without work for 5h"},

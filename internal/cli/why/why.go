@@ -13,7 +13,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // Run tells the story.
@@ -39,11 +39,11 @@ func (f *facts) gather(ctx context.Context, c client.Client) (err error) {
 	if f.lease, err = cluster.Lease(ctx, c, ds); err != nil && !hidden(err) {
 		return err
 	}
-	f.pod, err = find(ctx, c, &corev1.Pod{}, ds.Namespace, desired.PodName(ds.Name))
+	f.pod, err = find(ctx, c, &corev1.Pod{}, ds.Namespace, objects.PodName(ds.Name))
 	if err != nil {
 		return err
 	}
-	if name := desired.HomeClaimOf(ds); name != "" {
+	if name := objects.HomeClaimOf(ds); name != "" {
 		if f.claim, err = find(ctx, c, &corev1.PersistentVolumeClaim{}, ds.Namespace, name); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (f *facts) gather(ctx context.Context, c client.Client) (err error) {
 	var events corev1.EventList
 	for list, scope := range map[client.ObjectList][]client.ListOption{
 		&quotas: {client.InNamespace(ds.Namespace)},
-		&events: {client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": desired.PodName(ds.Name)}},
+		&events: {client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": objects.PodName(ds.Name)}},
 	} {
 		if err := c.List(ctx, list, scope...); err != nil && !hidden(err) {
 			return cluster.Explain(err, "reading what is around DevServer "+ds.Name)

@@ -7,7 +7,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/printable"
 )
 
@@ -19,14 +19,14 @@ func work(f facts) part {
 	}
 	active := f.condition(devserverv1.ConditionActive)
 	switch {
-	case active == nil && !f.policy().Watched():
+	case active == nil && !f.policy().TracksActivity():
 		p.say("That does not matter: nothing suspends it for want of work.")
 	case active == nil:
 		p.say("Nobody has asked it yet. It is asked within a minute.")
 	default:
 		p.say("%s", workSentence(f, active.Reason))
 	}
-	if until := f.keptUntil(); !until.IsZero() && (active == nil || active.Reason != devserverv1.ReasonKept) {
+	if until := f.keptAwakeUntil(); !until.IsZero() && (active == nil || active.Reason != devserverv1.ReasonKeptAwake) {
 		p.say("It is kept until %s, whatever it does.", f.until(until))
 	}
 	switch {
@@ -54,14 +54,14 @@ func workSentence(f facts, reason string) string {
 			text += fmt.Sprintf(" What it showed when that was noticed: %s.", figures)
 		}
 		return text
-	case devserverv1.ReasonWorking:
+	case devserverv1.ReasonActive:
 		text := "Yes: " + strings.TrimPrefix(f.local(s.Activity), "At work: ")
 		if at := lastWork(f); !at.IsZero() {
 			text += fmt.Sprintf(" The last of it that was noted down was at %s.", f.since(at))
 		}
 		return text
-	case devserverv1.ReasonKept:
-		if until := f.keptUntil(); !until.IsZero() {
+	case devserverv1.ReasonKeptAwake:
+		if until := f.keptAwakeUntil(); !until.IsZero() {
 			return fmt.Sprintf("It counts as that: it is kept until %s, whatever it does.", f.until(until))
 		}
 		return "It counts as that. " + f.local(s.Activity)
@@ -123,7 +123,7 @@ func ago(seconds float64) string {
 	}
 	d := time.Duration(seconds * float64(time.Second))
 	if d >= time.Minute {
-		return lifecycle.Short(d.Truncate(time.Minute)) + " ago"
+		return policy.Short(d.Truncate(time.Minute)) + " ago"
 	}
-	return lifecycle.Short(d.Truncate(time.Second)) + " ago"
+	return policy.Short(d.Truncate(time.Second)) + " ago"
 }

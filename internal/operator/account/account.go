@@ -14,7 +14,7 @@ import (
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/precedence"
 	"devserver.io/devserver/internal/sshkeys"
 )
@@ -60,9 +60,9 @@ func NamespaceName(u *devv1.DevServerUser) string { return namespacePrefix + u.S
 // the DevServerUser's own name need not.
 func labels(u *devv1.DevServerUser) map[string]string {
 	return map[string]string{
-		desired.LabelManagedBy: desired.ManagedBy,
-		desired.LabelName:      Name,
-		desired.LabelInstance:  u.Spec.Username,
+		objects.LabelManagedBy: objects.ManagedBy,
+		objects.LabelName:      Name,
+		objects.LabelInstance:  u.Spec.Username,
 	}
 }
 
@@ -86,7 +86,7 @@ func namespace(u *devv1.DevServerUser) *corev1ac.NamespaceApplyConfiguration {
 	return corev1ac.Namespace(NamespaceName(u)).
 		WithLabels(labels(u)).
 		WithLabels(map[string]string{podSecurity + "enforce": level, podSecurity + "warn": level}).
-		WithAnnotations(map[string]string{desired.AnnotationOwner: u.Spec.Owner})
+		WithAnnotations(map[string]string{objects.AnnotationOwner: u.Spec.Owner})
 }
 
 // Same tells whether two DevServerUsers stand in each other's way: there can

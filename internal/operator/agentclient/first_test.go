@@ -12,12 +12,12 @@ func TestNoticeIsToldAtOnce(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a"})
 	told := Target{Pod: "a", Instructions: agentapi.Instructions{Notice: "This server was interrupted."}}
 	for range 100 {
-		if wait := w.first(told); wait > Often {
+		if wait := w.first(told); wait > ActiveInterval {
 			t.Fatalf("a box with a notice is asked after %s", wait)
 		}
 	}
 	for range 100 {
-		if w.first(Target{Pod: "a"}) > Often {
+		if w.first(Target{Pod: "a"}) > ActiveInterval {
 			return
 		}
 	}

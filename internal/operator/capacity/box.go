@@ -11,6 +11,7 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/desired"
 )
 
@@ -31,7 +32,7 @@ func newBox(f *devv1.DevServerFlavor, classes map[string]*nodev1.RuntimeClass) (
 		Affinity:                  s.Affinity,
 		TopologySpreadConstraints: s.TopologySpreadConstraints,
 		SchedulerName:             s.SchedulerName,
-		Containers:                []corev1.Container{{Name: desired.BoxContainer, Resources: s.Resources}},
+		Containers:                []corev1.Container{{Name: objects.ServerContainer, Resources: s.Resources}},
 	}}
 	if s.RuntimeClassName != "" {
 		pod.Spec.RuntimeClassName = &s.RuntimeClassName

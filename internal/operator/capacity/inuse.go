@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // inUse counts the servers of each flavor that have a pod, be it on a node or
@@ -16,7 +16,7 @@ import (
 func inUse(pods []*corev1.Pod, servers []*devv1.DevServer) map[string]int32 {
 	flavors := make(map[types.NamespacedName]string, len(servers))
 	for _, d := range servers {
-		flavors[types.NamespacedName{Namespace: d.Namespace, Name: desired.PodName(d.Name)}] = cmp.Or(d.Status.Flavor, d.Spec.Flavor)
+		flavors[types.NamespacedName{Namespace: d.Namespace, Name: objects.PodName(d.Name)}] = cmp.Or(d.Status.Flavor, d.Spec.Flavor)
 	}
 	counts := map[string]int32{}
 	for _, pod := range pods {
@@ -32,5 +32,5 @@ func inUse(pods []*corev1.Pod, servers []*devv1.DevServer) map[string]int32 {
 
 // Ours tells a server's pod from all others.
 func Ours(pod *corev1.Pod) bool {
-	return pod.Labels[desired.LabelManagedBy] == desired.ManagedBy
+	return pod.Labels[objects.LabelManagedBy] == objects.ManagedBy
 }

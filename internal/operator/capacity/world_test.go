@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 const gpu corev1.ResourceName = "nvidia.com/gpu"
@@ -86,7 +86,7 @@ func terminating(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }
 // server is a DevServer's pod.
 func server(name string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
-		p.Namespace, p.Name, p.Labels = "dev", desired.PodName(name), desired.Labels(name)
+		p.Namespace, p.Name, p.Labels = "dev", objects.PodName(name), objects.Labels(name)
 	}
 }
 

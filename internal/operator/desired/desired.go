@@ -37,8 +37,8 @@ type Input struct {
 	// GraceSeconds is how long the box's processes may take to end; 0 is
 	// DefaultGraceSeconds.
 	GraceSeconds int64
-	// Asleep is set for a box that is to have no pod.
-	Asleep bool
+	// Suspended is set for a server that gets no pod.
+	Suspended bool
 	// NodePort is asked for when the SSH Service is made again; 0 lets
 	// Kubernetes choose.
 	NodePort int32

@@ -1,12 +1,9 @@
 package desired
 
 import (
-	"cmp"
-	"fmt"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -14,11 +11,8 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 )
-
-// AnnotationUID on a home's claim, and on the template of it, is the uid that
-// its files belong to, where it is not agentapi.UID. It stays with the home.
-const AnnotationUID = "devserver.io/uid"
 
 // snapshotGroup is the API group of VolumeSnapshots.
 const snapshotGroup = "snapshot.storage.k8s.io"
@@ -28,50 +22,6 @@ func home(d *devv1.DevServer) devv1.HomeSpec {
 		return devv1.HomeSpec{}
 	}
 	return *d.Spec.Home
-}
-
-// HasOwnClaim tells whether the home's claim is made from the StatefulSet's
-// template, as it is unless the DevServer asks for another home.
-func HasOwnClaim(d *devv1.DevServer) bool {
-	return !home(d).Ephemeral && home(d).ClaimName == ""
-}
-
-// HomeClaimOf is the name of the claim with the home, and empty for an
-// ephemeral one.
-func HomeClaimOf(d *devv1.DevServer) string {
-	if home(d).Ephemeral {
-		return ""
-	}
-	return cmp.Or(home(d).ClaimName, HomeClaimName(d.Name))
-}
-
-// HomeUID is the uid that a home belongs to, from the annotations of its claim
-// or of the claim's template.
-func HomeUID(annotations map[string]string) int64 {
-	uid, err := strconv.ParseInt(annotations[AnnotationUID], 10, 64)
-	if err != nil {
-		return agentapi.UID
-	}
-	return uid
-}
-
-// HomeSizeRefused says why a server of the flavor may not have a home of that
-// size; empty where it may.
-func HomeSizeRefused(size resource.Quantity, flavor *devv1.DevServerFlavor) string {
-	bounds := flavor.Spec.HomeSize
-	var relation string
-	var bound *resource.Quantity
-	switch {
-	case bounds == nil:
-		return ""
-	case bounds.Min != nil && size.Cmp(*bounds.Min) < 0:
-		relation, bound = "no less than", bounds.Min
-	case bounds.Max != nil && size.Cmp(*bounds.Max) > 0:
-		relation, bound = "no more than", bounds.Max
-	default:
-		return ""
-	}
-	return fmt.Sprintf("spec.persistentHomeSize is %s: DevServerFlavor %s allows %s %s.", &size, flavor.Name, relation, bound)
 }
 
 // homeTemplate is the template of the home's claim. Its labels and annotations
@@ -94,10 +44,10 @@ func homeTemplate(in Input) *corev1ac.PersistentVolumeClaimApplyConfiguration {
 	}
 	annotations := ownerAnnotation(d)
 	if in.UID != agentapi.UID {
-		annotations[AnnotationUID] = strconv.FormatInt(in.UID, 10)
+		annotations[objects.AnnotationUID] = strconv.FormatInt(in.UID, 10)
 	}
-	claim := corev1ac.PersistentVolumeClaim(homeVolume, "").
-		WithLabels(Labels(d.Name)).
+	claim := corev1ac.PersistentVolumeClaim(objects.HomeVolume, "").
+		WithLabels(objects.Labels(d.Name)).
 		WithAnnotations(annotations).
 		WithSpec(spec)
 	// The template is not an object: it has neither kind nor namespace, and
@@ -117,7 +67,7 @@ func SourceKind(source *devv1.HomeDataSource) schema.GroupVersionKind {
 // homeVolumeSource is the home of a pod whose StatefulSet has no template for
 // it, or nil.
 func homeVolumeSource(d *devv1.DevServer) *corev1ac.VolumeApplyConfiguration {
-	switch volume := corev1ac.Volume().WithName(homeVolume); {
+	switch volume := corev1ac.Volume().WithName(objects.HomeVolume); {
 	case home(d).Ephemeral:
 		return volume.WithEmptyDir(corev1ac.EmptyDirVolumeSource().WithSizeLimit(d.Spec.PersistentHomeSize))
 	case home(d).ClaimName != "":

@@ -8,9 +8,10 @@ import (
 	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
 
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 )
 
-// Values of LabelName on the pods of the chart.
+// Values of objects.LabelName on the pods of the chart.
 const (
 	operatorPods = "devserver-operator"
 	gatewayPods  = "devserver-gateway"
@@ -21,11 +22,11 @@ const (
 // pod's node, from where a NetworkPolicy never keeps anybody.
 func NetworkPolicy(in Input) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	d := in.DevServer
-	return networkingv1ac.NetworkPolicy(NetworkPolicyName(d.Name), d.Namespace).
-		WithLabels(Labels(d.Name)).
+	return networkingv1ac.NetworkPolicy(objects.NetworkPolicyName(d.Name), d.Namespace).
+		WithLabels(objects.Labels(d.Name)).
 		WithOwnerReferences(controlledBy(d)).
 		WithSpec(networkingv1ac.NetworkPolicySpec().
-			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(selector(d.Name))).
+			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(objects.Selector(d.Name))).
 			WithPolicyTypes(networkingv1.PolicyTypeIngress).
 			WithIngress(
 				admit(in.GatewayNamespace, gatewayPods, agentapi.SSHPort),
@@ -36,7 +37,7 @@ func admit(namespace, pods string, port int) *networkingv1ac.NetworkPolicyIngres
 	return networkingv1ac.NetworkPolicyIngressRule().
 		WithFrom(networkingv1ac.NetworkPolicyPeer().
 			WithNamespaceSelector(metav1ac.LabelSelector().WithMatchLabels(map[string]string{corev1.LabelMetadataName: namespace})).
-			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(map[string]string{LabelName: pods}))).
+			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(map[string]string{objects.LabelName: pods}))).
 		WithPorts(networkingv1ac.NetworkPolicyPort().
 			WithProtocol(corev1.ProtocolTCP).
 			WithPort(intstr.FromInt(port)))

@@ -11,6 +11,8 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/utils/ptr"
 	kjson "sigs.k8s.io/json"
+
+	"devserver.io/devserver/internal/objects"
 )
 
 // OverlayError says why a flavor's podTemplate cannot be merged.
@@ -91,7 +93,7 @@ func reassert(pod, ours *corev1ac.PodTemplateSpecApplyConfiguration) {
 }
 
 func reassertBox(spec *corev1ac.PodSpecApplyConfiguration, want corev1ac.ContainerApplyConfiguration) {
-	i := slices.IndexFunc(spec.Containers, func(c corev1ac.ContainerApplyConfiguration) bool { return containerName(c) == BoxContainer })
+	i := slices.IndexFunc(spec.Containers, func(c corev1ac.ContainerApplyConfiguration) bool { return containerName(c) == objects.ServerContainer })
 	if i < 0 {
 		spec.Containers = slices.Insert(spec.Containers, 0, want)
 		return

@@ -6,6 +6,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"devserver.io/devserver/internal/objects"
 )
 
 // place says on which nodes the pod may run, and with what standing.
@@ -20,7 +22,7 @@ func place(spec *corev1ac.PodSpecApplyConfiguration, in Input) error {
 	}
 	for _, constraint := range flavor.TopologySpreadConstraints {
 		if constraint.LabelSelector == nil {
-			constraint.LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{LabelName: Name}}
+			constraint.LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{objects.LabelName: objects.Name}}
 		}
 		ac := &corev1ac.TopologySpreadConstraintApplyConfiguration{}
 		if err := convert(constraint, ac); err != nil {

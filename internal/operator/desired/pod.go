@@ -13,12 +13,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
-)
-
-// Names of the pod's containers.
-const (
-	PrepareContainer = "prepare"
-	BoxContainer     = "devserver"
+	"devserver.io/devserver/internal/objects"
 )
 
 const (
@@ -74,9 +69,9 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 	}
 	annotations := ownerAnnotation(d)
 	annotations[AnnotationSettings] = ownSettings(d)
-	maps.Copy(annotations, Shield(true))
+	maps.Copy(annotations, AutoscalerAnnotations(true))
 	return overlay(in, corev1ac.PodTemplateSpec().
-		WithLabels(Labels(d.Name)).
+		WithLabels(objects.Labels(d.Name)).
 		WithAnnotations(annotations).
 		WithSpec(spec))
 }
@@ -100,7 +95,7 @@ func pullSecrets(in Input) []devv1.LocalObjectReference {
 // read-only: it needs no shell, no user and no tool of that image.
 func prepareContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
-		WithName(PrepareContainer).
+		WithName(objects.PrepareContainer).
 		WithImage(in.AgentImage).
 		WithCommand(agentapi.PrepareBinary, "prepare").
 		WithSecurityContext(restricted()).
@@ -115,7 +110,7 @@ func prepareContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 
 func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
-		WithName(BoxContainer).
+		WithName(objects.ServerContainer).
 		WithImage(in.Image).
 		WithCommand(boxCommand(in)...).
 		WithSecurityContext(boxSecurity(in)).
@@ -154,12 +149,12 @@ func boxCommand(in Input) []string {
 	return command
 }
 
-// Shield are the annotations by which a pod asks autoscalers to leave it where
+// AutoscalerAnnotations are the annotations by which a pod asks autoscalers to keep it on its node or not, where
 // it is, or no longer does.
-func Shield(on bool) map[string]string {
+func AutoscalerAnnotations(keep bool) map[string]string {
 	return map[string]string{
-		"cluster-autoscaler.kubernetes.io/safe-to-evict": strconv.FormatBool(!on),
-		"karpenter.sh/do-not-disrupt":                    strconv.FormatBool(on),
+		"cluster-autoscaler.kubernetes.io/safe-to-evict": strconv.FormatBool(!keep),
+		"karpenter.sh/do-not-disrupt":                    strconv.FormatBool(keep),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 )
 
 // SecretType is the type of the Secret with a DevServer's keys.
@@ -20,8 +21,8 @@ const SecretType corev1.SecretType = "devserver.io/ssh"
 // namespace, name and owner alone.
 func Secret(in Input) *corev1ac.SecretApplyConfiguration {
 	d := in.DevServer
-	return corev1ac.Secret(SecretName(d.Name), d.Namespace).
-		WithLabels(Labels(d.Name)).
+	return corev1ac.Secret(objects.SecretName(d.Name), d.Namespace).
+		WithLabels(objects.Labels(d.Name)).
 		WithAnnotations(ownerAnnotation(d)).
 		WithOwnerReferences(controlledBy(d)).
 		WithType(SecretType).

@@ -8,6 +8,7 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 )
 
 // ClientSSHPort is the port of the SSH Service, the one that clients expect.
@@ -17,13 +18,13 @@ const ClientSSHPort = 22
 // not ready, so that the name resolves while the box starts.
 func HeadlessService(in Input) *corev1ac.ServiceApplyConfiguration {
 	d := in.DevServer
-	return corev1ac.Service(HeadlessServiceName(d.Name), d.Namespace).
-		WithLabels(Labels(d.Name)).
+	return corev1ac.Service(objects.HeadlessServiceName(d.Name), d.Namespace).
+		WithLabels(objects.Labels(d.Name)).
 		WithOwnerReferences(controlledBy(d)).
 		WithSpec(corev1ac.ServiceSpec().
 			WithClusterIP(corev1.ClusterIPNone).
 			WithPublishNotReadyAddresses(true).
-			WithSelector(selector(d.Name)).
+			WithSelector(objects.Selector(d.Name)).
 			WithPorts(corev1ac.ServicePort().
 				WithName(agentapi.SSHPortName).
 				WithProtocol(corev1.ProtocolTCP).
@@ -43,19 +44,19 @@ func SSHService(in Input) *corev1ac.ServiceApplyConfiguration {
 		WithProtocol(corev1.ProtocolTCP).
 		WithPort(ClientSSHPort).
 		WithTargetPort(intstr.FromString(agentapi.SSHPortName))
-	service := corev1ac.Service(SSHServiceName(d.Name), d.Namespace).
-		WithLabels(Labels(d.Name)).
+	service := corev1ac.Service(objects.SSHServiceName(d.Name), d.Namespace).
+		WithLabels(objects.Labels(d.Name)).
 		WithOwnerReferences(controlledBy(d)).
 		WithSpec(corev1ac.ServiceSpec().
 			WithType(corev1.ServiceType(wish.Type)).
 			WithPublishNotReadyAddresses(true).
-			WithSelector(selector(d.Name)))
+			WithSelector(objects.Selector(d.Name)))
 	for key, value := range wish.Annotations {
 		service.WithAnnotations(map[string]string{key: string(value)})
 	}
 	if in.NodePort != 0 {
 		port.WithNodePort(in.NodePort)
-		service.WithAnnotations(map[string]string{AnnotationNodePort: strconv.Itoa(int(in.NodePort))})
+		service.WithAnnotations(map[string]string{objects.AnnotationNodePort: strconv.Itoa(int(in.NodePort))})
 	}
 	service.Spec.WithPorts(port)
 	return service

@@ -4,6 +4,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"devserver.io/devserver/internal/objects"
 )
 
 // revisionHistory is how many old pod templates are kept. Nothing rolls back
@@ -21,15 +23,15 @@ func StatefulSet(in Input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 		return nil, err
 	}
 	annotations := ownerAnnotation(d)
-	annotations[AnnotationSecretHash] = SecretHash(in)
+	annotations[objects.AnnotationSecretHash] = SecretHash(in)
 	replicas := int32(1)
-	if in.Asleep {
+	if in.Suspended {
 		replicas = 0
 	}
 	spec := appsv1ac.StatefulSetSpec().
 		WithReplicas(replicas).
-		WithServiceName(HeadlessServiceName(d.Name)).
-		WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(d.Name))).
+		WithServiceName(objects.HeadlessServiceName(d.Name)).
+		WithSelector(metav1ac.LabelSelector().WithMatchLabels(objects.Selector(d.Name))).
 		WithPodManagementPolicy(appsv1.ParallelPodManagement).
 		WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().
 			WithType(appsv1.OnDeleteStatefulSetStrategyType)).
@@ -39,11 +41,11 @@ func StatefulSet(in Input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 				WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).
 				WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
 		WithTemplate(template)
-	if HasOwnClaim(d) {
+	if objects.HasOwnClaim(d) {
 		spec.WithVolumeClaimTemplates(homeTemplate(in))
 	}
-	return appsv1ac.StatefulSet(StatefulSetName(d.Name), d.Namespace).
-		WithLabels(Labels(d.Name)).
+	return appsv1ac.StatefulSet(objects.StatefulSetName(d.Name), d.Namespace).
+		WithLabels(objects.Labels(d.Name)).
 		WithAnnotations(annotations).
 		WithOwnerReferences(controlledBy(d)).
 		WithSpec(spec), nil

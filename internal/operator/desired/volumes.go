@@ -15,12 +15,12 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 )
 
-// Names of the pod's volumes. homeVolume is also the name of the claim
+// Names of the pod's volumes. objects.HomeVolume is also the name of the claim
 // template, and so the first part of the claim's name.
 const (
-	homeVolume   = "home"
 	agentVolume  = "agent"
 	imageVolume  = "image"
 	sshVolume    = "ssh"
@@ -101,7 +101,7 @@ func volumes(in Input) []*corev1ac.VolumeApplyConfiguration {
 		corev1ac.Volume().WithName(agentVolume).WithEmptyDir(corev1ac.EmptyDirVolumeSource()),
 		corev1ac.Volume().WithName(imageVolume).WithImage(image),
 		corev1ac.Volume().WithName(sshVolume).WithSecret(corev1ac.SecretVolumeSource().
-			WithSecretName(SecretName(in.DevServer.Name)).
+			WithSecretName(objects.SecretName(in.DevServer.Name)).
 			WithDefaultMode(secretMode)),
 		corev1ac.Volume().WithName(shmVolume).WithEmptyDir(shm),
 	}
@@ -119,13 +119,13 @@ func prepareMounts() []*corev1ac.VolumeMountApplyConfiguration {
 	return []*corev1ac.VolumeMountApplyConfiguration{
 		mount(agentVolume, agentapi.AgentDir),
 		mount(imageVolume, agentapi.PrepareImageDir).WithReadOnly(true),
-		mount(homeVolume, agentapi.PrepareHomeDir),
+		mount(objects.HomeVolume, agentapi.PrepareHomeDir),
 	}
 }
 
 func boxMounts(in Input) []*corev1ac.VolumeMountApplyConfiguration {
 	mounts := []*corev1ac.VolumeMountApplyConfiguration{
-		mount(homeVolume, agentapi.Home).WithSubPath(agentapi.HomeSubPath),
+		mount(objects.HomeVolume, agentapi.Home).WithSubPath(agentapi.HomeSubPath),
 		mount(agentVolume, agentapi.AgentDir).WithReadOnly(true),
 	}
 	if !GrantsRoot(in) {

@@ -19,12 +19,12 @@ func in(d time.Duration) time.Time  { return noon.Add(d) }
 // pod is one that started and answered so long ago, and whose agent said that
 // it was last at work so long ago.
 func pod(started, worked time.Duration) *Pod {
-	return &Pod{StartedAt: ago(started), ReadyAt: ago(started), Sighting: &Sighting{LastWork: ago(worked)}}
+	return &Pod{StartedAt: ago(started), ReadyAt: ago(started), Activity: &AgentActivity{LastActivity: ago(worked)}}
 }
 
-// hindered is one that started so long ago, and whose container cannot run.
-func hindered(started time.Duration) *Pod {
-	return &Pod{StartedAt: ago(started), Hindered: devv1.ReasonImagePullFailed}
+// startFailure is one that started so long ago, and whose container cannot run.
+func startFailure(started time.Duration) *Pod {
+	return &Pod{StartedAt: ago(started), StartFailure: devv1.ReasonImagePullFailed}
 }
 
 func table(t *testing.T, s devv1.Schedule) Timetable {
@@ -40,10 +40,10 @@ func TestDecide(t *testing.T) {
 	idle := Policy{IdleTimeout: 2 * time.Hour}
 	ttl := Policy{TimeToLive: 24 * time.Hour, OnExpire: devv1.ExpireSuspend}
 	office := Policy{Schedule: table(t, devv1.Schedule{Start: "0 8 * * 1-5", Stop: "0 11 * * *"})}
-	mark := func(cause Cause, at time.Time) *Mark {
-		return &Mark{Cause: cause, At: at, RenewTime: ago(5 * time.Hour)}
+	mark := func(cause Cause, at time.Time) *Suspension {
+		return &Suspension{Cause: cause, At: at, RenewTime: ago(5 * time.Hour)}
 	}
-	slept := Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(3*time.Hour))}
+	slept := Lease{RenewTime: ago(5 * time.Hour), Suspension: mark(devv1.ReasonIdle, ago(3*time.Hour))}
 	expired := &Expiry{}
 	// People were told of what is due long ago.
 	told := ago(10 * time.Hour)
@@ -65,102 +65,102 @@ func TestDecide(t *testing.T) {
 		"at work":              {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(2 * time.Minute)}}, run: true, again: in(3 * time.Minute)},
 		"a pause":              {p: idle, f: Facts{Pod: pod(9*time.Hour, 9*time.Minute), Lease: Lease{RenewTime: ago(9 * time.Minute)}}, run: true, again: in(time.Minute)},
 		"idle":                 {p: idle, f: Facts{Pod: pod(9*time.Hour, 10*time.Minute), Lease: Lease{RenewTime: ago(10 * time.Minute)}}, run: true, state: Idle, again: in(95 * time.Minute)},
-		"idle for too long":    {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 2*time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
+		"idle for too long":    {p: idle, f: Facts{LastWarningAt: told, Pod: pod(9*time.Hour, 2*time.Hour)}, run: true, act: ActSuspend, cause: devv1.ReasonIdle},
 		"overdue, nobody told": {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(5*time.Minute - same)},
-		"overdue, just told":   {p: idle, f: Facts{AnnouncedAt: ago(time.Minute), Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(4*time.Minute - same)},
-		"overdue, warned":      {p: idle, f: Facts{AnnouncedAt: ago(5 * time.Minute), Pod: pod(9*time.Hour, 3*time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
+		"overdue, just told":   {p: idle, f: Facts{LastWarningAt: ago(time.Minute), Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour)}}, run: true, state: Idle, again: in(4*time.Minute - same)},
+		"overdue, warned":      {p: idle, f: Facts{LastWarningAt: ago(5 * time.Minute), Pod: pod(9*time.Hour, 3*time.Hour)}, run: true, act: ActSuspend, cause: devv1.ReasonIdle},
 		"expires, nobody told": {p: ttl, f: Facts{Pod: pod(90*time.Hour, 0)}, run: true, again: in(5*time.Minute - same)},
 		"an agent too old":     {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), TooOld: true}}, run: true, state: Unknown},
-		"a foreign Lease":      {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{Foreign: true}}, run: true, state: Unknown},
+		"a foreign Lease":      {p: idle, f: Facts{LastWarningAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{Foreign: true}}, run: true, state: Unknown},
 		"just started":         {p: idle, f: Facts{Pod: pod(time.Minute, time.Minute), Lease: Lease{RenewTime: ago(50 * time.Hour)}}, run: true, again: in(9 * time.Minute)},
-		"slow to start":        {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(3 * time.Hour), ReadyAt: ago(time.Minute), Sighting: &Sighting{LastWork: ago(3 * time.Hour)}}}, run: true, again: in(9 * time.Minute)},
+		"slow to start":        {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(3 * time.Hour), ReadyAt: ago(time.Minute), Activity: &AgentActivity{LastActivity: ago(3 * time.Hour)}}}, run: true, again: in(9 * time.Minute)},
 		"renewed by others":    {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
 
-		"silent agent":        {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Silent: true, Sighting: &Sighting{LastWork: ago(8 * time.Hour)}}}, run: true, state: Unknown},
+		"silent agent":        {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Silent: true, Activity: &AgentActivity{LastActivity: ago(8 * time.Hour)}}}, run: true, state: Unknown},
 		"not asked yet":       {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour)}}, run: true},
-		"SSH does not answer": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(9 * time.Hour)}}}, run: true},
+		"SSH does not answer": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Activity: &AgentActivity{LastActivity: ago(9 * time.Hour)}}}, run: true},
 
-		"hindered, just started":     {p: idle, f: Facts{Pod: hindered(9 * time.Minute)}, run: true, again: in(time.Minute)},
-		"hindered":                   {p: idle, f: Facts{Pod: hindered(time.Hour), Lease: Lease{RenewTime: ago(time.Hour)}}, run: true, state: Idle, again: in(45 * time.Minute)},
-		"hindered, nobody told":      {p: idle, f: Facts{Pod: hindered(9 * time.Hour), Lease: Lease{RenewTime: ago(9 * time.Hour)}}, run: true, state: Idle, again: in(5*time.Minute - same)},
-		"hindered for too long":      {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(2 * time.Hour)}, run: true, act: ActSleep, cause: CauseIdle},
-		"hindered, agent silent":     {p: idle, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(2 * time.Hour), Hindered: "CrashLoop", Silent: true}}, run: true, act: ActSleep, cause: CauseIdle},
-		"hindered, worked before":    {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), Hindered: "CrashLoop", Silent: true, Sighting: &Sighting{LastWork: ago(30 * time.Minute)}}, Lease: Lease{RenewTime: ago(30 * time.Minute)}}, run: true, state: Idle, again: in(75 * time.Minute)},
-		"hindered, answered before":  {p: idle, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyUntil: ago(time.Minute), Hindered: "CrashLoop"}}, run: true, again: in(9 * time.Minute)},
-		"hindered, kept":             {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
-		"hindered, woken":            {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
-		"hindered, a foreign Lease":  {p: idle, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour), Lease: Lease{Foreign: true}}, run: true, state: Unknown},
-		"hindered after hours":       {p: office, f: Facts{AnnouncedAt: told, Pod: hindered(3 * time.Hour)}, run: true, act: ActSleep, cause: CauseScheduled},
-		"kept":                       {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: ago(time.Hour), KeepFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
-		"kept until now":             {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"kept beyond bounds":         {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeep: time.Hour}, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 900 * time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"keep of the future":         {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: in(3 * time.Hour), KeepFor: time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"keep by a clock ahead":      {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepFrom: in(100 * time.Minute), KeepFor: time.Hour}}, run: true, state: Kept, again: in(145 * time.Minute)},
-		"negative keep":              {p: idle, f: Facts{AnnouncedAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepFrom: ago(time.Minute), KeepFor: -time.Hour}}, run: true, act: ActSleep, cause: CauseIdle},
-		"kept from within, long ago": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(20 * time.Minute), Keep: "make"}}, Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(85 * time.Minute)},
-		"kept from within":           {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Sighting: &Sighting{LastWork: ago(0), Keep: "make"}}, Lease: Lease{RenewTime: ago(0)}}, run: true, state: Kept, again: in(10 * time.Minute)},
+		"hindered, just started":     {p: idle, f: Facts{Pod: startFailure(9 * time.Minute)}, run: true, again: in(time.Minute)},
+		"hindered":                   {p: idle, f: Facts{Pod: startFailure(time.Hour), Lease: Lease{RenewTime: ago(time.Hour)}}, run: true, state: Idle, again: in(45 * time.Minute)},
+		"hindered, nobody told":      {p: idle, f: Facts{Pod: startFailure(9 * time.Hour), Lease: Lease{RenewTime: ago(9 * time.Hour)}}, run: true, state: Idle, again: in(5*time.Minute - same)},
+		"hindered for too long":      {p: idle, f: Facts{LastWarningAt: told, Pod: startFailure(2 * time.Hour)}, run: true, act: ActSuspend, cause: devv1.ReasonIdle},
+		"hindered, agent silent":     {p: idle, f: Facts{LastWarningAt: told, Pod: &Pod{StartedAt: ago(2 * time.Hour), StartFailure: "CrashLoop", Silent: true}}, run: true, act: ActSuspend, cause: devv1.ReasonIdle},
+		"hindered, worked before":    {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), StartFailure: "CrashLoop", Silent: true, Activity: &AgentActivity{LastActivity: ago(30 * time.Minute)}}, Lease: Lease{RenewTime: ago(30 * time.Minute)}}, run: true, state: Idle, again: in(75 * time.Minute)},
+		"hindered, answered before":  {p: idle, f: Facts{LastWarningAt: told, Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyUntil: ago(time.Minute), StartFailure: "CrashLoop"}}, run: true, again: in(9 * time.Minute)},
+		"hindered, kept":             {p: idle, f: Facts{LastWarningAt: told, Pod: startFailure(3 * time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepAwakeFrom: ago(time.Hour), KeepAwakeFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
+		"hindered, wokenAt":          {p: idle, f: Facts{LastWarningAt: told, Pod: startFailure(3 * time.Hour), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
+		"hindered, a foreign Lease":  {p: idle, f: Facts{LastWarningAt: told, Pod: startFailure(3 * time.Hour), Lease: Lease{Foreign: true}}, run: true, state: Unknown},
+		"hindered after hours":       {p: office, f: Facts{LastWarningAt: told, Pod: startFailure(3 * time.Hour)}, run: true, act: ActSuspend, cause: devv1.ReasonScheduled},
+		"kept":                       {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepAwakeFrom: ago(time.Hour), KeepAwakeFor: 6 * time.Hour}}, run: true, state: Kept, again: in(4*time.Hour + 45*time.Minute)},
+		"kept until now":             {p: idle, f: Facts{LastWarningAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepAwakeFrom: ago(time.Hour), KeepAwakeFor: time.Hour}}, run: true, act: ActSuspend, cause: devv1.ReasonIdle},
+		"kept beyond bounds":         {p: Policy{IdleTimeout: 2 * time.Hour, MaxKeepAwake: time.Hour}, f: Facts{LastWarningAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepAwakeFrom: ago(time.Hour), KeepAwakeFor: 900 * time.Hour}}, run: true, act: ActSuspend, cause: devv1.ReasonIdle},
+		"keep of the future":         {p: idle, f: Facts{LastWarningAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepAwakeFrom: in(3 * time.Hour), KeepAwakeFor: time.Hour}}, run: true, act: ActSuspend, cause: devv1.ReasonIdle},
+		"keep by a clock ahead":      {p: idle, f: Facts{LastWarningAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), KeepAwakeFrom: in(100 * time.Minute), KeepAwakeFor: time.Hour}}, run: true, state: Kept, again: in(145 * time.Minute)},
+		"negative keep":              {p: idle, f: Facts{LastWarningAt: told, Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{KeepAwakeFrom: ago(time.Minute), KeepAwakeFor: -time.Hour}}, run: true, act: ActSuspend, cause: devv1.ReasonIdle},
+		"kept from within, long ago": {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Activity: &AgentActivity{LastActivity: ago(20 * time.Minute), Keep: "make"}}, Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(85 * time.Minute)},
+		"kept from within":           {p: idle, f: Facts{Pod: &Pod{StartedAt: ago(9 * time.Hour), ReadyAt: ago(9 * time.Hour), Activity: &AgentActivity{LastActivity: ago(0), Keep: "make"}}, Lease: Lease{RenewTime: ago(0)}}, run: true, state: Kept, again: in(10 * time.Minute)},
 		"work of the future":         {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: in(5 * time.Hour)}}, run: true, again: in(10 * time.Minute)},
 
 		"time to live":              {p: ttl, f: Facts{Pod: pod(23*time.Hour+50*time.Minute, 0)}, run: true, again: in(5 * time.Minute)},
-		"time to live over":         {p: ttl, f: Facts{AnnouncedAt: told, Pod: pod(24*time.Hour, 0)}, run: true, act: ActSleep, cause: CauseExpired},
-		"over, agent silent":        {p: ttl, f: Facts{AnnouncedAt: told, Pod: &Pod{StartedAt: ago(25 * time.Hour), Silent: true}}, run: true, act: ActSleep, cause: CauseExpired},
-		"over, kept":                {p: ttl, f: Facts{Pod: pod(25*time.Hour, 0), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, again: in(45 * time.Minute)},
-		"over, kept beyond bounds":  {p: Policy{TimeToLive: 24 * time.Hour, MaxTimeToLive: 25 * time.Hour}, f: Facts{AnnouncedAt: told, Pod: pod(25*time.Hour, 0), Lease: Lease{KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, act: ActSleep, cause: CauseExpired},
-		"time to live over, delete": {p: Policy{TimeToLive: time.Hour, OnExpire: devv1.ExpireDelete}, f: Facts{AnnouncedAt: told, Pod: pod(time.Hour, 0)}, run: true, act: ActDelete},
+		"time to live over":         {p: ttl, f: Facts{LastWarningAt: told, Pod: pod(24*time.Hour, 0)}, run: true, act: ActSuspend, cause: devv1.ReasonExpired},
+		"over, agent silent":        {p: ttl, f: Facts{LastWarningAt: told, Pod: &Pod{StartedAt: ago(25 * time.Hour), Silent: true}}, run: true, act: ActSuspend, cause: devv1.ReasonExpired},
+		"over, kept":                {p: ttl, f: Facts{Pod: pod(25*time.Hour, 0), Lease: Lease{KeepAwakeFrom: ago(time.Hour), KeepAwakeFor: 2 * time.Hour}}, run: true, again: in(45 * time.Minute)},
+		"over, kept beyond bounds":  {p: Policy{TimeToLive: 24 * time.Hour, MaxTimeToLive: 25 * time.Hour}, f: Facts{LastWarningAt: told, Pod: pod(25*time.Hour, 0), Lease: Lease{KeepAwakeFrom: ago(time.Hour), KeepAwakeFor: 2 * time.Hour}}, run: true, act: ActSuspend, cause: devv1.ReasonExpired},
+		"time to live over, delete": {p: Policy{TimeToLive: time.Hour, OnExpire: devv1.ExpireDelete}, f: Facts{LastWarningAt: told, Pod: pod(time.Hour, 0)}, run: true, act: ActDelete},
 
 		"after hours, at work": {p: office, f: Facts{Pod: pod(3*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(time.Minute)}}, run: true, again: in(9 * time.Minute)},
-		"after hours, idle":    {p: office, f: Facts{AnnouncedAt: told, Pod: pod(3*time.Hour, 20*time.Minute)}, run: true, act: ActSleep, cause: CauseScheduled},
+		"after hours, idle":    {p: office, f: Facts{LastWarningAt: told, Pod: pod(3*time.Hour, 20*time.Minute)}, run: true, act: ActSuspend, cause: devv1.ReasonScheduled},
 		"woken after hours":    {p: office, f: Facts{Pod: pod(30*time.Minute, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute)}}, run: true, state: Idle, again: in(22*time.Hour + 45*time.Minute)},
-		"after hours, kept":    {p: office, f: Facts{Pod: pod(3*time.Hour, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute), KeepFrom: ago(time.Hour), KeepFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
+		"after hours, kept":    {p: office, f: Facts{Pod: pod(3*time.Hour, 20*time.Minute), Lease: Lease{RenewTime: ago(20 * time.Minute), KeepAwakeFrom: ago(time.Hour), KeepAwakeFor: 2 * time.Hour}}, run: true, state: Kept, again: in(45 * time.Minute)},
 
-		"held back":                  {p: idle, f: Facts{HoldUntil: in(time.Minute)}, cause: CauseEvicted, again: in(time.Minute)},
+		"held back":                  {p: idle, f: Facts{HoldUntil: in(time.Minute)}, cause: devv1.ReasonEvicted, again: in(time.Minute)},
 		"held back, clock set back":  {p: idle, f: Facts{HoldUntil: in(time.Hour)}, run: true},
 		"held back no longer":        {p: idle, f: Facts{HoldUntil: noon}, run: true},
-		"suspended":                  {f: Facts{Suspend: true, Pod: pod(time.Hour, 0)}, cause: CauseOwner},
-		"suspended while asleep":     {f: Facts{Suspend: true, Lease: slept}, cause: CauseOwner, act: ActUnmark},
-		"asleep":                     {p: idle, f: Facts{Lease: slept}, cause: CauseIdle},
-		"asleep without a policy":    {f: Facts{Lease: slept}, cause: CauseIdle},
-		"woken by a later renewal":   {p: idle, f: Facts{Lease: Lease{RenewTime: ago(0), Mark: slept.Mark}}, run: true, act: ActUnmark},
-		"woken by an earlier clock":  {p: idle, f: Facts{Lease: Lease{RenewTime: ago(6 * time.Hour), Mark: slept.Mark}}, run: true, act: ActUnmark},
-		"woken by its owner":         {p: idle, f: Facts{RestartedAt: ago(time.Hour), Lease: slept}, run: true, act: ActUnmark},
-		"suspended and resumed":      {p: idle, f: Facts{Resumed: true, Lease: slept}, run: true, act: ActUnmark},
-		"resumed, nearly stopped":    {p: idle, f: Facts{Resumed: true, AnnouncedAt: told, Pod: pod(9*time.Hour, 2*time.Hour), Lease: Lease{RenewTime: ago(2 * time.Hour)}}, run: true, again: in(10 * time.Minute)},
+		"suspended":                  {f: Facts{Suspend: true, Pod: pod(time.Hour, 0)}, cause: devv1.ReasonSuspended},
+		"suspended while asleep":     {f: Facts{Suspend: true, Lease: slept}, cause: devv1.ReasonSuspended, act: ActClearSuspension},
+		"asleep":                     {p: idle, f: Facts{Lease: slept}, cause: devv1.ReasonIdle},
+		"asleep without a policy":    {f: Facts{Lease: slept}, cause: devv1.ReasonIdle},
+		"woken by a later renewal":   {p: idle, f: Facts{Lease: Lease{RenewTime: ago(0), Suspension: slept.Suspension}}, run: true, act: ActClearSuspension},
+		"woken by an earlier clock":  {p: idle, f: Facts{Lease: Lease{RenewTime: ago(6 * time.Hour), Suspension: slept.Suspension}}, run: true, act: ActClearSuspension},
+		"woken by its owner":         {p: idle, f: Facts{RestartedAt: ago(time.Hour), Lease: slept}, run: true, act: ActClearSuspension},
+		"suspended and resumed":      {p: idle, f: Facts{Resumed: true, Lease: slept}, run: true, act: ActClearSuspension},
+		"resumed, nearly stopped":    {p: idle, f: Facts{Resumed: true, LastWarningAt: told, Pod: pod(9*time.Hour, 2*time.Hour), Lease: Lease{RenewTime: ago(2 * time.Hour)}}, run: true, again: in(10 * time.Minute)},
 		"expired, the same":          {p: ttl, f: Facts{Resumed: true, Expired: expired}, run: true},
-		"resumed and suspended":      {p: idle, f: Facts{Resumed: true, Suspend: true, Lease: slept}, cause: CauseOwner, act: ActUnmark},
-		"asleep, pod still there":    {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(20*time.Second))}}, cause: CauseIdle, again: in(10 * time.Second)},
-		"marked, and never stopped":  {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, ago(30*time.Second))}}, run: true, act: ActUnmark},
-		"marked in the future":       {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseIdle, in(time.Hour))}}, run: true, act: ActUnmark},
-		"expired, pod still there":   {p: ttl, f: Facts{Pod: pod(30*time.Hour, 0), Expired: expired}, cause: CauseExpired},
-		"woken by a slow clock":      {p: idle, f: Facts{Pod: pod(9*time.Hour, 4*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), Mark: mark(CauseIdle, ago(time.Second))}}, run: true, act: ActUnmark},
-		"marked a day ahead":         {p: noonDaily, f: Facts{Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseScheduled, in(8*time.Hour))}}, run: true, act: ActUnmark},
-		"a day ahead, an old start":  {p: lunch, f: Facts{Lease: Lease{RenewTime: ago(5 * time.Hour), Mark: mark(CauseScheduled, in(8*time.Hour))}}, cause: CauseScheduled, again: in(23*time.Hour + 30*time.Minute)},
-		"asleep until the morning":   {p: office, f: Facts{Lease: slept}, cause: CauseIdle, again: in(68 * time.Hour)},
-		"woken by its schedule":      {p: lunch, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, run: true, act: ActUnmark},
-		"not by a start long past":   {p: office, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Mark: &Mark{Cause: CauseScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, cause: CauseScheduled, again: in(68 * time.Hour)},
-		"expired":                    {p: ttl, f: Facts{Expired: expired}, cause: CauseExpired},
-		"expired, renewed":           {p: ttl, f: Facts{Lease: Lease{RenewTime: ago(0)}, Expired: expired}, cause: CauseExpired},
+		"resumed and suspended":      {p: idle, f: Facts{Resumed: true, Suspend: true, Lease: slept}, cause: devv1.ReasonSuspended, act: ActClearSuspension},
+		"asleep, pod still there":    {p: idle, f: Facts{Pod: pod(9*time.Hour, 3*time.Hour), Lease: Lease{RenewTime: ago(5 * time.Hour), Suspension: mark(devv1.ReasonIdle, ago(20*time.Second))}}, cause: devv1.ReasonIdle, again: in(10 * time.Second)},
+		"marked, and never stopped":  {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Suspension: mark(devv1.ReasonIdle, ago(30*time.Second))}}, run: true, act: ActClearSuspension},
+		"marked in the future":       {p: idle, f: Facts{Pod: pod(9*time.Hour, time.Minute), Lease: Lease{RenewTime: ago(5 * time.Hour), Suspension: mark(devv1.ReasonIdle, in(time.Hour))}}, run: true, act: ActClearSuspension},
+		"expired, pod still there":   {p: ttl, f: Facts{Pod: pod(30*time.Hour, 0), Expired: expired}, cause: devv1.ReasonExpired},
+		"woken by a slow clock":      {p: idle, f: Facts{Pod: pod(9*time.Hour, 4*time.Hour), Lease: Lease{RenewTime: ago(3 * time.Hour), Suspension: mark(devv1.ReasonIdle, ago(time.Second))}}, run: true, act: ActClearSuspension},
+		"marked a day ahead":         {p: noonDaily, f: Facts{Lease: Lease{RenewTime: ago(5 * time.Hour), Suspension: mark(devv1.ReasonScheduled, in(8*time.Hour))}}, run: true, act: ActClearSuspension},
+		"a day ahead, an old start":  {p: lunch, f: Facts{Lease: Lease{RenewTime: ago(5 * time.Hour), Suspension: mark(devv1.ReasonScheduled, in(8*time.Hour))}}, cause: devv1.ReasonScheduled, again: in(23*time.Hour + 30*time.Minute)},
+		"asleep until the morning":   {p: office, f: Facts{Lease: slept}, cause: devv1.ReasonIdle, again: in(68 * time.Hour)},
+		"woken by its schedule":      {p: lunch, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Suspension: &Suspension{Cause: devv1.ReasonScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, run: true, act: ActClearSuspension},
+		"not by a start long past":   {p: office, f: Facts{Lease: Lease{RenewTime: ago(50 * time.Hour), Suspension: &Suspension{Cause: devv1.ReasonScheduled, At: ago(20 * time.Hour), RenewTime: ago(50 * time.Hour)}}}, cause: devv1.ReasonScheduled, again: in(68 * time.Hour)},
+		"expired":                    {p: ttl, f: Facts{Expired: expired}, cause: devv1.ReasonExpired},
+		"expired, renewed":           {p: ttl, f: Facts{Lease: Lease{RenewTime: ago(0)}, Expired: expired}, cause: devv1.ReasonExpired},
 		"expired, restarted":         {p: ttl, f: Facts{RestartedAt: ago(0), Expired: expired}, run: true},
-		"expired after that restart": {p: ttl, f: Facts{RestartedAt: in(900 * time.Hour), Expired: &Expiry{RestartedAt: in(900 * time.Hour)}}, cause: CauseExpired},
-		"too long, nobody told":      {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(9 * time.Hour)}, cause: CauseIdle, again: in(time.Hour)},
-		"too long, told of later":    {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(9 * time.Hour), DeletesAt: in(30 * time.Minute)}, cause: CauseIdle, again: in(30 * time.Minute)},
-		"asleep for too long":        {p: Policy{DeleteAfter: time.Hour}, f: Facts{DeletesAt: ago(time.Minute), Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, act: ActDelete},
-		"suspended for too long":     {p: Policy{DeleteAfter: time.Hour}, f: Facts{DeletesAt: ago(time.Minute), Suspend: true, SuspendedAt: ago(2 * time.Hour)}, cause: CauseOwner, act: ActDelete},
-		"just asleep, to be deleted": {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Gone: true, Lease: slept}, cause: CauseIdle, again: in(9 * time.Hour)},
-		"asleep, to be deleted":      {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: CauseIdle, again: in(8 * time.Hour)},
+		"expired after that restart": {p: ttl, f: Facts{RestartedAt: in(900 * time.Hour), Expired: &Expiry{RestartedAt: in(900 * time.Hour)}}, cause: devv1.ReasonExpired},
+		"too long, nobody told":      {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(9 * time.Hour)}, cause: devv1.ReasonIdle, again: in(time.Hour)},
+		"too long, told of later":    {p: Policy{DeleteAfter: time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(9 * time.Hour), DeletesAt: in(30 * time.Minute)}, cause: devv1.ReasonIdle, again: in(30 * time.Minute)},
+		"asleep for too long":        {p: Policy{DeleteAfter: time.Hour}, f: Facts{DeletesAt: ago(time.Minute), Lease: slept, SuspendedAt: ago(time.Hour)}, cause: devv1.ReasonIdle, act: ActDelete},
+		"suspended for too long":     {p: Policy{DeleteAfter: time.Hour}, f: Facts{DeletesAt: ago(time.Minute), Suspend: true, SuspendedAt: ago(2 * time.Hour)}, cause: devv1.ReasonSuspended, act: ActDelete},
+		"just asleep, to be deleted": {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Gone: true, Lease: slept}, cause: devv1.ReasonIdle, again: in(9 * time.Hour)},
+		"asleep, to be deleted":      {p: Policy{DeleteAfter: 9 * time.Hour}, f: Facts{Lease: slept, SuspendedAt: ago(time.Hour)}, cause: devv1.ReasonIdle, again: in(8 * time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Decide(test.p, test.f, noon)
 			if got.Run != test.run || got.Act != test.act || got.Cause != test.cause {
 				t.Errorf("run %t, act %d, cause %s; want %t, %d, %s", got.Run, got.Act, got.Cause, test.run, test.act, test.cause)
 			}
-			if got.Work != nil && got.Work.State != test.state {
-				t.Errorf("the state is %d, want %d", got.Work.State, test.state)
+			if got.Activity != nil && got.Activity.State != test.state {
+				t.Errorf("the state is %d, want %d", got.Activity.State, test.state)
 			}
-			if got.Act == ActNone && got.Work != nil && got.Work.State == Working && test.f.Pod.Hindered != "" {
+			if got.Act == ActNone && got.Activity != nil && got.Activity.State == Working && test.f.Pod.StartFailure != "" {
 				t.Errorf("a box that cannot run is said to be at work: %s", got.Sentence())
 			}
-			if !got.Again.Equal(test.again) && test.act == ActNone {
-				t.Errorf("looks again at %s, want %s", got.Again, test.again)
+			if !got.RequeueAt.Equal(test.again) && test.act == ActNone {
+				t.Errorf("looks again at %s, want %s", got.RequeueAt, test.again)
 			}
 		})
 	}
@@ -200,9 +200,9 @@ func TestResumingIsNotedAtOnce(t *testing.T) {
 func TestDecidesByTheClockOnTheWall(t *testing.T) {
 	now := time.Now()
 	worked := now.Add(-time.Hour)
-	f := Facts{Resumed: true, Pod: &Pod{StartedAt: worked, ReadyAt: worked, Sighting: &Sighting{LastWork: worked}}}
+	f := Facts{Resumed: true, Pod: &Pod{StartedAt: worked, ReadyAt: worked, Activity: &AgentActivity{LastActivity: worked}}}
 	d := Decide(Policy{IdleTimeout: time.Hour}, f, now)
-	for name, at := range map[string]time.Time{"last work": d.Work.Last, "renewal": d.Renew, "next look": d.Again} {
+	for name, at := range map[string]time.Time{"last work": d.Activity.Last, "renewal": d.Renew, "next look": d.RequeueAt} {
 		if at != at.Round(0) {
 			t.Errorf("the %s has a monotonic reading: %s", name, at)
 		}
@@ -254,14 +254,14 @@ func TestWarnings(t *testing.T) {
 		want   *Warning
 	}{
 		"long before":          {idle(2 * time.Hour), time.Hour, nil},
-		"fifteen minutes":      {idle(2 * time.Hour), 105 * time.Minute, &Warning{At: in(15 * time.Minute), Cause: CauseIdle}},
-		"six minutes":          {idle(2 * time.Hour), 114 * time.Minute, &Warning{At: in(6 * time.Minute), Cause: CauseIdle}},
-		"five minutes":         {idle(2 * time.Hour), 115 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: CauseIdle, Last: true}},
+		"fifteen minutes":      {idle(2 * time.Hour), 105 * time.Minute, &Warning{At: in(15 * time.Minute), Cause: devv1.ReasonIdle}},
+		"six minutes":          {idle(2 * time.Hour), 114 * time.Minute, &Warning{At: in(6 * time.Minute), Cause: devv1.ReasonIdle}},
+		"five minutes":         {idle(2 * time.Hour), 115 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: devv1.ReasonIdle, Last: true}},
 		"short, before":        {idle(20 * time.Minute), 14 * time.Minute, nil},
-		"short, five minutes":  {idle(20 * time.Minute), 15 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: CauseIdle, Last: true}},
-		"shorter, half":        {idle(4 * time.Minute), 2 * time.Minute, &Warning{At: in(2 * time.Minute), Cause: CauseIdle, Last: true}},
-		"expiry":               {Policy{TimeToLive: 10*time.Hour + 10*time.Minute}, 0, &Warning{At: in(10 * time.Minute), Cause: CauseExpired}},
-		"expiry before idling": {Policy{TimeToLive: 10*time.Hour + 5*time.Minute, IdleTimeout: 2 * time.Hour}, 114 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: CauseExpired, Last: true}},
+		"short, five minutes":  {idle(20 * time.Minute), 15 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: devv1.ReasonIdle, Last: true}},
+		"shorter, half":        {idle(4 * time.Minute), 2 * time.Minute, &Warning{At: in(2 * time.Minute), Cause: devv1.ReasonIdle, Last: true}},
+		"expiry":               {Policy{TimeToLive: 10*time.Hour + 10*time.Minute}, 0, &Warning{At: in(10 * time.Minute), Cause: devv1.ReasonExpired}},
+		"expiry before idling": {Policy{TimeToLive: 10*time.Hour + 5*time.Minute, IdleTimeout: 2 * time.Hour}, 114 * time.Minute, &Warning{At: in(5 * time.Minute), Cause: devv1.ReasonExpired, Last: true}},
 	} {
 		got := Decide(test.p, Facts{Pod: pod(10*time.Hour, test.worked)}, noon)
 		if diff := cmp.Diff(test.want, got.Warning); diff != "" {
@@ -275,14 +275,14 @@ func TestWarnings(t *testing.T) {
 func TestLooksAgainLater(t *testing.T) {
 	p := Policy{IdleTimeout: 2 * time.Hour}
 	got := Decide(p, Facts{Pod: pod(9*time.Hour, 15*time.Minute), Lease: Lease{RenewTime: ago(18 * time.Minute)}}, noon)
-	if got.Renew != ago(15*time.Minute) || !got.Again.Equal(in(90*time.Minute)) {
-		t.Errorf("renews to %s and looks again at %s", got.Renew, got.Again)
+	if got.Renew != ago(15*time.Minute) || !got.RequeueAt.Equal(in(90*time.Minute)) {
+		t.Errorf("renews to %s and looks again at %s", got.Renew, got.RequeueAt)
 	}
 }
 
 // A terminal is told a sentence once: two warnings are two sentences.
 func TestWarningsDiffer(t *testing.T) {
-	for _, w := range []Warning{{Cause: CauseIdle}, {Cause: CauseIdle, Hindered: "CrashLoop"}, {Cause: CauseExpired}, {Cause: CauseExpired, Delete: true}} {
+	for _, w := range []Warning{{Cause: devv1.ReasonIdle}, {Cause: devv1.ReasonIdle, StartFailure: "CrashLoop"}, {Cause: devv1.ReasonExpired}, {Cause: devv1.ReasonExpired, Delete: true}} {
 		last := w
 		last.Last = true
 		if w.Sentence() == last.Sentence() {
@@ -293,8 +293,8 @@ func TestWarningsDiffer(t *testing.T) {
 
 func TestMarkSurvivesTheAPI(t *testing.T) {
 	f := Facts{RestartedAt: ago(time.Hour), Lease: Lease{RenewTime: ago(time.Minute).Add(123456789)}}
-	m := MarkOf(CauseIdle, f, noon)
-	read := ParseMark(m.Text())
+	m := SuspensionOf(devv1.ReasonIdle, f, noon)
+	read := ParseSuspension(m.Text())
 	if read == nil || !read.holds(Policy{}, f, noon) {
 		t.Fatalf("%s is read as %+v, and does not hold", m.Text(), read)
 	}
@@ -304,7 +304,7 @@ func TestMarkSurvivesTheAPI(t *testing.T) {
 		t.Error("a rounded time wakes the box")
 	}
 	for _, text := range []string{"", "{", "{}", `{"cause":1}`, "Idle"} {
-		if m := ParseMark(text); m != nil {
+		if m := ParseSuspension(text); m != nil {
 			t.Errorf("%q is read as %+v", text, m)
 		}
 	}

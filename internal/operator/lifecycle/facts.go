@@ -1,220 +1,122 @@
 package lifecycle
 
 import (
-	"encoding/json"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/policy"
 )
 
-// Facts are what is known of a box.
+// Facts are what is known of a server.
 type Facts struct {
-	// Suspend is its owner's wish.
+	// Suspend is spec.suspend.
 	Suspend bool
-	// Resumed is set where its owner may have resumed the box since it was looked
-	// at last: it was suspended then, or the spec changed more than once.
+	// Resumed is set if spec.suspend was true when the server was last looked at,
+	// and is not now.
 	Resumed bool
-	// RestartedAt is spec.restartedAt; zero where there is none.
+	// RestartedAt is spec.restartedAt; zero if it is not set.
 	RestartedAt time.Time
-	// Lease is the box's; its zero value stands for none.
-	Lease Lease
-	// Expired is set once the box was stopped because its time to live was over.
-	// The status has it, which nobody but the operator writes.
+	// Lease is the server's. ForeignLease is set if another object has the Lease's
+	// name; a server without a Lease of its own is not suspended for being idle.
+	Lease        lease.Lease
+	ForeignLease bool
+	// Expired is set once the server was stopped because its time to live was over.
+	// It comes from the status, which only the operator writes.
 	Expired *Expiry
-	// Pod is nil while there is none, or none that stays.
-	Pod *Pod
-	// Gone is set while there is no pod at all, not even one that ends.
-	Gone bool
-	// HoldUntil is until when the box is held back, since its pods failed too
-	// often; zero for not.
+	// Pod is nil if there is none, or only one that is being deleted. NoPod is set
+	// if there is not even one that is being deleted.
+	Pod   *Pod
+	NoPod bool
+	// HoldUntil is until when no other pod is made, since the last ones failed too
+	// often; zero for at once.
 	HoldUntil time.Time
-	// SuspendedAt is since when the status says that it sleeps, and DeletesAt
-	// when it says that it is deleted.
+	// SuspendedAt is since when the server is suspended, and DeletesAt when it is
+	// deleted, both as its status says.
 	SuspendedAt, DeletesAt time.Time
-	// AnnouncedAt is since when the status warns of a stop for the last time; zero
-	// where it does not. One in the future is as none: the status is to say so
-	// anew, or the stop would wait for a wrong clock's time.
-	AnnouncedAt time.Time
+	// LastWarningAt is since when the status warns of a stop for the last time; zero
+	// if it does not. A time in the future does not count: a clock was wrong.
+	LastWarningAt time.Time
 
-	// woken is when the box was woken at the earliest, by the operator's clock;
-	// zero if it was not, or nothing knows of it any more.
-	woken time.Time
+	// wokenAt is when the server was woken at the earliest, by the operator's clock;
+	// zero if it was not, or if no trace of that is left.
+	wokenAt time.Time
 }
 
-// Pod is what matters of a box's pod.
+// Pod is what matters of a server's pod.
 type Pod struct {
-	// StartedAt is when it was started; the time to live counts from there.
+	// StartedAt is when it was started. The time to live counts from there.
 	StartedAt time.Time
 	// ReadyAt is since when SSH answers; zero while it does not. Nobody can have
-	// worked before.
+	// used the server before.
 	ReadyAt time.Time
-	// ReadyUntil is when SSH ceased to answer; zero while it does. Until then
-	// somebody may have worked.
+	// ReadyUntil is when SSH stopped answering; zero while it answers. Somebody may
+	// have used the server until then.
 	ReadyUntil time.Time
-	// Silent is set while the agent does not answer the operator, and TooOld
-	// where it does not know the question.
-	Silent, TooOld bool
-	// Hindered is why the container cannot run, if that is known: then nothing is
-	// at work in it, and nobody need be asked.
-	Hindered string
-	// Sighting is what the agent said last; nil while it has not been asked.
-	Sighting *Sighting
+	// AgentUnreachable is set while the agent does not answer the operator,
+	// AgentOutdated if it is too old to say whether the server is active.
+	AgentUnreachable, AgentOutdated bool
+	// StartFailure is why the container cannot run, if that is known: nothing in it
+	// can be active, and there is no agent to ask.
+	StartFailure string
+	// Activity is what the agent reported last; nil while it has not been asked.
+	Activity *AgentActivity
 }
 
-// Sighting is what an agent said.
-type Sighting struct {
-	// LastWork is when the box was last at work, by the operator's clock.
-	LastWork time.Time
-	// Signal is what it was at work with.
-	Signal string
-	// Figures describe the box now: "CPU 1%, GPU 0%".
-	Figures string
-	// Keep is what a process in the box says to keep it for; empty for none.
-	Keep string
+// AgentActivity is what an agent reported.
+type AgentActivity struct {
+	// LastActivity is when the server was last active, by the operator's clock.
+	LastActivity time.Time
+	// KeptAwakeBy is the process that keeps the server awake; empty for none.
+	KeptAwakeBy string
 }
 
-// Lease is what a box's Lease says.
-type Lease struct {
-	// RenewTime is the last known work; a change of it wakes the box.
-	RenewTime time.Time
-	// KeepFrom and KeepFor are a keep.
-	KeepFrom time.Time
-	KeepFor  time.Duration
-	// Mark is set while the box sleeps for want of work.
-	Mark *Mark
-	// Foreign is set where a Lease of somebody else has the name. Without its own
-	// a box is not put to sleep.
-	Foreign bool
-}
-
-// Holds is until when a keep really holds: for as long as the flavor lets one,
-// and no longer than it lets the box live. The pod may be nil.
-func (l Lease) Holds(p Policy, pod *Pod, now time.Time) time.Time {
-	until := l.keptUntil(p, now)
-	if pod == nil {
-		return until
-	}
-	return earliest(until, expiry(p, pod, until))
-}
-
-// Expiry is how a box came to be expired.
+// Expiry is how a server came to be expired.
 type Expiry struct {
-	// RestartedAt was spec.restartedAt then: a later one starts the box.
+	// RestartedAt was spec.restartedAt then: a later one starts the server.
 	RestartedAt time.Time
 }
 
-// Cause is why a box does not run. The values are reasons of the Ready
-// condition.
-type Cause string
-
-// Causes.
-const (
-	CauseOwner     Cause = "Suspended"
-	CauseIdle      Cause = "Idle"
-	CauseScheduled Cause = "Scheduled"
-	CauseExpired   Cause = "Expired"
-	// CauseEvicted: its pods failed too often to make another at once.
-	CauseEvicted Cause = "Evicted"
-)
-
-// AnnotationMark on a Lease has the Mark of the box.
-const AnnotationMark = "devserver.io/asleep"
-
-// Mark is written to a box's Lease in the moment in which it is put to sleep,
-// on the condition that nobody renewed the Lease in between. From then on it is
-// what makes the box sleep, whatever becomes of the operator.
-type Mark struct {
-	Cause Cause     `json:"cause"`
-	At    time.Time `json:"at"`
-	// RenewTime and RestartedAt are those of that moment. Clocks differ, so that
-	// what wakes the box is another value, not a later one.
-	RenewTime   time.Time `json:"renewTime,omitzero"`
-	RestartedAt time.Time `json:"restartedAt,omitzero"`
-	// Hindered is why the container did not run, if that was why there was no work.
-	Hindered string `json:"hindered,omitempty"`
-}
-
-// Text is the annotation's value.
-func (m Mark) Text() string {
-	// As Kubernetes keeps them.
-	m.At, m.RenewTime, m.RestartedAt = micro(m.At), micro(m.RenewTime), micro(m.RestartedAt)
-	text, err := json.Marshal(m)
-	if err != nil {
-		return "" // A year beyond 9999, which no Lease can hold either.
-	}
-	return string(text)
-}
-
-func micro(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.UTC().Truncate(time.Microsecond)
-}
-
-// ParseMark reads the annotation. What cannot be read is no mark: the box runs.
-func ParseMark(text string) *Mark {
-	m := &Mark{}
-	if text == "" || json.Unmarshal([]byte(text), m) != nil || m.Cause != CauseIdle && m.Cause != CauseScheduled {
-		return nil
-	}
-	return m
-}
-
-// MarkOf is the mark that puts a box to sleep for a cause.
-func MarkOf(cause Cause, f Facts, now time.Time) Mark {
-	m := Mark{Cause: cause, At: now, RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
+// SuspensionOf records that a server is suspended for a cause.
+func SuspensionOf(cause string, f Facts, now time.Time) lease.Suspension {
+	s := lease.Suspension{Cause: cause, At: now, RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
 	if f.Pod != nil {
-		m.Hindered = f.Pod.Hindered
+		s.StartFailure = f.Pod.StartFailure
 	}
-	return m
+	return s
 }
 
-// Woken tells whether somebody woke the box since it was marked.
-func (m Mark) Woken(renewTime, restartedAt time.Time) bool {
-	return restartedAt.After(m.RestartedAt) || !micro(renewTime).Equal(micro(m.RenewTime))
-}
+// startHolds is how late a scheduled start is still made by an operator that was
+// away, and justDue how late by one that was not.
+const startHolds, justDue = time.Hour, time.Minute
 
-// holds tells whether the box, once marked, is still to sleep.
-func (m *Mark) holds(p Policy, f Facts, now time.Time) bool {
-	if m.Woken(f.Lease.RenewTime, f.RestartedAt) {
+// keepsSuspended tells whether the suspension on the Lease is still in force.
+func keepsSuspended(s *lease.Suspension, p policy.Policy, f Facts, now time.Time) bool {
+	if s.Ended(f.Lease.RenewTime, f.RestartedAt) {
 		return false
 	}
-	since := m.At
+	since := s.At
 	if since.After(now) {
-		// The clock was set back, and nobody knows by how much. No start until it has
-		// caught up would count: one that is due right now does.
+		// The clock was set back, by an unknown amount. No start until it has caught
+		// up would count; one that is due right now does.
 		since = now.Add(-justDue)
 	}
-	// A start that is long past is no reason: a schedule that is added at noon is
-	// not to wake all that sleep.
-	start := p.Schedule.startSince(since, now)
+	// A start that is long past does not count: a schedule that is added at noon
+	// must not wake every suspended server.
+	start := p.Schedule.StartSince(since, now)
 	return start.IsZero() || now.Sub(start) > startHolds
 }
 
-// startHolds is how late a start may still be made, by an operator that was
-// away, and justDue how late by one that was there.
-const startHolds, justDue = time.Hour, time.Minute
+// consentLasts is how long an agent's agreement to a suspension lasts. The other
+// half of the time in which the agent refuses sessions is for the pod to end.
+const consentLasts = agentapi.DrainTime / 2
 
-// consent is how long an agent's word holds that its box may be stopped. The
-// other half of the time in which it refuses sessions is for the pod to end.
-const consent = agentapi.DrainTime / 2
-
-// lapsed tells whether a box runs on that its agent agreed to have stopped: the
-// operator was gone, or its writes were refused. It may be at work again by now.
-func (m *Mark) lapsed(f Facts, now time.Time) bool {
+// consentLapsed tells whether a server still runs long after its agent agreed to
+// a suspension: the operator was away, or its writes were refused. The server may
+// be active again by now.
+func consentLapsed(s *lease.Suspension, f Facts, now time.Time) bool {
 	if f.Pod == nil {
 		return false
 	}
-	return now.Before(m.At) || !now.Before(m.At.Add(consent))
-}
-
-// Time is t as the API has it, or nil.
-func Time(t time.Time) *metav1.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &metav1.Time{Time: t.UTC().Truncate(time.Second)}
+	return now.Before(s.At) || !now.Before(s.At.Add(consentLasts))
 }

@@ -39,7 +39,7 @@ func FuzzDecide(f *testing.F) {
 		checkKeep(t, p, facts, d, now)
 		checkAct(t, p, facts, d, now)
 		if t.Failed() {
-			t.Logf("now %s\npolicy %+v\nfacts %+v\npod %+v\nmark %+v\ndecision %+v", now, p, facts, facts.Pod, facts.Lease.Mark, d)
+			t.Logf("now %s\npolicy %+v\nfacts %+v\npod %+v\nmark %+v\ndecision %+v", now, p, facts, facts.Pod, facts.Lease.Suspension, d)
 		}
 	})
 }
@@ -70,9 +70,9 @@ func told(f Facts, d Decision, now time.Time) Facts {
 	}
 	switch {
 	case d.Warning == nil || !d.Warning.Last:
-		f.AnnouncedAt = time.Time{}
-	case f.AnnouncedAt.IsZero() || f.AnnouncedAt.After(now):
-		f.AnnouncedAt = now
+		f.LastWarningAt = time.Time{}
+	case f.LastWarningAt.IsZero() || f.LastWarningAt.After(now):
+		f.LastWarningAt = now
 	}
 	f.DeletesAt = d.DeletesAt
 	return f
@@ -80,24 +80,24 @@ func told(f Facts, d Decision, now time.Time) Facts {
 
 // checkSleep: nobody's box sleeps for want of work unless its agent says so.
 func checkSleep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
-	if f.Suspend && (d.Run || d.Cause != CauseOwner) {
+	if f.Suspend && (d.Run || d.Cause != devv1.ReasonSuspended) {
 		t.Error("runs although its owner suspended it")
 	}
-	if d.Act != ActSleep || d.Cause == CauseExpired {
+	if d.Act != ActSuspend || d.Cause == devv1.ReasonExpired {
 		return
 	}
-	if f.Pod == nil || f.Pod.Hindered == "" && (f.Pod.Silent || f.Pod.Sighting == nil || f.Pod.ReadyAt.IsZero()) {
+	if f.Pod == nil || f.Pod.StartFailure == "" && (f.Pod.Silent || f.Pod.Activity == nil || f.Pod.ReadyAt.IsZero()) {
 		t.Fatal("sleeps although nobody knows what it does")
 	}
 	signs := []time.Time{f.Lease.RenewTime, f.Pod.ReadyAt, f.Pod.ReadyUntil, f.Pod.StartedAt}
-	if f.Pod.Sighting != nil {
-		signs = append(signs, f.Pod.Sighting.LastWork)
+	if f.Pod.Activity != nil {
+		signs = append(signs, f.Pod.Activity.LastActivity)
 	}
-	if f.AnnouncedAt.IsZero() || f.AnnouncedAt.After(now) {
+	if f.LastWarningAt.IsZero() || f.LastWarningAt.After(now) {
 		t.Error("sleeps without a warning")
 	}
 	patience := p.IdleTimeout
-	if d.Cause == CauseScheduled {
+	if d.Cause == devv1.ReasonScheduled {
 		patience = lateIdle
 	}
 	for _, sign := range signs {
@@ -105,19 +105,19 @@ func checkSleep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 			t.Errorf("sleeps %s after %s", now.Sub(sign), sign)
 		}
 	}
-	if length := keepOf(p, f); length > 0 && f.Lease.KeepFrom.Add(length).After(now) && !f.Lease.KeepFrom.After(now) {
+	if length := keepOf(p, f); length > 0 && f.Lease.KeepAwakeFrom.Add(length).After(now) && !f.Lease.KeepAwakeFrom.After(now) {
 		t.Error("sleeps although it is kept")
 	}
 }
 
 func keepOf(p Policy, f Facts) time.Duration {
-	if f.Lease.KeepFrom.IsZero() {
+	if f.Lease.KeepAwakeFrom.IsZero() {
 		return 0
 	}
-	if p.MaxKeep > 0 {
-		return min(f.Lease.KeepFor, p.MaxKeep)
+	if p.MaxKeepAwake > 0 {
+		return min(f.Lease.KeepAwakeFor, p.MaxKeep)
 	}
-	return f.Lease.KeepFor
+	return f.Lease.KeepAwakeFor
 }
 
 // checkAgain: whoever waits until Again misses nothing.
@@ -126,9 +126,9 @@ func checkAgain(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 		return
 	}
 	span := 100 * 24 * time.Hour
-	if !d.Again.IsZero() {
-		if span = d.Again.Sub(now) - 1; span < 0 {
-			t.Fatalf("wants to look again at %s, which is over", d.Again)
+	if !d.RequeueAt.IsZero() {
+		if span = d.RequeueAt.Sub(now) - 1; span < 0 {
+			t.Fatalf("wants to look again at %s, which is over", d.RequeueAt)
 		}
 	}
 	for _, part := range []time.Duration{2, 50, 1} {
@@ -139,7 +139,7 @@ func checkAgain(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 		if later.Warning != nil && !cmp.Equal(later.Warning, d.Warning) {
 			t.Errorf("%s later, before it wanted to look again, it warns of %+v", span/part, later.Warning)
 		}
-		if later.Work != nil && later.Work.State == Idle && d.Work.State == Working {
+		if later.Work != nil && later.Work.State == Idle && d.Activity.State == Working {
 			t.Errorf("%s later, before it wanted to look again, it is idle", span/part)
 		}
 	}
@@ -147,17 +147,17 @@ func checkAgain(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 
 // checkMoreWork: more work never brings the stop nearer.
 func checkMoreWork(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
-	if f.Pod == nil || f.Pod.Sighting == nil {
+	if f.Pod == nil || f.Pod.Activity == nil {
 		return
 	}
-	at := f.Pod.Sighting.LastWork.Add(now.Sub(f.Pod.Sighting.LastWork) / 2)
-	if !at.After(f.Pod.Sighting.LastWork) {
+	at := f.Pod.Activity.LastActivity.Add(now.Sub(f.Pod.Activity.LastActivity) / 2)
+	if !at.After(f.Pod.Activity.LastActivity) {
 		return
 	}
-	worked, sighting := *f.Pod, *f.Pod.Sighting
-	sighting.LastWork, worked.Sighting, f.Pod = at, &sighting, &worked
+	worked, sighting := *f.Pod, *f.Pod.Activity
+	sighting.LastActivity, worked.Activity, f.Pod = at, &sighting, &worked
 	more := Decide(p, f, now)
-	if more.Act == ActSleep && d.Act != ActSleep || more.Act == ActDelete && d.Act != ActDelete || d.Run && !more.Run {
+	if more.Act == ActSuspend && d.Act != ActSuspend || more.Act == ActDelete && d.Act != ActDelete || d.Run && !more.Run {
 		t.Errorf("more work stops it: %+v", more)
 	}
 	if !more.SuspendsAt.IsZero() && more.SuspendsAt.Before(d.SuspendsAt) {
@@ -168,7 +168,7 @@ func checkMoreWork(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 // checkKeep: a keep has its bounds.
 func checkKeep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	bounded := f
-	bounded.Lease.KeepFor = keepOf(p, f)
+	bounded.Lease.KeepAwakeFor = keepOf(p, f)
 	if diff := cmp.Diff(d, Decide(p, bounded, now)); diff != "" {
 		t.Errorf("a keep beyond its bounds is another than one within:\n%s", diff)
 	}
@@ -182,23 +182,23 @@ func checkKeep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 // checkAct: a step is made once, and leads where it was meant to.
 func checkAct(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	switch d.Act {
-	case ActSleep:
-		if d.Cause == CauseExpired {
+	case ActSuspend:
+		if d.Cause == devv1.ReasonExpired {
 			f.Expired = &Expiry{RestartedAt: f.RestartedAt}
 		} else {
-			mark := MarkOf(d.Cause, f, now)
-			f.Lease.Mark = ParseMark(mark.Text())
+			mark := SuspensionOf(d.Cause, f, now)
+			f.Lease.Suspension = ParseSuspension(mark.Text())
 		}
 		f.Resumed = false // That was before it was put to sleep.
-		if next := Decide(p, f, now); next.Run || next.Cause != d.Cause || next.Act == ActSleep || next.Act == ActUnmark {
+		if next := Decide(p, f, now); next.Run || next.Cause != d.Cause || next.Act == ActSuspend || next.Act == ActClearSuspension {
 			t.Errorf("marked, it decides %+v", next)
 		}
-	case ActUnmark:
-		f.Lease.Mark = nil
+	case ActClearSuspension:
+		f.Lease.Suspension = nil
 		if !d.Renew.IsZero() {
 			f.Lease.RenewTime = d.Renew
 		}
-		if next := Decide(p, f, now); next.Run != d.Run || next.Act == ActUnmark {
+		if next := Decide(p, f, now); next.Run != d.Run || next.Act == ActClearSuspension {
 			t.Errorf("without the mark, it decides %+v", next)
 		}
 	}
@@ -246,7 +246,7 @@ func (c *chooser) at(now time.Time) time.Time {
 }
 
 func (c *chooser) policy(schedules []Timetable) Policy {
-	p := Policy{IdleTimeout: c.length(), TimeToLive: c.length(), MaxKeep: c.length(), DeleteAfter: c.length(), OnExpire: devv1.ExpireSuspend}
+	p := Policy{IdleTimeout: c.length(), TimeToLive: c.length(), MaxKeepAwake: c.length(), DeleteAfter: c.length(), OnExpire: devv1.ExpireSuspend}
 	p.Schedule = schedules[c.of(len(schedules))]
 	if c.of(4) == 1 {
 		p.OnExpire = devv1.ExpireDelete
@@ -266,20 +266,20 @@ func (c *chooser) facts(now time.Time) Facts {
 		f.Lease.RenewTime = c.at(now)
 	}
 	if c.of(2) == 1 {
-		f.Lease.KeepFrom, f.Lease.KeepFor = c.at(now), c.duration()
+		f.Lease.KeepAwakeFrom, f.Lease.KeepAwakeFor = c.at(now), c.duration()
 	}
 	if c.of(4) == 1 {
-		cause := []Cause{CauseIdle, CauseScheduled}[c.of(2)]
-		f.Lease.Mark = &Mark{Cause: cause, At: c.at(now), RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
+		cause := []Cause{devv1.ReasonIdle, devv1.ReasonScheduled}[c.of(2)]
+		f.Lease.Suspension = &Suspension{Cause: cause, At: c.at(now), RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
 		if c.of(2) == 1 {
-			f.Lease.Mark.RenewTime = c.at(now)
+			f.Lease.Suspension.RenewTime = c.at(now)
 		}
 	}
 	if c.of(8) == 1 {
 		f.Expired = &Expiry{RestartedAt: c.at(now)}
 	}
 	if c.of(3) != 1 {
-		f.AnnouncedAt = c.at(now)
+		f.LastWarningAt = c.at(now)
 	}
 	f.DeletesAt, f.Resumed = c.at(now), c.of(8) == 1
 	if c.of(4) == 1 {
@@ -287,14 +287,14 @@ func (c *chooser) facts(now time.Time) Facts {
 	}
 	f.Pod = &Pod{StartedAt: c.at(now), ReadyAt: c.at(now), Silent: c.of(8) == 1}
 	if c.of(6) != 1 {
-		f.Pod.Sighting = &Sighting{LastWork: c.at(now)}
+		f.Pod.Activity = &AgentActivity{LastActivity: c.at(now)}
 		if c.of(4) == 1 {
-			f.Pod.Sighting.Keep = "make"
+			f.Pod.Activity.Keep = "make"
 		}
 	}
 	if c.of(8) == 1 {
 		f.Pod.ReadyUntil = earliest(c.at(now), now)
-		f.Pod.Hindered = devv1.ReasonImagePullFailed
+		f.Pod.StartFailure = devv1.ReasonImagePullFailed
 	}
 	return f
 }

@@ -25,20 +25,20 @@ func TestSentences(t *testing.T) {
 		reason string
 	}{
 		"": {},
-		"At work: keys typed or output on a terminal.":  {Decision{Work: &Work{Signal: agentapi.SignalTerminal}}, devv1.ReasonWorking},
-		"At work: traffic of SSH connections.":          {Decision{Work: &Work{Signal: agentapi.SignalSSH}}, devv1.ReasonWorking},
-		"At work: CPU use.":                             {Decision{Work: &Work{Signal: agentapi.SignalCPU}}, devv1.ReasonWorking},
-		"At work: GPU use.":                             {Decision{Work: &Work{Signal: agentapi.SignalGPU}}, devv1.ReasonWorking},
-		"At work: a process that asks to be kept.":      {Decision{Work: &Work{Signal: agentapi.SignalKeep}}, devv1.ReasonWorking},
-		"At work: it was started or woken.":             {Decision{Work: &Work{}}, devv1.ReasonWorking},
-		"Kept by torchrun train.py.":                    {Decision{Work: &Work{State: Kept, Keep: "torchrun train.py"}}, devv1.ReasonKept},
-		"Kept until 2026-01-30 13:00 UTC by its Lease.": {Decision{Work: &Work{State: Kept, Keep: "make", KeptUntil: in(time.Hour)}}, devv1.ReasonKept},
-		"The agent does not answer, so the server counts as at work. It is not suspended.": {Decision{Work: &Work{State: Unknown}}, devv1.ReasonAgentSilent},
+		"At work: keys typed or output on a terminal.":  {Decision{Work: &Work{Signal: agentapi.SignalTerminal}}, devv1.ReasonActive},
+		"At work: traffic of SSH connections.":          {Decision{Work: &Work{Signal: agentapi.SignalSSH}}, devv1.ReasonActive},
+		"At work: CPU use.":                             {Decision{Work: &Work{Signal: agentapi.SignalCPU}}, devv1.ReasonActive},
+		"At work: GPU use.":                             {Decision{Work: &Work{Signal: agentapi.SignalGPU}}, devv1.ReasonActive},
+		"At work: a process that asks to be kept.":      {Decision{Work: &Work{Signal: agentapi.SignalKeep}}, devv1.ReasonActive},
+		"At work: it was started or wokenAt.":           {Decision{Work: &Work{}}, devv1.ReasonActive},
+		"Kept by torchrun train.py.":                    {Decision{Work: &Work{State: Kept, Keep: "torchrun train.py"}}, devv1.ReasonKeptAwake},
+		"Kept until 2026-01-30 13:00 UTC by its Lease.": {Decision{Work: &Work{State: Kept, Keep: "make", KeptAwakeUntil: in(time.Hour)}}, devv1.ReasonKeptAwake},
+		"The agent does not answer, so the server counts as at work. It is not suspended.": {Decision{Work: &Work{State: Unknown}}, devv1.ReasonAgentUnreachable},
 		"Idle since 2026-01-30 11:00 UTC (CPU 1%, GPU 0%); suspends at 2026-01-30 13:00 UTC.": {
 			Decision{Work: &Work{State: Idle, Last: ago(time.Hour), Figures: "CPU 1%, GPU 0%"}, SuspendsAt: in(time.Hour)}, devv1.ReasonIdle,
 		},
 		"Idle since 2026-01-30 11:00 UTC (its container does not run: ImagePullFailed); suspends at 2026-01-30 13:00 UTC.": {
-			Decide(Policy{IdleTimeout: 2 * time.Hour}, Facts{Pod: hindered(time.Hour)}, noon), devv1.ReasonIdle,
+			Decide(Policy{IdleTimeout: 2 * time.Hour}, Facts{Pod: startFailure(time.Hour)}, noon), devv1.ReasonIdle,
 		},
 		"Idle since 2026-01-30 11:00 UTC; suspends at 2026-01-30 13:00 UTC.": {
 			Decision{Work: &Work{State: Idle, Last: ago(time.Hour)}, SuspendsAt: in(time.Hour)}, devv1.ReasonIdle,
@@ -47,8 +47,8 @@ func TestSentences(t *testing.T) {
 		if got := test.d.Sentence(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if test.d.Work != nil && test.d.Work.Reason() != test.reason {
-			t.Errorf("%q: the reason is %q, want %q", want, test.d.Work.Reason(), test.reason)
+		if test.d.Activity != nil && test.d.Activity.Reason() != test.reason {
+			t.Errorf("%q: the reason is %q, want %q", want, test.d.Activity.Reason(), test.reason)
 		}
 	}
 }
@@ -56,11 +56,11 @@ func TestSentences(t *testing.T) {
 func TestWarningSentences(t *testing.T) {
 	at := in(5 * time.Minute)
 	for want, w := range map[string]Warning{
-		"This server is suspended at 2026-01-30 12:05 UTC, because nobody works in it. Type anything to keep it.":                                                       {At: at, Cause: CauseIdle},
-		"Last warning: this server is suspended at 2026-01-30 12:05 UTC, because nobody works in it. Type anything to keep it.":                                         {At: at, Cause: CauseIdle, Last: true},
-		"This server is suspended at 2026-01-30 12:05 UTC, because its container does not run: CrashLoop. A keep defers it.":                                            {At: at, Cause: CauseIdle, Hindered: "CrashLoop"},
-		"This server expires at 2026-01-30 12:05 UTC and is then stopped; its home directory is kept. A keep defers it.":                                                {At: at, Cause: CauseExpired},
-		"Last warning: this server expires at 2026-01-30 12:05 UTC and is then deleted; its home directory is kept unless its owner chose otherwise. A keep defers it.": {At: at, Cause: CauseExpired, Delete: true, Last: true},
+		"This server is suspended at 2026-01-30 12:05 UTC, because nobody works in it. Type anything to keep it.":                                                       {At: at, Cause: devv1.ReasonIdle},
+		"Last warning: this server is suspended at 2026-01-30 12:05 UTC, because nobody works in it. Type anything to keep it.":                                         {At: at, Cause: devv1.ReasonIdle, Last: true},
+		"This server is suspended at 2026-01-30 12:05 UTC, because its container does not run: CrashLoop. A keep defers it.":                                            {At: at, Cause: devv1.ReasonIdle, StartFailure: "CrashLoop"},
+		"This server expires at 2026-01-30 12:05 UTC and is then stopped; its home directory is kept. A keep defers it.":                                                {At: at, Cause: devv1.ReasonExpired},
+		"Last warning: this server expires at 2026-01-30 12:05 UTC and is then deleted; its home directory is kept unless its owner chose otherwise. A keep defers it.": {At: at, Cause: devv1.ReasonExpired, Delete: true, Last: true},
 	} {
 		if got := w.Sentence(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -11,6 +11,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/desired"
 )
 
@@ -88,7 +89,7 @@ func servicePort(service *corev1.Service) int32 {
 // through is the command to log in by way of the gateway, whose own host key the
 // alias is not for: ssh -J does not pass it on.
 func through(g devv1.SSHGateway, d *devv1.DevServer) string {
-	name := desired.HostKeyAlias(d.Namespace, d.Name)
+	name := objects.HostKeyAlias(d.Namespace, d.Name)
 	at := g.Host
 	if g.Port != desired.ClientSSHPort || strings.Contains(at, ":") {
 		at = net.JoinHostPort(at, strconv.Itoa(int(g.Port))) // An IPv6 address only so.

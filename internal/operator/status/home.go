@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 func homeStatus(claim *corev1.PersistentVolumeClaim) *devv1.HomeStatus {
@@ -22,19 +22,19 @@ func homeStatus(claim *corev1.PersistentVolumeClaim) *devv1.HomeStatus {
 
 func setResizePending(c Conditions, d *devv1.DevServer, o Observed) {
 	reason, message := resize(d, o)
-	c.Set(devv1.ConditionResizePending, conditionStatus(reason != devv1.ReasonSizeAsAsked), reason, message)
+	c.Set(devv1.ConditionResizePending, conditionStatus(reason != devv1.ReasonSizeAsRequested), reason, message)
 }
 
 // resize says where the volume of the home is on its way to the size that is
 // asked for.
 func resize(d *devv1.DevServer, o Observed) (reason, message string) {
 	asAsked := "The home directory's volume has the size asked for."
-	if o.Home == nil || !desired.HasOwnClaim(d) {
-		return devv1.ReasonSizeAsAsked, asAsked
+	if o.Home == nil || !objects.HasOwnClaim(d) {
+		return devv1.ReasonSizeAsRequested, asAsked
 	}
 	capacity, known := o.Home.Status.Capacity[corev1.ResourceStorage]
 	if want := d.Spec.PersistentHomeSize; !known || capacity.Cmp(want) >= 0 {
-		return devv1.ReasonSizeAsAsked, asAsked
+		return devv1.ReasonSizeAsRequested, asAsked
 	}
 	if o.HomeRefused != nil {
 		return o.HomeRefused.Reason, o.HomeRefused.Message

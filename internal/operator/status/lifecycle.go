@@ -13,41 +13,41 @@ import (
 	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
-// asleep is the state of a box that is to have no pod, and whether it is one.
-func asleep(d *devv1.DevServer, o Observed) (state, bool) {
+// suspended is the state of a server that gets no pod; ok is false if it gets one.
+func suspended(d *devv1.DevServer, o Observed) (s state, ok bool) {
 	if o.Lifecycle == nil || o.Lifecycle.Run {
 		return state{}, false
 	}
 	cause := o.Lifecycle.Cause
-	message := map[lifecycle.Cause]string{
-		lifecycle.CauseOwner:     "spec.suspend asks for it. To start it again, set that to false: devctl start " + d.Name,
-		lifecycle.CauseIdle:      "The server was without work for its idle timeout" + because(o.Lifecycle.Hindered) + ". To wake it: devctl start " + d.Name,
-		lifecycle.CauseScheduled: "The server was without work after the stop of its schedule" + because(o.Lifecycle.Hindered) + ". Its schedule's start wakes it, or: devctl start " + d.Name,
-		lifecycle.CauseExpired:   "The server's time to live is over. To start it again, set spec.restartedAt to a later time, such as now: devctl start " + d.Name,
+	message := map[string]string{
+		devv1.ReasonSuspended: "spec.suspend is true. To start the server: devctl start " + d.Name,
+		devv1.ReasonIdle:      "The server was idle for its idle timeout" + because(o.Lifecycle.StartFailure) + ". It wakes when you connect, or with: devctl start " + d.Name,
+		devv1.ReasonScheduled: "The server was idle after its schedule's stop" + because(o.Lifecycle.StartFailure) + ". It starts at its schedule's start, when you connect, or with: devctl start " + d.Name,
+		devv1.ReasonExpired:   "The server reached its time to live. To start it again: devctl start " + d.Name,
 	}[cause]
 	switch {
-	case cause == lifecycle.CauseEvicted:
-		return state{devv1.PhaseFailed, devv1.ReasonEvicted, "The server was put out of its node three times in ten minutes. It is started again after a wait, which is longer each time. The last time: " + lastEnd(d)}, true
+	case cause == devv1.ReasonEvicted:
+		return state{devv1.PhaseFailed, devv1.ReasonEvicted, "The server was evicted three times in ten minutes. It is started again after a delay, which grows each time. The last time: " + lastEnd(d)}, true
 	case o.Pod != nil && o.NodeLost:
 		return state{devv1.PhaseSuspending, devv1.ReasonNodeLost, nodeLost(o.Pod.Spec.NodeName)}, true
 	case o.Pod != nil:
-		return state{devv1.PhaseSuspending, string(cause), message}, true
-	case cause == lifecycle.CauseExpired:
-		return state{devv1.PhaseExpired, string(cause), message}, true
+		return state{devv1.PhaseSuspending, cause, message}, true
+	case cause == devv1.ReasonExpired:
+		return state{devv1.PhaseExpired, cause, message}, true
 	default:
-		return state{devv1.PhaseSuspended, string(cause), message}, true
+		return state{devv1.PhaseSuspended, cause, message}, true
 	}
 }
 
-// because says why a box was without work, if it could have none.
-func because(hindered string) string {
-	if hindered == "" {
+// because says why a server was idle, if its container could not run.
+func because(startFailure string) string {
+	if startFailure == "" {
 		return ""
 	}
-	return ", because its container did not run: " + hindered
+	return ", because its container could not run: " + startFailure
 }
 
-// lastEnd is what the last of the pods came to.
+// lastEnd is why the last pod ended.
 func lastEnd(d *devv1.DevServer) string {
 	if was := d.Status.LastDisruption; was != nil {
 		return was.Message
@@ -55,33 +55,32 @@ func lastEnd(d *devv1.DevServer) string {
 	return ""
 }
 
-// setLifecycle says how the box's work stands, and what is to become of it and
-// when. What was said stays as long as its meaning does: the figures in it are
-// of the moment in which it became true.
+// setLifecycle sets whether the server is active, and when it stops or is deleted.
+// What is set stays as long as its meaning does.
 func setLifecycle(s *devv1.DevServerStatus, c Conditions, o Observed) {
 	l := o.Lifecycle
 	if l == nil {
 		return
 	}
-	if s.DeletesAt = lifecycle.Time(l.DeletesAt); l.Cause != lifecycle.CauseExpired {
+	if s.DeletesAt = lifecycle.Time(l.DeletesAt); l.Cause != devv1.ReasonExpired {
 		s.Expired = nil
 	}
-	if s.ExpiresAt != nil || s.Phase == devv1.PhaseRunning { // On the way there it would cost a write of its own.
+	if s.ExpiresAt != nil || s.Phase == devv1.PhaseRunning { // Before Running it would cost a write of its own.
 		s.ExpiresAt = lifecycle.Time(l.ExpiresAt)
 	}
 	setSuspendedAt(s, l, c.Now)
 	switch {
-	case !l.Run, !l.Watched, s.Phase != devv1.PhaseRunning && l.Work == nil:
+	case !l.Run, !l.TracksActivity, s.Phase != devv1.PhaseRunning && l.Activity == nil:
 		s.Activity, s.SuspendsAt = "", nil
 		c.Remove(devv1.ConditionActive)
-	case l.Work != nil:
+	case l.Activity != nil:
 		setActive(s, c, *l)
 	}
 	setStopPending(c, l, s.Phase == devv1.PhaseRunning)
 }
 
-// setSuspendedAt counts from when the pod is gone. A clock that was set back
-// since is not to have it sleep for longer.
+// setSuspendedAt counts from when the pod has been deleted. A clock that was set
+// back since must not prolong that.
 func setSuspendedAt(s *devv1.DevServerStatus, l *lifecycle.Decision, now time.Time) {
 	switch {
 	case l.Run:
@@ -91,60 +90,52 @@ func setSuspendedAt(s *devv1.DevServerStatus, l *lifecycle.Decision, now time.Ti
 	}
 }
 
+// setActive sets the condition Active, and what goes with it. While the server stays
+// in a State, only a new stop or a new message is worth a write.
 func setActive(s *devv1.DevServerStatus, c Conditions, l lifecycle.Decision) {
-	work, suspendsAt := *l.Work, lifecycle.Time(l.SuspendsAt)
-	was := meta.FindStatusCondition(*c.List, devv1.ConditionActive)
+	activity, suspendsAt := *l.Activity, lifecycle.Time(l.SuspendsAt)
+	before := meta.FindStatusCondition(*c.List, devv1.ConditionActive)
 	sentence := bounded(l.Sentence())
-	if was != nil && was.Reason == work.Reason() && was.ObservedGeneration == c.Generation && s.SuspendsAt.Equal(suspendsAt) {
-		switch work.State {
-		case lifecycle.Idle:
-			if s.LastActivityAt.Equal(lifecycle.Time(work.Last)) {
-				return
-			}
-		case lifecycle.Kept:
-			if s.Activity == sentence {
-				return
-			}
-		default:
-			return
-		}
+	if before != nil && before.Reason == activity.Reason() && before.ObservedGeneration == c.Generation &&
+		s.SuspendsAt.Equal(suspendsAt) && s.Activity == sentence {
+		return
 	}
 	s.Activity = sentence
-	s.LastActivityAt, s.SuspendsAt = lifecycle.Time(work.Last), suspendsAt
+	s.LastActivityAt, s.SuspendsAt = lifecycle.Time(activity.Last), suspendsAt
 	state := metav1.ConditionTrue
-	switch work.State {
+	switch activity.State {
 	case lifecycle.Idle:
 		state = metav1.ConditionFalse
 	case lifecycle.Unknown:
 		state = metav1.ConditionUnknown
 	}
-	c.Set(devv1.ConditionActive, state, work.Reason(), s.Activity)
+	c.Set(devv1.ConditionActive, state, activity.Reason(), s.Activity)
 }
 
-// setStopPending is there once the box may stop by itself. While nobody knows
-// whether a stop is near, what was said before stands.
+// setStopPending sets the condition once the server can stop by itself. While it is
+// unknown whether a stop is near, the condition stays.
 func setStopPending(c Conditions, l *lifecycle.Decision, running bool) {
 	was := meta.FindStatusCondition(*c.List, devv1.ConditionStopPending)
 	switch w := l.Warning; {
-	case !l.Run || !l.Watched && l.ExpiresAt.IsZero():
+	case !l.Run || !l.TracksActivity && l.ExpiresAt.IsZero():
 		c.Remove(devv1.ConditionStopPending)
 	case w != nil && w.Last:
 		if was != nil && (was.Reason != devv1.ReasonStopImminent || was.LastTransitionTime.After(c.Now)) {
-			// The stop waits for people to have been warned for the last time a while
-			// ago, by this clock, which may have been set back since.
+			// The stop waits until the last warning is some minutes old, by this clock,
+			// which may have been set back since.
 			was.LastTransitionTime = metav1.NewTime(c.Now)
 		}
 		c.Set(devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, w.Sentence())
 	case w != nil:
 		c.Set(devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, w.Sentence())
-	case l.Watched && l.Work == nil && running:
+	case l.TracksActivity && l.Activity == nil && running:
 	case was != nil:
-		c.Set(devv1.ConditionStopPending, metav1.ConditionFalse, devv1.ReasonNoStop, "The server is not about to stop by itself.")
+		c.Set(devv1.ConditionStopPending, metav1.ConditionFalse, devv1.ReasonNoStop, "No stop is near.")
 	}
 }
 
-// setHomeFull is there from when the home was full for the first time. It asks
-// for a little more room than it had then to call it roomy again.
+// setHomeFull sets the condition once the home was full for the first time. It
+// takes a little more free space than it had then to end it.
 func setHomeFull(c Conditions, o Observed) {
 	if o.Report == nil || o.Report.Home == nil {
 		return
@@ -153,21 +144,21 @@ func setHomeFull(c Conditions, o Observed) {
 	switch room := *o.Report.Home; {
 	case room.Full() || was != nil && was.Status == metav1.ConditionTrue && !room.Roomy():
 		if was != nil && was.Status == metav1.ConditionTrue {
-			return // The figure in it is of the moment in which it became full.
+			return // Its figure is that of the moment in which it became full.
 		}
 		c.Set(devv1.ConditionHomeFull, metav1.ConditionTrue, devv1.ReasonHomeFull, fmt.Sprintf(
-			"%d MiB of the home directory's %d MiB were free when it was found to be full. Make room, or enlarge spec.persistentHomeSize.", room.FreeBytes>>20, room.SizeBytes>>20))
+			"The home directory is full: %d MiB of %d MiB were free when that was noticed. Delete files, or increase spec.persistentHomeSize: devctl resize --home-size.", room.FreeBytes>>20, room.SizeBytes>>20))
 	case was != nil:
-		c.Set(devv1.ConditionHomeFull, metav1.ConditionFalse, devv1.ReasonHomeHasRoom, "There is room in the home directory.")
+		c.Set(devv1.ConditionHomeFull, metav1.ConditionFalse, devv1.ReasonHomeHasSpace, "The home directory has free space.")
 	}
 }
 
-// disruptive are the reasons for which a box stops although nobody asked.
+// disruptive are the reasons for which a server stops unintentionally.
 var disruptive = []string{
 	devv1.ReasonEvicted, devv1.ReasonOOMKilled, devv1.ReasonCrashLoop, devv1.ReasonNodeLost, devv1.ReasonPodFailed,
 }
 
-// setDisruption notes why a box stopped, for when it is back.
+// setDisruption records why a server stopped, for when it runs again.
 func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready state, o Observed, now time.Time) {
 	if !slices.Contains(disruptive, ready.reason) || ready.phase == devv1.PhaseFailed && ready.reason == devv1.ReasonEvicted {
 		return
@@ -178,20 +169,20 @@ func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready st
 	}
 	message := ready.message
 	if ready.reason == devv1.ReasonNodeLost {
-		message = fmt.Sprintf("The node %s stopped answering.", o.Pod.Spec.NodeName) // What to do is over by then.
+		message = fmt.Sprintf("The node %s stopped answering.", o.Pod.Spec.NodeName) // Without what to do, which no longer applies once it runs again.
 	}
 	s.LastDisruption = &devv1.Disruption{Reason: ready.reason, Message: bounded(message), Time: lifecycle.Time(now)}
 }
 
-// followsLoss tells whether the box has not been Ready since its node was lost:
-// that its pod is put out of that node is no cause of its own.
+// followsLoss tells whether the server has not been Ready since its node was lost:
+// the eviction of its pod from that node is no cause of its own.
 func followsLoss(last devv1.Disruption, ready metav1.Condition) bool {
 	return last.Reason == devv1.ReasonNodeLost && last.Time != nil && ready.Status == metav1.ConditionFalse &&
 		!ready.LastTransitionTime.Truncate(time.Second).After(last.Time.Time)
 }
 
-// ReadyUntil is when SSH ceased to answer, or the start of a pod in which it
-// never did; zero while it does.
+// ReadyUntil is when SSH stopped answering, or the start of a pod in which it never
+// answered; zero while it does.
 func ReadyUntil(pod *corev1.Pod) time.Time {
 	if c := condition(pod, corev1.PodReady); c != nil && c.Status != corev1.ConditionTrue {
 		return c.LastTransitionTime.Time

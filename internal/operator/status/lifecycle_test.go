@@ -13,11 +13,12 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/policy"
 )
 
 func TestAsleep(t *testing.T) {
 	for name, tc := range map[string]struct {
-		cause   lifecycle.Cause
+		cause   string
 		why     string
 		pod     *corev1.Pod
 		lost    bool
@@ -25,28 +26,28 @@ func TestAsleep(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"by its owner": {cause: lifecycle.CauseOwner, phase: devv1.PhaseSuspended, reason: devv1.ReasonSuspended, message: "devctl start box"},
-		"idle":         {cause: lifecycle.CauseIdle, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle, message: "devctl start box"},
+		"by its owner": {cause: devv1.ReasonSuspended, phase: devv1.PhaseSuspended, reason: devv1.ReasonSuspended, message: "devctl start box"},
+		"idle":         {cause: devv1.ReasonIdle, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle, message: "devctl start box"},
 		"idle for want of an image": {
-			cause: lifecycle.CauseIdle, why: devv1.ReasonImagePullFailed, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle,
+			cause: devv1.ReasonIdle, why: devv1.ReasonImagePullFailed, phase: devv1.PhaseSuspended, reason: devv1.ReasonIdle,
 			message: "because its container did not run: ImagePullFailed. To wake it: devctl start box",
 		},
-		"by its schedule":        {cause: lifecycle.CauseScheduled, phase: devv1.PhaseSuspended, reason: devv1.ReasonScheduled, message: "schedule's start wakes it"},
-		"expired":                {cause: lifecycle.CauseExpired, phase: devv1.PhaseExpired, reason: devv1.ReasonExpired, message: "devctl start box"},
-		"stopping":               {cause: lifecycle.CauseIdle, pod: pod(podReady), phase: devv1.PhaseSuspending, reason: devv1.ReasonIdle},
-		"stopping, expired":      {cause: lifecycle.CauseExpired, pod: pod(podReady), phase: devv1.PhaseSuspending, reason: devv1.ReasonExpired},
-		"its node is gone":       {cause: lifecycle.CauseIdle, pod: pod(podReady), lost: true, phase: devv1.PhaseSuspending, reason: devv1.ReasonNodeLost, message: "node-1"},
-		"evicted time and again": {cause: lifecycle.CauseEvicted, phase: devv1.PhaseFailed, reason: devv1.ReasonEvicted, message: "three times in ten minutes"},
+		"by its schedule":        {cause: devv1.ReasonScheduled, phase: devv1.PhaseSuspended, reason: devv1.ReasonScheduled, message: "schedule's start wakes it"},
+		"expired":                {cause: devv1.ReasonExpired, phase: devv1.PhaseExpired, reason: devv1.ReasonExpired, message: "devctl start box"},
+		"stopping":               {cause: devv1.ReasonIdle, pod: pod(podReady), phase: devv1.PhaseSuspending, reason: devv1.ReasonIdle},
+		"stopping, expired":      {cause: devv1.ReasonExpired, pod: pod(podReady), phase: devv1.PhaseSuspending, reason: devv1.ReasonExpired},
+		"its node is gone":       {cause: devv1.ReasonIdle, pod: pod(podReady), lost: true, phase: devv1.PhaseSuspending, reason: devv1.ReasonNodeLost, message: "node-1"},
+		"evicted time and again": {cause: devv1.ReasonEvicted, phase: devv1.PhaseFailed, reason: devv1.ReasonEvicted, message: "three times in ten minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := status.Compute(devServer(), status.Observed{
-				StatefulSet: set(), Pod: tc.pod, NodeLost: tc.lost, Lifecycle: &lifecycle.Decision{Cause: tc.cause, Hindered: tc.why},
+				StatefulSet: set(), Pod: tc.pod, NodeLost: tc.lost, Lifecycle: &lifecycle.Decision{Cause: tc.cause, StartFailure: tc.why},
 			}, start.Time)
 			ready := meta.FindStatusCondition(s.Conditions, devv1.ConditionReady)
 			if s.Phase != tc.phase || ready.Reason != tc.reason || ready.Status != metav1.ConditionFalse || !strings.Contains(ready.Message, tc.message) {
 				t.Errorf("%s, %s: %s", s.Phase, ready.Reason, ready.Message)
 			}
-			if gone := tc.pod == nil && tc.cause != lifecycle.CauseEvicted; gone != (s.SuspendedAt != nil) {
+			if gone := tc.pod == nil && tc.cause != devv1.ReasonEvicted; gone != (s.SuspendedAt != nil) {
 				t.Errorf("suspendedAt is %v", s.SuspendedAt)
 			}
 		})
@@ -59,7 +60,7 @@ func TestActivityChangesOnTransitionsOnly(t *testing.T) {
 	d := devServer()
 	at := start.Time
 	say := func(decision lifecycle.Decision) string {
-		decision.Run, decision.Watched = true, true
+		decision.Run, decision.TracksActivity = true, true
 		d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(podReady), Lifecycle: &decision}, at)
 		at = at.Add(time.Minute)
 		return d.Status.Activity
@@ -87,17 +88,17 @@ func TestActivityChangesOnTransitionsOnly(t *testing.T) {
 		t.Errorf("another time to stop is not said: %q", moved)
 	}
 	kept := func(until time.Time) lifecycle.Decision {
-		return lifecycle.Decision{Work: &lifecycle.Work{State: lifecycle.Kept, Last: at, KeptUntil: until}}
+		return lifecycle.Decision{Work: &lifecycle.Work{State: lifecycle.Kept, Last: at, KeptAwakeUntil: until}}
 	}
 	first = say(kept(stop))
 	if longer := say(kept(stop.Add(time.Hour))); longer == first {
 		t.Errorf("a longer keep is not said: %q", longer)
 	}
-	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive); c.Reason != devv1.ReasonKept || c.Message != d.Status.Activity {
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive); c.Reason != devv1.ReasonKeptAwake || c.Message != d.Status.Activity {
 		t.Errorf("the condition is %+v", c)
 	}
 	say(lifecycle.Decision{Work: &lifecycle.Work{State: lifecycle.Unknown}})
-	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive); c.Status != metav1.ConditionUnknown || c.Reason != devv1.ReasonAgentSilent {
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive); c.Status != metav1.ConditionUnknown || c.Reason != devv1.ReasonAgentUnreachable {
 		t.Errorf("the condition is %+v", c)
 	}
 }
@@ -108,14 +109,14 @@ func TestNothingIsSaidOfABoxThatIsNotReady(t *testing.T) {
 	d := devServer()
 	stop := start.Add(2 * time.Hour)
 	idle := lifecycle.Decision{
-		Run: true, Watched: true, SuspendsAt: stop, Work: &lifecycle.Work{State: lifecycle.Idle, Last: start.Time},
-		Warning: &lifecycle.Warning{At: stop, Cause: lifecycle.CauseIdle},
+		Run: true, TracksActivity: true, SuspendsAt: stop, Work: &lifecycle.Work{State: lifecycle.Idle, Last: start.Time},
+		Warning: &lifecycle.Warning{At: stop, Cause: devv1.ReasonIdle},
 	}
 	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(podReady), Lifecycle: &idle}, start.Time)
 	if d.Status.Activity == "" || d.Status.SuspendsAt == nil || !meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionStopPending) {
 		t.Fatalf("of an idle box it is said: %+v", d.Status)
 	}
-	unknown := lifecycle.Decision{Run: true, Watched: true}
+	unknown := lifecycle.Decision{Run: true, TracksActivity: true}
 	d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(), Lifecycle: &unknown}, start.Time)
 	if d.Status.Activity != "" || d.Status.SuspendsAt != nil || meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionActive) != nil {
 		t.Errorf("of one that is not Ready any more it is said: %+v", d.Status)
@@ -131,7 +132,7 @@ func TestNothingIsSaidOfABoxThatIsNotReady(t *testing.T) {
 func TestLastWarningHasATimeOfItsOwn(t *testing.T) {
 	d := devServer()
 	warn := func(last bool, now time.Time) time.Time {
-		decision := lifecycle.Decision{Run: true, Watched: true, Warning: &lifecycle.Warning{At: start.Add(time.Hour), Cause: lifecycle.CauseIdle, Last: last}}
+		decision := lifecycle.Decision{Run: true, TracksActivity: true, Warning: &lifecycle.Warning{At: start.Add(time.Hour), Cause: devv1.ReasonIdle, Last: last}}
 		d.Status = status.Compute(d, status.Observed{StatefulSet: set(), Pod: pod(podReady), Lifecycle: &decision}, now)
 		return meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionStopPending).LastTransitionTime.Time
 	}
@@ -157,7 +158,7 @@ func TestLastWarningHasATimeOfItsOwn(t *testing.T) {
 func TestSleepOfTheFutureCountsFromNow(t *testing.T) {
 	d := devServer()
 	asleep := func(now time.Time) *metav1.Time {
-		o := status.Observed{StatefulSet: set(), Lifecycle: &lifecycle.Decision{Cause: lifecycle.CauseIdle}}
+		o := status.Observed{StatefulSet: set(), Lifecycle: &lifecycle.Decision{Cause: devv1.ReasonIdle}}
 		d.Status = status.Compute(d, o, now)
 		return d.Status.SuspendedAt
 	}
@@ -253,7 +254,7 @@ func TestDisruptionIsRemembered(t *testing.T) {
 	if d.Status.LastDisruption == nil {
 		t.Error("it is forgotten once the box is back")
 	}
-	policy := lifecycle.Policy{IdleTimeout: 2 * time.Hour}
+	policy := policy.Policy{IdleTimeout: 2 * time.Hour}
 	if notice := status.Notice(d, policy, start.Add(2*time.Hour)); !strings.Contains(notice, "was interrupted") || !strings.Contains(notice, "after 2h without work") {
 		t.Errorf("at login it is said: %q", notice)
 	}

@@ -10,7 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // state is the Ready condition and the phase that goes with it.
@@ -21,28 +23,28 @@ type state struct {
 
 func readiness(d *devv1.DevServer, o Observed) state {
 	if !d.DeletionTimestamp.IsZero() {
-		return state{devv1.PhaseTerminating, devv1.ReasonTerminating, "The DevServer is being deleted. " + HomeFate(d)}
+		return state{devv1.PhaseTerminating, devv1.ReasonTerminating, "The DevServer is being deleted. " + serverstate.HomeFate(d)}
 	}
-	if sleeping, is := asleep(d, o); is {
-		return sleeping
+	if s, ok := suspended(d, o); ok {
+		return s
 	}
 	switch {
 	case o.Pod != nil && o.Pod.DeletionTimestamp.IsZero() && isTrue(o.Pod, corev1.PodReady):
 		if fields := edited(o); len(fields) > 0 {
-			// It goes in a moment. Who waits for the server as it is asked for
-			// now must not take the old pod for it.
+			// The pod is about to be deleted. Somebody who waits for the server as its
+			// spec is now must not be told that it runs.
 			return restarting(fields)
 		}
-		// A promise about this pod, whatever hinders its next start.
+		// True of this pod, whatever prevents its next start.
 		return state{devv1.PhaseRunning, devv1.ReasonAnswering, "SSH answers."}
 	case o.Problem != nil:
 		return state{devv1.PhasePending, o.Problem.Reason, o.Problem.Message}
 	case o.Pod == nil && o.PodRefused != "":
 		return rootRefused(d, o, refused(o.PodRefused))
-	case o.Pod == nil && o.Left != nil:
-		return leaving(Observed{Pod: o.Left})
+	case o.Pod == nil && o.Disrupted != nil:
+		return leaving(Observed{Pod: o.Disrupted})
 	case o.Pod == nil:
-		return starting(onItsWay)
+		return starting(underWay)
 	case o.NodeLost:
 		return failed(devv1.ReasonNodeLost, "%s", nodeLost(o.Pod.Spec.NodeName))
 	case !o.Pod.DeletionTimestamp.IsZero():
@@ -52,35 +54,27 @@ func readiness(d *devv1.DevServer, o Observed) state {
 }
 
 func nodeLost(node string) string {
-	return fmt.Sprintf("The node %[1]s does not answer, so nobody knows whether the server still runs there. It starts on another node once this one answers, is deleted (kubectl delete node %[1]s), or is tainted as out of service (kubectl taint node %[1]s node.kubernetes.io/out-of-service=:NoExecute).", node)
+	return fmt.Sprintf("The node %[1]s does not answer, and the server may still run there. The server starts on another node once this one answers, is deleted (kubectl delete node %[1]s), or is tainted as out of service (kubectl taint node %[1]s node.kubernetes.io/out-of-service=:NoExecute).", node)
 }
 
-// HomeFate says what becomes of the home when the DevServer is deleted.
-func HomeFate(d *devv1.DevServer) string {
-	if home := d.Spec.Home; home != nil && (home.Ephemeral || home.RetentionPolicy == devv1.HomeDelete) {
-		return "Its home directory goes with it."
-	}
-	return "Its home directory is kept."
-}
-
-// leaving says why the pod of the last start goes.
+// leaving is the state while the pod of the last start ends.
 func leaving(o Observed) state {
 	if c := disrupted(o.Pod); c != nil {
-		return putOut(c.Reason, c.Message)
+		return evicted(c.Reason, c.Message)
 	}
 	if fields := edited(o); len(fields) > 0 {
 		return restarting(fields)
 	}
-	return starting("The pod of the last start is being stopped.")
+	return starting("The previous pod is being stopped.")
 }
 
 func restarting(fields []string) state {
 	return state{devv1.PhaseStarting, devv1.ReasonRestarting, "The server is being restarted, because " + strings.Join(fields, ", ") + " changed."}
 }
 
-// Edited gives the fields of the DevServer's own spec that changed since its
-// pod started and that take effect by a restart now. Until the StatefulSet
-// controller has seen them, a pod would be made with the old ones again.
+// Edited are the fields of the DevServer's own spec that changed since its pod
+// started and that take effect by a restart now. Until the StatefulSet controller
+// has seen them, another pod would have the old ones again.
 func Edited(o Observed) []string {
 	if !caughtUp(o.StatefulSet) {
 		return nil
@@ -95,8 +89,8 @@ func edited(o Observed) []string {
 	return desired.Edited(o.Pod.Annotations, o.StatefulSet.Spec.Template.Annotations)
 }
 
-// disrupted is Kubernetes' note on a pod that is put out of its node; nil for
-// any other.
+// disrupted is the condition that Kubernetes sets on a pod that it evicts; nil for
+// any other pod.
 func disrupted(pod *corev1.Pod) *corev1.PodCondition {
 	if c := condition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
 		return c
@@ -104,24 +98,24 @@ func disrupted(pod *corev1.Pod) *corev1.PodCondition {
 	return nil
 }
 
-// Disrupted tells whether Kubernetes puts the pod out of its node.
+// Disrupted tells whether Kubernetes evicts the pod from its node.
 func Disrupted(pod *corev1.Pod) bool { return disrupted(pod) != nil }
 
-// putOut puts the reasons of Kubernetes into words.
-func putOut(reason, message string) state {
+// evicted explains the reasons of Kubernetes.
+func evicted(reason, message string) state {
 	why := map[string]string{
-		"PreemptionByScheduler":  "a pod of higher priority needs its place",
+		"PreemptionByScheduler":  "a pod of higher priority needs its node",
 		"EvictionByEvictionAPI":  "its node is being drained",
 		"DeletionByTaintManager": "its node was tainted",
 		"TerminationByKubelet":   "its node is short of memory or disk, or is shutting down",
-		"DeletionByPodGC":        "its node is gone",
+		"DeletionByPodGC":        "its node was deleted",
 	}[reason]
-	return state{devv1.PhaseStarting, devv1.ReasonEvicted, "The server is being moved to another pod: " + cmp.Or(why, message, reason) + "."}
+	return state{devv1.PhaseStarting, devv1.ReasonEvicted, "The server was evicted and is started again: " + cmp.Or(why, message, reason) + "."}
 }
 
-// onItsWay is said from the first pass until the pod is Ready: one sentence for
-// all steps that nothing hinders is one write of the status less per start.
-const onItsWay = "The pod is being created and started."
+// underWay is the message from the first pass until the pod is Ready. One message
+// for all steps saves a write of the status at each start.
+const underWay = "The pod is being created and started."
 
 func starting(message string) state {
 	return state{devv1.PhaseStarting, devv1.ReasonStarting, message}
@@ -137,15 +131,15 @@ func podState(d *devv1.DevServer, o Observed) state {
 	pod := o.Pod
 	if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
 		if pod.Status.Reason == "Evicted" {
-			return state{devv1.PhaseStarting, devv1.ReasonEvicted, "The node put the server out, and another pod is on its way: " + pod.Status.Message}
+			return state{devv1.PhaseStarting, devv1.ReasonEvicted, "The node evicted the server, which is started again: " + pod.Status.Message}
 		}
 		if c := disrupted(pod); c != nil {
-			return putOut(c.Reason, c.Message)
+			return evicted(c.Reason, c.Message)
 		}
 		return failed(devv1.ReasonPodFailed, "The pod ended: %s", podEnd(pod))
 	}
-	if o.VolumeTrouble != "" {
-		return volumeTrouble(o)
+	if o.VolumeFailure != "" {
+		return volumeFailure(o)
 	}
 	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !AwaitsClaims(pod) {
 		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
@@ -161,7 +155,7 @@ func podState(d *devv1.DevServer, o Observed) state {
 		}
 	}
 	for _, c := range pod.Status.ContainerStatuses {
-		if c.Name != desired.BoxContainer {
+		if c.Name != objects.ServerContainer {
 			continue
 		}
 		if s, ok := containerState(c, devv1.ReasonCrashLoop, "The server's main process ended"); ok {
@@ -169,51 +163,50 @@ func podState(d *devv1.DevServer, o Observed) state {
 		}
 		if c.State.Running != nil && c.Started != nil && *c.Started && wasReady(d, pod) {
 			if o.NodeGone {
-				return putOut("DeletionByPodGC", "")
+				return evicted("DeletionByPodGC", "")
 			}
-			return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. What runs in it goes on. To start it again: kubectl delete pod %s", pod.Name, pod.Name)
+			return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. Its processes still run. To restart it: devctl restart %s", pod.Name, d.Name)
 		}
 	}
-	return starting(onItsWay)
+	return starting(underWay)
 }
 
-// newVolume is what the scheduler says of a volume that is being provided at
-// once, whatever the node, and of one that its cache does not have yet.
+// newVolume matches the scheduler's messages about a volume that is provisioned
+// without waiting for a node, and about one that its cache does not have yet.
 var newVolume = regexp.MustCompile(`unbound immediate PersistentVolumeClaims|persistentvolume(claim)? "[^"]*" not found`)
 
-// AwaitsClaims tells whether the scheduler waits for such a volume. For a moment
-// it does so for every new home of such a StorageClass, and that is no fault.
+// AwaitsClaims tells whether the scheduler waits for such a volume. It does so for a
+// moment with every new home of such a StorageClass.
 func AwaitsClaims(pod *corev1.Pod) bool {
 	c := condition(pod, corev1.PodScheduled)
 	return c != nil && c.Status == corev1.ConditionFalse && newVolume.MatchString(c.Message)
 }
 
-// volumeTrouble is about a claim as long as there is no node, and about the
-// node's attempts afterwards: to mount the volumes, and to make the pod's
-// sandbox, which comes next.
-func volumeTrouble(o Observed) state {
-	pod, why := o.Pod, o.VolumeTrouble
+// volumeFailure is about a claim until the pod has a node, and then about the node's
+// attempts to mount the volumes, and to create the pod's sandbox, which comes next.
+func volumeFailure(o Observed) state {
+	pod, why := o.Pod, o.VolumeFailure
 	if pod.Spec.NodeName == "" {
 		return state{devv1.PhasePending, devv1.ReasonClaimNotBound, why}
 	}
 	if cause, ok := strings.CutPrefix(why, "Failed to create pod sandbox: "); ok {
-		return sandboxTrouble(o, cause)
+		return sandboxFailure(o, cause)
 	}
 	return failed(devv1.ReasonVolumeFailed, "A volume cannot be mounted: %s", why)
 }
 
-// perTry is what a runtime says anew each time, and no news.
+// perTry matches what differs between the messages of a runtime's attempts.
 var perTry = regexp.MustCompile(`rpc error: code = \w+ desc = | "[0-9a-f]{64}"`)
 
-func sandboxTrouble(o Observed, cause string) state {
+func sandboxFailure(o Observed, cause string) state {
 	node := o.Pod.Spec.NodeName
 	if o.Root && strings.Contains(cause, "unable to setup user: setgroups: invalid argument") {
-		return failed(devv1.ReasonContainerConfigError, "The flavor %s gives root in a user namespace, which on the node %s has no id as high as the server's uid: it has 65536, unless the kubelet's userNamespaces.idsPerPod says more. A flavor without root takes it.", o.Flavor, node)
+		return failed(devv1.ReasonContainerConfigError, "The flavor %s grants root in a user namespace, and on the node %s that has no uid as high as the server's: it has 65536 of them, unless the kubelet's userNamespaces.idsPerPod is larger. Choose a flavor without root.", o.Flavor, node)
 	}
 	return failed(devv1.ReasonContainerConfigError, "The node %s cannot start the pod: %s", node, perTry.ReplaceAllString(cause, ""))
 }
 
-// outOfMemory is said in place of a crash where memory was its cause.
+// outOfMemory replaces a crash that ran out of memory.
 func outOfMemory(crash state, pod *corev1.Pod, c corev1.ContainerStatus) state {
 	end := c.State.Terminated
 	if end == nil {
@@ -222,28 +215,28 @@ func outOfMemory(crash state, pod *corev1.Pod, c corev1.ContainerStatus) state {
 	if end == nil || end.Reason != "OOMKilled" {
 		return crash
 	}
-	limit := "all that its node has"
+	limit := "its node has"
 	for _, container := range pod.Spec.Containers {
 		if quantity, ok := container.Resources.Limits[corev1.ResourceMemory]; ok && container.Name == c.Name {
 			limit = "its limit of " + quantity.String()
 		}
 	}
-	return failed(devv1.ReasonOOMKilled, "The server used more memory than %s, and is started again. What it ran is lost, its files are not. A larger flavor, or less at a time, helps.", limit)
+	return failed(devv1.ReasonOOMKilled, "The server used more memory than %s, and is started again. Its processes were killed; its home directory is intact. Choose a flavor with more memory, or use less at a time.", limit)
 }
 
-// wasReady tells whether this very pod was Ready before: SSH that does not
-// answer yet is no fault.
+// wasReady tells whether this pod was Ready before. Until then, SSH that does not
+// answer is no failure.
 func wasReady(d *devv1.DevServer, pod *corev1.Pod) bool {
 	return d.Status.PodName == pod.Name && d.Status.StartedAt.Equal(pod.Status.StartTime)
 }
 
-// containerState returns what hinders a container, if anything does. crash and
-// ended name the reason and the sentence for a container that ended by itself.
+// containerState is why a container does not run, if it does not. crash and ended
+// are the reason and the sentence for a container that ended by itself.
 func containerState(c corev1.ContainerStatus, crash, ended string) (state, bool) {
 	if w := c.State.Waiting; w != nil {
 		switch w.Reason {
 		case "", "PodInitializing", "ContainerCreating":
-			// It may be on its way to the next try, after a crash.
+			// It may be about to start again, after a crash.
 		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
 			return failed(devv1.ReasonImagePullFailed, "An image cannot be fetched: %s", pullCause(c.Image, w)), true
 		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError":
@@ -255,20 +248,20 @@ func containerState(c corev1.ContainerStatus, crash, ended string) (state, bool)
 	if t := c.State.Terminated; t != nil && t.ExitCode != 0 {
 		return failed(crash, "%s: %s", ended, exit(t)), true
 	}
-	// Between two tries the kubelet shows the container as running for a
-	// moment; the cause of the last end still stands.
+	// Between two attempts the kubelet shows the container as running for a moment;
+	// the cause of the last end still applies.
 	if t := c.LastTerminationState.Terminated; t != nil && t.ExitCode != 0 && !c.Ready {
 		return failed(crash, "%s: %s", ended, exit(t)), true
 	}
 	return state{}, false
 }
 
-// pullBackOff is what the kubelet puts in front of the cause while it waits
-// for its next try. Without it the message is the same at both times.
+// pullBackOff matches what the kubelet puts before the cause while it waits for its
+// next attempt. Without it the message does not change.
 var pullBackOff = regexp.MustCompile(`^Back-off pulling image "[^"]*"(: (ErrImagePull|[A-Za-z]+): )?`)
 
-// pullCause names the image. It need not be the container's own: the prepare
-// step has the box's image as a volume, and the cause names that one.
+// pullCause names the image. It need not be the container's own: the prepare step
+// mounts the server's image as a volume, and the cause names that one.
 func pullCause(image string, w *corev1.ContainerStateWaiting) string {
 	cause := strings.TrimSpace(pullBackOff.ReplaceAllString(w.Message, ""))
 	if cause == "" {
@@ -307,7 +300,7 @@ func lastLine(text string) string {
 	return strings.TrimSpace(lines[len(lines)-1])
 }
 
-// PodReady tells whether SSH answers, which is what a pod's readiness says.
+// PodReady tells whether SSH answers: the readiness probe is the SSH check.
 func PodReady(pod *corev1.Pod) bool { return isTrue(pod, corev1.PodReady) }
 
 func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {

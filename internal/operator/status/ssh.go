@@ -8,6 +8,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/desired"
 )
 
@@ -83,5 +84,5 @@ func command(d *devv1.DevServer, s devv1.SSHStatus) string {
 	if s.Port != desired.ClientSSHPort {
 		port = fmt.Sprintf("-p %d ", s.Port)
 	}
-	return fmt.Sprintf("ssh %s-o HostKeyAlias=%s %s@%s", port, desired.HostKeyAlias(d.Namespace, d.Name), agentapi.User, s.Host)
+	return fmt.Sprintf("ssh %s-o HostKeyAlias=%s %s@%s", port, objects.HostKeyAlias(d.Namespace, d.Name), agentapi.User, s.Host)
 }

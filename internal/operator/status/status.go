@@ -4,6 +4,7 @@
 package status
 
 import (
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -14,24 +15,25 @@ import (
 	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
-// Observed is what the cluster has for a DevServer. A nil object is not there.
+// Observed is what the cluster has for a DevServer. An object that does not exist
+// is nil.
 type Observed struct {
-	// Problem hinders the DevServer before or beside its pod: what the resolve
-	// stage found missing, or an object that could not be applied.
+	// Problem is why the objects are not as desired: what the resolve step found
+	// missing or wrong, or an object that could not be applied.
 	Problem *Problem
 	// Flavor is the name of the flavor that the next start would use, and Root
 	// whether that grants root.
 	Flavor string
 	Root   bool
-	// Applied is set where all objects are as desired: the StatefulSet's template
-	// is that of the flavor.
+	// Applied is set if all objects are as desired: the StatefulSet's template is
+	// that of the flavor.
 	Applied bool
 	// HostKey is the public host key, "ssh-ed25519 AAAA…".
 	HostKey string
 
-	// Gateway is where the cluster's gateway is reached, nil where there is none.
-	// Until GatewayKnown is set, nobody has looked, and what was said before
-	// stays. With GatewayOnly, boxes let nobody else in.
+	// Gateway is where the cluster's gateway is reached, nil if there is none. Until
+	// GatewayKnown is set, the status keeps what it has. With GatewayOnly, servers
+	// accept connections from nothing else.
 	Gateway      *devv1.SSHGateway
 	GatewayKnown bool
 	GatewayOnly  bool
@@ -39,27 +41,26 @@ type Observed struct {
 	StatefulSet *appsv1.StatefulSet
 	SSHService  *corev1.Service
 	Pod         *corev1.Pod
-	// PodRefused is why the API server refuses the pod, in its own words.
+	// PodRefused is the message with which the API server refused the pod.
 	PodRefused string
-	// VolumeTrouble is why a volume of the pod is not there or not mounted, or
-	// the pod has no sandbox, in the words of whoever provides it.
-	VolumeTrouble string
-	// NodeAddress is where the pod's node, and so a NodePort, is reached.
+	// VolumeFailure is the message of the event that says why a volume of the pod is
+	// not provisioned or not mounted, or why the pod has no sandbox.
+	VolumeFailure string
+	// NodeAddress is the address of the pod's node, and so of a NodePort.
 	NodeAddress string
-	// NodeLost is set while the pod's node does not answer.
-	NodeLost bool
-	// NodeGone is set while the pod is on a node that was deleted.
-	NodeGone bool
-	// Left is the pod before this one, or the last one if there is none: if
-	// Kubernetes put it out of its node, and nobody has been told.
-	Left *corev1.Pod
+	// NodeLost is set while the pod's node does not answer, NodeGone if it was
+	// deleted.
+	NodeLost, NodeGone bool
+	// Disrupted is the pod before this one, or the last one if there is none, if it
+	// was evicted and no status has reported that.
+	Disrupted *corev1.Pod
 	// Home is the claim of the home directory.
 	Home *corev1.PersistentVolumeClaim
 	// HomeRefused is why the API server does not let the claim grow.
 	HomeRefused *Problem
-	// Lifecycle is what is to become of the box; nil: it runs, and goes on.
+	// Lifecycle is what was decided about the server; nil for a server that runs.
 	Lifecycle *lifecycle.Decision
-	// Report is what the agent said last; nil while it was not asked.
+	// Report is what the agent reported last; nil while it was not asked.
 	Report *agentapi.Report
 }
 
@@ -77,9 +78,9 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 
 	ready := readiness(d, o)
 	s.Phase = ready.phase
-	if o.Left != nil && o.Pod != nil {
+	if o.Disrupted != nil && o.Pod != nil {
 		// The next pod was there before anybody saw that this one went.
-		setDisruption(&s, d.Status.Conditions, leaving(Observed{Pod: o.Left}), o, now)
+		setDisruption(&s, d.Status.Conditions, leaving(Observed{Pod: o.Disrupted}), o, now)
 	}
 	setDisruption(&s, d.Status.Conditions, ready, o, now)
 	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
@@ -118,7 +119,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 }
 
 func setAccepted(c Conditions, o Observed) {
-	reason, message := devv1.ReasonApplied, "All that the DevServer names is there, and its objects are applied."
+	reason, message := devv1.ReasonApplied, "Everything that the DevServer depends on exists, and its objects are applied."
 	if o.Problem != nil {
 		reason, message = o.Problem.Reason, o.Problem.Message
 	}
@@ -130,7 +131,7 @@ func setRestartPending(c Conditions, o Observed) {
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged
-		message = "The flavor, the operator or a setting that counts at the start changed since the pod " + o.Pod.Name + " started. The change takes effect when it starts again: kubectl delete pod " + o.Pod.Name
+		message = "The flavor, the operator or a setting that takes effect at a start changed since the server started. To apply the change: devctl restart " + strings.TrimSuffix(o.Pod.Name, "-0")
 	}
 	c.Set(devv1.ConditionRestartPending, conditionStatus(pending), reason, message)
 }

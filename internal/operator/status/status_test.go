@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
 )
@@ -70,14 +71,14 @@ func removedWithItsNode(p *corev1.Pod) {
 
 func boxStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
-		s.Name = desired.BoxContainer
+		s.Name = objects.ServerContainer
 		p.Status.ContainerStatuses = []corev1.ContainerStatus{s}
 	}
 }
 
 func initStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
-		s.Name = desired.PrepareContainer
+		s.Name = objects.PrepareContainer
 		p.Status.InitContainerStatuses = []corev1.ContainerStatus{s}
 	}
 }
@@ -422,7 +423,7 @@ func home(volume string) *corev1.PersistentVolumeClaim {
 }
 
 func limited(p *corev1.Pod) {
-	p.Spec.Containers = []corev1.Container{{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{
+	p.Spec.Containers = []corev1.Container{{Name: objects.ServerContainer, Resources: corev1.ResourceRequirements{
 		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("32Gi")},
 	}}}
 }
@@ -477,10 +478,10 @@ func TestResizePending(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"no claim":      {status.Observed{}, devv1.ReasonSizeAsAsked, ""},
-		"not bound yet": {status.Observed{Home: claim("")}, devv1.ReasonSizeAsAsked, ""},
-		"as asked":      {status.Observed{Home: claim("20Gi")}, devv1.ReasonSizeAsAsked, ""},
-		"larger":        {status.Observed{Home: claim("30Gi")}, devv1.ReasonSizeAsAsked, ""},
+		"no claim":      {status.Observed{}, devv1.ReasonSizeAsRequested, ""},
+		"not bound yet": {status.Observed{Home: claim("")}, devv1.ReasonSizeAsRequested, ""},
+		"as asked":      {status.Observed{Home: claim("20Gi")}, devv1.ReasonSizeAsRequested, ""},
+		"larger":        {status.Observed{Home: claim("30Gi")}, devv1.ReasonSizeAsRequested, ""},
 		"resizing":      {status.Observed{Home: claim("10Gi")}, devv1.ReasonResizing, "20Gi"},
 		"file system":   {status.Observed{Home: claim("10Gi", is(corev1.PersistentVolumeClaimFileSystemResizePending))}, devv1.ReasonFileSystemResizePending, "next start"},
 		"failed":        {status.Observed{Home: claim("10Gi", is(corev1.PersistentVolumeClaimControllerResizeError))}, devv1.ReasonResizeFailed, "disk on fire"},
@@ -489,7 +490,7 @@ func TestResizePending(t *testing.T) {
 	} {
 		d := devServer(func(d *devv1.DevServer) { d.Spec.PersistentHomeSize = resource.MustParse("20Gi") })
 		got := meta.FindStatusCondition(status.Compute(d, tc.o, now).Conditions, devv1.ConditionResizePending)
-		if pending := got.Status == metav1.ConditionTrue; got.Reason != tc.reason || !strings.Contains(got.Message, tc.message) || pending == (tc.reason == devv1.ReasonSizeAsAsked) {
+		if pending := got.Status == metav1.ConditionTrue; got.Reason != tc.reason || !strings.Contains(got.Message, tc.message) || pending == (tc.reason == devv1.ReasonSizeAsRequested) {
 			t.Errorf("%s: got %+v, want %s: …%s…", name, got, tc.reason, tc.message)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 
 	"devserver.io/devserver/internal/agent/control"
 	"devserver.io/devserver/internal/agentapi"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // agents answer for the pods when the operator asks how their boxes are. Each is
@@ -77,7 +77,7 @@ func (a *agents) listen(ctx context.Context) error {
 
 // answer has the agent of a pod answer from now on, with what its Secret holds.
 func (s *standIn) answer(ctx context.Context, pod *corev1.Pod, address string) error {
-	name := desired.SecretName(strings.TrimSuffix(pod.Name, "-0"))
+	name := objects.SecretName(strings.TrimSuffix(pod.Name, "-0"))
 	secret, err := s.client.CoreV1().Secrets(pod.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/watchcache"
 )
 
@@ -57,7 +57,7 @@ func by[T any](values func(T) []string) toolscache.IndexFunc {
 func claimIn(namespace, name string) string { return namespace + "/" + name }
 
 func claimsOf(d *devv1.DevServer) []string {
-	claims := []string{claimIn(d.Namespace, desired.HomeClaimName(d.Name))}
+	claims := []string{claimIn(d.Namespace, objects.HomeClaimName(d.Name))}
 	if d.Spec.SharedVolumeClaimName != "" {
 		claims = append(claims, claimIn(d.Namespace, d.Spec.SharedVolumeClaimName))
 	}

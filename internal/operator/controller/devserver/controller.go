@@ -1,11 +1,32 @@
 // Package devserver reconciles DevServers.
 //
-// A pass has five stages, one call each: fetch, resolve, desired, apply,
-// status. The third and the last are pure and live in packages of their own.
+// A pass over one DevServer has these steps, in this order:
+//
+//   - resolve: read what the DevServer is made from, first what belongs to it alone
+//     (resolveOwn), then what it depends on (resolve);
+//   - decide: lifecycle.Decide, which is pure, says whether the server runs, is
+//     suspended, or is deleted;
+//   - carry out: package transition takes the step that the decision requires;
+//   - apply: render the objects, which is pure (package desired), and apply those
+//     that differ;
+//   - observe: read what became of them;
+//   - write the status, which is pure (package status), and its events;
+//   - follow up: restart, poll the agent, renew the Lease, protect the pod.
+//
+// Everything is read from the watch cache, except for these, which are read from
+// the API server: an object whose apply was refused (package apply), the source
+// of a new home (resolveDataSource), the Service that has a node port
+// (portIsFree), a Lease that could not be created (createLease), and the events
+// of a pod that takes longer than it should (causes.go).
+//
+// Everything is written by these: server-side apply (package apply, and applyClaim
+// for the home's claim), pushKeys (to the agent), deletePod, deleteSSHService and
+// deleteExpired, scaleDown, createLease and patch for the Lease and the pod's
+// annotations, and report.Status. A write that finds that its object has changed
+// returns errStale, which ends the pass; another one follows.
 package devserver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -20,9 +41,10 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/agentclient"
 	"devserver.io/devserver/internal/operator/apply"
-	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/operator/transition"
+	"devserver.io/devserver/internal/policy"
 )
 
 // Reconciler makes the cluster match each DevServer, and each DevServer's
@@ -30,187 +52,176 @@ import (
 type Reconciler struct {
 	// Client reads from the watch cache, which has seen what this client wrote.
 	Client client.Client
-	// Live reads from the API server: events of a pod that is not there, and
-	// an object whose apply was refused.
+	// Live reads from the API server.
 	Live client.Reader
-	// Cached is the watch cache's, which SetupWithManager puts there.
+	// Cached is the watch cache's, which SetupWithManager sets.
 	Cached   Cached
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 	Applier  *apply.Applier
-	Delivery *Delivery
+	// PushKeys gives a server's keys to its agent.
+	PushKeys KeyPusher
 	Poller   *agentclient.Poller
-	// Gateway is told by the controller of the gateway.
-	Gateway       *Gateway
-	failures      failures
-	departed      departed
-	keys          keyring
-	foreignLeases foreignLeases
-	Config        Config
+	// Gateway is where the gateway is reached, which its own controller finds out.
+	Gateway *Gateway
+	Config  Config
+
+	memory memory
 }
 
 // Config is what the operator was started with.
 type Config struct {
 	// Master is the secret from which all keys derive.
 	Master []byte
-	// DefaultImage is the image of boxes whose DevServer and flavor name none.
+	// DefaultImage is the image of servers whose DevServer and flavor name none.
 	DefaultImage string
 	// AgentImage is the image of the init container.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
-	// SSHHost is the host name of NodePorts. Empty: the pod's node's address.
+	// SSHHost is the host name of NodePorts. Empty: the address of the pod's node.
 	SSHHost string
-	// GatewayNamespace is where the gateway and the operator run, if boxes are to
-	// let nobody else in; otherwise it is empty.
+	// GatewayNamespace is where the gateway and the operator run, if nothing else may
+	// connect to servers; otherwise it is empty.
 	GatewayNamespace string
-	// Lifecycle is for what neither a DevServer nor its flavor says.
-	Lifecycle lifecycle.Defaults
+	// Lifecycle holds for DevServers that set nothing, as their flavors do.
+	Lifecycle policy.Defaults
 }
 
 const (
-	// podPatience is how long a StatefulSet may take to create its pod before
-	// its events are asked for the reason.
-	podPatience = 5 * time.Second
-	// mountPatience is how long a pod may wait for its volumes before the
-	// Secret among them is written again.
-	mountPatience = 20 * time.Second
-	// conflictRetry is how often a name that somebody else has is tried again:
-	// their objects are not watched.
+	// staleRetry is how long a pass waits for the watch cache after a write found
+	// that its object had changed.
+	staleRetry = time.Second
+	// conflictRetry is how often a name that somebody else has, or an object that is
+	// not watched, is looked at again.
 	conflictRetry = 30 * time.Second
 )
+
+// errStale ends a pass whose write found that the object had changed since it was
+// read. The change leads to another pass.
+var errStale = errors.New("the object has changed since it was read")
+
+// errDeleted ends the pass over a DevServer that this pass deleted.
+var errDeleted = errors.New("the DevServer was deleted by its lifecycle")
 
 // Reconcile makes one pass over one DevServer.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	d := &devv1.DevServer{}
 	if err := r.Client.Get(ctx, req.NamespacedName, d); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.Delivery.forget(req.NamespacedName)
+			r.memory.forget(req.NamespacedName)
 			r.Poller.Forget(req.NamespacedName)
-			r.failures.forget(req.NamespacedName)
-			r.departed.forget(req.NamespacedName)
-			r.keys.forget(req.NamespacedName)
-			r.foreignLeases.boxes.Delete(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	result, err := r.reconcile(ctx, d)
-	if errors.Is(err, errDeleted) {
+	again, err := r.reconcile(ctx, d)
+	switch {
+	case errors.Is(err, errDeleted):
 		return ctrl.Result{}, nil
-	}
-	if apierrors.IsConflict(err) {
-		// Somebody wrote at the same time. The next pass sees what.
-		return ctrl.Result{RequeueAfter: time.Second}, nil
-	}
-	return result, err
-}
-
-func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (ctrl.Result, error) {
-	resolved, problem, err := r.resolveOwn(ctx, d)
-	if err != nil {
+	case errors.Is(err, errStale):
+		return ctrl.Result{RequeueAfter: staleRetry}, nil
+	case err != nil:
 		return ctrl.Result{}, err
-	}
-	// A removed key stops working before anything else can fail or take time.
-	keysAgain, keysErr := r.deliverKeys(ctx, d, resolved)
-	if dependency, err := r.resolve(ctx, d, &resolved); err != nil {
-		return ctrl.Result{}, errors.Join(err, keysErr)
-	} else if problem == nil {
-		problem = dependency
-	}
-	var homeRefused *status.Problem
-	var applyErr error
-	decision := lifecycle.Decision{Run: true}
-	if d.DeletionTimestamp.IsZero() {
-		if decision, err = r.decide(ctx, d, &resolved); err != nil {
-			return ctrl.Result{}, err
-		}
-		resolved.Asleep, resolved.GraceSeconds = !decision.Run, resolved.policy.GraceSeconds
-		problem, homeRefused, applyErr = r.apply(ctx, d, resolved, problem, keysErr)
-	}
-	// The status is told the truth even where the apply failed.
-	observed, again, err := r.observe(ctx, d)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	if err := r.restart(ctx, d, observed); err != nil {
-		return ctrl.Result{}, err
-	}
-	observed.Problem = problem
-	observed.HomeRefused = homeRefused
-	observed.Home = resolved.home
-	observed.Flavor = resolved.flavorName()
-	observed.Applied = problem == nil && applyErr == nil
-	observed.Root = resolved.Flavor != nil && desired.GrantsRoot(resolved.Input)
-	observed.HostKey = resolved.Keys.HostPublic
-	observed.Gateway, observed.GatewayKnown = r.Gateway.At()
-	observed.GatewayOnly = r.Config.GatewayNamespace != ""
-	observed.Lifecycle, observed.Report = &decision, r.lastReport(d, observed.Pod)
-	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
-		return ctrl.Result{}, err
-	}
-	if observed.Pod != nil {
-		r.departed.told(client.ObjectKeyFromObject(d), observed.Left)
-	}
-	// None of these is to wait for the others.
-	again = sooner(again, keysAgain)
-	r.watch(d, resolved, decision, observed.Pod)
-	err = errors.Join(applyErr, r.shield(ctx, observed.Pod, decision), r.renew(ctx, d, resolved.lease, decision.Renew))
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	if problem != nil && problem.Reason == devv1.ReasonObjectConflict || homeRefused != nil || r.foreignLeases.has(client.ObjectKeyFromObject(d)) {
-		again = sooner(again, conflictRetry)
-	}
-	if !decision.Again.IsZero() {
-		again = sooner(again, max(decision.Again.Sub(r.Clock.Now()), time.Second))
 	}
 	return ctrl.Result{RequeueAfter: again}, nil
 }
 
-// sooner is the shorter of two waits, of which 0 is none.
-func sooner(a, b time.Duration) time.Duration {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
-}
-
-// apply writes what differs, and says what hinders: what resolve found, a name
-// that is taken, or an object that the API server refuses. Errors are retried.
-func (r *Reconciler) apply(ctx context.Context, d *devv1.DevServer, in resolved, problem *status.Problem, keysErr error) (hinders, homeRefused *status.Problem, err error) {
-	if problem != nil {
-		return problem, nil, errors.Join(keysErr, r.scaleDown(ctx, in))
-	}
-	if hinders, err = r.applyObjects(ctx, d, in); hinders != nil || err != nil {
-		return hinders, nil, errors.Join(err, r.scaleDown(ctx, in))
-	}
-	homeRefused, err = r.applyHome(ctx, d, in.home)
-	return nil, homeRefused, err
-}
-
-func (r *Reconciler) applyObjects(ctx context.Context, d *devv1.DevServer, in resolved) (*status.Problem, error) {
-	if err := r.prune(ctx, d); err != nil {
-		return nil, err
-	}
-	objects, err := desired.Objects(in.Input)
+func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again time.Duration, err error) {
+	own, err := r.resolveOwn(ctx, d)
 	if err != nil {
-		return problemOf(err)
+		return 0, err
 	}
-	// Unless deliverKeys has.
-	if err := r.applySecret(ctx, d, in); err != nil {
-		return problemOf(err)
+	// A removed key stops working before anything else can fail or take time.
+	keysAgain, keysErr := r.deliverKeys(ctx, own)
+	in, err := r.resolve(ctx, own)
+	if err != nil {
+		return 0, join(err, keysErr)
 	}
-	for _, object := range objects {
-		if err := r.Applier.Apply(ctx, d, object); err != nil {
-			if in.NodePort != 0 && apierrors.IsInvalid(err) {
-				if free, listErr := r.portReturns(ctx, in.NodePort, err); listErr != nil || free {
-					return nil, cmp.Or(listErr, err)
-				}
-				// The port that the Service had is somebody else's; any other will do.
-				in.NodePort = 0
-				return r.applyObjects(ctx, d, in)
-			}
-			return problemOf(err)
+	own.memory.noteFailure(own.pod, r.Clock.Now())
+
+	run := lifecycle.Decision{Run: true}
+	applied := applied{problem: in.problem}
+	if d.DeletionTimestamp.IsZero() {
+		run = lifecycle.Decide(in.policy, r.facts(in), r.Clock.Now())
+		if run, err = transition.CarryOut(ctx, &server{r, in}, run); err != nil {
+			return 0, join(err, keysErr)
+		}
+		applied = r.apply(ctx, in, run, keysErr)
+	}
+
+	// The status is written even if the apply failed.
+	observed, observeAgain, err := r.observe(ctx, in, run, applied)
+	if err != nil {
+		return 0, join(err, applied.err)
+	}
+	if err := r.restart(ctx, d, observed); err != nil {
+		return 0, join(err, applied.err)
+	}
+	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
+		return 0, join(err, applied.err)
+	}
+	if err := join(applied.err, r.followUp(ctx, in, run, observed)); err != nil {
+		return 0, err
+	}
+	return sooner(keysAgain, observeAgain, r.retry(in, applied), r.until(run.RequeueAt)), nil
+}
+
+// followUp takes the steps that follow from the decision and the status. None of
+// them waits for another.
+func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.Decision, o status.Observed) error {
+	switch {
+	case !run.Run:
+		in.memory.reported(nil) // The server stopped for another reason.
+	case o.Pod != nil:
+		in.memory.reported(o.Disrupted)
+	}
+	r.poll(in, run, o.Pod)
+	return join(
+		r.protect(ctx, o.Pod, run),
+		r.renew(ctx, in, run.Renew))
+}
+
+// retry is when to look again at what leads to no event; 0 for never.
+func (r *Reconciler) retry(in resolved, a applied) time.Duration {
+	if a.problem != nil && a.problem.Reason == devv1.ReasonObjectConflict || a.homeRefused != nil || in.memory.foreignLease || in.unwatched {
+		return conflictRetry
+	}
+	return 0
+}
+
+// until is the wait until a time; 0 if that is zero.
+func (r *Reconciler) until(at time.Time) time.Duration {
+	if at.IsZero() {
+		return 0
+	}
+	return max(at.Sub(r.Clock.Now()), time.Second)
+}
+
+// sooner is the shortest of the waits that are not 0.
+func sooner(waits ...time.Duration) time.Duration {
+	var first time.Duration
+	for _, wait := range waits {
+		if first == 0 || (wait != 0 && wait < first) {
+			first = wait
 		}
 	}
-	return nil, nil
+	return first
+}
+
+// join joins errors. Beside another error, errStale says nothing.
+func join(errs ...error) error {
+	var all []error
+	var stale error
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case errors.Is(err, errStale):
+			stale = err
+		default:
+			all = append(all, err)
+		}
+	}
+	if len(all) == 0 {
+		return stale
+	}
+	return errors.Join(all...)
 }

@@ -21,7 +21,6 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/controller/devserver"
-	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
 // errCrash is what a dead operator's writes come to.
@@ -161,12 +160,12 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 var timeOfDay = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`)
 
 // mark is why the box's Lease says that it sleeps.
-func (w *world) mark() lifecycle.Cause {
+func (w *world) mark() string {
 	lease := &coordinationv1.Lease{}
 	if err := w.c.Get(w.t.Context(), w.key(), lease); err != nil {
 		return ""
 	}
-	if m := lifecycle.ParseMark(lease.Annotations[lifecycle.AnnotationMark]); m != nil {
+	if m := lease.ParseSuspension(lease.Annotations[lease.AnnotationSuspension]); m != nil {
 		return m.Cause
 	}
 	return ""

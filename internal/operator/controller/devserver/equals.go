@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // equals holds what many objects have in common: but for their nodes and volumes,
@@ -39,7 +39,7 @@ func (e *equals) shareMetadata(m *metav1.ObjectMeta) {
 }
 
 // common are keys whose values many objects have.
-var common = []string{desired.LabelManagedBy, desired.LabelName, desired.AnnotationOwner}
+var common = []string{objects.LabelManagedBy, objects.LabelName, objects.AnnotationOwner}
 
 // shareMap does the same for labels. Those that no other object has share at
 // least their words.

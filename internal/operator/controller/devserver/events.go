@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/status"
 )
 
@@ -46,7 +46,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // told.
 func podHandler(departed func(types.NamespacedName, *corev1.Pod)) handler.EventHandler {
 	add := func(q queue, pod client.Object, priority *int) {
-		name := pod.GetLabels()[desired.LabelInstance]
+		name := pod.GetLabels()[objects.LabelInstance]
 		if name == "" {
 			return
 		}
@@ -61,7 +61,7 @@ func podHandler(departed func(types.NamespacedName, *corev1.Pod)) handler.EventH
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object, nil) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
 			if pod, is := e.Object.(*corev1.Pod); is {
-				departed(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[desired.LabelInstance]}, pod)
+				departed(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[objects.LabelInstance]}, pod)
 			}
 			add(q, e.Object, nil)
 		},

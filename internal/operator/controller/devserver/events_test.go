@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 func TestSetChanged(t *testing.T) {
@@ -95,7 +95,7 @@ func TestReadyComesFirst(t *testing.T) {
 	defer q.ShutDown()
 	pod := func(name string, ready corev1.ConditionStatus) *corev1.Pod {
 		return &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name + "-0", Labels: map[string]string{desired.LabelInstance: name}, ResourceVersion: string(ready)},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name + "-0", Labels: map[string]string{objects.LabelInstance: name}, ResourceVersion: string(ready)},
 			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
 		}
 	}

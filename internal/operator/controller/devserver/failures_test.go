@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 var boxKey = types.NamespacedName{Namespace: "team", Name: "box"}
@@ -20,7 +20,7 @@ var boxKey = types.NamespacedName{Namespace: "team", Name: "box"}
 // out by Kubernetes for a reason, if there is one.
 func endedPod(uid types.UID, deletion *metav1.Time, disruption string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "team", Name: "box-0", UID: uid, DeletionTimestamp: deletion, Labels: map[string]string{desired.LabelInstance: "box"},
+		Namespace: "team", Name: "box-0", UID: uid, DeletionTimestamp: deletion, Labels: map[string]string{objects.LabelInstance: "box"},
 	}}
 	pod.Status.Phase = corev1.PodFailed
 	if disruption != "" {

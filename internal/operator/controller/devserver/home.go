@@ -17,44 +17,52 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/precedence"
 )
 
 // resolveHome refuses a home of another owner: the StatefulSet controller would
 // mount any claim that has the right name.
-func (r *Reconciler) resolveHome(ctx context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
-	name := desired.HomeClaimOf(d)
-	in.UID, in.HomeRequest = homeUID(in), d.Spec.PersistentHomeSize
+func (r *Reconciler) resolveHome(ctx context.Context, in *resolved) (*status.Problem, error) {
+	d := in.server
+	name := objects.HomeClaimOf(d)
+	in.input.UID, in.input.HomeRequest = homeUID(in.own), d.Spec.PersistentHomeSize
 	if template := liveTemplate(in.set); template != nil {
-		in.HomeRequest = template.Spec.Resources.Requests[corev1.ResourceStorage]
+		in.input.HomeRequest = template.Spec.Resources.Requests[corev1.ResourceStorage]
 	}
 	switch {
 	case name == "":
 		return nil, nil
-	case in.home == nil && !desired.HasOwnClaim(d):
-		return &status.Problem{Reason: devv1.ReasonClaimNotFound, Message: fmt.Sprintf(
-			"There is no PersistentVolumeClaim %q in the namespace %s for spec.home.claimName. The server starts once there is.", name, d.Namespace)}, nil
+	case in.home == nil && !objects.HasOwnClaim(d):
+		return claimNotFound("PersistentVolumeClaim", name, d.Namespace, "spec.home.claimName"), nil
 	case in.home == nil:
-		return r.resolveDataSource(ctx, d)
+		return r.resolveDataSource(ctx, in)
 	default:
 		return r.checkHome(d, in.home)
 	}
 }
 
-// homeUID: the files of a home that is there belong to the uid that it was
-// made with. A new one gets the uid of its owner's DevServerUser.
-func homeUID(in *resolved) int64 {
-	if template := liveTemplate(in.set); template != nil {
-		return desired.HomeUID(template.Annotations)
+func claimNotFound(kind, name, namespace, field string) *status.Problem {
+	return &status.Problem{Reason: devv1.ReasonClaimNotFound, Message: fmt.Sprintf(
+		"The %s %q for %s does not exist in namespace %s. The server starts when it is created.", kind, name, field, namespace)}
+}
+
+// homeUID is the uid of the files in the home directory. A home that exists keeps
+// the uid that it was created with; a new one gets that of the owner's
+// DevServerUser.
+func homeUID(o own) int64 {
+	if template := liveTemplate(o.set); template != nil {
+		return objects.HomeUID(template.Annotations)
 	}
-	if in.home != nil {
-		return desired.HomeUID(in.home.Annotations)
+	if o.home != nil {
+		return objects.HomeUID(o.home.Annotations)
 	}
-	if in.user != nil && in.user.Spec.UID != 0 {
-		return in.user.Spec.UID
+	if o.user != nil && o.user.Spec.UID != 0 {
+		return o.user.Spec.UID
 	}
 	return agentapi.UID
 }
@@ -68,13 +76,13 @@ func liveTemplate(set *appsv1.StatefulSet) *corev1.PersistentVolumeClaim {
 }
 
 func (r *Reconciler) checkHome(d *devv1.DevServer, claim *corev1.PersistentVolumeClaim) (*status.Problem, error) {
-	owner, ok := claim.Annotations[desired.AnnotationOwner]
+	owner, ok := claim.Annotations[objects.AnnotationOwner]
 	if problem := notTheirs(d, "PersistentVolumeClaim", claim.Name, owner, ok); problem != nil {
 		return problem, nil
 	}
 	if !claim.DeletionTimestamp.IsZero() {
 		return &status.Problem{Reason: devv1.ReasonHomeConflict, Message: fmt.Sprintf(
-			"The PersistentVolumeClaim %s with the home directory is being deleted. The server starts with a new one when it is gone.", claim.Name)}, nil
+			"The PersistentVolumeClaim %s with the home directory is being deleted. The server starts with a new one when it has been deleted.", claim.Name)}, nil
 	}
 	if claim.Status.Phase == corev1.ClaimLost {
 		return lost(claim, "the home directory"), nil
@@ -85,29 +93,30 @@ func (r *Reconciler) checkHome(d *devv1.DevServer, claim *corev1.PersistentVolum
 	return nil, nil
 }
 
+// notTheirs refuses a home of another owner, and one of no owner.
 func notTheirs(d *devv1.DevServer, kind, name, owner string, annotated bool) *status.Problem {
 	switch {
 	case annotated && owner == d.Spec.Owner:
 		return nil
 	case annotated:
 		return &status.Problem{Reason: devv1.ReasonHomeConflict, Message: fmt.Sprintf(
-			"The home directory in the %s %s belongs to %s. It is left as it is: choose another name for the DevServer.", kind, name, owner)}
+			"The home directory in the %s %s belongs to %s. Give the DevServer another name.", kind, name, owner)}
 	default:
 		return &status.Problem{Reason: devv1.ReasonHomeConflict, Message: fmt.Sprintf(
-			"The %s %s is there and is no home directory of %s. It is left as it is: choose another name for the DevServer, or, to make it their home, annotate it with %s=%s.",
-			kind, name, d.Spec.Owner, desired.AnnotationOwner, d.Spec.Owner)}
+			"The %[1]s %[2]s exists and is not a home directory of %[3]s. Give the DevServer another name, or ask an admin to annotate the %[1]s with %[4]s=%[3]s.",
+			kind, name, d.Spec.Owner, objects.AnnotationOwner)}
 	}
 }
 
-// homeUser is the name of another DevServer whose home the claim is. Between
-// two that ask for one home, the older has it.
+// homeUser is the name of another DevServer whose home the claim is. If two request
+// the same home, the older one has it.
 func (r *Reconciler) homeUser(d *devv1.DevServer, claim string, asHome bool) (string, error) {
 	users, err := r.Cached.Servers.By(indexClaim, claimIn(d.Namespace, claim))
 	if err != nil {
 		return "", err
 	}
 	user := precedence.Oldest(slices.Values(users), func(other *devv1.DevServer) bool {
-		return other.UID != d.UID && desired.HomeClaimOf(other) == claim && (!asHome || precedence.Compare(other, d) < 0)
+		return other.UID != d.UID && objects.HomeClaimOf(other) == claim && (!asHome || precedence.Compare(other, d) < 0)
 	})
 	if user == nil {
 		return "", nil
@@ -115,20 +124,23 @@ func (r *Reconciler) homeUser(d *devv1.DevServer, claim string, asHome bool) (st
 	return user.Name, nil
 }
 
-// resolveHomeSize holds the size to the flavor's bounds.
-func (r *Reconciler) resolveHomeSize(_ context.Context, d *devv1.DevServer, in *resolved) (*status.Problem, error) {
+// resolveHomeSize checks the size against the flavor's bounds.
+func (r *Reconciler) resolveHomeSize(_ context.Context, in *resolved) (*status.Problem, error) {
+	d := in.server
 	if d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
 		return nil, nil
 	}
-	if refused := desired.HomeSizeRefused(d.Spec.PersistentHomeSize, in.Flavor); refused != "" {
+	if refused := policy.HomeSizeRefused(d.Spec.PersistentHomeSize, in.input.Flavor); refused != "" {
 		return &status.Problem{Reason: devv1.ReasonHomeSizeNotAllowed, Message: refused}, nil
 	}
 	return nil, nil
 }
 
-// resolveDataSource refuses to make a home out of somebody else's. It is asked
-// only while there is no home yet.
-func (r *Reconciler) resolveDataSource(ctx context.Context, d *devv1.DevServer) (*status.Problem, error) {
+// resolveDataSource refuses to make a home out of another owner's. It is called
+// only while there is no home yet. Snapshots are not watched, and their kind may
+// not exist in the cluster: a missing source is looked for every conflictRetry.
+func (r *Reconciler) resolveDataSource(ctx context.Context, in *resolved) (*status.Problem, error) {
+	d := in.server
 	if d.Spec.Home == nil || d.Spec.Home.DataSource == nil {
 		return nil, nil
 	}
@@ -138,26 +150,29 @@ func (r *Reconciler) resolveDataSource(ctx context.Context, d *devv1.DevServer) 
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: source.Name}, object)
 	switch {
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
-		return &status.Problem{Reason: devv1.ReasonClaimNotFound, Message: fmt.Sprintf(
-			"There is no %s %q in the namespace %s for spec.home.dataSource. The server starts once there is.", source.Kind, source.Name, d.Namespace)}, nil
+		in.unwatched = true
+		return claimNotFound(source.Kind, source.Name, d.Namespace, "spec.home.dataSource"), nil
 	case err != nil:
 		return nil, fmt.Errorf("reading %s %s/%s: %w", source.Kind, d.Namespace, source.Name, err)
 	}
-	owner, ok := object.Annotations[desired.AnnotationOwner]
-	return notTheirs(d, source.Kind, source.Name, owner, ok), nil
+	owner, ok := object.Annotations[objects.AnnotationOwner]
+	problem := notTheirs(d, source.Kind, source.Name, owner, ok)
+	in.unwatched = problem != nil
+	return problem, nil
 }
 
-// applyHome lets the home's claim grow, and go or stay with the DevServer. A
-// refusal hinders nothing else: it is said in a condition of its own.
+// applyHome lets the home's claim grow, and makes it stay or be deleted with the
+// DevServer. A refusal to grow is reported in a condition of its own, and blocks
+// nothing else.
 func (r *Reconciler) applyHome(ctx context.Context, d *devv1.DevServer, claim *corev1.PersistentVolumeClaim) (*status.Problem, error) {
-	if claim == nil || !desired.HasOwnClaim(d) || !claim.DeletionTimestamp.IsZero() {
+	if claim == nil || !objects.HasOwnClaim(d) || !claim.DeletionTimestamp.IsZero() {
 		return nil, nil
 	}
 	refused, err := r.applyClaim(ctx, desired.HomeClaim(d, claim, true))
 	if refused == nil || err != nil {
 		return nil, err
 	}
-	// What becomes of the home does not depend on whether it can grow.
+	// Whether the home is kept does not depend on whether it can grow.
 	if _, err := r.applyClaim(ctx, desired.HomeClaim(d, claim, false)); err != nil {
 		return nil, err
 	}
@@ -173,10 +188,10 @@ func (r *Reconciler) applyClaim(ctx context.Context, want *corev1ac.PersistentVo
 	case err == nil:
 		return nil, nil
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
-		return &status.Problem{Reason: devv1.ReasonResizeFailed, Message: "A quota does not let the home directory's volume grow: " + apiMessage(err)}, nil
+		return &status.Problem{Reason: devv1.ReasonResizeFailed, Message: "A quota prevents the home directory's volume from growing: " + apiMessage(err)}, nil
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		return &status.Problem{Reason: devv1.ReasonNotExpandable, Message: "The home directory's volume cannot grow: " + apiMessage(err)}, nil
 	default:
-		return nil, fmt.Errorf("applying PersistentVolumeClaim %s/%s: %w", *want.Namespace, *want.Name, err)
+		return nil, written(err, "applying PersistentVolumeClaim %s/%s", *want.Namespace, *want.Name)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // bindHome makes the home's claim and its volume, as the StatefulSet
@@ -59,7 +59,7 @@ func TestHomeGrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := w.settled()
-	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionFalse, devv1.ReasonSizeAsAsked, "")
+	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionFalse, devv1.ReasonSizeAsRequested, "")
 	if d.Status.Home.Capacity != "2Gi" {
 		t.Errorf("status.home is %+v", d.Status.Home)
 	}
@@ -81,7 +81,7 @@ func TestRetentionOfAHomeThatCannotGrow(t *testing.T) {
 	w.wantCondition(w.read(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonNotExpandable, "")
 }
 
-var theirs = map[string]string{desired.AnnotationOwner: "user@example.com"}
+var theirs = map[string]string{objects.AnnotationOwner: "user@example.com"}
 
 // The API server lets no volume grow here, for want of a StorageClass: that is
 // said, and nothing else is held up.
@@ -93,7 +93,7 @@ func TestHomeThatCannotGrow(t *testing.T) {
 	if d.Status.Home == nil || d.Status.Home.ClaimName != "home-box-0" || d.Status.Home.Capacity != "1Gi" {
 		t.Errorf("status.home is %+v", d.Status.Home)
 	}
-	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionFalse, devv1.ReasonSizeAsAsked, "")
+	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionFalse, devv1.ReasonSizeAsRequested, "")
 	w.edit(func(s *devv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("2Gi") })
 	result, writes := w.reconcile()
 	d = w.read()
@@ -184,7 +184,7 @@ func TestHomeInUse(t *testing.T) {
 func TestForeignHomeIsNoVolume(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
-	w.create(w.claim("home-other-0", map[string]string{desired.AnnotationOwner: "other@example.com"}))
+	w.create(w.claim("home-other-0", map[string]string{objects.AnnotationOwner: "other@example.com"}))
 	w.create(w.devServer(func(d *devv1.DevServer) {
 		d.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "home-other-0", MountPath: "/look"}}
 	}))
@@ -206,7 +206,7 @@ func TestDataSource(t *testing.T) {
 	w.flavor()
 	w.create(w.devServer(from("PersistentVolumeClaim")))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, `no PersistentVolumeClaim "source"`)
-	source := w.claim("source", map[string]string{desired.AnnotationOwner: "other@example.com"})
+	source := w.claim("source", map[string]string{objects.AnnotationOwner: "other@example.com"})
 	w.create(source)
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeConflict, "other@example.com")
 	source.Annotations = theirs
@@ -228,7 +228,7 @@ func TestUID(t *testing.T) {
 	uid := func() (uid int64, annotation string) {
 		set := &appsv1.StatefulSet{}
 		w.get(set, "box")
-		return *set.Spec.Template.Spec.SecurityContext.RunAsUser, set.Spec.VolumeClaimTemplates[0].Annotations[desired.AnnotationUID]
+		return *set.Spec.Template.Spec.SecurityContext.RunAsUser, set.Spec.VolumeClaimTemplates[0].Annotations[objects.AnnotationUID]
 	}
 	if got, annotation := uid(); got != 20017 || annotation != "20017" {
 		t.Errorf("the box runs as %d, its home is annotated with %q", got, annotation)

@@ -10,66 +10,49 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// resolveUser finds the DevServerUser of the owner, if there is one.
-func (r *Reconciler) resolveUser(d *devv1.DevServer, in *resolved) error {
+// userOf is the DevServerUser of the owner, or nil. If two have the same owner, the
+// younger one reports that in its own status.
+func (r *Reconciler) userOf(d *devv1.DevServer) (*devv1.DevServerUser, error) {
 	users, err := r.Cached.Users.By(indexOwner, d.Spec.Owner)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	// Where two have one owner, the younger is told so in its own status.
-	in.user = precedence.Oldest(slices.Values(users), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() })
-	return nil
+	return precedence.Oldest(slices.Values(users), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() }), nil
 }
 
-// resolveKeys decodes the keys: the API server has checked their form, not
-// what is in their base64. A key in the DevServer that does not decode is
-// reported, and left out; the others are authorized all the same, so that a
-// removed key stops working whatever was added in its place. A key in the
-// DevServerUser that does not decode is reported in the DevServerUser's status.
-func resolveKeys(d *devv1.DevServer, in *resolved) *status.Problem {
-	var keys authorized
-	var problem *status.Problem
-	add := func(field, line string) {
-		if err := keys.add(line); err != nil && problem == nil {
-			problem = invalidKey(field, err)
+// authorizedKeys decodes the keys: the API server has checked their form, not what
+// is in their base64. A key in the DevServer that does not decode is a problem, and
+// is left out; the others are authorized all the same, so that a removed key stops
+// working whatever was added in its place. A key in the DevServerUser that does not
+// decode is reported in the DevServerUser's status.
+func authorizedKeys(d *devv1.DevServer, user *devv1.DevServerUser) (lines []string, problem *status.Problem) {
+	seen := map[string]bool{}
+	add := func(line string) error {
+		key, _, err := sshkeys.ParseAuthorized(line)
+		if err != nil {
+			return err
+		}
+		if wire := string(key.Marshal()); !seen[wire] {
+			seen[wire] = true
+			lines = append(lines, line)
+		}
+		return nil
+	}
+	own := func(field, line string) {
+		if err := add(line); err != nil && problem == nil {
+			problem = &status.Problem{Reason: devv1.ReasonInvalidKey, Message: fmt.Sprintf("%s is not a usable public key: %v", field, err)}
 		}
 	}
 	if line := d.Spec.SSH.PublicKey; line != "" {
-		add("spec.ssh.publicKey", line)
+		own("spec.ssh.publicKey", line)
 	}
 	for i, line := range d.Spec.SSH.PublicKeys {
-		add(fmt.Sprintf("spec.ssh.publicKeys[%d]", i), line)
+		own(fmt.Sprintf("spec.ssh.publicKeys[%d]", i), line)
 	}
-	if in.user != nil {
-		for _, line := range in.user.Spec.PublicKeys {
-			_ = keys.add(line) // The DevServerUser's status reports it.
+	if user != nil {
+		for _, line := range user.Spec.PublicKeys {
+			_ = add(line) // The DevServerUser's status reports it.
 		}
 	}
-	in.AuthorizedKeys = keys.lines
-	return problem
-}
-
-func invalidKey(field string, err error) *status.Problem {
-	return &status.Problem{Reason: devv1.ReasonInvalidKey, Message: fmt.Sprintf("%s is not a usable public key: %v", field, err)}
-}
-
-// authorized are public keys, each once.
-type authorized struct {
-	lines []string
-	seen  map[string]bool
-}
-
-func (a *authorized) add(line string) error {
-	key, _, err := sshkeys.ParseAuthorized(line)
-	if err != nil {
-		return err
-	}
-	if wire := string(key.Marshal()); !a.seen[wire] {
-		if a.seen == nil {
-			a.seen = map[string]bool{}
-		}
-		a.seen[wire] = true
-		a.lines = append(a.lines, line)
-	}
-	return nil
+	return lines, problem
 }

@@ -15,7 +15,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
 )
 
 func lasting(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
@@ -173,7 +173,7 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
 	d := w.settled()
-	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionTrue, devv1.ReasonWorking, "At work: CPU use")
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionTrue, devv1.ReasonActive, "At work: CPU use")
 	if w.lease().Spec.RenewTime == nil {
 		t.Error("the Lease has no renewTime")
 	}
@@ -211,8 +211,8 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	w.wake(w.clock.Now().Add(-time.Hour))
 	w.reconcile()
 	w.wantReplicas(1)
-	if mark := w.lease().Annotations[lifecycle.AnnotationMark]; mark != "" {
-		t.Errorf("a woken box is still marked: %s", mark)
+	if mark := w.lease().Annotations[lease.AnnotationSuspension]; mark != "" {
+		t.Errorf("a wokenAt box is still marked: %s", mark)
 	}
 	w.startPod()
 	w.agent.idle = 0
@@ -246,8 +246,8 @@ func TestSuspendedAndResumedAtOnce(t *testing.T) {
 	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = false })
 	w.reconcile()
 	w.wantReplicas(1)
-	if mark := w.lease().Annotations[lifecycle.AnnotationMark]; mark != "" {
-		t.Errorf("a woken box is still marked: %s", mark)
+	if mark := w.lease().Annotations[lease.AnnotationSuspension]; mark != "" {
+		t.Errorf("a wokenAt box is still marked: %s", mark)
 	}
 	w.startPod()
 	w.agent.idle = 0
@@ -265,7 +265,7 @@ func TestSilentAgentCountsAsAtWork(t *testing.T) {
 	}
 	w.later(50 * time.Hour)
 	d := w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
-	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentSilent, "does not answer")
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentUnreachable, "does not answer")
 	w.wantReplicas(1)
 }
 
@@ -278,7 +278,7 @@ func TestAgentSilentAtDrain(t *testing.T) {
 	w.agent.silent = true
 	w.reconcile()
 	w.wantReplicas(1)
-	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentSilent, "")
+	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentUnreachable, "")
 }
 
 // The session wins: a renewal between the drain and the mark keeps the box.
@@ -293,8 +293,8 @@ func TestWakeRacesSleep(t *testing.T) {
 	if !w.agent.released {
 		t.Error("the box refuses the session that woke it")
 	}
-	if w.lease().Annotations[lifecycle.AnnotationMark] != "" {
-		t.Error("a box that was woken is marked asleep")
+	if w.lease().Annotations[lease.AnnotationSuspension] != "" {
+		t.Error("a box that was wokenAt is marked asleep")
 	}
 	w.agent.onDrain = nil
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
@@ -442,7 +442,7 @@ func TestFullHomeIsSaid(t *testing.T) {
 	w.wantCondition(w.settled(), devv1.ConditionHomeFull, metav1.ConditionTrue, devv1.ReasonHomeFull, "")
 	w.agent.report.Home.FreeBytes = 2 << 30
 	w.poll()
-	w.wantCondition(w.settled(), devv1.ConditionHomeFull, metav1.ConditionFalse, devv1.ReasonHomeHasRoom, "")
+	w.wantCondition(w.settled(), devv1.ConditionHomeFull, metav1.ConditionFalse, devv1.ReasonHomeHasSpace, "")
 }
 
 func TestKilledProcessesAreCounted(t *testing.T) {
@@ -548,7 +548,7 @@ func TestOldAgentCountsAsAtWork(t *testing.T) {
 	w.watched()
 	w.agent.err = agentapi.ErrUnsupported
 	w.later(90 * time.Minute)
-	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentTooOld, "older than the operator")
+	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentOutdated, "older than the operator")
 	w.wantReplicas(1)
 }
 

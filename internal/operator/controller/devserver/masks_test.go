@@ -23,14 +23,14 @@ import (
 	"sigs.k8s.io/randfill"
 
 	"devserver.io/devserver/internal/brief"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/packed"
 )
 
 // However an object looks, what the watch cache keeps of it is the same whether
 // all of it was decoded or what the masks leave.
 func TestMasksLeaveWhatIsKept(t *testing.T) {
-	ours := func(pod *corev1.Pod) { pod.Labels = desired.Labels("box") }
+	ours := func(pod *corev1.Pod) { pod.Labels = objects.Labels("box") }
 	for name, tc := range map[string]struct {
 		path  string
 		kind  string
@@ -81,7 +81,7 @@ func TestSetsComePacked(t *testing.T) {
 		object := &appsv1.StatefulSet{}
 		filler.Fill(object)
 		object.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("StatefulSet"))
-		object.Spec.Template.Spec.Containers = append(object.Spec.Template.Spec.Containers, corev1.Container{Name: desired.BoxContainer})
+		object.Spec.Template.Spec.Containers = append(object.Spec.Template.Spec.Containers, corev1.Container{Name: objects.ServerContainer})
 		object.Spec.Template.GenerateName, object.Spec.Template.ManagedFields = "", nil
 		text, short := watched(t, "/apis/apps/v1/statefulsets", object)
 		if got := decoded(t, short).(*appsv1.StatefulSet).Spec.Template.Spec; !reflect.ValueOf(got).IsZero() {

@@ -23,7 +23,7 @@ var (
 	serversByPhase = prometheus.NewDesc("devserver_servers",
 		"DevServers by flavor and phase.", []string{"flavor", "phase"}, nil)
 	serversByActivity = prometheus.NewDesc("devserver_servers_watched",
-		"Running DevServers that are suspended for want of work, by flavor and by the reason of their condition Active: Working, Kept, Idle, AgentSilent, AgentTooOld.",
+		"Running DevServers that are suspended for want of work, by flavor and by the reason of their condition Active: Working, Kept, Idle, AgentUnreachable, AgentOutdated.",
 		[]string{"flavor", "reason"}, nil)
 	homesFull = prometheus.NewDesc("devserver_homes_full",
 		"DevServers whose home directory is full.", nil, nil)

@@ -56,7 +56,7 @@ func TestMetrics(t *testing.T) {
 		return metav1.Condition{Type: kind, Reason: reason, Status: state}
 	}
 	c := fake.NewClientBuilder().WithScheme(apiserver.Scheme(t)).WithObjects(
-		box("one", "gpu", devv1.PhaseRunning, is(devv1.ConditionActive, devv1.ReasonWorking, metav1.ConditionTrue)),
+		box("one", "gpu", devv1.PhaseRunning, is(devv1.ConditionActive, devv1.ReasonActive, metav1.ConditionTrue)),
 		box("two", "gpu", devv1.PhaseRunning, is(devv1.ConditionActive, devv1.ReasonIdle, metav1.ConditionFalse),
 			is(devv1.ConditionHomeFull, devv1.ReasonHomeFull, metav1.ConditionTrue)),
 		box("three", "gpu", devv1.PhaseSuspended),
@@ -75,7 +75,7 @@ devserver_restarts_pending{flavor="cpu"} 1
 devserver_servers{flavor="cpu",phase="Running"} 1
 devserver_servers{flavor="gpu",phase="Running"} 2
 devserver_servers{flavor="gpu",phase="Suspended"} 1
-# HELP devserver_servers_watched Running DevServers that are suspended for want of work, by flavor and by the reason of their condition Active: Working, Kept, Idle, AgentSilent, AgentTooOld.
+# HELP devserver_servers_watched Running DevServers that are suspended for want of work, by flavor and by the reason of their condition Active: Working, Kept, Idle, AgentUnreachable, AgentOutdated.
 # TYPE devserver_servers_watched gauge
 devserver_servers_watched{flavor="gpu",reason="Idle"} 1
 devserver_servers_watched{flavor="gpu",reason="Working"} 1

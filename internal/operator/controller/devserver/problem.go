@@ -13,9 +13,9 @@ import (
 	"devserver.io/devserver/internal/operator/status"
 )
 
-// problemOf turns an error of the apply stage into words for the status where
-// a person can act on it. The error comes back where a retry may help: a quota
-// is raised, an admission policy changed, without any event that we would see.
+// problemOf turns an error of the apply step into a problem for the status, if a
+// person can act on it. The error comes back too if a retry may help: a quota is
+// raised, or an admission policy changed, without an event that is watched.
 func problemOf(err error) (*status.Problem, error) {
 	var conflict *apply.ConflictError
 	var overlay *desired.OverlayError
@@ -23,13 +23,13 @@ func problemOf(err error) (*status.Problem, error) {
 	case errors.As(err, &conflict):
 		return conflictProblem(conflict), nil
 	case errors.As(err, &overlay):
-		return &status.Problem{Reason: devv1.ReasonInvalidFlavor, Message: overlay.Error() + ". The server starts, or takes up changes, once it can be."}, nil
+		return &status.Problem{Reason: devv1.ReasonInvalidFlavor, Message: overlay.Error() + ". The server starts, or applies changes, once the flavor is fixed."}, nil
 	case portRangeFull(err):
-		return &status.Problem{Reason: devv1.ReasonNodePortsExhausted, Message: "Every port of the cluster's NodePort range is taken. The server starts once one is free; spec.ssh.service.type ClusterIP or None needs none."}, err
+		return &status.Problem{Reason: devv1.ReasonNodePortsExhausted, Message: "Every port of the cluster's NodePort range is taken. The server starts when one is free. With spec.ssh.service.type ClusterIP or None it needs none."}, err
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
 		return &status.Problem{Reason: devv1.ReasonRefused, Message: "The API server refuses an object that the server needs: " + apiMessage(err)}, err
 	default:
-		return nil, err
+		return nil, written(err, "applying the objects of a DevServer")
 	}
 }
 
@@ -37,16 +37,17 @@ func conflictProblem(c *apply.ConflictError) *status.Problem {
 	if c.Leaving {
 		return &status.Problem{
 			Reason:  devv1.ReasonObjectConflict,
-			Message: fmt.Sprintf("The %s %s of the DevServer that was deleted before is still being deleted. The server starts when it is gone.", c.Kind, c.Name),
+			Message: fmt.Sprintf("The %s %s of an earlier DevServer of the same name is still being deleted. The server starts when it has been deleted.", c.Kind, c.Name),
 		}
 	}
 	return &status.Problem{
 		Reason:  devv1.ReasonObjectConflict,
-		Message: fmt.Sprintf("A %s named %s is there and belongs to somebody else. It is left as it is: rename or delete it, or create the DevServer under another name.", c.Kind, c.Name),
+		Message: fmt.Sprintf("A %s named %s exists and does not belong to this DevServer. Rename or delete it, or create the DevServer under another name.", c.Kind, c.Name),
 	}
 }
 
-// portRangeFull: the API server has no reason of its own for that.
+// portRangeFull compares the message: the API server has no reason of its own for
+// that.
 func portRangeFull(err error) bool {
 	return strings.Contains(err.Error(), "failed to allocate a nodePort") && strings.Contains(err.Error(), "range is full")
 }

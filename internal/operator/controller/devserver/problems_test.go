@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 func resourceOne() *resource.Quantity { return resource.NewQuantity(1, resource.DecimalSI) }
@@ -82,9 +82,9 @@ func TestHomeOfAnotherOwner(t *testing.T) {
 		annotations map[string]string
 		reason      string
 	}{
-		"another owner's":   {map[string]string{desired.AnnotationOwner: "other@example.com"}, devv1.ReasonHomeConflict},
+		"another owner's":   {map[string]string{objects.AnnotationOwner: "other@example.com"}, devv1.ReasonHomeConflict},
 		"no home of ours":   {nil, devv1.ReasonHomeConflict},
-		"the owner's again": {map[string]string{desired.AnnotationOwner: "user@example.com"}, ""},
+		"the owner's again": {map[string]string{objects.AnnotationOwner: "user@example.com"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -201,7 +201,7 @@ func TestUnstartedPodIsReplaced(t *testing.T) {
 	}{
 		"never started": {corev1.PodStatus{Phase: corev1.PodPending}, true},
 		"ran, and cannot be fetched again": {corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{
-			Name: desired.BoxContainer, LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}},
+			Name: objects.ServerContainer, LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}},
 		}}}, false},
 		"runs": {corev1.PodStatus{Phase: corev1.PodRunning}, false},
 	} {

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/desired"
 )
@@ -88,7 +89,7 @@ func TestChildrenComeBack(t *testing.T) {
 	}
 	w.settled()
 	w.get(service, "box-ssh")
-	if service.Spec.Selector[desired.LabelInstance] != "box" {
+	if service.Spec.Selector[objects.LabelInstance] != "box" {
 		t.Errorf("an edited selector stays %v", service.Spec.Selector)
 	}
 
@@ -112,8 +113,8 @@ func TestEditedStatefulSetComesBack(t *testing.T) {
 	w.create(w.devServer())
 	w.settled()
 	for name, edit := range map[string]func(*appsv1.StatefulSet){
-		"label":      func(s *appsv1.StatefulSet) { delete(s.Labels, desired.LabelManagedBy) },
-		"annotation": func(s *appsv1.StatefulSet) { s.Annotations[desired.AnnotationOwner] = "somebody@example.com" },
+		"label":      func(s *appsv1.StatefulSet) { delete(s.Labels, objects.LabelManagedBy) },
+		"annotation": func(s *appsv1.StatefulSet) { s.Annotations[objects.AnnotationOwner] = "somebody@example.com" },
 		"replicas":   func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(3)) },
 		"image":      func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "example.com/other:1" },
 	} {

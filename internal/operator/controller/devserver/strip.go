@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/capacity"
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/packed"
@@ -50,10 +51,10 @@ func (e *equals) stripDevServer(object any) (any, error) {
 }
 
 // podLabels are what is asked of the labels of a DevServer's pod.
-var podLabels = []string{desired.LabelManagedBy, desired.LabelInstance, appsv1.StatefulSetRevisionLabel}
+var podLabels = []string{objects.LabelManagedBy, objects.LabelInstance, appsv1.StatefulSetRevisionLabel}
 
 // shield has what else is asked of its annotations, by their names.
-var shield = desired.Shield(true)
+var shield = desired.AutoscalerAnnotations(true)
 
 // ours tells whether an annotation is of this project.
 func ours(annotation string) bool { return strings.HasPrefix(annotation, "devserver.io/") }
@@ -73,9 +74,9 @@ func (e *equals) essentialSpec(pod *corev1.Pod) (corev1.PodSpec, error) {
 	key, err := countedBy(pod)
 	spec, known := e.specs.get(key)
 	if !known {
-		box := corev1.Container{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{Requests: capacity.Requests(pod)}}
+		box := corev1.Container{Name: objects.ServerContainer, Resources: corev1.ResourceRequirements{Requests: capacity.Requests(pod)}}
 		for _, c := range pod.Spec.Containers {
-			if limit, has := c.Resources.Limits[corev1.ResourceMemory]; has && c.Name == desired.BoxContainer {
+			if limit, has := c.Resources.Limits[corev1.ResourceMemory]; has && c.Name == objects.ServerContainer {
 				box.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: limit}
 			}
 		}

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/capacity"
-	"devserver.io/devserver/internal/operator/desired"
 )
 
 // What is left of a DevServer's pod takes from its node what the whole pod does.
@@ -25,19 +25,19 @@ func TestStrippedPodTakesAsMuch(t *testing.T) {
 	gi := func(n string) corev1.ResourceList {
 		return corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(n)}
 	}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: desired.Labels("box")}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: objects.Labels("box")}}
 	pod.Spec.NodeName = "node"
 	pod.Spec.Overhead = gi("1Gi")
 	pod.Spec.InitContainers = []corev1.Container{
 		{Name: "sidecar", RestartPolicy: &always, Resources: corev1.ResourceRequirements{Requests: gi("2Gi")}},
-		{Name: desired.PrepareContainer, Resources: corev1.ResourceRequirements{Requests: gi("4Gi")}},
+		{Name: objects.PrepareContainer, Resources: corev1.ResourceRequirements{Requests: gi("4Gi")}},
 	}
 	pod.Spec.Containers = []corev1.Container{
 		{Name: "other", Resources: corev1.ResourceRequirements{Requests: gi("8Gi"), Limits: gi("9Gi")}},
-		{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{Requests: gi("16Gi"), Limits: gi("32Gi")}},
+		{Name: objects.ServerContainer, Resources: corev1.ResourceRequirements{Requests: gi("16Gi"), Limits: gi("32Gi")}},
 	}
 	pod.Spec.Volumes = []corev1.Volume{{Name: "home", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "home-box-0"}}}}
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.BoxContainer, AllocatedResources: gi("20Gi")}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: objects.ServerContainer, AllocatedResources: gi("20Gi")}}
 	want, wantVolumes := capacity.Requests(pod), pod.Spec.Volumes
 
 	equals := &equals{}
@@ -61,13 +61,13 @@ func TestStrippedPodTakesAsMuch(t *testing.T) {
 // whatever other pods with its spec take.
 func TestStrippedPodsWithOneSpecTakeTheirOwn(t *testing.T) {
 	pod := func(has, condition string) *corev1.Pod {
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: desired.Labels("box")}}
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: objects.Labels("box")}}
 		amount := func(n string) corev1.ResourceList {
 			return corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(n)}
 		}
-		p.Spec.Containers = []corev1.Container{{Name: desired.BoxContainer, Resources: corev1.ResourceRequirements{Requests: amount("10Gi")}}}
+		p.Spec.Containers = []corev1.Container{{Name: objects.ServerContainer, Resources: corev1.ResourceRequirements{Requests: amount("10Gi")}}}
 		if has != "" {
-			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.BoxContainer, AllocatedResources: amount(has)}}
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: objects.ServerContainer, AllocatedResources: amount(has)}}
 		}
 		if condition != "" {
 			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodResizePending, Reason: condition}}
@@ -130,14 +130,14 @@ func TestEqualLabelsAreKeptOnce(t *testing.T) {
 	labelled := func(box string) (*appsv1.StatefulSet, *corev1.Service, *corev1.Pod) {
 		t.Helper()
 		meta := func() metav1.ObjectMeta {
-			return metav1.ObjectMeta{Labels: desired.Labels(box), Annotations: map[string]string{desired.AnnotationOwner: strings.Clone("alice"), "devserver.io/x": box}}
+			return metav1.ObjectMeta{Labels: objects.Labels(box), Annotations: map[string]string{objects.AnnotationOwner: strings.Clone("alice"), "devserver.io/x": box}}
 		}
 		set := &appsv1.StatefulSet{ObjectMeta: meta()}
 		set.Spec.Template.ObjectMeta = meta()
 		set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: meta()}}
-		set.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{desired.LabelInstance: box}}
+		set.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{objects.LabelInstance: box}}
 		service := &corev1.Service{ObjectMeta: meta()}
-		service.Spec.Selector = map[string]string{desired.LabelInstance: box}
+		service.Spec.Selector = map[string]string{objects.LabelInstance: box}
 		pod := &corev1.Pod{ObjectMeta: meta()}
 		pod.Labels[appsv1.StatefulSetRevisionLabel] = "1"
 		for object, strip := range map[client.Object]func(any) (any, error){set: equals.stripSet, service: equals.stripService, pod: equals.stripPod} {
@@ -164,14 +164,14 @@ func TestEqualLabelsAreKeptOnce(t *testing.T) {
 	if !same(set.Spec.Selector.MatchLabels, service.Spec.Selector) || !same(set.Annotations, pod.Annotations) {
 		t.Error("equal selectors or annotations have memory of their own")
 	}
-	if diff := cmp.Diff(map[string]string{desired.LabelManagedBy: desired.ManagedBy, desired.LabelInstance: "a", appsv1.StatefulSetRevisionLabel: "1"}, pod.Labels); diff != "" {
+	if diff := cmp.Diff(map[string]string{objects.LabelManagedBy: objects.ManagedBy, objects.LabelInstance: "a", appsv1.StatefulSetRevisionLabel: "1"}, pod.Labels); diff != "" {
 		t.Errorf("not what is asked of the pod's labels (-want +got):\n%s", diff)
 	}
 	other, _, _ := labelled("b")
-	if same(set.Labels, other.Labels) || other.Labels[desired.LabelInstance] != "b" {
+	if same(set.Labels, other.Labels) || other.Labels[objects.LabelInstance] != "b" {
 		t.Errorf("another box has the labels %v", other.Labels)
 	}
-	if a, b := set.Annotations[desired.AnnotationOwner], other.Annotations[desired.AnnotationOwner]; unsafe.StringData(a) != unsafe.StringData(b) {
+	if a, b := set.Annotations[objects.AnnotationOwner], other.Annotations[objects.AnnotationOwner]; unsafe.StringData(a) != unsafe.StringData(b) {
 		t.Error("one owner's name has memory of its own in each object")
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 // Workers is how many DevServers are reconciled at a time. A pass waits for
@@ -35,7 +35,7 @@ const Workers = 16
 // nodes is computed from, of a DevServer's pod what became of it as well, and of
 // claims whose they are and how large.
 func CacheObjects() map[client.Object]cache.ByObject {
-	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
+	ours := labels.SelectorFromSet(labels.Set{objects.LabelManagedBy: objects.ManagedBy})
 	equals := &equals{}
 	return map[client.Object]cache.ByObject{
 		&devv1.DevServer{}:    {Transform: equals.stripDevServer},
@@ -66,7 +66,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(controllerOf)).
 		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
 		WatchesRawSource(r.gatewayNews()).
-		Watches(&corev1.Pod{}, podHandler(r.departed.note)).
+		Watches(&corev1.Pod{}, podHandler(r.memory.podDeleted)).
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFlavor),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.serversOfUser),
@@ -144,7 +144,7 @@ func claimChanged() predicate.Predicate {
 				return false
 			}
 			return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-				before.Annotations[desired.AnnotationOwner] != after.Annotations[desired.AnnotationOwner] ||
+				before.Annotations[objects.AnnotationOwner] != after.Annotations[objects.AnnotationOwner] ||
 				!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
 				before.Status.Phase != after.Status.Phase ||
 				resized(before, after)

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator"
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/controller/devserver"
@@ -121,11 +122,11 @@ func TestWatches(t *testing.T) {
 	await(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) bool {
 		return s.Spec.Template.Spec.Containers[0].Image == "example.com/box:1"
 	})
-	change(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) { delete(s.Labels, desired.LabelInstance) })
-	await(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) bool { return s.Labels[desired.LabelInstance] == "box" })
+	change(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) { delete(s.Labels, objects.LabelInstance) })
+	await(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) bool { return s.Labels[objects.LabelInstance] == "box" })
 
 	change(w, &corev1.Service{}, "box-ssh", func(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "other"} })
-	await(w, &corev1.Service{}, "box-ssh", func(s *corev1.Service) bool { return s.Spec.Selector[desired.LabelInstance] == "box" })
+	await(w, &corev1.Service{}, "box-ssh", func(s *corev1.Service) bool { return s.Spec.Selector[objects.LabelInstance] == "box" })
 	for name, o := range map[string]client.Object{"box-ssh": &corev1.Service{}, "box-headless": &corev1.Service{}, "box": &appsv1.StatefulSet{}} {
 		w.get(o, name)
 		gone := o.GetUID()

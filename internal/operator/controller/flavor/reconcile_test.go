@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 func TestNodesAndPodsDecide(t *testing.T) {
@@ -63,7 +63,7 @@ func TestServersAreInUse(t *testing.T) {
 	w.settled()
 	w.want("small", devv1.SchedulableYes, 4, 0, "4 more fit")
 
-	labelled := func(p *corev1.Pod) { p.Labels = desired.Labels("box") }
+	labelled := func(p *corev1.Pod) { p.Labels = objects.Labels("box") }
 	waiting := w.pod("box-0", "", "2", labelled)
 	w.settled()
 	w.want("small", devv1.SchedulableYes, 4, 1, "4 more fit")

@@ -11,8 +11,8 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/apply"
-	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
@@ -58,13 +58,13 @@ func (r *Reconciler) keepSecret(ctx context.Context, private []byte) error {
 	case apierrors.IsNotFound(err):
 	case err != nil:
 		return fmt.Errorf("reading the Secret %s: %w", name, err)
-	case live.Labels[desired.LabelManagedBy] != desired.ManagedBy:
+	case live.Labels[objects.LabelManagedBy] != objects.ManagedBy:
 		return fmt.Errorf("the Secret %s is not the operator's, and stays as it is: name it in the chart's value gateway.hostKeySecret to use its key, or delete it", name)
 	case bytes.Equal(live.Data[corev1.SSHAuthPrivateKey], private):
 		return nil
 	}
 	wanted := corev1ac.Secret(name.Name, name.Namespace).
-		WithLabels(map[string]string{desired.LabelManagedBy: desired.ManagedBy}).
+		WithLabels(map[string]string{objects.LabelManagedBy: objects.ManagedBy}).
 		WithType(corev1.SecretTypeSSHAuth).
 		WithData(map[string][]byte{corev1.SSHAuthPrivateKey: private})
 	if live.UID != "" {

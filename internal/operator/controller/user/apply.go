@@ -7,9 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/account"
 	"devserver.io/devserver/internal/operator/apply"
-	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
 )
 
@@ -37,7 +37,7 @@ func (r *Reconciler) apply(ctx context.Context, u *devv1.DevServerUser, problem 
 		return outcome{problem: problem}, r.prune(ctx, u, account.Objects{})
 	}
 
-	err := r.Applier.ApplyMarked(ctx, desired.AnnotationOwner, u.Spec.Owner, want.Namespace)
+	err := r.Applier.ApplyMarked(ctx, objects.AnnotationOwner, u.Spec.Owner, want.Namespace)
 	if conflict, ok := errors.AsType[*apply.ConflictError](err); ok {
 		return outcome{problem: namespaceConflict(u, conflict), taken: true}, r.prune(ctx, u, account.Objects{})
 	}

@@ -8,9 +8,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/account"
 	"devserver.io/devserver/internal/operator/apply"
-	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
 )
 
@@ -39,7 +39,7 @@ func namespaceConflict(u *devv1.DevServerUser, c *apply.ConflictError) *status.P
 	return &status.Problem{
 		Reason: devv1.ReasonNamespaceConflict,
 		Message: fmt.Sprintf("The namespace %s is there and is not %s's. It is left as it is. To hand it over, with all that is in it: kubectl annotate --overwrite namespace %s %s=%s",
-			account.NamespaceName(u), u.Spec.Owner, account.NamespaceName(u), desired.AnnotationOwner, u.Spec.Owner),
+			account.NamespaceName(u), u.Spec.Owner, account.NamespaceName(u), objects.AnnotationOwner, u.Spec.Owner),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/account"
-	"devserver.io/devserver/internal/operator/desired"
 )
 
 // prune deletes the limits and roles that the person has and is to have no
@@ -30,7 +30,7 @@ func (r *Reconciler) prune(ctx context.Context, u *devv1.DevServerUser, want acc
 
 func (r *Reconciler) pruneKind(ctx context.Context, u *devv1.DevServerUser, list client.ObjectList, want account.Objects) error {
 	namespace := account.NamespaceName(u)
-	ours := client.MatchingLabels{desired.LabelManagedBy: desired.ManagedBy}
+	ours := client.MatchingLabels{objects.LabelManagedBy: objects.ManagedBy}
 	if err := r.Client.List(ctx, list, client.InNamespace(namespace), ours); err != nil {
 		return fmt.Errorf("listing %T in %s: %w", list, namespace, err)
 	}

@@ -21,14 +21,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/account"
-	"devserver.io/devserver/internal/operator/desired"
 )
 
 // CacheObjects is what the watch cache holds of each kind: those of persons
 // alone, and of a quota's status only what it counts, not how much.
 func CacheObjects() map[client.Object]cache.ByObject {
-	ours := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
+	ours := labels.SelectorFromSet(labels.Set{objects.LabelManagedBy: objects.ManagedBy})
 	return map[client.Object]cache.ByObject{
 		&corev1.Namespace{}:     {Label: ours},
 		&rbacv1.RoleBinding{}:   {Label: ours},

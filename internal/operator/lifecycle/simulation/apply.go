@@ -3,6 +3,7 @@ package simulation
 import (
 	"time"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
@@ -17,7 +18,7 @@ func (w *world) runs(d lifecycle.Decision) {
 	case !d.Run && w.replicas == 1:
 		w.checkStop(d.Cause)
 		w.count("suspensions: " + string(d.Cause))
-		if w.pod != nil && w.pod.hindered != "" && d.Hindered != "" {
+		if w.pod != nil && w.pod.hindered != "" && d.StartFailure != "" {
 			w.count("hindered boxes suspended")
 		}
 		w.truth.asleep, w.truth.asleepAt, w.truth.woken = d.Cause, w.now, false
@@ -39,10 +40,10 @@ func (w *world) setStatus(d lifecycle.Decision) {
 		w.announced = time.Time{}
 	case d.Warning != nil && (w.announced.IsZero() || w.announced.After(now)):
 		w.announced, w.truth.told = now, w.now
-	case d.Warning == nil && (!d.Watched || d.Work != nil || !d.Run):
+	case d.Warning == nil && (!d.TracksActivity || d.Activity != nil || !d.Run):
 		w.announced = time.Time{}
 	}
-	if w.deletes = d.DeletesAt; d.Cause != lifecycle.CauseExpired {
+	if w.deletes = d.DeletesAt; d.Cause != devv1.ReasonExpired {
 		w.expired = nil
 	}
 	switch {

@@ -1,14 +1,19 @@
 package simulation
 
 import (
+	"context"
 	"errors"
 	"time"
+
+	devv1 "devserver.io/devserver/api/v1"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/operator/agentclient"
 	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/operator/transition"
 )
 
 // operator is one process of it, as far as this box goes: what it forgets when
@@ -34,10 +39,6 @@ type entry struct {
 }
 
 var errNoAnswer = errors.New("no answer")
-
-// slack is what the operator allows for between an agent's reckoning and its
-// own.
-const slack = 2 * time.Second
 
 func (o *operator) start(w *world) {
 	o.life++
@@ -98,9 +99,9 @@ func (o *operator) soon(w *world) {
 // pass is one over the box: as Reconcile. It ends early where the operator
 // crashes, or a write is refused.
 func (w *world) pass() {
-	marked := w.lease.Mark
+	marked := w.lease.Suspension
 	decision, ok := w.step()
-	critical := marked != w.lease.Mark
+	critical := marked != w.lease.Suspension
 	if !ok || w.deleted || w.crashes(critical) {
 		return
 	}
@@ -116,15 +117,15 @@ func (w *world) pass() {
 		if w.lease.RenewTime.Equal(w.truth.renewed) && w.lease.RenewTime.After(w.operatorTime()) {
 			w.truth.anew = w.now // Nothing depended on it before, so that it is set right now.
 		}
-		w.lease.there, w.lease.RenewTime = true, micro(decision.Renew)
+		w.lease.exists, w.lease.RenewTime = true, lease.Micro(decision.Renew)
 		w.lease.version++
 		w.op.soon(w)
 	}
 	w.watch(decision)
 	w.truth.ahead = 0
 	w.op.wake++
-	if wake := w.op.wake; !decision.Again.IsZero() {
-		w.op.after(w, max(decision.Again.Sub(w.operatorTime()), time.Second), func() {
+	if wake := w.op.wake; !decision.RequeueAt.IsZero() {
+		w.op.after(w, max(decision.RequeueAt.Sub(w.operatorTime()), time.Second), func() {
 			if wake == w.op.wake {
 				w.pass()
 			}
@@ -145,116 +146,137 @@ func (w *world) crashes(critical bool) bool {
 	return !w.op.up
 }
 
-// step decides, and makes the step that the decision asks for.
-func (w *world) step() (lifecycle.Decision, bool) {
-	facts := w.facts()
-	d := w.decide(facts)
-	switch d.Act {
-	case lifecycle.ActSleep:
-		return w.sleep(d, facts)
-	case lifecycle.ActDelete:
-		w.checkDeletion(d)
-		w.count("deletions")
-		w.account()
-		w.deleted = true
-	case lifecycle.ActUnmark:
-		if w.lease.Mark != nil {
-			if facts.Pod != nil && !w.truth.woken {
-				w.count("marks lapsed")
-				w.truth.woken = true
-			}
-			if w.startedSince(w.truth.asleepAt) {
-				w.truth.woken = true // Whatever becomes of its schedule now.
-			}
-			if facts.Pod != nil && w.startedSince(w.truth.markedAt) && w.truth.markedAt.After(w.truth.called) {
-				w.truth.called = w.truth.markedAt // It has its whole timeout again, although its pod never went.
-			}
-			w.lease.Mark = nil
-			w.lease.version++
-			w.op.soon(w)
-		}
-	}
-	return d, true
+// step decides, and takes the step that the decision requires, as the operator
+// does. ok is false if the pass ends there.
+func (w *world) step() (d lifecycle.Decision, ok bool) {
+	facts := w.Facts()
+	d, err := transition.CarryOut(context.Background(), w, w.Decide(facts))
+	return d, err == nil
 }
 
-func (w *world) decide(facts lifecycle.Facts) lifecycle.Decision {
+// world is a transition.Server.
+var _ transition.Server = (*world)(nil)
+
+var (
+	errCrashed = errors.New("the operator crashed")
+	errStale   = errors.New("the Lease was renewed since it was read")
+	errDeleted = errors.New("the DevServer was deleted")
+)
+
+func (w *world) Now() time.Time { return w.operatorTime() }
+
+func (w *world) Decide(facts lifecycle.Facts) lifecycle.Decision {
 	d := lifecycle.Decide(w.policy, facts, w.operatorTime())
 	w.count("decisions")
 	w.checkTimer(facts, d)
-	if d.Act == lifecycle.ActSleep && d.Cause != lifecycle.CauseExpired && facts.Pod.Silent && facts.Pod.Hindered == "" {
-		w.fault("the box is to sleep although its agent is silent")
+	if d.Act == lifecycle.ActSuspend && d.Cause != devv1.ReasonExpired && facts.Pod.AgentUnreachable && facts.Pod.StartFailure == "" {
+		w.fault("the server is about to be suspended although its agent does not answer")
 	}
 	return d
 }
 
-func (w *world) facts() lifecycle.Facts {
-	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, Resumed: w.resumed(), SuspendedAt: w.suspended, Gone: w.pod == nil, DeletesAt: w.deletes, AnnouncedAt: w.announced, Expired: w.expired}
+func (w *world) Facts() lifecycle.Facts {
+	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, Resumed: w.resumed(), SuspendedAt: w.suspended, NoPod: w.pod == nil, DeletesAt: w.deletes, LastWarningAt: w.announced, Expired: w.expired}
 	if w.server.Spec.RestartedAt != nil {
 		f.RestartedAt = w.server.Spec.RestartedAt.Time
 	}
-	if w.lease.there {
+	if w.lease.exists {
 		f.Lease = w.lease.Lease
 	}
 	p, e := w.pod, w.op.entry
 	if p == nil || p.terminating {
 		return f
 	}
-	f.Pod = &lifecycle.Pod{StartedAt: p.startAt.Truncate(time.Second), ReadyAt: p.readyAt, ReadyUntil: p.readyUntil, Hindered: p.hindered}
+	f.Pod = &lifecycle.Pod{StartedAt: p.startAt.Truncate(time.Second), ReadyAt: p.readyAt, ReadyUntil: p.readyUntil, StartFailure: p.hindered}
 	if e == nil || e.pod != p.id || !e.asked {
 		return f
 	}
-	f.Pod.Silent = e.result.Silent()
+	f.Pod.AgentUnreachable = e.result.Unreachable()
 	if !e.result.At.IsZero() {
-		work, signal := e.result.LastWork()
-		f.Pod.Sighting = &lifecycle.Sighting{LastWork: work, Signal: signal, Keep: e.result.Report.Keep()}
+		f.Pod.Activity = &lifecycle.AgentActivity{LastActivity: e.result.LastActivity(), KeptAwakeBy: e.result.Report.KeptAwakeBy()}
 	}
 	return f
 }
 
-// resumed tells whether the owner let the box run again, or may have.
-func (w *world) resumed() bool {
-	if w.cause == lifecycle.CauseOwner {
-		return !w.server.Spec.Suspend
+// resumes tells whether the server would be resumed by setting spec.suspend to
+// false.
+func (w *world) resumes() bool { return w.cause == devv1.ReasonSuspended }
+
+// resumed tells whether the owner set spec.suspend to false since the last pass.
+func (w *world) resumed() bool { return w.resumes() && !w.server.Spec.Suspend }
+
+// Drain is what the operator asks the agent, by a version of the Lease that it has
+// read.
+func (w *world) Drain(_ context.Context, idleSince time.Time) bool {
+	request := transition.DrainRequest(w.policy.Thresholds, idleSince, w.operatorTime())
+	if !w.drain(time.Duration(request.IdleSeconds * float64(time.Second))) {
+		w.count("drains refused")
+		return false
 	}
-	return w.server.Generation-w.observed >= 2
+	return true
 }
 
-// sleep is the drain and the mark.
-func (w *world) sleep(d lifecycle.Decision, facts lifecycle.Facts) (lifecycle.Decision, bool) {
-	now, version := w.operatorTime(), w.lease.version
-	if d.Cause == lifecycle.CauseExpired {
-		w.checkSleep(d)
-		w.expired = &lifecycle.Expiry{RestartedAt: facts.RestartedAt}
-		facts = w.facts()
-		facts.Resumed = false
-		return w.decide(facts), true
+func (w *world) Release(context.Context) {
+	if w.op.up && w.pod != nil {
+		w.pod.drainedAt = time.Time{}
 	}
-	if d.Hindered == "" && !w.drain(max(0, now.Sub(d.Work.Last)-slack)) {
-		w.count("drains refused")
-		if d = w.decide(w.facts()); d.Act == lifecycle.ActSleep {
-			d.Act, d.Work, d.Again = lifecycle.ActNone, nil, now.Add(time.Minute)
-		}
-		return d, true
-	}
+}
+
+func (w *world) RecordSuspension(_ context.Context, s lease.Suspension) error {
+	version := w.lease.version
 	if w.crashes(true) {
-		return d, false
+		return errCrashed
 	}
 	if w.troubles.races && w.chance(0.1) {
 		w.renewByGateway() // Somebody connects at this very moment.
 	}
-	mark := lifecycle.MarkOf(d.Cause, facts, now)
 	if w.lease.version != version {
-		w.count("marks refused")
+		w.count("suspensions refused")
 		w.op.after(w, time.Second, w.pass)
-		return d, false
+		return errStale
 	}
-	w.checkSleep(d)
+	w.checkSuspend(s.Cause)
 	w.truth.markedAt = w.now
-	w.lease.there, w.lease.Mark = true, lifecycle.ParseMark(mark.Text())
+	w.lease.exists, w.lease.Suspension = true, lease.ParseSuspension(s.Text())
 	w.lease.version++
 	w.op.soon(w)
-	facts.Lease.Mark, facts.Resumed = &mark, false
-	return w.decide(facts), true
+	return nil
+}
+
+func (w *world) ClearSuspension(context.Context) error {
+	if w.lease.Suspension == nil {
+		return nil
+	}
+	if facts := w.Facts(); facts.Pod != nil {
+		if !w.truth.woken {
+			w.count("suspensions lapsed")
+			w.truth.woken = true
+		}
+		if w.startedSince(w.truth.markedAt) && w.truth.markedAt.After(w.truth.called) {
+			w.truth.called = w.truth.markedAt // It has its whole timeout again, although its pod never stopped.
+		}
+	}
+	if w.startedSince(w.truth.asleepAt) {
+		w.truth.woken = true // Whatever happens to its schedule now.
+	}
+	w.lease.Suspension = nil
+	w.lease.version++
+	w.op.soon(w)
+	return nil
+}
+
+func (w *world) RecordExpiry(context.Context) error {
+	w.checkSuspend(devv1.ReasonExpired)
+	w.expired = &lifecycle.Expiry{RestartedAt: w.Facts().RestartedAt}
+	return nil
+}
+
+func (w *world) Delete(_ context.Context, d lifecycle.Decision) error {
+	w.checkDeletion(d)
+	w.count("deletions")
+	w.account()
+	w.deleted = true
+	return errDeleted
 }
 
 // drain asks the agent, as agentclient.Poller.Drain.
@@ -271,15 +293,15 @@ func (w *world) drain(idle time.Duration) bool {
 	}
 	if !drained && report.UpSeconds == 0 || w.lost() {
 		drained, err = false, errNoAnswer
-		w.excuse(w.now.Add(agentclient.Often))
+		w.excuse(w.now.Add(agentclient.ActiveInterval))
 	}
 	if drained {
 		return true
 	}
 	e.asked = true
-	e.result, _, _ = e.target.Note(e.result, report, err, w.operatorTime())
-	for err != nil && !e.result.Silent() {
-		e.result, _, _ = e.target.Note(e.result, report, err, w.operatorTime())
+	e.result, _, _ = e.target.Next(e.result, report, err, w.operatorTime())
+	for err != nil && !e.result.Unreachable() {
+		e.result, _, _ = e.target.Next(e.result, report, err, w.operatorTime())
 	}
 	if err != nil {
 		w.ask(e, 15*time.Second)
@@ -297,14 +319,14 @@ func (w *world) watch(d lifecycle.Decision) {
 	case p.readyAt.IsZero():
 		return
 	}
-	t := agentclient.Target{Pod: types.UID(p.id), Watched: d.Watched || !d.ExpiresAt.IsZero(), Every: w.policy.AskEvery()}
+	t := agentclient.Target{Pod: types.UID(p.id), TracksActivity: d.TracksActivity || !d.ExpiresAt.IsZero(), Every: w.policy.PollEvery()}
 	if d.Warning != nil {
 		t.Instructions.Warning = d.Warning.Sentence()
 	}
-	if d.Work != nil {
-		t.Known = d.Work.Last
-		if d.Work.State != lifecycle.Idle {
-			t.Restless = w.policy.RenewEvery()
+	if d.Activity != nil {
+		t.Known = d.Activity.Last
+		if d.Activity.State != lifecycle.Idle {
+			t.Tolerance = w.policy.RenewEvery()
 		}
 	}
 	if e == nil || e.pod != p.id {
@@ -350,12 +372,12 @@ func (w *world) ask(e *entry, wait time.Duration) {
 func (w *world) answered(e *entry, report agentapi.Report, err error) {
 	if err != nil {
 		w.count("polls without answer")
-		w.excuse(w.now.Add(agentclient.Often))
+		w.excuse(w.now.Add(agentclient.ActiveInterval))
 	}
 	var again time.Duration
 	var news bool
 	e.asked = true
-	e.result, again, news = e.target.Note(e.result, report, err, w.operatorTime())
+	e.result, again, news = e.target.Next(e.result, report, err, w.operatorTime())
 	if news {
 		w.op.soon(w)
 	}
@@ -369,5 +391,3 @@ func (w *world) answers() bool {
 }
 
 func (w *world) lost() bool { return w.troubles.network && w.chance(0.005) }
-
-func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -7,7 +7,8 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/policy"
 )
 
 // live plans what the user does on each day.
@@ -82,7 +83,7 @@ func (w *world) keptDay(at time.Duration) {
 	}
 	w.plan(at, time.Minute, func() {
 		w.session(agentapi.SignalTerminal, time.Minute)
-		w.lease.there, w.lease.KeepFrom, w.lease.KeepFor = true, micro(w.now.Add(w.userClock)), d
+		w.lease.exists, w.lease.KeepAwakeFrom, w.lease.KeepAwakeFor = true, lease.Micro(w.now.Add(w.userClock)), d
 		w.lease.version++
 		w.op.soon(w)
 	})
@@ -125,7 +126,7 @@ func (w *world) visit(until time.Time, do func()) {
 		w.server.Spec.RestartedAt = &at
 		w.truth.woken = true
 		w.op.edited(w)
-	case w.replicas == 0 || w.lease.Mark != nil:
+	case w.replicas == 0 || w.lease.Suspension != nil:
 		w.renewByGateway()
 	}
 	w.after(w.between(5*time.Second, 20*time.Second), func() { w.visit(until, do) })
@@ -133,10 +134,10 @@ func (w *world) visit(until time.Time, do func()) {
 
 // renewByGateway is what wakes a box.
 func (w *world) renewByGateway() {
-	w.lease.there, w.lease.RenewTime = true, micro(w.now.Add(w.gateClock))
+	w.lease.exists, w.lease.RenewTime = true, lease.Micro(w.now.Add(w.gateClock))
 	w.lease.version++
 	w.truth.callAhead = max(0, w.gateClock)
-	if w.truth.called = w.now; w.lease.Mark != nil {
+	if w.truth.called = w.now; w.lease.Suspension != nil {
 		w.truth.markedCall, w.truth.woken = w.now, true
 	}
 	w.op.soon(w)
@@ -202,7 +203,7 @@ func (w *world) choosePolicy() {
 			TimeToLive: &devv1.DurationBounds{Max: pick(80*time.Hour, 168*time.Hour)}, MaxKeep: pick(2*time.Hour, 12*time.Hour),
 		}
 	}
-	policy, violation := lifecycle.Resolve(&w.server, &w.flavor, lifecycle.Defaults{})
+	policy, violation := policy.Resolve(&w.server, &w.flavor, policy.Defaults{})
 	if violation != nil {
 		w.fault("the policy is refused: %s", violation.Message)
 	}

@@ -132,8 +132,8 @@ func (w *world) begin(signal string, d time.Duration) {
 	w.after(d, w.account)
 }
 
-// lastWork is when the pod was last at work; zero for never.
-func (p *pod) lastWork(now time.Time) time.Time {
+// lastActivity is when the pod was last at work; zero for never.
+func (p *pod) lastActivity(now time.Time) time.Time {
 	var last time.Time
 	for _, s := range p.signals {
 		if s.to.After(last) {

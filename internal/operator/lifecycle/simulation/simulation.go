@@ -4,7 +4,7 @@
 // differ.
 //
 // What is simulated: users, pods, agents, the operator's passes over a box and
-// its polls, API objects, and clocks. What is real: lifecycle.Resolve and
+// its polls, API objects, and clocks. What is real: policy.Resolve and
 // Decide, the marks, and what poll makes of an answer.
 package simulation
 

@@ -137,7 +137,7 @@ func (w *world) countAnew() {
 	case p.mutedUntil.After(looks):
 		looks = p.mutedUntil
 	}
-	w.truth.anew = looks.Add(agentclient.Often)
+	w.truth.anew = looks.Add(agentclient.ActiveInterval)
 	if w.op.up {
 		w.truth.setBack = false
 	}
@@ -163,9 +163,11 @@ func (w *world) suspend() {
 		if !w.server.Spec.Suspend {
 			return // They came back earlier.
 		}
-		w.server.Spec.Suspend, w.truth.woken = false, true
+		// A suspension that the operator never saw resumes nothing.
+		resumes := w.resumes()
+		w.server.Spec.Suspend, w.truth.woken = false, resumes
 		w.op.edited(w)
-		seen := w.op.up && w.op.since.Before(asked)
+		seen := resumes && w.op.up && w.op.since.Before(asked)
 		w.after(time.Minute, func() {
 			if seen && w.op.up && w.op.since.Before(asked) && w.replicas == 0 && !w.server.Spec.Suspend && !w.truth.hindered {
 				w.fault("its owner lets the box run again, and it does not")
@@ -177,9 +179,6 @@ func (w *world) suspend() {
 func (w *world) edit() {
 	w.choosePolicy()
 	w.excuse(w.now.Add(time.Minute))
-	if w.server.Generation-w.observed > 0 {
-		w.truth.woken = true // Two edits that come as one may wake it.
-	}
 	w.op.edited(w)
 }
 

@@ -7,6 +7,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/operator/transition"
 )
 
 // truth is what nobody in the cluster knows as a whole.
@@ -14,7 +15,7 @@ type truth struct {
 	pods int
 	// asleep is what the box sleeps for since asleepAt; woken is set by whatever
 	// may wake it from that.
-	asleep   lifecycle.Cause
+	asleep   string
 	asleepAt time.Time
 	woken    bool
 	// known is since when the operator knows the policy, by its clock.
@@ -64,7 +65,7 @@ func (w *world) account() {
 	}
 	if d := w.now.Sub(w.truth.until); d > 0 && w.pod != nil {
 		w.report.Held += d
-		if last := w.pod.lastWork(w.now); last.After(w.truth.until) {
+		if last := w.pod.lastActivity(w.now); last.After(w.truth.until) {
 			w.report.Worked += last.Sub(w.truth.until)
 		}
 	}
@@ -73,16 +74,16 @@ func (w *world) account() {
 
 // idle is for how long the box has not been at work.
 func (w *world) idle() time.Duration {
-	last := w.pod.lastWork(w.now)
+	last := w.pod.lastActivity(w.now)
 	if last.IsZero() {
 		last = w.pod.createdAt
 	}
 	return w.now.Sub(last)
 }
 
-// checkSleep is for the moment in which the Lease is marked.
-func (w *world) checkSleep(d lifecycle.Decision) {
-	if d.Cause == lifecycle.CauseExpired {
+// checkSuspend is for the moment in which the Lease is marked.
+func (w *world) checkSuspend(cause string) {
+	if cause == devv1.ReasonExpired {
 		if expires := w.expires(); w.operatorTime().Before(expires) {
 			w.fault("the box expires at %s, before its time %s", w.operatorTime(), expires)
 		}
@@ -90,23 +91,23 @@ func (w *world) checkSleep(d lifecycle.Decision) {
 		return
 	}
 	patience := w.policy.IdleTimeout
-	if d.Cause == lifecycle.CauseScheduled {
+	if cause == devv1.ReasonScheduled {
 		patience = lateIdle
 		if w.hours == nil || !w.truth.skewed && w.stopped(w.pod.startAt).IsZero() {
 			w.fault("the box is stopped by its schedule, of which no stop holds")
 		}
 	}
-	early := slack
+	early := transition.Tolerance
 	if w.pod.hindered != "" && w.truth.skewed {
 		early = max(time.Hour, w.opClock) // Its times are other clocks', and there is nothing to lose.
 	}
 	if idle := w.idle(); patience == 0 || idle < patience-early {
-		w.fault("the box is put to sleep (%s) after %s without work, and may be for %s", d.Cause, idle, patience)
+		w.fault("the box is put to sleep (%s) after %s without work, and may be for %s", cause, idle, patience)
 	}
-	if end := w.keptUntil(); end.After(w.operatorTime()) {
+	if end := w.keptAwakeUntil(); end.After(w.operatorTime()) {
 		w.fault("the box is put to sleep although it is kept until %s", end)
 	}
-	if since := w.now.Sub(w.truth.markedCall); since < patience-slack && !w.troubles.clocks {
+	if since := w.now.Sub(w.truth.markedCall); since < patience-transition.Tolerance && !w.troubles.clocks {
 		w.fault("the box is put to sleep %s after it was woken, which was lost", since)
 	}
 	w.checkWarned("suspended")
@@ -116,8 +117,8 @@ const lateIdle = 15 * time.Minute
 
 // checkStop is for the moment in which replicas go to 0: nobody may have had
 // the time to begin to work since the agent agreed.
-func (w *world) checkStop(cause lifecycle.Cause) {
-	if cause != lifecycle.CauseIdle && cause != lifecycle.CauseScheduled || w.pod == nil || w.pod.terminating || w.pod.hindered != "" {
+func (w *world) checkStop(cause string) {
+	if cause != devv1.ReasonIdle && cause != devv1.ReasonScheduled || w.pod == nil || w.pod.terminating || w.pod.hindered != "" {
 		return
 	}
 	if since := w.now.Sub(w.pod.drainedAt); since > agentapi.DrainTime {
@@ -128,7 +129,7 @@ func (w *world) checkStop(cause lifecycle.Cause) {
 // checkWake is for the moment in which replicas go to 1.
 func (w *world) checkWake() {
 	switch w.truth.asleep {
-	case lifecycle.CauseIdle, lifecycle.CauseScheduled:
+	case devv1.ReasonIdle, devv1.ReasonScheduled:
 		if !w.truth.woken && !w.startedSince(w.truth.asleepAt) {
 			w.fault("the box, asleep since %s (%s), wakes and nobody asked for it", w.truth.asleepAt, w.truth.asleep)
 		}
@@ -174,7 +175,7 @@ func (w *world) patrol() {
 
 // checkStarted sees whether a start of the schedule was missed.
 func (w *world) checkStarted() {
-	if w.replicas == 1 || w.truth.asleep != lifecycle.CauseIdle && w.truth.asleep != lifecycle.CauseScheduled {
+	if w.replicas == 1 || w.truth.asleep != devv1.ReasonIdle && w.truth.asleep != devv1.ReasonScheduled {
 		return
 	}
 	if !w.startedSince(w.truth.asleepAt.Add(time.Minute)) {
@@ -189,16 +190,16 @@ func (w *world) checkStarted() {
 	}
 }
 
-// keptUntil is when the keep ends, by the operator's clock.
-func (w *world) keptUntil() time.Time {
-	if w.lease.KeepFor == 0 {
+// keptAwakeUntil is when the keep ends, by the operator's clock.
+func (w *world) keptAwakeUntil() time.Time {
+	if w.lease.KeepAwakeFor == 0 {
 		return time.Time{}
 	}
-	length := w.lease.KeepFor
-	if w.policy.MaxKeep > 0 {
-		length = min(length, w.policy.MaxKeep)
+	length := w.lease.KeepAwakeFor
+	if w.policy.MaxKeepAwake > 0 {
+		length = min(length, w.policy.MaxKeepAwake)
 	}
-	return w.lease.KeepFrom.Add(length)
+	return w.lease.KeepAwakeFrom.Add(length)
 }
 
 // expires is when the box expires, by the operator's clock; zero for never.
@@ -208,7 +209,7 @@ func (w *world) expires() time.Time {
 	}
 	start := w.pod.startAt.Truncate(time.Second)
 	at := start.Add(w.policy.TimeToLive)
-	if kept := w.keptUntil(); kept.After(at) {
+	if kept := w.keptAwakeUntil(); kept.After(at) {
 		at = kept
 		if most := start.Add(w.policy.MaxTimeToLive); w.policy.MaxTimeToLive > 0 && at.After(most) {
 			at = most
@@ -264,7 +265,7 @@ func (w *world) due() time.Time {
 			due = stop
 		}
 	}
-	if kept := w.keptUntil().Add(-w.opClock); !due.IsZero() && kept.After(due) {
+	if kept := w.keptAwakeUntil().Add(-w.opClock); !due.IsZero() && kept.After(due) {
 		due = kept
 	}
 	return due
@@ -286,7 +287,7 @@ func (w *world) mistaken() []time.Time {
 // lastSign is when something last spoke for the box.
 func (w *world) lastSign() time.Time {
 	p := w.pod
-	last := p.lastWork(w.now)
+	last := p.lastActivity(w.now)
 	for _, sign := range []time.Time{p.createdAt, p.readyAt, p.readyUntil, p.agentUp, w.truth.called} {
 		if sign.After(last) {
 			last = sign
@@ -302,13 +303,13 @@ func (w *world) checkTimer(f lifecycle.Facts, d lifecycle.Decision) {
 	if d.Act != lifecycle.ActNone {
 		return
 	}
-	if !d.Again.IsZero() && !d.Again.After(now) {
-		w.fault("the decision wants to look again in the past: %s", now.Sub(d.Again))
+	if !d.RequeueAt.IsZero() && !d.RequeueAt.After(now) {
+		w.fault("the decision wants to look again in the past: %s", now.Sub(d.RequeueAt))
 		return
 	}
 	span := 30 * 24 * time.Hour
-	if !d.Again.IsZero() {
-		span = d.Again.Sub(now) - 1
+	if !d.RequeueAt.IsZero() {
+		span = d.RequeueAt.Sub(now) - 1
 	}
 	// Its own randomness: whoever looks changes nothing.
 	look := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)) //nolint:gosec // reproducible
@@ -318,12 +319,12 @@ func (w *world) checkTimer(f lifecycle.Facts, d lifecycle.Decision) {
 	then := now.Add(time.Duration(look.Int64N(int64(span))))
 	switch f.DeletesAt = d.DeletesAt; { // As the status is about to say.
 	case d.Warning == nil || !d.Warning.Last:
-		f.AnnouncedAt = time.Time{}
-	case f.AnnouncedAt.IsZero() || f.AnnouncedAt.After(now):
-		f.AnnouncedAt = now
+		f.LastWarningAt = time.Time{}
+	case f.LastWarningAt.IsZero() || f.LastWarningAt.After(now):
+		f.LastWarningAt = now
 	}
 	if later := lifecycle.Decide(w.policy, f, then); later.Act != d.Act || later.Run != d.Run || later.Warning != nil && (d.Warning == nil || *later.Warning != *d.Warning) {
-		w.fault("%s after a decision, and %s before it looks again, it would be another: %+v instead of %+v", then.Sub(now), d.Again.Sub(then), later, d)
+		w.fault("%s after a decision, and %s before it looks again, it would be another: %+v instead of %+v", then.Sub(now), d.RequeueAt.Sub(then), later, d)
 	}
 }
 
@@ -332,7 +333,7 @@ func (w *world) startedSince(then time.Time) bool {
 	if w.hours == nil || w.hours.start == 0 {
 		return false
 	}
-	then = then.Add(w.opClock - slack)
+	then = then.Add(w.opClock - transition.Tolerance)
 	if w.truth.skewed {
 		then = then.Add(-2 * time.Hour)
 	}

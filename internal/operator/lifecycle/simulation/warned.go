@@ -3,6 +3,8 @@ package simulation
 import (
 	"strings"
 	"time"
+
+	"devserver.io/devserver/internal/operator/transition"
 )
 
 const (
@@ -42,7 +44,7 @@ func (w *world) checkWarned(word string) {
 	default:
 		leads = []time.Duration{span / 2}
 	}
-	if span%(10*time.Minute) > 10*time.Minute-slack {
+	if span%(10*time.Minute) > 10*time.Minute-transition.Tolerance {
 		return // Nobody can tell on which side of the rule it is.
 	}
 	if since := w.now.Sub(w.truth.excused); since < leads[len(leads)-1]+time.Minute {

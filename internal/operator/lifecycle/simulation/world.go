@@ -7,7 +7,9 @@ import (
 	"time"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 )
 
 // world is one box with its user, its part of the cluster, and the truth.
@@ -25,17 +27,17 @@ type world struct {
 	// The API objects.
 	server    devv1.DevServer
 	flavor    devv1.DevServerFlavor
-	policy    lifecycle.Policy
+	policy    policy.Policy
 	edited    time.Time // when the policy was changed last
 	observed  int64     // status.observedGeneration
 	hours     *hours
-	lease     lease
+	lease     leaseObject
 	replicas  int
 	pod       *pod
-	suspended time.Time       // status.suspendedAt
-	deletes   time.Time       // status.deletesAt
-	announced time.Time       // since when its condition StopPending says so for the last time
-	cause     lifecycle.Cause // the reason of its condition Ready while it is not to run
+	suspended time.Time // status.suspendedAt
+	deletes   time.Time // status.deletesAt
+	announced time.Time // since when its condition StopPending says so for the last time
+	cause     string    // the reason of its condition Ready while it is not to run
 	expired   *lifecycle.Expiry
 	deleted   bool
 
@@ -44,9 +46,10 @@ type world struct {
 	work  []interval
 }
 
-type lease struct {
-	lifecycle.Lease
-	there   bool
+// leaseObject is the server's Lease. Its version changes with each write.
+type leaseObject struct {
+	lease.Lease
+	exists  bool
 	version int
 }
 

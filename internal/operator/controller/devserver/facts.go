@@ -1,0 +1,75 @@
+package devserver
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/operator/status"
+)
+
+// facts are what is known of the server.
+func (r *Reconciler) facts(in resolved) lifecycle.Facts {
+	d := in.server
+	f := lifecycle.Facts{
+		Suspend:      d.Spec.Suspend,
+		Resumed:      resumed(d),
+		RestartedAt:  timeOf(d.Spec.RestartedAt),
+		SuspendedAt:  timeOf(d.Status.SuspendedAt),
+		DeletesAt:    timeOf(d.Status.DeletesAt),
+		Lease:        lease.Of(in.lease),
+		ForeignLease: in.lease == nil && in.memory.foreignLease,
+		NoPod:        in.pod == nil,
+		HoldUntil:    lifecycle.HoldUntil(in.memory.failures),
+	}
+	if e := d.Status.Expired; e != nil {
+		f.Expired = &lifecycle.Expiry{RestartedAt: timeOf(e.RestartedAt)}
+	}
+	if c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionStopPending); c != nil && c.Reason == devv1.ReasonStopImminent {
+		f.LastWarningAt = c.LastTransitionTime.Time
+	}
+	if pod := in.pod; pod != nil && pod.DeletionTimestamp.IsZero() {
+		f.Pod = r.podFacts(in, pod)
+	}
+	return f
+}
+
+// resumed tells whether spec.suspend was true at the last pass, and is not now.
+func resumed(d *devv1.DevServer) bool {
+	c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady)
+	return c != nil && c.Reason == devv1.ReasonSuspended && !d.Spec.Suspend
+}
+
+// podFacts are what is known of a pod that is not being deleted. The clock of its
+// node may be behind the API server's.
+func (r *Reconciler) podFacts(in resolved, pod *corev1.Pod) *lifecycle.Pod {
+	p := &lifecycle.Pod{ReadyAt: status.ReadySince(pod), ReadyUntil: status.ReadyUntil(pod)}
+	if started := timeOf(pod.Status.StartTime); !started.IsZero() {
+		p.StartedAt = started
+		if created := pod.CreationTimestamp.Time; created.After(started) {
+			p.StartedAt = created
+		}
+		p.StartFailure = status.StartFailure(in.server, pod)
+	}
+	last, asked := r.Poller.Last(in.key(), pod.UID)
+	if !asked {
+		return p
+	}
+	p.AgentUnreachable, p.AgentOutdated = last.Unreachable(), last.Outdated()
+	if !last.At.IsZero() {
+		p.Activity = &lifecycle.AgentActivity{LastActivity: last.LastActivity(), KeptAwakeBy: last.Report.KeptAwakeBy()}
+	}
+	return p
+}
+
+func timeOf(t *metav1.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.Time
+}

@@ -1,0 +1,136 @@
+package devserver
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/sshkeys"
+)
+
+// memory is what this process remembers of each server, beside what is in the
+// watch cache, and what the agentclient.Poller knows of its agent.
+//
+// A restart of the operator loses all of it, which is safe. Keys derive again. A
+// Secret that was applied is known by its hash on the StatefulSet; one that was
+// not yet is applied and pushed again. The delay of pods that fail over and over
+// begins anew. A pod that was evicted while the operator was away is not reported
+// as the last disruption. A foreign Lease is found again by the next attempt to
+// create one.
+type memory struct {
+	mu      sync.Mutex
+	servers map[types.NamespacedName]*remembered
+}
+
+// remembered is what is remembered of one server. Passes over one server follow
+// each other; events of its pod come at any time.
+type remembered struct {
+	mu sync.Mutex
+	// owner is whose keys are.
+	owner string
+	keys  sshkeys.Keys
+	// secret is what became of its Secret.
+	secret delivery
+	// failedPod is the last of its pods that failed, failures are when pods failed.
+	failedPod types.UID
+	failures  []time.Time
+	// disrupted is a pod that Kubernetes evicted, until a status reports it. A pod
+	// of a deleted Node may be gone before a pass sees it.
+	disrupted *corev1.Pod
+	// foreignLease is set if somebody else has a Lease with the server's name. The
+	// watch cache does not show it.
+	foreignLease bool
+}
+
+// of is what is remembered of a server.
+func (m *memory) of(server types.NamespacedName) *remembered {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.servers[server]
+	if s == nil {
+		if m.servers == nil {
+			m.servers = map[types.NamespacedName]*remembered{}
+		}
+		s = &remembered{}
+		m.servers[server] = s
+	}
+	return s
+}
+
+func (m *memory) forget(server types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.servers, server)
+}
+
+// keysOf are the keys of a server. They are derived once for each owner: each
+// pass needs them, and to derive them is most of what a pass without a change
+// costs.
+func (m *memory) keysOf(server types.NamespacedName, owner string, master []byte) (sshkeys.Keys, error) {
+	s := m.of(server)
+	if s.owner == owner {
+		return s.keys, nil
+	}
+	keys, err := sshkeys.Derive(master, server.Namespace, server.Name, owner)
+	if err != nil {
+		return sshkeys.Keys{}, fmt.Errorf("deriving the keys of DevServer %s: %w", server, err)
+	}
+	s.owner, s.keys = owner, keys
+	return keys, nil
+}
+
+// podDeleted remembers a pod that was deleted, if it was evicted.
+func (m *memory) podDeleted(server types.NamespacedName, pod *corev1.Pod) {
+	if !status.Disrupted(pod) {
+		return
+	}
+	s := m.of(server)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disrupted = pod
+}
+
+// disruptedBefore is the pod that the server had before this one, or had last if
+// it has none, if that was evicted and no status has reported it.
+func (s *remembered) disruptedBefore(pod *corev1.Pod) *corev1.Pod {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.disrupted != nil && pod != nil && s.disrupted.UID == pod.UID {
+		return nil
+	}
+	return s.disrupted
+}
+
+// reported forgets a disrupted pod that a status reports, and none that followed
+// it. Nil stands for whichever there is.
+func (s *remembered) reported(pod *corev1.Pod) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if pod == nil || s.disrupted == pod {
+		s.disrupted = nil
+	}
+}
+
+// noteFailure remembers the server's last pod if that failed, once.
+func (s *remembered) noteFailure(pod *corev1.Pod, now time.Time) {
+	if before := s.disruptedBefore(pod); before != nil && !failed(pod) {
+		pod = before
+	}
+	if failed(pod) && s.failedPod != pod.UID {
+		s.failedPod, s.failures = pod.UID, lifecycle.WithFailure(s.failures, now)
+	}
+}
+
+// failed tells whether a pod failed as a whole, and not because it was deleted:
+// that ends many a program with an error.
+func failed(pod *corev1.Pod) bool {
+	if pod == nil || pod.Status.Phase != corev1.PodFailed {
+		return false
+	}
+	return pod.DeletionTimestamp.IsZero() || status.Disrupted(pod)
+}

@@ -1,0 +1,50 @@
+package status
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
+)
+
+// StartFailure is why the server's container cannot run, a reason of the Ready
+// condition, although its pod has a node, and with it that node's CPUs and GPUs. It
+// is empty for a container that runs, that is starting, or that may have been used.
+func StartFailure(d *devv1.DevServer, pod *corev1.Pod) string {
+	phase := pod.Status.Phase
+	if pod.Spec.NodeName == "" || phase == corev1.PodFailed || phase == corev1.PodSucceeded || mayBeUsed(pod) {
+		return ""
+	}
+	said := ""
+	if was := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady); was != nil {
+		said = was.Reason
+	}
+	if said == devv1.ReasonNodeLost {
+		return ""
+	}
+	if s := podState(d, Observed{Pod: pod}); s.phase == devv1.PhaseFailed {
+		return s.reason
+	}
+	if said == devv1.ReasonVolumeFailed || said == devv1.ReasonContainerConfigError {
+		return said // It was read from the pod's events, and does not show in the pod.
+	}
+	return ""
+}
+
+// mayBeUsed tells whether somebody can be using the server: not before its SSH
+// server has answered for the first time. Between two crashes a container runs for
+// a moment, without letting anybody in.
+func mayBeUsed(pod *corev1.Pod) bool {
+	if PodReady(pod) {
+		return true
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name != objects.ServerContainer || c.State.Running == nil {
+			continue
+		}
+		ready, crash := condition(pod, corev1.PodReady), c.LastTerminationState.Terminated
+		return crash == nil || crash.ExitCode == 0 || ready == nil || ready.LastTransitionTime.After(c.State.Running.StartedAt.Time)
+	}
+	return false
+}

@@ -1,0 +1,107 @@
+// Package transition carries out what lifecycle decides: it suspends a server, if
+// its agent agrees, ends a suspension, or deletes the DevServer. The operator and
+// the simulation of it take the same steps.
+package transition
+
+import (
+	"context"
+	"time"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/operator/lifecycle"
+)
+
+// Server is a server as a transition sees it.
+type Server interface {
+	// Facts are what is known now, Decide decides from them, and Now is the time.
+	Facts() lifecycle.Facts
+	Decide(lifecycle.Facts) lifecycle.Decision
+	Now() time.Time
+
+	// Drain asks the agent to refuse new sessions, if the server has been idle since
+	// idleSince. It is false if the agent does not agree, or does not answer.
+	Drain(ctx context.Context, idleSince time.Time) (drained bool)
+	// Release ends a drain: the server is not suspended after all.
+	Release(ctx context.Context)
+	// RecordSuspension writes the suspension to the Lease, on the condition that
+	// nobody has written to the Lease since it was read.
+	RecordSuspension(ctx context.Context, s lease.Suspension) error
+	// ClearSuspension removes the suspension from the Lease.
+	ClearSuspension(ctx context.Context) error
+	// RecordExpiry writes to the status that the time to live is over.
+	RecordExpiry(ctx context.Context) error
+	// Delete deletes the DevServer.
+	Delete(ctx context.Context, d lifecycle.Decision) error
+}
+
+// CarryOut takes the step that a decision requires, and returns the decision
+// after that step.
+func CarryOut(ctx context.Context, s Server, d lifecycle.Decision) (lifecycle.Decision, error) {
+	if d.Act == lifecycle.ActSuspend {
+		var err error
+		if d, err = suspend(ctx, s, d); err != nil {
+			return d, err
+		}
+	}
+	switch d.Act {
+	case lifecycle.ActDelete:
+		return d, s.Delete(ctx, d)
+	case lifecycle.ActClearSuspension:
+		s.Release(ctx) // It may have been drained a moment ago.
+		return d, s.ClearSuspension(ctx)
+	default:
+		return d, nil
+	}
+}
+
+// suspend takes the steps to a suspension. Each may fail without harm: the agent
+// agrees, then the cause is recorded, and from then on the suspension is in force.
+func suspend(ctx context.Context, s Server, d lifecycle.Decision) (lifecycle.Decision, error) {
+	if expires(d) {
+		// Only the owner can undo an expiry, so it is recorded before anything stops.
+		if err := s.RecordExpiry(ctx); err != nil {
+			return d, err
+		}
+		return s.Decide(factsAfter(s)), nil
+	}
+	// A container that cannot run has no agent to ask.
+	drained := d.StartFailure != "" || s.Drain(ctx, d.Activity.Last)
+	facts := factsAfter(s)
+	if drained {
+		suspension := lifecycle.SuspensionOf(d.Cause, facts, s.Now())
+		if err := s.RecordSuspension(ctx, suspension); err != nil {
+			// Somebody who renewed the Lease in this moment is about to log in.
+			s.Release(ctx)
+			return d, err
+		}
+		facts.Lease.Suspension = &suspension
+	}
+	next := s.Decide(facts)
+	if next.Act == lifecycle.ActSuspend {
+		// The agent says that the server is active, without an activity to show. It has
+		// the last word, and what was reported of the server stands.
+		next.Act, next.Activity, next.RequeueAt = lifecycle.ActNone, nil, s.Now().Add(time.Minute)
+	}
+	return next, nil
+}
+
+// factsAfter are the facts after a step. That the server was resumed was a reason
+// for the decision before.
+func factsAfter(s Server) lifecycle.Facts {
+	f := s.Facts()
+	f.Resumed = false
+	return f
+}
+
+func expires(d lifecycle.Decision) bool { return d.Cause == devv1.ReasonExpired }
+
+// Tolerance is by how much an agent's computation of a time may differ from the
+// operator's.
+const Tolerance = 2 * time.Second
+
+// DrainRequest is what an agent is asked before its server is suspended.
+func DrainRequest(thresholds agentapi.Thresholds, idleSince, now time.Time) agentapi.Drain {
+	return agentapi.Drain{Thresholds: thresholds, IdleSeconds: max(0, now.Sub(idleSince)-Tolerance).Seconds()}
+}
