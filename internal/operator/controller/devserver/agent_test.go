@@ -66,14 +66,8 @@ func (a *fakeAgent) Drain(_ context.Context, d agentapi.Drain) (bool, agentapi.R
 	return true, agentapi.Report{}, nil
 }
 
-// newPoller asks the world's agent, when the test says so.
-func (w *world) newPoller() *agentclient.Poller {
-	w.agent = &fakeAgent{}
-	return w.pollerOf(w.agent)
-}
-
 func (w *world) pollerOf(a *fakeAgent) *agentclient.Poller {
-	return agentclient.New(w.clock, func(agentclient.Address) (agentclient.Agent, error) { return a, nil })
+	return agentclient.NewPoller(w.clock, func(agentclient.Address) (agentclient.Agent, error) { return a, nil })
 }
 
 // poll has the box asked once, by an operator that watches it.

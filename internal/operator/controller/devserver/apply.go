@@ -32,14 +32,14 @@ func (r *Reconciler) apply(ctx context.Context, in resolved, run lifecycle.Decis
 	if in.problem != nil {
 		return applied{problem: in.problem, err: join(keysErr, r.scaleDown(ctx, in))}
 	}
-	if problem, err := r.applyObjects(ctx, in); problem != nil || err != nil {
+	if problem, err := r.applyObjects(ctx, in, keysErr); problem != nil || err != nil {
 		return applied{problem: problem, err: join(err, r.scaleDown(ctx, in))}
 	}
 	refused, err := r.applyHome(ctx, in.server, in.home)
 	return applied{homeRefused: refused, err: err}
 }
 
-func (r *Reconciler) applyObjects(ctx context.Context, in resolved) (*status.Problem, error) {
+func (r *Reconciler) applyObjects(ctx context.Context, in resolved, keysErr error) (*status.Problem, error) {
 	d := in.server
 	if d.Spec.SSH.Service.Type == devv1.SSHServiceNone {
 		if err := r.deleteSSHService(ctx, d); err != nil {
@@ -50,9 +50,11 @@ func (r *Reconciler) applyObjects(ctx context.Context, in resolved) (*status.Pro
 	if err != nil {
 		return problemOf(err)
 	}
-	// Unless deliverKeys has.
-	if err := r.applySecret(ctx, in.own); err != nil {
-		return problemOf(err)
+	if in.set == nil {
+		keysErr = r.applySecret(ctx, in.own) // deliverKeys leaves a new server's to this.
+	}
+	if keysErr != nil {
+		return problemOf(keysErr)
 	}
 	for _, config := range configs {
 		err := r.Applier.Apply(ctx, d, config)

@@ -20,7 +20,7 @@ func (w *world) overdue() {
 	w.edit(func(s *devv1.DevServerSpec) {
 		s.Lifecycle = &devv1.LifecycleSpec{IdleTimeout: lasting(15 * time.Minute)}
 	})
-	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "is suspended at")
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "will be suspended at")
 }
 
 // The operator's node found that its clock was ahead, right after people were
@@ -45,9 +45,9 @@ func TestLastWarningIsMadeUpFor(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
 	w.later(50 * time.Minute)
-	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "is suspended at")
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "will be suspended at")
 	w.later(30 * time.Minute)
-	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "is suspended at")
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "will be suspended at")
 	if len(w.agent.drains) > 0 {
 		t.Errorf("drained before the last warning: %v", w.agent.drains)
 	}
@@ -55,31 +55,22 @@ func TestLastWarningIsMadeUpFor(t *testing.T) {
 	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonIdle)
 }
 
-// Whoever resumes a box was there, and wants it to run: that its pod had not
-// gone yet, or that the two edits came as one, is not to have it stop a moment
-// later for want of work.
-func TestResumedBeforeItStoppedCountsAsWork(t *testing.T) {
-	for name, between := range map[string]func(*world){
-		"its pod not gone yet": func(w *world) { w.wantPhase(devv1.PhaseSuspending, devv1.ReasonSuspended) },
-		"as one edit":          func(*world) {},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.watched()
-			w.warned()
-			w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
-			between(w)
-			w.edit(func(s *devv1.DevServerSpec) { s.Suspend = false })
-			w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
-			w.wantReplicas(1)
-			if at, resumed := w.lease().Spec.RenewTime, w.clock.Now().Truncate(time.Microsecond); at == nil || !at.Time.Equal(resumed) {
-				t.Errorf("the Lease has the renewTime %s, want %s", at, resumed)
-			}
-			w.later(43 * time.Minute)
-			if d := w.settled(); meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionStopPending) || d.Status.SuspendsAt == nil {
-				t.Errorf("%s after it was resumed, its status is %+v", 43*time.Minute, d.Status)
-			}
-			w.wantReplicas(1)
-		})
+// Resuming a server counts as activity, even if its pod had not stopped yet.
+func TestResumedBeforeItStoppedCountsAsActive(t *testing.T) {
+	w := newWorld(t)
+	w.watched()
+	w.warned()
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
+	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonSuspended)
+	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = false })
+	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
+	w.wantReplicas(1)
+	if at, resumed := w.lease().Spec.RenewTime, w.clock.Now().Truncate(time.Microsecond); at == nil || !at.Time.Equal(resumed) {
+		t.Errorf("the Lease has the renewTime %s, want %s", at, resumed)
 	}
+	w.later(43 * time.Minute)
+	if d := w.settled(); meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionStopPending) || d.Status.SuspendsAt == nil {
+		t.Errorf("%s after it was resumed, its status is %+v", 43*time.Minute, d.Status)
+	}
+	w.wantReplicas(1)
 }

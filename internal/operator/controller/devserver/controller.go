@@ -13,17 +13,25 @@
 //   - write the status, which is pure (package status), and its events;
 //   - follow up: restart, poll the agent, renew the Lease, protect the pod.
 //
-// Everything is read from the watch cache, except for these, which are read from
-// the API server: an object whose apply was refused (package apply), the source
-// of a new home (resolveDataSource), the Service that has a node port
-// (portIsFree), a Lease that could not be created (createLease), and the events
-// of a pod that takes longer than it should (causes.go).
+// Everything is read from the watch cache, except for these, which come from the
+// API server: an object whose apply was refused (package apply), the source of a
+// new home (resolveDataSource), the Services when a node port is refused
+// (portIsFree), a Lease that could not be created (createLease), and the events of
+// a pod that takes longer than it should (causes.go).
 //
-// Everything is written by these: server-side apply (package apply, and applyClaim
-// for the home's claim), pushKeys (to the agent), deletePod, deleteSSHService and
-// deleteExpired, scaleDown, createLease and patch for the Lease and the pod's
-// annotations, and report.Status. A write that finds that its object has changed
-// returns errStale, which ends the pass; another one follows.
+// Everything is written here:
+//
+//   - applySecret and applyObjects apply the objects, through package apply, and
+//     applyClaim applies the home's claim;
+//   - deleteSSHService, restart (the pod) and server.Delete (the DevServer) delete;
+//   - createLease creates the Lease, and patch, which recordSuspension,
+//     clearSuspension, renew, protect and scaleDown call, changes single fields of
+//     the Lease, of the pod's annotations and of the StatefulSet;
+//   - writeStatus writes the status and its events, through package report.
+//
+// A write that finds that its object has changed since it was read returns
+// errStale, which ends the pass; another one follows. The agents are talked to by
+// pushKeys and by the agentclient.Poller.
 package devserver
 
 import (

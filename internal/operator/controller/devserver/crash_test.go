@@ -19,8 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/apply"
-	"devserver.io/devserver/internal/operator/controller/devserver"
+	"devserver.io/devserver/internal/lease"
 )
 
 // errCrash is what a dead operator's writes come to.
@@ -138,10 +137,8 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 		request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: "box"}}
 		if _, err := w.r.Reconcile(t.Context(), request); errors.Is(err, errCrash) {
 			w.crash = nil
-			w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
-			w.r.Delivery = devserver.NewDelivery()
+			w.restartOperator()
 			w.deliver(nil)
-			w.r.Poller = w.pollerOf(w.agent)
 			w.poll()
 			w.reconcile()
 		} else if err != nil {
@@ -159,14 +156,14 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 // timeOfDay is another one in each run.
 var timeOfDay = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`)
 
-// mark is why the box's Lease says that it sleeps.
-func (w *world) mark() string {
-	lease := &coordinationv1.Lease{}
-	if err := w.c.Get(w.t.Context(), w.key(), lease); err != nil {
+// suspension is why the server is suspended, by its Lease.
+func (w *world) suspension() string {
+	object := &coordinationv1.Lease{}
+	if err := w.c.Get(w.t.Context(), w.key(), object); err != nil {
 		return ""
 	}
-	if m := lease.ParseSuspension(lease.Annotations[lease.AnnotationSuspension]); m != nil {
-		return m.Cause
+	if s := lease.Of(object).Suspension; s != nil {
+		return s.Cause
 	}
 	return ""
 }
@@ -183,7 +180,7 @@ func (w *world) snapshot() string {
 	d := w.read()
 	parts := map[string]any{
 		"template": set.Spec.Template, "claims": set.Spec.VolumeClaimTemplates,
-		"replicas": *set.Spec.Replicas, "asleep": w.mark(),
+		"replicas": *set.Spec.Replicas, "suspended": w.suspension(),
 		"headless": headless.Spec.Selector, "service": service.Spec.Type,
 		"keys": string(secret.Data["authorized_keys"]), "phase": d.Status.Phase, "pod is going": w.podIsGoing(),
 	}

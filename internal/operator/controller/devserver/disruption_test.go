@@ -82,7 +82,7 @@ func TestPodReplacedBeforeAnybodyLooks(t *testing.T) {
 	d := &devv1.DevServer{}
 	await(w, d, "box", func(d *devv1.DevServer) bool { return d.Status.LastDisruption != nil })
 	told := d.Status.LastDisruption
-	if told.Reason != devv1.ReasonEvicted || !strings.Contains(told.Message, "its node is gone") || d.Status.Phase != devv1.PhaseRunning {
+	if told.Reason != devv1.ReasonEvicted || !strings.Contains(told.Message, "its node was deleted") || d.Status.Phase != devv1.PhaseRunning {
 		t.Errorf("the box is %s, and of what happened it is said: %+v", d.Status.Phase, told)
 	}
 	w.clock.SetTime(w.clock.Now().Add(time.Hour))

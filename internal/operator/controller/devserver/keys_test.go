@@ -8,10 +8,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/controller/devserver"
 	"devserver.io/devserver/internal/operator/desired"
 )
 
@@ -20,7 +20,7 @@ const otherKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ2lYzXbCVZ2PKQYzN9m4m0yV
 // deliver stands in for the agents, and returns what they were told.
 func (w *world) deliver(answer func() error) *[]string {
 	var told []string
-	w.r.Delivery = devserver.NewDeliveryTo(func(_ context.Context, address string, in desired.Input) error {
+	w.r.PushKeys = func(_ context.Context, address string, in desired.Input) error {
 		if answer != nil {
 			if err := answer(); err != nil {
 				return err
@@ -28,7 +28,7 @@ func (w *world) deliver(answer func() error) *[]string {
 		}
 		told = append(told, address+" "+string(desired.AuthorizedKeys(in)))
 		return nil
-	})
+	}
 	return &told
 }
 
@@ -142,7 +142,7 @@ func TestRevocationBeforeFailingDependency(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.reconcile(); err == nil {
+	if _, err := w.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: w.key()}); err == nil {
 		t.Error("the pass did not fail")
 	}
 	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*told) != 1 {

@@ -173,23 +173,23 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
 	d := w.settled()
-	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionTrue, devv1.ReasonActive, "At work: CPU use")
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionTrue, devv1.ReasonActive, "Started, woken or active within the last 10m.")
 	if w.lease().Spec.RenewTime == nil {
 		t.Error("the Lease has no renewTime")
 	}
 
 	w.later(40 * time.Minute)
 	d = w.settled()
-	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "CPU 1%")
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "Suspended at ")
 	if d.Status.SuspendsAt == nil || d.Status.Activity == "" {
 		t.Errorf("an idle box has the status %+v", d.Status)
 	}
 	w.later(6 * time.Minute)
-	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "is suspended at")
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "will be suspended at")
 	w.later(10 * time.Minute)
-	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "is suspended at")
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "will be suspended at")
 	w.poll()
-	if !strings.Contains(w.agent.told.Warning, "is suspended at") || !strings.Contains(w.agent.told.Notice, "after 1h without work") {
+	if !strings.Contains(w.agent.told.Warning, "will be suspended at") || !strings.Contains(w.agent.told.Notice, "after being idle for 1h") {
 		t.Errorf("the agent is told %+v", w.agent.told)
 	}
 	w.wantEvent("Normal StopSoon")
@@ -235,19 +235,22 @@ func TestAgentHasTheLastWord(t *testing.T) {
 	}
 }
 
-// A change of mind that comes as one event counts as two. One edit alone leaves
-// the box asleep.
-func TestSuspendedAndResumedAtOnce(t *testing.T) {
+// No edit wakes a server that is suspended for being idle, not even two between
+// two passes: spec.restartedAt and the Lease do.
+func TestEditsDoNotWake(t *testing.T) {
 	w := newWorld(t)
 	w.asleep()
 	w.edit(func(s *devv1.DevServerSpec) { s.Env = []devv1.EnvVar{{Name: "A", Value: "b"}} })
 	w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
 	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
 	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = false })
+	w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
+	w.wantReplicas(0)
+	w.edit(func(s *devv1.DevServerSpec) { s.RestartedAt = &metav1.Time{Time: w.clock.Now()} })
 	w.reconcile()
 	w.wantReplicas(1)
-	if mark := w.lease().Annotations[lease.AnnotationSuspension]; mark != "" {
-		t.Errorf("a wokenAt box is still marked: %s", mark)
+	if s := w.lease().Annotations[lease.AnnotationSuspension]; s != "" {
+		t.Errorf("a server that was woken still has the suspension %s", s)
 	}
 	w.startPod()
 	w.agent.idle = 0
@@ -380,7 +383,7 @@ func TestExpiredBoxIsDeleted(t *testing.T) {
 	w.clock.SetTime(w.clock.Now().Add(5 * time.Minute))
 	w.reconcile()
 	w.absent(&devv1.DevServer{}, "box")
-	w.wantEvent("Its time to live is over. Its home directory is kept.")
+	w.wantEvent("It reached its time to live. Its home directory is kept.")
 }
 
 func TestSleepingBoxIsDeletedInTheEnd(t *testing.T) {
@@ -435,7 +438,7 @@ func TestFullHomeIsSaid(t *testing.T) {
 	}
 	w.agent.report.Home.FreeBytes = 1 << 20
 	w.poll()
-	w.wantCondition(w.settled(), devv1.ConditionHomeFull, metav1.ConditionTrue, devv1.ReasonHomeFull, "1 MiB of the home directory's 102400 MiB")
+	w.wantCondition(w.settled(), devv1.ConditionHomeFull, metav1.ConditionTrue, devv1.ReasonHomeFull, "1 MiB of 102400 MiB were free")
 	w.wantEvent("Warning HomeFull")
 	w.agent.report.Home.FreeBytes = 600 << 20 // Not full any more, and not roomy.
 	w.poll()
@@ -453,7 +456,7 @@ func TestKilledProcessesAreCounted(t *testing.T) {
 	if d := w.settled(); d.Status.OOMKills != 2 {
 		t.Errorf("status.oomKills is %d", d.Status.OOMKills)
 	}
-	w.wantEvent("2 of its processes were killed")
+	w.wantEvent("killed 2 of its processes")
 }
 
 // An edited Secret is put back, by what its agent sees of it: but not before
@@ -548,7 +551,7 @@ func TestOldAgentCountsAsAtWork(t *testing.T) {
 	w.watched()
 	w.agent.err = agentapi.ErrUnsupported
 	w.later(90 * time.Minute)
-	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentOutdated, "older than the operator")
+	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentOutdated, "too old to report activity")
 	w.wantReplicas(1)
 }
 

@@ -12,9 +12,8 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// Metrics tells Prometheus how the boxes of the cluster are, from the watch
-// cache, when it asks. There is no series for each box: ten thousand of them
-// would be more than the boxes are worth.
+// Metrics counts the cluster's DevServers, from the watch cache, when Prometheus
+// scrapes. There is no series for each server: clusters have thousands.
 type Metrics struct {
 	Client client.Reader
 }
@@ -22,17 +21,17 @@ type Metrics struct {
 var (
 	serversByPhase = prometheus.NewDesc("devserver_servers",
 		"DevServers by flavor and phase.", []string{"flavor", "phase"}, nil)
-	serversByActivity = prometheus.NewDesc("devserver_servers_watched",
-		"Running DevServers that are suspended for want of work, by flavor and by the reason of their condition Active: Working, Kept, Idle, AgentUnreachable, AgentOutdated.",
+	serversByActivity = prometheus.NewDesc("devserver_servers_activity",
+		"Running DevServers whose activity is tracked, by flavor and by the reason of their condition Active: Active, KeptAwake, Idle, AgentUnreachable, AgentOutdated.",
 		[]string{"flavor", "reason"}, nil)
 	homesFull = prometheus.NewDesc("devserver_homes_full",
 		"DevServers whose home directory is full.", nil, nil)
 	restartsPending = prometheus.NewDesc("devserver_restarts_pending",
-		"DevServers that run with settings, or an agent, older than those of their next start, by flavor.", []string{"flavor"}, nil)
+		"DevServers whose settings or agent change at their next start, by flavor.", []string{"flavor"}, nil)
 
 	stopsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "devserver_stops_total",
-		Help: "Times that a DevServer was put to sleep since the operator started, by cause: Suspended, Idle, Scheduled, Expired.",
+		Help: "Suspensions of DevServers since the operator started, by cause: Suspended, Idle, Scheduled, Expired.",
 	}, []string{"cause"})
 )
 
@@ -44,7 +43,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	stopsTotal.Describe(ch)
 }
 
-// scrapeTimeout is for a cache that is not there yet.
+// scrapeTimeout bounds the wait for a cache that has not synced yet.
 const scrapeTimeout = 5 * time.Second
 
 // Collect implements prometheus.Collector.
@@ -81,7 +80,7 @@ func countServers(servers []devv1.DevServer) serverCount {
 	for i := range servers {
 		s := &servers[i].Status
 		if s.Phase == "" {
-			continue // The operator is about to look at it.
+			continue // No pass has looked at it yet.
 		}
 		c.phases[[2]string{s.Flavor, string(s.Phase)}]++
 		if active := meta.FindStatusCondition(s.Conditions, devv1.ConditionActive); active != nil {

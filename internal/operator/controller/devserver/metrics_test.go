@@ -67,7 +67,7 @@ func TestMetrics(t *testing.T) {
 # HELP devserver_homes_full DevServers whose home directory is full.
 # TYPE devserver_homes_full gauge
 devserver_homes_full 1
-# HELP devserver_restarts_pending DevServers that run with settings, or an agent, older than those of their next start, by flavor.
+# HELP devserver_restarts_pending DevServers whose settings or agent change at their next start, by flavor.
 # TYPE devserver_restarts_pending gauge
 devserver_restarts_pending{flavor="cpu"} 1
 # HELP devserver_servers DevServers by flavor and phase.
@@ -75,13 +75,13 @@ devserver_restarts_pending{flavor="cpu"} 1
 devserver_servers{flavor="cpu",phase="Running"} 1
 devserver_servers{flavor="gpu",phase="Running"} 2
 devserver_servers{flavor="gpu",phase="Suspended"} 1
-# HELP devserver_servers_watched Running DevServers that are suspended for want of work, by flavor and by the reason of their condition Active: Working, Kept, Idle, AgentUnreachable, AgentOutdated.
-# TYPE devserver_servers_watched gauge
-devserver_servers_watched{flavor="gpu",reason="Idle"} 1
-devserver_servers_watched{flavor="gpu",reason="Working"} 1
+# HELP devserver_servers_activity Running DevServers whose activity is tracked, by flavor and by the reason of their condition Active: Active, KeptAwake, Idle, AgentUnreachable, AgentOutdated.
+# TYPE devserver_servers_activity gauge
+devserver_servers_activity{flavor="gpu",reason="Active"} 1
+devserver_servers_activity{flavor="gpu",reason="Idle"} 1
 `
 	err := testutil.CollectAndCompare(&devserver.Metrics{Client: c}, strings.NewReader(want),
-		"devserver_homes_full", "devserver_restarts_pending", "devserver_servers", "devserver_servers_watched")
+		"devserver_homes_full", "devserver_restarts_pending", "devserver_servers", "devserver_servers_activity")
 	if err != nil {
 		t.Error(err)
 	}

@@ -41,7 +41,7 @@ func TestFlavorMissingAndFound(t *testing.T) {
 func TestDefaultFlavor(t *testing.T) {
 	w := newWorld(t)
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Flavor = "" }))
-	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "left out")
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "spec.flavor is not set")
 
 	// Of the same second, the name decides.
 	first := newFlavor("a-"+w.ns, func(f *devv1.DevServerFlavor) { f.Spec.Default = true })
@@ -186,7 +186,7 @@ func TestRestartPendingAfterFlavorEdit(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := w.settled()
-	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "kubectl delete pod box-0")
+	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "devctl restart box")
 	if d.Status.Phase != devv1.PhaseRunning {
 		t.Errorf("a pending restart makes the phase %s", d.Status.Phase)
 	}

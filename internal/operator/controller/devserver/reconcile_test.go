@@ -278,7 +278,7 @@ func TestSameKeysAfterRecreation(t *testing.T) {
 	if d.Status.SSH == nil || d.Status.SSH.HostKey != key {
 		t.Errorf("the host key changed with the recreation: %+v", d.Status.SSH)
 	}
-	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonObjectConflict, "deleted before")
+	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonObjectConflict, "of an earlier DevServer of the same name")
 }
 
 // Nothing tells that a Secret was deleted, but a pod that cannot mount it.

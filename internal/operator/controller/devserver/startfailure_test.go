@@ -29,9 +29,9 @@ func (w *world) withoutImage() {
 	}
 }
 
-// A box that never starts holds its node's GPU as one at work does. It is let
-// sleep as any other, wakes as any other, and then has its whole timeout again.
-func TestHinderedBoxSleepsAndWakes(t *testing.T) {
+// A server that never starts holds its node's GPU like any other. It is suspended
+// and woken like any other, and then has its whole timeout again.
+func TestServerThatCannotStartIsSuspendedAndWoken(t *testing.T) {
 	w := newWorld(t)
 	w.flavor(func(f *devv1.DevServerFlavor) {
 		f.Spec.Lifecycle = &devv1.LifecycleSpec{IdleTimeout: lasting(time.Hour)}
@@ -46,19 +46,19 @@ func TestHinderedBoxSleepsAndWakes(t *testing.T) {
 
 	w.clock.SetTime(w.clock.Now().Add(46 * time.Minute))
 	d = w.wantPhase(devv1.PhaseFailed, devv1.ReasonImagePullFailed)
-	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "(its container does not run: ImagePullFailed); suspends at ")
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, ", because its container cannot run: ImagePullFailed. Suspended at ")
 	w.wantEvent("Normal StopSoon")
 	w.clock.SetTime(w.clock.Now().Add(10 * time.Minute))
-	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "because its container does not run: ImagePullFailed")
+	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "because its container cannot run: ImagePullFailed")
 	w.wantReplicas(1)
 
 	w.clock.SetTime(w.clock.Now().Add(5 * time.Minute))
 	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonIdle)
 	w.wantReplicas(0)
-	w.wantEvent("its container did not run: ImagePullFailed")
+	w.wantEvent("its container could not run: ImagePullFailed")
 	w.stopPod()
 	d = w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
-	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonIdle, "its container did not run: ImagePullFailed")
+	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonIdle, "its container could not run: ImagePullFailed")
 
 	w.wake(w.clock.Now())
 	w.reconcile()
@@ -68,7 +68,7 @@ func TestHinderedBoxSleepsAndWakes(t *testing.T) {
 	w.clock.SetTime(w.clock.Now().Add(59 * time.Minute))
 	w.wantPhase(devv1.PhaseFailed, devv1.ReasonImagePullFailed)
 	w.wantReplicas(1)
-	if mark := w.lease().Annotations[lease.AnnotationSuspension]; mark != "" {
-		t.Errorf("a box that was just wokenAt is marked asleep: %s", mark)
+	if s := w.lease().Annotations[lease.AnnotationSuspension]; s != "" {
+		t.Errorf("a server that was just woken is suspended: %s", s)
 	}
 }

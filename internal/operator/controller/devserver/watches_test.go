@@ -70,7 +70,7 @@ func (w *world) start(before ...func(client.Client) client.Client) {
 		w.r.Client = stands(w.r.Client)
 	}
 	w.r.Applier = &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
-	w.r.Delivery = devserver.NewDeliveryTo(func(context.Context, string, desired.Input) error { return nil })
+	w.r.PushKeys = func(context.Context, string, desired.Input) error { return nil }
 	if err := w.r.SetupWithManager(ctx, again{mgr}); err != nil {
 		w.t.Fatal(err)
 	}

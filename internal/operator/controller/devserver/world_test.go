@@ -49,6 +49,8 @@ type world struct {
 	gets   []string
 	// crash, if set, ends the operator at one of its writes.
 	crash *crash
+	// restartOperator replaces the reconciler by one that remembers nothing.
+	restartOperator func()
 	// failGet, if set, makes reads from the cache fail.
 	failGet func(client.Object) error
 }
@@ -92,22 +94,29 @@ func newWorld(t *testing.T) *world {
 			return c.Get(ctx, key, o, opts...)
 		},
 	})
-	w.r = &devserver.Reconciler{
+	w.restartOperator = func() { w.r = w.newReconciler(counted, live) }
+	w.agent = &fakeAgent{}
+	w.restartOperator()
+	return w
+}
+
+// newReconciler is the reconciler of an operator that has just started.
+func (w *world) newReconciler(counted client.Client, live client.Reader) *devserver.Reconciler {
+	return &devserver.Reconciler{
 		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
 		Cached: devserver.Cached{
-			Servers: watchcache.Of[*devv1.DevServer](apiserver.Store{T: t, Client: c, Kind: &devv1.DevServerList{}, Indexes: devserver.ServerIndexes}),
-			Flavors: watchcache.Of[*devv1.DevServerFlavor](apiserver.Store{T: t, Client: c, Kind: &devv1.DevServerFlavorList{}, Indexes: devserver.FlavorIndexes}),
-			Users:   watchcache.Of[*devv1.DevServerUser](apiserver.Store{T: t, Client: c, Kind: &devv1.DevServerUserList{}, Indexes: devserver.UserIndexes}),
+			Servers: watchcache.Of[*devv1.DevServer](apiserver.Store{T: w.t, Client: w.c, Kind: &devv1.DevServerList{}, Indexes: devserver.ServerIndexes}),
+			Flavors: watchcache.Of[*devv1.DevServerFlavor](apiserver.Store{T: w.t, Client: w.c, Kind: &devv1.DevServerFlavorList{}, Indexes: devserver.FlavorIndexes}),
+			Users:   watchcache.Of[*devv1.DevServerUser](apiserver.Store{T: w.t, Client: w.c, Kind: &devv1.DevServerUserList{}, Indexes: devserver.UserIndexes}),
 		},
 		Applier:  &apply.Applier{Client: counted, Live: live},
-		Delivery: devserver.NewDelivery(),
-		Poller:   w.newPoller(),
+		PushKeys: devserver.PushKeys,
+		Poller:   w.pollerOf(w.agent),
 		Gateway:  devserver.NewGateway(),
 		Config: devserver.Config{
 			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/box:1", AgentImage: "example.com/agent:1",
 		},
 	}
-	return w
 }
 
 // asCached leaves out of o what the operator's cache leaves out.
