@@ -51,6 +51,8 @@ type Config struct {
 	LeaderElect            bool
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
+	// PprofBindAddress serves the profiles of net/http/pprof.
+	PprofBindAddress string
 	Log                    logr.Logger
 }
 
@@ -146,6 +148,7 @@ func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 		LeaderElectionReleaseOnCancel: true,
 		Metrics:                       metricsserver.Options{BindAddress: cfg.MetricsBindAddress},
 		HealthProbeBindAddress:        cfg.HealthProbeBindAddress,
+		PprofBindAddress:              cfg.PprofBindAddress,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the operator for the API server %s: %w", cfg.REST.Host, err)
