@@ -32,9 +32,7 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server: events of a pod that is not there, and
 	// an object whose apply was refused.
-	Live client.Reader
-	// Cached is the watch cache's, which SetupWithManager puts there.
-	Cached   Cached
+	Live     client.Reader
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 	Applier  *apply.Applier

@@ -1,23 +1,26 @@
 package devserver
 
 import (
+	"context"
 	"fmt"
-	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/operator/watchcache"
 	"devserver.io/devserver/internal/precedence"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
 // resolveUser finds the DevServerUser of the owner, if there is one.
-func (r *Reconciler) resolveUser(d *devv1.DevServer, in *resolved) error {
-	users, err := r.Cached.Users.By(indexOwner, d.Spec.Owner)
-	if err != nil {
+func (r *Reconciler) resolveUser(ctx context.Context, d *devv1.DevServer, in *resolved) error {
+	users := &devv1.DevServerUserList{}
+	if err := watchcache.List(ctx, r.Client, users, client.MatchingFields{watchcache.FieldOwner: d.Spec.Owner}); err != nil {
 		return err
 	}
 	// Where two have one owner, the younger is told so in its own status.
-	in.user = precedence.Oldest(slices.Values(users), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() })
+	in.user = precedence.Oldest(precedence.Each(users.Items), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() })
 	return nil
 }
 

@@ -58,7 +58,7 @@ func (r *Reconciler) resolveOwn(ctx context.Context, d *devv1.DevServer) (resolv
 	if in.Keys, err = r.keys.of(d, r.Config.Master); err != nil {
 		return in, nil, err
 	}
-	if err := errors.Join(r.resolveLive(ctx, d, &in), r.resolveUser(d, &in)); err != nil {
+	if err := errors.Join(r.resolveLive(ctx, d, &in), r.resolveUser(ctx, d, &in)); err != nil {
 		return in, nil, err
 	}
 	return in, resolveKeys(d, &in), nil
