@@ -139,13 +139,33 @@ func TestBadValuesRefused(t *testing.T) {
 		"gateway.enable=true", "gateway.replicas=-1", "gateway.service.type=None", "gateway.service.port=0", "gateway.service.nodePort=70000",
 		"gateway.service.loadBalancerSourceRanges={everywhere}", "gateway.host=a b", "gateway.port=70000", "gateway.hostKeySecret=A", "gateway.userCA=key",
 		"gateway.userCA={key}", "gateway.wakeTimeout=1h30m", "gateway.drainTimeout=", "gateway.drainTimeout=10", "networkPolicy.boxes=true",
-		"networkPolicy.gateway.apiServerPorts={https}",
+		"networkPolicy.gateway.apiServerPorts={https}", "go.gcPercent=0", "go.memoryLimit=1G", "gateway.go.gcPercent=off", "pprof=true",
 	} {
 		out, err := helm(t, "template", "devserver", "devserver-operator", "--set="+set)
 		if err == nil {
 			t.Errorf("--set %s is accepted", set)
 		} else if !strings.Contains(out, "values don't meet the specifications of the schema") {
 			t.Errorf("--set %s: %s", set, out)
+		}
+	}
+}
+
+// The limits of Go's runtime are values, and profiles are off by default and on
+// loopback only.
+func TestGoRuntime(t *testing.T) {
+	const pprof = "--pprof-bind-address=localhost:6060"
+	for set, want := range map[string]map[string]int{
+		"replicas=1":              {"name: GOMEMLIMIT\n              value: \"900MiB\"": 2, "name: GOGC\n              value: \"100\"": 1, "name: GOGC\n              value: \"50\"": 1, "pprof": 0},
+		"go.memoryLimit=":         {"name: GOMEMLIMIT": 1},
+		"gateway.go.memoryLimit=": {"name: GOMEMLIMIT": 1},
+		"go.gcPercent=200":        {"name: GOGC\n              value: \"200\"": 1},
+		"pprof.enabled=true":      {pprof: 1},
+	} {
+		text := render(t, "--set="+set)
+		for part, times := range want {
+			if got := strings.Count(text, part); got != times {
+				t.Errorf("--set %s: %q occurs %d times, want %d", set, part, got, times)
+			}
 		}
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -21,22 +19,7 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
-const (
-	// garbage is how much may gather before it is collected, in per cent of
-	// what is in use, where GOGC does not say. With ten thousand connections
-	// open, Go's own 100 takes a fifth more memory.
-	garbage = 50
-	// ballast counts as in use, and takes no memory, because nobody touches
-	// it. Without it a gateway with few connections, which has next to nothing
-	// in use, would do little else than collect while one of them moves much.
-	ballast = 64 << 20
-)
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
-		defer runtime.KeepAlive(make([]byte, ballast))
-	}
 	var cfg gateway.Config
 	cfg.AddTo(flag.CommandLine)
 	verbose := flag.Bool("verbose", false, "log failed logins too")
@@ -48,7 +31,7 @@ func main() {
 	}
 	err := cfg.Check()
 	if flag.NArg() > 0 {
-		err = errors.New("arguments are not taken")
+		err = errors.New("unexpected argument: the gateway takes flags only")
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "gateway: %v: see gateway --help\n", err)
@@ -64,7 +47,7 @@ func main() {
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// From the first signal on, the next one has its usual, immediate effect.
+	// After the first signal, a second one ends the program at once.
 	context.AfterFunc(ctx, stop)
 	if err := gateway.Run(ctx, cfg, log); err != nil {
 		log.Error("gateway failed", "error", err)

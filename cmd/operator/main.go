@@ -11,38 +11,19 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 	"time"
-	_ "time/tzdata" // Schedules name time zones, and the image has no files of them.
+	_ "time/tzdata" // Schedules name time zones, and the image has no time zone files.
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"devserver.io/devserver/internal/operator"
-	"devserver.io/devserver/internal/timerslack"
 	"devserver.io/devserver/internal/version"
 )
 
-// threads is how many run Go code at a time, where GOMAXPROCS does not say. The
-// operator's work is many small messages, for which one thread has the time, also
-// among ten thousand boxes. More of them would wake each other for each message.
-const threads = 1
-
-// late is what the operator's timers may be: as long as Go's monitor thread
-// sleeps at most while nothing happens. While anything does, it sleeps for 20 µs
-// at a time, which takes as much CPU time as a seventh of the operator's work.
-const late = 10 * time.Millisecond
-
 func main() {
-	timerslack.Raise(late)
-	// Where allocations come from is asked by nobody; to note it takes memory.
-	runtime.MemProfileRate = 0
-	collectSeldom()
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(threads)
-	}
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "devserver-operator: %v\n", err)
 		os.Exit(1)
@@ -69,17 +50,18 @@ func parse(args []string) (operator.Config, error) {
 	flags := flag.CommandLine
 	flags.Init("devserver-operator", flag.ContinueOnError)
 	flags.StringVar(&cfg.Namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "devserver-system"), "the operator's own `namespace`: its master secret and its leader's Lease")
-	flags.StringVar(&cfg.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, which prepares each box")
+	flags.StringVar(&cfg.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, the SSH server in each server")
 	policy := flags.String("agent-image-pull-policy", "", "when nodes fetch the agent's image: Always, IfNotPresent or Never (default: Kubernetes decides)")
-	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/box:"+version.Version, "`image` of boxes whose DevServer and flavor name none")
+	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/box:"+version.Version, "`image` of servers if neither they nor their flavor name one")
 	flags.StringVar(&cfg.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
 	gatewayFlags(flags, &cfg.Gateway)
-	flags.DurationVar(&cfg.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` boxes may be without work where neither they nor their flavor say it; 0 for ever")
-	flags.DurationVar(&cfg.Lifecycle.TimeToLive, "time-to-live", 0, "how `long` boxes run where neither they nor their flavor say it; 0 for ever")
-	flags.BoolVar(&cfg.LeaderElect, "leader-elect", operator.InCluster(), "elect one of several replicas")
+	flags.DurationVar(&cfg.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` servers may be idle before they are suspended, if neither they nor their flavor set it; 0 for no limit")
+	flags.DurationVar(&cfg.Lifecycle.TimeToLive, "time-to-live", 0, "how `long` servers run before they expire, if neither they nor their flavor set it; 0 for no limit")
+	flags.BoolVar(&cfg.LeaderElect, "leader-elect", operator.InCluster(), "elect a leader among several replicas")
 	flags.StringVar(&cfg.MetricsBindAddress, "metrics-bind-address", "0", "`address` of the metrics endpoint, such as :8080; 0 for none")
 	flags.StringVar(&cfg.HealthProbeBindAddress, "health-probe-bind-address", "0", "`address` of /healthz and /readyz, such as :8081; 0 for none")
-	level := flags.String("log-level", "info", "least `level` of what is logged: debug, info, warn or error")
+	flags.StringVar(&cfg.PprofBindAddress, "pprof-bind-address", "0", "`address` that serves Go's profiles under /debug/pprof/, such as localhost:6060; 0 for none")
+	level := flags.String("log-level", "info", "lowest `level` to log: debug, info, warn or error")
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
@@ -96,7 +78,7 @@ func parse(args []string) (operator.Config, error) {
 	}
 	for name, d := range map[string]time.Duration{"idle-timeout": cfg.Lifecycle.IdleTimeout, "time-to-live": cfg.Lifecycle.TimeToLive} {
 		if d != 0 && d < time.Minute {
-			return cfg, fmt.Errorf("--%s %s is less than a minute; 0 is for ever", name, d)
+			return cfg, fmt.Errorf("--%s %s is less than a minute; 0 means no limit", name, d)
 		}
 	}
 	var logLevel slog.Level
@@ -113,19 +95,19 @@ func parse(args []string) (operator.Config, error) {
 }
 
 func gatewayFlags(flags *flag.FlagSet, g *operator.Gateway) {
-	flags.StringVar(&g.Service, "gateway-service", "", "`name` of the gateway's Service in the operator's namespace (default: there is no gateway)")
-	flags.StringVar(&g.HostKeySecret, "gateway-host-key-secret", "", "`name` of the Secret with the gateway's host key (default: one that the operator makes and keeps)")
-	flags.StringVar(&g.Host, "gateway-host", "", "`name` or address by which users reach the gateway (default: what its Service says)")
-	flags.IntVar(&g.Port, "gateway-port", 0, "`port` at which users reach the gateway (default: what its Service says)")
-	flags.BoolVar(&g.Only, "gateway-only", false, "let boxes accept SSH from the gateway alone, by a NetworkPolicy for each")
+	flags.StringVar(&g.Service, "gateway-service", "", "`name` of the gateway's Service in the operator's namespace (default: no gateway)")
+	flags.StringVar(&g.HostKeySecret, "gateway-host-key-secret", "", "`name` of the Secret with the gateway's host key (default: a key that the operator creates)")
+	flags.StringVar(&g.Host, "gateway-host", "", "`name` or address by which users reach the gateway (default: that of its Service)")
+	flags.IntVar(&g.Port, "gateway-port", 0, "`port` at which users reach the gateway (default: that of its Service)")
+	flags.BoolVar(&g.Only, "gateway-only", false, "have servers accept SSH from the gateway alone, with a NetworkPolicy for each")
 }
 
 func checkGateway(g operator.Gateway) error {
 	switch {
 	case g.Service == "" && g != (operator.Gateway{}):
-		return errors.New("--gateway-host-key-secret, --gateway-host, --gateway-port and --gateway-only need --gateway-service")
+		return errors.New("--gateway-host-key-secret, --gateway-host, --gateway-port and --gateway-only require --gateway-service")
 	case g.Port < 0 || g.Port > 65535:
-		return fmt.Errorf("--gateway-port %d is no port: it must be between 1 and 65535", g.Port)
+		return fmt.Errorf("--gateway-port %d: a port must be between 1 and 65535", g.Port)
 	}
 	return nil
 }

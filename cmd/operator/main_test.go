@@ -9,10 +9,10 @@ import (
 
 func TestGatewayFlags(t *testing.T) {
 	for words, g := range map[string]operator.Gateway{
-		"":                       {},
-		"need --gateway-service": {Host: "ssh.example.com"},
-		"70000 is no port":       {Service: "devserver-gateway", Port: 70000},
-		"-1 is no port":          {Service: "devserver-gateway", Port: -1},
+		"":                          {},
+		"require --gateway-service": {Host: "ssh.example.com"},
+		"70000: a port must":        {Service: "devserver-gateway", Port: 70000},
+		"-1: a port must":           {Service: "devserver-gateway", Port: -1},
 	} {
 		if err := checkGateway(g); (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
 			t.Errorf("%+v: %v, want %q", g, err, words)

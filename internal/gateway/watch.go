@@ -12,23 +12,19 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/brief"
 )
 
-// watch keeps d equal to the cluster's DevServers and DevServerUsers until stop
-// is called, also beyond the end of ctx, so that a key revoked while the last
-// sessions finish still ends them. It returns once d holds all of them. While
-// the API server is away, d stays as it was. If the watch ends for another
-// reason, ended says so.
+// watch updates d with the cluster's DevServers and DevServerUsers until stop is
+// called, even after ctx has ended: a key that is revoked while the last sessions
+// finish still ends them. It returns once d holds all objects. While the API
+// server cannot be reached, d does not change. If the watch fails for another
+// reason, ended receives the error.
 func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan error, stop func(), err error) {
-	config = rest.CopyConfig(config)
-	// Who set which field, half of each event, is not even decoded.
-	config.Wrap(brief.Transport(nil))
 	objects, err := cache.New(config, cache.Options{Scheme: scheme(), Mapper: mapper(), DefaultTransform: stripped})
 	if err != nil {
 		return nil, nil, fmt.Errorf("preparing to watch the cluster: %w", err)
 	}
-	var filled []toolscache.InformerSynced
+	var synced []toolscache.InformerSynced
 	for kind, handler := range map[crclient.Object]toolscache.ResourceEventHandler{
 		&devserverv1.DevServer{}: boxHandler(d), &devserverv1.DevServerUser{}: personHandler(d),
 	} {
@@ -40,7 +36,7 @@ func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan
 		if err != nil {
 			return nil, nil, fmt.Errorf("preparing to watch the cluster: %w", err)
 		}
-		filled = append(filled, registration.HasSynced)
+		synced = append(synced, registration.HasSynced)
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	failed := make(chan error, 1)
@@ -49,14 +45,14 @@ func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan
 			failed <- fmt.Errorf("watching the cluster: %w", err)
 		}
 	}()
-	if !toolscache.WaitForCacheSync(ctx.Done(), filled...) {
+	if !toolscache.WaitForCacheSync(ctx.Done(), synced...) {
 		stop()
 		return nil, nil, errors.New("stopped before all DevServers were read")
 	}
 	return failed, stop, nil
 }
 
-// stripped is the transformation of what is kept in memory.
+// stripped is the cache's transform: it drops what the gateway does not read.
 func stripped(object any) (any, error) {
 	switch o := object.(type) {
 	case *devserverv1.DevServer:
@@ -67,12 +63,12 @@ func stripped(object any) (any, error) {
 	return object, nil
 }
 
-// boxHandler brings changes of DevServers to d.
+// boxHandler applies changes of DevServers to d.
 func boxHandler(d *directory) toolscache.ResourceEventHandler {
 	return handler(d.put, func(name toolscache.ObjectName) { d.remove(types.NamespacedName(name)) })
 }
 
-// personHandler brings changes of DevServerUsers to d.
+// personHandler applies changes of DevServerUsers to d.
 func personHandler(d *directory) toolscache.ResourceEventHandler {
 	return handler(d.putPerson, func(name toolscache.ObjectName) { d.removePerson(name.Name) })
 }
@@ -87,7 +83,7 @@ func handler[T crclient.Object](put func(T), remove func(toolscache.ObjectName))
 		AddFunc:    changed,
 		UpdateFunc: func(_, object any) { changed(object) },
 		DeleteFunc: func(object any) {
-			// The last state may be unknown, when the watch was interrupted.
+			// If the watch was interrupted, only the name of the object is known.
 			if name, err := toolscache.DeletionHandlingObjectToName(object); err == nil {
 				remove(name)
 			}

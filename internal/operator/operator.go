@@ -5,7 +5,6 @@ package operator
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 
 	"github.com/go-logr/logr"
@@ -23,7 +22,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/brief"
 	"devserver.io/devserver/internal/operator/agentclient"
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/controller/devserver"
@@ -31,10 +29,11 @@ import (
 	"devserver.io/devserver/internal/operator/controller/gateway"
 	"devserver.io/devserver/internal/operator/controller/user"
 	"devserver.io/devserver/internal/operator/mastersecret"
+	"devserver.io/devserver/internal/operator/watchcache"
 	"devserver.io/devserver/internal/policy"
 )
 
-// Config is what the operator is started with; cmd/operator documents it.
+// Config has the operator's settings; the flags of cmd/operator document them.
 type Config struct {
 	REST      *rest.Config
 	Namespace string
@@ -43,31 +42,33 @@ type Config struct {
 	AgentImagePullPolicy corev1.PullPolicy
 	DefaultImage         string
 	SSHHost              string
-	// Gateway names the gateway's Service, and what the operator cannot see of it.
+	// Gateway describes the gateway; its zero value means that there is none.
 	Gateway Gateway
-	// Lifecycle is for what neither a DevServer nor its flavor says.
+	// Lifecycle applies to servers if neither they nor their flavor set it.
 	Lifecycle policy.Defaults
 
 	LeaderElect            bool
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
-	Log                    logr.Logger
+	// PprofBindAddress serves the profiles of net/http/pprof.
+	PprofBindAddress string
+	Log              logr.Logger
 }
 
-// Gateway is what the operator is told about the gateway, if there is one.
+// Gateway describes the gateway, if there is one.
 type Gateway struct {
 	Service       string
 	HostKeySecret string
 	Host          string
 	Port          int
-	// Only is set where boxes are to accept SSH from the gateway alone.
+	// Only has servers accept SSH from the gateway alone.
 	Only bool
 }
 
-// leaseName is the Lease with which replicas elect their leader.
+// leaseName is the name of the Lease for leader election.
 const leaseName = "devserver-operator"
 
-// InCluster tells whether this process runs in a pod.
+// InCluster reports whether this process runs in a pod.
 func InCluster() bool {
 	_, err := os.Stat("/var/run/secrets/kubernetes.io/serviceaccount/token")
 	return err == nil
@@ -80,11 +81,11 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	// The API server's priority and fairness shares it out better than a rate
-	// limit of our own, which would only make a restart slow.
+	// No rate limit of our own, which would only make a restart slow: the API
+	// server's priority and fairness protects it better.
 	cfg.REST.QPS = -1
-	// As Kubernetes' own controllers do: between pods of one cluster, to pack
-	// and unpack every event of a watch costs more than to send it.
+	// As Kubernetes' own controllers do: within one cluster, compressing the
+	// events of watches costs more than sending them.
 	cfg.REST.DisableCompression = true
 
 	direct, err := client.New(cfg.REST, client.Options{Scheme: scheme})
@@ -96,8 +97,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if cfg.Gateway.Service != "" {
-		// The gateway's pods wait for their key, and need not wait for a leader and
-		// full caches too. What fails here the controller tries again, and says.
+		// The gateway's pods wait for their host key: create it before this replica
+		// is elected and its caches are filled. The controller repeats what fails
+		// here, and reports it.
 		_, _ = (&gateway.Reconciler{Client: direct, Live: direct, Config: gatewayConfig(cfg, master)}).HostKey(ctx)
 	}
 	mgr, err := NewManager(cfg, scheme)
@@ -113,7 +115,7 @@ func Run(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// Scheme knows the types that the operator reads and writes.
+// Scheme returns a scheme with the types that the operator reads and writes.
 func Scheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, devv1.AddToScheme} {
@@ -127,12 +129,12 @@ func Scheme() (*runtime.Scheme, error) {
 // NewManager returns a manager with the operator's caches and endpoints.
 func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 	config := rest.CopyConfig(cfg.REST)
-	config.Wrap(brief.Transport(devserver.Masks()))
+	config.Wrap(apply.AnswerWithMetadata)
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: cfg.Log,
 		Cache: cache.Options{
-			ByObject:         cacheObjects(devserver.CacheObjects(), user.CacheObjects(), flavor.CacheObjects()),
+			ByObject:         watchcache.Objects(),
 			DefaultTransform: cache.TransformStripManagedFields(),
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
@@ -146,6 +148,7 @@ func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 		LeaderElectionReleaseOnCancel: true,
 		Metrics:                       metricsserver.Options{BindAddress: cfg.MetricsBindAddress},
 		HealthProbeBindAddress:        cfg.HealthProbeBindAddress,
+		PprofBindAddress:              cfg.PprofBindAddress,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the operator for the API server %s: %w", cfg.REST.Host, err)
@@ -158,15 +161,6 @@ func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 	return mgr, nil
 }
 
-// cacheObjects merges what the controllers each want of the watch cache.
-func cacheObjects(parts ...map[client.Object]cache.ByObject) map[client.Object]cache.ByObject {
-	merged := map[client.Object]cache.ByObject{}
-	for _, part := range parts {
-		maps.Copy(merged, part)
-	}
-	return merged
-}
-
 func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master []byte) error {
 	applier := &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
 	recorder := mgr.GetEventRecorder("devserver-operator")
@@ -174,7 +168,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 	if err := mgr.Add(poller); err != nil {
 		return fmt.Errorf("adding the poller of agents: %w", err)
 	}
-	boxes := &devserver.Reconciler{
+	servers := &devserver.Reconciler{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Recorder: recorder,
@@ -193,36 +187,36 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		},
 	}
 	if cfg.Gateway.Only {
-		boxes.Config.GatewayNamespace = cfg.Namespace
+		servers.Config.GatewayNamespace = cfg.Namespace
 	}
-	if err := addGateway(mgr, cfg, master, boxes.Gateway.Tell); err != nil {
+	if err := addGateway(mgr, cfg, master, servers.Gateway.Tell); err != nil {
 		return err
 	}
-	if err := boxes.SetupWithManager(ctx, mgr); err != nil {
+	if err := servers.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting the DevServer controller up: %w", err)
 	}
 	if err := metrics.Registry.Register(&devserver.Metrics{Client: mgr.GetClient()}); err != nil {
 		return fmt.Errorf("registering the metrics of DevServers: %w", err)
 	}
-	people := &user.Reconciler{Client: mgr.GetClient(), Recorder: recorder, Clock: clock.RealClock{}, Applier: applier}
-	if err := people.SetupWithManager(mgr); err != nil {
+	users := &user.Reconciler{Client: mgr.GetClient(), Recorder: recorder, Clock: clock.RealClock{}, Applier: applier}
+	if err := users.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting the DevServerUser controller up: %w", err)
 	}
-	sizes := &flavor.Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}}
-	if err := sizes.SetupWithManager(ctx, mgr); err != nil {
+	flavors := &flavor.Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}}
+	if err := flavors.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting the DevServerFlavor controller up: %w", err)
 	}
 	return nil
 }
 
-// addGateway looks after the gateway, or tells that there is none.
+// addGateway adds the gateway's controller, or tells that there is no gateway.
 func addGateway(mgr manager.Manager, cfg Config, master []byte, tell func(*devv1.SSHGateway)) error {
 	if cfg.Gateway.Service == "" {
 		tell(nil)
 		return nil
 	}
-	one := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tell: tell, Config: gatewayConfig(cfg, master)}
-	if err := one.SetupWithManager(mgr); err != nil {
+	controller := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tell: tell, Config: gatewayConfig(cfg, master)}
+	if err := controller.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting the gateway's controller up: %w", err)
 	}
 	return nil

@@ -86,8 +86,10 @@ func (s *scale) create(ctx context.Context, w *crowd) error {
 	s.one("all have their objects", "s", did.written.Sub(begin).Seconds(), 0, "")
 	s.r.add(result{Target: "scale", Name: "each, created to Running", Unit: "s", Values: each})
 	cpu, sys := after["operator"].CPU-before["operator"].CPU, after["operator"].Sys-before["operator"].Sys
-	s.one("operator's CPU time", "s", cpu, scaled(5, n), fmt.Sprintf("%.1f s of it in the kernel; %.2f ms and %.1f passes for each box", sys, 1000*cpu/float64(n), passes.passes/float64(n)))
-	s.one("operator's peak resident memory", "MiB", after["operator"].Peak, upTo1000(80, n), fmt.Sprintf("%.1f MiB before the first box", before["operator"].RSS))
+	s.one("operator's CPU time", "s", cpu, 0, fmt.Sprintf("%.1f s of it in the kernel; %.2f ms and %.1f passes for each box", sys, 1000*cpu/float64(n), passes.passes/float64(n)))
+	const apiServer = "kube-apiserver" // How fast the machine is matters less in terms of its CPU time.
+	s.one("operator's CPU time per second of kube-apiserver's", "s", cpu/(after[apiServer].CPU-before[apiServer].CPU), 0.15, "")
+	s.one("operator's peak resident memory", "MiB", after["operator"].Peak, upTo1000(160, n), fmt.Sprintf("%.1f MiB before the first box", before["operator"].RSS))
 	s.one("operator's writing calls per box", "", float64(did.writing)/float64(n), 6, did.writes.note(n))
 	s.one("operator's reading calls per box", "", float64(did.asking)/float64(n), 0, did.reads.note(n))
 	s.apart("operator's other calls", did.leases, did.events, did.watches)
@@ -215,6 +217,6 @@ func (s *scale) restart(ctx context.Context, w *crowd) error {
 	s.r.add(result{Target: "scale", Name: "restart: writes", Values: []float64{float64(did.writing)}, Zero: true, Note: did.writes.note(1)})
 	s.apart("restart: other calls", did.leases, did.events, did.reads, did.watches)
 	s.one("restart: operator's CPU time", "s", usage.CPU, 0, "")
-	s.one("restart: operator's peak resident memory", "MiB", usage.Peak, upTo1000(80, n), "")
+	s.one("restart: operator's peak resident memory", "MiB", usage.Peak, upTo1000(160, n), "")
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,8 +18,6 @@ import (
 	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
 	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"devserver.io/devserver/internal/packed"
 )
 
 // AnnotationHash is the hash of what was applied. It shows, after a restart of
@@ -134,12 +131,6 @@ func (t *target) withUID(uid types.UID) *target {
 // within tells whether all that is wanted stands in live. It costs more than
 // the rest of a pass together.
 func (t *target) within(live client.Object) (bool, error) {
-	if set, is := live.(*appsv1.StatefulSet); is {
-		var err error
-		if live, err = packed.Unpack(set); err != nil {
-			return false, err
-		}
-	}
 	want, have, err := t.encode(t.config, live)
 	if err != nil {
 		return false, err

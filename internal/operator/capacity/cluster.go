@@ -16,11 +16,9 @@ import (
 
 // Observed is what the cluster has.
 type Observed struct {
-	Nodes []corev1.Node
-	// Of these there may be thousands. They are not changed.
-	Pods       []*corev1.Pod
-	DevServers []*devv1.DevServer
-
+	Nodes          []corev1.Node
+	Pods           []corev1.Pod
+	DevServers     []devv1.DevServer
 	Flavors        []devv1.DevServerFlavor
 	RuntimeClasses []nodev1.RuntimeClass
 	// NodePools are Karpenter's, if it is there.
@@ -57,7 +55,8 @@ func Sum(o Observed) *Cluster {
 		byName[n.Name] = n.free
 		c.nodes = append(c.nodes, n)
 	}
-	for _, pod := range o.Pods {
+	for i := range o.Pods {
+		pod := &o.Pods[i]
 		if free, ok := byName[pod.Spec.NodeName]; ok && !terminal(pod) {
 			free.hold(pod)
 		}

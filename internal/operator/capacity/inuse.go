@@ -13,13 +13,15 @@ import (
 // inUse counts the servers of each flavor that have a pod, be it on a node or
 // waiting for one. status.flavor is that of the pod, also where the next start
 // will be with another.
-func inUse(pods []*corev1.Pod, servers []*devv1.DevServer) map[string]int32 {
+func inUse(pods []corev1.Pod, servers []devv1.DevServer) map[string]int32 {
 	flavors := make(map[types.NamespacedName]string, len(servers))
-	for _, d := range servers {
+	for i := range servers {
+		d := &servers[i]
 		flavors[types.NamespacedName{Namespace: d.Namespace, Name: objects.PodName(d.Name)}] = cmp.Or(d.Status.Flavor, d.Spec.Flavor)
 	}
 	counts := map[string]int32{}
-	for _, pod := range pods {
+	for i := range pods {
+		pod := &pods[i]
 		if !Ours(pod) || terminal(pod) {
 			continue
 		}

@@ -52,16 +52,8 @@ func (c statusCase) run(t *testing.T) {
 func nodes(list ...corev1.Node) capacity.Observed { return capacity.Observed{Nodes: list} }
 
 // pointers is a list as the watch cache has it.
-func pointers[T any](list []T) []*T {
-	all := make([]*T, 0, len(list))
-	for i := range list {
-		all = append(all, &list[i])
-	}
-	return all
-}
-
 func with(o capacity.Observed, pods ...corev1.Pod) capacity.Observed {
-	o.Pods = pointers(pods)
+	o.Pods = pods
 	return o
 }
 

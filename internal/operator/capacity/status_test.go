@@ -40,7 +40,7 @@ func TestInUse(t *testing.T) {
 		{"a pod of the same name that is nobody's server", []devv1.DevServer{devServer("x", "medium", "medium")}, []corev1.Pod{pod("a", server("x"), unlabelled)}, 0},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
-			s := capacity.Sum(capacity.Observed{Pods: pointers(c.pods), DevServers: pointers(c.servers)}).Status(flavor(), time.Unix(0, 0))
+			s := capacity.Sum(capacity.Observed{Pods: c.pods, DevServers: c.servers}).Status(flavor(), time.Unix(0, 0))
 			if *s.InUse != c.want {
 				t.Errorf("in use: %d, want %d", *s.InUse, c.want)
 			}

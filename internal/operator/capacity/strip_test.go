@@ -32,7 +32,7 @@ func TestStripped(t *testing.T) {
 	// Twice: the cache may show an object to its transform again.
 	for range 2 {
 		for i := range whole.Pods {
-			capacity.StripPod(whole.Pods[i])
+			capacity.StripPod(&whole.Pods[i])
 			if p := whole.Pods[i]; p.Labels != nil || len(p.Spec.Containers) > 1 || p.Status.ContainerStatuses != nil || p.Spec.InitContainers != nil {
 				t.Errorf("of a pod there is left %+v", p)
 			}

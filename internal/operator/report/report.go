@@ -29,7 +29,8 @@ func Status[S any](ctx context.Context, c client.Client, object client.Object, c
 	*current = want
 	// The resourceVersion makes it fail where the object was edited, deleted or
 	// made anew since it was read. A patch would cost both sides more. The answer
-	// need not repeat the object, as brief.Transport does not: it goes elsewhere.
+	// is decoded into a copy: decoding it into object would also overwrite what
+	// want shares with other objects.
 	answer := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy
 	err = c.Status().Update(ctx, answer)
 	switch {

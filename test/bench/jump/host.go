@@ -51,7 +51,9 @@ func Gateway(ctx context.Context, dir string, hostKey, clientKey openssh.Key) (*
 	if err != nil {
 		return nil, err
 	}
-	h.Process, err = plane.Run(filepath.Join(dir, "gateway.log"), nil, program,
+	// The chart's defaults.
+	env := []string{"GOGC=50", "GOMEMLIMIT=900MiB"}
+	h.Process, err = plane.Run(filepath.Join(dir, "gateway.log"), env, program,
 		"--listen", h.Address, "--host-key", hostKey.File, "--kubeconfig", kubeconfig)
 	if err != nil {
 		return nil, err

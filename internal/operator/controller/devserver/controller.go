@@ -61,9 +61,7 @@ type Reconciler struct {
 	// Client reads from the watch cache, which has seen what this client wrote.
 	Client client.Client
 	// Live reads from the API server.
-	Live client.Reader
-	// Cached is the watch cache's, which SetupWithManager sets.
-	Cached   Cached
+	Live     client.Reader
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 	Applier  *apply.Applier

@@ -54,7 +54,5 @@ func (g *Gateway) At() (at *devv1.SSHGateway, known bool) {
 // gatewayNews leads from what is new about the gateway to all DevServers.
 func (r *Reconciler) gatewayNews() source.Source {
 	return source.Channel(r.Gateway.news, handler.TypedEnqueueRequestsFromMapFunc(
-		func(context.Context, *devv1.SSHGateway) []reconcile.Request {
-			return requestsFor(r.Cached.Servers.All())
-		}))
+		func(ctx context.Context, _ *devv1.SSHGateway) []reconcile.Request { return r.servers(ctx) }))
 }

@@ -3,7 +3,6 @@ package devserver
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -21,6 +20,7 @@ import (
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/operator/watchcache"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/precedence"
 )
@@ -42,7 +42,7 @@ func (r *Reconciler) resolveHome(ctx context.Context, in *resolved) (*status.Pro
 	case in.home == nil:
 		return r.resolveDataSource(ctx, in)
 	default:
-		return r.checkHome(d, in.home)
+		return r.checkHome(ctx, d, in.home)
 	}
 }
 
@@ -75,7 +75,7 @@ func liveTemplate(set *appsv1.StatefulSet) *corev1.PersistentVolumeClaim {
 	return &set.Spec.VolumeClaimTemplates[0]
 }
 
-func (r *Reconciler) checkHome(d *devv1.DevServer, claim *corev1.PersistentVolumeClaim) (*status.Problem, error) {
+func (r *Reconciler) checkHome(ctx context.Context, d *devv1.DevServer, claim *corev1.PersistentVolumeClaim) (*status.Problem, error) {
 	owner, ok := claim.Annotations[objects.AnnotationOwner]
 	if problem := notTheirs(d, "PersistentVolumeClaim", claim.Name, owner, ok); problem != nil {
 		return problem, nil
@@ -87,7 +87,7 @@ func (r *Reconciler) checkHome(d *devv1.DevServer, claim *corev1.PersistentVolum
 	if claim.Status.Phase == corev1.ClaimLost {
 		return lost(claim, "the home directory"), nil
 	}
-	if user, err := r.homeUser(d, claim.Name, true); err != nil || user != "" {
+	if user, err := r.homeUser(ctx, d, claim.Name, true); err != nil || user != "" {
 		return inUse(claim.Name, "the home directory", user), err
 	}
 	return nil, nil
@@ -110,12 +110,12 @@ func notTheirs(d *devv1.DevServer, kind, name, owner string, annotated bool) *st
 
 // homeUser is the name of another DevServer whose home the claim is. If two request
 // the same home, the older one has it.
-func (r *Reconciler) homeUser(d *devv1.DevServer, claim string, asHome bool) (string, error) {
-	users, err := r.Cached.Servers.By(indexClaim, claimIn(d.Namespace, claim))
-	if err != nil {
+func (r *Reconciler) homeUser(ctx context.Context, d *devv1.DevServer, claim string, asHome bool) (string, error) {
+	users := &devv1.DevServerList{}
+	if err := watchcache.List(ctx, r.Client, users, client.InNamespace(d.Namespace), client.MatchingFields{watchcache.FieldClaim: claim}); err != nil {
 		return "", err
 	}
-	user := precedence.Oldest(slices.Values(users), func(other *devv1.DevServer) bool {
+	user := precedence.Oldest(precedence.Each(users.Items), func(other *devv1.DevServer) bool {
 		return other.UID != d.UID && objects.HomeClaimOf(other) == claim && (!asHome || precedence.Compare(other, d) < 0)
 	})
 	if user == nil {

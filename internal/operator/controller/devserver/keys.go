@@ -1,23 +1,26 @@
 package devserver
 
 import (
+	"context"
 	"fmt"
-	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/operator/watchcache"
 	"devserver.io/devserver/internal/precedence"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
 // userOf is the DevServerUser of the owner, or nil. If two have the same owner, the
 // younger one reports that in its own status.
-func (r *Reconciler) userOf(d *devv1.DevServer) (*devv1.DevServerUser, error) {
-	users, err := r.Cached.Users.By(indexOwner, d.Spec.Owner)
-	if err != nil {
+func (r *Reconciler) userOf(ctx context.Context, d *devv1.DevServer) (*devv1.DevServerUser, error) {
+	users := &devv1.DevServerUserList{}
+	if err := watchcache.List(ctx, r.Client, users, client.MatchingFields{watchcache.FieldOwner: d.Spec.Owner}); err != nil {
 		return nil, err
 	}
-	return precedence.Oldest(slices.Values(users), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() }), nil
+	return precedence.Oldest(precedence.Each(users.Items), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() }), nil
 }
 
 // authorizedKeys decodes the keys: the API server has checked their form, not what

@@ -72,7 +72,7 @@ func (r *Reconciler) resolveOwn(ctx context.Context, d *devv1.DevServer) (own, e
 	if o.input.Keys, err = r.memory.keysOf(client.ObjectKeyFromObject(d), d.Spec.Owner, r.Config.Master); err != nil {
 		return o, err
 	}
-	if o.user, err = r.userOf(d); err != nil {
+	if o.user, err = r.userOf(ctx, d); err != nil {
 		return o, err
 	}
 	o.input.AuthorizedKeys, o.problem = authorizedKeys(d, o.user)

@@ -46,7 +46,7 @@ func (r *Reconciler) checkClaim(ctx context.Context, d *devv1.DevServer, v desir
 		return &status.Problem{Reason: devv1.ReasonHomeConflict, Message: fmt.Sprintf(
 			"The PersistentVolumeClaim %s for %s is a home directory of %s. Name another claim.", v.Claim, v.Field, owner)}, nil
 	}
-	if user, err := r.homeUser(d, v.Claim, false); err != nil || user != "" {
+	if user, err := r.homeUser(ctx, d, v.Claim, false); err != nil || user != "" {
 		return inUse(v.Claim, v.Field, user), err
 	}
 	return nil, nil

@@ -8,14 +8,13 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -24,137 +23,129 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/operator/watchcache"
 )
 
-// Workers is how many DevServers are reconciled at a time. A pass waits for
-// the API server most of its time.
+// Workers is how many DevServers are reconciled at the same time. Most of the
+// time a worker waits for the API server.
 const Workers = 16
-
-// CacheObjects is what the watch cache holds of each kind: of Services and
-// StatefulSets only those of DevServers, of pods and nodes what the room on
-// nodes is computed from, of a DevServer's pod what became of it as well, and of
-// claims whose they are and how large.
-func CacheObjects() map[client.Object]cache.ByObject {
-	ours := labels.SelectorFromSet(labels.Set{objects.LabelManagedBy: objects.ManagedBy})
-	equals := &equals{}
-	return map[client.Object]cache.ByObject{
-		&devv1.DevServer{}:    {Transform: equals.stripDevServer},
-		&corev1.Pod{}:         {Transform: equals.stripPod},
-		&corev1.Service{}:     {Label: ours, Transform: equals.stripService},
-		&appsv1.StatefulSet{}: {Label: ours, Transform: equals.stripSet},
-		// Not those of nodes and leaders, which change all the time.
-		&coordinationv1.Lease{}: {Label: ours},
-		// Watched only where the operator makes some.
-		&networkingv1.NetworkPolicy{}: {Label: ours},
-		&corev1.Node{}:                {Transform: stripNode},
-
-		&corev1.PersistentVolumeClaim{}: {Transform: equals.stripClaim},
-	}
-}
 
 // SetupWithManager registers the controller, its indexes and its watches.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	var err error
-	if r.Cached, err = cached(ctx, mgr.GetCache()); err != nil {
+	if err := watchcache.AddIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	c := ctrl.NewControllerManagedBy(mgr).
 		Named("devserver").
 		For(&devv1.DevServer{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.Applier.ForgetDeleted(), setChanged())).
-		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.Applier.ForgetDeleted(), madeByUs())).
-		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(controllerOf)).
+		Owns(&appsv1.StatefulSet{}, builder.WithPredicates(r.Applier.ForgetDeleted(), statefulSetChanged())).
+		Owns(&corev1.Service{}, builder.WithPredicates(r.Applier.ForgetDeleted(), exceptCreate())).
+		Owns(&coordinationv1.Lease{}).
 		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
 		WatchesRawSource(r.gatewayNews()).
 		Watches(&corev1.Pod{}, podHandler(r.memory.podDeleted)).
-		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFlavor),
+		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.serversOfFlavor),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.serversOfUser),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.usersOfClaim),
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.serversOfClaim),
 			builder.WithPredicates(claimChanged())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: Workers,
-			// A cause that makes no event, such as a raised quota, is noticed
-			// within a minute.
+			// Some changes that allow a retry to succeed come without an event,
+			// such as a larger quota: retry at least once a minute.
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
 		})
 	if r.Config.GatewayNamespace != "" {
-		c.Watches(&networkingv1.NetworkPolicy{}, handler.EnqueueRequestsFromMapFunc(controllerOf), builder.WithPredicates(r.Applier.ForgetDeleted(), madeByUs()))
+		c.Owns(&networkingv1.NetworkPolicy{}, builder.WithPredicates(r.Applier.ForgetDeleted(), exceptCreate()))
 	}
 	return c.Complete(r)
 }
 
-// usersOfFlavor are the DevServers that name the flavor, and those that name
-// none: the flavor may become, or cease to be, the default.
-func (r *Reconciler) usersOfFlavor(ctx context.Context, flavor client.Object) []reconcile.Request {
+// serversOfFlavor returns the DevServers that name the flavor, and those that
+// name none: the flavor may become, or stop being, the default.
+func (r *Reconciler) serversOfFlavor(ctx context.Context, flavor client.Object) []reconcile.Request {
 	return append(
-		r.indexed(ctx, indexFlavor, flavor.GetName()),
-		r.indexed(ctx, indexFlavor, "")...)
+		r.servers(ctx, client.MatchingFields{watchcache.FieldFlavor: flavor.GetName()}),
+		r.servers(ctx, client.MatchingFields{watchcache.FieldFlavor: ""})...)
 }
 
+// serversOfUser returns the DevServers with the user's owner.
 func (r *Reconciler) serversOfUser(ctx context.Context, user client.Object) []reconcile.Request {
-	return r.indexed(ctx, indexOwner, user.(*devv1.DevServerUser).Spec.Owner) //nolint:forcetypeassert // its watch is of DevServerUsers
+	return r.servers(ctx, client.MatchingFields{watchcache.FieldOwner: user.(*devv1.DevServerUser).Spec.Owner}) //nolint:forcetypeassert // its watch is of DevServerUsers
 }
 
-// usersOfClaim are the DevServers that name the claim, and those whose flavor
-// does.
-func (r *Reconciler) usersOfClaim(ctx context.Context, claim client.Object) []reconcile.Request {
-	requests := r.indexed(ctx, indexClaim, claimIn(claim.GetNamespace(), claim.GetName()))
-	flavors, err := r.Cached.Flavors.By(indexClaim, claim.GetName())
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Finding the flavors that a claim concerns")
+// serversOfClaim returns the DevServers that name the claim, and those whose
+// flavor does.
+func (r *Reconciler) serversOfClaim(ctx context.Context, claim client.Object) []reconcile.Request {
+	inNamespace, named := client.InNamespace(claim.GetNamespace()), client.MatchingFields{watchcache.FieldClaim: claim.GetName()}
+	requests := r.servers(ctx, inNamespace, named)
+	flavors := &devv1.DevServerFlavorList{}
+	if err := watchcache.List(ctx, r.Client, flavors, named); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Finding the flavors that name a claim")
 		return requests
 	}
-	for _, flavor := range flavors {
-		for _, request := range r.usersOfFlavor(ctx, flavor) {
-			if request.Namespace == claim.GetNamespace() {
-				requests = append(requests, request)
-			}
+	for i := range flavors.Items {
+		for _, name := range []string{flavors.Items[i].Name, ""} {
+			requests = append(requests, r.servers(ctx, inNamespace, client.MatchingFields{watchcache.FieldFlavor: name})...)
 		}
 	}
 	return requests
 }
 
-func (r *Reconciler) indexed(ctx context.Context, index, value string) []reconcile.Request {
-	servers, err := r.Cached.Servers.By(index, value)
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Finding the DevServers that an event concerns")
+// servers returns a request for each DevServer that the options select.
+func (r *Reconciler) servers(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+	list := &devv1.DevServerList{}
+	if err := watchcache.List(ctx, r.Client, list, options...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Finding the DevServers that an event is about")
 		return nil
 	}
-	return requestsFor(servers)
-}
-
-func requestsFor(servers []*devv1.DevServer) []reconcile.Request {
-	requests := make([]reconcile.Request, 0, len(servers))
-	for _, d := range servers {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(d)})
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 	}
 	return requests
 }
 
-// claimChanged passes what makes a claim found or not found, whose it is, and
-// how large it is. Its other updates, which are many, change nothing here.
-func claimChanged() predicate.Predicate {
-	return predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			before, okBefore := e.ObjectOld.(*corev1.PersistentVolumeClaim)
-			after, okAfter := e.ObjectNew.(*corev1.PersistentVolumeClaim)
-			if !okBefore || !okAfter {
-				return false
-			}
-			return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-				before.Annotations[objects.AnnotationOwner] != after.Annotations[objects.AnnotationOwner] ||
-				!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
-				before.Status.Phase != after.Status.Phase ||
-				resized(before, after)
-		},
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
-}
+// urgent passes come before those of many new DevServers.
+const urgent = 1
 
-// resized tells of a volume that was there before.
-func resized(before, after *corev1.PersistentVolumeClaim) bool {
-	return before.Status.Phase == corev1.ClaimBound && (!equality.Semantic.DeepEqual(before.Spec.Resources, after.Spec.Resources) ||
-		!equality.Semantic.DeepEqual(before.Status, after.Status))
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// podHandler finds a pod's DevServer by label: the pod's controller is the
+// StatefulSet. A pod that becomes Ready, or stops being Ready, is urgent: a user
+// may be waiting to log in, and the pass is short. deleted is called with each
+// pod that was deleted.
+func podHandler(deleted func(types.NamespacedName, *corev1.Pod)) handler.EventHandler {
+	add := func(q queue, pod client.Object, priority *int) {
+		name := pod.GetLabels()[objects.LabelInstance]
+		if name == "" {
+			return
+		}
+		request := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: name}}
+		if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok && priority != nil {
+			pq.AddWithOpts(priorityqueue.AddOpts{Priority: priority}, request)
+			return
+		}
+		q.Add(request)
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object, nil) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+			if pod, ok := e.Object.(*corev1.Pod); ok {
+				deleted(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[objects.LabelInstance]}, pod)
+			}
+			add(q, e.Object, nil)
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			before, okBefore := e.ObjectOld.(*corev1.Pod)
+			after, okAfter := e.ObjectNew.(*corev1.Pod)
+			if okBefore && okAfter && status.PodReady(before) != status.PodReady(after) {
+				add(q, after, new(urgent))
+				return
+			}
+			add(q, e.ObjectNew, nil)
+		},
+	}
 }

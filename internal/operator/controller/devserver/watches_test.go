@@ -22,7 +22,6 @@ import (
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator"
 	"devserver.io/devserver/internal/operator/apply"
-	"devserver.io/devserver/internal/operator/controller/devserver"
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/testing/apiserver"
 )
@@ -65,7 +64,6 @@ func (w *world) start(before ...func(client.Client) client.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.r.Client, w.r.Live, w.r.Clock = mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}
 	w.r.Recorder = ownEvents{w.events, w.ns}
-	w.r.Cached = devserver.Cached{}
 	for _, stands := range before {
 		w.r.Client = stands(w.r.Client)
 	}

@@ -60,7 +60,8 @@ func newWorld(t *testing.T) *world {
 	c := apiserver.Client(t)
 	w := &world{t: t, c: c, ns: apiserver.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
 	counted := interceptor.NewClient(c, interceptor.Funcs{
-		// As from the cache: what it leaves out, nothing may depend on.
+		// As from the cache, which leaves things out and has indexes.
+		List: listAsCached,
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 			if w.failGet != nil {
 				if err := w.failGet(o); err != nil {
@@ -104,11 +105,6 @@ func newWorld(t *testing.T) *world {
 func (w *world) newReconciler(counted client.Client, live client.Reader) *devserver.Reconciler {
 	return &devserver.Reconciler{
 		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
-		Cached: devserver.Cached{
-			Servers: watchcache.Of[*devv1.DevServer](apiserver.Store{T: w.t, Client: w.c, Kind: &devv1.DevServerList{}, Indexes: devserver.ServerIndexes}),
-			Flavors: watchcache.Of[*devv1.DevServerFlavor](apiserver.Store{T: w.t, Client: w.c, Kind: &devv1.DevServerFlavorList{}, Indexes: devserver.FlavorIndexes}),
-			Users:   watchcache.Of[*devv1.DevServerUser](apiserver.Store{T: w.t, Client: w.c, Kind: &devv1.DevServerUserList{}, Indexes: devserver.UserIndexes}),
-		},
 		Applier:  &apply.Applier{Client: counted, Live: live},
 		PushKeys: devserver.PushKeys,
 		Poller:   w.pollerOf(w.agent),
@@ -119,15 +115,55 @@ func (w *world) newReconciler(counted client.Client, live client.Reader) *devser
 	}
 }
 
-// asCached leaves out of o what the operator's cache leaves out.
+// asCached drops from o what the operator's cache drops.
 func asCached(o client.Object) error {
-	for kind, options := range devserver.CacheObjects() {
+	for kind, options := range watchcache.Objects() {
 		if options.Transform != nil && reflect.TypeOf(kind) == reflect.TypeOf(o) {
 			_, err := options.Transform(o)
 			return err
 		}
 	}
 	return nil
+}
+
+// listAsCached lists by the fields that the operator's cache indexes, which the
+// API server knows nothing of.
+func listAsCached(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+	var options client.ListOptions
+	options.ApplyOptions(opts)
+	selector := options.FieldSelector
+	options.FieldSelector = nil
+	if err := c.List(ctx, list, &options); err != nil || selector == nil {
+		return err
+	}
+	all, err := meta.ExtractList(list)
+	if err != nil {
+		return err
+	}
+	var selected []runtime.Object
+	for _, o := range all {
+		matches := true
+		for _, term := range selector.Requirements() {
+			values, err := indexed(o.(client.Object), term.Field)
+			if err != nil {
+				return err
+			}
+			matches = matches && slices.Contains(values, term.Value)
+		}
+		if matches {
+			selected = append(selected, o)
+		}
+	}
+	return meta.SetList(list, selected)
+}
+
+func indexed(o client.Object, field string) ([]string, error) {
+	for _, index := range watchcache.Indexes() {
+		if index.Field == field && reflect.TypeOf(index.Kind) == reflect.TypeOf(o) {
+			return index.Values(o), nil
+		}
+	}
+	return nil, fmt.Errorf("the watch cache has no index of %T by %s", o, field)
 }
 
 // write notes a write of the operator's and makes it, unless the operator is

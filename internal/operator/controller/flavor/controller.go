@@ -1,9 +1,8 @@
-// Package flavor keeps the status of DevServerFlavors true: what fits, what is
-// in use, which one is the default.
+// Package flavor writes the status of DevServerFlavors: how many servers fit, how
+// many are in use, and which flavor is the default.
 //
-// One pass is about all flavors, since what one of them has room for depends
-// on the same nodes and pods as what the others have. What to say is decided
-// in the pure package capacity.
+// One pass covers all flavors, because they share the same nodes. The pure package
+// capacity computes the status.
 package flavor
 
 import (
@@ -28,25 +27,17 @@ import (
 
 // Reconciler writes the status of the flavors.
 type Reconciler struct {
-	// Client reads from the watch cache, which has seen what this client wrote.
+	// Client reads from the watch cache, including what this client wrote.
 	Client client.Client
-	// Cached is the watch cache's, which SetupWithManager puts there.
-	Cached Cached
 	Clock  clock.PassiveClock
-	// NodePools reads Karpenter's NodePools. SetupWithManager replaces it by one
-	// that watches them, from when Karpenter is installed.
+	// NodePools reads Karpenter's NodePools. SetupWithManager sets it to a
+	// function that watches them while Karpenter is installed.
 	NodePools NodePools
-	// next is when what happens is looked at next, at the earliest.
+	// next is the earliest time of the next pass that an event starts.
 	next atomic.Pointer[time.Time]
 }
 
-// Cached is that of which there may be thousands.
-type Cached struct {
-	Pods    watchcache.Kind[*corev1.Pod]
-	Servers watchcache.Kind[*devv1.DevServer]
-}
-
-// retry is when a flavor that somebody else wrote meanwhile is looked at again.
+// retry is how soon a pass follows a conflict in writing a status.
 const retry = time.Second
 
 // Reconcile makes one pass over all flavors.
@@ -57,7 +48,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	cluster := capacity.Sum(observed)
 	now := r.Clock.Now()
-	r.next.Store(new(now.Add(rest(observed))))
+	r.next.Store(new(now.Add(interval(observed))))
 	result := ctrl.Result{RequeueAfter: again}
 	var failed []error
 	for i := range observed.Flavors {
@@ -74,20 +65,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 
 // observe reads all that the status of a flavor depends on.
 func (r *Reconciler) observe(ctx context.Context) (o capacity.Observed, again time.Duration, err error) {
-	flavors, nodes, classes := &devv1.DevServerFlavorList{}, &corev1.NodeList{}, &nodev1.RuntimeClassList{}
+	flavors := &devv1.DevServerFlavorList{}
 	if err := r.Client.List(ctx, flavors); err != nil {
 		return o, 0, fmt.Errorf("listing DevServerFlavors: %w", err)
 	}
-	// Nothing here changes these, and what this pass does not see yet comes with an
-	// event.
-	for _, list := range []client.ObjectList{nodes, classes} {
-		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
-			return o, 0, fmt.Errorf("listing what decides about the room for flavors (%T): %w", list, err)
+	// These are only read.
+	nodes, pods, servers, classes := &corev1.NodeList{}, &corev1.PodList{}, &devv1.DevServerList{}, &nodev1.RuntimeClassList{}
+	for _, list := range []client.ObjectList{nodes, pods, servers, classes} {
+		if err := watchcache.List(ctx, r.Client, list); err != nil {
+			return o, 0, err
 		}
 	}
 	o = capacity.Observed{
-		Flavors: flavors.Items, Nodes: nodes.Items, Pods: r.Cached.Pods.All(),
-		DevServers: r.Cached.Servers.All(), RuntimeClasses: classes.Items,
+		Flavors: flavors.Items, Nodes: nodes.Items, Pods: pods.Items, DevServers: servers.Items, RuntimeClasses: classes.Items,
 	}
 	if r.NodePools != nil {
 		o.NodePools, again, err = r.NodePools(ctx)

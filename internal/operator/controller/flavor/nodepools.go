@@ -7,37 +7,19 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"devserver.io/devserver/internal/operator/watchcache"
 )
 
-// NodePools returns Karpenter's NodePools, none where Karpenter is not
-// installed, and when to look again even without an event (0: never).
+// NodePools returns Karpenter's NodePools, none if Karpenter is not installed, and
+// how soon to call it again even without an event (0: not at all).
 type NodePools func(context.Context) (pools []unstructured.Unstructured, again time.Duration, err error)
 
-const nodePoolCRD = "nodepools.karpenter.sh"
-
 var nodePoolKind = schema.GroupVersionKind{Group: "karpenter.sh", Version: "v1", Kind: "NodePool"}
-
-// CacheObjects is what the watch cache holds for this controller alone: of all
-// CustomResourceDefinitions the one of NodePools, to notice that Karpenter
-// comes or goes.
-func CacheObjects() map[client.Object]cache.ByObject {
-	return map[client.Object]cache.ByObject{
-		definition(): {Field: fields.OneTermEqualSelector("metadata.name", nodePoolCRD)},
-	}
-}
-
-func definition() *metav1.PartialObjectMetadata {
-	d := &metav1.PartialObjectMetadata{}
-	d.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-	return d
-}
 
 func nodePool() *unstructured.Unstructured {
 	u := &unstructured.Unstructured{}
@@ -49,7 +31,7 @@ func nodePool() *unstructured.Unstructured {
 // does not exist would keep the operator from starting.
 type karpenter struct {
 	cache cache.Cache
-	// watch makes changes of NodePools lead to a pass.
+	// watch has changes of NodePools start a pass.
 	watch    func() error
 	watching bool
 }
@@ -57,19 +39,19 @@ type karpenter struct {
 const (
 	// listPatience is how long a first list of NodePools may take.
 	listPatience = 30 * time.Second
-	// servedRetry is when a kind is looked for again that is defined and not
-	// served: not yet, or in another version only.
+	// servedRetry is how soon to look again for a kind that is defined but not
+	// served yet, or only in another version.
 	servedRetry = 10 * time.Second
 )
 
-// nodePools is called by one pass at a time.
+// nodePools implements NodePools. It must not be called concurrently.
 func (k *karpenter) nodePools(ctx context.Context) ([]unstructured.Unstructured, time.Duration, error) {
-	err := k.cache.Get(ctx, types.NamespacedName{Name: nodePoolCRD}, definition())
+	err := k.cache.Get(ctx, types.NamespacedName{Name: watchcache.NodePoolCRD}, watchcache.CustomResourceDefinition())
 	if apierrors.IsNotFound(err) {
 		return nil, 0, k.stop(ctx)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("looking for the CustomResourceDefinition %s: %w", nodePoolCRD, err)
+		return nil, 0, fmt.Errorf("looking for the CustomResourceDefinition %s: %w", watchcache.NodePoolCRD, err)
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(nodePoolKind.GroupVersion().WithKind("NodePoolList"))
@@ -91,7 +73,7 @@ func (k *karpenter) nodePools(ctx context.Context) ([]unstructured.Unstructured,
 	return list.Items, 0, nil
 }
 
-// stop ends the watch of a kind that is gone.
+// stop ends the watch after Karpenter was removed.
 func (k *karpenter) stop(ctx context.Context) error {
 	if !k.watching {
 		return nil

@@ -2,7 +2,6 @@ package flavor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -27,32 +26,27 @@ import (
 )
 
 const (
-	// settle is how long the changes of a cluster are gathered.
+	// settle is how long an event waits for others, to share one pass with them.
 	settle = time.Second
-	// shortRest and restForEach decide how soon passes follow each other.
-	shortRest   = 5 * time.Second
-	restForEach = 2500 * time.Microsecond
+	// shortestInterval is the least time between two passes that events start.
+	shortestInterval = 5 * time.Second
+	// intervalPerObject adds to it for each pod and DevServer of the cluster.
+	intervalPerObject = 2500 * time.Microsecond
 )
 
-// rest is how long a pass is followed by none, however much happens. Each looks
-// at every server and pod there is, and while thousands are being made something
-// happens all the time: where there are more of them, it is done less often, so
-// that each costs the same.
-func rest(o capacity.Observed) time.Duration {
-	return max(shortRest, restForEach*time.Duration(len(o.Pods)+len(o.DevServers)))
+// interval returns the least time until the next pass that an event starts. A
+// pass looks at every server and pod, and while thousands are being created there
+// are events all the time: the interval grows with their number, so that the
+// passes take a constant share of CPU time.
+func interval(o capacity.Observed) time.Duration {
+	return max(shortestInterval, intervalPerObject*time.Duration(len(o.Pods)+len(o.DevServers)))
 }
 
-// everything is the one request there is.
+// everything is the only request: a pass covers all flavors.
 var everything = reconcile.Request{}
 
 // SetupWithManager registers the controller and its watches.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	var errs [2]error
-	r.Cached.Pods, errs[0] = watchcache.In(ctx, mgr.GetCache(), &corev1.Pod{}, nil)
-	r.Cached.Servers, errs[1] = watchcache.In(ctx, mgr.GetCache(), &devv1.DevServer{}, nil)
-	if err := errors.Join(errs[:]...); err != nil {
-		return err
-	}
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("flavor").
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(atOnce), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -60,7 +54,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&corev1.Node{}, r.gather(), builder.WithPredicates(nodeChanged())).
 		Watches(&corev1.Pod{}, r.gather(), builder.WithPredicates(podChanged())).
 		Watches(&nodev1.RuntimeClass{}, r.gather()).
-		WatchesMetadata(definition(), r.gather()).
+		WatchesMetadata(watchcache.CustomResourceDefinition(), r.gather()).
 		WithOptions(controller.Options{
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](settle, time.Minute),
 		}).
@@ -76,12 +70,12 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	return nil
 }
 
-// atOnce is for what a person did to a flavor.
+// atOnce starts a pass without delay, for edits of a flavor.
 func atOnce(context.Context, client.Object) []reconcile.Request {
 	return []reconcile.Request{everything}
 }
 
-// gather asks for one pass for all events of the time to come.
+// gather starts one pass for all events until the interval is over.
 func (r *Reconciler) gather() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(q queue) {
@@ -116,8 +110,8 @@ func podChanged() predicate.Predicate {
 	return p
 }
 
-// flavorChanged: a server counts through its pod, whose coming and going is
-// watched.
+// flavorChanged passes a DevServer's change of flavor. One that was created counts
+// once it has a pod, whose events are watched.
 func flavorChanged() predicate.Predicate {
 	p := changes(func(before, after *devv1.DevServer) bool {
 		return before.Status.Flavor != after.Status.Flavor || before.Spec.Flavor != after.Spec.Flavor
@@ -134,11 +128,11 @@ func nodePoolChanged() predicate.Predicate {
 	})
 }
 
-// changes passes the updates that changed tells apart, and all else.
+// changes passes the updates for which changed returns true, and all other events.
 func changes[T client.Object](changed func(before, after T) bool) predicate.Funcs {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(T)
-		after, is := e.ObjectNew.(T)
-		return ok && is && changed(before, after)
+		before, okBefore := e.ObjectOld.(T)
+		after, okAfter := e.ObjectNew.(T)
+		return okBefore && okAfter && changed(before, after)
 	}}
 }

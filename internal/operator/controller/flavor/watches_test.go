@@ -47,7 +47,7 @@ func (w *world) start() *counter {
 	}
 	passes := &counter{}
 	r := &flavor.Reconciler{Client: mgr.GetClient(), Clock: passes}
-	if err := r.SetupWithManager(w.t.Context(), mgr); err != nil {
+	if err := r.SetupWithManager(mgr); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -18,7 +18,6 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/controller/flavor"
-	"devserver.io/devserver/internal/operator/watchcache"
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
@@ -44,10 +43,7 @@ func newWorld(t *testing.T) *world {
 			return c.SubResource(sub).Update(ctx, o, opts...)
 		},
 	})
-	w.r = &flavor.Reconciler{Client: counted, Clock: w.clock, Cached: flavor.Cached{
-		Pods:    watchcache.Of[*corev1.Pod](apiserver.Store{T: t, Client: c, Kind: &corev1.PodList{}}),
-		Servers: watchcache.Of[*devv1.DevServer](apiserver.Store{T: t, Client: c, Kind: &devv1.DevServerList{}}),
-	}}
+	w.r = &flavor.Reconciler{Client: counted, Clock: w.clock}
 	return w
 }
 

@@ -7,12 +7,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -21,33 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/account"
+	"devserver.io/devserver/internal/operator/watchcache"
 )
-
-// CacheObjects is what the watch cache holds of each kind: those of persons
-// alone, and of a quota's status only what it counts, not how much.
-func CacheObjects() map[client.Object]cache.ByObject {
-	ours := labels.SelectorFromSet(labels.Set{objects.LabelManagedBy: objects.ManagedBy})
-	return map[client.Object]cache.ByObject{
-		&corev1.Namespace{}:     {Label: ours},
-		&rbacv1.RoleBinding{}:   {Label: ours},
-		&corev1.LimitRange{}:    {Label: ours},
-		&corev1.ResourceQuota{}: {Label: ours, Transform: withoutAmounts},
-	}
-}
-
-func withoutAmounts(object any) (any, error) {
-	if quota, ok := object.(*corev1.ResourceQuota); ok {
-		quota.ManagedFields = nil
-		used := corev1.ResourceList{}
-		for name := range quota.Status.Used {
-			used[name] = resource.Quantity{}
-		}
-		quota.Status = corev1.ResourceQuotaStatus{Used: used}
-	}
-	return object, nil
-}
 
 // SetupWithManager registers the controller and its watches.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -85,7 +58,7 @@ func (r *Reconciler) rivals(ctx context.Context, object client.Object) []reconci
 
 func (r *Reconciler) requests(ctx context.Context, concerned func(*devv1.DevServerUser) bool) []reconcile.Request {
 	list := &devv1.DevServerUserList{}
-	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+	if err := watchcache.List(ctx, r.Client, list); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing the DevServerUsers that an event concerns")
 		return nil
 	}

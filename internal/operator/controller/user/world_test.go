@@ -27,6 +27,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/controller/user"
+	"devserver.io/devserver/internal/operator/watchcache"
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
@@ -78,8 +79,8 @@ func newWorld(t *testing.T) *world {
 // hidden makes the reconciler's client as blind as the operator's cache, which
 // holds what has the operator's label.
 func hidden(o client.Object) error {
-	for kind, by := range user.CacheObjects() {
-		if reflect.TypeOf(kind) == reflect.TypeOf(o) && !by.Label.Matches(labels.Set(o.GetLabels())) {
+	for kind, by := range watchcache.Objects() {
+		if reflect.TypeOf(kind) == reflect.TypeOf(o) && by.Label != nil && !by.Label.Matches(labels.Set(o.GetLabels())) {
 			return apierrors.NewNotFound(schema.GroupResource{Resource: "objects"}, o.GetName())
 		}
 	}

@@ -13,11 +13,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/operator/watchcache"
 )
 
-func TestSetChanged(t *testing.T) {
+func TestStatefulSetChanged(t *testing.T) {
 	now := metav1.Now()
 	for name, tc := range map[string]struct {
 		edit func(*appsv1.StatefulSet)
@@ -35,39 +35,24 @@ func TestSetChanged(t *testing.T) {
 		before := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Generation: 1, OwnerReferences: []metav1.OwnerReference{{Name: "box"}}}}
 		after := before.DeepCopy()
 		tc.edit(after)
-		if got := setChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != tc.want {
+		if got := statefulSetChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != tc.want {
 			t.Errorf("%s: %t, want %t", name, got, tc.want)
 		}
 	}
 }
 
-func TestControllerOf(t *testing.T) {
-	yes := true
-	for name, tc := range map[string]struct {
-		owner metav1.OwnerReference
-		want  int
-	}{
-		"a DevServer's":                   {metav1.OwnerReference{APIVersion: devv1.GroupVersion.String(), Kind: "DevServer", Name: "box", Controller: &yes}, 1},
-		"that of a later version":         {metav1.OwnerReference{APIVersion: "devserver.io/v2", Kind: "DevServer", Name: "box", Controller: &yes}, 1},
-		"another group's":                 {metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "DevServer", Name: "box", Controller: &yes}, 0},
-		"another kind's":                  {metav1.OwnerReference{APIVersion: devv1.GroupVersion.String(), Kind: "DevServerUser", Name: "box", Controller: &yes}, 0},
-		"owned by, but not controlled by": {metav1.OwnerReference{APIVersion: devv1.GroupVersion.String(), Kind: "DevServer", Name: "box"}, 0},
-	} {
-		requests := controllerOf(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "team", OwnerReferences: []metav1.OwnerReference{tc.owner}}})
-		if len(requests) != tc.want || tc.want > 0 && requests[0].NamespacedName != (types.NamespacedName{Namespace: "team", Name: "box"}) {
-			t.Errorf("%s: %v", name, requests)
-		}
-	}
-}
-
-// A claim that a pod begins or ceases to use is no news; one that grew is.
-func TestClaimUseIsNoNews(t *testing.T) {
+// A pod that starts or stops using a claim does not change it; a resize does.
+func TestClaimChanged(t *testing.T) {
 	cached := func(edit func(*corev1.PersistentVolumeClaim)) client.Object {
 		claim := &corev1.PersistentVolumeClaim{}
 		claim.Status.Phase = corev1.ClaimBound
 		edit(claim)
-		if _, err := (&equals{}).stripClaim(claim); err != nil {
-			t.Fatal(err)
+		for kind, options := range watchcache.Objects() {
+			if _, ok := kind.(*corev1.PersistentVolumeClaim); ok {
+				if _, err := options.Transform(claim); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		return claim
 	}
@@ -87,7 +72,7 @@ func TestClaimUseIsNoNews(t *testing.T) {
 	}
 }
 
-// While a crowd of new DevServers waits, the one whose pod is Ready comes first.
+// The DevServer whose pod became Ready comes before those that are waiting.
 func TestReadyComesFirst(t *testing.T) {
 	q := priorityqueue.New[reconcile.Request]("test", func(o *priorityqueue.Opts[reconcile.Request]) {
 		o.RateLimiter = workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()

@@ -1,0 +1,65 @@
+package devserver
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"devserver.io/devserver/internal/objects"
+)
+
+// exceptCreate passes all events except that an object was created: the pass that
+// created it has looked at it already.
+func exceptCreate() predicate.Funcs {
+	return predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }}
+}
+
+// statefulSetChanged passes edits of a StatefulSet, and that its controller has
+// seen the newest template. It drops changes in the number of pods and of Ready
+// pods: the events of the pods themselves come earlier.
+func statefulSetChanged() predicate.Predicate {
+	p := exceptCreate()
+	p.UpdateFunc = func(e event.UpdateEvent) bool {
+		before, okBefore := e.ObjectOld.(*appsv1.StatefulSet)
+		after, okAfter := e.ObjectNew.(*appsv1.StatefulSet)
+		if !okBefore || !okAfter {
+			return false
+		}
+		return before.Generation != after.Generation ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+			before.Status.ObservedGeneration != after.Status.ObservedGeneration ||
+			before.Status.UpdateRevision != after.Status.UpdateRevision ||
+			!equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
+			!equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
+			!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences)
+	}
+	return p
+}
+
+// claimChanged passes what changes whether a claim can be used, its owner, and
+// its size. Other updates, which are frequent, concern no DevServer.
+func claimChanged() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, okBefore := e.ObjectOld.(*corev1.PersistentVolumeClaim)
+			after, okAfter := e.ObjectNew.(*corev1.PersistentVolumeClaim)
+			if !okBefore || !okAfter {
+				return false
+			}
+			return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+				before.Annotations[objects.AnnotationOwner] != after.Annotations[objects.AnnotationOwner] ||
+				!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
+				before.Status.Phase != after.Status.Phase ||
+				resized(before, after)
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// resized reports whether a bound claim asks for, or has, another size.
+func resized(before, after *corev1.PersistentVolumeClaim) bool {
+	return before.Status.Phase == corev1.ClaimBound && (!equality.Semantic.DeepEqual(before.Spec.Resources, after.Spec.Resources) ||
+		!equality.Semantic.DeepEqual(before.Status, after.Status))
+}

@@ -1,0 +1,89 @@
+package watchcache
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
+)
+
+// The fields by which the cache can list DevServers, DevServerFlavors and
+// DevServerUsers, with client.MatchingFields. The API server knows none of them.
+const (
+	// FieldFlavor is the name in spec.flavor, empty for the default flavor.
+	FieldFlavor = "flavor"
+	// FieldClaim is the name of each PersistentVolumeClaim that the object mounts,
+	// the home included, whether it exists or not.
+	FieldClaim = "claim"
+	// FieldOwner is spec.owner.
+	FieldOwner = "owner"
+)
+
+// Index is one field of one kind.
+type Index struct {
+	Kind   client.Object
+	Field  string
+	Values client.IndexerFunc
+}
+
+// Indexes returns all indexes.
+func Indexes() []Index {
+	return []Index{
+		{&devv1.DevServer{}, FieldFlavor, values(func(d *devv1.DevServer) []string { return []string{d.Spec.Flavor} })},
+		{&devv1.DevServer{}, FieldClaim, values(claimsOfServer)},
+		{&devv1.DevServer{}, FieldOwner, values(func(d *devv1.DevServer) []string { return []string{d.Spec.Owner} })},
+		{&devv1.DevServerFlavor{}, FieldClaim, values(claimsOfFlavor)},
+		{&devv1.DevServerUser{}, FieldOwner, values(func(u *devv1.DevServerUser) []string { return []string{u.Spec.Owner} })},
+	}
+}
+
+// AddIndexes adds all indexes to a cache that has not started yet.
+func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, i := range Indexes() {
+		if err := indexer.IndexField(ctx, i.Kind, i.Field, i.Values); err != nil {
+			return fmt.Errorf("indexing %T by %s: %w", i.Kind, i.Field, err)
+		}
+	}
+	return nil
+}
+
+// List lists from the cache without copying, which matters with thousands of
+// objects: what the objects refer to is the cache's own and must not be changed.
+// It doesn't wait for the cache to see what the operator wrote last, since the
+// operator writes nothing that is indexed.
+func List(ctx context.Context, c client.Reader, list client.ObjectList, opts ...client.ListOption) error {
+	opts = append(opts, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	if err := c.List(ctx, list, opts...); err != nil {
+		return fmt.Errorf("listing from the watch cache (%T): %w", list, err)
+	}
+	return nil
+}
+
+func values[T client.Object](of func(T) []string) client.IndexerFunc {
+	return func(object client.Object) []string { return of(object.(T)) } //nolint:forcetypeassert // an informer is of one kind
+}
+
+func claimsOfServer(d *devv1.DevServer) []string {
+	claims := []string{objects.HomeClaimName(d.Name)}
+	if d.Spec.SharedVolumeClaimName != "" {
+		claims = append(claims, d.Spec.SharedVolumeClaimName)
+	}
+	if d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
+		claims = append(claims, d.Spec.Home.ClaimName)
+	}
+	for _, v := range d.Spec.Volumes {
+		claims = append(claims, v.ClaimName)
+	}
+	return claims
+}
+
+func claimsOfFlavor(flavor *devv1.DevServerFlavor) []string {
+	claims := make([]string, 0, len(flavor.Spec.Volumes))
+	for _, v := range flavor.Spec.Volumes {
+		claims = append(claims, v.ClaimName)
+	}
+	return claims
+}

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package timerslack
-
-import "time"
-
-func raise(time.Duration) {}
