@@ -57,7 +57,7 @@ func (e *environment) install(ctx context.Context, client *kube.Client, binaries
 	}
 	installed, err := chart.Install(ctx, chart.Options{
 		Folder: folder, Helm: filepath.Join(binaries, "helm"), Kubeconfig: e.cluster.Kubeconfig(), Record: e.cluster.State("installed-chart"),
-		Log: e.cluster.Log("helm"), Images: operatorKey(images), Client: client, Reporter: e.reporter,
+		Log: e.cluster.Log("helm"), References: references(images), Content: deployedContent(images), Client: client, Reporter: e.reporter,
 	})
 	if err != nil {
 		return fmt.Errorf("install the chart: %w", err)
@@ -68,8 +68,17 @@ func (e *environment) install(ctx context.Context, client *kube.Client, binaries
 	return nil
 }
 
-// operatorKey changes when the image that the chart's Deployments run from does.
-func operatorKey(images []load) string {
+// references are the images by the names of the chart's values images.NAME.
+func references(images []load) map[string]string {
+	references := map[string]string{}
+	for _, i := range images {
+		references[i.name] = i.ref
+	}
+	return references
+}
+
+// deployedContent changes when the content of an image in the chart's Deployments does.
+func deployedContent(images []load) string {
 	var keys []string
 	for _, i := range images {
 		if i.deployed() {

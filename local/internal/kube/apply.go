@@ -62,7 +62,7 @@ func (c *Client) apply(ctx context.Context, path string, document []byte, kind s
 	if kind != "StorageClass" || !errors.As(err, &refused) || refused.Code != http.StatusUnprocessableEntity {
 		return err
 	}
-	if _, err := c.call(ctx, http.MethodDelete, path, "", nil); err != nil {
+	if err := c.Delete(ctx, path); err != nil {
 		return err
 	}
 	return send()

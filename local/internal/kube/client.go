@@ -65,9 +65,18 @@ func (c *Client) Ready(ctx context.Context) error {
 	return err
 }
 
-// Get reads an object at an API path into out.
+// Get reads an object or a list at an API path into out.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
-	data, err := c.call(ctx, http.MethodGet, path, "", nil)
+	return c.get(ctx, path, "application/json", out)
+}
+
+// GetMetadata reads the metadata of a list's objects into out, and nothing else of them.
+func (c *Client) GetMetadata(ctx context.Context, path string, out any) error {
+	return c.get(ctx, path, "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", out)
+}
+
+func (c *Client) get(ctx context.Context, path, accept string, out any) error {
+	data, err := c.request(ctx, http.MethodGet, path, http.Header{"Accept": {accept}}, nil)
 	if err != nil {
 		return err
 	}
@@ -87,15 +96,26 @@ func (c *Client) Patch(ctx context.Context, path string, document any) error {
 	return err
 }
 
+// Delete deletes the object at an API path.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	_, err := c.call(ctx, http.MethodDelete, path, "", nil)
+	return err
+}
+
 func (c *Client) call(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
+	header := http.Header{"Accept": {"application/json"}}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	return c.request(ctx, method, path, header, body)
+}
+
+func (c *Client) request(ctx context.Context, method, path string, header http.Header, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	if contentType != "" {
-		request.Header.Set("Content-Type", contentType)
-	}
-	request.Header.Set("Accept", "application/json")
+	request.Header = header
 	request.Header.Set("User-Agent", "devserver-local")
 	response, err := c.http.Do(request)
 	if err != nil {
