@@ -19,7 +19,7 @@ import (
 func installCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "install",
-		Short: "Build and load this checkout's images and install its chart, with default values",
+		Short: "Build and load this checkout's images and install its chart",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -48,11 +48,11 @@ func installCommand(env *environment) *cobra.Command {
 	}
 }
 
-// install installs the checkout's chart, whose operator runs from one of the images.
+// install installs the checkout's chart with these images.
 func (e *environment) install(ctx context.Context, client *kube.Client, binaries string, images []load) error {
 	folder := filepath.Join(e.root, "charts", "devserver-operator")
 	if _, err := os.Stat(filepath.Join(folder, "Chart.yaml")); errors.Is(err, fs.ErrNotExist) {
-		e.reporter.Say("There is no chart in %s: nothing is installed", folder)
+		e.reporter.Say("Not installing a chart: %s does not exist", folder)
 		return nil
 	}
 	installed, err := chart.Install(ctx, chart.Options{
