@@ -215,10 +215,10 @@ func TestSelectOmitsImagesWithoutSources(t *testing.T) {
 		}
 		return strings.Join(out, " ")
 	}
-	if got := names(b.Select(nil, false)); got != "operator box" {
+	if got := names(b.Select(nil, false)); got != "operator server" {
 		t.Errorf("got %q", got)
 	}
-	if got := names(b.Select(nil, true)); got != "operator box test/sh-only test/no-shell test/conda-like" {
+	if got := names(b.Select(nil, true)); got != "operator server test/sh-only test/no-shell test/conda-like" {
 		t.Errorf("with tests' images: %q", got)
 	}
 	if got := names(b.Select([]string{"test/sh-only"}, false)); got != "test/sh-only" {

@@ -31,7 +31,7 @@ func serverConfig() v1.Config {
 
 // server builds the default image of a DevServer.
 func server(ctx context.Context, b Builder, architecture string) (Built, error) {
-	root, err := b.rootfs(ctx, "box", architecture, "minbase", serverPackages)
+	root, err := b.rootfs(ctx, "server", architecture, "minbase", serverPackages)
 	if err != nil {
 		return Built{}, err
 	}
@@ -47,7 +47,7 @@ func server(ctx context.Context, b Builder, architecture string) (Built, error) 
 // condaLike imitates images for machine learning: PATH and
 // the variables of CUDA come from the image, and uid 1000 has another name.
 func condaLike(ctx context.Context, b Builder, architecture string) (Built, error) {
-	root, err := b.rootfs(ctx, "box", architecture, "minbase", serverPackages)
+	root, err := b.rootfs(ctx, "server", architecture, "minbase", serverPackages)
 	if err != nil {
 		return Built{}, err
 	}

@@ -53,7 +53,7 @@ var Definitions = []Definition{
 	{Name: "operator", build: program("operator", withAuthorities)},
 	{Name: "agent", build: program("agent", nil)},
 	{Name: "gateway", build: program("gateway", nil)},
-	{Name: "box", build: server},
+	{Name: "server", build: server},
 	{Name: "test/sh-only", Test: true, build: shOnly},
 	{Name: "test/no-shell", Test: true, build: noShell},
 	{Name: "test/conda-like", Test: true, build: condaLike},
