@@ -9,8 +9,10 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -67,7 +69,7 @@ func run(repository string) ([]finding, error) {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join(repository, name))
-		if os.IsNotExist(err) {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // Deleted, and not yet committed.
 		}
 		if err != nil {
