@@ -113,10 +113,10 @@ func TestImages(t *testing.T) {
 		set  string
 		want []string
 	}{
-		"default":  {"replicas=1", []string{"devserver.io/operator:0.1.0", "devserver.io/agent:0.1.0", "devserver.io/box:0.1.0", "devserver.io/gateway:0.1.0"}},
-		"registry": {"images.registry=example.com/dev", []string{"example.com/dev/operator:0.1.0", "example.com/dev/agent:0.1.0", "example.com/dev/box:0.1.0", "example.com/dev/gateway:0.1.0"}},
-		"tag":      {"images.tag=v2", []string{"devserver.io/operator:v2", "devserver.io/agent:v2", "devserver.io/box:v2", "devserver.io/gateway:v2"}},
-		"one":      {"images.agent=example.com/a@sha256:0", []string{"devserver.io/operator:0.1.0", "example.com/a@sha256:0", "devserver.io/box:0.1.0", "devserver.io/gateway:0.1.0"}},
+		"default":  {"replicas=1", []string{"devserver.io/operator:0.1.0", "devserver.io/agent:0.1.0", "devserver.io/server:0.1.0", "devserver.io/gateway:0.1.0"}},
+		"registry": {"images.registry=example.com/dev", []string{"example.com/dev/operator:0.1.0", "example.com/dev/agent:0.1.0", "example.com/dev/server:0.1.0", "example.com/dev/gateway:0.1.0"}},
+		"tag":      {"images.tag=v2", []string{"devserver.io/operator:v2", "devserver.io/agent:v2", "devserver.io/server:v2", "devserver.io/gateway:v2"}},
+		"one":      {"images.agent=example.com/a@sha256:0", []string{"devserver.io/operator:0.1.0", "example.com/a@sha256:0", "devserver.io/server:0.1.0", "devserver.io/gateway:0.1.0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := render(t, "--set="+test.set)

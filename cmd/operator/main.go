@@ -52,7 +52,7 @@ func parse(args []string) (operator.Config, error) {
 	flags.StringVar(&cfg.Namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "devserver-system"), "the operator's own `namespace`: its master secret and its leader's Lease")
 	flags.StringVar(&cfg.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, the SSH server in each server")
 	policy := flags.String("agent-image-pull-policy", "", "when nodes fetch the agent's image: Always, IfNotPresent or Never (default: Kubernetes decides)")
-	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/box:"+version.Version, "`image` of servers if neither they nor their flavor name one")
+	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/server:"+version.Version, "`image` of servers if neither they nor their flavor name one")
 	flags.StringVar(&cfg.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
 	gatewayFlags(flags, &cfg.Gateway)
 	flags.DurationVar(&cfg.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` servers may be idle before they are suspended, if neither they nor their flavor set it; 0 for no limit")

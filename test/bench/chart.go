@@ -42,7 +42,7 @@ type chart struct {
 // renderChart renders the chart, without the CRDs, with helm from the folder
 // assets.
 func renderChart(ctx context.Context, assets string) (*chart, error) {
-	helm := exec.CommandContext(ctx, filepath.Join(assets, "helm"), "template", "devserver-operator",
+	helm := exec.CommandContext(ctx, filepath.Join(assets, "helm"), "template", "devserver",
 		filepath.Join(cluster.Root(), "charts", "devserver-operator"), "--namespace", operatorNamespace, "--set", "crds.install=false")
 	var said bytes.Buffer
 	helm.Stderr = &said

@@ -103,7 +103,7 @@ func parse(args []string) (options, []string, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	flags.IntVar(&o.boxes, "n", 0, "boxes: for start, one after the other (20 if left out); for scale, at once (1000); for gateway, idle connections (10,000)")
-	flags.StringVar(&o.image, "image", "devserver.io/box:0.1.0", "start: image of the bare pods, which has to be on the node")
+	flags.StringVar(&o.image, "image", "devserver.io/server:0.1.0", "start: image of the bare pods, which has to be on the node")
 	flags.StringVar(&o.audit, "audit", auditLog(), "start: audit log of the API server")
 	flags.StringVar(&o.operator, "operator", operatorUser, "start: user name of the operator in the audit log")
 	flags.StringVar(&o.up, "local", filepath.Join(cluster.Root(), "bin", "local"), "up: the local cluster's command")

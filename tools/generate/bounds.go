@@ -6,9 +6,9 @@ import (
 	"sigs.k8s.io/controller-tools/pkg/loader"
 )
 
-// Bounds of types that are not ours, so that no marker can set them. Without
-// them the API server takes every validation rule on such a value for too
-// costly, and refuses the CustomResourceDefinition.
+// Bounds of Kubernetes' own types, which markers in api/ cannot set. Without them
+// the API server estimates every validation rule on such a value as too costly and
+// refuses the CustomResourceDefinition.
 var (
 	maxQuantityLength = int64(32)
 	maxResources      = int64(32)
@@ -16,10 +16,10 @@ var (
 
 // boundForeignTypes changes the schema of Kubernetes' own types.
 //
-// A Quantity loses its pattern, which lets "1e5.5" through although nothing
-// can decode it; with both a pattern and a rule, a user would read two
-// complaints about one mistake. Every field with a Quantity needs a rule with
-// isQuantity instead: one object that cannot be decoded breaks the list of all.
+// It removes the pattern of Quantity: the pattern accepts "1e5.5", which cannot be
+// decoded, and with both a pattern and a rule a user would see two messages about
+// one mistake. Every field with a Quantity requires a rule with isQuantity instead:
+// one object that cannot be decoded makes listing all of them fail.
 func boundForeignTypes() {
 	crd.KnownPackages["k8s.io/apimachinery/pkg/api/resource"] = func(p *crd.Parser, pkg *loader.Package) {
 		p.Schemata[crd.TypeIdent{Package: pkg, Name: "Quantity"}] = quantity()

@@ -1,6 +1,6 @@
-// Command generate derives everything that follows from the comments and types
-// in the Go code: deep copies, CustomResourceDefinitions, and the chart's
-// templates for them and for the operator's permissions, and the API reference.
+// Command generate generates files from the comments and types in the Go code: deep
+// copies, CustomResourceDefinitions, the chart's templates for them and for the
+// operator's permissions, and the API reference.
 //
 //	go -C tools run ./generate ..
 package main
@@ -48,8 +48,8 @@ func run(repository string) error {
 	}
 	boundForeignTypes()
 
-	// Without deep copies the API package does not type-check, so they come
-	// first and in a run of their own.
+	// The API package does not compile without deep copies, so they are generated
+	// first, in a run of their own.
 	err := generate(deepcopy.Generator{}, genall.OutputArtifacts{}, apiPackages)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func run(repository string) error {
 		if err := yaml.Unmarshal(plain.Bytes(), definition); err != nil {
 			return fmt.Errorf("decoding the generated %s: %w", name, err)
 		}
-		// DevServer comes before what it refers to.
+		// DevServer is listed before the kinds that it refers to.
 		definitions = append([]*apiextensionsv1.CustomResourceDefinition{definition}, definitions...)
 		files[filepath.Join(crdDir, name)] = plain.Bytes()
 		files[filepath.Join(chartTemplates, "crds", name)] = crdTemplate(plain.Bytes())
@@ -113,8 +113,8 @@ func generate(generator genall.Generator, output genall.OutputRule, packages ...
 	return nil
 }
 
-// write writes files, and removes from the given folders the YAML files that
-// are generated no more.
+// write writes files, and removes other YAML files from the given folders: those are
+// outdated.
 func write(files map[string][]byte, dirs ...string) error {
 	for _, dir := range dirs {
 		old, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
@@ -122,7 +122,7 @@ func write(files map[string][]byte, dirs ...string) error {
 			return err
 		}
 		for _, name := range old {
-			if _, kept := files[name]; kept {
+			if _, exists := files[name]; exists {
 				continue
 			}
 			if err := os.Remove(name); err != nil {

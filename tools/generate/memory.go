@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/controller-tools/pkg/loader"
 )
 
-// outputToMemory keeps what a generator writes, by the name of its file.
+// outputToMemory stores the output of a generator by the name of its file.
 type outputToMemory map[string]*bytes.Buffer
 
 // Open implements genall.OutputRule.

@@ -10,7 +10,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
-// reference writes the API reference: what kubectl explain shows, on one page
+// reference returns the API reference: the content of kubectl explain on one page,
 // with the fields in the order of the source.
 func reference(crds []*apiextensionsv1.CustomResourceDefinition, src source) []byte {
 	var out bytes.Buffer
@@ -48,7 +48,7 @@ func (r renderer) kind(crd *apiextensionsv1.CustomResourceDefinition) {
 	r.fields(names.Kind, "", *version.Schema.OpenAPIV3Schema)
 }
 
-// fields writes what is in an object, and in the objects in it.
+// fields writes the fields of an object and of the objects in it.
 func (r renderer) fields(goType, path string, schema apiextensionsv1.JSONSchemaProps) {
 	for _, field := range r.ordered(goType, schema) {
 		name := path + field.name
@@ -70,7 +70,7 @@ func (r renderer) fields(goType, path string, schema apiextensionsv1.JSONSchemaP
 	}
 }
 
-// facts are the type of a field, whether it has to be there, and its default.
+// facts are the type of a field, whether it is required, and its default.
 func (r renderer) facts(field field, property, parent apiextensionsv1.JSONSchemaProps) []string {
 	facts := []string{r.typeName(field.goType, property)}
 	if slices.Contains(parent.Required, field.name) {
@@ -107,13 +107,13 @@ func (r renderer) typeName(goType string, property apiextensionsv1.JSONSchemaPro
 	return property.Type
 }
 
-// ordered returns the fields of an object as the Go type has them, then, by
-// name, those that it takes from elsewhere.
+// ordered returns the fields of an object in the order of the Go type, then those of
+// embedded types by name.
 func (r renderer) ordered(goType string, schema apiextensionsv1.JSONSchemaProps) []field {
 	foreign := maps.Clone(schema.Properties)
 	var fields []field
 	for _, field := range r.structs[goType] {
-		if _, there := foreign[field.name]; there {
+		if _, exists := foreign[field.name]; exists {
 			fields = append(fields, field)
 			delete(foreign, field.name)
 		}
@@ -124,10 +124,10 @@ func (r renderer) ordered(goType string, schema apiextensionsv1.JSONSchemaProps)
 	return fields
 }
 
-// text keeps the paragraphs of a description.
+// text returns a description with its paragraphs.
 func text(description string) string { return strings.TrimSpace(description) }
 
-// cell fits text into a cell of a table.
+// cell formats text for a cell of a table.
 func cell(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }

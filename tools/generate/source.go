@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// source is what a schema does not tell about the API's Go code.
+// source is what the reference takes from the API's Go code instead of the schema.
 type source struct {
 	structs   map[string][]field
 	constants []group
 }
 
-// field is a field of a struct: its name in JSON, and the name of its type,
-// without a package, or of that of its elements.
+// field is a field of a struct: its name in JSON, and the name of its type or of its
+// elements' type, without the package.
 type field struct{ name, goType string }
 
 // group is a block of constants with a comment, such as the reasons of a
@@ -96,7 +96,7 @@ func fieldsOf(structure *ast.StructType) []field {
 	return fields
 }
 
-// typeName is the name of a type, or of what it points to or consists of.
+// typeName is the name of a type, or of its element type.
 func typeName(expr ast.Expr) string {
 	switch t := expr.(type) {
 	case *ast.Ident:

@@ -1,21 +1,22 @@
-// Command local runs real Kubernetes clusters of one node on this machine, from
-// nothing but Go modules and Debian packages: no Docker, no virtual machine, no
-// downloaded binaries. Each cluster lives in namespaces of its own, so that
-// several can run side by side and removing one leaves nothing behind.
+// Command local runs real Kubernetes clusters of one node on this machine, built
+// from Go modules and Debian packages: no Docker, no virtual machine, no downloaded
+// binaries. Each cluster runs in its own namespaces, so several can run side by side
+// and removing one leaves nothing behind.
 //
-//	local up           bring the cluster up, or repair it
+//	local up           start the cluster, or repair it
 //	local down         remove it
 //	local kubeconfig   print the path of the administrator's kubeconfig
 //	local status       show which parts run, and where their logs are
-//	local install      build, load and install this checkout's operator; up does it too
+//	local install      build, load and install this checkout's operator; up does this too
 //	local images       build images: archives for all platforms, --push, or --load
 //	local load         load image archives into the cluster
-//	local gpu          let the node claim to have GPUs
-//	local binaries     print the folder with kubectl, helm, etcd and the rest
+//	local gpu          give the node GPUs that exist in its status only
+//	local join         add a node to another cluster
+//	local binaries     print the folder with kubectl, helm, etcd and the other programs
 //
-// Limits: the node has no way to the internet and no registry unless one is given
-// to it; volumes are folders, whose size nothing enforces; etcd does not wait for
-// the disk, so that a power failure may cost its last second.
+// Limits: the node has no route to the internet, and no registry unless you set one
+// up; the sizes of volumes of the StorageClass local are not enforced; etcd does not
+// sync to disk, so a power failure can lose its last second.
 package main
 
 import (

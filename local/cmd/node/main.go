@@ -1,7 +1,7 @@
-// Command node is every long-running part of a one-node Kubernetes in one
-// binary: it becomes the part whose name it is called by, as busybox does.
-// The parts share most of their code, so that one binary is built and mapped
-// into memory in place of nine.
+// Command node contains every long-running part of a one-node Kubernetes in one
+// binary. The name that it is called by selects the part, as in busybox. The parts
+// share most of their code, so one binary is built and mapped into memory instead
+// of nine.
 package main
 
 import (
@@ -38,7 +38,7 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"
 )
 
-// parts maps a name that this binary is called by to what it then is.
+// parts maps the name of each part to its main function.
 var parts = map[string]func() int{
 	"etcd":                    func() int { etcdmain.Main(os.Args); return 0 },
 	"kube-apiserver":          func() int { return cli.Run(apiserver.NewAPIServerCommand()) },
@@ -66,8 +66,8 @@ func main() {
 	os.Exit(run())
 }
 
-// forgetFlags takes flags that CoreDNS declares for the whole program away from
-// parts that would show them as their own; kube-proxy would even lose its --version.
+// forgetFlags removes flags that CoreDNS declares for the whole program. Other parts
+// would list them as their own, and kube-proxy would lose its --version.
 func forgetFlags(names ...string) {
 	kept := flag.NewFlagSet(os.Args[0], flag.ExitOnError)
 	flag.CommandLine.VisitAll(func(f *flag.Flag) {

@@ -1,6 +1,6 @@
-// Command noshell is the only file of the test image no-shell: it prints its
-// arguments and environment and exits with the code given as "exit=N", so that
-// a test can see what a box without any shell was asked to run.
+// Command noshell is the only file of the test image no-shell. It prints its
+// arguments and environment and exits with the code given as "exit=N", so a test
+// can see what the operator runs in an image without a shell.
 package main
 
 import (

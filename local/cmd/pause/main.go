@@ -1,5 +1,5 @@
-// Command pause is the process that keeps a pod's namespaces open. It is the
-// first process of a pod that shares its process namespace, so it reaps.
+// Command pause keeps a pod's namespaces open. In a pod with a shared process
+// namespace it is the first process, so it reaps orphans.
 package main
 
 import (

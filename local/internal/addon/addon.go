@@ -1,5 +1,5 @@
-// Package addon is what a cluster holds beside what Kubernetes puts there itself:
-// cluster DNS, StorageClasses, and the rights of the node's parts.
+// Package addon has the objects that a cluster needs and Kubernetes does not create
+// itself: cluster DNS, StorageClasses, and the permissions of the node's parts.
 package addon
 
 import (
@@ -12,7 +12,7 @@ import (
 //go:embed manifests.yaml
 var manifests string
 
-// Manifests are the objects for a cluster with these addresses.
+// Manifests returns the objects for a cluster with these addresses.
 func Manifests(p network.Plan) []byte {
 	return []byte(os.Expand(manifests, func(name string) string {
 		switch name {

@@ -10,7 +10,7 @@ import (
 	"devserver.io/devserver/local/internal/network"
 )
 
-func TestManifestsCarryTheClustersAddresses(t *testing.T) {
+func TestManifestsContainAddresses(t *testing.T) {
 	plan := network.NewPlan(7)
 	manifests := Manifests(plan)
 	for _, address := range []string{plan.DNS().String(), plan.Node.String()} {

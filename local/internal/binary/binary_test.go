@@ -54,7 +54,7 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-func TestVersionsAreTheModules(t *testing.T) {
+func TestVersionsMatchGoMod(t *testing.T) {
 	data, err := os.ReadFile("../../go.mod")
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestVersionsAreTheModules(t *testing.T) {
 	}
 }
 
-func TestKeyFollowsWhatAProgramIsMadeOf(t *testing.T) {
+func TestKeyChangesWithSources(t *testing.T) {
 	module := t.TempDir()
 	put := func(name, content string) {
 		t.Helper()
@@ -115,8 +115,8 @@ func TestKeyFollowsWhatAProgramIsMadeOf(t *testing.T) {
 	}
 }
 
-// TestSourcesAreComplete: a program whose sources are not all listed is not
-// built again when they change.
+// TestSourcesAreComplete: a program is rebuilt only if its listed sources change, so
+// all of them must be listed.
 func TestSourcesAreComplete(t *testing.T) {
 	const module, own = "../..", `"devserver.io/devserver/local/`
 	for _, target := range Targets {

@@ -15,13 +15,13 @@ import (
 	"devserver.io/devserver/local/internal/progress"
 )
 
-// flags are the same for all programs, so that they share what the compiler caches.
+// flags are the same for all programs, so they share the compiler's cache.
 //
-// Debugging information is not made at all, rather than dropped by the linker:
-// that is an eighth of the compiler's work; stack traces do not need it. Without
-// btrfs and zfs the build needs no headers of these; seccomp is what runc
-// refuses containers without, and needs libseccomp's. The versions are what
-// Kubernetes' own build would put in: programs report them, and kubelet and API
+// Debugging information is not generated, instead of being dropped by the linker:
+// that saves an eighth of the compile time, and stack traces do not need it. Without
+// btrfs and zfs the build does not need their headers. runc refuses containers
+// without seccomp, which requires libseccomp's headers. The versions are the ones
+// that Kubernetes' own build sets: programs report them, and the kubelet and the API
 // server compare them.
 var flags = []string{
 	"-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-tags=no_btrfs,no_zfs,seccomp",
@@ -30,21 +30,21 @@ var flags = []string{
 		" -X helm.sh/helm/v4/internal/version.version=" + helmVersion,
 }
 
-// The versions are go.mod's; a test compares.
+// The versions in go.mod; a test compares them.
 const (
 	kubernetesVersion = "v1.37.2"
 	helmVersion       = "v4.3.1"
 )
 
-// Cache is where programs are kept.
+// Cache builds programs and stores them.
 type Cache struct {
-	// Dir is the cache's folder; Module the folder of this module's go.mod.
+	// Dir is the cache's folder, Module the folder of this module's go.mod.
 	Dir, Module string
 	Reporter    *progress.Reporter
 }
 
-// Ensure builds what is missing of the targets and returns a folder that holds
-// all of their programs under their names.
+// Ensure builds the targets that are missing and returns a folder with all of their
+// programs, each under its own name.
 func (c Cache) Ensure(ctx context.Context, targets []Target) (string, error) {
 	keys, err := c.keys(ctx, targets)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c Cache) Ensure(ctx context.Context, targets []Target) (string, error) {
 			return "", err
 		}
 		defer release()
-		// Another command may have built them while this one waited.
+		// Another command may have built them while this one waited for the lock.
 		for _, t := range c.missing(targets, keys) {
 			if err := c.build(ctx, t, c.path(t, keys)); err != nil {
 				return "", err
@@ -100,16 +100,16 @@ func (c Cache) compiler(ctx context.Context) (string, error) {
 	cmd.Dir = c.Module
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("ask the Go compiler for its version (is go installed and in PATH?): %w", err)
+		return "", fmt.Errorf("read the Go compiler's version (is go installed and in PATH?): %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }
 
-// build compiles one program and puts it in place when it is complete.
+// build compiles one program. The program appears in the cache once it is complete.
 func (c Cache) build(ctx context.Context, t Target, path string) error {
 	log := filepath.Join(c.Dir, "log", "build-"+t.Name+".log")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(log), 0o755), os.MkdirAll(filepath.Dir(path), 0o755)); err != nil {
-		return fmt.Errorf("make a folder in the cache: %w", err)
+		return fmt.Errorf("create a folder in the cache: %w", err)
 	}
 	step := c.Reporter.Start("build " + t.Name)
 	err := GoBuild(ctx, step, Build{Dir: c.Module, Packages: []string{t.Package}, Flags: flags, Env: []string{t.cgo()}, Out: path + ".new", Log: log})
@@ -123,7 +123,7 @@ func (c Cache) build(ctx context.Context, t Target, path string) error {
 	return nil
 }
 
-// folder makes a folder of links to the programs, one per combination of keys.
+// folder creates a folder of links to the programs, one for each combination of keys.
 func (c Cache) folder(targets []Target, keys map[string]string) (string, error) {
 	var name strings.Builder
 	for _, t := range targets {
@@ -131,7 +131,7 @@ func (c Cache) folder(targets []Target, keys map[string]string) (string, error) 
 	}
 	dir := filepath.Join(c.Dir, "bin", digest(name.String()))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make the folder of programs: %w", err)
+		return "", fmt.Errorf("create the folder of programs: %w", err)
 	}
 	for _, t := range targets {
 		for _, program := range t.names() {
@@ -147,15 +147,15 @@ func (c Cache) folder(targets []Target, keys map[string]string) (string, error) 
 	return dir, nil
 }
 
-// lock lets one command at a time build: two would only compile the same twice.
+// lock lets one command build at a time: two would compile the same packages twice.
 func (c Cache) lock(ctx context.Context) (func(), error) {
 	return Lock(ctx, c.Reporter, filepath.Join(c.Dir, "build.lock"))
 }
 
-// Lock waits for a lock file and says so if that takes a while.
+// Lock waits for a lock file. It reports a wait that takes longer than a moment.
 func Lock(ctx context.Context, r *progress.Reporter, path string) (release func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make the cache: %w", err)
+		return nil, fmt.Errorf("create the cache: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -18,25 +18,25 @@ import (
 
 // Build is one call of the Go compiler.
 type Build struct {
-	// Dir is the module's folder; Log gets what the compiler says.
+	// Dir is the module's folder, Log the file for the compiler's output.
 	Dir, Log string
-	// Out is a file, or for several packages a folder, with a slash at its end.
+	// Out is a file or, for several packages, a folder with a slash at its end.
 	Out                  string
 	Packages, Flags, Env []string
 }
 
-// GoBuild compiles a program and tells step how far it is.
+// GoBuild compiles a program and shows its progress in step.
 func GoBuild(ctx context.Context, step *progress.Step, b Build) error {
 	log, err := os.Create(b.Log)
 	if err != nil {
-		return fmt.Errorf("make the build's log: %w", err)
+		return fmt.Errorf("create the build's log: %w", err)
 	}
 	defer log.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	c := &counter{step: step}
 	var counting sync.WaitGroup
-	// Counting costs a second or two, which a build that finds everything in the
-	// compiler's cache does not.
+	// Counting takes a second or two. A build that finds everything in the compiler's
+	// cache does not need the count.
 	c.first = func() { counting.Go(func() { c.expect(b.stale(ctx)) }) }
 	args := append([]string{"build", "-v", "-o", b.Out}, b.Flags...)
 	err = run(b.command(ctx, append(args, b.Packages...)...), log, c)
@@ -45,7 +45,7 @@ func GoBuild(ctx context.Context, step *progress.Step, b Build) error {
 	return err
 }
 
-// stale counts the packages that are not in the compiler's cache, or returns 0 if it cannot.
+// stale counts the packages that are not in the compiler's cache. If it cannot, it returns 0.
 func (b Build) stale(ctx context.Context) int {
 	args := append([]string{"list", "-deps", "-f", "{{if .Stale}}stale{{end}}"}, b.Flags...)
 	out, err := b.command(ctx, append(args, b.Packages...)...).Output()
@@ -59,13 +59,13 @@ func (b Build) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = b.Dir
 	cmd.Env = append(append(os.Environ(), b.Env...), thrift()...)
-	// A cancelled build must not leave compilers behind.
+	// A cancelled build must not leave compiler processes running.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	return cmd
 }
 
-// thrift trades memory for time where there is plenty: the compiler spends a
-// sixth of its time on collecting its own garbage.
+// thrift sets a higher GOGC if the machine has plenty of free memory: garbage
+// collection is a sixth of the compiler's time.
 func thrift() []string {
 	const plenty = 6 << 20 // KiB
 	data, err := os.ReadFile("/proc/meminfo")
@@ -75,7 +75,7 @@ func thrift() []string {
 	return []string{"GOGC=400"}
 }
 
-// available reads the free memory, in KiB, from /proc/meminfo.
+// available reads the available memory, in KiB, from /proc/meminfo.
 func available(meminfo string) (kib int) {
 	for line := range strings.Lines(meminfo) {
 		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil {
@@ -85,7 +85,7 @@ func available(meminfo string) (kib int) {
 	return 0
 }
 
-// run passes the command's messages to the log and to the counter.
+// run passes the command's output to the log and to the counter.
 func run(cmd *exec.Cmd, log io.Writer, c *counter) error {
 	messages, err := cmd.StderrPipe()
 	if err != nil {
@@ -100,16 +100,16 @@ func run(cmd *exec.Cmd, log io.Writer, c *counter) error {
 		fmt.Fprintln(log, lines.Text())
 		c.line(lines.Text())
 	}
-	// Whatever stopped the scanner, the compiler must not block on a full pipe.
+	// Drain the pipe even if the scanner failed, or the compiler blocks on writing to it.
 	_, _ = io.Copy(log, messages)
 	return cmd.Wait()
 }
 
-// counter makes numbers of the compiler's messages: a module's download and the
-// start of a package's compilation are a line each.
+// counter counts the compiler's messages: it prints one line for each module that it
+// downloads and for each package that it starts to compile.
 type counter struct {
 	step *progress.Step
-	// first is called once, when there is something to compile.
+	// first is called once, when the first package is compiled.
 	first func()
 
 	mu                          sync.Mutex
@@ -122,7 +122,7 @@ func (c *counter) line(text string) {
 	}
 }
 
-// expect sets the number of packages to compile, of which some are compiled already.
+// expect sets the number of packages to compile, including those already compiled.
 func (c *counter) expect(remaining int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

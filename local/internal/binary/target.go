@@ -1,6 +1,6 @@
-// Package binary builds the programs of a local cluster from source and keeps
-// them in a cache outside the checkout. A program is built again only when its
-// sources, the versions that it is made of, or the compiler change.
+// Package binary builds the programs of a local cluster from source and keeps them
+// in a cache outside the checkout. A program is rebuilt only if its sources, its
+// dependencies' versions or the compiler change.
 package binary
 
 import (
@@ -19,16 +19,16 @@ import (
 type Target struct {
 	Name    string
 	Package string
-	// Parts are the names that the program is called by, if not its own.
+	// Parts are the names that the program is called by, if not by its own.
 	Parts []string
 	// Sources are folders of this module that the program is built from.
 	Sources []string
-	// C says that it cannot do without a C compiler. The others are built without
-	// one, and so share compiled packages with the images' programs.
+	// C is true if the program requires a C compiler. The others are built without one,
+	// so they share compiled packages with the programs in the images.
 	C bool
 }
 
-// Targets are all programs, in the order in which a person meets them.
+// Targets are all programs, in the order in which a new cluster uses them.
 var Targets = []Target{
 	{
 		Name: "node", Package: "./cmd/node", Sources: []string{"cmd/node", "internal/provisioner", "internal/disk", "internal/loop"},
@@ -44,7 +44,7 @@ var Targets = []Target{
 	{Name: "pause", Package: "./cmd/pause", Sources: []string{"cmd/pause"}},
 }
 
-// names are what the target puts into the folder of programs.
+// names are the target's names in the folder of programs.
 func (t Target) names() []string {
 	if len(t.Parts) > 0 {
 		return t.Parts
@@ -68,7 +68,7 @@ func Select(names []string) ([]Target, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(Targets, func(t Target) bool { return slices.Contains(t.names(), name) })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no program %q here: choose from %s", name, strings.Join(All(), ", "))
+			return nil, fmt.Errorf("unknown program %q: choose from %s", name, strings.Join(All(), ", "))
 		}
 		if !slices.ContainsFunc(selected, func(t Target) bool { return t.Name == Targets[i].Name }) {
 			selected = append(selected, Targets[i])
@@ -86,7 +86,7 @@ func All() []string {
 	return names
 }
 
-// key changes when the program may come out different.
+// key changes if the program's content can change.
 func (t Target) key(module, compiler string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, compiler, runtime.GOOS, runtime.GOARCH, t.Package, t.cgo(), flags)

@@ -1,6 +1,6 @@
-// Package cgroup gives a cluster one control group below which all of its
-// processes run: the node's own parts in "node", pods in "kubepods". Whatever
-// crashed before, the processes of a cluster are those in its group.
+// Package cgroup gives a cluster one control group for all of its processes: the
+// node's own parts in "node", pods in "kubepods". The processes of a cluster are
+// those in its group, even after a crash.
 package cgroup
 
 import (
@@ -28,11 +28,11 @@ type Group struct {
 	unified bool
 }
 
-// Open finds the machine's control groups. Nothing is created.
+// Open finds the machine's control groups. It creates nothing.
 func Open(name string) (Group, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(root, &st); err != nil {
-		return Group{}, fmt.Errorf("look at %s: %w", root, err)
+		return Group{}, fmt.Errorf("read %s: %w", root, err)
 	}
 	if st.Type == unix.CGROUP2_SUPER_MAGIC {
 		return Group{name: name, trees: []string{root}, unified: true}, nil
@@ -47,10 +47,10 @@ func Open(name string) (Group, error) {
 	return Group{name: name, trees: trees}, nil
 }
 
-// Unified says whether the machine has version 2 control groups.
+// Unified reports whether the machine has version 2 control groups.
 func (g Group) Unified() bool { return g.unified }
 
-// Path is the group's name as the kubelet wants it.
+// Path is the group's name in the form that the kubelet requires.
 func (g Group) Path() string { return "/" + g.name }
 
 // hierarchies lists the folders of version 1 controllers, each once: cpu and
@@ -70,7 +70,7 @@ func hierarchies(root string) ([]string, error) {
 	return trees, nil
 }
 
-// Ensure makes the group in every hierarchy, with a child for the node's parts.
+// Ensure creates the group in every hierarchy, with a child for the node's parts.
 func (g Group) Ensure() error {
 	for _, tree := range g.trees {
 		top := filepath.Join(tree, g.name)
@@ -80,7 +80,7 @@ func (g Group) Ensure() error {
 			}
 		}
 		if err := os.MkdirAll(top, 0o755); err != nil {
-			return fmt.Errorf("make the control group: %w", err)
+			return fmt.Errorf("create the control group: %w", err)
 		}
 		if g.unified {
 			if err := delegate(top); err != nil {
@@ -92,7 +92,7 @@ func (g Group) Ensure() error {
 		}
 		node := filepath.Join(top, "node")
 		if err := os.MkdirAll(node, 0o755); err != nil {
-			return fmt.Errorf("make the node's control group: %w", err)
+			return fmt.Errorf("create the node's control group: %w", err)
 		}
 		if err := inherit(top, node); err != nil {
 			return err
@@ -101,7 +101,7 @@ func (g Group) Ensure() error {
 	return nil
 }
 
-// delegate lets children of a version 2 group have every controller it has.
+// delegate enables every controller of a version 2 group for its children.
 func delegate(group string) error {
 	available, err := os.ReadFile(filepath.Join(group, "cgroup.controllers"))
 	if err != nil {
@@ -109,15 +109,15 @@ func delegate(group string) error {
 	}
 	for controller := range strings.FieldsSeq(string(available)) {
 		err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
-		// Kubernetes can do without the others.
+		// Kubernetes does not require the others.
 		if err != nil && slices.Contains([]string{"cpu", "cpuset", "memory", "pids"}, controller) {
-			return fmt.Errorf("hand the %s controller on to children of %s: %w", controller, group, err)
+			return fmt.Errorf("enable the %s controller for children of %s: %w", controller, group, err)
 		}
 	}
 	return nil
 }
 
-// inherit fills in what a new version 1 cpuset lacks: without it no process can enter.
+// inherit sets what a new version 1 cpuset lacks: without it no process can enter.
 func inherit(parent, child string) error {
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 		own, err := os.ReadFile(filepath.Join(child, file))
@@ -138,12 +138,12 @@ func inherit(parent, child string) error {
 	return nil
 }
 
-// Node opens the node's group for a process to be born in (version 2 only).
+// Node opens the node's group for starting a process in it (version 2 only).
 func (g Group) Node() (*os.File, error) { return os.Open(filepath.Join(g.tree(), g.name, "node")) }
 
-// JoinThread moves the calling thread, so that processes which it starts are
-// born inside (version 1 only: version 2 knows whole processes). One hierarchy is
-// enough to tell whose a process is.
+// JoinThread moves the calling thread, so processes that it starts are in the group
+// (version 1 only: version 2 moves whole processes). One hierarchy is enough to
+// identify the cluster of a process.
 func (g Group) JoinThread() error {
 	return os.WriteFile(filepath.Join(g.tree(), g.name, "node", "tasks"), []byte(strconv.Itoa(unix.Gettid())), 0)
 }
@@ -161,7 +161,7 @@ func (g Group) Processes() []int {
 	for _, tree := range g.trees {
 		_ = filepath.WalkDir(filepath.Join(tree, g.name), func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !e.IsDir() {
-				return nil //nolint:nilerr // a group that went away has no processes
+				return nil //nolint:nilerr // a removed group has no processes
 			}
 			data, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
 			if err != nil {
@@ -182,7 +182,7 @@ func (g Group) Processes() []int {
 	return pids
 }
 
-// Remove ends every process of the group and removes it.
+// Remove kills every process of the group and removes the group.
 func (g Group) Remove(ctx context.Context) error {
 	deadline := time.Now().Add(30 * time.Second)
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -190,9 +190,9 @@ func (g Group) Remove(ctx context.Context) error {
 	for {
 		pids := g.Processes()
 		for _, pid := range pids {
-			// It may have ended since; a process id in use again so soon would not be in the group.
+			// It may have ended since. Its process id cannot be in use again so soon in the group.
 			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("end process %d: %w", pid, err)
+				return fmt.Errorf("kill process %d: %w", pid, err)
 			}
 		}
 		if len(pids) == 0 {
@@ -204,7 +204,7 @@ func (g Group) Remove(ctx context.Context) error {
 				return err
 			}
 		} else if time.Now().After(deadline) {
-			return fmt.Errorf("processes %v do not end", pids)
+			return fmt.Errorf("processes %v do not exit", pids)
 		}
 		select {
 		case <-ctx.Done():

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// tree makes files as the kernel's control groups have them.
+// tree creates files like those of the kernel's control groups.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()

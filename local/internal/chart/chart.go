@@ -1,5 +1,6 @@
-// Package chart installs the operator's Helm chart into a local cluster, as a
-// user would into any other: with its default values.
+// Package chart installs the operator's Helm chart into a local cluster, as the
+// README does into any other: as release devserver, with default values except
+// for the images.
 package chart
 
 import (
@@ -10,84 +11,102 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"devserver.io/devserver/local/internal/kube"
-	"devserver.io/devserver/local/internal/process"
 	"devserver.io/devserver/local/internal/progress"
 )
 
 const (
-	// Namespace is where the operator lives.
+	// Namespace is the operator's namespace.
 	Namespace = "devserver-system"
-	// release is the name that the chart is installed under.
-	release = "devserver-operator"
+	// release is the name of the Helm release, as in the README.
+	release = "devserver"
+	// formerRelease is the name of the release that earlier checkouts installed.
+	formerRelease = "devserver-operator"
 )
 
-// Options say what to install, and where.
+// Options says what to install, and where.
 type Options struct {
-	// Folder is the chart's; Helm the program; Log gets what it says.
+	// Folder is the chart's folder, Helm the program, and Log the file for its output.
 	Folder, Helm, Kubeconfig, Log string
-	// Record is a file that remembers what was installed, so that installing the
-	// same again costs nothing.
+	// Record is a file that stores what was installed. If nothing differs from
+	// it, Helm is not run.
 	Record string
-	// Images changes when the content of the operator's images does. They keep
-	// their names, so that only a restart brings the new content to life.
-	Images   string
-	Client   *kube.Client
+	// References are the images that the chart is installed with, by the names of
+	// its values images.NAME. They replace those of a release that was installed
+	// by hand.
+	References map[string]string
+	// Content changes when the content of the images in the chart's Deployments
+	// does. Their references stay the same, so the Deployments have to be restarted.
+	Content  string
+	Client   Client
 	Reporter *progress.Reporter
 }
 
-// Install installs or upgrades the chart, if it changed, and waits until the
-// operator is available.
+// Client is the part of kube.Client that an installation needs.
+type Client interface {
+	Get(ctx context.Context, path string, out any) error
+	GetMetadata(ctx context.Context, path string, out any) error
+	Patch(ctx context.Context, path string, document any) error
+	Delete(ctx context.Context, path string) error
+}
+
+// record is the content of the file Options.Record.
+type record struct {
+	// Chart is the hash of the chart and the references of its images.
+	Chart string
+	// Images is Options.Content.
+	Images string
+	// Revision identifies the release's latest revision. It differs if somebody
+	// else has installed, upgraded or uninstalled the release since.
+	Revision string
+}
+
+// Install installs or upgrades the chart, if it changed here or in the cluster,
+// and waits until the operator is available. It keeps the values that somebody
+// else has set on the release, except for the images.
 func Install(ctx context.Context, o Options) (installed bool, err error) {
-	content, err := hash(o.Folder)
-	if err != nil {
+	current := record{Images: o.Content}
+	if current.Chart, err = o.hash(); err != nil {
 		return false, err
 	}
-	var old struct{ Chart, Images string }
+	var old record
 	if data, err := os.ReadFile(o.Record); err == nil {
 		if err := json.Unmarshal(data, &old); err != nil {
 			return false, fmt.Errorf("read %s: %w", o.Record, err)
 		}
 	}
-	if installed = old.Chart != content; installed {
-		if err := o.upgrade(ctx); err != nil {
+	found, err := o.releases(ctx)
+	if err != nil {
+		return false, err
+	}
+	takeOver := found.former
+	if installed = old.Chart != current.Chart || old.Revision != found.revision || takeOver; installed {
+		if err := o.upgrade(ctx, found); err != nil {
 			return false, err
 		}
+		if found, err = o.releases(ctx); err != nil {
+			return true, err
+		}
 	}
-	if old.Images != "" && old.Images != o.Images {
+	// The Deployments of a release that was taken over have just started.
+	if old.Images != "" && old.Images != current.Images && !takeOver {
 		if err := o.restart(ctx); err != nil {
 			return installed, err
 		}
 	}
-	// From here on a command that is cut off has nothing to make up for.
-	data, err := json.Marshal(map[string]string{"Chart": content, "Images": o.Images})
+	// If the command is interrupted after this, the next one only has to wait.
+	current.Revision = found.revision
+	data, err := json.Marshal(current)
 	if err != nil {
 		return installed, err
 	}
 	if err := os.WriteFile(o.Record, data, 0o600); err != nil {
-		return installed, fmt.Errorf("remember what is installed: %w", err)
+		return installed, fmt.Errorf("record what is installed: %w", err)
 	}
 	return installed, o.await(ctx)
-}
-
-func (o Options) upgrade(ctx context.Context) error {
-	step := o.Reporter.Start("install the chart")
-	cmd := exec.CommandContext(ctx, o.Helm, "upgrade", "--install", release, o.Folder, "--namespace", Namespace, "--create-namespace")
-	cmd.Env = []string{"KUBECONFIG=" + o.Kubeconfig, "HOME=" + filepath.Dir(o.Record), "PATH=" + os.Getenv("PATH")}
-	out, err := cmd.CombinedOutput()
-	step.End(err)
-	if err := os.WriteFile(o.Log, out, 0o640); err != nil {
-		return err
-	}
-	if err != nil {
-		return fmt.Errorf("run helm: %w; its log is %s and ends with:\n%s", err, o.Log, process.Tail(o.Log, 15))
-	}
-	return nil
 }
 
 type deployments struct {
@@ -104,7 +123,8 @@ type deployments struct {
 	}
 }
 
-func (o Options) deployments(ctx context.Context) (deployments, error) {
+// deployments lists the Deployments of a release.
+func (o Options) deployments(ctx context.Context, release string) (deployments, error) {
 	var list deployments
 	err := o.Client.Get(ctx, path("")+"?labelSelector=app.kubernetes.io/instance%3D"+release, &list)
 	return list, err
@@ -114,9 +134,9 @@ func path(name string) string {
 	return strings.TrimSuffix("/apis/apps/v1/namespaces/"+Namespace+"/deployments/"+name, "/")
 }
 
-// restart does as kubectl rollout restart does.
+// restart does what kubectl rollout restart does.
 func (o Options) restart(ctx context.Context) error {
-	list, err := o.deployments(ctx)
+	list, err := o.deployments(ctx, release)
 	if err != nil {
 		return err
 	}
@@ -133,7 +153,7 @@ func (o Options) restart(ctx context.Context) error {
 
 type object map[string]any
 
-// await waits until every Deployment of the chart runs what it should.
+// await waits until every Deployment of the chart is rolled out and available.
 func (o Options) await(ctx context.Context) error {
 	step := o.Reporter.Start("wait for the operator")
 	deadline := time.NewTimer(2 * time.Minute)
@@ -155,7 +175,7 @@ func (o Options) await(ctx context.Context) error {
 			step.End(ctx.Err())
 			return ctx.Err()
 		case <-deadline.C:
-			err := fmt.Errorf("%s; look with: KUBECONFIG=%s kubectl -n %s describe pods", waiting, o.Kubeconfig, Namespace)
+			err := fmt.Errorf("%s; see: KUBECONFIG=%s kubectl -n %s describe pods", waiting, o.Kubeconfig, Namespace)
 			step.End(err)
 			return err
 		case <-tick.C:
@@ -163,14 +183,14 @@ func (o Options) await(ctx context.Context) error {
 	}
 }
 
-// waiting says what is missing, or nothing.
+// waiting describes the first Deployment that is not available yet, or is empty.
 func (o Options) waiting(ctx context.Context) (string, error) {
-	list, err := o.deployments(ctx)
+	list, err := o.deployments(ctx, release)
 	if err != nil {
 		return "", err
 	}
 	if len(list.Items) == 0 {
-		return "the chart has made no Deployment labelled app.kubernetes.io/instance=" + release, nil
+		return "the chart has no Deployment with the label app.kubernetes.io/instance=" + release, nil
 	}
 	for _, d := range list.Items {
 		s := d.Status
@@ -182,7 +202,7 @@ func (o Options) waiting(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// reason is what the first container that waits says about it.
+// reason is why the first waiting container waits, or empty.
 func (o Options) reason(ctx context.Context) (string, error) {
 	var pods struct {
 		Items []struct {
@@ -209,10 +229,11 @@ func (o Options) reason(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// hash is over names and contents of the chart's files.
-func hash(folder string) (string, error) {
+// hash identifies the chart by the names and contents of its files, and the
+// images that it is installed with.
+func (o Options) hash() (string, error) {
 	h := sha256.New()
-	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(o.Folder, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
@@ -220,11 +241,12 @@ func hash(folder string) (string, error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h, "%q %d\n%s", strings.TrimPrefix(path, folder), len(data), data)
+		fmt.Fprintf(h, "%q %d\n%s", strings.TrimPrefix(path, o.Folder), len(data), data)
 		return nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("read the chart: %w", err)
 	}
+	fmt.Fprintf(h, "%q", o.images())
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

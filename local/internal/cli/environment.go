@@ -1,5 +1,5 @@
-// Package cli holds the verbs of the command local, one file each: they read
-// flags and put the other packages together.
+// Package cli has the verbs of the command local, one file each. They parse flags and
+// call the other packages.
 package cli
 
 import (
@@ -14,11 +14,11 @@ import (
 	"devserver.io/devserver/local/internal/progress"
 )
 
-// environment is what every verb starts from.
+// environment is what every verb uses.
 type environment struct {
 	cluster  cluster.Cluster
 	reporter *progress.Reporter
-	// root is the checkout's folder; cache outlives clusters and checkouts.
+	// root is the checkout's folder. cache is shared by clusters and checkouts.
 	root, cache string
 }
 
@@ -28,7 +28,7 @@ func (e *environment) binaries() binary.Cache {
 	return binary.Cache{Dir: e.cache, Module: e.module(), Reporter: e.reporter}
 }
 
-// version is what the images are tagged with.
+// version is the tag of the images.
 func (e *environment) version() (string, error) {
 	data, err := os.ReadFile(filepath.Join(e.root, "VERSION"))
 	if err != nil {
@@ -37,7 +37,7 @@ func (e *environment) version() (string, error) {
 	return strings.TrimSpace(string(data)), nil
 }
 
-// findRoot looks for the checkout upwards from the working folder.
+// findRoot finds the checkout that contains the working folder.
 func findRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -48,27 +48,27 @@ func findRoot() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("this is no checkout of DevServer: run local inside one, or give it with --root")
+			return "", errors.New("not in a checkout of DevServer: change to one, or set --root")
 		}
 	}
 }
 
-// cacheDir is DEVSERVER_CACHE, or where the user's caches are.
+// cacheDir is DEVSERVER_CACHE, or a folder in the user's cache folder.
 func cacheDir() (string, error) {
 	if dir := os.Getenv("DEVSERVER_CACHE"); dir != "" {
 		return filepath.Abs(dir)
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find a place for the cache (set DEVSERVER_CACHE): %w", err)
+		return "", fmt.Errorf("find the user's cache folder (set DEVSERVER_CACHE): %w", err)
 	}
 	return filepath.Join(dir, "devserver"), nil
 }
 
-// needRoot fails early and in words where a later failure would be obscure.
+// needRoot fails early, with a clearer message than that of a later failure.
 func needRoot() error {
 	if os.Geteuid() != 0 {
-		return errors.New("a cluster needs root: namespaces, mounts and control groups")
+		return errors.New("a cluster requires root, for namespaces, mounts and control groups")
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ func gpuCommand(env *environment) *cobra.Command {
 	var resource string
 	command := &cobra.Command{
 		Use:   "gpu",
-		Short: "Let the node claim to have GPUs, so that pods which ask for them are scheduled; nothing is behind them",
+		Short: "Give the node GPUs that exist in its status only, so pods that request them are scheduled",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if count < 0 {
@@ -24,7 +24,7 @@ func gpuCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			// The kubelet keeps an extended resource that it does not know.
+			// The kubelet keeps extended resources that it does not know.
 			amount := map[string]any{resource: strconv.Itoa(count)}
 			status := map[string]any{"status": map[string]any{"capacity": amount, "allocatable": amount}}
 			if err := client.Patch(cmd.Context(), "/api/v1/nodes/"+env.cluster.Name+"/status", status); err != nil {

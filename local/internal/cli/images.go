@@ -27,7 +27,7 @@ func imagesCommand(env *environment) *cobra.Command {
 			if err := needRoot(); err != nil {
 				return err
 			}
-			if err := env.packages(ctx, debian.Box...); err != nil {
+			if err := env.packages(ctx, debian.Server...); err != nil {
 				return err
 			}
 			if load {
@@ -41,11 +41,11 @@ func imagesCommand(env *environment) *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.StringSliceVar(&platforms, "platform", []string{"linux/amd64", "linux/arm64"}, "platforms to build for")
-	flags.StringSliceVar(&only, "only", nil, "just these images, such as operator,agent")
-	flags.StringVar(&registry, "push", "", "push to this registry, such as registry.example.com/devserver, in place of writing archives")
+	flags.StringSliceVar(&only, "only", nil, "only these images, such as operator,agent")
+	flags.StringVar(&registry, "push", "", "push to this registry, such as registry.example.com/devserver, instead of writing archives")
 	flags.StringVar(&dist, "dist", "", "folder for the archives (default: dist/images in the checkout)")
-	flags.BoolVar(&test, "test", false, "build the images that tests use, too")
-	flags.BoolVar(&load, "load", false, "build for this machine only, and load into the cluster")
+	flags.BoolVar(&test, "test", false, "also build the images that tests use")
+	flags.BoolVar(&load, "load", false, "build for this machine only and load the images into the cluster")
 	return command
 }
 
@@ -67,7 +67,7 @@ type publication struct {
 	test            bool
 }
 
-// publish builds every image for every platform and hands it on as one name.
+// publish builds every image for every platform, and pushes or archives it under one name.
 func (e *environment) publish(ctx context.Context, p publication) error {
 	builder, err := e.builder()
 	if err != nil {
@@ -78,7 +78,7 @@ func (e *environment) publish(ctx context.Context, p publication) error {
 	for _, platform := range p.platforms {
 		system, architecture, ok := strings.Cut(platform, "/")
 		if !ok || system != "linux" || architecture != "amd64" && architecture != "arm64" {
-			return fmt.Errorf("%q is no platform to build for: choose from linux/amd64 and linux/arm64", platform)
+			return fmt.Errorf("cannot build for platform %q: choose from linux/amd64 and linux/arm64", platform)
 		}
 		architectures = append(architectures, architecture)
 	}

@@ -19,7 +19,7 @@ import (
 func installCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "install",
-		Short: "Build and load this checkout's images and install its chart, with default values",
+		Short: "Build and load this checkout's images and install its chart",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -48,16 +48,16 @@ func installCommand(env *environment) *cobra.Command {
 	}
 }
 
-// install installs the checkout's chart, whose operator runs from one of the images.
+// install installs the checkout's chart with these images.
 func (e *environment) install(ctx context.Context, client *kube.Client, binaries string, images []load) error {
 	folder := filepath.Join(e.root, "charts", "devserver-operator")
 	if _, err := os.Stat(filepath.Join(folder, "Chart.yaml")); errors.Is(err, fs.ErrNotExist) {
-		e.reporter.Say("There is no chart in %s: nothing is installed", folder)
+		e.reporter.Say("Not installing a chart: %s does not exist", folder)
 		return nil
 	}
 	installed, err := chart.Install(ctx, chart.Options{
 		Folder: folder, Helm: filepath.Join(binaries, "helm"), Kubeconfig: e.cluster.Kubeconfig(), Record: e.cluster.State("installed-chart"),
-		Log: e.cluster.Log("helm"), Images: operatorKey(images), Client: client, Reporter: e.reporter,
+		Log: e.cluster.Log("helm"), References: references(images), Content: deployedContent(images), Client: client, Reporter: e.reporter,
 	})
 	if err != nil {
 		return fmt.Errorf("install the chart: %w", err)
@@ -68,8 +68,17 @@ func (e *environment) install(ctx context.Context, client *kube.Client, binaries
 	return nil
 }
 
-// operatorKey changes when the image that the chart's Deployments run from does.
-func operatorKey(images []load) string {
+// references are the images by the names of the chart's values images.NAME.
+func references(images []load) map[string]string {
+	references := map[string]string{}
+	for _, i := range images {
+		references[i.name] = i.ref
+	}
+	return references
+}
+
+// deployedContent changes when the content of an image in the chart's Deployments does.
+func deployedContent(images []load) string {
 	var keys []string
 	for _, i := range images {
 		if i.deployed() {

@@ -15,14 +15,14 @@ func joinCommand(env *environment) *cobra.Command {
 	var taints []string
 	command := &cobra.Command{
 		Use:   "join CLUSTER",
-		Short: "Make another cluster of this machine one node larger; down, with the same name, is then the end of a machine",
-		Long: `Make another cluster of this machine one node larger. The node is named as --cluster says:
+		Short: "Add a node to another cluster of this machine; down with the node's name removes it like a failed machine",
+		Long: `Add a node to another cluster of this machine. --cluster is the node's name:
 
   local join devserver --cluster=devserver-2
 
-"local down --cluster=devserver-2" ends it without a word to the cluster, as a machine ends that loses its power; its
-Node object stays until somebody deletes it. The volumes of the StorageClasses are those of the first node: with
---taint only pods that tolerate it go to the node.`,
+"local down --cluster=devserver-2" stops the node without telling the cluster, like a machine that loses power. Its
+Node object stays until you delete it. The volumes of the StorageClasses are on the first node, so use --taint to keep
+pods that need them off this node.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			home, err := cluster.New(args[0])
@@ -40,7 +40,7 @@ Node object stays until somebody deletes it. The volumes of the StorageClasses a
 			return env.join(cmd.Context(), home, parsed)
 		},
 	}
-	command.Flags().StringSliceVar(&taints, "taint", nil, "have the node register with this taint, such as example.com/mine=yes:NoSchedule")
+	command.Flags().StringSliceVar(&taints, "taint", nil, "register the node with this taint, such as example.com/mine=yes:NoSchedule")
 	return command
 }
 

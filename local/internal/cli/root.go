@@ -9,7 +9,7 @@ import (
 	"devserver.io/devserver/local/internal/progress"
 )
 
-// New is the command local with all its verbs.
+// New returns the command local with all its verbs.
 func New() *cobra.Command {
 	env := &environment{}
 	var name, root string
@@ -39,8 +39,8 @@ func New() *cobra.Command {
 	}
 	flags := command.PersistentFlags()
 	flags.StringVar(&name, "cluster", valueOr(os.Getenv("CLUSTER"), "devserver"), "name of the cluster (environment: CLUSTER)")
-	flags.StringVar(&root, "root", "", "folder of the checkout (default: found upwards from here)")
-	flags.BoolVarP(&verbose, "verbose", "v", false, "show steps that take no time, too")
+	flags.StringVar(&root, "root", "", "folder of the checkout (default: the one that contains the working folder)")
+	flags.BoolVarP(&verbose, "verbose", "v", false, "also show steps that take no time")
 	command.AddCommand(upCommand(env), downCommand(env), joinCommand(env), kubeconfigCommand(env), loadCommand(env), statusCommand(env), binariesCommand(env), imagesCommand(env), installCommand(env), gpuCommand(env))
 	return command
 }

@@ -22,14 +22,14 @@ func upCommand(env *environment) *cobra.Command {
 	var noInstall, noImages bool
 	command := &cobra.Command{
 		Use:   "up",
-		Short: "Bring the cluster up, or repair it, with this checkout's operator; what runs already is left alone",
+		Short: "Start the cluster with this checkout's operator, or repair or update it",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.up(cmd.Context(), !noImages, !noInstall && !noImages)
 		},
 	}
 	command.Flags().BoolVar(&noInstall, "no-install", false, "load the images, but do not install the operator's chart")
-	command.Flags().BoolVar(&noImages, "no-images", false, "a bare cluster: build and load no images, install nothing")
+	command.Flags().BoolVar(&noImages, "no-images", false, "start a bare cluster: build and load no images, install nothing")
 	return command
 }
 
@@ -40,7 +40,7 @@ func (e *environment) up(ctx context.Context, images, install bool) error {
 	started := time.Now()
 	packages := slices.Concat(debian.Build, debian.Node, debian.Shell)
 	if images {
-		packages = append(packages, debian.Box...)
+		packages = append(packages, debian.Server...)
 	}
 	if err := e.packages(ctx, packages...); err != nil {
 		return err
@@ -64,7 +64,7 @@ func (e *environment) up(ctx context.Context, images, install bool) error {
 	if err != nil {
 		return err
 	}
-	// The operator does not need the boxes' image, by far the largest.
+	// The operator does not require the image of servers, by far the largest.
 	first, rest := split(loads)
 	loaded := make(chan error, 1)
 	err = n.Up(ctx, func(startup context.Context) error {
@@ -98,13 +98,13 @@ func (e *environment) builder() (image.Builder, error) {
 	return image.New(e.root, e.cache, version, e.reporter), err
 }
 
-// load is an image that is to be in the cluster.
+// load is an image to load into the cluster.
 type load struct {
 	name, ref string
 	built     image.Built
 }
 
-// build makes images for this machine.
+// build builds images for this machine.
 func (e *environment) build(ctx context.Context, names []string, test bool) ([]load, error) {
 	builder, err := e.builder()
 	if err != nil {
@@ -125,7 +125,7 @@ func (e *environment) build(ctx context.Context, names []string, test bool) ([]l
 	return loads, nil
 }
 
-// split parts what the chart's Deployments run from the rest.
+// split separates the images of the chart's Deployments from the others.
 func split(loads []load) (first, rest []load) {
 	for _, l := range loads {
 		if l.deployed() {
@@ -139,7 +139,7 @@ func split(loads []load) (first, rest []load) {
 
 func (l load) deployed() bool { return l.name == "operator" || l.name == "gateway" }
 
-// load puts images, and the one that every pod starts with, into the cluster.
+// load loads images, and that of the pause container, into the cluster.
 func (e *environment) load(ctx context.Context, binaries string, loads []load) error {
 	store := image.Node{Socket: part.ContainerdSocket(e.cluster), Ctr: filepath.Join(binaries, "ctr"), Records: e.cluster.State("images")}
 	pause, err := image.Pause(runtime.GOARCH, filepath.Join(binaries, "pause"))

@@ -20,7 +20,7 @@ import (
 func downCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
-		Short: "Remove the cluster and everything that belongs to it; programs and images stay cached",
+		Short: "Remove the cluster and everything in it; programs and images stay in the cache",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := needRoot(); err != nil {
@@ -36,7 +36,7 @@ func downCommand(env *environment) *cobra.Command {
 			if existed {
 				env.reporter.Say("Cluster %s is down", env.cluster.Name)
 			} else {
-				env.reporter.Say("There is no cluster %s", env.cluster.Name)
+				env.reporter.Say("Cluster %s does not exist", env.cluster.Name)
 			}
 			return nil
 		},
@@ -50,7 +50,7 @@ func kubeconfigCommand(env *environment) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := os.Stat(env.cluster.Kubeconfig()); err != nil {
-				return fmt.Errorf("there is no cluster %q: `local up` makes it", env.cluster.Name)
+				return fmt.Errorf("cluster %q does not exist: `local up` creates it", env.cluster.Name)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), env.cluster.Kubeconfig())
 			return nil
@@ -82,7 +82,7 @@ func loadCommand(env *environment) *cobra.Command {
 	}
 }
 
-// connected makes sure that there is a cluster to work on.
+// connected checks that the cluster is running, and returns the folder of programs.
 func (e *environment) connected(ctx context.Context) (binaries string, err error) {
 	if err := needRoot(); err != nil {
 		return "", err
@@ -122,7 +122,7 @@ func binariesCommand(env *environment) *cobra.Command {
 	var only []string
 	command := &cobra.Command{
 		Use:   "binaries",
-		Short: "Print the folder with etcd, kube-apiserver, kubectl, helm and the rest, building what is missing",
+		Short: "Print the folder with etcd, kube-apiserver, kubectl, helm and the other programs; build those that are missing",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			targets, err := binary.Select(only)
@@ -142,6 +142,6 @@ func binariesCommand(env *environment) *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().StringSliceVar(&only, "only", nil, "just these programs, such as kube-apiserver,etcd,kubectl")
+	command.Flags().StringSliceVar(&only, "only", nil, "only these programs, such as kube-apiserver,etcd,kubectl")
 	return command
 }

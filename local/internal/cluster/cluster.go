@@ -1,6 +1,6 @@
-// Package cluster says where a local cluster keeps its things. Everything that
-// belongs to one cluster carries its name or lies below one of its two folders,
-// so that several can live side by side and each can be removed without residue.
+// Package cluster defines where a local cluster keeps its files. Everything of a
+// cluster carries its name or lies below one of its two folders, so several can run
+// side by side and each can be removed without residue.
 package cluster
 
 import (
@@ -12,20 +12,19 @@ import (
 )
 
 const (
-	// stateRoot survives a reboot; runRoot need not.
+	// stateRoot survives a reboot; runRoot does not have to.
 	//
-	// Neither may lie in a home: a pod with a user namespace reaches its files
-	// with a uid of its own, for which every folder above must be passable, and
-	// /root is not.
+	// Neither can lie in a home directory: a pod with a user namespace reads its files
+	// with its own uid, so every folder above them must be passable, and /root is not.
 	stateRoot = "/var/lib/devserver"
 	runRoot   = "/run/devserver"
 )
 
-// The longest path made of a name is a shim's socket, /run/devserver/NAME/s/HASH,
-// and socket paths end at 107 bytes.
+// The longest path that contains a name is a shim's socket,
+// /run/devserver/NAME/s/HASH, and socket paths are at most 107 bytes long.
 var validName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$`)
 
-// Cluster names one local cluster. Its methods only compute: nothing is created.
+// Cluster is the name of a local cluster. Its methods only compute paths and create nothing.
 type Cluster struct {
 	Name string
 }
@@ -33,12 +32,12 @@ type Cluster struct {
 // New checks the name.
 func New(name string) (Cluster, error) {
 	if !validName.MatchString(name) {
-		return Cluster{}, fmt.Errorf("%q is no name for a cluster: use 1 to 20 lower-case letters, digits and dashes, starting with a letter", name)
+		return Cluster{}, fmt.Errorf("%q is not a valid cluster name: use 1 to 20 lower-case letters, digits and dashes, starting with a letter", name)
 	}
 	return Cluster{Name: name}, nil
 }
 
-// State is a path in the folder that holds what must survive a reboot.
+// State is a path in the folder for what must survive a reboot.
 func (c Cluster) State(elem ...string) string {
 	return filepath.Join(append([]string{stateRoot, c.Name}, elem...)...)
 }
@@ -51,14 +50,14 @@ func (c Cluster) Run(elem ...string) string {
 // Log is the log file of one part.
 func (c Cluster) Log(part string) string { return c.State("log", part+".log") }
 
-// Kubeconfig is the administrator's: address, CA and client certificate.
+// Kubeconfig is the path of the administrator's kubeconfig, with address, CA and client certificate.
 func (c Cluster) Kubeconfig() string { return c.State("kubeconfig") }
 
-// Scope names what lives in a name space of the whole machine: the network
+// Scope is the cluster's name among those of the whole machine: for the network
 // namespace and the control group.
 func (c Cluster) Scope() string { return "devserver-" + c.Name }
 
-// Exists says whether anything of the cluster is there, working or not.
+// Exists reports whether the cluster has a folder, complete or not.
 func (c Cluster) Exists() bool {
 	for _, dir := range []string{c.State(), c.Run()} {
 		if _, err := os.Stat(dir); err == nil {
@@ -68,24 +67,24 @@ func (c Cluster) Exists() bool {
 	return false
 }
 
-// Ran says whether a cluster of the name was ever started.
+// Ran reports whether a cluster of this name was ever started.
 func (c Cluster) Ran() bool {
 	_, err := os.Stat(c.Kubeconfig())
 	return err == nil
 }
 
-// homeFile has the name of the cluster that this one is a further node of.
+// homeFile contains the name of the cluster that this one is a further node of.
 const homeFile = "home"
 
-// Join notes that this is no cluster of its own, but a further node of home.
+// Join records that this is a further node of the cluster home.
 func (c Cluster) Join(home Cluster) error {
 	if err := os.WriteFile(c.State(homeFile), []byte(home.Name), 0o600); err != nil {
-		return fmt.Errorf("note that %s is a node of cluster %s: %w", c.Name, home.Name, err)
+		return fmt.Errorf("record that %s is a node of cluster %s: %w", c.Name, home.Name, err)
 	}
 	return nil
 }
 
-// Home is the cluster that this one is a further node of, if it is one.
+// Home is the cluster that this one is a further node of. If it is not, joined is false.
 func (c Cluster) Home() (home Cluster, joined bool) {
 	name, err := os.ReadFile(c.State(homeFile))
 	if err != nil || !validName.Match(name) {

@@ -10,22 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock makes the cluster's folders and holds them against other commands until
-// the returned function is called. The lock is on the folder itself, so that
-// `down` leaves no lock file behind; hence the second look after locking, for
-// the folder may have been removed and made anew meanwhile.
+// Lock creates the cluster's folders and locks them until the returned function is
+// called. It locks the folder itself, so `down` leaves no lock file behind. The
+// folder can be removed and recreated during the wait, so it is checked again after
+// locking.
 func (c Cluster) Lock(ctx context.Context) (release func(), err error) {
 	return lockFolder(ctx, c.State(), "another command is working on cluster "+c.Name)
 }
 
-// LockAll holds all clusters of the machine, for choosing what must be unique among them.
+// LockAll locks all clusters of the machine, for choosing what must be unique among them.
 func LockAll(ctx context.Context) (release func(), err error) {
-	return lockFolder(ctx, stateRoot, "another command is making a cluster")
+	return lockFolder(ctx, stateRoot, "another command is creating a cluster")
 }
 
-// Prune removes the folders above the clusters when the last one is gone.
+// Prune removes the folders above the clusters if no cluster is left.
 func Prune() {
-	// Not empty means that other clusters live there, which is no error.
+	// If it is not empty, other clusters exist, which is no error.
 	_ = os.Remove(runRoot)
 	_ = os.Remove(stateRoot)
 }
@@ -49,14 +49,14 @@ func lockFolder(ctx context.Context, path, busy string) (func(), error) {
 
 func openFolder(path string) (*os.File, error) {
 	for {
-		// 0711: see stateRoot.
+		// For 0711, see stateRoot.
 		if err := os.MkdirAll(path, 0o711); err != nil {
-			return nil, fmt.Errorf("make the folder %s: %w", path, err)
+			return nil, fmt.Errorf("create the folder %s: %w", path, err)
 		}
 		// MkdirAll is subject to the umask.
 		for _, dir := range []string{stateRoot, path} {
 			if err := os.Chmod(dir, 0o711); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return nil, fmt.Errorf("open the folder %s to passers-by: %w", dir, err)
+				return nil, fmt.Errorf("make the folder %s passable: %w", dir, err)
 			}
 		}
 		dir, err := os.Open(path)

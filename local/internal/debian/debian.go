@@ -14,31 +14,31 @@ import (
 	"devserver.io/devserver/local/internal/progress"
 )
 
-// Build are the packages that the programs are built with: runc needs C.
+// Build are the packages that building the programs requires: runc needs C.
 var Build = []string{"gcc", "libc6-dev", "libseccomp-dev", "pkg-config"}
 
-// Node are the packages that a node runs with.
+// Node are the packages that running a node requires.
 var Node = []string{
 	"iproute2", "nftables", "containernetworking-plugins", // the node's network
 	"util-linux", "mount", // the kubelet calls mount
-	"xfsprogs", // it formats and grows volumes, whose copies get an identity of their own
+	"xfsprogs", // formats and grows volumes, and gives copies a new UUID
 }
 
-// Box are the packages for making box images.
-var Box = []string{"mmdebstrap"}
+// Server are the packages that building server images requires.
+var Server = []string{"mmdebstrap"}
 
-// Foreign are the packages for making box images of other architectures.
+// Foreign are the packages that building server images for other architectures requires.
 var Foreign = []string{"qemu-user-static", "arch-test"}
 
-// Shell is what a person, or a test, connects with.
+// Shell has the SSH client for users and tests.
 var Shell = []string{"openssh-client"}
 
-// Ensure installs those of the packages that are missing, saying so.
+// Ensure installs those of the packages that are missing, and reports which.
 func Ensure(ctx context.Context, r *progress.Reporter, log string, packages ...string) error {
 	if _, err := exec.LookPath("dpkg-query"); err != nil {
 		return elsewhere(packages)
 	}
-	// It fails when it knows nothing of a package, which is no failure here.
+	// It fails if it does not know a package. Then the package is missing.
 	out, _ := exec.CommandContext(ctx, "dpkg-query", append([]string{"-W", "-f", "${Package} ${db:Status-Status}\n"}, packages...)...).Output()
 	missing := missing(packages, string(out))
 	if len(missing) == 0 {
@@ -54,7 +54,7 @@ func Ensure(ctx context.Context, r *progress.Reporter, log string, packages ...s
 	return nil
 }
 
-// missing reads dpkg-query's lines of package and state.
+// missing compares packages with dpkg-query's lines of package and state.
 func missing(packages []string, listing string) []string {
 	lines := strings.Split(listing, "\n")
 	return slices.DeleteFunc(slices.Clone(packages), func(p string) bool {
@@ -72,7 +72,7 @@ func install(ctx context.Context, log string, packages []string) error {
 	}
 	defer out.Close()
 	apt := func(args ...string) error {
-		// Somebody else's apt may be at work.
+		// Another apt may be running.
 		cmd := exec.CommandContext(ctx, "apt-get", append([]string{"-q", "-o", "DPkg::Lock::Timeout=300"}, args...)...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = out, out
@@ -82,14 +82,14 @@ func install(ctx context.Context, log string, packages []string) error {
 	if apt(args...) == nil {
 		return nil
 	}
-	// The lists may be missing, as in a fresh container, or too old.
+	// The package lists may be missing, as in a fresh container, or outdated.
 	if err := apt("update"); err != nil {
 		return err
 	}
 	return apt(args...)
 }
 
-// elsewhere checks a machine that is not Debian's kin for the programs that matter.
+// elsewhere checks a machine without dpkg for the programs that a cluster needs.
 func elsewhere(packages []string) error {
 	programs := map[string]string{
 		"gcc": "gcc", "pkg-config": "pkg-config", "iproute2": "ip", "nftables": "nft", "mmdebstrap": "mmdebstrap", "openssh-client": "ssh", "xfsprogs": "mkfs.xfs",
@@ -98,7 +98,7 @@ func elsewhere(packages []string) error {
 	for _, p := range packages {
 		if program, ok := programs[p]; ok {
 			if _, err := exec.LookPath(program); err != nil {
-				return fmt.Errorf("%s is missing, and this machine has no apt to install it with: install what Debian calls %s", program, p)
+				return fmt.Errorf("%s is missing and this machine has no apt: install the equivalent of Debian's package %s", program, p)
 			}
 		}
 	}

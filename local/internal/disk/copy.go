@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyOf makes a file that holds what a volume holds, at one moment: programs
-// that write to it meanwhile wait. Files that were open are as after a crash.
+// copyOf writes a file with the content of a volume at one moment: programs that
+// write to the volume wait meanwhile. Open files are as after a crash.
 func (s *Store) copyOf(ctx context.Context, path, source string) error {
 	s.copying.Lock()
 	defer s.copying.Unlock()
-	// Freezing something while everything ends is asking for trouble.
+	// Do not freeze a volume while everything is being stopped.
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -33,10 +33,10 @@ func (s *Store) copyOf(ctx context.Context, path, source string) error {
 	return nil
 }
 
-// Quiesce waits until no volume is frozen, and keeps it so. It is the last call.
+// Quiesce waits until no volume is frozen, and prevents further freezing. It is the last call.
 func (s *Store) Quiesce() { s.copying.Lock() }
 
-// copyImage copies what was written, and leaves holes as they are.
+// copyImage copies the written parts of an image and keeps its holes.
 func copyImage(ctx context.Context, to, from string) error {
 	source, err := os.Open(from)
 	if err != nil {
@@ -71,7 +71,7 @@ func copyImage(ctx context.Context, to, from string) error {
 		if err != nil {
 			return err
 		}
-		// In pieces, for somebody may want to stop.
+		// In chunks, so the copy can be cancelled.
 		end = min(end, at+64*Step)
 		if err := copyRange(target, source, at, end); err != nil {
 			return err
@@ -93,15 +93,15 @@ func copyRange(target, source *os.File, at, end int64) error {
 	return err
 }
 
-// settle makes a volume of its own of a copy: with its own size, and with an
-// identity of its own, or it could not be mounted beside its source.
+// settle makes a copy a volume of its own: it gets its own size, and a new UUID,
+// without which it could not be mounted beside its source.
 func (s *Store) settle(ctx context.Context, name string, size int64) error {
 	if err := s.Grow(name, size); err != nil {
 		return err
 	}
 	formatted, err := isXFS(s.image(name))
 	if err != nil || !formatted {
-		// The kubelet formats it.
+		// The kubelet will format it.
 		return err
 	}
 	if err := s.growMounted(ctx, name); err != nil {
@@ -110,9 +110,9 @@ func (s *Store) settle(ctx context.Context, name string, size int64) error {
 	return run(ctx, "xfs_admin", "-U", "generate", s.Device(name))
 }
 
-// growMounted makes the file system as large as the volume: the kubelet grows
-// none that it did not see growing. Mounting also completes what the copy's log
-// says, as after a crash.
+// growMounted grows the file system to the size of the volume: the kubelet grows a
+// file system only if it has seen the volume grow. Mounting also replays the copy's
+// log, as after a crash.
 func (s *Store) growMounted(ctx context.Context, name string) error {
 	dir := filepath.Join(s.root, name, "mount")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -130,7 +130,7 @@ func (s *Store) growMounted(ctx context.Context, name string) error {
 	return err
 }
 
-// isXFS looks for the file system's magic number.
+// isXFS checks the file system's magic number.
 func isXFS(image string) (bool, error) {
 	file, err := os.Open(image)
 	if err != nil {

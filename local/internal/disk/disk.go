@@ -1,10 +1,9 @@
-// Package disk makes volumes with a real limit, as block storage of a cloud has
-// it: each is a sparse file behind a loop device, so that it takes no more room
-// than what was written to it, and ends where its size says.
+// Package disk creates volumes with an enforced size, like a cloud's block storage:
+// each is a sparse file behind a loop device. It takes only the space that was
+// written, and is full at its size.
 //
-// The file system is XFS, which grows while it is mounted wherever root may
-// mount. Growing a mounted ext4 takes CAP_SYS_RESOURCE, which root in a
-// container may lack.
+// The file system is XFS, which root can grow while it is mounted. Growing a mounted
+// ext4 takes CAP_SYS_RESOURCE, which root in a container may lack.
 package disk
 
 import (
@@ -20,58 +19,58 @@ import (
 	"devserver.io/devserver/local/internal/loop"
 )
 
-// Step is what sizes are multiples of.
+// Step is the unit of sizes: every size is a multiple of it.
 const Step = 1 << 20
 
 // Least is the size of the smallest volume: mkfs.xfs refuses less.
 const Least = 300 * Step
 
-// FileSystem is what volumes are to be formatted with.
+// FileSystem is the type of file system that volumes are formatted with.
 const FileSystem = "xfs"
 
-// ErrInUse is why a volume cannot be removed yet.
+// ErrInUse is returned by Remove while the volume is mounted.
 var ErrInUse = errors.New("the volume is still mounted")
 
-// Store keeps a cluster's volumes, a folder for each:
+// Store keeps a cluster's volumes, each in a folder:
 //
-//	NAME/image    what is in it
-//	NAME/device   a link to its loop device, whose number may change
+//	NAME/image    its content
+//	NAME/device   a link to its loop device, whose number can change
 type Store struct {
 	root string
 	// copying is held while a volume may be frozen.
 	copying sync.Mutex
 }
 
-// New keeps volumes below root.
+// New returns a store that keeps volumes below root.
 func New(root string) *Store { return &Store{root: root} }
 
-// Round is the size of the volume for somebody who asks for this one.
+// Round is the size of the volume that a request for this size gets.
 func Round(size int64) int64 {
 	if size > math.MaxInt64-Step {
-		return size // no file system has room for it, and it says so
+		return size // too large for any file system: creating it fails
 	}
 	return max(Least, (size+Step-1)/Step*Step)
 }
 
-// Device is where the volume's device is found, whatever its number.
+// Device is the path of the volume's device. It does not change with the device's number.
 func (s *Store) Device(name string) string { return filepath.Join(s.root, name, "device") }
 
 func (s *Store) image(name string) string { return filepath.Join(s.root, name, "image") }
 
-// Name is the volume whose device this is, if it is one of the store's.
+// Name is the name of the volume with this device, if the volume belongs to the store.
 func (s *Store) Name(device string) (name string, ok bool) {
 	name = filepath.Base(filepath.Dir(device))
 	return name, s.Device(name) == device
 }
 
-// Make makes a volume if it is not there yet: empty, or a copy of another one.
+// Make creates a volume if it does not exist yet: empty, or a copy of another one.
 func (s *Store) Make(ctx context.Context, name string, size int64, source string) error {
 	if err := os.MkdirAll(filepath.Dir(s.image(name)), 0o700); err != nil {
-		return fmt.Errorf("make the folder of volume %s: %w", name, err)
+		return fmt.Errorf("create the folder of volume %s: %w", name, err)
 	}
 	_, err := os.Stat(s.image(name))
 	if errors.Is(err, os.ErrNotExist) {
-		// Half a copy must never look like a whole one.
+		// A partial copy must never look like a complete one.
 		unfinished := s.image(name) + ".new"
 		if source == "" {
 			err = blank(unfinished, size)
@@ -83,15 +82,15 @@ func (s *Store) Make(ctx context.Context, name string, size int64, source string
 		}
 	}
 	if err != nil {
-		// Nobody may ask again, and without an image nobody would remove it.
-		return errors.Join(fmt.Errorf("make the image of volume %s: %w", name, err), os.RemoveAll(filepath.Dir(s.image(name))))
+		// The caller may not retry, and without an image nothing would remove the folder.
+		return errors.Join(fmt.Errorf("create the image of volume %s: %w", name, err), os.RemoveAll(filepath.Dir(s.image(name))))
 	}
 	if err := s.attach(name); err != nil || source == "" {
 		return err
 	}
-	// A second time does no harm, after a first that did not come this far.
+	// Repeating this is harmless if an earlier call stopped before it was done.
 	if err := s.settle(ctx, name, size); err != nil {
-		return fmt.Errorf("make volume %s of the copy: %w", name, err)
+		return fmt.Errorf("turn the copy into volume %s: %w", name, err)
 	}
 	return nil
 }
@@ -103,7 +102,7 @@ func blank(path string, size int64) error {
 	return os.Truncate(path, size)
 }
 
-// attach makes sure that the volume has a device and that its link leads there.
+// attach makes sure that the volume has a device and that its link points to it.
 func (s *Store) attach(name string) error {
 	devices, err := loop.Below(filepath.Dir(s.image(name)))
 	if err != nil {
@@ -120,7 +119,7 @@ func (s *Store) attach(name string) error {
 	if to, err := os.Readlink(link); err == nil && to == devices[0].Path {
 		return nil
 	}
-	// Never without a link: the kubelet may look any moment.
+	// The link must always exist: the kubelet can read it at any moment.
 	if err := os.Remove(link + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -130,9 +129,9 @@ func (s *Store) attach(name string) error {
 	return nil
 }
 
-// AttachAll gives every volume its device again. It is for before the kubelet
-// starts: devices end with the machine's boot, and a link may by then lead to
-// somebody else's.
+// AttachAll gives every volume its device again. Call it before the kubelet starts:
+// devices do not survive a reboot, and afterwards a link can point to a device of
+// something else.
 func (s *Store) AttachAll() error {
 	entries, err := os.ReadDir(s.root)
 	if errors.Is(err, os.ErrNotExist) {
@@ -142,7 +141,7 @@ func (s *Store) AttachAll() error {
 		return fmt.Errorf("list the volumes: %w", err)
 	}
 	for _, e := range entries {
-		// One that was being made has no image yet.
+		// A volume that was being created has no image yet.
 		if _, err := os.Stat(s.image(e.Name())); errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -153,8 +152,8 @@ func (s *Store) AttachAll() error {
 	return nil
 }
 
-// Grow makes the volume larger, mounted or not. What is on it grows later: its
-// file system is the kubelet's.
+// Grow makes the volume larger, whether it is mounted or not. The kubelet grows the
+// file system later.
 func (s *Store) Grow(name string, size int64) error {
 	info, err := os.Stat(s.image(name))
 	if err != nil {
@@ -177,8 +176,8 @@ func (s *Store) Grow(name string, size int64) error {
 	return nil
 }
 
-// Remove ends the volume and what is on it. It fails with ErrInUse while the
-// volume is mounted.
+// Remove deletes the volume and its content. It fails with ErrInUse while the volume
+// is mounted.
 func (s *Store) Remove(name string) error {
 	devices, err := loop.Below(filepath.Dir(s.image(name)))
 	if err != nil {
@@ -204,8 +203,8 @@ func (s *Store) Remove(name string) error {
 	return nil
 }
 
-// DetachAll takes the devices of all volumes away; one that is mounted goes when
-// it is unmounted.
+// DetachAll detaches the devices of all volumes. That of a mounted volume is
+// detached when it is unmounted.
 func (s *Store) DetachAll() error {
 	devices, err := loop.Below(s.root)
 	if err != nil {
@@ -219,7 +218,7 @@ func (s *Store) DetachAll() error {
 	return nil
 }
 
-// AwaitDetached waits until no volume has a device any more.
+// AwaitDetached waits until no volume has a device.
 func (s *Store) AwaitDetached(ctx context.Context) error {
 	deadline := time.Now().Add(30 * time.Second)
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -230,7 +229,7 @@ func (s *Store) AwaitDetached(ctx context.Context) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s still holds %s: something outside the cluster uses it", devices[0].Path, devices[0].File)
+			return fmt.Errorf("%s still has the file %s: something outside the cluster uses it", devices[0].Path, devices[0].File)
 		}
 		select {
 		case <-ctx.Done():

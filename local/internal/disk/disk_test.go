@@ -19,7 +19,7 @@ import (
 func store(t *testing.T) *Store {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("loop devices take root")
+		t.Skip("loop devices require root")
 	}
 	s := New(filepath.Join(t.TempDir(), "disks"))
 	t.Cleanup(func() {
@@ -49,7 +49,7 @@ func format(t *testing.T, device string) {
 	do(t, "mkfs.xfs", "-q", "-f", device) // as the kubelet does
 }
 
-// mount returns where the device is mounted until the test ends, or unmount is called.
+// mount mounts the device until the test ends or unmount is called, and returns the folder.
 func mount(t *testing.T, device string) (dir string, unmount func()) {
 	t.Helper()
 	dir = t.TempDir()
@@ -67,7 +67,7 @@ func mount(t *testing.T, device string) (dir string, unmount func()) {
 	return dir, unmount
 }
 
-// fill takes room until there is none, and returns how much there was.
+// fill writes until the file system is full, and returns how much fit.
 func fill(t *testing.T, path string) (written int64) {
 	t.Helper()
 	file, err := os.Create(path)
@@ -86,7 +86,7 @@ func fill(t *testing.T, path string) (written int64) {
 	}
 }
 
-// start is the first byte of a device.
+// start returns the first byte of a device.
 func start(t *testing.T, device string) string {
 	t.Helper()
 	file, err := os.Open(device)
@@ -109,7 +109,7 @@ func TestRound(t *testing.T) {
 	}
 }
 
-func TestAVolumeEndsWhereItsSizeSaysAndGrowsWhileMounted(t *testing.T) {
+func TestSizeIsEnforcedAndGrowsWhileMounted(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "v", 400*Step, "")
 	format(t, s.Device("v"))
@@ -122,9 +122,9 @@ func TestAVolumeEndsWhereItsSizeSaysAndGrowsWhileMounted(t *testing.T) {
 	}
 	do(t, "xfs_growfs", "-d", dir) // as the kubelet does
 	if more := fill(t, filepath.Join(dir, "second")); more < 90*Step {
-		t.Errorf("100 MiB more have room for %d bytes", more)
+		t.Errorf("100 MiB more fit %d bytes", more)
 	}
-	// A second time changes nothing, and a smaller size neither.
+	// Growing to the same or a smaller size changes nothing.
 	for _, size := range []int64{500 * Step, 400 * Step} {
 		if err := s.Grow("v", size); err != nil {
 			t.Fatal(err)
@@ -135,17 +135,17 @@ func TestAVolumeEndsWhereItsSizeSaysAndGrowsWhileMounted(t *testing.T) {
 	}
 }
 
-func TestTheSmallestVolumeTakesAFileSystem(t *testing.T) {
+func TestSmallestVolumeCanBeFormatted(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "v", Least, "")
 	format(t, s.Device("v"))
 	dir, _ := mount(t, s.Device("v"))
 	if got := fill(t, filepath.Join(dir, "file")); got < Least/2 || got > Least {
-		t.Errorf("it has room for %d bytes", got)
+		t.Errorf("%d bytes fit", got)
 	}
 }
 
-func TestRemoveWaitsForTheMount(t *testing.T) {
+func TestRemoveRefusesMountedVolume(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "v", Least, "")
 	s.mustMake(t, "other", Least, "")
@@ -155,24 +155,24 @@ func TestRemoveWaitsForTheMount(t *testing.T) {
 		t.Fatalf("removing a mounted volume: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o600); err != nil {
-		t.Errorf("it does not work any more: %v", err)
+		t.Errorf("it is not usable: %v", err)
 	}
 	unmount()
-	// The second call is for a volume that is gone.
+	// The second call is for a volume that does not exist.
 	for range 2 {
 		if err := s.Remove("v"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := os.Stat(filepath.Dir(s.image("v"))); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("its folder is there: %v", err)
+		t.Errorf("its folder still exists: %v", err)
 	}
 	if left, err := loop.Below(s.root); err != nil || len(left) != 1 || left[0].File != s.image("other") {
 		t.Errorf("the devices left are %v (%v)", left, err)
 	}
 }
 
-func TestDevicesComeBackUnderTheirNames(t *testing.T) {
+func TestAttachAllRestoresLinks(t *testing.T) {
 	s := store(t)
 	for _, name := range []string{"a", "b"} {
 		s.mustMake(t, name, Least, "")
@@ -180,7 +180,7 @@ func TestDevicesComeBackUnderTheirNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Nothing but files is left after a boot, and devices have other numbers.
+	// After a reboot only the files are left, and devices have other numbers.
 	if err := errors.Join(s.DetachAll(), s.AwaitDetached(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestDevicesComeBackUnderTheirNames(t *testing.T) {
 	}
 }
 
-func TestAVolumeIsMadeOnce(t *testing.T) {
+func TestMakeIsIdempotent(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "v", Least, "")
 	if err := os.WriteFile(s.Device("v"), []byte("kept"), 0); err != nil {
@@ -215,14 +215,14 @@ func TestAVolumeIsMadeOnce(t *testing.T) {
 	}
 	s.mustMake(t, "v", Least, "")
 	if got := start(t, s.Device("v")); got != "k" {
-		t.Errorf("making it again emptied it: it begins with %q", got)
+		t.Errorf("creating it again emptied it: it begins with %q", got)
 	}
 	if devices, err := loop.Below(s.root); err != nil || len(devices) != 1 {
 		t.Errorf("its devices are %v (%v)", devices, err)
 	}
 }
 
-func TestCopyOfAMountedVolume(t *testing.T) {
+func TestCopyOfMountedVolume(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "source", Least, "")
 	format(t, s.Device("source"))
@@ -231,7 +231,7 @@ func TestCopyOfAMountedVolume(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mustMake(t, "copy", 2*Least, "source")
-	// The source is not frozen any more, and the two have nothing in common.
+	// The source is writable again, and the two share nothing.
 	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("changed"), 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -241,11 +241,11 @@ func TestCopyOfAMountedVolume(t *testing.T) {
 		t.Errorf("the copy holds %q (%v)", data, err)
 	}
 	if room := fill(t, filepath.Join(copied, "more")); room < Least {
-		t.Errorf("a copy of twice the size has room for %d bytes", room)
+		t.Errorf("%d bytes fit into a copy of twice the size", room)
 	}
 }
 
-func TestCopyOfAVolumeThatIsNotMounted(t *testing.T) {
+func TestCopyOfUnmountedVolume(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "blank", Least, "")
 	s.mustMake(t, "copy-of-blank", Least, "blank")
@@ -262,8 +262,8 @@ func TestCopyOfAVolumeThatIsNotMounted(t *testing.T) {
 	mount(t, s.Device("copy"))
 }
 
-// TestNobodyWritesDuringACopy holds a volume as a copy does.
-func TestNobodyWritesDuringACopy(t *testing.T) {
+// TestNoWritesDuringCopy freezes a volume as a copy does.
+func TestNoWritesDuringCopy(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "v", Least, "")
 	format(t, s.Device("v"))
@@ -274,7 +274,7 @@ func TestNobodyWritesDuringACopy(t *testing.T) {
 	}
 	written := make(chan error, 1)
 	go func() { written <- os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o600) }()
-	// Frozen is what the kernel calls it: nobody else can freeze it now.
+	// The kernel refuses to freeze it a second time.
 	if again, err := s.hold("v"); !errors.Is(err, unix.EBUSY) {
 		t.Errorf("a second copy at the same time: %v", err)
 		if err == nil {
@@ -283,7 +283,7 @@ func TestNobodyWritesDuringACopy(t *testing.T) {
 	}
 	select {
 	case err := <-written:
-		t.Errorf("somebody wrote (%v)", err)
+		t.Errorf("a write succeeded (%v)", err)
 	default:
 	}
 	if err := release(); err != nil {
@@ -305,7 +305,7 @@ func TestNobodyWritesDuringACopy(t *testing.T) {
 	}
 }
 
-func TestThawEndsWhatACrashLeft(t *testing.T) {
+func TestThawAfterCrash(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "v", Least, "")
 	s.mustMake(t, "never-frozen", Least, "")
@@ -316,7 +316,7 @@ func TestThawEndsWhatACrashLeft(t *testing.T) {
 	mount(t, s.Device("never-frozen"))
 	do(t, "fsfreeze", "--freeze", dir)
 	t.Cleanup(func() {
-		// A test that fails must not leave a process that cannot end.
+		// A failing test must not leave a process that cannot exit.
 		_ = exec.CommandContext(context.Background(), "fsfreeze", "--unfreeze", dir).Run()
 	})
 	if err := s.Thaw(); err != nil {
@@ -334,17 +334,17 @@ func TestThawEndsWhatACrashLeft(t *testing.T) {
 	}
 }
 
-func TestACopyThatWasStoppedLeavesNoVolume(t *testing.T) {
+func TestCancelledCopyLeavesNoVolume(t *testing.T) {
 	s := store(t)
 	s.mustMake(t, "source", Least, "")
 	format(t, s.Device("source"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Make(ctx, "copy", Least, "source"); !errors.Is(err, context.Canceled) {
-		t.Fatalf("a copy that was stopped: %v", err)
+		t.Fatalf("a cancelled copy: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(s.root, "copy")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("something is left of half a copy: %v", err)
+		t.Errorf("a partial copy is left: %v", err)
 	}
 	s.mustMake(t, "copy", Least, "source")
 	mount(t, s.Device("copy"))

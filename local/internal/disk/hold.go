@@ -12,14 +12,14 @@ import (
 	"devserver.io/devserver/local/internal/loop"
 )
 
-// FIFREEZE and FITHAW, which x/sys does not name.
+// FIFREEZE and FITHAW, which x/sys does not define.
 const (
 	freeze = 0xc0045877
 	thaw   = 0xc0045878
 )
 
-// hold keeps a volume as it is until release is called: one that is mounted is
-// frozen, one that is not cannot be mounted.
+// hold prevents changes to a volume until release is called: a mounted volume is
+// frozen, another one cannot be mounted.
 func (s *Store) hold(name string) (release func() error, err error) {
 	devices, err := loop.Below(filepath.Dir(s.image(name)))
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Store) hold(name string) (release func() error, err error) {
 	}
 	claim, err := devices[0].Claim()
 	if err == nil {
-		// What was written to the device itself reaches the image.
+		// Flush what was written to the device itself to the image.
 		if err := claim.Sync(); err != nil {
 			claim.Close()
 			return nil, fmt.Errorf("flush volume %s: %w", name, err)
@@ -45,7 +45,7 @@ func (s *Store) hold(name string) (release func() error, err error) {
 		return nil, err
 	}
 	if mount == nil {
-		return nil, fmt.Errorf("volume %s is just being formatted, mounted or unmounted", name)
+		return nil, fmt.Errorf("volume %s is being formatted, mounted or unmounted", name)
 	}
 	if err := unix.IoctlSetInt(int(mount.Fd()), freeze, 0); err != nil {
 		mount.Close()
@@ -60,8 +60,8 @@ func (s *Store) hold(name string) (release func() error, err error) {
 	}, nil
 }
 
-// Thaw ends what a crash left frozen: nothing that writes there could even be
-// killed. It has to run where the volumes are mounted.
+// Thaw unfreezes what a crash left frozen: a process that writes there could not
+// even be killed. It must run where the volumes are mounted.
 func (s *Store) Thaw() error {
 	devices, err := loop.Below(s.root)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *Store) Thaw() error {
 		}
 		err = unix.IoctlSetInt(int(mount.Fd()), thaw, 0)
 		mount.Close()
-		// EINVAL is what the kernel says of one that is not frozen.
+		// EINVAL means that it is not frozen.
 		if err != nil && !errors.Is(err, unix.EINVAL) {
 			return fmt.Errorf("thaw %s: %w", d.File, err)
 		}
@@ -89,7 +89,7 @@ func (s *Store) Thaw() error {
 func mountOf(d loop.Device) (*os.File, error) {
 	var device, found unix.Stat_t
 	if err := unix.Stat(d.Path, &device); err != nil {
-		return nil, fmt.Errorf("look at %s: %w", d.Path, err)
+		return nil, fmt.Errorf("read the mounts of %s: %w", d.Path, err)
 	}
 	table, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
@@ -100,8 +100,8 @@ func mountOf(d loop.Device) (*os.File, error) {
 		if err != nil {
 			continue
 		}
-		// Another mount may hide this one, or have taken its place: freezing that
-		// could stop the whole machine.
+		// Another mount can cover this one, or have replaced it: freezing that could stop
+		// the whole machine.
 		if unix.Fstat(int(folder.Fd()), &found) == nil && found.Dev == device.Rdev {
 			return folder, nil
 		}
@@ -110,7 +110,7 @@ func mountOf(d loop.Device) (*os.File, error) {
 	return nil, nil
 }
 
-// points finds, in the format of /proc/PID/mountinfo, where a device is mounted.
+// points returns where a device is mounted, from the format of /proc/PID/mountinfo.
 func points(table string, device uint64) []string {
 	number := fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device))
 	var found []string

@@ -14,12 +14,12 @@ import (
 // kernel's table of interpreters for foreign programs.
 var emulators = map[string]string{"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
 
-// settings is where Debian's qemu-user-static says how its emulators are to be registered.
+// settings is the folder with the registrations of the emulators of Debian's qemu-user-static.
 const settings = "/usr/lib/binfmt.d/"
 
-// enterForeign lets a command, which installs packages of another architecture,
-// run their programs. If the machine cannot, the command gets a user namespace of
-// its own, with a table of interpreters of its own: the machine's stays as it is.
+// enterForeign lets a command that installs packages of another architecture run
+// their programs. If the machine cannot, the command gets its own user namespace with
+// its own table of interpreters, and that of the machine does not change.
 func enterForeign(cmd *exec.Cmd, architecture string) error {
 	if architecture == runtime.GOARCH {
 		return nil
@@ -29,7 +29,7 @@ func enterForeign(cmd *exec.Cmd, architecture string) error {
 		return nil
 	}
 	if !kernelAtLeast(6, 7) {
-		return fmt.Errorf("this machine cannot run %s programs, and its kernel, older than 6.7, has one table of interpreters for everybody: "+
+		return fmt.Errorf("this machine cannot run %s programs, and its kernel, older than 6.7, has one table of interpreters for the whole machine: "+
 			"install qemu-user-static and register it (`mount -t binfmt_misc none /proc/sys/fs/binfmt_misc; /usr/lib/systemd/systemd-binfmt`), or build with --platform=linux/%s", architecture, runtime.GOARCH)
 	}
 	conf, err := os.ReadFile(settings + emulator + ".conf")
@@ -58,7 +58,7 @@ exec "$@"`
 	return nil
 }
 
-// registration finds the line for the kernel in a file of binfmt.d.
+// registration returns the line for the kernel from a file of binfmt.d.
 func registration(conf string) (string, error) {
 	for line := range strings.Lines(conf) {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, ":") {

@@ -26,7 +26,7 @@ var files = []File{
 	{Path: "/tmp/", Mode: 0o1777},
 }
 
-// example is a definition that needs nothing of the machine.
+// example is a definition that does not depend on the machine.
 func example(contents string) Definition {
 	return Definition{Name: "example", build: func(_ context.Context, b Builder, architecture string) (Built, error) {
 		return b.small(architecture, v1.Config{Entrypoint: []string{"/bin/tool"}, User: "65532:65532"},
@@ -47,7 +47,7 @@ func build(t *testing.T, b Builder, contents string) (v1.Image, string) {
 	return image, built.Key
 }
 
-func TestTheSameInputGivesTheSameImage(t *testing.T) {
+func TestBuildIsReproducible(t *testing.T) {
 	for _, b := range []Builder{{}, {Compress: true}} {
 		first, key := build(t, b, "a")
 		second, again := build(t, b, "a")
@@ -63,7 +63,7 @@ func TestTheSameInputGivesTheSameImage(t *testing.T) {
 	}
 }
 
-func TestImagesAreSound(t *testing.T) {
+func TestLayersAndConfig(t *testing.T) {
 	for _, b := range []Builder{{}, {Compress: true}} {
 		image, _ := build(t, b, "a")
 		layers, err := image.Layers()
@@ -76,10 +76,10 @@ func TestImagesAreSound(t *testing.T) {
 			t.Errorf("compressed %t: the layer is %s and its content %s (%v, %v)", b.Compress, digest, content, err1, err2)
 		}
 		if got := sum(t, layers[0].Compressed); got != digest {
-			t.Errorf("compressed %t: the layer is %s and says that it is %s", b.Compress, got, digest)
+			t.Errorf("compressed %t: the digest is %s, and the layer reports %s", b.Compress, got, digest)
 		}
 		if got := sum(t, layers[0].Uncompressed); got != content {
-			t.Errorf("compressed %t: the content is %s and the layer says that it is %s", b.Compress, got, content)
+			t.Errorf("compressed %t: the content's digest is %s, and the layer reports %s", b.Compress, got, content)
 		}
 		config, err := image.ConfigFile()
 		if err != nil {
@@ -105,7 +105,7 @@ func sum(t *testing.T, open func() (io.ReadCloser, error)) v1.Hash {
 	return hash
 }
 
-func TestFilesArriveAsTheyAre(t *testing.T) {
+func TestLayerFiles(t *testing.T) {
 	image, _ := build(t, Builder{}, "a")
 	r := tar.NewReader(mutate.Extract(image))
 	found := map[string]*tar.Header{}
@@ -169,7 +169,7 @@ func TestPushForAllPlatforms(t *testing.T) {
 	}
 }
 
-func TestArchiveIsTheSameEachTime(t *testing.T) {
+func TestArchiveIsReproducible(t *testing.T) {
 	var contents [2]string
 	for i := range contents {
 		index, err := Builder{Compress: true}.Index(t.Context(), example("a"), []string{"amd64", "arm64"})
@@ -198,7 +198,7 @@ func TestArchiveIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-func TestSelectLeavesOutWhatHasNoSources(t *testing.T) {
+func TestSelectOmitsImagesWithoutSources(t *testing.T) {
 	root := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(root, "cmd", "operator"), 0o755); err != nil {
 		t.Fatal(err)
@@ -215,10 +215,10 @@ func TestSelectLeavesOutWhatHasNoSources(t *testing.T) {
 		}
 		return strings.Join(out, " ")
 	}
-	if got := names(b.Select(nil, false)); got != "operator box" {
+	if got := names(b.Select(nil, false)); got != "operator server" {
 		t.Errorf("got %q", got)
 	}
-	if got := names(b.Select(nil, true)); got != "operator box test/sh-only test/no-shell test/conda-like" {
+	if got := names(b.Select(nil, true)); got != "operator server test/sh-only test/no-shell test/conda-like" {
 		t.Errorf("with tests' images: %q", got)
 	}
 	if got := names(b.Select([]string{"test/sh-only"}, false)); got != "test/sh-only" {

@@ -23,7 +23,7 @@ import (
 // Index is one image for several architectures.
 type Index struct{ index v1.ImageIndex }
 
-// Index builds an image for all of the architectures.
+// Index builds an image for each of the architectures.
 func (b Builder) Index(ctx context.Context, d Definition, architectures []string) (Index, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, architecture := range architectures {
@@ -60,7 +60,7 @@ func (i Index) Push(ctx context.Context, ref string) (digest string, err error) 
 // ctr, podman and skopeo read.
 func (i Index) Archive(ref, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("make the folder for images: %w", err)
+		return fmt.Errorf("create the folder for images: %w", err)
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".layout-*")
 	if err != nil {
@@ -71,7 +71,7 @@ func (i Index) Archive(ref, path string) error {
 	if err != nil {
 		return fmt.Errorf("write an OCI layout: %w", err)
 	}
-	// containerd names the image by the first, others by the second.
+	// containerd uses the first annotation as the image's name, other tools the second.
 	annotations := map[string]string{"io.containerd.image.name": ref, "org.opencontainers.image.ref.name": ref}
 	if err := folder.AppendIndex(i.index, layout.WithAnnotations(annotations)); err != nil {
 		return fmt.Errorf("write an OCI layout: %w", err)
@@ -82,7 +82,7 @@ func (i Index) Archive(ref, path string) error {
 	return os.Rename(path+".new", path)
 }
 
-// pack writes a folder as an archive that depends on its files' names and contents only.
+// pack writes a folder as an archive that depends only on the names and contents of its files.
 func pack(dir, path string) error {
 	out, err := os.Create(path)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// plain is a layer that is not compressed: on its way into a node on the same
-// machine compression would only cost time. (tarball's layers always are.)
+// plain is a layer that is not compressed: for a node on the same machine,
+// compression only takes time. (tarball's layers are always compressed.)
 type plain struct {
 	open func() (io.ReadCloser, error)
 	size int64
@@ -31,7 +31,7 @@ func (p plain) Uncompressed() (io.ReadCloser, error) { return p.open() }
 func (p plain) Size() (int64, error)                 { return p.size, nil }
 func (p plain) MediaType() (types.MediaType, error)  { return types.OCIUncompressedLayer, nil }
 
-// bytesLayer makes a layer of an archive in memory.
+// bytesLayer makes a layer from an archive in memory.
 func (b Builder) bytesLayer(archive []byte) (v1.Layer, error) {
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive)), nil }
 	if b.Compress {
@@ -41,7 +41,7 @@ func (b Builder) bytesLayer(archive []byte) (v1.Layer, error) {
 	return plain{open: open, size: int64(len(archive)), hash: v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}}, nil
 }
 
-// fileLayer makes a layer of an archive on disk.
+// fileLayer makes a layer from an archive on disk.
 func (b Builder) fileLayer(archive string) (v1.Layer, error) {
 	open := func() (io.ReadCloser, error) { return os.Open(archive) }
 	if b.Compress {
@@ -62,7 +62,7 @@ func (b Builder) fileLayer(archive string) (v1.Layer, error) {
 	return plain{open: open, size: info.Size(), hash: v1.Hash{Algorithm: "sha256", Hex: sum}}, nil
 }
 
-// rememberedSum is the SHA-256 of a file in the cache that never changes again.
+// rememberedSum is the SHA-256 of a file in the cache. The file must never change.
 func rememberedSum(path string) (string, error) {
 	if data, err := os.ReadFile(path + ".sha256"); err == nil {
 		return strings.TrimSpace(string(data)), nil

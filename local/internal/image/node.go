@@ -18,14 +18,14 @@ import (
 type Node struct {
 	// Socket is containerd's; Ctr the path of its client.
 	Socket, Ctr string
-	// Records is a folder that remembers what was loaded.
+	// Records is a folder with a record of what was loaded.
 	Records string
 }
 
 // Import loads an image archive (docker save, or an OCI layout in a tar file).
 func (n Node) Import(ctx context.Context, archive string) error { return n.load(ctx, nil, archive) }
 
-// Ensure loads an image, unless this very content was loaded under this name
+// Ensure loads an image, unless the same content was loaded under the same name
 // before.
 func (n Node) Ensure(ctx context.Context, ref string, built Built) error {
 	record := filepath.Join(n.Records, strings.NewReplacer("/", "_", ":", "_").Replace(ref))
@@ -43,7 +43,7 @@ func (n Node) Ensure(ctx context.Context, ref string, built Built) error {
 	if err := os.MkdirAll(n.Records, 0o700); err != nil {
 		return err
 	}
-	// Straight into ctr: the archive of a box would cost half a gigabyte of writing.
+	// Straight into ctr: writing the archive of a server image to disk would take half a gigabyte.
 	pipe, archive := io.Pipe()
 	go func() { archive.CloseWithError(tarball.Write(tag, image, archive)) }()
 	defer pipe.Close()

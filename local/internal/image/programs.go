@@ -16,15 +16,15 @@ import (
 // programs are the checkout's programs that have an image.
 var programs = []string{"operator", "agent", "gateway"}
 
-// certificates is where Debian keeps the bundle of public authorities, and where Go looks for it.
+// certificates is the path of the bundle of public authorities, in Debian and where Go reads it.
 const certificates = "/etc/ssl/certs/ca-certificates.crt"
 
-// withAuthorities lets a program check certificates of the outside world.
+// withAuthorities lets a program verify certificates of public servers.
 func withAuthorities() []File {
 	return []File{{Path: certificates, Mode: 0o644, Source: certificates}}
 }
 
-// has says whether the checkout has what an image is made from.
+// has reports whether the checkout has the sources of an image.
 func (b Builder) has(name string) bool {
 	if !slices.Contains(programs, name) {
 		return true
@@ -33,7 +33,7 @@ func (b Builder) has(name string) bool {
 	return err == nil
 }
 
-// program makes an image that holds one of the checkout's programs and little else.
+// program returns the recipe of an image with one of the checkout's programs.
 func program(name string, more func() []File) func(context.Context, Builder, string) (Built, error) {
 	return func(ctx context.Context, b Builder, architecture string) (Built, error) {
 		dir, err := b.compile(ctx, architecture)
@@ -45,13 +45,13 @@ func program(name string, more func() []File) func(context.Context, Builder, str
 		if more != nil {
 			files = append(files, more()...)
 		}
-		// Clusters refuse names of users where they want a user that is not root.
+		// If an image must not run as root, the kubelet refuses a user's name in place of a number.
 		return b.small(architecture, v1.Config{Entrypoint: []string{target}, User: "65532:65532"}, files...)
 	}
 }
 
-// compile compiles all programs of the checkout at once, for they share most packages.
-// The compiler itself sees when nothing changed.
+// compile compiles all programs of the checkout at once, because they share most
+// packages. The compiler itself detects that nothing changed.
 func (b Builder) compile(ctx context.Context, architecture string) (string, error) {
 	if dir, ok := b.compiled[architecture]; ok {
 		return dir, nil
@@ -75,7 +75,7 @@ func (b Builder) goBuild(ctx context.Context, module, what, architecture string,
 	log := filepath.Join(b.Cache, "log", what+"-"+architecture+".log")
 	for _, d := range []string{dir, filepath.Dir(log)} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
-			return "", fmt.Errorf("make a folder in the cache: %w", err)
+			return "", fmt.Errorf("create a folder in the cache: %w", err)
 		}
 	}
 	release, err := binary.Lock(ctx, b.Reporter, dir+".lock")
@@ -96,7 +96,7 @@ func (b Builder) goBuild(ctx context.Context, module, what, architecture string,
 	return dir, nil
 }
 
-// small is an image whose content can be read again at any time.
+// small is an image whose files are read again each time it is built.
 func (b Builder) small(architecture string, config v1.Config, files ...File) (Built, error) {
 	image, err := b.scratch(architecture, config, files...)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // suite is the Debian release that images are made of.
 const suite = "bookworm"
 
-// rootfs makes a Debian root file system as an archive in the cache, once per
+// rootfs builds a Debian root file system as an archive in the cache, once for each
 // list of packages.
 func (b Builder) rootfs(ctx context.Context, what, architecture, variant string, packages []string) (string, error) {
 	key := digest(strings.Join(append([]string{suite, variant, architecture}, packages...), " "))
@@ -30,13 +30,13 @@ func (b Builder) rootfs(ctx context.Context, what, architecture, variant string,
 	log := filepath.Join(b.Cache, "log", "rootfs-"+what+"-"+architecture+".log")
 	for _, dir := range []string{filepath.Dir(path), filepath.Dir(log)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return "", fmt.Errorf("make a folder in the cache: %w", err)
+			return "", fmt.Errorf("create a folder in the cache: %w", err)
 		}
 	}
-	// The suffix must stay .tar, by which mmdebstrap knows what to make.
+	// The suffix must be .tar: mmdebstrap derives the format from it.
 	unfinished := strings.TrimSuffix(path, ".tar") + "." + strconv.Itoa(os.Getpid()) + ".new.tar"
 	defer os.Remove(unfinished)
-	step := b.Reporter.Start("make a Debian root file system (" + what + " " + architecture + ")")
+	step := b.Reporter.Start("build a Debian root file system (" + what + " " + architecture + ")")
 	err := debootstrap(ctx, step.Update, architecture, variant, packages, unfinished, log)
 	if err == nil {
 		err = os.Rename(unfinished, path)
@@ -57,21 +57,21 @@ func debootstrap(ctx context.Context, update func(string, ...any), architecture,
 	args := []string{
 		"--mode=root", "--variant=" + variant, "--architectures=" + architecture, "--include=" + strings.Join(packages, ","),
 		"--aptopt=Acquire::Languages \"none\"",
-		// Manuals double the image; who wants them installs them.
+		// Manuals double the size of the image. You can install them in a server.
 		"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
 		"--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-include=/usr/share/locale/locale.alias",
 		"--dpkgopt=path-exclude=/usr/share/info/*",
 		suite, out,
 	}
 	cmd := exec.CommandContext(ctx, "mmdebstrap", args...)
-	// All times in the archive become this one, so that the same packages give the same image.
+	// Every file in the archive gets this time, so the same packages give the same image.
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(epoch.Unix()+1, 10))
-	// mmdebstrap removes its half-made file system if it is asked to end.
+	// mmdebstrap removes its unfinished file system when it is interrupted.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 	cmd.Stdout = log
 	cmd.Stderr = &stages{log: log, update: update}
-	// Packages that are only unpacked run nothing.
+	// Packages that are only unpacked run no scripts.
 	if variant != "extract" {
 		if err := enterForeign(cmd, architecture); err != nil {
 			return err
@@ -80,7 +80,7 @@ func debootstrap(ctx context.Context, update func(string, ...any), architecture,
 	return cmd.Run()
 }
 
-// stages shows mmdebstrap's own stages, which it announces with "I: ".
+// stages shows mmdebstrap's stages, which it prints with the prefix "I: ".
 type stages struct {
 	log    *os.File
 	update func(string, ...any)

@@ -16,22 +16,22 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
-// epoch is the time of everything in an image.
+// epoch is the time of every file in an image.
 var epoch = time.Unix(0, 0).UTC()
 
-// File is one entry of a layer that is made here.
+// File is one entry of a layer.
 type File struct {
 	// Path is absolute.
 	Path string
 	Mode int64
-	// Source is a file of the host, whose content is taken; else Content is, or
-	// Link makes a symbolic link; a path that ends with a slash is a folder.
+	// Source is a file of the host with the content. Without it, Content is the content,
+	// or Link makes a symbolic link. A path that ends with a slash is a folder.
 	Source  string
 	Content string
 	Link    string
 }
 
-// layer makes a layer of files, with the folders above them.
+// layer makes a layer of files and the folders above them.
 func (b Builder) layer(files []File) (v1.Layer, error) {
 	var buffer bytes.Buffer
 	w := tar.NewWriter(&buffer)
@@ -50,7 +50,7 @@ func (b Builder) layer(files []File) (v1.Layer, error) {
 	return b.bytesLayer(buffer.Bytes())
 }
 
-// suffix tells images apart that differ only in how they are packed.
+// suffix distinguishes images that differ only in their compression.
 func (b Builder) suffix() string {
 	if b.Compress {
 		return "-gzip"
@@ -102,8 +102,8 @@ func (f File) write(w *tar.Writer) error {
 	return err
 }
 
-// assemble makes an image of layers. Without os and architecture in its
-// configuration containerd would not even see it.
+// assemble makes an image of layers. containerd ignores an image without os and
+// architecture in its configuration.
 func assemble(architecture string, config v1.Config, layers ...v1.Layer) (v1.Image, error) {
 	image, err := mutate.AppendLayers(empty.Image, layers...)
 	if err != nil {
@@ -124,7 +124,7 @@ func assemble(architecture string, config v1.Config, layers ...v1.Layer) (v1.Ima
 	return mutate.ConfigFile(image, file)
 }
 
-// scratch is an image of a few files only.
+// scratch is an image with only these files.
 func (b Builder) scratch(architecture string, config v1.Config, files ...File) (v1.Image, error) {
 	l, err := b.layer(files)
 	if err != nil {
@@ -133,7 +133,7 @@ func (b Builder) scratch(architecture string, config v1.Config, files ...File) (
 	return assemble(architecture, config, l)
 }
 
-// Pause is the image that keeps a pod's namespaces open.
+// Pause is the image of the container that keeps a pod's namespaces open.
 func Pause(architecture, program string) (Built, error) {
 	return Builder{}.small(architecture, v1.Config{Entrypoint: []string{"/pause"}, User: "65535:65535"}, File{Path: "/pause", Mode: 0o755, Source: program})
 }

@@ -11,39 +11,39 @@ import (
 	"devserver.io/devserver/local/internal/progress"
 )
 
-// Registry is the first part of the images' names. Nothing is ever pulled from
-// it: it is where a cluster finds images that were loaded.
+// Registry is the first part of the images' names. Nothing is pulled from it: a
+// cluster finds images under these names that were loaded.
 const Registry = "devserver.io"
 
-// Builder makes the images of one checkout.
+// Builder builds the images of one checkout.
 type Builder struct {
-	// Root is the checkout, Cache where results are kept, Version the images' tag.
+	// Root is the checkout, Cache the folder for results, Version the images' tag.
 	Root, Cache, Version string
 	Reporter             *progress.Reporter
-	// Compress is for images that travel; on the same machine it only costs time.
+	// Compress is for images that are pushed or archived. On the same machine it only takes time.
 	Compress bool
 
-	// compiled holds, per architecture, the folder of the checkout's programs.
+	// compiled is the folder of the checkout's programs, by architecture.
 	compiled map[string]string
 }
 
-// New is a builder for a checkout.
+// New returns a builder for a checkout.
 func New(root, cache, version string, r *progress.Reporter) Builder {
 	return Builder{Root: root, Cache: cache, Version: version, Reporter: r, compiled: map[string]string{}}
 }
 
 // Definition is one image.
 type Definition struct {
-	// Name is what follows the registry.
+	// Name is the part of the reference after the registry.
 	Name string
-	// Test marks images that only tests use.
+	// Test is true if only tests use the image.
 	Test  bool
 	build func(context.Context, Builder, string) (Built, error)
 }
 
 // Built is an image for one architecture.
 type Built struct {
-	// Key changes when the content does. It is there before the image is.
+	// Key changes when the content does. It is known before the image is built.
 	Key   string
 	Image func() (v1.Image, error)
 }
@@ -53,18 +53,19 @@ var Definitions = []Definition{
 	{Name: "operator", build: program("operator", withAuthorities)},
 	{Name: "agent", build: program("agent", nil)},
 	{Name: "gateway", build: program("gateway", nil)},
-	{Name: "box", build: box},
+	{Name: "server", build: server},
 	{Name: "test/sh-only", Test: true, build: shOnly},
 	{Name: "test/no-shell", Test: true, build: noShell},
 	{Name: "test/conda-like", Test: true, build: condaLike},
 }
 
-// Select returns the definitions of these names, or without names those which are
-// for users, and with test the others too. What the checkout has no sources of is left out.
+// Select returns the definitions with these names. Without names it returns those for
+// users, and with test those for tests too. It omits images whose sources the checkout
+// does not have.
 func (b Builder) Select(names []string, test bool) ([]Definition, error) {
 	for _, name := range names {
 		if !slices.ContainsFunc(Definitions, func(d Definition) bool { return d.Name == name }) {
-			return nil, fmt.Errorf("there is no image %q", name)
+			return nil, fmt.Errorf("unknown image %q", name)
 		}
 	}
 	var selected []Definition

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kinds maps the kinds that the local cluster needs to their place in the API.
+// kinds maps the kinds that the local cluster applies to their paths in the API.
 var kinds = map[string]struct {
 	prefix     string
 	namespaced bool
@@ -50,8 +50,8 @@ func (c *Client) Apply(ctx context.Context, manifest []byte) error {
 	return nil
 }
 
-// apply applies one object. A StorageClass that is to change is made anew: its
-// fields cannot be changed, and its volumes do not depend on it.
+// apply applies one object. A StorageClass whose fields change is deleted and created
+// again: its fields are immutable, and its volumes do not depend on it.
 func (c *Client) apply(ctx context.Context, path string, document []byte, kind string) error {
 	send := func() error {
 		_, err := c.call(ctx, http.MethodPatch, path+"?fieldManager=devserver-local&force=true", "application/apply-patch+yaml", document)
@@ -62,7 +62,7 @@ func (c *Client) apply(ctx context.Context, path string, document []byte, kind s
 	if kind != "StorageClass" || !errors.As(err, &refused) || refused.Code != http.StatusUnprocessableEntity {
 		return err
 	}
-	if _, err := c.call(ctx, http.MethodDelete, path, "", nil); err != nil {
+	if err := c.Delete(ctx, path); err != nil {
 		return err
 	}
 	return send()

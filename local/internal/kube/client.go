@@ -1,6 +1,6 @@
-// Package kube talks to a cluster's API server as its administrator, with the few
-// calls that bringing a cluster up takes. It speaks plain HTTPS: client-go would
-// make this command as heavy to build as the cluster itself.
+// Package kube calls a cluster's API server as its administrator, with the few calls
+// that starting a cluster requires. It uses plain HTTPS: with client-go, this command
+// would take as long to build as the cluster itself.
 package kube
 
 import (
@@ -24,14 +24,14 @@ type Client struct {
 	http *http.Client
 }
 
-// StatusError is an answer other than success.
+// StatusError is a response other than success.
 type StatusError struct {
 	Code    int
 	Message string
 }
 
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("the API server says %d: %s", e.Code, e.Message)
+	return fmt.Sprintf("the API server responded %d: %s", e.Code, e.Message)
 }
 
 // New connects with the administrator's certificate from the folder pki.
@@ -59,20 +59,29 @@ func New(pki string, node netip.Addr) (*Client, error) {
 	}, nil
 }
 
-// Ready says whether the API server is up, or why not.
+// Ready returns nil if the API server is ready, or the reason why not.
 func (c *Client) Ready(ctx context.Context) error {
 	_, err := c.call(ctx, http.MethodGet, "/readyz", "", nil)
 	return err
 }
 
-// Get reads an object at an API path into out.
+// Get reads an object or a list at an API path into out.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
-	data, err := c.call(ctx, http.MethodGet, path, "", nil)
+	return c.get(ctx, path, "application/json", out)
+}
+
+// GetMetadata reads only the metadata of a list's objects into out.
+func (c *Client) GetMetadata(ctx context.Context, path string, out any) error {
+	return c.get(ctx, path, "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", out)
+}
+
+func (c *Client) get(ctx context.Context, path, accept string, out any) error {
+	data, err := c.request(ctx, http.MethodGet, path, http.Header{"Accept": {accept}}, nil)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return fmt.Errorf("read the answer for %s: %w", path, err)
+		return fmt.Errorf("read the response for %s: %w", path, err)
 	}
 	return nil
 }
@@ -87,15 +96,26 @@ func (c *Client) Patch(ctx context.Context, path string, document any) error {
 	return err
 }
 
+// Delete deletes the object at an API path.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	_, err := c.call(ctx, http.MethodDelete, path, "", nil)
+	return err
+}
+
 func (c *Client) call(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
+	header := http.Header{"Accept": {"application/json"}}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	return c.request(ctx, method, path, header, body)
+}
+
+func (c *Client) request(ctx context.Context, method, path string, header http.Header, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	if contentType != "" {
-		request.Header.Set("Content-Type", contentType)
-	}
-	request.Header.Set("Accept", "application/json")
+	request.Header = header
 	request.Header.Set("User-Agent", "devserver-local")
 	response, err := c.http.Do(request)
 	if err != nil {
@@ -104,7 +124,7 @@ func (c *Client) call(ctx context.Context, method, path, contentType string, bod
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the API server's answer: %w", err)
+		return nil, fmt.Errorf("read the API server's response: %w", err)
 	}
 	if response.StatusCode >= 300 {
 		var status struct{ Message string }

@@ -1,5 +1,5 @@
-// Package loop gives files loop devices. A device outlives the process that
-// asked for it, as a disk of a machine would, until it is detached.
+// Package loop attaches files to loop devices. Like a disk, a device outlives the
+// process that attached it, until it is detached.
 package loop
 
 import (
@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Device is a loop device with a file behind it.
+// Device is a loop device and its file.
 type Device struct {
-	// Path is the device, such as /dev/loop3; File is what is behind it.
+	// Path is the device, such as /dev/loop3; File is the file attached to it.
 	Path, File string
 }
 
-// ErrBusy is why a device cannot be claimed: its file system is mounted, or
-// somebody else claims it.
+// ErrBusy is returned if a device cannot be claimed: its file system is mounted, or
+// another process has claimed it.
 var ErrBusy = errors.New("the device is in use")
 
-// Attach gives the file a device.
+// Attach attaches the file to a free device.
 func Attach(file string) (Device, error) {
 	backing, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
@@ -31,15 +31,15 @@ func Attach(file string) (Device, error) {
 	defer backing.Close()
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
-		return Device{}, fmt.Errorf("ask for a loop device (is the kernel's module loop loaded?): %w", err)
+		return Device{}, fmt.Errorf("open /dev/loop-control (is the kernel's module loop loaded?): %w", err)
 	}
 	defer control.Close()
-	// The device that is free now may be somebody else's a moment later.
+	// Another process can take the free device in between.
 	const attempts = 100
 	for range attempts {
 		n, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
 		if err != nil {
-			return Device{}, fmt.Errorf("ask for a free loop device: %w", err)
+			return Device{}, fmt.Errorf("find a free loop device: %w", err)
 		}
 		d := Device{Path: fmt.Sprintf("/dev/loop%d", n), File: file}
 		err = d.configure(backing)
@@ -50,7 +50,7 @@ func Attach(file string) (Device, error) {
 			return Device{}, fmt.Errorf("attach %s to %s: %w", file, d.Path, err)
 		}
 	}
-	return Device{}, fmt.Errorf("attach %s: each of %d free loop devices was taken by somebody else", file, attempts)
+	return Device{}, fmt.Errorf("attach %s: another process took each of %d free loop devices", file, attempts)
 }
 
 func (d Device) configure(backing *os.File) error {
@@ -62,7 +62,7 @@ func (d Device) configure(backing *os.File) error {
 	return unix.IoctlLoopConfigure(int(device.Fd()), &unix.LoopConfig{Fd: uint32(backing.Fd())})
 }
 
-// Below lists the devices whose files lie, or lay, below a folder.
+// Below lists the devices whose files are, or were, below a folder.
 func Below(dir string) ([]Device, error) {
 	paths, err := filepath.Glob("/sys/block/loop*")
 	if err != nil {
@@ -72,7 +72,7 @@ func Below(dir string) ([]Device, error) {
 	for _, path := range paths {
 		d := Device{Path: filepath.Join("/dev", filepath.Base(path))}
 		if d.File, err = d.backing(); err != nil {
-			return nil, fmt.Errorf("read what is behind %s: %w", d.Path, err)
+			return nil, fmt.Errorf("read the file of %s: %w", d.Path, err)
 		}
 		if strings.HasPrefix(d.File, filepath.Clean(dir)+"/") {
 			devices = append(devices, d)
@@ -81,8 +81,8 @@ func Below(dir string) ([]Device, error) {
 	return devices, nil
 }
 
-// backing is the file behind the device, or nothing if there is none. The
-// kernel adds " (deleted)" to the name of a file that is gone.
+// backing is the path of the device's file, or empty if it has none. The kernel
+// appends " (deleted)" to the path of a deleted file.
 func (d Device) backing() (string, error) {
 	data, err := os.ReadFile(filepath.Join("/sys/block", filepath.Base(d.Path), "loop", "backing_file"))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
@@ -91,7 +91,7 @@ func (d Device) backing() (string, error) {
 	return strings.TrimSuffix(string(data), "\n"), err
 }
 
-// Refresh makes the device as large as its file has become.
+// Refresh grows the device to the size of its file.
 func (d Device) Refresh() error {
 	device, err := os.Open(d.Path)
 	if err != nil {
@@ -104,8 +104,8 @@ func (d Device) Refresh() error {
 	return nil
 }
 
-// Claim keeps the device from being mounted until the returned file is closed.
-// It fails with ErrBusy if somebody uses the device.
+// Claim prevents mounting the device until the returned file is closed. It fails with
+// ErrBusy if the device is in use.
 func (d Device) Claim() (*os.File, error) {
 	device, err := os.OpenFile(d.Path, os.O_RDONLY|unix.O_EXCL, 0)
 	if errors.Is(err, unix.EBUSY) {
@@ -117,15 +117,15 @@ func (d Device) Claim() (*os.File, error) {
 	return device, nil
 }
 
-// Detach takes the device from its file: at once, or as soon as the last user,
-// such as a mount, lets go of it.
+// Detach detaches the device from its file: at once, or as soon as its last user,
+// such as a mount, releases it.
 func (d Device) Detach() error {
 	device, err := os.Open(d.Path)
 	if err != nil {
 		return fmt.Errorf("open the loop device: %w", err)
 	}
 	defer device.Close()
-	// It may be somebody else's by now. While it is open it stays as it is.
+	// The device can have another file by now. It cannot change while it is open.
 	file, err := d.backing()
 	if err != nil || file != d.File {
 		return err

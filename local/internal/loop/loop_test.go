@@ -15,7 +15,7 @@ const mebibyte = 1 << 20
 func attach(t *testing.T, file string) Device {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("loop devices take root")
+		t.Skip("loop devices require root")
 	}
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func size(t *testing.T, d Device) int64 {
 	return end
 }
 
-func TestADeviceIsAsLargeAsItsFile(t *testing.T) {
+func TestDeviceHasSizeOfFile(t *testing.T) {
 	d := attach(t, filepath.Join(t.TempDir(), "file"))
 	if got := size(t, d); got != mebibyte {
 		t.Errorf("the device has %d bytes", got)
@@ -65,7 +65,7 @@ func TestADeviceIsAsLargeAsItsFile(t *testing.T) {
 	}
 }
 
-func TestBelowListsThisFoldersDevicesAlone(t *testing.T) {
+func TestBelowListsOnlyDevicesOfFolder(t *testing.T) {
 	root := t.TempDir()
 	mine, other := filepath.Join(root, "mine"), filepath.Join(root, "mine-too")
 	for _, dir := range []string{mine, other} {
@@ -79,7 +79,7 @@ func TestBelowListsThisFoldersDevicesAlone(t *testing.T) {
 	if err != nil || len(found) != 1 || found[0] != d {
 		t.Fatalf("found %v (%v), want %v", found, err, d)
 	}
-	// What is left behind must be found too.
+	// A device whose file was deleted must be found too.
 	if err := os.Remove(d.File); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestBelowListsThisFoldersDevicesAlone(t *testing.T) {
 	}
 }
 
-func TestDetachLeavesSomebodyElsesDeviceAlone(t *testing.T) {
+func TestDetachIgnoresDeviceOfOtherFile(t *testing.T) {
 	dir := t.TempDir()
 	d := attach(t, filepath.Join(dir, "file"))
 	stale := Device{Path: d.Path, File: filepath.Join(dir, "before")}
@@ -107,7 +107,7 @@ func TestDetachLeavesSomebodyElsesDeviceAlone(t *testing.T) {
 	}
 }
 
-func TestClaimIsForOne(t *testing.T) {
+func TestClaimIsExclusive(t *testing.T) {
 	d := attach(t, filepath.Join(t.TempDir(), "file"))
 	claim, err := d.Claim()
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"devserver.io/devserver/local/internal/cluster"
 )
 
-// Enter runs f in a thread that is inside the cluster's mount namespace and the
-// network namespace that netns names. Processes that f starts are born there.
-// The thread is not used for anything else afterwards.
+// Enter runs f in a thread inside the cluster's mount namespace and the network
+// namespace netns. Processes that f starts are in them too. The thread is not used
+// for anything else afterwards.
 func Enter(c cluster.Cluster, netns string, f func() error) error {
 	return apart(func() error {
 		network, err := os.Open(netns)
@@ -27,8 +27,8 @@ func Enter(c cluster.Cluster, netns string, f func() error) error {
 	})
 }
 
-// AmongMounts runs f in a thread that is inside the cluster's mount namespace,
-// or not at all if there is none.
+// AmongMounts runs f in a thread inside the cluster's mount namespace. If the
+// namespace does not exist, it does nothing.
 func AmongMounts(c cluster.Cluster, f func() error) error {
 	if !pinned(c) {
 		return nil
@@ -40,7 +40,7 @@ func AmongMounts(c cluster.Cluster, f func() error) error {
 func apart(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		// Never unlocked: the thread must not return to the pool from here.
+		// Never unlocked: the thread must not return to the runtime's pool.
 		runtime.LockOSThread()
 		done <- f()
 	}()
@@ -53,9 +53,9 @@ func amongMounts(c cluster.Cluster, f func() error) error {
 		return fmt.Errorf("open the mount namespace: %w", err)
 	}
 	defer mounts.Close()
-	// A thread that shares its root folder with others cannot change namespace.
+	// A thread that shares its root folder with others cannot change its namespace.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("leave the process's file system context: %w", err)
+		return fmt.Errorf("unshare the file system context: %w", err)
 	}
 	if err := unix.Setns(int(mounts.Fd()), unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("enter the mount namespace: %w", err)

@@ -1,8 +1,8 @@
-// Package namespace keeps a cluster's mounts to itself. The node has a mount
-// namespace of its own beside the network's: it sees the host's files, but what
-// the kubelet and containerd mount is in nobody else's way, two kubelets do not
-// meet in the folders that Kubernetes hard-codes, and removing the namespace
-// removes every mount at once, even after a crash.
+// Package namespace isolates a cluster's mounts. The node has its own mount namespace
+// in addition to that of the network. It sees the host's files, but the mounts of the
+// kubelet and containerd do not affect the host, two kubelets do not share the folders
+// that Kubernetes hard-codes, and removing the namespace removes every mount at once,
+// even after a crash.
 package namespace
 
 import (
@@ -19,8 +19,8 @@ import (
 	"devserver.io/devserver/local/internal/cluster"
 )
 
-// private maps folders that Kubernetes or containerd hard-code to where their
-// content lies for this cluster.
+// private maps folders that Kubernetes or containerd hard-code to this cluster's
+// folders.
 func private(c cluster.Cluster) map[string]string {
 	return map[string]string{
 		"/run/containerd":                 c.Run("containerd"),
@@ -34,22 +34,22 @@ func holder(c cluster.Cluster) string { return c.Run("ns") }
 
 func file(c cluster.Cluster) string { return filepath.Join(holder(c), "mnt") }
 
-// Ensure makes the mount namespace if it is missing and pins it to a file, so
-// that parts started later join it whichever parts have died meanwhile.
+// Ensure creates the mount namespace if it is missing and pins it to a file, so parts
+// that start later join it even if all earlier parts have ended.
 func Ensure(c cluster.Cluster) error {
 	if pinned(c) {
 		return nil
 	}
 	for dir, content := range private(c) {
 		if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(content, 0o711)); err != nil {
-			return fmt.Errorf("make a folder for the node: %w", err)
+			return fmt.Errorf("create a folder for the node: %w", err)
 		}
 	}
 	if err := os.MkdirAll(holder(c), 0o700); err != nil {
-		return fmt.Errorf("make a folder for the mount namespace: %w", err)
+		return fmt.Errorf("create a folder for the mount namespace: %w", err)
 	}
-	// The kernel pins a mount namespace only in a place that does not
-	// propagate into other namespaces.
+	// The kernel pins a mount namespace only in a mount that does not propagate to other
+	// namespaces.
 	if !mounted(holder(c)) {
 		if err := unix.Mount(holder(c), holder(c), "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("mount %s: %w", holder(c), err)
@@ -59,14 +59,14 @@ func Ensure(c cluster.Cluster) error {
 		return fmt.Errorf("make %s private: %w", holder(c), err)
 	}
 	if err := os.WriteFile(file(c), nil, 0o600); err != nil {
-		return fmt.Errorf("make the file of the mount namespace: %w", err)
+		return fmt.Errorf("create the file of the mount namespace: %w", err)
 	}
 	return create(c)
 }
 
-// Remove lets go of the mount namespace; its mounts end with its last process.
+// Remove unpins the mount namespace. Its mounts end with its last process.
 func Remove(c cluster.Cluster) error {
-	// A crash may have left one on top of the other.
+	// A crash may have left two mounts on top of each other.
 	for pinned(c) {
 		if err := unix.Unmount(file(c), unix.MNT_DETACH); err != nil {
 			return fmt.Errorf("unmount %s: %w", file(c), err)
@@ -80,7 +80,7 @@ func Remove(c cluster.Cluster) error {
 	return nil
 }
 
-// UnmountBelow undoes whatever the host still has mounted in a folder.
+// UnmountBelow unmounts everything that the host has mounted in a folder.
 func UnmountBelow(dir string) error {
 	table, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
@@ -97,8 +97,8 @@ func UnmountBelow(dir string) error {
 	return nil
 }
 
-// Prune removes the folders that private covers, if nothing else uses them. Only
-// for when no cluster is left: removing a folder undoes mounts on it in all namespaces.
+// Prune removes the folders that private covers, if nothing else uses them. Call it
+// only if no cluster is left: removing a folder removes mounts on it in all namespaces.
 func Prune() {
 	for dir := range private(cluster.Cluster{}) {
 		_ = os.Remove(dir)
@@ -106,8 +106,8 @@ func Prune() {
 	_ = os.Remove("/var/lib/kubelet")
 }
 
-// create runs in a thread of its own, which leaves the host's namespace and ends
-// with the goroutine.
+// create runs in its own thread, which leaves the host's namespace and ends with the
+// goroutine.
 func create(c cluster.Cluster) error {
 	ready, pin := make(chan error), make(chan struct{})
 	path := make(chan string, 1)
@@ -130,16 +130,16 @@ func create(c cluster.Cluster) error {
 	return nil
 }
 
-// furnish makes a mount namespace and what is different in it.
+// furnish creates a mount namespace and its private mounts.
 func furnish(c cluster.Cluster) error {
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("make a mount namespace: %w", err)
+		return fmt.Errorf("create a mount namespace: %w", err)
 	}
-	// Mounts that the host makes later still arrive here; none goes back.
+	// Later mounts of the host propagate to here; none propagate back.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return fmt.Errorf("keep mounts from the host: %w", err)
+		return fmt.Errorf("stop mounts from propagating to the host: %w", err)
 	}
-	// Pods with mountPropagation, and user namespaces, need shared mounts.
+	// Pods with mountPropagation, and user namespaces, require shared mounts.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return fmt.Errorf("share mounts with pods: %w", err)
 	}

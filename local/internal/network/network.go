@@ -14,14 +14,14 @@ import (
 	"devserver.io/devserver/local/internal/cluster"
 )
 
-// Namespace is the file by which the cluster's network namespace is entered.
+// Namespace is the file of the cluster's network namespace.
 func Namespace(c cluster.Cluster) string { return filepath.Join("/run/netns", c.Scope()) }
 
-// device is the host's end of the cable. Interface names end at 15 bytes, so it
-// carries the slot in place of the name.
+// device is the host's end of the veth pair. Interface names have at most 15 bytes, so
+// it contains the slot instead of the name.
 func (p Plan) device() string { return fmt.Sprintf("devserver%d", p.Slot) }
 
-// Load reads the plan that the cluster was made with.
+// Load reads the plan that the cluster was created with.
 func Load(c cluster.Cluster) (Plan, error) {
 	data, err := os.ReadFile(c.State("network.json"))
 	if err != nil {
@@ -36,13 +36,13 @@ func Load(c cluster.Cluster) (Plan, error) {
 	return plan, nil
 }
 
-// saved is what must be remembered of a plan.
+// saved is the part of a plan that is stored.
 type saved struct {
 	Slot   int
 	Routed bool
 }
 
-// Choose returns the cluster's plan, picking one if it has none yet.
+// Choose returns the cluster's plan, and picks one if it has none yet.
 func Choose(ctx context.Context, c cluster.Cluster) (Plan, error) {
 	plan, err := Load(c)
 	if err == nil || !errors.Is(err, os.ErrNotExist) {
@@ -59,7 +59,7 @@ func Choose(ctx context.Context, c cluster.Cluster) (Plan, error) {
 	}
 	var used []int
 	for _, name := range names {
-		// One that has no plan yet waits for the lock held here.
+		// A cluster without a plan waits for the lock held here.
 		if other, err := Load(cluster.Cluster{Name: name}); err == nil {
 			used = append(used, other.Slot)
 		}
@@ -78,10 +78,10 @@ func Choose(ctx context.Context, c cluster.Cluster) (Plan, error) {
 	return plan, os.WriteFile(c.State("network.json"), data, 0o600)
 }
 
-// Ensure makes the network namespace, the cable and the routes, where they are missing.
+// Ensure creates the network namespace, the veth pair and the routes that are missing.
 func Ensure(ctx context.Context, c cluster.Cluster, p Plan) error {
 	if !entered(Namespace(c)) {
-		// Left behind by a crash, or by a reboot where /run is on disk: a plain file.
+		// A plain file, left by a crash, or by a reboot if /run is on disk.
 		_ = os.Remove(Namespace(c))
 		if err := ip(ctx, "netns", "add", c.Scope()); err != nil {
 			return err
@@ -95,15 +95,15 @@ func Ensure(ctx context.Context, c cluster.Cluster, p Plan) error {
 		{"link", "add", p.device(), "type", "veth", "peer", "name", "eth0", "netns", c.Scope()},
 		{"-n", c.Scope(), "addr", "add", p.Node.String() + "/30", "dev", "eth0"},
 		{"-n", c.Scope(), "link", "set", "eth0", "up"},
-		// Packets to anywhere else must fail at once, not after a time-out:
-		// nothing forwards them.
+		// Packets to other destinations must fail at once, not after a timeout: nothing
+		// forwards them.
 		{"-n", c.Scope(), "route", "replace", "unreachable", "default"},
 		{"addr", "add", p.Host.String() + "/30", "dev", p.device()},
 		{"link", "set", p.device(), "up"},
 	}
 	if p.Routed {
-		// Lets an operator that runs outside the cluster reach pods. The route
-		// hangs on the cable and goes with it.
+		// Lets an operator outside the cluster reach pods. The route is removed with the
+		// interface.
 		steps = append(steps, []string{"route", "replace", p.Block.String(), "via", p.Node.String(), "dev", p.device()})
 	}
 	for _, step := range steps {
@@ -114,12 +114,12 @@ func Ensure(ctx context.Context, c cluster.Cluster, p Plan) error {
 	return nil
 }
 
-// toHome is a further node's end of the cable to the cluster's first node.
+// toHome is a further node's end of the veth pair to the cluster's first node.
 const toHome = "home"
 
-// Connect makes the cable between the first node of a cluster and a further one,
-// and the routes to each other's pods, where they are missing. Neither end says
-// anything to the host.
+// Connect creates the veth pair between the first node of a cluster and a further one,
+// and the routes to each other's pods, if they are missing. Neither end is visible on
+// the host.
 func Connect(ctx context.Context, home, node cluster.Cluster, homePlan, plan Plan) error {
 	device := fmt.Sprintf("node%d", plan.Slot)
 	if hasLink(ctx, home, device) {
@@ -145,7 +145,7 @@ func Connect(ctx context.Context, home, node cluster.Cluster, homePlan, plan Pla
 	return nil
 }
 
-// disconnect takes a further node's cable away, as Remove does with the other.
+// disconnect removes a further node's veth pair, as Remove does with the other one.
 func disconnect(ctx context.Context, node cluster.Cluster) error {
 	if !entered(Namespace(node)) || !hasLink(ctx, node, toHome) {
 		return nil
@@ -153,19 +153,19 @@ func disconnect(ctx context.Context, node cluster.Cluster) error {
 	return ip(ctx, "-n", node.Scope(), "link", "delete", toHome)
 }
 
-// hasLink says "dev" before the name: ip takes "home" alone, for one, for a word
-// of its own, and finds it always.
+// hasLink passes "dev" before the name: ip parses some names, such as "home", as
+// keywords, and then always succeeds.
 func hasLink(ctx context.Context, c cluster.Cluster, device string) bool {
 	return exec.CommandContext(ctx, "ip", "-n", c.Scope(), "link", "show", "dev", device).Run() == nil
 }
 
-// Remove takes the cables and the namespace away. It tolerates that either is missing.
+// Remove removes the veth pairs and the namespace. It is no error if one is missing.
 func Remove(ctx context.Context, c cluster.Cluster) error {
 	if err := disconnect(ctx, c); err != nil {
 		return err
 	}
-	// The namespace ends only with its last process and mount, but the cable must
-	// go now, for its addresses may be given to the next cluster.
+	// The namespace ends only with its last process and mount, but the veth pair must be
+	// removed now, because the next cluster can get its addresses.
 	if plan, err := Load(c); err == nil {
 		if _, err := os.Stat(filepath.Join("/sys/class/net", plan.device())); err == nil {
 			if err := ip(ctx, "link", "delete", plan.device()); err != nil {
@@ -182,7 +182,7 @@ func Remove(ctx context.Context, c cluster.Cluster) error {
 	return nil
 }
 
-// machinePrefixes lists what the machine's addresses and routes cover, except
+// machinePrefixes lists the networks of the machine's addresses and routes, except
 // for default routes, which cover everything.
 func machinePrefixes(ctx context.Context) ([]netip.Prefix, error) {
 	var found []netip.Prefix

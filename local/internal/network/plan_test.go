@@ -25,9 +25,9 @@ func TestPick(t *testing.T) {
 		routed  bool
 	}{
 		{"an empty machine gets the first", nil, nil, 0, true},
-		{"another cluster's slot is not given out", []int{0, 1}, nil, 2, true},
-		{"the machine's own network is left alone", nil, prefixes("172.31.0.0/24"), 1, true},
-		{"a route to somebody's pods is left alone", nil, prefixes("10.128.4.0/24"), 1, true},
+		{"another cluster's slot is not reused", []int{0, 1}, nil, 2, true},
+		{"the machine's own network is not used", nil, prefixes("172.31.0.0/24"), 1, true},
+		{"a network with a route to other pods is not used", nil, prefixes("10.128.4.0/24"), 1, true},
 		{"a network of all of 10/8 keeps its addresses: no route", []int{0}, prefixes("10.0.0.0/8"), 1, false},
 	} {
 		plan, err := Pick(c.used, c.machine)

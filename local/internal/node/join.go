@@ -10,15 +10,15 @@ import (
 	"devserver.io/devserver/local/internal/progress"
 )
 
-// PrepareJoin makes all that a further node of the cluster home needs before its
-// parts start. Its addresses are those of a cluster of its name, but for the
-// Services, which are home's.
+// PrepareJoin creates everything that a further node of the cluster home requires
+// before its parts start. Its addresses are those of a cluster of its name, except
+// for the Services, which are home's.
 func PrepareJoin(ctx context.Context, c, home cluster.Cluster, taints []part.Taint, binaries string, r *progress.Reporter) (*Node, error) {
 	if further, joined := home.Home(); joined {
-		return nil, fmt.Errorf("%s is a node of cluster %s itself: join that", home.Name, further.Name)
+		return nil, fmt.Errorf("%s is a node of cluster %s: join that cluster", home.Name, further.Name)
 	}
 	if was, joined := c.Home(); joined && was != home {
-		return nil, fmt.Errorf("%s is a node of cluster %s: `local down` removes it from there", c.Name, was.Name)
+		return nil, fmt.Errorf("%s is already a node of cluster %s: `local down` removes it", c.Name, was.Name)
 	} else if !joined && c.Ran() {
 		return nil, fmt.Errorf("%s is a cluster of its own: choose another name for the node", c.Name)
 	}
@@ -38,7 +38,7 @@ func PrepareJoin(ctx context.Context, c, home cluster.Cluster, taints []part.Tai
 		return nil, fmt.Errorf("connect the node with cluster %s: %w", home.Name, err)
 	}
 	if err := layout(c, n.Plan).Join(layout(home, homePlan)); err != nil {
-		return nil, fmt.Errorf("make certificates: %w", err)
+		return nil, fmt.Errorf("create certificates: %w", err)
 	}
 	return n, n.configure(binaries, part.NodeNames)
 }
@@ -49,7 +49,7 @@ func (n *Node) Join(ctx context.Context, load func(context.Context) error) error
 		return err
 	}
 	return n.besideLoading(ctx, load, func(ctx context.Context) error {
-		// A kubelet that does not find it ends.
+		// A kubelet without a Node object exits.
 		if err := n.poll(ctx, func() error { return listens(ctx, part.ContainerdSocket(n.Cluster)) }); err != nil {
 			return err
 		}

@@ -1,5 +1,5 @@
-// Package node brings the one node of a cluster up and down. Up starts what does
-// not run and leaves alone what does; down needs no more than the cluster's name.
+// Package node starts and removes the one node of a cluster. Up starts the parts that
+// do not run and does not touch the others. Down requires only the cluster's name.
 package node
 
 import (
@@ -22,7 +22,7 @@ import (
 	"devserver.io/devserver/local/internal/progress"
 )
 
-// Node is a cluster's node on the way up.
+// Node is a cluster's node while it starts.
 type Node struct {
 	Cluster  cluster.Cluster
 	Plan     network.Plan
@@ -32,20 +32,20 @@ type Node struct {
 	specs    []process.Spec
 	// taints are those that the node registers with.
 	taints []part.Taint
-	// ended gets the failure of a part that ends while this command runs.
+	// ended receives the failure of a part that ends while this command runs.
 	ended chan error
-	// born is when this command started the kubelet, if it did.
+	// born is when this command started the kubelet, or zero.
 	born time.Time
 }
 
-// Prepare makes all that the parts need before they start: addresses, namespaces,
-// control groups, certificates, configuration. Nothing runs yet.
+// Prepare creates everything that the parts require before they start: addresses,
+// namespaces, control groups, certificates and configuration. It starts nothing.
 func Prepare(ctx context.Context, c cluster.Cluster, binaries string, r *progress.Reporter) (*Node, error) {
 	if home, joined := c.Home(); joined {
 		return nil, fmt.Errorf("%s is a node of cluster %s: `local join %[2]s` repairs it, `local down` removes it", c.Name, home.Name)
 	}
 	if err := os.MkdirAll(c.State("volumes"), 0o711); err != nil {
-		return nil, fmt.Errorf("make the folder for volumes: %w", err)
+		return nil, fmt.Errorf("create the folder for volumes: %w", err)
 	}
 	if err := disk.New(part.Disks(c)).AttachAll(); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func Prepare(ctx context.Context, c cluster.Cluster, binaries string, r *progres
 		return nil, err
 	}
 	if err := layout(c, n.Plan).Ensure(c.Kubeconfig()); err != nil {
-		return nil, fmt.Errorf("make certificates: %w", err)
+		return nil, fmt.Errorf("create certificates: %w", err)
 	}
 	if n.Client, err = kube.New(c.State("pki"), n.Plan.Node); err != nil {
 		return nil, err
@@ -63,18 +63,18 @@ func Prepare(ctx context.Context, c cluster.Cluster, binaries string, r *progres
 	return n, n.configure(binaries, part.Names)
 }
 
-// ground makes what any node stands on: folders, addresses, namespaces, control
+// ground creates what every node requires: folders, addresses, namespaces and control
 // groups.
 func ground(ctx context.Context, c cluster.Cluster, r *progress.Reporter) (*Node, error) {
 	if err := errors.Join(os.MkdirAll(c.State("log"), 0o711), os.MkdirAll(c.Run("s"), 0o711)); err != nil {
-		return nil, fmt.Errorf("make the cluster's folders: %w", err)
+		return nil, fmt.Errorf("create the cluster's folders: %w", err)
 	}
 	plan, err := network.Choose(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	if err := network.Ensure(ctx, c, plan); err != nil {
-		return nil, fmt.Errorf("make the node's network: %w", err)
+		return nil, fmt.Errorf("create the node's network: %w", err)
 	}
 	if err := namespace.Ensure(c); err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func ground(ctx context.Context, c cluster.Cluster, r *progress.Reporter) (*Node
 	return &Node{Cluster: c, Plan: plan, reporter: r, group: group}, group.Ensure()
 }
 
-// configure writes the configuration of the parts that the node is to have.
+// configure writes the configuration of the node's parts.
 func (n *Node) configure(binaries string, parts []string) (err error) {
 	n.specs, err = part.Specs(part.Setting{Cluster: n.Cluster, Plan: n.Plan, Binaries: binaries, CgroupRoot: n.group.Path(), Taints: n.taints}, parts)
 	n.ended = make(chan error, len(n.specs))
@@ -100,7 +100,7 @@ func layout(c cluster.Cluster, plan network.Plan) pki.Layout {
 	return pki.Layout{Dir: c.State("pki"), NodeName: c.Name, Node: plan.Node, API: plan.API()}
 }
 
-// start starts those of the named parts that do not run as they should.
+// start starts those of the named parts that do not run with their current configuration.
 func (n *Node) start(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		for _, spec := range n.specs {
@@ -144,12 +144,12 @@ func (n *Node) startOne(ctx context.Context, spec process.Spec) error {
 	return nil
 }
 
-// deathError is the end of a part that should have stayed. It names the log that tells why.
+// deathError reports a part that ended unexpectedly. It names its log.
 type deathError struct{ error }
 
 func (e *deathError) Unwrap() error { return e.error }
 
-// launch runs in a thread of the node's namespaces and gives birth in its group.
+// launch runs in a thread of the node's namespaces and starts the part in its control group.
 func (n *Node) launch(spec process.Spec) (<-chan error, error) {
 	if !n.group.Unified() {
 		if err := n.group.JoinThread(); err != nil {
@@ -165,8 +165,8 @@ func (n *Node) launch(spec process.Spec) (<-chan error, error) {
 	return process.Start(spec, &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())})
 }
 
-// Down ends everything of the cluster and removes every trace, in an order that
-// can be cut off anywhere and taken up again.
+// Down stops everything of the cluster and removes every trace. It can be interrupted
+// at any point and run again.
 func Down(ctx context.Context, c cluster.Cluster) error {
 	release, err := c.Lock(ctx)
 	if err != nil {
@@ -188,7 +188,7 @@ func Down(ctx context.Context, c cluster.Cluster) error {
 	if err := network.Remove(ctx, c); err != nil {
 		return err
 	}
-	// What is still mounted goes with its last mount.
+	// What is still mounted is removed with its last mount.
 	disks := disk.New(part.Disks(c))
 	if err := disks.DetachAll(); err != nil {
 		return err
@@ -199,7 +199,7 @@ func Down(ctx context.Context, c cluster.Cluster) error {
 	if err := disks.AwaitDetached(ctx); err != nil {
 		return err
 	}
-	// Removing files through a mount would remove somebody's real ones.
+	// Removing files through a mount would remove the mounted file system's files.
 	for _, dir := range []string{c.Run(), c.State()} {
 		if err := namespace.UnmountBelow(dir); err != nil {
 			return err
@@ -215,8 +215,8 @@ func Down(ctx context.Context, c cluster.Cluster) error {
 	return nil
 }
 
-// end ends all processes of the cluster. The provisioner goes first: what it
-// froze, in order to copy it, would keep others from ending.
+// end kills all processes of the cluster. The provisioner is stopped first: a volume
+// that it has frozen for a copy would keep other processes from exiting.
 func end(ctx context.Context, c cluster.Cluster) error {
 	if err := process.Stop(ctx, part.PidFile(c, "local-provisioner"), 5*time.Second); err != nil {
 		return fmt.Errorf("stop local-provisioner: %w", err)
@@ -229,7 +229,7 @@ func end(ctx context.Context, c cluster.Cluster) error {
 		return err
 	}
 	if err := group.Remove(ctx); err != nil {
-		return fmt.Errorf("end the cluster's processes: %w", err)
+		return fmt.Errorf("kill the cluster's processes: %w", err)
 	}
 	return nil
 }

@@ -13,22 +13,23 @@ import (
 	"devserver.io/devserver/local/internal/part"
 )
 
-// patience is how long a step may take before it counts as failed. A machine that
-// compiles beside it is slow, hence minutes.
+// patience is how long a step may take before it counts as failed. It is minutes,
+// because a machine that compiles at the same time is slow.
 const patience = 3 * time.Minute
 
-// Up starts the parts and waits until pods can run. load is called as soon as
-// containerd takes images, beside the rest: it has the disk while that has the processor.
+// Up starts the parts and waits until pods can run. It calls load as soon as
+// containerd accepts images, and starts the other parts meanwhile: loading uses the
+// disk, starting them the processor.
 func (n *Node) Up(ctx context.Context, load func(context.Context) error) error {
-	// All three take their time before they need each other, and retry.
+	// All three take a while before they need each other, and retry.
 	if err := n.start(ctx, "etcd", "containerd", "kube-apiserver"); err != nil {
 		return err
 	}
 	return n.besideLoading(ctx, load, n.control)
 }
 
-// besideLoading calls load as soon as containerd takes images, and the rest of
-// the way up beside it.
+// besideLoading calls load as soon as containerd accepts images, and runs the rest of
+// the start meanwhile.
 func (n *Node) besideLoading(ctx context.Context, load, rest func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -42,7 +43,7 @@ func (n *Node) besideLoading(ctx context.Context, load, rest func(context.Contex
 	}()
 	if err := rest(ctx); err != nil {
 		cancel()
-		<-loaded //nolint:errcheck // what failed first is what there is to say
+		<-loaded //nolint:errcheck // the first failure is the one to report
 		return err
 	}
 	return <-loaded
@@ -56,12 +57,12 @@ func listens(ctx context.Context, socket string) error {
 	return connection.Close()
 }
 
-// control brings up everything that the API server is needed for.
+// control starts everything that requires the API server.
 func (n *Node) control(ctx context.Context) error {
 	if err := n.wait(ctx, "API server", n.Client.Ready, "kube-apiserver", "etcd"); err != nil {
 		return err
 	}
-	// DNS, provisioner and kubelet logs need their rights first.
+	// DNS, the provisioner and the kubelet's logs require their permissions first.
 	step := n.reporter.Start("apply cluster objects")
 	err := n.Client.Apply(ctx, addon.Manifests(n.Plan))
 	step.End(err)
@@ -80,8 +81,8 @@ func (n *Node) control(ctx context.Context) error {
 	return n.wait(ctx, "default ServiceAccount", n.accountReady, "kube-controller-manager")
 }
 
-// wait polls until ready returns nil, and gives up when a part ends or patience does.
-// The parts are those whose logs tell why it takes so long.
+// wait polls until ready returns nil. It gives up when a part ends or after patience.
+// The parts are those whose logs explain the delay.
 func (n *Node) wait(ctx context.Context, what string, ready func(context.Context) error, parts ...string) error {
 	step := n.reporter.Start("wait for " + what)
 	err := n.poll(ctx, func() error {
@@ -144,7 +145,7 @@ func (n *Node) nodeReady(ctx context.Context) error {
 		if condition.Status != "True" {
 			return errors.New(condition.Message)
 		}
-		// What the kubelet said before it was restarted no longer counts.
+		// A condition from before the kubelet's restart does not count.
 		if condition.LastHeartbeatTime.Before(n.born.Truncate(time.Second)) {
 			return errors.New("the kubelet has not reported yet")
 		}
@@ -153,8 +154,8 @@ func (n *Node) nodeReady(ctx context.Context) error {
 	return errors.New("the node has no Ready condition yet")
 }
 
-// podsKnown waits, after a restart, until the kubelet has found its pods again:
-// before that it refuses exec and logs.
+// podsKnown waits after a restart until the kubelet has found its pods again: before
+// that it refuses exec and logs.
 func (n *Node) podsKnown(ctx context.Context) error {
 	if n.born.IsZero() {
 		return nil
@@ -173,7 +174,7 @@ func (n *Node) podsKnown(ctx context.Context) error {
 	return nil
 }
 
-// dnsReady asks cluster DNS for a name that every cluster has.
+// dnsReady queries cluster DNS for a name that every cluster has.
 func (n *Node) dnsReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -185,12 +186,12 @@ func (n *Node) dnsReady(ctx context.Context) error {
 		return err
 	}
 	if len(found) != 1 || found[0] != n.Plan.API().String() {
-		return fmt.Errorf("it says that the API server is at %v", found)
+		return fmt.Errorf("its address of the API server is %v", found)
 	}
 	return nil
 }
 
-// accountReady waits for what every pod of a new namespace needs.
+// accountReady waits for what every pod in a new namespace requires.
 func (n *Node) accountReady(ctx context.Context) error {
 	var object struct{}
 	if err := n.Client.Get(ctx, "/api/v1/namespaces/default/serviceaccounts/default", &object); err != nil {

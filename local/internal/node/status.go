@@ -15,12 +15,12 @@ import (
 // PartStatus is one line of a cluster's status.
 type PartStatus struct {
 	Name string
-	// Pid is 0 if the part does not run.
+	// Pid is 0 if the part is not running.
 	Pid int
 	Log string
 }
 
-// Status tells which parts run.
+// Status lists the parts and which of them run.
 func Status(c cluster.Cluster) []PartStatus {
 	var list []PartStatus
 	for _, name := range part.Names {
@@ -33,11 +33,11 @@ func Status(c cluster.Cluster) []PartStatus {
 	return list
 }
 
-// Connect returns a client for a cluster that is up.
+// Connect returns a client for a running cluster.
 func Connect(ctx context.Context, c cluster.Cluster) (*kube.Client, network.Plan, error) {
 	plan, err := network.Load(c)
 	if err != nil {
-		return nil, plan, fmt.Errorf("there is no cluster %q: `local up` makes it", c.Name)
+		return nil, plan, fmt.Errorf("cluster %q does not exist: `local up` creates it", c.Name)
 	}
 	client, err := kube.New(c.State("pki"), plan.Node)
 	if err != nil {
@@ -46,7 +46,7 @@ func Connect(ctx context.Context, c cluster.Cluster) (*kube.Client, network.Plan
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	if err := client.Ready(ctx); err != nil {
-		return nil, plan, fmt.Errorf("cluster %q does not answer (`local up` repairs it): %w", c.Name, err)
+		return nil, plan, fmt.Errorf("cluster %q does not respond (`local up` repairs it): %w", c.Name, err)
 	}
 	return client, plan, nil
 }

@@ -7,15 +7,15 @@ import (
 	"devserver.io/devserver/local/internal/process"
 )
 
-// ContainerdSocket is where containerd listens, as the host sees it.
+// ContainerdSocket is the path of containerd's socket on the host.
 func ContainerdSocket(c cluster.Cluster) string { return c.Run("containerd", "containerd.sock") }
 
-// containerd keeps all its files below the cluster's folders. Its settings differ
-// from the default where
+// containerd keeps all its files below the cluster's folders. Its settings differ from
+// the defaults if
 //   - root lacks CAP_SYS_RESOURCE (restrict_oom_score_adj);
-//   - an image must be there already, for there is no registry (pinned_images);
-//   - the default is a folder of the whole machine, which a containerd of the
-//     host, or of another cluster, uses too.
+//   - an image must be present, because there is no registry (pinned_images);
+//   - the default is a folder of the whole machine, which a containerd of the host, or
+//     of another cluster, uses too.
 func containerd(s Setting) (process.Spec, error) {
 	c := s.Cluster
 	if err := cni(s); err != nil {
@@ -62,9 +62,9 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
 	return process.Spec{Configs: []string{config}, Args: []string{"--config=" + config}}, nil
 }
 
-// cni gives every pod a cable of its own to the node. A bridge would do as well,
-// but would need bridge-nf-call-iptables for Services between two of its pods,
-// and ends at 1,024 of them.
+// cni gives every pod its own veth pair to the node. A bridge would require
+// bridge-nf-call-iptables for Services between two of its pods, and has at most 1,024
+// ports.
 func cni(s Setting) error {
 	_, err := s.config("cni/10-pods.conflist", fmt.Sprintf(`{
   "cniVersion": "1.0.0",

@@ -6,8 +6,8 @@ import (
 	"devserver.io/devserver/local/internal/process"
 )
 
-// etcd serves the API server alone. It does not wait for the disk: a throw-away
-// cluster may lose its last second when the machine loses power.
+// etcd serves only the API server. It does not sync to disk: a cluster for testing may
+// lose its last second when the machine loses power.
 func etcd(s Setting) (process.Spec, error) {
 	return process.Spec{Args: []string{
 		"--name=" + s.Cluster.Name,
@@ -23,8 +23,8 @@ func etcd(s Setting) (process.Spec, error) {
 	}}, nil
 }
 
-// auditPolicy keeps who did what to which object, without contents: enough to
-// count an operator's calls.
+// auditPolicy logs who did what to which object, without contents: enough to count an
+// operator's calls.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -34,8 +34,8 @@ rules:
 - level: Metadata
 `
 
-// apiserver has upstream's default admission plus NodeRestriction, as kubeadm
-// has it, and room for a thousand boxes made at once.
+// apiserver has the default admission plugins plus NodeRestriction, as in kubeadm, and
+// limits that fit a thousand servers created at once.
 func apiserver(s Setting) (process.Spec, error) {
 	policy, err := s.config("audit-policy.yaml", auditPolicy)
 	if err != nil {
@@ -70,11 +70,11 @@ func controllerManager(s Setting) (process.Spec, error) {
 		"--cluster-signing-cert-file=" + s.pki("ca.crt"), "--cluster-signing-key-file=" + s.pki("ca.key"),
 		"--allocate-node-cidrs=true", "--cluster-cidr=" + s.Plan.Pods.String(), fmt.Sprintf("--node-cidr-mask-size=%d", s.Plan.Pods.Bits()),
 		"--service-cluster-ip-range=" + s.Plan.Services.String(),
-		// The defaults, 20 calls a second and 5 StatefulSets at a time, would
-		// spend minutes on a thousand boxes.
+		// With the defaults, 20 calls a second and 5 StatefulSets at a time, a thousand
+		// servers would take minutes.
 		"--kube-api-qps=500", "--kube-api-burst=1000", "--concurrent-statefulset-syncs=20",
-		// A quota of a kind that was defined a moment ago is counted at the next of
-		// these, and not only after five minutes.
+		// A quota of a kind that was defined a moment ago is counted at the next resync,
+		// which by default is after five minutes.
 		"--resource-quota-sync-period=15s",
 	}}, nil
 }
@@ -94,7 +94,7 @@ leaderElection: {leaderElect: false}
 	}}, nil
 }
 
-// provisioner makes, copies and grows the volumes of the StorageClasses.
+// provisioner creates, copies and grows the volumes of the StorageClasses.
 func provisioner(s Setting) (process.Spec, error) {
 	return process.Spec{Args: []string{
 		"--kubeconfig=" + s.kubeconfig("local-provisioner"), "--node=" + s.Cluster.Name, "--folders=" + s.Cluster.State("volumes"),

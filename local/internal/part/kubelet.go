@@ -6,14 +6,14 @@ import (
 	"devserver.io/devserver/local/internal/process"
 )
 
-// maxPods is above the default of 110, for a box is one pod and benchmarks run many.
+// maxPods is above the default of 110, because a server is one pod and benchmarks run many.
 const maxPods = 250
 
-// kubelet runs as on any node, but that
-//   - it never removes an image: there is no registry to get it back from;
-//   - singleProcessOOMKill leaves a box alive when one of its processes ran out
-//     of memory. (With version 1 control groups the kernel kills single processes
-//     anyway, and the kubelet accepts true.)
+// kubelet has the usual settings, except that
+//   - it never removes an image: no registry could provide it again;
+//   - singleProcessOOMKill keeps a server running if one of its processes runs out of
+//     memory. (With version 1 control groups the kernel kills single processes anyway,
+//     and the kubelet accepts true.)
 func kubelet(s Setting) (process.Spec, error) {
 	config, err := s.config("kubelet.yaml", fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -59,7 +59,7 @@ registerWithTaints: %[9]s
 	}}, nil
 }
 
-// proxy leaves the kernel's connection tracking as it is: its size belongs to the
+// proxy does not change the kernel's connection tracking: its size is a setting of the
 // whole machine.
 func proxy(s Setting) (process.Spec, error) {
 	config, err := s.config("proxy.yaml", fmt.Sprintf(`apiVersion: kubeproxy.config.k8s.io/v1alpha1
@@ -79,8 +79,8 @@ oomScoreAdj: 0
 	return process.Spec{Configs: []string{config}, Args: []string{"--config=" + config}}, nil
 }
 
-// coredns runs on the node rather than in a pod: it is there before the first pod
-// is. It knows the cluster's names alone and refuses others at once.
+// coredns runs on the node instead of in a pod, so it runs before the first pod does.
+// It resolves only the cluster's names and refuses others at once.
 func coredns(s Setting) (process.Spec, error) {
 	config, err := s.config("Corefile", fmt.Sprintf(`cluster.local:53 in-addr.arpa:53 {
     bind %[1]s

@@ -1,5 +1,5 @@
-// Package part knows the parts of a Kubernetes node: for each one its
-// configuration files, its arguments and what it needs. One file per part.
+// Package part configures the parts of a Kubernetes node: it writes their
+// configuration files and returns their arguments. One file for each part.
 package part
 
 import (
@@ -12,33 +12,33 @@ import (
 	"devserver.io/devserver/local/internal/process"
 )
 
-// Setting is what the parts' configuration depends on.
+// Setting is the input of the parts' configuration.
 type Setting struct {
 	Cluster cluster.Cluster
 	Plan    network.Plan
-	// Binaries is the folder with the parts' programs.
+	// Binaries is the folder of the parts' programs.
 	Binaries string
-	// CgroupRoot is the group that pods go below.
+	// CgroupRoot is the control group of all pods.
 	CgroupRoot string
 	// Taints are those that the node registers with.
 	Taints []Taint
 }
 
-// Names of all parts, in the order in which they start.
+// Names are all parts, in the order in which they start.
 var Names = []string{
 	"etcd", "containerd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns", "local-provisioner",
 }
 
-// NodeNames are those that a further node of a cluster takes.
+// NodeNames are the parts of a further node of a cluster.
 var NodeNames = []string{"containerd", "kubelet", "kube-proxy"}
 
-// PauseImage is what keeps a pod's namespaces open. It is loaded, never pulled.
+// PauseImage is the image that keeps a pod's namespaces open. It is loaded, never pulled.
 const PauseImage = "devserver.io/pause:1"
 
-// cniPlugins is where Debian puts the plugins.
+// cniPlugins is the folder where Debian installs the plugins.
 const cniPlugins = "/usr/lib/cni"
 
-// Specs writes the configuration files of parts and says how to run them.
+// Specs writes the configuration files of parts and returns how to run them.
 func Specs(s Setting, names []string) ([]process.Spec, error) {
 	makers := map[string]func(Setting) (process.Spec, error){
 		"etcd":                    etcd,
@@ -61,18 +61,18 @@ func Specs(s Setting, names []string) ([]process.Spec, error) {
 		spec.Path = filepath.Join(s.Binaries, name)
 		spec.Log = s.Cluster.Log(name)
 		spec.PidFile = PidFile(s.Cluster, name)
-		// A daemon must not depend on who started it: least of all on a proxy for
-		// the web, through which it would look for its own API server.
+		// A daemon must not depend on the environment of the command that started it,
+		// above all not on a web proxy: it would call its own API server through it.
 		spec.Env = []string{"PATH=" + s.Binaries + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"}
 		specs = append(specs, spec)
 	}
 	return specs, nil
 }
 
-// Disks is the folder for volumes with a real size.
+// Disks is the folder of the volumes with an enforced size.
 func Disks(c cluster.Cluster) string { return c.State("disks") }
 
-// PidFile is where the identity of a part's process is kept.
+// PidFile is the file with the identity of a part's process.
 func PidFile(c cluster.Cluster, name string) string { return c.Run("pid", name) }
 
 func (s Setting) pki(file string) string { return s.Cluster.State("pki", file) }

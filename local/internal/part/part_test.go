@@ -15,7 +15,7 @@ import (
 func specs(t *testing.T) []process.Spec {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("the configuration goes below /var/lib, which takes root")
+		t.Skip("the configuration is written below /var/lib, which requires root")
 	}
 	c, err := cluster.New("part-test")
 	if err != nil {
@@ -34,7 +34,7 @@ func specs(t *testing.T) []process.Spec {
 	return list
 }
 
-func TestPartsKeepToTheirClustersFolders(t *testing.T) {
+func TestPartsUseOnlyFoldersOfCluster(t *testing.T) {
 	own := []string{"/var/lib/devserver/part-test", "/run/devserver/part-test", "/programs", "/usr/lib/cni", "/var/log/pods", "/devserver-part-test", "/healthz", "/livez", "/readyz", "/version", "/openapi"}
 	for _, s := range specs(t) {
 		texts := slices.Clone(s.Args)
@@ -53,7 +53,7 @@ func TestPartsKeepToTheirClustersFolders(t *testing.T) {
 	}
 }
 
-// paths finds what looks like an absolute path: a slash after a separator.
+// paths returns what looks like an absolute path: a slash after a separator.
 func paths(text string) []string {
 	var found []string
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\"'=,[]{}", r) }) {
@@ -76,7 +76,7 @@ func TestConfigurationIsForRootOnly(t *testing.T) {
 	}
 }
 
-func TestNumbersThatBenchmarksRelyOn(t *testing.T) {
+func TestSettingsForBenchmarks(t *testing.T) {
 	all := map[string]string{}
 	for _, s := range specs(t) {
 		all[s.Name] = strings.Join(s.Args, " ")

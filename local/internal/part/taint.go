@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Taint keeps pods off a node that do not tolerate it.
+// Taint keeps pods that do not tolerate it off a node.
 type Taint struct{ Key, Value, Effect string }
 
 var validTaint = regexp.MustCompile(`^([a-zA-Z0-9][-._/a-zA-Z0-9]*)(?:=([-._a-zA-Z0-9]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$`)
 
-// ParseTaint reads a taint as "kubectl taint" takes it.
+// ParseTaint parses a taint in the form of "kubectl taint".
 func ParseTaint(text string) (Taint, error) {
 	found := validTaint.FindStringSubmatch(text)
 	if found == nil {
-		return Taint{}, fmt.Errorf("%q is no taint: write KEY=VALUE:EFFECT or KEY:EFFECT, where EFFECT is NoSchedule, PreferNoSchedule or NoExecute", text)
+		return Taint{}, fmt.Errorf("%q is not a taint: use KEY=VALUE:EFFECT or KEY:EFFECT, where EFFECT is NoSchedule, PreferNoSchedule or NoExecute", text)
 	}
 	return Taint{Key: found[1], Value: found[2], Effect: found[3]}, nil
 }
 
-// listed is how a kubelet's configuration has taints.
+// listed formats taints for a kubelet's configuration.
 func listed(taints []Taint) string {
 	items := make([]string, 0, len(taints))
 	for _, t := range taints {

@@ -14,12 +14,12 @@ func TestParseTaint(t *testing.T) {
 	}
 	for _, text := range []string{"", "mine", "mine=yes", "mine=yes:Never", "=yes:NoSchedule", "mine=a,b:NoSchedule", "mine=\"}:NoSchedule", "mine=yes:NoSchedule-"} {
 		if got, err := ParseTaint(text); err == nil {
-			t.Errorf("%q is taken for %+v", text, got)
+			t.Errorf("%q is parsed as %+v", text, got)
 		}
 	}
 }
 
-func TestTaintsAsAKubeletReadsThem(t *testing.T) {
+func TestTaintsInKubeletConfig(t *testing.T) {
 	if got := listed(nil); got != "[]" {
 		t.Errorf("none: %s", got)
 	}

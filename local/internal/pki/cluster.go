@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// Names of the authorities' files.
+// The names of the authorities' files.
 const (
 	ClusterCA = "ca"
 	EtcdCA    = "etcd-ca"
 	FrontCA   = "front-proxy-ca"
 )
 
-// Layout is what the certificates of one cluster have to say.
+// Layout describes the certificates of one cluster.
 type Layout struct {
-	// Dir is where they go.
+	// Dir is the folder of the certificates.
 	Dir string
 	// NodeName and Node are the node's name and address; API is the address of
 	// the Service "kubernetes".
@@ -26,7 +26,7 @@ type Layout struct {
 	Node, API netip.Addr
 }
 
-// clients maps the name of a part to the user that its client certificate makes it.
+// clients are the identities of the client certificates, by the names of their files.
 func (l Layout) clients() map[string]Identity {
 	return map[string]Identity{
 		"admin":                   {User: "admin", Groups: []string{"system:masters"}},
@@ -46,8 +46,8 @@ func (l Layout) kubeletServer() Identity {
 	return Identity{User: "system:node:" + l.NodeName, Groups: []string{"system:nodes"}, Hosts: []string{l.NodeName, l.Node.String()}}
 }
 
-// Join makes what is missing of the certificates and kubeconfigs of a further
-// node of the cluster home, whose authority signs them.
+// Join creates the missing certificates and kubeconfigs of a further node of the
+// cluster home, signed by its authority.
 func (l Layout) Join(home Layout) error {
 	ca, err := readAuthority(home.Dir, ClusterCA)
 	if err != nil {
@@ -67,7 +67,7 @@ func (l Layout) Join(home Layout) error {
 	return ca.Issue(l.Dir, kubeletServer, l.kubeletServer())
 }
 
-// Ensure makes what is missing of the cluster's authorities, certificates and kubeconfigs.
+// Ensure creates the missing authorities, certificates and kubeconfigs of the cluster.
 func (l Layout) Ensure(adminKubeconfig string) error {
 	ca, err := OpenAuthority(l.Dir, ClusterCA)
 	if err != nil {
@@ -105,7 +105,7 @@ func (l Layout) Ensure(adminKubeconfig string) error {
 	return nil
 }
 
-// others are the authorities that must not vouch for users of the cluster.
+// others are the authorities that must not sign users of the cluster.
 func (l Layout) others() error {
 	etcd, err := OpenAuthority(l.Dir, EtcdCA)
 	if err != nil {
@@ -127,8 +127,8 @@ func (l Layout) others() error {
 	return SigningKey(l.Dir, "service-account")
 }
 
-// kubeconfig writes a file that holds all it needs to connect to the API server
-// of a node.
+// kubeconfig writes a file with everything that connecting to the API server of a node
+// requires.
 func (l Layout) kubeconfig(path, user string, server netip.Addr) error {
 	embed := func(file string) (string, error) {
 		data, err := os.ReadFile(filepath.Join(l.Dir, file))

@@ -1,5 +1,5 @@
-// Package pki makes the certificates of a cluster. Everybody, the parts as well
-// as the administrator, shows a client certificate: there are no tokens in files.
+// Package pki creates the certificates of a cluster. Every client, the parts as well
+// as the administrator, has a client certificate: there are no tokens in files.
 package pki
 
 import (
@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// lifetime is long because nothing renews the certificates: a cluster is thrown away first.
+// lifetime is long because nothing renews the certificates. Clusters are removed earlier.
 const lifetime = 10 * 365 * 24 * time.Hour
 
 // Authority signs certificates.
@@ -28,17 +28,17 @@ type Authority struct {
 	key  crypto.Signer
 }
 
-// Identity is whom a certificate is for.
+// Identity is the subject of a certificate.
 type Identity struct {
-	// User and Groups are how Kubernetes reads a client certificate's subject.
+	// User and Groups are what Kubernetes reads from a client certificate's subject.
 	User   string
 	Groups []string
-	// Hosts are names and addresses that a server is reached by; with none the
-	// certificate is no server's.
+	// Hosts are the names and addresses of a server. Without any, the certificate is
+	// valid only for clients.
 	Hosts []string
 }
 
-// OpenAuthority reads an authority's certificate and key from dir, making them first if missing.
+// OpenAuthority reads an authority's certificate and key from dir. It creates them if they are missing.
 func OpenAuthority(dir, name string) (*Authority, error) {
 	if exists(dir, name) {
 		return readAuthority(dir, name)
@@ -60,7 +60,7 @@ func OpenAuthority(dir, name string) (*Authority, error) {
 	return readAuthority(dir, name)
 }
 
-// Issue writes NAME.crt and NAME.key into dir, unless they are there already.
+// Issue writes NAME.crt and NAME.key into dir, unless they exist.
 func (a *Authority) Issue(dir, name string, id Identity) error {
 	if exists(dir, name) {
 		return nil
@@ -87,8 +87,8 @@ func (a *Authority) Issue(dir, name string, id Identity) error {
 	return a.issue(dir, name, template, key)
 }
 
-// SigningKey writes a key pair without a certificate: NAME.key and NAME.pub. The
-// API server signs ServiceAccount tokens with it.
+// SigningKey writes a key pair without a certificate: NAME.key and NAME.pub. The API
+// server signs ServiceAccount tokens with it.
 func SigningKey(dir, name string) error {
 	if _, err := os.Stat(filepath.Join(dir, name+".pub")); err == nil {
 		return nil
@@ -113,7 +113,7 @@ func (a *Authority) issue(dir, name string, template *x509.Certificate, key cryp
 		return fmt.Errorf("choose a serial number: %w", err)
 	}
 	template.SerialNumber = serial
-	// Clocks of the host and of whoever connects may differ.
+	// The clocks of the host and of clients can differ.
 	template.NotBefore = time.Now().Add(-time.Hour)
 	template.NotAfter = time.Now().Add(lifetime)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.Cert, key.Public(), a.key)
@@ -123,14 +123,14 @@ func (a *Authority) issue(dir, name string, template *x509.Certificate, key cryp
 	if err := writeKey(dir, name, key); err != nil {
 		return err
 	}
-	// The certificate comes last: its presence says that both are complete.
+	// The certificate is written last: if it exists, both files are complete.
 	return write(filepath.Join(dir, name+".crt"), "CERTIFICATE", der)
 }
 
 func newKey() (crypto.Signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
+		return nil, fmt.Errorf("generate a key: %w", err)
 	}
 	return key, nil
 }
@@ -145,7 +145,7 @@ func writeKey(dir, name string, key crypto.Signer) error {
 
 func write(path, kind string, der []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the folder for certificates: %w", err)
+		return fmt.Errorf("create the folder for certificates: %w", err)
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
@@ -190,7 +190,7 @@ func readBlock(path string) ([]byte, error) {
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, errors.New(path + " holds no PEM block")
+		return nil, errors.New(path + " has no PEM block")
 	}
 	return block.Bytes, nil
 }

@@ -43,7 +43,7 @@ func pool(t *testing.T, l Layout, authority string) *x509.CertPool {
 	return pool
 }
 
-func TestServersAreReachedByTheirNames(t *testing.T) {
+func TestServerCertificates(t *testing.T) {
 	l, _ := layout(t)
 	for name, hosts := range map[string][]string{
 		"apiserver":      {"kubernetes.default.svc", "172.31.0.2", "10.128.128.1", "127.0.0.1"},
@@ -57,7 +57,7 @@ func TestServersAreReachedByTheirNames(t *testing.T) {
 	}
 }
 
-func TestClientsAreWhoTheySay(t *testing.T) {
+func TestClientCertificates(t *testing.T) {
 	l, _ := layout(t)
 	for name, id := range l.clients() {
 		cert := leaf(t, l, name)
@@ -73,8 +73,8 @@ func TestClientsAreWhoTheySay(t *testing.T) {
 	}
 }
 
-// A further node is one of its home's, by the name that its certificates say,
-// calls home's API server, and cannot sign anything itself.
+// A further node has the node name of its certificates, calls home's API server, and
+// cannot sign certificates.
 func TestJoin(t *testing.T) {
 	home, _ := layout(t)
 	l := Layout{Dir: filepath.Join(t.TempDir(), "pki"), NodeName: "n-2", Node: netip.MustParseAddr("172.31.1.2"), API: home.API}
@@ -87,7 +87,7 @@ func TestJoin(t *testing.T) {
 		t.Errorf("the kubelet is %s: %v", client.Subject, err)
 	}
 	if _, err := leaf(t, l, kubeletServer).Verify(x509.VerifyOptions{Roots: roots, DNSName: "172.31.1.2"}); err != nil {
-		t.Errorf("nobody can call its kubelet: %v", err)
+		t.Errorf("the API server cannot call its kubelet: %v", err)
 	}
 	for _, name := range []string{"kubelet", "kube-proxy"} {
 		text, err := os.ReadFile(filepath.Join(l.Dir, name+".kubeconfig"))
@@ -100,7 +100,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-func TestAuthoritiesDoNotVouchForEachOther(t *testing.T) {
+func TestAuthoritiesAreSeparate(t *testing.T) {
 	l, _ := layout(t)
 	any := []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
 	for name, own := range map[string]string{"admin": ClusterCA, "etcd-client": EtcdCA, "front-proxy": FrontCA} {
@@ -113,7 +113,7 @@ func TestAuthoritiesDoNotVouchForEachOther(t *testing.T) {
 	}
 }
 
-func TestASecondEnsureChangesNothing(t *testing.T) {
+func TestEnsureIsIdempotent(t *testing.T) {
 	l, kubeconfig := layout(t)
 	before := read(t, l.Dir)
 	if err := l.Ensure(kubeconfig); err != nil {

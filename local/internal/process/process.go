@@ -1,7 +1,6 @@
-// Package process runs the parts of a node as daemons that outlive the command
-// which started them, and finds them again. A process is known by its id, the
-// moment it was born and the boot it was born in: an id alone may by now be
-// somebody else's.
+// Package process runs the parts of a node as daemons that outlive the command that
+// started them, and finds them again. A process is identified by its id, its start
+// time and the boot of the machine: the id alone can belong to another process later.
 package process
 
 import (
@@ -25,18 +24,18 @@ import (
 // Spec is a daemon to run.
 type Spec struct {
 	Name string
-	// Path is the program; Args do not repeat it.
+	// Path is the program. Args do not include it.
 	Path string
 	Args []string
 	Env  []string
-	// Log gets the output, PidFile the process's identity.
+	// Log is the file for the output, PidFile that for the process's identity.
 	Log, PidFile string
-	// Configs are files that the daemon reads at its start. When one of them, the
-	// program or an argument changes, the daemon is restarted.
+	// Configs are files that the daemon reads when it starts. If one of them, the program
+	// or an argument changes, the daemon is restarted.
 	Configs []string
 }
 
-// Record is what a pid file holds.
+// Record is the content of a pid file.
 type Record struct {
 	Pid         int
 	Born        string
@@ -45,7 +44,7 @@ type Record struct {
 }
 
 // Start starts the daemon in the calling thread's namespaces. The returned channel
-// gets the reason if the daemon ends while this command still runs. attr may be nil.
+// receives the reason if the daemon ends while this command runs. attr may be nil.
 func Start(s Spec, attr *syscall.SysProcAttr) (<-chan error, error) {
 	if attr == nil {
 		attr = &syscall.SysProcAttr{}
@@ -60,10 +59,10 @@ func Start(s Spec, attr *syscall.SysProcAttr) (<-chan error, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A lock or pipe that this command was started with must not live as long as
-	// the daemon does: whoever waits for it would wait for the cluster's end.
+	// The daemon must not inherit a lock or a pipe from this command: they would stay
+	// open until the cluster is removed.
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) {
-		return nil, fmt.Errorf("keep open files from %s: %w", s.Name, err)
+		return nil, fmt.Errorf("close the files that %s would inherit: %w", s.Name, err)
 	}
 	cmd := &exec.Cmd{Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Stdout: log, Stderr: log, Dir: "/", SysProcAttr: attr}
 	if err := cmd.Start(); err != nil {
@@ -80,12 +79,12 @@ func Start(s Spec, attr *syscall.SysProcAttr) (<-chan error, error) {
 	record := Record{Pid: cmd.Process.Pid, Born: born(cmd.Process.Pid), Boot: boot(), Fingerprint: fingerprint}
 	if err := write(s.PidFile, record); err != nil {
 		_ = cmd.Process.Kill()
-		return nil, fmt.Errorf("remember the process of %s: %w", s.Name, err)
+		return nil, fmt.Errorf("record the process of %s: %w", s.Name, err)
 	}
 	return ended, nil
 }
 
-// Current says whether the daemon runs, and as this spec says.
+// Current reports whether the daemon runs, and whether it runs with this spec.
 func (s Spec) Current() (running, same bool) {
 	record, ok := Find(s.PidFile)
 	if !ok {
@@ -95,7 +94,7 @@ func (s Spec) Current() (running, same bool) {
 	return true, err == nil && fingerprint == record.Fingerprint
 }
 
-// Find reads a pid file and says whether its process is alive.
+// Find reads a pid file and reports whether its process is alive.
 func Find(pidFile string) (Record, bool) {
 	data, err := os.ReadFile(pidFile)
 	if err != nil {
@@ -108,7 +107,7 @@ func Find(pidFile string) (Record, bool) {
 	return r, r.Boot == boot() && r.Born != "" && born(r.Pid) == r.Born
 }
 
-// Stop ends the daemon of a pid file: politely, and after patience for good.
+// Stop terminates the daemon of a pid file, and kills it after patience.
 func Stop(ctx context.Context, pidFile string, patience time.Duration) error {
 	deadline := time.Now().Add(patience)
 	signal := unix.SIGTERM
@@ -125,7 +124,7 @@ func Stop(ctx context.Context, pidFile string, patience time.Duration) error {
 		}
 		if first || late {
 			if err := unix.Kill(record.Pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("end process %d: %w", record.Pid, err)
+				return fmt.Errorf("kill process %d: %w", record.Pid, err)
 			}
 		}
 		select {
@@ -140,7 +139,7 @@ func Stop(ctx context.Context, pidFile string, patience time.Duration) error {
 	return nil
 }
 
-// Tail is the end of a log, for an error message.
+// Tail returns the end of a log, for an error message.
 func Tail(log string, lines int) string {
 	data, err := os.ReadFile(log)
 	if err != nil {
@@ -163,14 +162,14 @@ func (s Spec) fingerprint() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// born is the process's start time in clock ticks since boot, or empty if it is
-// gone or only waits to be buried.
+// born is the process's start time in clock ticks since boot, or empty if it has
+// exited, even if it is a zombie.
 func born(pid int) string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
 	}
-	// The second field is the program's name in parentheses, which may hold anything.
+	// The second field is the program's name in parentheses, which can contain anything.
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return ""
@@ -200,16 +199,16 @@ func write(path string, r Record) error {
 	return os.Rename(path+".new", path)
 }
 
-// openLog appends, and starts anew once the log has become large.
+// openLog opens a log for appending, and starts a new one once it is large.
 func openLog(path string) (*os.File, error) {
 	const large = 64 << 20
 	if st, err := os.Stat(path); err == nil && st.Size() > large {
 		if err := os.Rename(path, path+".old"); err != nil {
-			return nil, fmt.Errorf("put the old log aside: %w", err)
+			return nil, fmt.Errorf("rename the old log: %w", err)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil {
-		return nil, fmt.Errorf("make the log folder: %w", err)
+		return nil, fmt.Errorf("create the log folder: %w", err)
 	}
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	if err != nil {

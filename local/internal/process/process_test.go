@@ -39,7 +39,7 @@ func start(t *testing.T, s Spec) (Record, <-chan error) {
 	return record, ended
 }
 
-func TestLifeOfADaemon(t *testing.T) {
+func TestDaemonLifecycle(t *testing.T) {
 	s := sleeper(t)
 	if running, _ := s.Current(); running {
 		t.Fatal("it runs before it was started")
@@ -62,7 +62,7 @@ func TestLifeOfADaemon(t *testing.T) {
 	}
 }
 
-func TestAKilledDaemonIsReported(t *testing.T) {
+func TestKilledDaemonIsReported(t *testing.T) {
 	s := sleeper(t)
 	record, ended := start(t, s)
 	if err := unix.Kill(record.Pid, unix.SIGKILL); err != nil {
@@ -76,7 +76,7 @@ func TestAKilledDaemonIsReported(t *testing.T) {
 	}
 }
 
-func TestAReusedProcessIDIsNotKilled(t *testing.T) {
+func TestReusedProcessIDIsNotKilled(t *testing.T) {
 	s := sleeper(t)
 	record, _ := start(t, s)
 	for name, forge := range map[string]func(*Record){
@@ -102,8 +102,8 @@ func TestAReusedProcessIDIsNotKilled(t *testing.T) {
 	}
 }
 
-// A lock that the command was started under was once held until the cluster's end.
-func TestOpenFilesDoNotReachTheDaemon(t *testing.T) {
+// The daemon must not keep a lock of this command until the cluster is removed.
+func TestDaemonInheritsNoFiles(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "lock"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,5 @@
-// Package progress shows long work to a person: on a terminal one line that is
-// kept up to date, elsewhere a plain line every ten seconds. Work may go on in
-// several steps at once.
+// Package progress shows the progress of long work: on a terminal in one line that is
+// updated, elsewhere in one line every ten seconds. Several steps can run at once.
 package progress
 
 import (
@@ -14,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reporter shows steps on a stream, which must be free of other output meanwhile.
+// Reporter shows steps on a stream. Meanwhile nothing else may write to the stream.
 type Reporter struct {
 	out   io.Writer
 	live  bool
 	width int
 	every time.Duration
-	// Verbose shows steps that took no time worth a line, too.
+	// Verbose also shows steps shorter than brief.
 	Verbose bool
 
 	mu     sync.Mutex
@@ -29,7 +28,7 @@ type Reporter struct {
 	done   chan struct{}
 }
 
-// Step is one piece of work under way.
+// Step is one piece of work.
 type Step struct {
 	r       *Reporter
 	name    string
@@ -38,10 +37,10 @@ type Step struct {
 	shown   time.Time
 }
 
-// brief is the duration below which a step is not worth a line of its own.
+// brief is the duration below which a finished step is not shown.
 const brief = 300 * time.Millisecond
 
-// New reports to a stream; on a terminal it uses the whole width.
+// New returns a reporter for a stream. On a terminal it uses the whole width.
 func New(out *os.File) *Reporter {
 	r := &Reporter{out: out, every: 10 * time.Second}
 	if size, err := unix.IoctlGetWinsize(int(out.Fd()), unix.TIOCGWINSZ); err == nil && os.Getenv("TERM") != "dumb" {
@@ -50,7 +49,7 @@ func New(out *os.File) *Reporter {
 	return r
 }
 
-// Say prints a line for good.
+// Say prints a line that stays.
 func (r *Reporter) Say(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,14 +70,14 @@ func (r *Reporter) Start(name string) *Step {
 	return s
 }
 
-// Update says how far the step is.
+// Update sets the detail of the step, such as how much is done.
 func (s *Step) Update(format string, args ...any) {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
 	s.detail = fmt.Sprintf(format, args...)
 }
 
-// End finishes the step: with its duration, or as failed.
+// End finishes the step, and prints its duration or that it failed.
 func (s *Step) End(err error) {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
@@ -100,7 +99,7 @@ func (s *Step) End(err error) {
 	}
 }
 
-// Close stops showing.
+// Close stops updating the line.
 func (r *Reporter) Close() {
 	r.mu.Lock()
 	stop, done := r.stop, r.done
@@ -170,7 +169,7 @@ func (r *Reporter) clear() {
 	}
 }
 
-// Duration rounds to what a person wants to know.
+// Duration rounds a duration for display.
 func Duration(d time.Duration) string {
 	if d < 10*time.Second {
 		return fmt.Sprintf("%.1fs", d.Seconds())

@@ -47,7 +47,7 @@ func TestBriefStepsAreSilentUnlessTheyFail(t *testing.T) {
 	}
 }
 
-func TestATerminalsLineFits(t *testing.T) {
+func TestLineFitsTerminal(t *testing.T) {
 	r, out := reporter()
 	defer r.Close()
 	r.live, r.width = true, 20

@@ -14,9 +14,9 @@ import (
 	"devserver.io/devserver/local/internal/disk"
 )
 
-// Disks provisions volumes with a real size on the node called Node. The
-// kubelet treats them as it treats block storage of a cloud: it formats, mounts
-// and grows the file system.
+// Disks provisions volumes with an enforced size on the node called Node. The kubelet
+// treats them like a cloud's block storage: it formats, mounts and grows the file
+// system.
 type Disks struct {
 	Store  *disk.Store
 	Node   string
@@ -25,7 +25,7 @@ type Disks struct {
 
 var _ controller.Provisioner = Disks{}
 
-// Provision makes the claim's volume: blank, or a copy of another claim's.
+// Provision creates the claim's volume: blank, or a copy of another claim's.
 func (d Disks) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	pv, err := d.provision(ctx, opts)
 	return pv, controller.ProvisioningFinished, err
@@ -34,10 +34,10 @@ func (d Disks) Provision(ctx context.Context, opts controller.ProvisionOptions) 
 func (d Disks) provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, error) {
 	claim := opts.PVC
 	if block(claim) {
-		return nil, errors.New("block volumes are not supported: this StorageClass hands out file systems")
+		return nil, errors.New("block volumes are not supported: this StorageClass provides file systems")
 	}
 	if modes := claim.Spec.AccessModes; !slices.Equal(modes, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}) {
-		return nil, fmt.Errorf("this StorageClass serves ReadWriteOnce alone, as block storage does, and not %v: the StorageClass local serves every mode", modes)
+		return nil, fmt.Errorf("this StorageClass supports only ReadWriteOnce, like block storage, and not %v: the StorageClass local supports every mode", modes)
 	}
 	from, err := source(ctx, d.Client, claim)
 	if err != nil {
@@ -47,7 +47,7 @@ func (d Disks) provision(ctx context.Context, opts controller.ProvisionOptions) 
 	if from != nil {
 		var ok bool
 		if copyOf, ok = d.Store.Name(from.Spec.Local.Path); !ok {
-			return nil, fmt.Errorf("volume %s was not made by this StorageClass: it cannot be copied", from.Name)
+			return nil, fmt.Errorf("volume %s was not created by this StorageClass and cannot be copied", from.Name)
 		}
 	}
 	size := rounded(requested(claim))
@@ -58,7 +58,7 @@ func (d Disks) provision(ctx context.Context, opts controller.ProvisionOptions) 
 	return volume(opts, d.Node, size, corev1.LocalVolumeSource{Path: d.Store.Device(opts.PVName), FSType: &format}), nil
 }
 
-// Delete removes a released volume, as soon as the kubelet has let go of it.
+// Delete removes a released volume once the kubelet has unmounted it.
 func (d Disks) Delete(_ context.Context, pv *corev1.PersistentVolume) error {
 	name, err := d.name(pv)
 	if err != nil {
@@ -71,14 +71,14 @@ func (d Disks) Delete(_ context.Context, pv *corev1.PersistentVolume) error {
 	return err
 }
 
-// name is what the store calls a volume that it made.
+// name is the store's name of a volume that it created.
 func (d Disks) name(pv *corev1.PersistentVolume) (string, error) {
 	if pv.Spec.Local != nil {
 		if name, ok := d.Store.Name(pv.Spec.Local.Path); ok {
 			return name, nil
 		}
 	}
-	return "", &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is no disk of this cluster", pv.Name)}
+	return "", &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is not a disk of this cluster", pv.Name)}
 }
 
 func rounded(size resource.Quantity) resource.Quantity {

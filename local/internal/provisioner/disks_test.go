@@ -21,7 +21,7 @@ import (
 func disks(t *testing.T) Disks {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("loop devices take root")
+		t.Skip("loop devices require root")
 	}
 	store := disk.New(filepath.Join(t.TempDir(), "disks"))
 	t.Cleanup(func() {
@@ -40,13 +40,13 @@ func TestDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What the kubelet formats, and a size that is not less than what was asked for.
+	// The file system that the kubelet creates, and at least the requested size.
 	if got := pv.Spec.Capacity.Storage().String(); got != "477Mi" || *pv.Spec.Local.FSType != "xfs" || pv.Spec.NodeAffinity == nil {
 		t.Errorf("the volume is %+v with %s", pv.Spec, got)
 	}
 	device := pv.Spec.Local.Path
 	if info, err := os.Stat(device); err != nil || info.Mode().Type() != os.ModeDevice {
-		t.Fatalf("%s is %v (%v): the kubelet would take it for something else", device, info, err)
+		t.Fatalf("%s is %v (%v): the kubelet would not treat it as a block device", device, info, err)
 	}
 	if out, err := exec.CommandContext(t.Context(), "mkfs.xfs", "-q", "-f", device).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -66,7 +66,7 @@ func TestDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(device); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the device is there after the volume was deleted (%v)", err)
+		t.Errorf("the device still exists after the volume was deleted (%v)", err)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestDiskIsACopy(t *testing.T) {
 	}
 }
 
-func TestWhatADiskCannotDoIsSaid(t *testing.T) {
+func TestDisksRefuseUnsupportedClaims(t *testing.T) {
 	d := Disks{Store: disk.New(t.TempDir()), Node: "n"}
 	block := options(corev1.ReadWriteOnce)
 	mode := corev1.PersistentVolumeBlock
@@ -109,7 +109,7 @@ func TestWhatADiskCannotDoIsSaid(t *testing.T) {
 	snapshot.PVC.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "VolumeSnapshot", Name: "s"}
 	for want, o := range map[string]controller.ProvisionOptions{
 		"block volumes":                     block,
-		"ReadWriteOnce alone":               options(corev1.ReadWriteMany),
+		"only ReadWriteOnce":                options(corev1.ReadWriteMany),
 		"and not [ReadWriteOnce ReadWrite":  both,
 		"a VolumeSnapshot is not supported": snapshot,
 	} {
@@ -127,13 +127,13 @@ func TestWhatADiskCannotDoIsSaid(t *testing.T) {
 	}
 }
 
-// TestClassesChoose: the library calls one provisioner for both classes.
-func TestClassesChoose(t *testing.T) {
+// TestClassesDispatch: the library calls one provisioner for both classes.
+func TestClassesDispatch(t *testing.T) {
 	folder := Folders{Root: t.TempDir(), Node: "n"}
 	classes := Classes{FoldersName: folder, DisksName: Disks{Store: disk.New(t.TempDir()), Node: "n"}}
 	opts := options(corev1.ReadWriteMany)
 	opts.StorageClass = &storagev1.StorageClass{Provisioner: DisksName, ReclaimPolicy: opts.StorageClass.ReclaimPolicy}
-	if _, _, err := classes.Provision(t.Context(), opts); err == nil || !strings.Contains(err.Error(), "ReadWriteOnce alone") {
+	if _, _, err := classes.Provision(t.Context(), opts); err == nil || !strings.Contains(err.Error(), "only ReadWriteOnce") {
 		t.Errorf("a claim of the class sized: %v", err)
 	}
 	opts.StorageClass.Provisioner = FoldersName
@@ -153,6 +153,6 @@ func TestClassesChoose(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(pv.Spec.Local.Path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the folder is there after its volume was deleted: %v", err)
+		t.Errorf("the folder still exists after its volume was deleted: %v", err)
 	}
 }

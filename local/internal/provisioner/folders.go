@@ -23,7 +23,7 @@ type Folders struct {
 
 var _ controller.Provisioner = Folders{}
 
-// Provision makes the claim's folder: empty, or a copy of another claim's.
+// Provision creates the claim's folder: empty, or a copy of another claim's.
 func (f Folders) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	pv, err := f.provision(ctx, opts)
 	return pv, controller.ProvisioningFinished, err
@@ -32,7 +32,7 @@ func (f Folders) Provision(ctx context.Context, opts controller.ProvisionOptions
 func (f Folders) provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, error) {
 	claim := opts.PVC
 	if block(claim) {
-		return nil, errors.New("block volumes are not supported: this StorageClass hands out folders")
+		return nil, errors.New("block volumes are not supported: this StorageClass provides folders")
 	}
 	from, err := source(ctx, f.Client, claim)
 	if err != nil {
@@ -50,12 +50,11 @@ func (f Folders) provision(ctx context.Context, opts controller.ProvisionOptions
 	return volume(opts, f.Node, requested(claim), corev1.LocalVolumeSource{Path: folder}), nil
 }
 
-// empty makes a folder, owned by root and 0755, as a freshly formatted file
-// system would be: an application that forgets its fsGroup fails here as it
-// would fail on block storage.
+// empty creates a folder, owned by root and with mode 0755, like a newly formatted file
+// system: an application without its fsGroup fails here as it would on block storage.
 func empty(folder string) error {
 	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("make the volume's folder: %w", err)
+		return fmt.Errorf("create the volume's folder: %w", err)
 	}
 	// Mkdir is subject to the umask.
 	if err := os.Chmod(folder, 0o755); err != nil {
@@ -64,23 +63,23 @@ func empty(folder string) error {
 	return nil
 }
 
-// copyOf copies a volume's folder with owners, modes, links and times. What is
-// written meanwhile may be in the copy or not.
+// copyOf copies a volume's folder with owners, modes, links and times. What is written
+// during the copy may or may not be in it.
 func (f Folders) copyOf(ctx context.Context, folder string, from *corev1.PersistentVolume) error {
 	if !f.made(from) {
-		return fmt.Errorf("volume %s was not made by this StorageClass: it cannot be copied", from.Name)
+		return fmt.Errorf("volume %s was not created by this StorageClass and cannot be copied", from.Name)
 	}
 	if _, err := os.Stat(folder); err == nil {
 		return nil
 	}
-	// Half a copy must never look like a whole one.
+	// A partial copy must never look like a complete one.
 	unfinished := folder + ".new"
 	if err := os.RemoveAll(unfinished); err != nil {
 		return fmt.Errorf("remove an unfinished copy: %w", err)
 	}
 	out, err := exec.CommandContext(ctx, "cp", "--archive", "--reflink=auto", "--no-target-directory", from.Spec.Local.Path, unfinished).CombinedOutput()
 	if err != nil {
-		// Nobody may ask again.
+		// The caller may not retry.
 		return errors.Join(fmt.Errorf("copy volume %s: %w: %s", from.Name, err, strings.TrimSpace(string(out))), os.RemoveAll(unfinished))
 	}
 	if err := os.Rename(unfinished, folder); err != nil {
@@ -92,7 +91,7 @@ func (f Folders) copyOf(ctx context.Context, folder string, from *corev1.Persist
 // Delete removes the folder of a released volume, with everything in it.
 func (f Folders) Delete(_ context.Context, pv *corev1.PersistentVolume) error {
 	if !f.made(pv) {
-		return &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is no folder below %s", pv.Name, f.Root)}
+		return &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is not a folder below %s", pv.Name, f.Root)}
 	}
 	if err := os.RemoveAll(pv.Spec.Local.Path); err != nil {
 		return fmt.Errorf("remove the folder of volume %s: %w", pv.Name, err)

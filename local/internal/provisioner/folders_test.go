@@ -39,9 +39,9 @@ func TestProvisionAndDelete(t *testing.T) {
 		if pv.Spec.AccessModes[0] != mode || pv.Spec.Capacity.Storage().String() != "1Gi" || pv.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
 			t.Errorf("%s: the volume is %+v", mode, pv.Spec)
 		}
-		// The kubelet applies fsGroup to volumes of this type, and to hostPath not.
+		// The kubelet applies fsGroup to volumes of this type, but not to hostPath.
 		if pv.Spec.Local == nil || pv.Spec.NodeAffinity == nil {
-			t.Fatalf("%s: the volume is no local one on a node: %+v", mode, pv.Spec)
+			t.Fatalf("%s: the volume is not a local one on a node: %+v", mode, pv.Spec)
 		}
 		info, err := os.Stat(pv.Spec.Local.Path)
 		if err != nil || info.Mode().Perm() != 0o755 {
@@ -54,12 +54,12 @@ func TestProvisionAndDelete(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(pv.Spec.Local.Path); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s: the folder is there after the volume was deleted (%v)", mode, err)
+			t.Errorf("%s: the folder still exists after the volume was deleted (%v)", mode, err)
 		}
 	}
 }
 
-func TestDeleteTouchesOnlyItsOwn(t *testing.T) {
+func TestDeleteIgnoresOtherVolumes(t *testing.T) {
 	root, other := t.TempDir(), t.TempDir()
 	f := Folders{Root: root, Node: "n"}
 	for _, path := range []string{other, root, filepath.Join(root, "a", "b")} {
@@ -101,7 +101,7 @@ func TestFolderIsACopy(t *testing.T) {
 	if info, err := os.Stat(to); err != nil || info.Mode().Perm() != 0o750 {
 		t.Errorf("the copy is %v (%v)", info, err)
 	}
-	// A second call, after an answer that got lost, leaves what is there.
+	// A second call, after a lost response, does not change the folder.
 	if err := os.WriteFile(filepath.Join(to, "file"), []byte("newer"), 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestFolderIsACopy(t *testing.T) {
 	}
 }
 
-func TestWhatItCannotDoIsSaid(t *testing.T) {
+func TestFoldersRefuseUnsupportedClaims(t *testing.T) {
 	f := Folders{Root: t.TempDir(), Node: "n"}
 	block := options(corev1.ReadWriteOnce)
 	mode := corev1.PersistentVolumeBlock

@@ -8,44 +8,44 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// wanted is the size that a claim's volume is to grow to, if it is to grow now.
+// wanted is the size that a claim's volume should grow to. now is false if it should not grow yet.
 func wanted(claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume) (size resource.Quantity, now bool) {
 	if claim.Status.Phase != corev1.ClaimBound || pv.Spec.ClaimRef == nil || pv.Spec.ClaimRef.UID != claim.UID {
 		return size, false
 	}
-	asks, has := requested(claim), claim.Status.Capacity[corev1.ResourceStorage]
-	if asks.Cmp(has) <= 0 {
+	request, current := requested(claim), claim.Status.Capacity[corev1.ResourceStorage]
+	if request.Cmp(current) <= 0 {
 		return size, false
 	}
 	switch claim.Status.AllocatedResourceStatuses[corev1.ResourceStorage] {
 	case corev1.PersistentVolumeClaimNodeResizePending, corev1.PersistentVolumeClaimNodeResizeInProgress:
-		// The kubelet has yet to grow the file system to the size before this one.
+		// The kubelet has not yet grown the file system to the previous size.
 		return size, false
 	}
-	size = rounded(asks)
-	if is := pv.Spec.Capacity[corev1.ResourceStorage]; is.Cmp(size) > 0 {
-		// Somebody changed their mind after it grew: disks do not shrink.
-		size = is
+	size = rounded(request)
+	if actual := pv.Spec.Capacity[corev1.ResourceStorage]; actual.Cmp(size) > 0 {
+		// The request was lowered after the disk had grown: disks do not shrink.
+		size = actual
 	}
 	return size, true
 }
 
-// begun is the claim while its disk grows. It counts against a quota from here on.
+// begun is the claim while its disk grows. From here on a quota counts the new size.
 func begun(claim *corev1.PersistentVolumeClaim, now metav1.Time) (_ *corev1.PersistentVolumeClaim, changed bool) {
-	asks, allocated := requested(claim), claim.Status.AllocatedResources[corev1.ResourceStorage]
-	if claim.Status.AllocatedResourceStatuses[corev1.ResourceStorage] == corev1.PersistentVolumeClaimControllerResizeInProgress && asks.Cmp(allocated) == 0 {
+	request, allocated := requested(claim), claim.Status.AllocatedResources[corev1.ResourceStorage]
+	if claim.Status.AllocatedResourceStatuses[corev1.ResourceStorage] == corev1.PersistentVolumeClaimControllerResizeInProgress && request.Cmp(allocated) == 0 {
 		return claim, false
 	}
 	next := staged(claim, corev1.PersistentVolumeClaimControllerResizeInProgress)
 	if next.Status.AllocatedResources == nil {
 		next.Status.AllocatedResources = corev1.ResourceList{}
 	}
-	next.Status.AllocatedResources[corev1.ResourceStorage] = asks
+	next.Status.AllocatedResources[corev1.ResourceStorage] = request
 	next.Status.Conditions = conditions(next, condition(corev1.PersistentVolumeClaimResizing, "", now))
 	return next, true
 }
 
-// failed is the claim whose disk did not grow.
+// failed is the claim whose disk could not grow.
 func failed(claim *corev1.PersistentVolumeClaim, err error, now metav1.Time) (_ *corev1.PersistentVolumeClaim, changed bool) {
 	for _, c := range claim.Status.Conditions {
 		if c.Type == corev1.PersistentVolumeClaimControllerResizeError && c.Message == err.Error() {
@@ -59,7 +59,7 @@ func failed(claim *corev1.PersistentVolumeClaim, err error, now metav1.Time) (_ 
 	return next, true
 }
 
-// grown is the claim whose disk has grown: the kubelet does the rest.
+// grown is the claim whose disk has grown. The kubelet grows the file system.
 func grown(claim *corev1.PersistentVolumeClaim, now metav1.Time) *corev1.PersistentVolumeClaim {
 	next := staged(claim, corev1.PersistentVolumeClaimNodeResizePending)
 	next.Status.Conditions = conditions(next,
@@ -81,7 +81,7 @@ func condition(kind corev1.PersistentVolumeClaimConditionType, message string, n
 	return corev1.PersistentVolumeClaimCondition{Type: kind, Status: corev1.ConditionTrue, Message: message, LastTransitionTime: now}
 }
 
-// conditions replaces those that are about size. One that stays keeps its time.
+// conditions replaces the conditions about size. A condition that stays keeps its time.
 func conditions(claim *corev1.PersistentVolumeClaim, about ...corev1.PersistentVolumeClaimCondition) []corev1.PersistentVolumeClaimCondition {
 	var next []corev1.PersistentVolumeClaimCondition
 	for _, c := range claim.Status.Conditions {

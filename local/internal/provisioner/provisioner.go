@@ -1,7 +1,6 @@
-// Package provisioner makes the volumes of the local cluster's StorageClasses.
-// Both hand out PersistentVolumes of type local. Not hostPath, because the
-// kubelet applies fsGroup to local volumes only, and a home that its uid cannot
-// write to is no home.
+// Package provisioner creates the volumes of the local cluster's StorageClasses. Both
+// create PersistentVolumes of type local, not hostPath: the kubelet applies fsGroup to
+// local volumes only, and without it the user could not write to the home directory.
 package provisioner
 
 import (
@@ -14,22 +13,22 @@ import (
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
-// Names are what StorageClasses name as their provisioner.
+// The names of the provisioners in StorageClasses.
 const (
 	FoldersName = "local.devserver.io/folder"
 	DisksName   = "local.devserver.io/sized"
 )
 
-// Classes gives each volume to the provisioner that its StorageClass names.
+// Classes calls the provisioner that a volume's StorageClass names.
 type Classes map[string]controller.Provisioner
 
 var _ controller.Provisioner = Classes{}
 
-// Provision makes a volume.
+// Provision creates a volume.
 func (c Classes) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	p, ok := c[opts.StorageClass.Provisioner]
 	if !ok {
-		return nil, controller.ProvisioningFinished, &controller.IgnoredError{Reason: "provisioner " + opts.StorageClass.Provisioner + " is not this one"}
+		return nil, controller.ProvisioningFinished, &controller.IgnoredError{Reason: "provisioner " + opts.StorageClass.Provisioner + " is another one"}
 	}
 	return p.Provision(ctx, opts)
 }
@@ -39,12 +38,12 @@ func (c Classes) Delete(ctx context.Context, pv *corev1.PersistentVolume) error 
 	name := pv.Annotations["pv.kubernetes.io/provisioned-by"]
 	p, ok := c[name]
 	if !ok {
-		return &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is of provisioner %q", pv.Name, name)}
+		return &controller.IgnoredError{Reason: fmt.Sprintf("volume %s belongs to provisioner %q", pv.Name, name)}
 	}
 	return p.Delete(ctx, pv)
 }
 
-// volume is a PersistentVolume on a node.
+// volume returns a PersistentVolume on a node.
 func volume(opts controller.ProvisionOptions, node string, size resource.Quantity, at corev1.LocalVolumeSource) *corev1.PersistentVolume {
 	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: opts.PVName},
@@ -65,7 +64,7 @@ func volume(opts controller.ProvisionOptions, node string, size resource.Quantit
 	}
 }
 
-// block says whether the claim asks for a device in place of a folder.
+// block reports whether the claim requests a device instead of a file system.
 func block(claim *corev1.PersistentVolumeClaim) bool {
 	return claim.Spec.VolumeMode != nil && *claim.Spec.VolumeMode == corev1.PersistentVolumeBlock
 }

@@ -17,12 +17,12 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// Resizer grows the disks of claims that ask for more than they have, and tells
-// the kubelet, which grows the file systems.
+// Resizer grows the disks of claims that request more than they have. Then it sets the
+// claim's status, so the kubelet grows the file system.
 //
-// It is what CSI's external-resizer is for drivers. That one cannot be part of
-// this program: it declares a feature gate VolumeAttributesClass of its own,
-// with which Kubernetes' declaration of the same gate panics.
+// It does what CSI's external-resizer does for drivers. That one cannot be imported
+// here: it declares its own feature gate VolumeAttributesClass, with which Kubernetes'
+// declaration of the same gate panics.
 type Resizer struct {
 	disks   Disks
 	client  kubernetes.Interface
@@ -32,7 +32,7 @@ type Resizer struct {
 	queue   workqueue.TypedRateLimitingInterface[string]
 }
 
-// NewResizer follows claims and volumes as the factory's informers see them.
+// NewResizer watches claims and volumes with the factory's informers.
 func NewResizer(disks Disks, factory informers.SharedInformerFactory) (*Resizer, error) {
 	claims, volumes := factory.Core().V1().PersistentVolumeClaims(), factory.Core().V1().PersistentVolumes()
 	r := &Resizer{
@@ -45,7 +45,7 @@ func NewResizer(disks Disks, factory informers.SharedInformerFactory) (*Resizer,
 		UpdateFunc: func(_, claim any) { r.enqueue(claim) },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("follow claims: %w", err)
+		return nil, fmt.Errorf("watch claims: %w", err)
 	}
 	return r, nil
 }
@@ -56,7 +56,7 @@ func (r *Resizer) enqueue(claim any) {
 	}
 }
 
-// Run works until the context ends.
+// Run works until the context is cancelled.
 func (r *Resizer) Run(ctx context.Context) {
 	if !cache.WaitForCacheSync(ctx.Done(), r.synced...) {
 		return
@@ -85,7 +85,7 @@ func (r *Resizer) next(ctx context.Context) bool {
 		r.queue.Forget(key)
 		return true
 	}
-	// What was seen was old: that is no fault.
+	// A conflict: the cached object was outdated, which is not a fault.
 	if !apierrors.IsConflict(err) {
 		klog.FromContext(ctx).Error(err, "Failed to grow the volume", "PVC", key)
 	}
@@ -93,7 +93,7 @@ func (r *Resizer) next(ctx context.Context) bool {
 	return true
 }
 
-// Reconcile brings one claim's disk to the size that the claim asks for.
+// Reconcile grows one claim's disk to the size that the claim requests.
 func (r *Resizer) Reconcile(ctx context.Context, key string) error {
 	claim, pv, err := r.look(key)
 	if err != nil || pv == nil {
@@ -101,7 +101,7 @@ func (r *Resizer) Reconcile(ctx context.Context, key string) error {
 	}
 	name, err := r.disks.name(pv)
 	if err != nil {
-		return nil //nolint:nilerr // somebody else's volume
+		return nil //nolint:nilerr // another provisioner's volume
 	}
 	size, now := wanted(claim, pv)
 	if !now {
@@ -120,7 +120,7 @@ func (r *Resizer) Reconcile(ctx context.Context, key string) error {
 		}
 		return err
 	}
-	if is := pv.Spec.Capacity[corev1.ResourceStorage]; is.Cmp(size) != 0 {
+	if actual := pv.Spec.Capacity[corev1.ResourceStorage]; actual.Cmp(size) != 0 {
 		pv = pv.DeepCopy()
 		pv.Spec.Capacity[corev1.ResourceStorage] = size
 		if _, err := r.client.CoreV1().PersistentVolumes().Update(ctx, pv, metav1.UpdateOptions{}); err != nil {
@@ -131,7 +131,7 @@ func (r *Resizer) Reconcile(ctx context.Context, key string) error {
 	return err
 }
 
-// look finds a claim and its volume; the volume is nil if there is nothing to do.
+// look finds a claim and its volume. The volume is nil if there is nothing to do.
 func (r *Resizer) look(key string) (*corev1.PersistentVolumeClaim, *corev1.PersistentVolume, error) {
 	namespace, name, err := cache.SplitMetaNamespaceKey(key)
 	if err != nil {
@@ -146,7 +146,7 @@ func (r *Resizer) look(key string) (*corev1.PersistentVolumeClaim, *corev1.Persi
 	}
 	pv, err := r.volumes.Get(claim.Spec.VolumeName)
 	if err != nil {
-		// It is about to be seen, or lost; then this comes to nothing, later each time.
+		// The informer has not seen it yet, or it was deleted. The retries back off.
 		return nil, nil, fmt.Errorf("get the volume of the claim %s: %w", key, err)
 	}
 	return claim, pv, nil

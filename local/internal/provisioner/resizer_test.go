@@ -22,12 +22,12 @@ const (
 )
 
 // claimOf is a bound claim with these sizes, and its volume.
-func claimOf(asks, has, pvSize string) (*corev1.PersistentVolumeClaim, *corev1.PersistentVolume) {
+func claimOf(request, size, pvSize string) (*corev1.PersistentVolumeClaim, *corev1.PersistentVolume) {
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "home", UID: "u"}}
 	claim.Spec.VolumeName = "pvc-u"
-	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(asks)}
+	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(request)}
 	claim.Status.Phase = corev1.ClaimBound
-	setCapacity(claim, has)
+	setCapacity(claim, size)
 	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pvc-u"}}
 	pv.Spec.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(pvSize)}
 	pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "team", Name: "home", UID: "u"}
@@ -36,25 +36,25 @@ func claimOf(asks, has, pvSize string) (*corev1.PersistentVolumeClaim, *corev1.P
 
 func TestWanted(t *testing.T) {
 	for name, test := range map[string]struct {
-		asks, has, pv string
-		change        func(*corev1.PersistentVolumeClaim)
-		want          string // or nothing
+		request, size, pv string
+		change            func(*corev1.PersistentVolumeClaim)
+		want              string // or empty
 	}{
-		"enough":                     {asks: "1Gi", has: "1Gi", pv: "1Gi"},
-		"more than it asks for":      {asks: "64Mi", has: "300Mi", pv: "300Mi"},
-		"more":                       {asks: "2Gi", has: "1Gi", pv: "1Gi", want: "2Gi"},
-		"an odd size":                {asks: "600M", has: "300Mi", pv: "300Mi", want: "573Mi"},
-		"the volume has it already":  {asks: "2Gi", has: "1Gi", pv: "2Gi", want: "2Gi"},
-		"less than the volume has":   {asks: "2Gi", has: "1Gi", pv: "3Gi", want: "3Gi"},
-		"cut off":                    {asks: "2Gi", has: "1Gi", pv: "1Gi", change: stage(inProgress), want: "2Gi"},
-		"the kubelet's turn":         {asks: "2Gi", has: "1Gi", pv: "2Gi", change: stage(onNode)},
-		"more, on the kubelet's":     {asks: "3Gi", has: "1Gi", pv: "2Gi", change: stage(onNode)},
-		"the kubelet at work":        {asks: "3Gi", has: "1Gi", pv: "2Gi", change: stage(corev1.PersistentVolumeClaimNodeResizeInProgress)},
-		"the kubelet gave up":        {asks: "2Gi", has: "1Gi", pv: "2Gi", change: stage(corev1.PersistentVolumeClaimNodeResizeInfeasible), want: "2Gi"},
-		"not bound":                  {asks: "2Gi", has: "1Gi", pv: "1Gi", change: func(c *corev1.PersistentVolumeClaim) { c.Status.Phase = corev1.ClaimLost }},
-		"another claim of this name": {asks: "2Gi", has: "1Gi", pv: "1Gi", change: func(c *corev1.PersistentVolumeClaim) { c.UID = "v" }},
+		"enough":                     {request: "1Gi", size: "1Gi", pv: "1Gi"},
+		"more than it request for":   {request: "64Mi", size: "300Mi", pv: "300Mi"},
+		"more":                       {request: "2Gi", size: "1Gi", pv: "1Gi", want: "2Gi"},
+		"an odd size":                {request: "600M", size: "300Mi", pv: "300Mi", want: "573Mi"},
+		"the volume is large enough": {request: "2Gi", size: "1Gi", pv: "2Gi", want: "2Gi"},
+		"less than the volume has":   {request: "2Gi", size: "1Gi", pv: "3Gi", want: "3Gi"},
+		"interrupted":                {request: "2Gi", size: "1Gi", pv: "1Gi", change: stage(inProgress), want: "2Gi"},
+		"the kubelet's turn":         {request: "2Gi", size: "1Gi", pv: "2Gi", change: stage(onNode)},
+		"more, on the kubelet's":     {request: "3Gi", size: "1Gi", pv: "2Gi", change: stage(onNode)},
+		"the kubelet is growing it":  {request: "3Gi", size: "1Gi", pv: "2Gi", change: stage(corev1.PersistentVolumeClaimNodeResizeInProgress)},
+		"the kubelet gave up":        {request: "2Gi", size: "1Gi", pv: "2Gi", change: stage(corev1.PersistentVolumeClaimNodeResizeInfeasible), want: "2Gi"},
+		"not bound":                  {request: "2Gi", size: "1Gi", pv: "1Gi", change: func(c *corev1.PersistentVolumeClaim) { c.Status.Phase = corev1.ClaimLost }},
+		"another claim of this name": {request: "2Gi", size: "1Gi", pv: "1Gi", change: func(c *corev1.PersistentVolumeClaim) { c.UID = "v" }},
 	} {
-		claim, pv := claimOf(test.asks, test.has, test.pv)
+		claim, pv := claimOf(test.request, test.size, test.pv)
 		if test.change != nil {
 			test.change(claim)
 		}
@@ -71,7 +71,7 @@ func stage(status corev1.ClaimResourceStatus) func(*corev1.PersistentVolumeClaim
 	}
 }
 
-func TestConditionsAboutSizeAlone(t *testing.T) {
+func TestOnlySizeConditionsChange(t *testing.T) {
 	then := metav1.NewTime(time.Unix(1, 0))
 	claim, _ := claimOf("2Gi", "1Gi", "1Gi")
 	claim.Status.Conditions = []corev1.PersistentVolumeClaimCondition{
@@ -88,7 +88,7 @@ func TestConditionsAboutSizeAlone(t *testing.T) {
 	}
 }
 
-// harness is a Resizer whose caches are what the API server has when it is asked.
+// harness is a Resizer whose caches have what the API server has when reconcile is called.
 type harness struct {
 	*testing.T
 	Resizer
@@ -96,13 +96,13 @@ type harness struct {
 	claims, volumes cache.Indexer
 }
 
-func newHarness(t *testing.T, asks string) *harness {
+func newHarness(t *testing.T, request string) *harness {
 	t.Helper()
 	d := disks(t)
 	if err := d.Store.Make(t.Context(), "pvc-u", disk.Least, ""); err != nil {
 		t.Fatal(err)
 	}
-	claim, pv := claimOf(asks, "300Mi", "300Mi")
+	claim, pv := claimOf(request, "300Mi", "300Mi")
 	pv.Spec.Local = &corev1.LocalVolumeSource{Path: d.Store.Device("pvc-u")}
 	h := &harness{T: t, fake: fake.NewClientset(claim, pv)}
 	byNamespace := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
@@ -128,7 +128,7 @@ func (h *harness) state() (*corev1.PersistentVolumeClaim, *corev1.PersistentVolu
 	return claim, pv
 }
 
-// reconcile says what was written, too.
+// reconcile also returns the number of writes.
 func (h *harness) reconcile() (writes int, err error) {
 	h.Helper()
 	claim, pv := h.state()
@@ -179,8 +179,8 @@ func TestReconcileGrows(t *testing.T) {
 	}
 }
 
-// TestReconcileTakesUpWhatWasCutOff: it ended after the volume was written.
-func TestReconcileTakesUpWhatWasCutOff(t *testing.T) {
+// TestReconcileResumesAfterInterruption: it was interrupted after it wrote the volume.
+func TestReconcileResumesAfterInterruption(t *testing.T) {
 	h := newHarness(t, "400Mi")
 	claim, pv := h.state()
 	stage(inProgress)(claim)
@@ -203,8 +203,8 @@ func TestReconcileTakesUpWhatWasCutOff(t *testing.T) {
 	}
 }
 
-// TestReconcileSaysWhyNot: no file has room for an exbibyte.
-func TestReconcileSaysWhyNot(t *testing.T) {
+// TestReconcileReportsFailure: an exbibyte is too large for a file.
+func TestReconcileReportsFailure(t *testing.T) {
 	h := newHarness(t, "1Ei")
 	if _, err := h.reconcile(); err == nil {
 		t.Fatal("it grew")
@@ -220,7 +220,7 @@ func TestReconcileSaysWhyNot(t *testing.T) {
 	if writes, err := h.reconcile(); writes != 0 || err == nil {
 		t.Errorf("a second reconcile writes %d times (%v)", writes, err)
 	}
-	// Its owner asks for less.
+	// The owner requests less.
 	claim.Spec.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("400Mi")
 	if _, err := h.fake.CoreV1().PersistentVolumeClaims("team").Update(t.Context(), claim, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
@@ -239,7 +239,7 @@ func TestReconcileSaysWhyNot(t *testing.T) {
 	}
 }
 
-func TestReconcileLeavesOthersAlone(t *testing.T) {
+func TestReconcileIgnoresOtherVolumes(t *testing.T) {
 	h := newHarness(t, "400Mi")
 	_, pv := h.state()
 	for _, at := range []*corev1.LocalVolumeSource{nil, {Path: "/dev/sda"}} {
@@ -252,6 +252,6 @@ func TestReconcileLeavesOthersAlone(t *testing.T) {
 		}
 	}
 	if err := h.Reconcile(t.Context(), "team/gone"); err != nil {
-		t.Errorf("a claim that is gone: %v", err)
+		t.Errorf("a deleted claim: %v", err)
 	}
 }

@@ -21,27 +21,27 @@ import (
 	"devserver.io/devserver/local/internal/disk"
 )
 
-// Main runs the provisioner until it is told to stop. args are the command
-// line's, without the program's name.
+// Main runs the provisioner until it receives a signal. args are the command line
+// without the program's name.
 func Main(args []string) error {
 	flags := flag.NewFlagSet("local-provisioner", flag.ContinueOnError)
 	kubeconfig := flags.String("kubeconfig", "", "file with the cluster's address and the client certificate")
 	node := flags.String("node", "", "name of the node that the volumes are on")
-	folders := flags.String("folders", "", "folder below which volumes that are folders are made")
-	disks := flags.String("disks", "", "folder below which volumes with a real size are made")
+	folders := flags.String("folders", "", "folder for the volumes that are folders")
+	disks := flags.String("disks", "", "folder for the volumes with an enforced size")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	// Homes lie below: others may pass through, but not look around.
+	// Homes are below it: other users may pass through the folder, but not list it.
 	if err := os.MkdirAll(*folders, 0o711); err != nil {
-		return fmt.Errorf("make the folder for volumes: %w", err)
+		return fmt.Errorf("create the folder for volumes: %w", err)
 	}
 	client, err := connect(*kubeconfig)
 	if err != nil {
 		return err
 	}
 	store := disk.New(*disks)
-	// One that was killed while it copied may have left something frozen.
+	// A process that was killed while it copied may have left a volume frozen.
 	if err := store.Thaw(); err != nil {
 		return err
 	}
@@ -55,11 +55,11 @@ func connect(kubeconfig string) (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", kubeconfig, err)
 	}
-	// A thousand claims made at once must not wait for the client's own limit.
+	// A thousand claims created at once must not wait for the client's own rate limit.
 	config.QPS, config.Burst = 500, 1000
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
+		return nil, fmt.Errorf("create a client: %w", err)
 	}
 	return client, nil
 }
@@ -75,7 +75,7 @@ func run(ctx context.Context, client kubernetes.Interface, folders Folders, disk
 		controller.LeaderElection(false),
 		controller.Threadiness(10),
 		controller.RateLimiter(workqueue.NewTypedItemExponentialFailureRateLimiter[string](200*time.Millisecond, 10*time.Second)),
-		// A claim to copy may get its volume, and a volume be unmounted, at any time.
+		// The claim to copy can get its volume, and a volume be unmounted, at any time.
 		controller.FailedProvisionThreshold(0), controller.FailedDeleteThreshold(0),
 		controller.CreateProvisionedPVBackoff(wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Steps: 8}),
 	)
@@ -84,8 +84,8 @@ func run(ctx context.Context, client kubernetes.Interface, folders Folders, disk
 	resizing.Go(func() { resizer.Run(ctx) })
 	provisioner.Run(ctx)
 	resizing.Wait()
-	// The provisioner does not wait for what it does. A copy ends with the
-	// context, and must get to thaw what it froze.
+	// The controller does not wait for running operations. A copy ends with the context,
+	// and must still thaw the volume.
 	disks.Store.Quiesce()
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// source finds the volume that a claim is to be a copy of, or returns nil. The
-// rules are those of CSI drivers, so that what works here works elsewhere.
+// source returns the volume that a claim should be a copy of, or nil. The rules are
+// those of CSI drivers, so what works here works elsewhere.
 func source(ctx context.Context, client kubernetes.Interface, claim *corev1.PersistentVolumeClaim) (*corev1.PersistentVolume, error) {
 	name, err := sourceName(claim)
 	if err != nil || name == "" {
@@ -20,38 +20,38 @@ func source(ctx context.Context, client kubernetes.Interface, claim *corev1.Pers
 	}
 	from, err := client.CoreV1().PersistentVolumeClaims(claim.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("the claim %s, which this one is to be a copy of, does not exist", name)
+		return nil, fmt.Errorf("the claim %s to copy does not exist", name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get the claim %s to copy: %w", name, err)
 	}
 	if from.Status.Phase != corev1.ClaimBound {
-		return nil, fmt.Errorf("the claim %s has no volume to copy yet: it gets one with its first pod", name)
+		return nil, fmt.Errorf("the claim %s has no volume to copy yet: it gets one when its first pod starts", name)
 	}
 	if of, to := class(from), class(claim); of != to {
-		return nil, fmt.Errorf("the claim %s is of StorageClass %q and its copy is to be of %q: a copy is of the same class", name, of, to)
+		return nil, fmt.Errorf("the claim %s has StorageClass %q and its copy %q: they must be the same", name, of, to)
 	}
-	has, wants := from.Status.Capacity[corev1.ResourceStorage], requested(claim)
-	if wants.Cmp(has) < 0 {
-		return nil, fmt.Errorf("the claim %s has %s: a copy of %s would be too small", name, has.String(), wants.String())
+	size, request := from.Status.Capacity[corev1.ResourceStorage], requested(claim)
+	if request.Cmp(size) < 0 {
+		return nil, fmt.Errorf("the claim %s has %s: a copy of %s would be too small", name, size.String(), request.String())
 	}
 	pv, err := client.CoreV1().PersistentVolumes().Get(ctx, from.Spec.VolumeName, metav1.GetOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("get the volume of the claim %s to copy: %w", name, err)
 	}
 	if pv.Spec.Local == nil {
-		return nil, fmt.Errorf("the claim %s has a volume that was not made here: it cannot be copied", name)
+		return nil, fmt.Errorf("the claim %s has a volume of another provisioner, which cannot be copied", name)
 	}
 	return pv, nil
 }
 
-// sourceName is the claim to copy. The API server fills dataSource and
-// dataSourceRef from each other, if it can.
+// sourceName is the name of the claim to copy. The API server fills dataSource and
+// dataSourceRef from each other if it can.
 func sourceName(claim *corev1.PersistentVolumeClaim) (string, error) {
 	var kind, name string
 	switch ref, old := claim.Spec.DataSourceRef, claim.Spec.DataSource; {
 	case ref != nil && ref.Namespace != nil && *ref.Namespace != claim.Namespace:
-		return "", errors.New("a claim of another namespace cannot be copied: name one of this namespace")
+		return "", errors.New("a claim in another namespace cannot be copied: name one in this namespace")
 	case ref != nil:
 		kind, name = ref.Kind, ref.Name
 	case old != nil:

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
-// bound is an API server with a claim "source" of this size in the namespace
-// "team", whose volume is at a path.
+// bound returns an API server with a claim "source" of this size in the namespace
+// "team", whose volume has this path.
 func bound(t *testing.T, size, path string) *fake.Clientset {
 	t.Helper()
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "source"}}
@@ -35,16 +35,16 @@ func TestSource(t *testing.T) {
 	other := "other"
 	for name, test := range map[string]struct {
 		change func(claim, from *corev1.PersistentVolumeClaim)
-		want   string // the error, or nothing
+		want   string // part of the error, or empty
 	}{
 		"a copy":              {func(_, _ *corev1.PersistentVolumeClaim) {}, ""},
 		"of a larger size":    {func(_, from *corev1.PersistentVolumeClaim) { setCapacity(from, "512Mi") }, ""},
 		"the old field alone": {func(claim, _ *corev1.PersistentVolumeClaim) { claim.Spec.DataSourceRef = nil }, ""},
 		"of nothing": {func(claim, _ *corev1.PersistentVolumeClaim) {
 			claim.Spec.DataSource.Name, claim.Spec.DataSourceRef.Name = "none", "none"
-		}, "the claim none, which this one is to be a copy of, does not exist"},
+		}, "the claim none to copy does not exist"},
 		"not bound":         {func(_, from *corev1.PersistentVolumeClaim) { from.Status.Phase = corev1.ClaimPending }, "has no volume to copy yet"},
-		"another class":     {func(_, from *corev1.PersistentVolumeClaim) { from.Spec.StorageClassName = &other }, `of StorageClass "other"`},
+		"another class":     {func(_, from *corev1.PersistentVolumeClaim) { from.Spec.StorageClassName = &other }, `has StorageClass "other"`},
 		"too small":         {func(_, from *corev1.PersistentVolumeClaim) { setCapacity(from, "2Gi") }, "the claim source has 2Gi: a copy of 1Gi would be too small"},
 		"another namespace": {func(claim, _ *corev1.PersistentVolumeClaim) { claim.Spec.DataSourceRef.Namespace = &other }, "another namespace"},
 		"a snapshot": {func(claim, _ *corev1.PersistentVolumeClaim) {

@@ -14,24 +14,24 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// boxPackages are what a developer finds in a box whose image nobody chose.
-var boxPackages = []string{
+// serverPackages are the packages in the default image of servers.
+var serverPackages = []string{
 	"bash", "bash-completion", "ca-certificates", "coreutils", "curl", "git", "less", "locales", "ncurses-term",
 	"openssh-client", "procps", "python3", "python3-venv", "rsync", "tmux", "vim",
 }
 
-var boxEnvironment = []string{
+var serverEnvironment = []string{
 	"LANG=C.UTF-8",
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
 
-func boxConfig() v1.Config {
-	return v1.Config{Cmd: []string{"/bin/bash"}, Env: append([]string(nil), boxEnvironment...), WorkingDir: "/"}
+func serverConfig() v1.Config {
+	return v1.Config{Cmd: []string{"/bin/bash"}, Env: append([]string(nil), serverEnvironment...), WorkingDir: "/"}
 }
 
-// box is the default image of a DevServer.
-func box(ctx context.Context, b Builder, architecture string) (Built, error) {
-	root, err := b.rootfs(ctx, "box", architecture, "minbase", boxPackages)
+// server builds the default image of a DevServer.
+func server(ctx context.Context, b Builder, architecture string) (Built, error) {
+	root, err := b.rootfs(ctx, "server", architecture, "minbase", serverPackages)
 	if err != nil {
 		return Built{}, err
 	}
@@ -40,14 +40,14 @@ func box(ctx context.Context, b Builder, architecture string) (Built, error) {
 		if err != nil {
 			return nil, err
 		}
-		return assemble(architecture, boxConfig(), l)
+		return assemble(architecture, serverConfig(), l)
 	}}, nil
 }
 
-// condaLike stands in for the images that machine learning is done in: PATH and
-// CUDA's variables come from the image, and uid 1000 is somebody else's name.
+// condaLike imitates images for machine learning: PATH and
+// the variables of CUDA come from the image, and uid 1000 has another name.
 func condaLike(ctx context.Context, b Builder, architecture string) (Built, error) {
-	root, err := b.rootfs(ctx, "box", architecture, "minbase", boxPackages)
+	root, err := b.rootfs(ctx, "server", architecture, "minbase", serverPackages)
 	if err != nil {
 		return Built{}, err
 	}
@@ -73,7 +73,7 @@ func condaLike(ctx context.Context, b Builder, architecture string) (Built, erro
 		if err != nil {
 			return nil, err
 		}
-		config := boxConfig()
+		config := serverConfig()
 		config.Env = []string{
 			"CONDA_PREFIX=/opt/conda", "CUDA_HOME=/usr/local/cuda", "LANG=C.UTF-8", "LD_LIBRARY_PATH=/usr/local/cuda/lib64",
 			"PATH=/opt/conda/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -82,13 +82,13 @@ func condaLike(ctx context.Context, b Builder, architecture string) (Built, erro
 	}}, nil
 }
 
-// applets are the names under which sh-only knows its one program.
+// applets are the names that busybox is called by in sh-only.
 var applets = strings.Fields("ash awk base64 basename cat chmod chown cp cut date dd df dirname du echo env expr false find grep gunzip gzip head hostname id " +
 	"kill ln ls md5sum mkdir mktemp mv nc nslookup od pgrep printf ps pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort stat sync tail tar tee test " +
 	"timeout touch tr true tty uname uniq vi wc wget which whoami xargs yes")
 
-// shOnly has a shell and nothing that a login expects: no bash, no /etc/profile.d,
-// no passwd entry for the user that boxes run as.
+// shOnly has a shell, but nothing else that a login uses: no bash, no /etc/profile.d,
+// no passwd entry for the user that servers run as.
 func shOnly(ctx context.Context, b Builder, architecture string) (Built, error) {
 	root, err := b.rootfs(ctx, "busybox", architecture, "extract", []string{"busybox-static"})
 	if err != nil {
@@ -114,7 +114,7 @@ func shOnly(ctx context.Context, b Builder, architecture string) (Built, error) 
 	return b.small(architecture, v1.Config{Cmd: []string{"/bin/sh"}, Env: []string{"PATH=/bin"}}, files...)
 }
 
-// noShell holds one static program and no shell at all.
+// noShell has one static program and no shell.
 func noShell(ctx context.Context, b Builder, architecture string) (Built, error) {
 	dir, err := b.goBuild(ctx, filepath.Join(b.Root, "local"), "noshell", architecture, "./cmd/noshell")
 	if err != nil {
@@ -124,7 +124,7 @@ func noShell(ctx context.Context, b Builder, architecture string) (Built, error)
 		File{Path: "/noshell", Mode: 0o755, Source: filepath.Join(dir, "noshell")})
 }
 
-// readFromTar returns one file of an archive, whose names may start with "./".
+// readFromTar returns one file of an archive. The names in it may start with "./".
 func readFromTar(archive, name string) (string, error) {
 	file, err := os.Open(archive)
 	if err != nil {
