@@ -277,9 +277,14 @@ func TestRevokedConnectionOpensNothing(t *testing.T) {
 	ts := serve(t, func(cfg *Config) { cfg.KeysInterval = patience })
 	client := ts.dial()
 	ts.authorize(newSigner(t))
-	if session, err := client.NewSession(); err == nil {
+	session, err := client.NewSession()
+	if err == nil {
 		session.Close()
 		t.Error("a session was opened")
+	}
+	// The reason arrives before the connection ends.
+	if refused, ok := errors.AsType[*ssh.OpenChannelError](err); !ok || refused.Message != errRevoked.Error() {
+		t.Errorf("the session is refused with %v, want %v", err, errRevoked)
 	}
 	if err := client.Wait(); err == nil {
 		t.Error("no error")
