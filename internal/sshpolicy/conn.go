@@ -12,12 +12,17 @@ import (
 // that is stopping.
 const LingerTime = time.Second
 
+// lingerBytes is how much of what the client still sends is discarded: more than
+// is on the way from any client that knows when to stop.
+const lingerBytes = 4 << 20
+
 // Conn is a client's connection whose Close loses nothing that was written
 // before. If a program closes a socket that holds unread data, or to which the
 // peer still sends, the kernel resets the connection and drops what it has not
 // delivered yet, such as an exit status or the reason of a refusal. Close
 // therefore ends its own direction first, and discards what the client sends
-// until the client has closed its direction too, for at most LingerTime.
+// until the client has closed its direction too, for at most LingerTime and at
+// most 4 MiB.
 type Conn struct {
 	net.Conn
 
@@ -65,7 +70,7 @@ func (c *Conn) linger() {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	if c.Conn.SetReadDeadline(time.Now().Add(LingerTime)) == nil {
-		_, _ = io.Copy(io.Discard, c.Conn)
+		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}
 }
 
