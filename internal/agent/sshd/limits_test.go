@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/testing/port"
 )
 
 // knock opens a connection that never authenticates, and waits for the
@@ -208,7 +210,7 @@ func TestProbe(t *testing.T) {
 		t.Errorf("a server of another kind: %v", err)
 	}
 	listener.Close()
-	if err := ts.server.Probe(ctx, listener.Addr().String()); err == nil || !strings.Contains(err.Error(), "does not accept connections") {
+	if err := ts.server.Probe(ctx, port.Refusing(t)); err == nil || !strings.Contains(err.Error(), "does not accept connections") {
 		t.Errorf("no server: %v", err)
 	}
 
