@@ -152,7 +152,8 @@ func TestGarbageIsRefused(t *testing.T) {
 // A client that has gone without a goodbye is cut off; one that answers
 // stays, however little it says.
 func TestKeepalive(t *testing.T) {
-	ts := serve(t, func(cfg *Config) { cfg.KeepaliveInterval = 20 * time.Millisecond })
+	// The client that answers may be held up for nearly four intervals.
+	ts := serve(t, func(cfg *Config) { cfg.KeepaliveInterval = 500 * time.Millisecond })
 	answering := ts.dial()
 
 	gate := &gate{opened: make(chan struct{})}
