@@ -32,6 +32,9 @@ type agentProcess struct {
 	done chan struct{}
 	log  logBuffer
 	told agentapi.Instructions
+	// seen is the moment, for each signal, up to which a script knows of its
+	// activity: what counts as active next must have happened after that.
+	seen map[string]time.Time
 }
 
 // logBuffer is a log that can be waited on.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -22,10 +23,18 @@ func operator(ts *testscript.TestScript) *control.Client {
 	return client
 }
 
-// report polls with the instructions of the script's last poll.
+// report polls with the instructions of the script's last poll. The operator's
+// client waits for seconds only, which may be too short on a busy machine.
 func report(ts *testscript.TestScript) agentapi.Report {
-	got, err := operator(ts).Poll(context.Background(), ts.Value(agentKey{}).(*agentProcess).told)
-	ts.Check(err)
+	var got agentapi.Report
+	var err error
+	await(ts, "the agent to answer a poll", func() bool {
+		got, err = operator(ts).Poll(context.Background(), ts.Value(agentKey{}).(*agentProcess).told)
+		if err != nil {
+			ts.Logf("polling: %v", err)
+		}
+		return err == nil
+	})
 	return got
 }
 
@@ -60,43 +69,68 @@ func drain(ts *testscript.TestScript, neg bool, args []string) {
 		return drained
 	}
 	if neg {
-		if try() {
-			ts.Fatalf("the box is drained")
-		}
+		// What was typed before may be older than SECONDS on a busy machine: then it
+		// is typed once more.
+		await(ts, "the drain to be refused", func() bool {
+			if !try() {
+				return true
+			}
+			release := agentapi.Drain{Release: true}
+			_, _, err := operator(ts).Drain(context.Background(), release)
+			ts.Check(err)
+			ts.Check(ts.Exec("sh", "-c", "echo > keys"))
+			return false
+		})
 		return
 	}
 	await(ts, "box to be drained", try)
 }
 
-const (
-	// workedSeconds is what counts as work just now, and idleSeconds as none:
-	// both are many samples, with the flags of these scripts.
-	workedSeconds = 0.5
-	idleSeconds   = 1
-)
+// idleSeconds is what counts as idle: many samples, with the flags of these
+// scripts.
+const idleSeconds = 1
 
-// active waits until there are signals of work.
+// active waits until a signal shows activity that is newer than what the script
+// last waited for. How long ago that is by then depends on the machine.
 func active(ts *testscript.TestScript, _ bool, args []string) {
-	awaitSignals(ts, args, "worked just now", func(s agentapi.Signal) bool {
-		return s.IdleSeconds >= 0 && s.IdleSeconds < workedSeconds
+	seen := ts.Value(agentKey{}).(*agentProcess).seen
+	awaitSignals(ts, args, "has been active", func(s agentapi.Signal, polled time.Time, _ time.Duration) bool {
+		if s.IdleSeconds < 0 || !polled.Add(-seconds(s.IdleSeconds)).After(seen[s.Name]) {
+			return false
+		}
+		seen[s.Name] = polled
+		return true
 	})
 }
 
 // idle waits until there has been no signal for a while.
 func idle(ts *testscript.TestScript, _ bool, args []string) {
-	awaitSignals(ts, args, "has been idle", func(s agentapi.Signal) bool {
-		return s.IdleSeconds < 0 || s.IdleSeconds > idleSeconds
+	seen := ts.Value(agentKey{}).(*agentProcess).seen
+	awaitSignals(ts, args, "has been idle", func(s agentapi.Signal, polled time.Time, took time.Duration) bool {
+		// Longer than that before the poll began, whenever the agent has answered it.
+		if s.IdleSeconds >= 0 && seconds(s.IdleSeconds) <= took+seconds(idleSeconds) {
+			return false
+		}
+		// The margin is for the rounding of figures and the interval of samples.
+		seen[s.Name] = polled.Add(-seconds(idleSeconds) / 2)
+		return true
 	})
 }
 
-func awaitSignals(ts *testscript.TestScript, names []string, what string, is func(agentapi.Signal) bool) {
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// awaitSignals polls until done with each signal. A poll began at polled and took
+// some time, in which the agent looked at the signals.
+func awaitSignals(ts *testscript.TestScript, names []string, what string, done func(s agentapi.Signal, polled time.Time, took time.Duration) bool) {
 	for _, name := range names {
 		var last agentapi.Report
 		await(ts, fmt.Sprintf("that %s %s", name, what), func() bool {
+			polled := time.Now()
 			last = report(ts)
+			took := time.Since(polled)
 			for _, s := range last.Signals {
 				if s.Name == name {
-					return is(s)
+					return done(s, polled, took)
 				}
 			}
 			return false

@@ -119,7 +119,7 @@ func setupBox(env *testscript.Env) error {
 	env.Setenv("PATH", filepath.Join(work, "bin")+":"+env.Getenv("PATH"))
 	env.Setenv("HOME", work)
 	env.Setenv("SSH_AUTH_SOCK", "")
-	env.Values[agentKey{}] = &agentProcess{}
+	env.Values[agentKey{}] = &agentProcess{seen: map[string]time.Time{}}
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -175,10 +176,13 @@ func remove(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func (s *stage) update(ts *testscript.TestScript, name string, change func(*devserverv1.DevServer)) {
-	ds := s.devServer(ts, name)
-	ds.Status.ObservedGeneration = ds.Generation
-	change(ds)
-	ts.Check(s.client.Status().Update(s.t.Context(), ds))
+	// devctl may write between the two.
+	ts.Check(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		ds := s.devServer(ts, name)
+		ds.Status.ObservedGeneration = ds.Generation
+		change(ds)
+		return s.client.Status().Update(s.t.Context(), ds)
+	}))
 }
 
 func (s *stage) devServer(ts *testscript.TestScript, name string) *devserverv1.DevServer {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,22 +80,22 @@ func TestTheAPIServerAway(t *testing.T) {
 		}
 		return ds
 	}
-	// All of 127.0.0.0/8 is this machine's, and a box has one port.
-	const ip = "127.78.0.1"
-	go serveAll(listenOn(t, net.JoinHostPort(ip, "2222")), func(conn net.Conn) { copyAndEnd(conn, conn) })
+	box := listenOnSSHPort(t)
+	ip := box.Addr().(*net.TCPAddr).IP.String()
+	go serveAll(box, func(conn net.Conn) { copyAndEnd(conn, conn) })
 	runs := create("runs", devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, PodIP: ip}, alice, bob)
 	asleep := suspended("sleeps."+ns, alice).Status
 	asleep.Conditions[0].LastTransitionTime = metav1.Now()
 	create("sleeps", asleep, alice)
 
-	way, log, address := &wire{tried: make(chan struct{}, 1)}, &journal{}, freeAddress(t)
+	way, log := &wire{tried: make(chan struct{}, 1)}, &journal{}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		cfg := Config{Listen: address, DrainTimeout: time.Minute, WakeTimeout: time.Minute}
+		cfg := Config{Listen: "127.0.0.1:0", DrainTimeout: time.Minute, WakeTimeout: time.Minute}
 		ended <- run(ctx, cfg, hostKey, way.through(apiserver.Config(t)), slog.New(slog.NewJSONHandler(log, nil)))
 	}()
-	log.await(t, "ready")
+	address, _ := addressesOf(t, log)
 	w := &world{address: address, hostKey: hostKey}
 	before := openBox(t, w.mustLogin(t, bob), "runs."+ns)
 	checkEcho(t, before, "before")
@@ -122,6 +123,24 @@ func TestTheAPIServerAway(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("asked to stop, the gateway failed: %v", err)
+	}
+}
+
+// listenOnSSHPort listens on the one port that a server has, at an address where
+// nothing else does: all of 127.0.0.0/8 is this machine's.
+func listenOnSSHPort(t *testing.T) net.Listener {
+	t.Helper()
+	for host := 1; ; host++ {
+		ip := net.IPv4(127, 78, byte(host>>8), byte(host))
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(ip.String(), "2222"))
+		if errors.Is(err, syscall.EADDRINUSE) && host < 1<<16-1 {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = listener.Close() })
+		return listener
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,6 +16,11 @@ import (
 // maxChannels is how many channels one connection may have open at once: far
 // more than an editor opens, far less than would hurt.
 const maxChannels = 256
+
+// hangUpTime is how long a client has, after the end of its last channel, to
+// close the connection to a gateway that is stopping. A client that is cut off
+// sooner may report that instead of its command's exit status.
+const hangUpTime = 2 * time.Second
 
 // Reasons why the gateway ends a session.
 var (
@@ -31,7 +37,8 @@ type client struct {
 	log    *slog.Logger
 
 	mu      sync.Mutex
-	open    int // channels
+	open    int       // channels
+	ended   time.Time // when a channel ended last
 	tunnels map[*tunnel]struct{}
 	over    error // why there are to be no more tunnels
 }
@@ -112,20 +119,27 @@ func (c *client) begin() error {
 func (c *client) end() {
 	c.mu.Lock()
 	c.open--
+	c.ended = time.Now()
 	c.mu.Unlock()
 	if c.server.isDraining() {
-		c.closeIfIdle()
+		c.closeIfUnused()
 	}
 }
 
-// closeIfIdle ends the connection if it has no channel open.
-func (c *client) closeIfIdle() {
+// closeIfUnused ends the connection if it has no channel open, once the client
+// has had the time to do that itself.
+func (c *client) closeIfUnused() {
 	c.mu.Lock()
-	idle := c.open == 0
-	c.mu.Unlock()
-	if idle {
-		_ = c.conn.Close()
+	defer c.mu.Unlock()
+	if c.open > 0 {
+		return
 	}
+	if left := time.Until(c.ended.Add(c.server.hangUpTime)); left > 0 {
+		// It closes nothing if the client opens another channel, or has gone.
+		time.AfterFunc(left, c.closeIfUnused)
+		return
+	}
+	_ = c.conn.Close()
 }
 
 // tunnel is an open way through the gateway to a box.

@@ -105,12 +105,12 @@ func run(ctx context.Context, cfg Config, hostKey ssh.Signer, api *rest.Config, 
 		return err
 	}
 	health := &health{}
-	stopHealth, err := serveHTTP(ctx, cfg.HealthAddress, health.handler(), fail)
+	healthAddress, stopHealth, err := serveHTTP(ctx, cfg.HealthAddress, health.handler(), fail)
 	if err != nil {
 		return err
 	}
 	defer stopHealth()
-	stopMetrics, err := serveHTTP(ctx, cfg.MetricsAddress, server.metrics.handler(), fail)
+	_, stopMetrics, err := serveHTTP(ctx, cfg.MetricsAddress, server.metrics.handler(), fail)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func run(ctx context.Context, cfg Config, hostKey ssh.Signer, api *rest.Config, 
 		_ = listener.Close()
 	}()
 	health.ready.Store(true)
-	log.Info("ready", "listen", listener.Addr().String(), "host_key", ssh.FingerprintSHA256(hostKey.PublicKey()))
+	log.Info("ready", "listen", listener.Addr().String(), "health", healthAddress, "host_key", ssh.FingerprintSHA256(hostKey.PublicKey()))
 	server.serve(listener)
 
 	log.Info("stopping", "drain_timeout", cfg.DrainTimeout.String())

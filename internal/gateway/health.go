@@ -31,15 +31,16 @@ func (h *health) handler() http.Handler {
 	return mux
 }
 
-// serveHTTP serves handler until stop is called, or nothing where address is
-// empty; failed is told when it cannot any more.
-func serveHTTP(ctx context.Context, address string, handler http.Handler, failed func(error)) (stop func(), err error) {
+// serveHTTP serves handler until stop is called, or nothing if address is
+// empty; failed is called when it cannot any more. served is the address that it
+// listens on, which differs from address if that has port 0.
+func serveHTTP(ctx context.Context, address string, handler http.Handler, failed func(error)) (served string, stop func(), err error) {
 	if address == "" {
-		return func() {}, nil
+		return "", func() {}, nil
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for probes and metrics: %w", err)
+		return "", nil, fmt.Errorf("listening for probes and metrics: %w", err)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
@@ -47,5 +48,5 @@ func serveHTTP(ctx context.Context, address string, handler http.Handler, failed
 			failed(fmt.Errorf("serving HTTP on %s: %w", address, err))
 		}
 	}()
-	return func() { _ = server.Close() }, nil
+	return listener.Addr().String(), func() { _ = server.Close() }, nil
 }

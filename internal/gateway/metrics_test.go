@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 
+	"devserver.io/devserver/internal/sshpolicy"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
@@ -41,12 +42,9 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	checkEcho(t, channel, "seven b")
 	_ = channel.Close()
 	w.log.await(t, "session")
-	for testutil.ToFloat64(w.server.metrics.logins.WithLabelValues(resultFailed)) == 0 {
-		if t.Context().Err() != nil {
-			t.Fatal("the scanner is not counted")
-		}
-		runtime.Gosched()
-	}
+	// A client sees the end of its login before the gateway counts it.
+	w.awaitLogins(t, resultFailed, 1)
+	w.awaitLogins(t, resultRefused, 1)
 
 	var got []string
 	for _, line := range w.series(t) {
@@ -63,6 +61,17 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+// awaitLogins waits until as many logins are counted to have ended so.
+func (w *world) awaitLogins(t *testing.T, result string, want float64) {
+	t.Helper()
+	for testutil.ToFloat64(w.server.metrics.logins.WithLabelValues(result)) < want {
+		if t.Context().Err() != nil {
+			t.Fatalf("fewer than %v logins are counted as %s", want, result)
+		}
+		runtime.Gosched()
 	}
 }
 
@@ -120,6 +129,7 @@ func TestMetricsDoNotGrow(t *testing.T) {
 		_ = client.Close()
 	}
 	visit(0)
+	w.awaitLogins(t, resultRefused, 1)
 	want := len(w.series(t))
 	for i := 1; i < 50; i++ {
 		visit(i)
@@ -134,7 +144,8 @@ func TestMetricsDoNotGrow(t *testing.T) {
 func TestHalfOpenConnectionsKeepNobodyElseOut(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
-	for range 10_000 {
+	// More than may log in at once, in all and from one address.
+	for range 2 * sshpolicy.MaxLogins {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", w.address)
 		if err != nil {
 			t.Fatal(err)

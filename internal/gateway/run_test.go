@@ -2,9 +2,9 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -44,19 +44,18 @@ func TestRunFollowsTheAPIServer(t *testing.T) {
 	}
 	before := create("before")
 
-	ssh22, probes := freeAddress(t), freeAddress(t)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	log := &journal{}
 	go func() {
-		cfg := Config{Listen: ssh22, HealthAddress: probes, DrainTimeout: time.Minute, WakeTimeout: 100 * time.Millisecond}
+		cfg := Config{Listen: "127.0.0.1:0", HealthAddress: "127.0.0.1:0", DrainTimeout: time.Minute, WakeTimeout: 100 * time.Millisecond}
 		ended <- run(ctx, cfg, hostKey, apiserver.Config(t), slog.New(slog.NewJSONHandler(log, nil)))
 	}()
-	log.await(t, "ready")
+	address, probes := addressesOf(t, log)
 	if got := probe(t, probes, "/readyz"); got != http.StatusOK {
 		t.Errorf("/readyz answers %d once the gateway is ready", got)
 	}
-	w := &world{address: ssh22, hostKey: hostKey}
+	w := &world{address: address, hostKey: hostKey}
 	refused := func(c *ssh.Client, name, want string) {
 		t.Helper()
 		for {
@@ -108,8 +107,7 @@ func TestRunSaysWhatIsMissing(t *testing.T) {
 
 func TestReadinessSaysNoUntilReady(t *testing.T) {
 	h := &health{}
-	address := freeAddress(t)
-	stop, err := serveHTTP(t.Context(), address, h.handler(), func(err error) { t.Error(err) })
+	address, stop, err := serveHTTP(t.Context(), "127.0.0.1:0", h.handler(), func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,13 +139,9 @@ func probe(t *testing.T, address, path string) int {
 	return response.StatusCode
 }
 
-// freeAddress is a loopback address where nothing listens.
-func freeAddress(t *testing.T) string {
+// addressesOf waits until a gateway is ready and returns where it listens.
+func addressesOf(t *testing.T, log *journal) (ssh, health string) {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	line := log.await(t, "ready")
+	return fmt.Sprint(line["listen"]), fmt.Sprint(line["health"])
 }

@@ -36,6 +36,7 @@ type server struct {
 	edit        editLease
 	waker       *waker
 	patience    patience
+	hangUpTime  time.Duration
 	address     string // as users reach it; may be empty
 	log         *slog.Logger
 	metrics     *metrics
@@ -54,16 +55,17 @@ type server struct {
 // boxes of d, and wakes them by edits of their Leases.
 func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logger) *server {
 	s := &server{
-		directory: d,
-		dial:      (&net.Dialer{}).DialContext,
-		edit:      edit,
-		patience:  patient(defaultWakeTimeout),
-		log:       log,
-		metrics:   newMetrics(),
-		ssh:       sshpolicy.ServerConfig(),
-		gate:      sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress),
-		logins:    map[net.Conn]struct{}{},
-		clients:   map[*client]struct{}{},
+		directory:  d,
+		dial:       (&net.Dialer{}).DialContext,
+		edit:       edit,
+		patience:   patient(defaultWakeTimeout),
+		hangUpTime: hangUpTime,
+		log:        log,
+		metrics:    newMetrics(),
+		ssh:        sshpolicy.ServerConfig(),
+		gate:       sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress),
+		logins:     map[net.Conn]struct{}{},
+		clients:    map[*client]struct{}{},
 	}
 	s.authorities.Store(&authorities{})
 	s.waker = newWaker(func(ctx context.Context, box types.NamespacedName) error {
@@ -120,13 +122,14 @@ func (s *server) serve(listener net.Listener) {
 		}
 		s.running.Go(func() {
 			defer leave()
-			s.handle(raw, leave)
+			s.handle(sshpolicy.NewConn(raw), leave)
 		})
 	}
 }
 
 // handle serves one connection from its first byte to its end.
-func (s *server) handle(raw net.Conn, leave func()) {
+func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
+	defer func() { <-raw.Closed() }()
 	defer func() {
 		if fault := recover(); fault != nil {
 			s.fault(s.log.With("from", raw.RemoteAddr().String()), "serving a connection", fault)
@@ -134,7 +137,11 @@ func (s *server) handle(raw net.Conn, leave func()) {
 		}
 	}()
 	conn, channels, requests, err := s.login(raw)
-	leave()
+	if err == nil {
+		// Else the connection counts as one that logs in until it is closed, so
+		// that no more than those are kept open.
+		leave()
+	}
 	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
 	if err != nil {
 		// Everybody who scans ports gets here.
@@ -246,7 +253,7 @@ func (s *server) drain(ctx context.Context) (left int) {
 	}
 	s.mu.Unlock()
 	for _, c := range s.all() {
-		c.closeIfIdle()
+		c.closeIfUnused()
 	}
 	finished := make(chan struct{})
 	go func() {

@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/sshpolicy"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
@@ -196,7 +202,7 @@ func TestDrainLetsSessionsFinish(t *testing.T) {
 	if _, err := silent.Read(make([]byte, 4)); err != nil {
 		t.Fatal(err)
 	}
-	_ = w.listener.Close()
+	w.close()
 	drained := make(chan int, 1)
 	go func() { drained <- w.server.drain(t.Context()) }()
 	_ = idle.Wait() // is closed, or the test does not end
@@ -218,6 +224,110 @@ func TestDrainLetsSessionsFinish(t *testing.T) {
 	}
 }
 
+// TestDrainLetsClientsHangUp: a client whose last channel has just ended closes
+// the connection itself. Cut off before, it might report that in place of its
+// command's exit status.
+func TestDrainLetsClientsHangUp(t *testing.T) {
+	w := newWorld(t, func(s *server) { s.hangUpTime = time.Hour })
+	alice := sshserver.NewKey(t)
+	w.put(running("a.team", "10.0.0.1", alice))
+	client := w.mustLogin(t, alice)
+	session, err := client.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Run("list"); err != nil {
+		t.Fatal(err)
+	}
+	connection := w.server.all()[0]
+	for !connection.hasEnded() {
+		if t.Context().Err() != nil {
+			t.Fatal("the session has not ended")
+		}
+		runtime.Gosched()
+	}
+	w.close()
+	drained := make(chan int, 1)
+	go func() { drained <- w.server.drain(t.Context()) }()
+	for !w.server.isDraining() {
+		runtime.Gosched()
+	}
+	connection.closeIfUnused() // as drain does, now or in a moment
+	if _, _, err := client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+		t.Errorf("the client was cut off: %v", err)
+	}
+	_ = client.Close()
+	if left := <-drained; left != 0 {
+		t.Errorf("%d connections were cut off, want none", left)
+	}
+}
+
+func (c *client) hasEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open == 0 && !c.ended.IsZero()
+}
+
+// lastWords is a channel whose client has sent something and left.
+type lastWords struct {
+	ssh.Channel
+	text io.Reader
+}
+
+func (l lastWords) Read(p []byte) (int, error) { return l.text.Read(p) }
+func (lastWords) Write([]byte) (int, error)    { return 0, io.EOF }
+func (lastWords) CloseWrite() error            { return nil }
+func (lastWords) Close() error                 { return nil }
+
+// slowBox is a connection on which a write takes a while, during which the
+// client leaves.
+type slowBox struct {
+	net.Conn
+	leave  func()
+	closed chan struct{}
+	got    strings.Builder
+}
+
+func (b *slowBox) Write(p []byte) (int, error) {
+	b.leave()
+	select {
+	case <-time.After(sshpolicy.LingerTime / 2):
+		return b.got.Write(p)
+	case <-b.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+func (b *slowBox) Read([]byte) (int, error) {
+	<-b.closed
+	return 0, io.EOF
+}
+
+func (*slowBox) CloseWrite() error { return nil }
+
+func (b *slowBox) Close() error {
+	select {
+	case <-b.closed:
+	default:
+		close(b.closed)
+	}
+	return nil
+}
+
+// TestLastWordsOfAClientArrive: what a client has sent before it left reaches
+// the server, as it would without a gateway in between.
+func TestLastWordsOfAClientArrive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &client{server: newServer(sshserver.NewKey(t), newDirectory(), nil, discard()), log: discard()}
+		requests := make(chan *ssh.Request)
+		upstream := &slowBox{leave: sync.OnceFunc(func() { close(requests) }), closed: make(chan struct{})}
+		c.carry(t.Context(), boxOf(running("a.team", "10.0.0.1")), lastWords{text: strings.NewReader("exit")}, requests, upstream)
+		if got := upstream.got.String(); got != "exit" {
+			t.Errorf("the server got %q, want %q", got, "exit")
+		}
+	})
+}
+
 func TestDrainEndsInTheEnd(t *testing.T) {
 	w := newWorld(t)
 	alice := sshserver.NewKey(t)
@@ -227,7 +337,7 @@ func TestDrainEndsInTheEnd(t *testing.T) {
 	if _, err := open(client, "a.team", 22); err != nil {
 		t.Fatal(err)
 	}
-	_ = w.listener.Close()
+	w.close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if left := w.server.drain(ctx); left != 1 {

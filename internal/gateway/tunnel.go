@@ -13,6 +13,8 @@ import (
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"devserver.io/devserver/internal/sshpolicy"
 )
 
 const (
@@ -92,7 +94,15 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 		ssh.DiscardRequests(requests)
 		stop(errDisconnected)
 	}()
+	delivered := make(chan struct{})
 	cut := context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errDisconnected) {
+			// What the client sent before it left is on its way.
+			select {
+			case <-delivered:
+			case <-time.After(sshpolicy.LingerTime):
+			}
+		}
 		_ = channel.Close()
 		_ = upstream.Close()
 	})
@@ -101,7 +111,10 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 	c.server.metrics.tunnels.Inc()
 	var toBox int64
 	var other sync.WaitGroup
-	other.Go(func() { toBox = c.copy("to_box", upstream, channel) })
+	other.Go(func() {
+		defer close(delivered)
+		toBox = c.copy("to_box", upstream, channel)
+	})
 	fromBox := c.copy("from_box", channel, upstream)
 	other.Wait()
 	c.server.metrics.tunnels.Dec()

@@ -28,12 +28,12 @@ import (
 // world is a gateway on a loopback port, with the DevServers that a test says
 // there are.
 type world struct {
-	listener net.Listener
-	address  string
-	hostKey  ssh.Signer
-	server   *server
-	log      *journal
-	boxes    map[string]*devserverv1.DevServer
+	close   func() // ends accepting, as Run does before it drains
+	address string
+	hostKey ssh.Signer
+	server  *server
+	log     *journal
+	boxes   map[string]*devserverv1.DevServer
 
 	mu     sync.Mutex
 	routes map[string]string // from a box's address in the cluster to one here
@@ -48,16 +48,26 @@ func newWorld(t testing.TB, changes ...func(*server)) *world {
 	w := &world{hostKey: sshserver.NewKey(t), log: &journal{}, boxes: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
 	w.server = newServer(w.hostKey, newDirectory(), w.edit, slog.New(slog.NewJSONHandler(w.log, nil)))
 	w.server.dial = w.dial
+	// Nobody waits for clients of these tests to hang up.
+	w.server.hangUpTime = 0
 	// Whatever is in the way is said at once.
 	w.server.patience = patience{wake: time.Minute, between: 10 * time.Millisecond}
 	for _, change := range changes {
 		change(w.server)
 	}
 	listener := listen(t)
-	w.listener, w.address = listener, listener.Addr().String()
-	go w.server.serve(listener)
-	t.Cleanup(func() {
+	w.address = listener.Addr().String()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		w.server.serve(listener)
+	}()
+	w.close = func() {
 		_ = listener.Close()
+		<-served
+	}
+	t.Cleanup(func() {
+		w.close()
 		now, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 		cancel()
 		w.server.drain(now)
@@ -69,12 +79,7 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func listen(t testing.TB) net.Listener {
 	t.Helper()
-	return listenOn(t, "127.0.0.1:0")
-}
-
-func listenOn(t testing.TB, address string) net.Listener {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,10 +66,14 @@ func (b *box) in(s *site) *box {
 // restarted waits until the box runs in another pod than before.
 func (b *box) restarted(before types.UID) *box {
 	b.Helper()
-	await(b.site, b.pod(), "Ready in another pod", func(p *corev1.Pod) bool {
+	pod := await(b.site, b.pod(), "Ready in another pod", func(p *corev1.Pod) bool {
 		return p.UID != before && podReady(p)
 	})
-	return b.running(b.ds)
+	// Until the operator has seen that pod, the status is of the one before.
+	ds := await(b.site, b.ds, "Running in that pod", func(d *v1.DevServer) bool {
+		return d.Status.Phase == v1.PhaseRunning && d.Status.PodIP == pod.Status.PodIP && !d.Status.StartedAt.Before(&pod.CreationTimestamp)
+	})
+	return b.running(ds)
 }
 
 // pod is the box's pod, by name only.
@@ -162,6 +166,15 @@ func (s *site) eventually(what string, works func() bool) {
 		case <-pace.C:
 		}
 	}
+}
+
+// awaitEvent waits for an event about an object. Events are sent beside all other
+// writes, and may arrive after the status that belongs to them.
+func (s *site) awaitEvent(object, reason string) {
+	s.Helper()
+	s.eventually("an event "+reason+" about "+object, func() bool {
+		return s.kubectl("", "get", "events", "--field-selector=involvedObject.name="+object+",reason="+reason, "-o=name") != ""
+	})
 }
 
 // line reads one line of a running command's output.

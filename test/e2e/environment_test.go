@@ -35,7 +35,8 @@ func environment(b *box) {
 		if got := shell.ask("printenv " + name); got != value {
 			b.Errorf("%s in the login shell: %q, want %q", name, got, value)
 		}
-		b.want("mkfifo ~/env.fifo; tmux -L env new-session -d 'printenv "+name+" > ~/env.fifo'; cat ~/env.fifo; rm ~/env.fifo", value)
+		// A tmux server each: the one before may be about to end.
+		b.want("mkfifo ~/env.fifo; tmux -L env-"+name+" new-session -d 'printenv "+name+" > ~/env.fifo'; cat ~/env.fifo; rm ~/env.fifo", value)
 	}
 	// The client may send its language and no more.
 	sent := b.try("echo $LC_TEST:$LANG:$LD_PRELOAD:$FROM_CLIENT", "-o", "SetEnv=LC_TEST=here LANG=C.UTF-8 LD_PRELOAD=/no.so FROM_CLIENT=no")

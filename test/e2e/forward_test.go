@@ -18,6 +18,37 @@ import (
 // asked for, such as a forwarding, is in place.
 func (b *box) master(options ...string) []string {
 	b.Helper()
+	shared, err := b.tryMaster(options...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return shared
+}
+
+// masterAtPort opens a shared connection that listens on a port of this machine.
+// OpenSSH takes no port 0 for that, and a port that was free a moment ago may
+// have been taken: then another one is tried.
+func (b *box) masterAtPort(options func(address string) []string) (address string) {
+	b.Helper()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		address = l.Addr().String()
+		_ = l.Close()
+		_, err = b.tryMaster(options(address)...)
+		if err == nil {
+			return address
+		}
+		if !strings.Contains(err.Error(), "Address already in use") {
+			b.Fatal(err)
+		}
+	}
+}
+
+func (b *box) tryMaster(options ...string) ([]string, error) {
+	b.Helper()
 	socket := filepath.Join(b.shortDir(), "ctl")
 	options = append(options, "-f", "-N", "-M", "-S", socket, "-o", "ExitOnForwardFailure=yes")
 	cmd := b.client.Command(b.bounded(), options)
@@ -31,12 +62,12 @@ func (b *box) master(options ...string) []string {
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Run(); err != nil {
 		text, _ := os.ReadFile(said.Name())
-		b.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, text)
+		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, text)
 	}
 	b.Cleanup(func() {
 		_ = b.client.Command(context.Background(), []string{"-S", socket, "-O", "exit"}).Run()
 	})
-	return []string{"-S", socket}
+	return []string{"-S", socket}, nil
 }
 
 // shortDir is a folder whose path is short enough for a socket in it.
@@ -107,14 +138,14 @@ c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()`
 // localForward reaches, through -L, the box's own SSH port as seen from inside
 // and logs in over it.
 func localForward(b *box) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address := b.masterAtPort(func(address string) []string {
+		return []string{"-L", fmt.Sprintf("%s:127.0.0.1:%d", address, contract.SSHPort)}
+	})
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		b.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	b.master("-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, contract.SSHPort))
-	if r := b.try("whoami", "-p", fmt.Sprint(port), "-o", "HostName=127.0.0.1", "-o", "ProxyJump=none"); r.Stdout != "dev\n" {
+	if r := b.try("whoami", "-p", port, "-o", "HostName=127.0.0.1", "-o", "ProxyJump=none"); r.Stdout != "dev\n" {
 		b.Errorf("login through -L: %+v", r)
 	}
 }

@@ -52,9 +52,7 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	if ds.Status.SuspendedAt == nil {
 		s.Error("status.suspendedAt is empty")
 	}
-	if events := s.kubectl("", "get", "events", "--field-selector=involvedObject.name=box,reason=Idle", "-o=name"); events == "" {
-		s.Error("no event tells of the suspension")
-	}
+	s.awaitEvent("box", "Idle")
 	if printed := s.devctl("start", "box", "--wait"); printed != ds.Status.SSH.Command {
 		s.Errorf("devctl start printed %q, want the ssh command alone", printed)
 	}

@@ -108,13 +108,12 @@ func terminalSize(b *box) {
 	if c.ask("shopt login_shell") != "login_shell    \ton" {
 		b.Errorf("not a login shell: %q", c.ask("shopt login_shell"))
 	}
-	// The shell tells when it has seen the change of the window.
-	c.enter("trap 'echo now $(stty size)' WINCH")
-	c.expect("ready> ")
+	// Neither the client nor the server keeps the order of keys and changes of the
+	// window, so the shell waits for the change.
+	c.enter(`until [ "$(stty size)" = "50 120" ]; do sleep 0.1; done; echo now "$(stty size)"`)
 	if err := c.Resize(50, 120); err != nil {
 		b.Fatal(err)
 	}
-	c.keys("\r")
 	c.expect("now 50 120")
 	c.enter("exit 7")
 	c.ended(7)
@@ -157,8 +156,6 @@ func outliveConnection(b *box) {
 	c.expect("stored")
 	c.enter("sleep 100003")
 	shell := b.sh("cat ~/shell.pid")
-	b.eventually("the job on the terminal runs", func() bool { return b.try("pgrep -f '^sleep 100003'").Code == 0 })
-	job := b.sh("pgrep -f '^sleep 100003'")
 	plain := b.client.Command(b.bounded(), nil, "echo started; exec sleep 100004")
 	out, err := plain.StdoutPipe()
 	if err != nil {
@@ -168,6 +165,11 @@ func outliveConnection(b *box) {
 		b.Fatal(err)
 	}
 	b.line(out)
+	// Each has to be itself before the cut: nohup ignores hang-ups from then on.
+	for _, pattern := range []string{"^sleep 100001", "^sleep 100002", "^sleep 100003", "^sleep 100004"} {
+		b.eventually(pattern+" runs", func() bool { return b.try("pgrep -f '"+pattern+"'").Code == 0 })
+	}
+	job := b.sh("pgrep -f '^sleep 100003'")
 
 	if err := c.Cut(); err != nil {
 		b.Fatal(err)
@@ -189,7 +191,8 @@ func outliveConnection(b *box) {
 	// pasted text.
 	b.sh("tmux detach-client -s work")
 	again.ended(0)
-	b.sh("tmux kill-server; pkill -f '^sleep 10000'")
+	// Other parts of the test have sleeps of their own on the same server.
+	b.sh("tmux kill-server; pkill -f '^sleep 10000[14]'")
 }
 
 // kill ends a process of this machine.

@@ -59,13 +59,7 @@ func (b *box) through(gateway string) *box {
 // dynamicForward reaches the box's own SSH port through -D, which is how VS
 // Code forwards.
 func dynamicForward(b *box) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	proxy := l.Addr().String()
-	_ = l.Close()
-	b.master("-D", proxy)
+	proxy := b.masterAtPort(func(address string) []string { return []string{"-D", address} })
 	c, err := net.Dial("tcp", proxy)
 	if err != nil {
 		b.Fatal(err)
@@ -100,12 +94,16 @@ func TestGatewayKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.line(out)
+	patterns := map[string]string{"the tmux session": "^sleep 100005", "the command": "^sleep 100006"}
+	for what, pattern := range patterns {
+		b.eventually(what+" runs", func() bool { return direct.try(fmt.Sprintf("pgrep -f '%s'", pattern)).Code == 0 })
+	}
 	kill()
 	if err := session.Wait(); err == nil || session.ProcessState.ExitCode() != 255 {
 		t.Errorf("the client whose gateway died ended with %v, want OpenSSH's own exit code 255", err)
 	}
 	again := direct.through(s.startGateway(direct))
-	for what, pattern := range map[string]string{"the tmux session": "^sleep 100005", "the command": "^sleep 100006"} {
+	for what, pattern := range patterns {
 		if r := again.try(fmt.Sprintf("pgrep -f '%s'", pattern)); r.Code != 0 {
 			t.Errorf("%s did not outlive the gateway: %+v", what, r)
 		}

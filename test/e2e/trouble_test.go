@@ -212,7 +212,8 @@ func TestCrash(t *testing.T) {
 	s.running(ds).want("whoami", "dev")
 }
 
-// TestEviction: a drain says so, and the box comes back.
+// TestEviction: a drain is reported, and the box comes back. How it is reported
+// while the pod ends passes too quickly to be seen for certain.
 func TestEviction(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -222,7 +223,6 @@ func TestEviction(t *testing.T) {
 	if err := s.c.SubResource("eviction").Create(s.Context(), b.pod(), &policyv1.Eviction{ObjectMeta: b.pod().ObjectMeta}); err != nil {
 		s.Fatal(err)
 	}
-	await(s, b.ds, "evicted", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionReady, v1.ReasonEvicted) })
 	b = b.restarted(before)
 	b.want("cat ~/file", "kept")
 	if was := b.ds.Status.LastDisruption; was == nil || was.Reason != v1.ReasonEvicted {

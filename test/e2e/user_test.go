@@ -57,6 +57,18 @@ func (p *person) provisioned() {
 	if p.user.Status.Namespace != p.ns {
 		p.Fatalf("the person's namespace is %q", p.user.Status.Namespace)
 	}
+	// The API server learns of roles and quotas from watches of its own. Until it
+	// knows the status of a quota, it refuses what the quota counts.
+	p.eventually("the person may create DevServers", func() bool { return p.can("create", "devservers.devserver.io") })
+	if len(p.user.Spec.Quota) > 0 {
+		await(p.site, &corev1.ResourceQuota{ObjectMeta: p.named("devserver-user")}, "computed", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) > 0 })
+	}
+}
+
+// can asks the API server whether it would let this person do something.
+func (p *person) can(verb, resource string) bool {
+	p.Helper()
+	return p.do(p.cmd("auth", "can-i", verb, resource)).Code == 0
 }
 
 // cmd prepares kubectl as this person, in their namespace.
@@ -120,6 +132,9 @@ func TestUser(t *testing.T) {
 	p.delete(p.user)
 	p.awaitGone(&rbacv1.RoleBinding{ObjectMeta: p.named("devserver-user")})
 	p.awaitGone(&corev1.ResourceQuota{ObjectMeta: p.named("devserver-user")})
+	p.eventually("the person may do nothing", func() bool {
+		return !p.can("get", "devservers.devserver.io") && !p.can("delete", "devservers.devserver.io")
+	})
 	p.mayNot("forbidden: User", "get", "devservers")
 	p.mayNot("forbidden: User", "delete", "devserver", "box")
 	if b.want("whoami", "dev"); b.podUID() != pod {

@@ -26,6 +26,9 @@ const (
 	checkTimeout = 2 * time.Second
 	// A client has no more to send than one line and a few headers.
 	requestTimeout = 5 * time.Second
+	// stopTimeout is how long requests may take to be answered when the agent
+	// stops.
+	stopTimeout    = 2 * time.Second
 	maxHeaderBytes = 16 << 10
 )
 
@@ -71,11 +74,25 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		// Handshakes that fail are port scans.
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
+	ended := make(chan struct{})
+	defer context.AfterFunc(ctx, func() {
+		defer close(ended)
+		shutDown(ctx, server)
+	})()
 	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving the control endpoint: %w", err)
 	}
+	<-ended
 	return nil
+}
+
+// shutDown answers the requests that have arrived, within stopTimeout.
+func shutDown(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		server.Close()
+	}
 }
 
 func (s *Server) handler() http.Handler {

@@ -29,6 +29,7 @@ var told sync.Map
 // serve starts an endpoint, and gives its address.
 func serve(t testing.TB, check func(context.Context) error) string {
 	t.Helper()
+	told.Delete(t.Name()) // what an earlier run of the same test has left
 	return serveServer(t, &Server{
 		Key: key, Check: check,
 		Token: token, SetAuthorizedKeys: func(text []byte) { told.Store(t.Name(), string(text)) },
@@ -129,6 +130,57 @@ func TestEndpoint(t *testing.T) {
 			t.Errorf("%s %s with %v: %d %q", test.method, test.path, test.health, code, body)
 		}
 	}
+}
+
+// TestStoppingEndpointAnswers stops the endpoint while it answers a request.
+func TestStoppingEndpointAnswers(t *testing.T) {
+	asked, gate := make(chan struct{}), make(chan struct{})
+	server := &Server{Key: key, Logger: slog.New(slog.DiscardHandler), Check: func(context.Context) error {
+		close(asked)
+		<-gate
+		return nil
+	}}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Closing the listener is how the endpoint begins to stop.
+	closed := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, noticing{listener, sync.OnceFunc(func() { close(closed) })}) }()
+	code := make(chan int, 1)
+	go func() {
+		response, err := client(t, listener.Addr().String(), key, "").http.Get("https://" + listener.Addr().String() + "/healthz")
+		if err != nil {
+			t.Errorf("the request was not answered: %v", err)
+			code <- 0
+			return
+		}
+		response.Body.Close()
+		code <- response.StatusCode
+	}()
+	<-asked
+	stop()
+	<-closed
+	close(gate)
+	if got := <-code; got != http.StatusOK {
+		t.Errorf("the request was answered with %d, want %d", got, http.StatusOK)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// noticing is a listener that reports when it is closed.
+type noticing struct {
+	net.Listener
+	closed func()
+}
+
+func (n noticing) Close() error {
+	defer n.closed()
+	return n.Listener.Close()
 }
 
 func TestCheckHasADeadline(t *testing.T) {

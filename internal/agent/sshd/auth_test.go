@@ -212,6 +212,38 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
+// TestKeyFileEditedTwiceInAMoment: two edits in place may leave the file with the
+// same size and, by the clock of the file system, the same time.
+func TestKeyFileEditedTwiceInAMoment(t *testing.T) {
+	ts := serve(t, nil)
+	second := newSigner(t)
+	edit := func(key ssh.Signer) {
+		t.Helper()
+		if err := os.WriteFile(ts.keys, ssh.MarshalAuthorizedKey(key.PublicKey()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantOnly := func(want, other ssh.Signer) {
+		t.Helper()
+		for key, want := range map[ssh.Signer]bool{want: true, other: false} {
+			if found, err := ts.server.keys.contains(key.PublicKey()); err != nil || found != want {
+				t.Errorf("found %v, %v, want %v", found, err, want)
+			}
+		}
+	}
+	edit(ts.key)
+	wantOnly(ts.key, second)
+	edit(second)
+	info, err := os.Stat(ts.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts.server.keys.mu.Lock()
+	ts.server.keys.stamp = stampOf(info) // as if the clock had not moved on
+	ts.server.keys.mu.Unlock()
+	wantOnly(second, ts.key)
+}
+
 // TestPushedKeys: what the operator pushes counts until the file has something
 // that is neither this nor older.
 func TestPushedKeys(t *testing.T) {
@@ -276,10 +308,17 @@ func TestPushCutsOff(t *testing.T) {
 func TestRevokedConnectionOpensNothing(t *testing.T) {
 	ts := serve(t, func(cfg *Config) { cfg.KeysInterval = patience })
 	client := ts.dial()
+	// The server looks once more after the login, and cuts off without a word then.
+	ts.waitLog("login accepted")
 	ts.authorize(newSigner(t))
-	if session, err := client.NewSession(); err == nil {
+	session, err := client.NewSession()
+	if err == nil {
 		session.Close()
 		t.Error("a session was opened")
+	}
+	// The reason arrives before the connection ends.
+	if refused, ok := errors.AsType[*ssh.OpenChannelError](err); !ok || refused.Message != errRevoked.Error() {
+		t.Errorf("the session is refused with %v, want %v", err, errRevoked)
 	}
 	if err := client.Wait(); err == nil {
 		t.Error("no error")

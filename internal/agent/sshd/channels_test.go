@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/testing/port"
 )
 
 func TestChannelsThatAreRefused(t *testing.T) {
@@ -18,12 +20,10 @@ func TestChannelsThatAreRefused(t *testing.T) {
 		Origin     string
 		OriginPort uint32
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := net.ResolveTCPAddr("tcp", port.Refusing(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := uint32(closed.Addr().(*net.TCPAddr).Port)
-	closed.Close()
 	tests := []struct {
 		kind    string
 		payload []byte
@@ -37,7 +37,7 @@ func TestChannelsThatAreRefused(t *testing.T) {
 		{"", nil, ssh.UnknownChannelType, "does not know"},
 		{"direct-tcpip", nil, ssh.ConnectionFailed, "malformed"},
 		{"direct-tcpip", ssh.Marshal(target{"127.0.0.1", 1 << 16, "", 0}), ssh.ConnectionFailed, "malformed"},
-		{"direct-tcpip", ssh.Marshal(target{"127.0.0.1", port, "", 0}), ssh.ConnectionFailed, "refused"},
+		{"direct-tcpip", ssh.Marshal(target{"127.0.0.1", uint32(closed.Port), "", 0}), ssh.ConnectionFailed, "refused"},
 		{"direct-streamlocal@openssh.com", nil, ssh.ConnectionFailed, "malformed"},
 		{"direct-streamlocal@openssh.com", ssh.Marshal(struct {
 			Path, Reserved string

@@ -51,6 +51,9 @@ type Config struct {
 	KeysInterval time.Duration
 	// Grace is how long sessions may take to end when the server stops.
 	Grace time.Duration
+	// HangUpTime is how long a client whose session has ended may take to close
+	// its connection when the server stops. 0 stands for 2 seconds.
+	HangUpTime time.Duration
 	// MaxPending and MaxPendingPerAddress bound the connections that have not
 	// authenticated yet.
 	MaxPending           int

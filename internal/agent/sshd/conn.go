@@ -13,13 +13,21 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/sshkeys"
+	"devserver.io/devserver/internal/sshpolicy"
 )
+
+// hangUpTime is how long a client has, after the end of its last session, to
+// close the connection itself. A client that is cut off sooner may report that
+// instead of its command's exit status.
+const hangUpTime = 2 * time.Second
 
 // clientConn notes when the client was last heard of.
 type clientConn struct {
-	net.Conn
+	*sshpolicy.Conn
 	heard atomic.Int64 // Unix nanoseconds
 }
+
+func newClientConn(raw net.Conn) *clientConn { return &clientConn{Conn: sshpolicy.NewConn(raw)} }
 
 func (c *clientConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
@@ -41,6 +49,8 @@ type conn struct {
 	// ctx ends with the connection.
 	ctx    context.Context
 	cancel context.CancelFunc
+	// done is closed once the connection has been served.
+	done chan struct{}
 
 	forwards *forwards
 	// sessionsEnded belongs to dispatch.
@@ -49,6 +59,10 @@ type conn struct {
 	mu        sync.Mutex
 	agentPath string // the socket of the client's agent, once it is forwarded
 	cutReason string
+	// sessions counts the session channels that are open; lastSession is when
+	// one was closed last.
+	sessions    int
+	lastSession time.Time
 }
 
 func newConn(ctx context.Context, s *Server, sc *ssh.ServerConn, client *clientConn) (*conn, error) {
@@ -68,6 +82,7 @@ func newConn(ctx context.Context, s *Server, sc *ssh.ServerConn, client *clientC
 		client:  client,
 		key:     key,
 		account: account,
+		done:    make(chan struct{}),
 		log:     s.log.With("remote", sc.RemoteAddr().String(), "user", account.name, "key", sshkeys.Fingerprint(key)),
 	}
 	// Not a child of ctx: when the server stops, sessions get their grace first.
@@ -98,11 +113,12 @@ var globalRequests = map[string]func(*conn, *ssh.Request) (ok bool, reply []byte
 // serve runs the connection until it ends.
 func (c *conn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	start := time.Now()
+	defer close(c.done)
 	defer c.close()
 	c.server.add(c)
 	// The key may have been taken away between the login and now.
 	if c.revoked() {
-		c.cut("its key is no longer authorised")
+		c.cutRevoked()
 	}
 	c.log.Info("login accepted", "client", string(c.ssh.ClientVersion()))
 	go c.keepalive()
@@ -173,6 +189,53 @@ func (c *conn) cut(reason string) {
 	c.ssh.Close()
 }
 
+// part ends the connection of a server that is stopping, whose processes have
+// ended. A client whose session has just ended is about to close the connection
+// itself, and is given the time to do so.
+func (c *conn) part() {
+	// The client of an open forward would wait for the forward's end.
+	c.cancel()
+	c.forwards.closeAll()
+	timer := time.NewTimer(c.untilHangUp())
+	defer timer.Stop()
+	select {
+	case <-c.done:
+	case <-timer.C:
+		c.cut("the server is stopping")
+	}
+	<-c.client.Closed()
+	// A peer that reads nothing may hold up what serves it.
+	timer.Reset(hangUpTime)
+	select {
+	case <-c.done:
+	case <-timer.C:
+	}
+}
+
+// untilHangUp is how long the client may still take to close the connection: no
+// time if it has had no session lately, as with ssh -N.
+func (c *conn) untilHangUp() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sessions > 0 {
+		return c.server.cfg.HangUpTime
+	}
+	return time.Until(c.lastSession.Add(c.server.cfg.HangUpTime))
+}
+
+func (c *conn) sessionOpened() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions++
+}
+
+func (c *conn) sessionClosed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions--
+	c.lastSession = time.Now()
+}
+
 func (c *conn) endReason() string {
 	err := c.ssh.Wait()
 	c.mu.Lock()
@@ -194,15 +257,10 @@ func (c *conn) revoked() bool {
 	return err == nil && !authorised
 }
 
-// authorise decides whether the connection may open one more channel or
-// listener. It is asked for each of them, not for the first only.
-func (c *conn) authorise() error {
-	if c.revoked() {
-		c.cut("its key is no longer authorised")
-		return errors.New("the key of this connection is no longer authorised")
-	}
-	return nil
-}
+var errRevoked = errors.New("the key of this connection is no longer authorised")
+
+// cutRevoked cuts the connection off after the client has been told why.
+func (c *conn) cutRevoked() { c.cut("its key is no longer authorised") }
 
 // startChannel decides at once whether the channel may be opened, in the
 // order in which the client asks, and then serves it beside the others.
@@ -216,8 +274,10 @@ func (c *conn) startChannel(channel ssh.NewChannel) {
 		reject(channel, ssh.Prohibited, "the client asked for no more sessions on this connection")
 		return
 	}
-	if err := c.authorise(); err != nil {
-		reject(channel, ssh.Prohibited, err.Error())
+	// Looked up for each channel and listener, not for the first only.
+	if c.revoked() {
+		reject(channel, ssh.Prohibited, errRevoked.Error())
+		c.cutRevoked()
 		return
 	}
 	go func() {
@@ -235,11 +295,16 @@ func (c *conn) serveRequest(request *ssh.Request) {
 	defer c.server.survive("request " + request.Type)
 	var ok bool
 	var reply []byte
-	if handle, known := globalRequests[request.Type]; known && c.authorise() == nil {
+	handle, known := globalRequests[request.Type]
+	revoked := known && c.revoked()
+	if known && !revoked {
 		ok, reply = handle(c, request)
 	}
 	if request.WantReply {
 		_ = request.Reply(ok, reply) // fails only with the connection
+	}
+	if revoked {
+		c.cutRevoked()
 	}
 }
 

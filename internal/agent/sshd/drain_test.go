@@ -1,7 +1,9 @@
 package sshd
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"os/exec"
 	"strings"
 	"sync"
@@ -50,6 +52,73 @@ func TestDrainedBoxRefusesSessions(t *testing.T) {
 	}
 	if out, err := ts.session(client).Output("echo works"); err != nil || string(out) != "works\n" {
 		t.Errorf("after its time: %q, %v", out, err)
+	}
+}
+
+// TestStoppingServerLetsClientsHangUp stops a server under a client that has
+// its exit status and has not closed the connection yet.
+func TestStoppingServerLetsClientsHangUp(t *testing.T) {
+	ts := serve(t, func(cfg *Config) { cfg.HangUpTime = patience })
+	client := ts.dial()
+	session := ts.session(client)
+	out, err := session.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Start("trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("read %q, %v", line, err)
+	}
+	ts.stop()
+	var exit *ssh.ExitError
+	if err := session.Wait(); !errors.As(err, &exit) || exit.ExitStatus() != 7 {
+		t.Fatalf("the session ended with %v, want exit status 7", err)
+	}
+	// The client is held here until the server has nothing else left to do.
+	ts.await("the server to wait for its clients", func() bool {
+		select {
+		case <-ts.ended:
+			t.Fatal("the server ended before its client had closed the connection")
+		default:
+		}
+		return ts.server.parting.Load()
+	})
+	if _, _, err := client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+		t.Fatalf("the server cut the connection off: %v", err)
+	}
+	if err := client.Close(); err != nil {
+		t.Errorf("closing the connection: %v", err)
+	}
+	<-ts.ended
+	ts.waitLog(`msg="connection ended"`)
+	if log := ts.log.String(); !strings.Contains(log, "the client closed it") {
+		t.Errorf("the client did not close the connection itself:\n%s", log)
+	}
+}
+
+// TestStoppingServerCutsOffSilentClients: a client that stays connected does
+// not keep the server from ending, whether it had a session or not.
+func TestStoppingServerCutsOffSilentClients(t *testing.T) {
+	ts := serve(t, func(cfg *Config) { cfg.HangUpTime = time.Millisecond })
+	if err := ts.session(ts.dial()).Run("true"); err != nil {
+		t.Fatal(err)
+	}
+	clients := []*ssh.Client{ts.dial(), ts.dial()}
+	if err := ts.session(clients[0]).Run("true"); err != nil {
+		t.Fatal(err)
+	}
+	ts.await("three connections", func() bool { return len(ts.server.connections()) == 3 })
+	ts.stop()
+	<-ts.ended
+	for _, client := range clients {
+		if err := client.Wait(); !errors.Is(err, io.EOF) {
+			t.Errorf("the client sees %v, want the end of the connection", err)
+		}
+	}
+	if got := strings.Count(ts.log.String(), "the server is stopping"); got != 3 {
+		t.Errorf("%d connections were cut off, want 3:\n%s", got, ts.log)
 	}
 }
 

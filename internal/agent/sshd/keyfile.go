@@ -23,6 +23,10 @@ import (
 // lag is longer than a kubelet takes to bring a changed Secret into a pod.
 const lag = 5 * time.Minute
 
+// settled is how old a change has to be for the next one to have another time:
+// more than the resolution of any file system's clock.
+const settled = 2 * time.Second
+
 // keyFile is the set of public keys that may log in: the file's, or newer ones
 // that were pushed before the file has them.
 type keyFile struct {
@@ -38,6 +42,8 @@ type keyFile struct {
 	// replaced are the sums of texts that were replaced by a push, and when:
 	// the file may still have one of these for a while.
 	replaced map[[sha256.Size]byte]time.Time
+	// recent is set if the file had changed shortly before it was read.
+	recent bool
 	// lagging is set while it does.
 	lagging bool
 }
@@ -83,9 +89,10 @@ func (f *keyFile) refresh() (map[string]bool, error) {
 		return nil, fmt.Errorf("reading the authorized keys: %w", err)
 	}
 	stamp := stampOf(info)
-	if f.keys != nil && stamp == f.stamp && !f.lagging {
+	if f.keys != nil && stamp == f.stamp && !f.recent && !f.lagging {
 		return f.keys, nil
 	}
+	f.recent = time.Since(time.Unix(stamp.changed.Unix())) < settled
 	text, err := io.ReadAll(io.LimitReader(file, agentapi.MaxSecretBytes))
 	if err != nil {
 		return nil, fmt.Errorf("reading the authorized keys: %w", err)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/testing/port"
 )
 
 // knock opens a connection that never authenticates, and waits for the
@@ -150,7 +152,8 @@ func TestGarbageIsRefused(t *testing.T) {
 // A client that has gone without a goodbye is cut off; one that answers
 // stays, however little it says.
 func TestKeepalive(t *testing.T) {
-	ts := serve(t, func(cfg *Config) { cfg.KeepaliveInterval = 20 * time.Millisecond })
+	// The client that answers may be held up for nearly four intervals.
+	ts := serve(t, func(cfg *Config) { cfg.KeepaliveInterval = 500 * time.Millisecond })
 	answering := ts.dial()
 
 	gate := &gate{opened: make(chan struct{})}
@@ -208,7 +211,7 @@ func TestProbe(t *testing.T) {
 		t.Errorf("a server of another kind: %v", err)
 	}
 	listener.Close()
-	if err := ts.server.Probe(ctx, listener.Addr().String()); err == nil || !strings.Contains(err.Error(), "does not accept connections") {
+	if err := ts.server.Probe(ctx, port.Refusing(t)); err == nil || !strings.Contains(err.Error(), "does not accept connections") {
 		t.Errorf("no server: %v", err)
 	}
 

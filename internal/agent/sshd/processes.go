@@ -174,8 +174,10 @@ func (p *processes) signal(to *process, signal syscall.Signal) error {
 // done is called once the session's client has been told all.
 func (p *processes) done() { p.sessions.Done() }
 
-// end asks all processes to end, and kills those that have not after grace.
-func (p *processes) end(grace time.Duration) {
+// end asks all processes to end, and kills those that have not after grace. It
+// returns when all clients have been told, or farewell after the kill: a process
+// that left the group of its session may hold the session's output open.
+func (p *processes) end(grace, farewell time.Duration) {
 	p.mu.Lock()
 	p.ending = true
 	p.mu.Unlock()
@@ -191,6 +193,11 @@ func (p *processes) end(grace time.Duration) {
 	case <-over:
 	case <-timer.C:
 		p.each((*process).kill)
+		timer.Reset(farewell)
+		select {
+		case <-over:
+		case <-timer.C:
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -25,6 +27,8 @@ type Server struct {
 	accounts  map[string]*account
 	processes *processes
 	terminals *terminals
+	// parting is set once no process is left and clients are waited for.
+	parting atomic.Bool
 
 	mu    sync.Mutex
 	conns map[*conn]bool
@@ -42,6 +46,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("the host key is %s: it must be %s", kind, ssh.KeyAlgoED25519)
 	}
 	heedSignals()
+	cfg.HangUpTime = cmp.Or(cfg.HangUpTime, hangUpTime)
 	s := &Server{
 		cfg:       cfg,
 		log:       cfg.Logger,
@@ -119,10 +124,13 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 
 // serveConn runs one connection from its first byte to its last.
 func (s *Server) serveConn(ctx context.Context, nc net.Conn, release func()) {
-	defer nc.Close()
+	client := newClientConn(nc)
 	defer release()
+	// What refuses a login is read while the connection counts as one that waits
+	// to authenticate, so that no more than those are kept open.
+	defer func() { <-client.Closed() }()
+	defer client.Close()
 	defer s.survive("connection")
-	client := &clientConn{Conn: nc}
 	accepted := time.Now()
 	if err := client.SetDeadline(accepted.Add(s.cfg.HandshakeTimeout)); err != nil {
 		return
@@ -201,7 +209,7 @@ func (s *Server) watchKeys(ctx context.Context) {
 func (s *Server) cutRevoked() {
 	for _, c := range s.connections() {
 		if c.revoked() {
-			c.cut("its key is no longer authorised")
+			c.cutRevoked()
 		}
 	}
 }
@@ -234,10 +242,13 @@ func (s *Server) remove(c *conn) {
 
 // end ends what still runs, then every connection.
 func (s *Server) end() {
-	s.processes.end(s.cfg.Grace)
+	s.processes.end(s.cfg.Grace, s.cfg.HangUpTime)
+	s.parting.Store(true)
+	var clients sync.WaitGroup
 	for _, c := range s.connections() {
-		c.cut("the box is stopping")
+		clients.Go(c.part)
 	}
+	clients.Wait()
 	for _, a := range s.accounts {
 		a.agents.removeAll()
 	}

@@ -58,6 +58,8 @@ func (c *conn) openSession(channel ssh.NewChannel) {
 	if err != nil {
 		return
 	}
+	c.sessionOpened()
+	defer c.sessionClosed()
 	c.server.cfg.Traffic.Opened()
 	s := &session{conn: c, channel: stream, client: environ.Vars{}, counted: true}
 	defer s.uncount()

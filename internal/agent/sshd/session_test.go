@@ -82,6 +82,21 @@ func TestWindowChanges(t *testing.T) {
 	tt.exits(7)
 }
 
+// A window may change before there is anything to tell of it.
+func TestWindowChangeBeforeTheCommand(t *testing.T) {
+	ts := serve(t, nil)
+	session := ts.session(ts.dial())
+	if err := session.RequestPty("vt220", 24, 80, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := session.WindowChange(50, 132); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := session.Output("stty size"); err != nil || string(out) != "50 132\r\n" {
+		t.Errorf("the size is %q, %v", out, err)
+	}
+}
+
 func TestAbsurdWindowIsClamped(t *testing.T) {
 	ts := serve(t, nil)
 	tt := ts.terminal(t, nil, `while test "$(stty size)" != "65535 65535"; do sleep 0.01; done`)

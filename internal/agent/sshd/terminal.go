@@ -60,6 +60,10 @@ func (s *session) changeWindow(request *ssh.Request) bool {
 	if ssh.Unmarshal(request.Payload, &changed) != nil {
 		return false
 	}
+	if s.wanted != nil && !s.started {
+		s.wanted.Columns, s.wanted.Rows, s.wanted.Width, s.wanted.Height = changed.Columns, changed.Rows, changed.Width, changed.Height
+		return true
+	}
 	if s.process == nil || s.process.terminal == nil {
 		return false
 	}

@@ -31,8 +31,9 @@ const (
 	// the first.
 	steady = time.Minute
 	// overtime lets the server, which kills its sessions after the grace, end
-	// in order before everything is killed.
-	overtime = 2 * time.Second
+	// in order before everything is killed: its clients are told, and have a
+	// moment to hang up.
+	overtime = 5 * time.Second
 )
 
 // Config is what the supervisor runs.

@@ -16,6 +16,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/testing/port"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
@@ -27,8 +28,8 @@ func newHostKey(t *testing.T) string {
 func running(hostKey, address string) *devserverv1.DevServer {
 	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
 	ds.Status = devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, SSH: &devserverv1.SSHStatus{HostKey: hostKey}}
-	if host, port, err := net.SplitHostPort(address); err == nil {
-		number, _ := strconv.Atoi(port)
+	if host, digits, err := net.SplitHostPort(address); err == nil {
+		number, _ := strconv.Atoi(digits)
 		ds.Status.SSH.Host, ds.Status.SSH.Port = host, int32(number)
 	}
 	return ds
@@ -42,12 +43,7 @@ func addresses(t *testing.T) (answers, refuses string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = open.Close() })
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = closed.Close()
-	return open.Addr().String(), closed.Addr().String()
+	return open.Addr().String(), port.Refusing(t)
 }
 
 func TestOpenSSHChecksTheHostKeyOfTheCluster(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"devserver.io/devserver/internal/testing/kubelet"
+	"devserver.io/devserver/internal/testing/port"
 )
 
 // echo answers once nothing more comes: it needs to be told so.
@@ -66,12 +67,7 @@ func TestEachDirectionEndsByItself(t *testing.T) {
 }
 
 func TestTheNodesWordsArriveAsAnError(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = closed.Close()
-	k := kubelet.New(t, closed.Addr().String())
+	k := kubelet.New(t, port.Refusing(t))
 	conn, err := Dial(t.Context(), configOf(k), "team", "box-0", 2222)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package part
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,8 @@ func specs(t *testing.T) []process.Spec {
 	if os.Geteuid() != 0 {
 		t.Skip("the configuration is written below /var/lib, which requires root")
 	}
-	c, err := cluster.New("part-test")
+	// Another checkout may run this test on the same machine.
+	c, err := cluster.New(fmt.Sprintf("part-test-%d", os.Getpid()))
 	if err != nil {
 		t.Fatal(err)
 	}

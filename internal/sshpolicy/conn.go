@@ -1,0 +1,122 @@
+package sshpolicy
+
+import (
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// LingerTime is how long a closed connection waits for the client to close its
+// side: enough for a round trip over a slow network, short enough for a server
+// that is stopping.
+const LingerTime = time.Second
+
+// lingerBytes is how much of what the client still sends is discarded: more than
+// is on the way from any client that knows when to stop.
+const lingerBytes = 4 << 20
+
+// Conn is a client's connection whose Close loses nothing that was written
+// before. If a program closes a socket that holds unread data, or to which the
+// peer still sends, the kernel resets the connection and drops what it has not
+// delivered yet, such as an exit status or the reason of a refusal. Close
+// therefore ends its own direction first, and discards what the client sends
+// until the client has closed its direction too, for at most LingerTime and at
+// most 4 MiB.
+type Conn struct {
+	net.Conn
+
+	// reading is held during a read, so that only one side reads at a time: the
+	// user of the connection before Close, linger after it.
+	reading sync.Mutex
+
+	mu      sync.Mutex // of closing, and of deadlines, which Close sets last
+	closing bool
+	closed  chan struct{}
+}
+
+// NewConn returns a Conn for a connection that nobody uses yet.
+func NewConn(raw net.Conn) *Conn {
+	return &Conn{Conn: raw, closed: make(chan struct{})}
+}
+
+// Closed is closed once the socket is closed, which may be LingerTime after
+// Close.
+func (c *Conn) Closed() <-chan struct{} { return c.closed }
+
+// Close ends the connection and returns at once. Reads and writes fail from
+// here on.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return net.ErrClosed
+	}
+	c.closing = true
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || c.Conn.SetDeadline(time.Unix(1, 0)) != nil || half.CloseWrite() != nil {
+		// The connection is broken already, or not one of TCP.
+		defer close(c.closed)
+		return c.Conn.Close()
+	}
+	go c.linger()
+	return nil
+}
+
+// linger discards what the client still sends.
+func (c *Conn) linger() {
+	defer close(c.closed)
+	defer c.Conn.Close()
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.Conn.SetReadDeadline(time.Now().Add(LingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	}
+}
+
+func (c *Conn) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}
+
+// Read reads what the client sends until Close is called.
+func (c *Conn) Read(p []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.isClosing() {
+		return 0, net.ErrClosed
+	}
+	n, err := c.Conn.Read(p)
+	if c.isClosing() {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// Write writes to the client until Close is called.
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.isClosing() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(p)
+}
+
+// SetDeadline sets the deadline of reads and writes. Like its two siblings, it
+// fails after Close, whose own deadline stands.
+func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadline(c.Conn.SetDeadline, t) }
+
+// SetReadDeadline sets the deadline of reads.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(c.Conn.SetReadDeadline, t) }
+
+// SetWriteDeadline sets the deadline of writes.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(c.Conn.SetWriteDeadline, t) }
+
+func (c *Conn) setDeadline(set func(time.Time) error, t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return net.ErrClosed
+	}
+	return set(t)
+}
