@@ -15,8 +15,8 @@ import (
 const (
 	// FieldFlavor is the name in spec.flavor, empty for the default flavor.
 	FieldFlavor = "flavor"
-	// FieldClaim is the name of each PersistentVolumeClaim that the object mounts,
-	// the home included, whether it exists or not.
+	// FieldClaim is the name of each PersistentVolumeClaim that the object mounts, the
+	// home included, or copies its home from, whether it exists or not.
 	FieldClaim = "claim"
 	// FieldOwner is spec.owner.
 	FieldOwner = "owner"
@@ -71,8 +71,11 @@ func claimsOfServer(d *devv1.DevServer) []string {
 	if d.Spec.SharedVolumeClaimName != "" {
 		claims = append(claims, d.Spec.SharedVolumeClaimName)
 	}
-	if d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
-		claims = append(claims, d.Spec.Home.ClaimName)
+	if home := d.Spec.Home; home != nil && home.ClaimName != "" {
+		claims = append(claims, home.ClaimName)
+	}
+	if home := d.Spec.Home; home != nil && home.DataSource != nil && home.DataSource.Kind == "PersistentVolumeClaim" {
+		claims = append(claims, home.DataSource.Name)
 	}
 	for _, v := range d.Spec.Volumes {
 		claims = append(claims, v.ClaimName)

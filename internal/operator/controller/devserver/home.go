@@ -137,27 +137,28 @@ func (r *Reconciler) resolveHomeSize(_ context.Context, in *resolved) (*status.P
 }
 
 // resolveDataSource refuses to make a home out of another owner's. It is called
-// only while there is no home yet. Snapshots are not watched, and their kind may
-// not exist in the cluster: a missing source is looked for every conflictRetry.
+// only while there is no home yet. Claims are watched. Snapshots are not, since their
+// kind may not exist in the cluster: they are looked for every conflictRetry.
 func (r *Reconciler) resolveDataSource(ctx context.Context, in *resolved) (*status.Problem, error) {
 	d := in.server
 	if d.Spec.Home == nil || d.Spec.Home.DataSource == nil {
 		return nil, nil
 	}
 	source := d.Spec.Home.DataSource
+	unwatched := source.Kind != "PersistentVolumeClaim"
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(desired.SourceKind(source))
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: source.Name}, object)
 	switch {
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
-		in.unwatched = true
+		in.unwatched = unwatched
 		return claimNotFound(source.Kind, source.Name, d.Namespace, "spec.home.dataSource"), nil
 	case err != nil:
 		return nil, fmt.Errorf("reading %s %s/%s: %w", source.Kind, d.Namespace, source.Name, err)
 	}
 	owner, ok := object.Annotations[objects.AnnotationOwner]
 	problem := notTheirs(d, source.Kind, source.Name, owner, ok)
-	in.unwatched = problem != nil
+	in.unwatched = unwatched && problem != nil
 	return problem, nil
 }
 

@@ -3,6 +3,7 @@ package devserver_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -201,6 +202,9 @@ func TestDataSource(t *testing.T) {
 	w.flavor()
 	w.create(w.devServer(from("VolumeSnapshot")))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, `The VolumeSnapshot "source" for spec.home.dataSource does not exist`)
+	if result, _ := w.reconcile(); result.RequeueAfter != 30*time.Second {
+		t.Errorf("a snapshot, which is not watched, is looked for after %s", result.RequeueAfter)
+	}
 
 	w = newWorld(t)
 	w.flavor()

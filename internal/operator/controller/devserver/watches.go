@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -49,6 +50,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.serversOfUser),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// Another DevServer waits if it names the home of this one.
+		Watches(&devv1.DevServer{}, handler.EnqueueRequestsFromMapFunc(r.serversOfHome),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.serversOfClaim),
 			builder.WithPredicates(claimChanged())).
 		WithOptions(controller.Options{
@@ -92,6 +96,16 @@ func (r *Reconciler) serversOfClaim(ctx context.Context, claim client.Object) []
 		}
 	}
 	return requests
+}
+
+// serversOfHome returns the other DevServers that name the home of a DevServer.
+func (r *Reconciler) serversOfHome(ctx context.Context, server client.Object) []reconcile.Request {
+	home := objects.HomeClaimOf(server.(*devv1.DevServer)) //nolint:forcetypeassert // its watch is of DevServers
+	if home == "" {
+		return nil
+	}
+	requests := r.servers(ctx, client.InNamespace(server.GetNamespace()), client.MatchingFields{watchcache.FieldClaim: home})
+	return slices.DeleteFunc(requests, func(request reconcile.Request) bool { return request.Name == server.GetName() })
 }
 
 // servers returns a request for each DevServer that the options select.

@@ -175,7 +175,29 @@ func TestWhatADevServerNamesIsWatched(t *testing.T) {
 	w.create(w.claim("efs", nil))
 	accepted("shares", devv1.ReasonApplied)
 
-	// While it is on its way, it is looked at again without an event.
+	w.create(w.devServer(func(d *devv1.DevServer) {
+		d.Name, d.Spec.Home = "copies", &devv1.HomeSpec{DataSource: &devv1.HomeDataSource{Kind: "PersistentVolumeClaim", Name: "source"}}
+	}))
+	accepted("copies", devv1.ReasonClaimNotFound)
+	w.create(w.claim("source", theirs))
+	accepted("copies", devv1.ReasonApplied)
+
+	// A home is free once the DevServer that has it is deleted or has another one.
+	w.create(w.claim("common", theirs))
+	common := func(name string) func(*devv1.DevServer) {
+		return func(d *devv1.DevServer) { d.Name, d.Spec.Home = name, &devv1.HomeSpec{ClaimName: "common"} }
+	}
+	first := w.devServer(common("a-first"))
+	w.create(first)
+	accepted("a-first", devv1.ReasonApplied)
+	w.create(w.devServer(common("b-second")))
+	accepted("b-second", devv1.ReasonClaimInUse)
+	if err := w.c.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	accepted("b-second", devv1.ReasonApplied)
+
+	// A server that starts is looked at again without an event.
 	w.startPod()
 	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
 	w.user("alice", owner, func(u *devv1.DevServerUser) { u.Spec.PublicKeys = []string{otherKey} })
