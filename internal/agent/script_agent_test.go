@@ -31,7 +31,8 @@ type agentProcess struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  logBuffer
-	told agentapi.Instructions
+	// instructions are those of the script's last poll.
+	instructions agentapi.Instructions
 }
 
 // logBuffer is a log that can be waited on.

@@ -55,7 +55,7 @@ func TestWordsOfABoxAreHarmless(t *testing.T) {
 	if got, want := r.Figures(), "CPU ?[31m1% , GPU 0%"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := []rune(r.Keep()); len(got) != 200 {
+	if got := []rune(r.KeptAwakeBy()); len(got) != 200 {
 		t.Errorf("%d characters", len(got))
 	}
 }
