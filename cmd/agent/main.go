@@ -1,4 +1,4 @@
-// Command devserver-agent runs inside every box.
+// Command devserver-agent runs inside every server.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// Package agent is the program that turns any image into a box. Its verbs are
-// the steps of a box's life: prepare is the init container, init is the main
-// container's PID 1, and starts serve, the SSH server, which in turn starts
-// sftp-server for each file transfer. One verb is for the box's user: keep.
+// Package agent is the program that makes a server of any image. Its verbs are the
+// processes of a server: prepare is the init container, init is PID 1 of the main
+// container and starts serve, the SSH server, which starts sftp-server for each file
+// transfer. Users call one verb themselves: keep.
 package agent
 
 import (
@@ -14,19 +14,19 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
-// verbs of the program, in the order of the usage message.
+// verbs are the verbs of the program, in the order of the usage message.
 var verbs = []struct {
 	name, does string
 	run        func(args []string, stderr io.Writer) (exitCode int, err error)
 }{
-	{"prepare", "prepare a box: the init container", runPrepare},
-	{"init", "run a box: PID 1 of the main container", runInit},
+	{"prepare", "prepare a server; run by the init container", runPrepare},
+	{"init", "run a server; PID 1 of the main container", runInit},
 	{"serve", "serve SSH; started by init", runServe},
-	{"keep", "run a command, and let the box count as at work meanwhile", runKeep},
+	{"keep", "run a command, and keep the server awake until it ends", runKeepAwake},
 	{"sftp-server", "serve SFTP on standard input and output; started by serve", runSFTP},
 }
 
-// Main runs the program and gives its exit code.
+// Main runs the program and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
@@ -45,8 +45,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		case errors.Is(err, flag.ErrHelp):
 			return 0
 		case err != nil:
-			// The last line of the log becomes the container's termination
-			// message: this one is for a person.
+			// The last line of the log becomes the container's termination message,
+			// which people read.
 			fmt.Fprintf(stderr, "devserver-agent %s: %v\n", verb.name, err)
 		}
 		return code
@@ -63,7 +63,7 @@ func usage(w io.Writer) {
 	fmt.Fprintln(w, "  version      print the version")
 }
 
-// self is the path of this program.
+// self returns the path of this program.
 func self() (string, error) {
 	path, err := os.Executable()
 	if err != nil {

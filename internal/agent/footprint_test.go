@@ -11,9 +11,8 @@ import (
 	"testing"
 )
 
-// BenchmarkFootprint builds the agent as it is shipped, and reports the size
-// of the binary and the resident memory of an idle box's agent, both processes
-// together:
+// BenchmarkFootprint builds the agent as releases do, and reports the size of the binary
+// and the resident memory of an idle server's agent, both processes together:
 //
 //	go test -run '^$' -bench Footprint -benchtime 1x ./internal/agent
 func BenchmarkFootprint(b *testing.B) {
@@ -42,7 +41,7 @@ func BenchmarkFootprint(b *testing.B) {
 	b.ReportMetric(float64(resident)/1024, "MiB-resident")
 }
 
-// idleMemory gives the resident KiB of an agent that has been found healthy.
+// idleMemory returns the resident memory, in KiB, of an agent that has answered probes.
 func idleMemory(b *testing.B, binary, dir string) int {
 	b.Helper()
 	var log logBuffer

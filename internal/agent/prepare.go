@@ -17,11 +17,11 @@ func runPrepare(args []string, stderr io.Writer) (exitCode int, err error) {
 	cfg := prepare.Config{Binary: binary, Logger: newLogger(stderr)}
 	flags := flag.NewFlagSet("prepare", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&cfg.ImageDir, "image-dir", agentapi.PrepareImageDir, "root of the box's image")
+	flags.StringVar(&cfg.ImageDir, "image-dir", agentapi.PrepareImageDir, "root of the server's image")
 	flags.StringVar(&cfg.VolumeDir, "volume-dir", agentapi.PrepareHomeDir, "root of the home volume")
-	flags.StringVar(&cfg.HomeName, "home-name", agentapi.HomeSubPath, "folder of the home in the volume")
-	flags.IntVar(&cfg.UID, "uid", os.Getuid(), "user id that the box runs as")
-	flags.IntVar(&cfg.GID, "gid", os.Getgid(), "group id that the box runs as")
+	flags.StringVar(&cfg.HomeName, "home-name", agentapi.HomeSubPath, "folder of the home directory in the volume")
+	flags.IntVar(&cfg.UID, "uid", os.Getuid(), "user id that the server runs as")
+	flags.IntVar(&cfg.GID, "gid", os.Getgid(), "group id that the server runs as")
 	flags.StringVar(&cfg.AgentDir, "agent-dir", agentapi.AgentDir, "folder to fill for the main container")
 	if err := parse(flags, args); err != nil {
 		return 2, err

@@ -7,19 +7,20 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"devserver.io/devserver/internal/agent/activity"
+	"devserver.io/devserver/internal/agent/cgroup"
 	"devserver.io/devserver/internal/agent/sshd"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/version"
 )
 
-// refreshTimeout bounds how long a drain waits for fresh figures.
+// refreshTimeout bounds how long a drain waits for fresh figures, and a report for the
+// file system of the home directory.
 const refreshTimeout = time.Second
 
-// reporter does what the operator asks for in polls and drains.
+// reporter answers polls and drains.
 type reporter struct {
 	flags   serveFlags
 	traffic *activity.Traffic
@@ -27,12 +28,16 @@ type reporter struct {
 	server  *sshd.Server
 	log     *slog.Logger
 
-	// home is held while the home's file system is asked: one that hangs costs
-	// one goroutine, not one a minute.
-	home sync.Mutex
+	// home has an element while a goroutine waits for the home directory's file
+	// system: one that hangs costs one goroutine, not one for each report.
+	home chan struct{}
 }
 
-// poll takes instructions and reports.
+func newReporter(flags serveFlags, traffic *activity.Traffic, log *slog.Logger) *reporter {
+	return &reporter{flags: flags, traffic: traffic, log: log, home: make(chan struct{}, 1)}
+}
+
+// poll follows the operator's instructions, and returns a report.
 func (r *reporter) poll(i agentapi.Instructions) agentapi.Report {
 	r.watch.SetThresholds(i.Thresholds)
 	r.server.SetNotice(i.Notice)
@@ -42,24 +47,41 @@ func (r *reporter) poll(i agentapi.Instructions) agentapi.Report {
 
 func (r *reporter) report() agentapi.Report {
 	report := r.activity()
-	report.OOMKills = activity.OOMKills(r.flags.cgroupDir)
+	report.OOMKills = cgroup.OOMKills(r.flags.cgroupDir)
+	report.Resources = r.resources()
 	report.SecretHash = r.secretHash()
 	report.Home = r.room()
 	return report
 }
 
-// tell is what those hear who may log in: figures of this moment, and nothing
-// of the Secret's.
-func (r *reporter) tell(ctx context.Context) agentapi.Report {
+// live returns a report for those who may log in: with fresh figures, and without the
+// hash of the Secret.
+func (r *reporter) live(ctx context.Context) agentapi.Report {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	r.watch.Refresh(ctx) // What is older than that says so itself.
+	r.watch.Refresh(ctx) // If that fails, old figures are reported as unknown.
 	report := r.report()
 	report.SecretHash = ""
 	return report
 }
 
-// activity is the part of the report that decides, and that reads no files.
+// usage describes what the server uses and may use, for the notice at login.
+func (r *reporter) usage() string {
+	return agentapi.Report{Resources: r.resources(), Home: r.room()}.Usage()
+}
+
+func (r *reporter) resources() agentapi.Resources {
+	used, limit := cgroup.Memory(r.flags.cgroupDir)
+	return agentapi.Resources{
+		MemoryUsedBytes:  used,
+		MemoryLimitBytes: limit,
+		CPULimitMillis:   cgroup.CPULimitMillis(r.flags.cgroupDir),
+		GPUs:             r.watch.GPUs(),
+	}
+}
+
+// activity returns the part of the report that decides about a drain. It reads no
+// files.
 func (r *reporter) activity() agentapi.Report {
 	return agentapi.Report{
 		Version:   version.Version,
@@ -69,7 +91,8 @@ func (r *reporter) activity() agentapi.Report {
 	}
 }
 
-// drain refuses new sessions if the box has been idle, or no longer.
+// drain begins to refuse new sessions if the server has been idle. For a release, it
+// ends an earlier drain.
 func (r *reporter) drain(ctx context.Context, d agentapi.Drain) (bool, agentapi.Report) {
 	if d.Release {
 		r.server.Release()
@@ -86,44 +109,47 @@ func (r *reporter) drain(ctx context.Context, d agentapi.Drain) (bool, agentapi.
 		return idle.Seconds() >= d.IdleSeconds
 	}, r.flags.drainTime)
 	if drained {
-		r.log.Info("the box is going to sleep: it refuses sessions", "during", r.flags.drainTime.String())
+		r.log.Info("the server is being suspended and refuses new sessions", "for", r.flags.drainTime.String())
 	}
 	return drained, r.report()
 }
 
-// room is that of the home, if its file system answers.
+// room returns the space in the home directory, or nil if its file system does not
+// answer within refreshTimeout.
 func (r *reporter) room() *agentapi.Room {
-	if !r.home.TryLock() {
-		return nil
-	}
-	told := make(chan *agentapi.Room, 1)
-	go func() {
-		defer r.home.Unlock()
-		room, err := sshd.RoomOf(r.flags.home)
-		if err != nil {
-			told <- nil
-			return
-		}
-		told <- &room
-	}()
 	timer := time.NewTimer(refreshTimeout)
 	defer timer.Stop()
 	select {
-	case room := <-told:
+	case r.home <- struct{}{}:
+	case <-timer.C:
+		return nil
+	}
+	answer := make(chan *agentapi.Room, 1)
+	go func() {
+		defer func() { <-r.home }()
+		room, err := sshd.RoomOf(r.flags.home)
+		if err != nil {
+			answer <- nil
+			return
+		}
+		answer <- &room
+	}()
+	select {
+	case room := <-answer:
 		return room
 	case <-timer.C:
 		return nil
 	}
 }
 
-// secretFiles are the keys of the Secret.
+// secretFiles are the files of the Secret.
 var secretFiles = []string{agentapi.HostKeyFile, agentapi.AuthorizedKeysFile, agentapi.ControlKeyFile, agentapi.ControlTokenFile}
 
-// secretHash identifies the mounted Secret. It is empty where that cannot be
-// read, which is no sign of an edit.
+// secretHash returns the hash of the mounted Secret. It is empty if a file cannot be
+// read, which does not mean that the Secret was edited.
 func (r *reporter) secretHash() string {
 	dir := r.flags.sshDir
-	// The kubelet replaces all files at once, by this link.
+	// The kubelet replaces all files at once, by replacing this link.
 	if current, err := filepath.EvalSymlinks(filepath.Join(dir, "..data")); err == nil {
 		dir = current
 	}

@@ -21,7 +21,7 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// patience is how long scripts wait for what must happen.
+// patience is how long scripts wait for something to happen.
 const patience = 30 * time.Second
 
 type agentKey struct{}
@@ -31,7 +31,8 @@ type agentProcess struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  logBuffer
-	told agentapi.Instructions
+	// instructions are those of the script's last poll.
+	instructions agentapi.Instructions
 	// seen is the moment, for each signal, up to which a script knows of its
 	// activity: what counts as active next must have happened after that.
 	seen map[string]time.Time
@@ -63,7 +64,7 @@ func (l *logBuffer) read() (text string, changed <-chan struct{}) {
 	return l.text.String(), l.changed
 }
 
-// wait waits until the log matches, and gives the last match.
+// wait waits until the log matches, and returns the last match.
 func (l *logBuffer) wait(pattern *regexp.Regexp) ([]string, error) {
 	deadline := time.After(patience)
 	for {
@@ -74,24 +75,24 @@ func (l *logBuffer) wait(pattern *regexp.Regexp) ([]string, error) {
 		select {
 		case <-changed:
 		case <-deadline:
-			return nil, fmt.Errorf("the agent's log never matched %s:\n%s", pattern, text)
+			return nil, fmt.Errorf("the agent's log has not matched %s:\n%s", pattern, text)
 		}
 	}
 }
 
 var listening = regexp.MustCompile(`msg=listening ssh=127\.0\.0\.1:(\d+) control=(\S+)`)
 
-// startAgent starts a box: agent [pid1] [NAME=VALUE...] [FLAGS...]. With pid1
-// the agent is that in a process namespace of its own.
+// startAgent [pid1] [NAME=VALUE...] [FLAGS...] starts the agent of a server. With pid1, it
+// is PID 1 in a process namespace of its own.
 func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
 	a := ts.Value(agentKey{}).(*agentProcess)
 	if a.cmd != nil {
-		ts.Fatalf("the agent runs already")
+		ts.Fatalf("the agent is already running")
 	}
 	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// A container's soft limit of open files is often low, and a runtime that was
-	// started by nohup lets it ignore signals: sessions must not.
+	// Sessions must not inherit a low limit of open files, which is common in
+	// containers, or ignored signals, as from a runtime that nohup started.
 	prepare := "ulimit -Sn 256; trap '' HUP INT; "
 	if len(args) > 0 && args[0] == "pid1" {
 		args = args[1:]
@@ -127,15 +128,15 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		<-a.done
 		if a.cmd.ProcessState.ExitCode() == 0 {
-			ts.Fatalf("the agent ended well")
+			ts.Fatalf("the agent ended with exit code 0")
 		}
 		return
 	}
 	writeClientConfig(ts, a)
 }
 
-// ownProcesses asks for a process namespace, and for one of mounts for its
-// /proc, which takes root, or a user namespace to be root in.
+// ownProcesses adds a process namespace, and a mount namespace for its /proc. That
+// requires root, so other users get a user namespace too.
 func ownProcesses(attributes *syscall.SysProcAttr) {
 	attributes.Cloneflags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
 	if os.Getuid() != 0 {
@@ -145,12 +146,12 @@ func ownProcesses(attributes *syscall.SysProcAttr) {
 	}
 }
 
-// writeClientConfig tells the clients where the box is.
+// writeClientConfig writes the server's address to the configuration of the clients.
 func writeClientConfig(ts *testscript.TestScript, a *agentProcess) {
 	match, err := a.log.wait(listening)
 	ts.Check(err)
 	work := ts.Getenv("WORK")
-	config := fmt.Sprintf(`Host box
+	config := fmt.Sprintf(`Host server
 	HostName 127.0.0.1
 	Port %s
 	User dev
@@ -166,11 +167,11 @@ func writeClientConfig(ts *testscript.TestScript, a *agentProcess) {
 	ts.Setenv("CONTROL", match[2])
 }
 
-// kill ends the agent at the end of a script, and shows its log, which is
-// seen only if the script has failed.
+// kill ends the agent at the end of a script, and logs its log, which go test shows if
+// the script has failed.
 func (a *agentProcess) kill(ts *testscript.TestScript) {
 	_ = a.cmd.Process.Kill()
-	// Its log, which what it leaves behind holds open too, ends with them.
+	// Processes that it leaves behind hold its log open, so they must end too.
 	killMarked(ts.Getenv("S"))
 	<-a.done
 	killMarked(ts.Getenv("S"))
@@ -178,15 +179,16 @@ func (a *agentProcess) kill(ts *testscript.TestScript) {
 	ts.Logf("[agent's log]\n%s", text)
 }
 
-// marker is in the environment of all that runs in a script's box, so that
-// what a failed script leaves behind can be found.
-const marker = "BOX_OF_TEST="
+// marker is a variable of all processes in a script's server, by which those that a
+// failed script leaves behind are found.
+const marker = "SERVER_OF_TEST="
 
-func killMarked(box string) {
+// killMarked kills the processes of a server.
+func killMarked(server string) {
 	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environments {
 		environment, _ := os.ReadFile(path)
-		if !bytes.Contains(environment, []byte(marker+box+"\x00")) {
+		if !bytes.Contains(environment, []byte(marker+server+"\x00")) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
@@ -195,7 +197,7 @@ func killMarked(box string) {
 	}
 }
 
-// stopAgent ends the agent as a kubelet does.
+// stopAgent stops the agent as a kubelet does.
 func stopAgent(ts *testscript.TestScript, neg bool, _ []string) {
 	a := ts.Value(agentKey{}).(*agentProcess)
 	ts.Check(a.cmd.Process.Signal(syscall.SIGTERM))
@@ -209,7 +211,7 @@ func stopAgent(ts *testscript.TestScript, neg bool, _ []string) {
 	}
 }
 
-// crashAgent kills the agent's server, and waits for the next one.
+// crashAgent kills the agent's SSH server, and waits for the next one.
 func crashAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	a := ts.Value(agentKey{}).(*agentProcess)
 	text, _ := a.log.read()
@@ -241,18 +243,19 @@ func waitLog(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// eventually repeats a shell command until it succeeds.
+// eventually COMMAND repeats a shell command until it succeeds.
 func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	await(ts, "succeed: "+args[0], func() bool { return ts.Exec("sh", "-c", args[0]) == nil })
 }
 
-// gone waits until the process whose id a file holds has ended.
+// gone FILE waits until a process has ended, whose PID the file has. With !, the process
+// must be running.
 func gone(ts *testscript.TestScript, neg bool, args []string) {
 	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
 	ts.Check(err)
 	if neg {
 		if syscall.Kill(pid, 0) != nil {
-			ts.Fatalf("process %d is gone", pid)
+			ts.Fatalf("process %d has ended", pid)
 		}
 		ts.Defer(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		return
@@ -260,7 +263,7 @@ func gone(ts *testscript.TestScript, neg bool, args []string) {
 	await(ts, "process to end", func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
-// await polls, since nothing tells when a process elsewhere has done its part.
+// await polls until done returns true, because other processes do not signal that.
 func await(ts *testscript.TestScript, what string, done func() bool) {
 	deadline := time.After(patience)
 	again := time.NewTicker(10 * time.Millisecond)
@@ -269,13 +272,13 @@ func await(ts *testscript.TestScript, what string, done func() bool) {
 		select {
 		case <-again.C:
 		case <-deadline:
-			ts.Fatalf("waited in vain: %s", what)
+			ts.Fatalf("waited %s in vain: %s", patience, what)
 		}
 	}
 }
 
-// authorize replaces the authorized keys as a kubelet does: a new folder, and
-// a link to it that is replaced in one step.
+// authorize FILE... replaces the authorized keys as a kubelet does: it creates a new
+// folder, and replaces the link to it in one step.
 func authorize(ts *testscript.TestScript, _ bool, args []string) {
 	var keys strings.Builder
 	for _, name := range args {
@@ -294,7 +297,7 @@ func authorize(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// noZombies checks that no process of the box has ended without being reaped.
+// noZombies waits until every process of the server that has ended is reaped.
 func noZombies(ts *testscript.TestScript, _ bool, _ []string) {
 	a := ts.Value(agentKey{}).(*agentProcess)
 	await(ts, "every ended process to be reaped", func() bool {
@@ -319,7 +322,7 @@ func readStat(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, err
 	}
-	// The name in parentheses may hold anything.
+	// The name, in parentheses, may contain any character.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 2 {
 		return procStat{}, io.ErrUnexpectedEOF

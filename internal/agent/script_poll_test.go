@@ -11,14 +11,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"devserver.io/devserver/internal/agent/control"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/operator/agentclient"
 )
 
 // operator is the operator's side of the agent's control endpoint.
-func operator(ts *testscript.TestScript) *control.Client {
+func operator(ts *testscript.TestScript) *agentclient.Client {
 	key := ts.ReadFile("secret/control_key")
-	client, err := control.NewClient(ts.Getenv("CONTROL"), []byte(key), "the operator's")
+	client, err := agentclient.New(agentclient.Address{HostPort: ts.Getenv("CONTROL"), KeyPEM: string(key), Token: "the operator's"})
 	ts.Check(err)
 	return client
 }
@@ -29,7 +29,7 @@ func report(ts *testscript.TestScript) agentapi.Report {
 	var got agentapi.Report
 	var err error
 	await(ts, "the agent to answer a poll", func() bool {
-		got, err = operator(ts).Poll(context.Background(), ts.Value(agentKey{}).(*agentProcess).told)
+		got, err = operator(ts).Poll(context.Background(), ts.Value(agentKey{}).(*agentProcess).instructions)
 		if err != nil {
 			ts.Logf("polling: %v", err)
 		}
@@ -43,20 +43,20 @@ func report(ts *testscript.TestScript) agentapi.Report {
 func poll(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) > 0 {
 		a := ts.Value(agentKey{}).(*agentProcess)
-		a.told = agentapi.Instructions{}
-		ts.Check(json.Unmarshal([]byte(args[0]), &a.told))
+		a.instructions = agentapi.Instructions{}
+		ts.Check(json.Unmarshal([]byte(args[0]), &a.instructions))
 	}
 	text, err := json.MarshalIndent(report(ts), "", " ")
 	ts.Check(err)
 	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("WORK"), "report"), text, 0o600))
 }
 
-// drain drains the box once it has been idle for some seconds, or with ! checks
+// drain drains the server once it has been idle for some seconds, or with ! checks
 // that it is not: drain SECONDS [THRESHOLDS as JSON].
 func drain(ts *testscript.TestScript, neg bool, args []string) {
 	seconds, err := strconv.ParseFloat(args[0], 64)
 	ts.Check(err)
-	order := agentapi.Drain{Thresholds: ts.Value(agentKey{}).(*agentProcess).told.Thresholds, IdleSeconds: seconds}
+	order := agentapi.Drain{Thresholds: ts.Value(agentKey{}).(*agentProcess).instructions.Thresholds, IdleSeconds: seconds}
 	if len(args) > 1 {
 		ts.Check(json.Unmarshal([]byte(args[1]), &order.Thresholds))
 	}
@@ -64,7 +64,7 @@ func drain(ts *testscript.TestScript, neg bool, args []string) {
 		drained, got, err := operator(ts).Drain(context.Background(), order)
 		ts.Check(err)
 		if !drained && got.Version == "" {
-			ts.Fatalf("the box is not drained, and does not say why")
+			ts.Fatalf("the agent did not agree to the drain, and does not say why")
 		}
 		return drained
 	}
@@ -83,7 +83,7 @@ func drain(ts *testscript.TestScript, neg bool, args []string) {
 		})
 		return
 	}
-	await(ts, "box to be drained", try)
+	await(ts, "the agent to agree to the drain", try)
 }
 
 // idleSeconds is what counts as idle: many samples, with the flags of these

@@ -11,20 +11,20 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// userID is an id that nobody has on the machine of the test.
+// userID is a user ID without an account on the host of the test.
 const userID = 54321
 
-// TestRootScripts runs the agent as a box's that grants root, in the way of
-// TestScripts. Each script of testdata/rootscript is one box.
+// TestRootScripts runs the agent of servers that grant root, as TestScripts does. Each
+// script in testdata/rootscript is one server.
 func TestRootScripts(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("the agent of such a box is root")
+		t.Skip("requires root, as which the agent of such a server runs")
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/rootscript",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               setupRootBox,
+		Setup:               setupRootServer,
 		Deadline:            time.Now().Add(5 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"agent":      startRootAgent,
@@ -37,10 +37,10 @@ func TestRootScripts(t *testing.T) {
 	})
 }
 
-// setupRootBox makes a box into which the user gets, and its keys in a folder
-// of their own, as a mount is.
-func setupRootBox(env *testscript.Env) error {
-	if err := setupBox(env); err != nil {
+// setupRootServer creates a server that the user can enter, with its keys in a folder of
+// their own, as a mount is.
+func setupRootServer(env *testscript.Env) error {
+	if err := setupServer(env); err != nil {
 		return err
 	}
 	work := env.WorkDir
@@ -62,7 +62,7 @@ func setupRootBox(env *testscript.Env) error {
 	if err := os.Chown(filepath.Join(work, "home"), userID, userID); err != nil {
 		return err
 	}
-	// The test's own binary is in a folder where only root gets.
+	// Only root can enter the folder of the test's binary.
 	binary, err := exec.LookPath("devserver-agent")
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func setupRootBox(env *testscript.Env) error {
 	return nil
 }
 
-// openParents lets everybody through to a folder.
+// openParents lets every user enter a folder and its parents.
 func openParents(dir string) error {
 	for ; dir != filepath.Clean(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
@@ -85,7 +85,7 @@ func openParents(dir string) error {
 	return nil
 }
 
-// startRootAgent starts a box that grants root: agent [NAME=VALUE...] [FLAGS...].
+// startRootAgent [NAME=VALUE...] [FLAGS...] starts the agent of a server that grants root.
 func startRootAgent(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
 	startAgent(ts, neg, append(args, "--root", fmt.Sprintf("--uid=%d", userID), fmt.Sprintf("--gid=%d", userID),

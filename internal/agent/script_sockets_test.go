@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// netcat connects to a socket, netcat NETWORK ADDRESS, sends its input, then
-// its end, and prints what comes back.
+// netcat NETWORK ADDRESS connects to a socket, sends its standard input, closes that
+// direction, and prints what it receives.
 func netcat() {
 	check(func() error {
 		socket, err := net.Dial(os.Args[1], os.Args[2])
@@ -26,9 +26,8 @@ func netcat() {
 	}())
 }
 
-// socketServer answers each connection, once it has been half-closed, with
-// what came over it: socketserver NETWORK ADDRESS FILE. The file gets the
-// address.
+// socketServer NETWORK ADDRESS FILE listens, and writes its address to a file. It answers
+// each connection, once the client has closed its direction, with what it received.
 func socketServer() {
 	check(func() error {
 		listener, err := net.Listen(os.Args[1], os.Args[2])

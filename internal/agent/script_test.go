@@ -40,13 +40,13 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the agent, as its own process, against the OpenSSH client.
-// Each script of testdata/script is one box.
+// Each script in testdata/script is one server.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               setupBox,
+		Setup:               setupServer,
 		Deadline:            time.Now().Add(5 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"agent":      startAgent,
@@ -68,11 +68,11 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// setupBox makes the keys, home and client configuration of a box.
-func setupBox(env *testscript.Env) error {
+// setupServer creates the keys, home directory and clients of a server.
+func setupServer(env *testscript.Env) error {
 	work := env.WorkDir
 	// Paths of unix sockets are limited to 107 bytes.
-	sockets, err := os.MkdirTemp("/tmp", "box")
+	sockets, err := os.MkdirTemp("/tmp", "server")
 	if err != nil {
 		return err
 	}
@@ -123,9 +123,9 @@ func setupBox(env *testscript.Env) error {
 	return nil
 }
 
-// wrapClient puts a script before the real client in PATH, so that scripts
-// read as what a user types: the client takes its configuration from the
-// account's real home only.
+// wrapClient puts a script before the real client in PATH, so that test scripts have
+// the commands that a user types. The client itself reads its configuration from the
+// real home directory only.
 func wrapClient(work, client string) error {
 	real, err := exec.LookPath(client)
 	if err != nil {

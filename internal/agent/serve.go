@@ -21,18 +21,18 @@ import (
 	"devserver.io/devserver/internal/agent/control"
 	"devserver.io/devserver/internal/agent/environ"
 	"devserver.io/devserver/internal/agent/gpu"
-	"devserver.io/devserver/internal/agent/keep"
+	"devserver.io/devserver/internal/agent/keepawake"
 	"devserver.io/devserver/internal/agent/runtimedir"
 	"devserver.io/devserver/internal/agent/sshd"
 	"devserver.io/devserver/internal/agent/supervisor"
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// gcPercent trades a little CPU for memory: with Go's default of 100 the
-// probes alone let an idle box's agent grow by half.
+// gcPercent trades a little CPU time for memory: with Go's default of 100, the garbage
+// of probes alone lets the agent of an idle server grow by half.
 const gcPercent = 30
 
-// sessionUmask is that of a session before its own profile changes it.
+// sessionUmask is the umask of a session until its profile changes it.
 const sessionUmask = 0o022
 
 func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
@@ -47,8 +47,8 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	defer stop()
 	clock := activity.NewClock()
 	traffic := activity.NewTraffic(clock)
-	var reports *reporter
-	server, err := newSSHServer(flags, traffic, func() agentapi.Report { return reports.tell(ctx) }, log)
+	reports := newReporter(flags, traffic, log)
+	server, err := newSSHServer(ctx, flags, reports)
 	if err != nil {
 		return supervisor.ExitUnusable, err
 	}
@@ -69,9 +69,9 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 		return supervisor.ExitUnusable, err
 	}
 	log.Info("listening", "ssh", sshListener.Addr().String(), "control", controlListener.Addr().String())
-	watch := newWatch(flags, server, clock, traffic, log)
-	go watch.Run(ctx)
-	reports = &reporter{flags: flags, traffic: traffic, watch: watch, server: server, log: log}
+	reports.server = server
+	reports.watch = newWatch(flags, server, clock, traffic, log)
+	go reports.watch.Run(ctx)
 	endpoint := &control.Server{
 		Key: key, Token: token, Logger: log,
 		Check: func(ctx context.Context) error {
@@ -87,7 +87,8 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	return 0, nil
 }
 
-// serveBoth returns when both have ended, and ends both when one fails.
+// serveBoth runs the SSH server and the control endpoint until ctx ends or one of them
+// fails. It returns when both have ended.
 func serveBoth(ctx context.Context, server *sshd.Server, sshListener net.Listener, endpoint *control.Server, controlListener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -101,16 +102,16 @@ func serveBoth(ctx context.Context, server *sshd.Server, sshListener net.Listene
 	return errors.Join(err, <-failed)
 }
 
-// newWatch watches this box.
+// newWatch returns a watch of this server.
 func newWatch(flags serveFlags, server *sshd.Server, clock activity.Clock, traffic *activity.Traffic, log *slog.Logger) *activity.Watch {
 	const procDir = "/proc"
 	makeDir := func(dir string) error {
 		return server.AsUser(func() error { return runtimedir.Make(dir) })
 	}
-	if err := makeDir(flags.keepDir()); err != nil {
-		log.Warn("nothing can ask for the box to be kept", "error", err)
+	if err := makeDir(flags.keepAwakeDir()); err != nil {
+		log.Warn("programs cannot keep the server awake", "error", err)
 	}
-	kept := &keep.Folder{Dir: flags.keepDir(), ProcDir: procDir, Now: time.Now, Make: makeDir}
+	folder := &keepawake.Folder{Dir: flags.keepAwakeDir(), ProcDir: procDir, Now: time.Now, Make: makeDir}
 	return activity.New(activity.Config{
 		Clock:       clock,
 		Traffic:     traffic,
@@ -119,13 +120,14 @@ func newWatch(flags serveFlags, server *sshd.Server, clock activity.Clock, traff
 		CgroupDir:   flags.cgroupDir,
 		ProcDir:     procDir,
 		TerminalDir: "/dev/pts",
-		Kept:        kept.Look,
+		KeptAwakeBy: folder.Look,
 		GPU:         &gpu.Reader{Command: flags.nvidiaSMI},
 		GPUInterval: flags.gpuInterval,
 	})
 }
 
-func newSSHServer(flags serveFlags, traffic *activity.Traffic, report func() agentapi.Report, log *slog.Logger) (*sshd.Server, error) {
+// newSSHServer returns the SSH server. It uses the reporter only once it serves.
+func newSSHServer(ctx context.Context, flags serveFlags, reports *reporter) (*sshd.Server, error) {
 	binary, err := self()
 	if err != nil {
 		return nil, err
@@ -137,13 +139,13 @@ func newSSHServer(flags serveFlags, traffic *activity.Traffic, report func() age
 	return sshd.New(sshd.Config{
 		HostKey:            hostKey,
 		AuthorizedKeysFile: filepath.Join(flags.sshDir, agentapi.AuthorizedKeysFile),
-		Box: environ.Box{
-			Inherited: os.Environ(),
-			User:      flags.user,
-			Home:      flags.home,
-			CgroupDir: flags.cgroupDir,
-			AgentDir:  filepath.Dir(binary),
-			KeepDir:   flags.keepDir(),
+		Box: environ.Server{
+			Inherited:    os.Environ(),
+			User:         flags.user,
+			Home:         flags.home,
+			CgroupDir:    flags.cgroupDir,
+			AgentDir:     filepath.Dir(binary),
+			KeepAwakeDir: flags.keepAwakeDir(),
 		},
 		RootLogin:            flags.root,
 		UID:                  flags.uid,
@@ -154,23 +156,24 @@ func newSSHServer(flags serveFlags, traffic *activity.Traffic, report func() age
 		MotdFile:             flags.motd,
 		Binary:               binary,
 		RuntimeDir:           flags.runtimeDir,
-		Traffic:              traffic,
-		Activity:             report,
+		Traffic:              reports.traffic,
+		Activity:             func() agentapi.Report { return reports.live(ctx) },
+		Usage:                reports.usage,
 		HandshakeTimeout:     flags.handshakeTimeout,
 		KeepaliveInterval:    flags.keepaliveInterval,
 		KeysInterval:         flags.keysInterval,
 		Grace:                flags.grace,
 		MaxPending:           flags.maxPending,
 		MaxPendingPerAddress: flags.maxPendingPerAddress,
-		Logger:               log,
+		Logger:               reports.log,
 	})
 }
 
-// prepareSessions sets what sessions inherit from this process.
+// prepareSessions sets the umask and limits that sessions inherit from this process.
 func prepareSessions(log *slog.Logger) {
 	syscall.Umask(sessionUmask)
-	// Data loaders open thousands of files. Go raises its own soft limit and
-	// gives children the old one back, unless the program sets it itself.
+	// Data loaders open thousands of files. Go raises its own soft limit, but starts
+	// children with the former one unless the program has set it.
 	var limit unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
 	if err == nil {
@@ -178,7 +181,7 @@ func prepareSessions(log *slog.Logger) {
 		err = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 	}
 	if err != nil {
-		log.Warn("sessions keep a low limit of open files", "error", err)
+		log.Warn("the limit of open files in sessions stays low", "error", err)
 	}
 }
 
@@ -193,8 +196,8 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// reachable is the address at which this machine reaches its own listener: one
-// that listens on all addresses is reached on loopback.
+// reachable returns the address at which this host reaches its own listener, which is
+// on loopback if the listener listens on all addresses.
 func reachable(address net.Addr) string {
 	tcp, ok := address.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {

@@ -14,21 +14,21 @@ import (
 // right after its last write. The library hands requests to several workers at
 // once and orders only the responses.
 //
-// It relies on the library sending exactly one response to each request. If no
-// response can be sent, because the library closed the connection or writing
-// failed, Read returns an error instead of waiting.
+// It relies on the library to send exactly one response to each request. If the
+// library cannot send one, because it has closed the connection or a write failed,
+// Read returns an error instead of waiting.
 type inOrder struct {
 	in  io.Reader
 	out io.WriteCloser
 
-	request  packets // used by Read only
-	reading  bool    // likewise: the library is in the middle of a request
-	response packets // used by Write only
+	request  packets // the requests; used by Read only
+	reading  bool    // the library has read part of a request; used by Read only
+	response packets // the responses; used by Write only
 
-	answered chan struct{} // holds an element while the next request may be read
+	answered chan struct{} // has an element while the next request may be read
 	ended    chan struct{} // closed when no more responses can be written
 	end      sync.Once
-	err      error // why no more can be written; set before ended is closed
+	err      error // why no more responses can be written; set before ended is closed
 }
 
 func newInOrder(in io.Reader, out io.WriteCloser) *inOrder {
@@ -37,7 +37,8 @@ func newInOrder(in io.Reader, out io.WriteCloser) *inOrder {
 	return o
 }
 
-// Read reads from at most one request.
+// Read reads from one request only. It waits until the request before it has been
+// answered.
 func (o *inOrder) Read(p []byte) (int, error) {
 	if !o.reading {
 		select {
@@ -54,6 +55,7 @@ func (o *inOrder) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write writes responses. Once one is complete, the next request may be read.
 func (o *inOrder) Write(p []byte) (int, error) {
 	n, err := o.out.Write(p)
 	for written := p[:n]; len(written) > 0; {
@@ -64,18 +66,19 @@ func (o *inOrder) Write(p []byte) (int, error) {
 		written = written[len(part):]
 	}
 	if err != nil {
-		// The library drops this error and would wait for the next request.
+		// The library ignores this error, and would wait for the next request.
 		o.stop(err)
 	}
 	return n, err
 }
 
-// Close is called by the library when it gives up on the client.
+// Close ends Read and Write. The library calls it when it gives up on the client.
 func (o *inOrder) Close() error {
 	o.stop(os.ErrClosed)
 	return o.out.Close()
 }
 
+// stop makes Read return err from now on.
 func (o *inOrder) stop(err error) {
 	o.end.Do(func() {
 		o.err = err
@@ -83,15 +86,16 @@ func (o *inOrder) stop(err error) {
 	})
 }
 
-// packets finds where packets end in a stream of them. Each begins with four
-// bytes, the number of bytes that follow.
+// packets finds the ends of packets in a stream. Each packet begins with its length,
+// the number of bytes that follow, in four bytes.
 type packets struct {
 	length [4]byte
-	known  int // bytes of length that have been seen
-	body   int // bytes to come, once all of length is known
+	known  int // how many bytes of length have arrived
+	body   int // how many bytes of the packet are left, once length is known
 }
 
-// rest is how many bytes can follow before advance has to see them, at least 1.
+// rest returns how many bytes advance accepts at most: the rest of the length, or of the
+// packet. It is at least 1.
 func (s *packets) rest() int {
 	if s.known < len(s.length) {
 		return len(s.length) - s.known
@@ -99,7 +103,7 @@ func (s *packets) rest() int {
 	return s.body
 }
 
-// advance goes past p, at most rest bytes, and reports whether a packet ends
+// advance moves past p, which has at most rest bytes, and reports whether a packet ends
 // there.
 func (s *packets) advance(p []byte) bool {
 	if s.known < len(s.length) {

@@ -44,7 +44,7 @@ func packet(kind byte, fields ...any) []byte {
 	return p
 }
 
-// readResponse reads a packet and describes it: its ID, and what it says.
+// readResponse reads a packet and describes it: its ID and content.
 func readResponse(r io.Reader) (id uint32, description string, err error) {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {

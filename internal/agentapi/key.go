@@ -7,7 +7,8 @@ import (
 	"errors"
 )
 
-// ParseControlKey parses the content of ControlKeyFile.
+// ParseControlKey parses the content of ControlKeyFile. Its errors complete the
+// sentence "the control key is ...".
 func ParseControlKey(text []byte) (ed25519.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {

@@ -1,40 +1,44 @@
-// Package agentapi is what the operator, which renders a box's pod, and the agent,
-// which runs inside it, agree upon: users, paths, files and ports. A change
-// here is a change of the pod template, so a running box keeps the old values
-// until it restarts.
+// Package agentapi is the API between the operator and the agents in its servers:
+// the users, paths, files and ports of a server's pod, which the operator renders
+// and the agent relies on, and the requests of the agent's control endpoint.
+//
+// Two versions of it are always in use at once. The pod template holds the names
+// here, and a running server keeps its template, and its agent, until it restarts.
+// So a new operator polls old agents: fields are added, and none changes its
+// meaning. Each side ignores fields that it does not know.
 package agentapi
 
-// The box's one user. Every box, whatever its image, knows this account:
-// the agent's prepare step adds it to the image's passwd and group. UID and
-// GID are those of owners without a uid of their own.
+// User is the account that owners log in to. The agent's prepare step adds it to
+// the image's passwd and group, so that it exists whatever the image. UID and GID
+// are its IDs if the owner has no uid of their own.
 const (
 	User = "dev"
 	UID  = 1000
 	GID  = 1000
 )
 
-// Folders of the box's main container.
+// Folders of the server's main container.
 const (
-	// Home is the persistent home directory of User.
+	// Home is the home directory of User, on the home volume.
 	Home = "/home/dev"
 	// Shared is where the DevServer's sharedVolumeClaimName is mounted.
 	Shared = "/shared"
-	// AgentDir is an emptyDir that the prepare step fills and the main
-	// container sees read-only.
+	// AgentDir is an emptyDir that the prepare step fills. The main container mounts
+	// it read-only.
 	AgentDir = "/opt/devserver"
-	// SSHDir is the mount of the DevServer's Secret. It is a whole-folder
-	// mount, because a subPath mount never sees an updated Secret.
+	// SSHDir is where the DevServer's Secret is mounted. The whole folder is mounted,
+	// because the kubelet does not update subPath mounts.
 	SSHDir = "/etc/devserver/ssh"
-	// Shm is POSIX shared memory, a memory-backed volume.
+	// Shm is POSIX shared memory, a volume in memory.
 	Shm = "/dev/shm"
 )
 
 // Files that the prepare step writes, relative to AgentDir.
 const (
-	// AgentFile is the agent's own binary. It is copied, because some
-	// runtimes mount image volumes noexec.
+	// AgentFile is the agent's binary. It is copied, because some container runtimes
+	// mount image volumes noexec.
 	AgentFile = "bin/devserver-agent"
-	// PasswdFile and GroupFile are the image's own with User put in; the main
+	// PasswdFile and GroupFile are the image's files with User added. The main
 	// container mounts them at /etc/passwd and /etc/group.
 	PasswdFile = "etc/passwd"
 	GroupFile  = "etc/group"
@@ -42,19 +46,19 @@ const (
 	ProfileFile = "etc/profile.sh"
 )
 
-// ProfilePath is the last of the login profile's snippets: it gives back the
-// image's PATH, which /etc/profile resets in most distributions.
+// ProfilePath is the last file that a login shell's profile reads. It restores the
+// image's PATH, which /etc/profile replaces in most distributions.
 const ProfilePath = "/etc/profile.d/zz-devserver.sh"
 
 // Folders of the init container, which runs the agent's image.
 const (
 	// PrepareBinary is the agent's binary in the agent's image.
 	PrepareBinary = "/devserver-agent"
-	// PrepareImageDir is the box's image, mounted read-only.
+	// PrepareImageDir is where the server's image is mounted, read-only.
 	PrepareImageDir = "/image"
-	// PrepareHomeDir is the root of the home volume. The home itself is its
-	// folder HomeSubPath, so that lost+found and the volume's own mode stay
-	// out of sight.
+	// PrepareHomeDir is the root of the home volume. The home directory is its
+	// folder HomeSubPath, so that users do not see lost+found or the mode of the
+	// volume's root.
 	PrepareHomeDir = "/volume"
 	HomeSubPath    = "dev"
 )
@@ -63,17 +67,17 @@ const (
 const (
 	// HostKeyFile is the ed25519 host key in OpenSSH's PEM format.
 	HostKeyFile = "ssh_host_ed25519_key"
-	// AuthorizedKeysFile has one public key a line, as in authorized_keys(5).
+	// AuthorizedKeysFile has one public key in each line, as in authorized_keys(5).
 	AuthorizedKeysFile = "authorized_keys"
 	// ControlKeyFile is the PKCS #8 PEM ed25519 key of the control endpoint's
 	// self-signed certificate.
 	ControlKeyFile = "control_key"
-	// ControlTokenFile is the bearer token that the control endpoint asks for.
+	// ControlTokenFile is the bearer token that the control endpoint requires.
 	ControlTokenFile = "control_token"
 )
 
 // Ports of the pod, and their names in the pod template. Both are above 1023,
-// since the agent runs without capabilities.
+// because the agent runs without capabilities.
 const (
 	SSHPort         = 2222
 	SSHPortName     = "ssh"
@@ -81,14 +85,16 @@ const (
 	ControlPortName = "control"
 )
 
-// AuthorizedKeysPath on ControlPort takes, by PUT and with the bearer token, a
-// new content of AuthorizedKeysFile. A kubelet takes up to two minutes to bring
-// a changed Secret into a pod, and a revoked key must not open a box that long.
+// AuthorizedKeysPath on ControlPort accepts the new content of AuthorizedKeysFile,
+// by PUT and with the bearer token, and answers 204. A kubelet takes up to two
+// minutes to update a mounted Secret, and a removed key must not be able to log in
+// for that long.
 const AuthorizedKeysPath = "/v1/authorized-keys"
 
-// MaxSecretBytes is what fits a Secret, and so the longest list of keys.
+// MaxSecretBytes is the size limit of a Secret, which bounds the list of keys.
 const MaxSecretBytes = 1 << 20
 
-// HealthPath on ControlPort (HTTPS) answers 200 once, and as long as, the
-// agent's SSH server completes a key exchange with the right host key.
+// HealthPath on ControlPort (HTTPS) answers 200 as long as the agent's SSH server
+// completes a key exchange with the host key, and 503 with the reason otherwise.
+// It requires no token.
 const HealthPath = "/healthz"

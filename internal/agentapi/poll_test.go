@@ -12,15 +12,15 @@ func TestIdle(t *testing.T) {
 		want   time.Duration
 		signal string
 	}{
-		"never at work":   {Report{UpSeconds: 60, Signals: []Signal{{Name: SignalCPU, IdleSeconds: -1}}}, time.Minute, ""},
-		"the last counts": {Report{UpSeconds: 60, Signals: []Signal{{Name: SignalCPU, IdleSeconds: 30}, {Name: SignalSSH, IdleSeconds: 20}}}, 20 * time.Second, SignalSSH},
-		"before its time": {Report{UpSeconds: 60, Signals: []Signal{{Name: SignalCPU, IdleSeconds: 90}}}, time.Minute, ""},
-		"nothing said":    {Report{}, 0, ""},
-		"absurd":          {Report{UpSeconds: 1e300}, 10 * 365 * 24 * time.Hour, ""},
-		"negative":        {Report{UpSeconds: -5}, 0, ""},
+		"never active":      {Report{UpSeconds: 60, Signals: []Signal{{Name: SignalCPU, IdleSeconds: -1}}}, time.Minute, ""},
+		"the latest counts": {Report{UpSeconds: 60, Signals: []Signal{{Name: SignalCPU, IdleSeconds: 30}, {Name: SignalSSH, IdleSeconds: 20}}}, 20 * time.Second, SignalSSH},
+		"before the agent":  {Report{UpSeconds: 60, Signals: []Signal{{Name: SignalCPU, IdleSeconds: 90}}}, time.Minute, ""},
+		"an empty report":   {Report{}, 0, ""},
+		"absurd":            {Report{UpSeconds: 1e300}, 10 * 365 * 24 * time.Hour, ""},
+		"negative":          {Report{UpSeconds: -5}, 0, ""},
 	} {
 		if got, signal := test.report.Idle(); got != test.want || signal != test.signal {
-			t.Errorf("%s: idle for %s, %q; want %s, %q", name, got, signal, test.want, test.signal)
+			t.Errorf("%s: got idle for %s, signal %q; want %s, %q", name, got, signal, test.want, test.signal)
 		}
 	}
 }
@@ -31,22 +31,23 @@ func TestRoom(t *testing.T) {
 		room        Room
 		full, roomy bool
 	}{
-		"unknown":              {Room{}, false, true},
-		"empty":                {Room{SizeBytes: gi, FreeBytes: gi}, false, true},
-		"a small one, full":    {Room{SizeBytes: gi, FreeBytes: gi/20 - 1}, true, false},
-		"a small one, nearly":  {Room{SizeBytes: gi, FreeBytes: gi/20 + 1}, false, false},
-		"a large one has much": {Room{SizeBytes: 1000 * gi, FreeBytes: 2 * gi}, false, true},
-		"a large one, full":    {Room{SizeBytes: 1000 * gi, FreeBytes: gi / 4}, true, false},
-		"out of files":         {Room{SizeBytes: gi, FreeBytes: gi, Files: 1000, FreeFiles: 5}, true, false},
+		"unknown":                   {Room{}, false, true},
+		"empty":                     {Room{SizeBytes: gi, FreeBytes: gi}, false, true},
+		"a small home, full":        {Room{SizeBytes: gi, FreeBytes: gi/20 - 1}, true, false},
+		"a small home, nearly full": {Room{SizeBytes: gi, FreeBytes: gi/20 + 1}, false, false},
+		"a large home, 2 GiB free":  {Room{SizeBytes: 1000 * gi, FreeBytes: 2 * gi}, false, true},
+		"a large home, full":        {Room{SizeBytes: 1000 * gi, FreeBytes: gi / 4}, true, false},
+		"out of files":              {Room{SizeBytes: gi, FreeBytes: gi, Files: 1000, FreeFiles: 5}, true, false},
 	} {
 		if test.room.Full() != test.full || test.room.Roomy() != test.roomy {
-			t.Errorf("%s: full %t, roomy %t", name, test.room.Full(), test.room.Roomy())
+			t.Errorf("%s: got full %t, roomy %t; want %t, %t", name, test.room.Full(), test.room.Roomy(), test.full, test.roomy)
 		}
 	}
 }
 
-// What a box says of itself ends up on other people's terminals.
-func TestWordsOfABoxAreHarmless(t *testing.T) {
+// TestTextOfServersIsSafeToPrint shows that a server cannot control the terminals
+// on which its report is shown, or fill them.
+func TestTextOfServersIsSafeToPrint(t *testing.T) {
 	r := Report{Signals: []Signal{
 		{Name: SignalCPU, Value: "CPU \x1b[31m1%\n"},
 		{Name: SignalGPU, Value: "GPU 0%"},
@@ -55,8 +56,8 @@ func TestWordsOfABoxAreHarmless(t *testing.T) {
 	if got, want := r.Figures(), "CPU ?[31m1% , GPU 0%"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := []rune(r.Keep()); len(got) != 200 {
-		t.Errorf("%d characters", len(got))
+	if got := []rune(r.KeptAwakeBy()); len(got) != 200 {
+		t.Errorf("got %d characters, want 200", len(got))
 	}
 }
 
@@ -69,6 +70,27 @@ func TestThresholdsWithDefaults(t *testing.T) {
 	} {
 		if got := test.in.WithDefaults(); got != test.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+func TestKeptAwakeBy(t *testing.T) {
+	for name, test := range map[string]struct {
+		signal Signal
+		want   string
+	}{
+		"a process":               {Signal{Name: SignalKeep, Value: "torchrun (over night)"}, "torchrun (over night)"},
+		"a look 59 seconds ago":   {Signal{Name: SignalKeep, IdleSeconds: 59, Value: "torchrun"}, "torchrun"},
+		"nothing":                 {Signal{Name: SignalKeep, IdleSeconds: -1}, ""},
+		"nothing any more":        {Signal{Name: SignalKeep, IdleSeconds: 5}, ""},
+		"too long ago":            {Signal{Name: SignalKeep, IdleSeconds: 60, Value: "torchrun"}, ""},
+		"another signal":          {Signal{Name: SignalCPU, Value: "CPU 99%"}, ""},
+		"an older agent":          {Signal{Name: SignalKeep, Value: "kept by make"}, "make"},
+		"an older agent, nothing": {Signal{Name: SignalKeep, IdleSeconds: 5, Value: "nothing is kept"}, ""},
+		"an older agent, no sign": {Signal{Name: SignalKeep, IdleSeconds: -1, Value: "nothing is kept"}, ""},
+	} {
+		if got := (Report{Signals: []Signal{test.signal}}).KeptAwakeBy(); got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
 }

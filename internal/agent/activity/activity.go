@@ -1,10 +1,10 @@
-// Package activity watches whether a box works. It samples, every few seconds,
-// what shows work without a terminal, is told by the SSH server what its
-// clients do, and remembers of each kind of work when there was some last.
+// Package activity watches whether a server is active. It samples CPU time, GPUs
+// and files every few seconds, learns from the SSH server what its clients do, and
+// remembers for each kind of activity when it last happened.
 //
-// Whatever cannot be told counts as work: a box must never be put to sleep
-// because its agent was blind. And time is told by the monotonic clock alone,
-// so that a clock that is set moves nothing.
+// What cannot be measured counts as active: a server must not be suspended because
+// its agent could not see. All times are those of a monotonic clock, so setting the
+// time of day has no effect.
 package activity
 
 import (
@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// Clock tells how long the agent has run. It never jumps.
+// Clock returns how long the agent has run. It never jumps.
 type Clock func() time.Duration
 
-// NewClock starts at 0.
+// NewClock returns a clock that starts at 0.
 func NewClock() Clock {
 	start := time.Now()
 	return func() time.Duration { return time.Since(start) }
 }
 
-// latch remembers when something happened last. Setting it takes one atomic
-// store, so that it can stand where every byte passes.
+// latch remembers when something last happened. Setting it is one atomic store, so
+// it is cheap enough for every piece of data that passes.
 type latch struct{ last atomic.Int64 } // nanoseconds of a Clock; 0 is never
 
 func (l *latch) set(now time.Duration) { l.last.Store(int64(max(now, 1))) }
 
-// age is how long ago it happened, or below 0: never.
+// age returns how long ago it happened, or a negative duration if it never did.
 func (l *latch) age(now time.Duration) time.Duration {
 	last := l.last.Load()
 	if last == 0 {
@@ -37,7 +37,7 @@ func (l *latch) age(now time.Duration) time.Duration {
 	return max(now-time.Duration(last), 0)
 }
 
-// younger is the younger of two ages, of which those below 0 are none.
+// younger returns the smaller of two ages. A negative one stands for never.
 func younger(a, b time.Duration) time.Duration {
 	if a < 0 || b < 0 {
 		return max(a, b)
@@ -45,7 +45,7 @@ func younger(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// idleSeconds is an age as a box.Signal has it.
+// idleSeconds returns an age as agentapi.Signal has it.
 func idleSeconds(age time.Duration) float64 {
 	if age < 0 {
 		return -1
@@ -53,7 +53,7 @@ func idleSeconds(age time.Duration) float64 {
 	return age.Seconds()
 }
 
-// ago says an age for people.
+// ago formats an age for people.
 func ago(age time.Duration) string {
 	switch {
 	case age < time.Minute:

@@ -12,7 +12,7 @@ type fakeClock struct{ now time.Duration }
 
 func (c *fakeClock) read() time.Duration { return c.now }
 
-// write makes a file of a fake folder of the kernel's.
+// write creates a file, and its folder if that does not exist.
 func write(t *testing.T, dir, name, text string) {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -27,19 +27,19 @@ func write(t *testing.T, dir, name, text string) {
 func TestLatch(t *testing.T) {
 	var l latch
 	if age := l.age(time.Hour); age >= 0 {
-		t.Errorf("what never happened was %v ago", age)
+		t.Errorf("never: got an age of %v, want a negative one", age)
 	}
-	l.set(0) // the very first moment is not never
+	l.set(0) // The first moment is not never.
 	if age := l.age(time.Minute); age < 0 || age > time.Minute {
-		t.Errorf("the first moment was %v ago", age)
+		t.Errorf("at 0: got an age of %v", age)
 	}
 	l.set(time.Hour)
 	if age := l.age(time.Hour + time.Second); age != time.Second {
 		t.Errorf("got %v", age)
 	}
-	// Two goroutines read the clock and store in another order.
+	// Two goroutines may read the clock in one order and store in the other.
 	if age := l.age(time.Minute); age != 0 {
-		t.Errorf("the future was %v ago", age)
+		t.Errorf("in the future: got an age of %v, want 0", age)
 	}
 }
 
@@ -68,12 +68,12 @@ func TestPace(t *testing.T) {
 	}
 	const s = time.Second
 	for name, steps := range map[string][]step{
-		"the first says nothing":     {{0, 500, 0, 0}},
-		"less than the span":         {{0, 500, 0, 0}, {15 * s, 600, 100, 15 * s}, {30 * s, 600, 100, 30 * s}},
-		"only the span counts":       {{0, 0, 0, 0}, {30 * s, 100, 100, 30 * s}, {60 * s, 100, 100, 60 * s}, {90 * s, 100, 0, 60 * s}},
-		"at least the span":          {{0, 0, 0, 0}, {50 * s, 10, 10, 50 * s}, {100 * s, 30, 30, 100 * s}, {150 * s, 60, 50, 100 * s}},
-		"a fall is no rise":          {{0, 1000, 0, 0}, {15 * s, 10, 0, 15 * s}, {30 * s, 30, 20, 30 * s}},
-		"a gap counts in its length": {{0, 0, 0, 0}, {600 * s, 600, 600, 600 * s}},
+		"a single reading":     {{0, 500, 0, 0}},
+		"less than the span":   {{0, 500, 0, 0}, {15 * s, 600, 100, 15 * s}, {30 * s, 600, 100, 30 * s}},
+		"only the span counts": {{0, 0, 0, 0}, {30 * s, 100, 100, 30 * s}, {60 * s, 100, 100, 60 * s}, {90 * s, 100, 0, 60 * s}},
+		"at least the span":    {{0, 0, 0, 0}, {50 * s, 10, 10, 50 * s}, {100 * s, 30, 30, 100 * s}, {150 * s, 60, 50, 100 * s}},
+		"a fall is not a rise": {{0, 1000, 0, 0}, {15 * s, 10, 0, 15 * s}, {30 * s, 30, 20, 30 * s}},
+		"a gap counts in full": {{0, 0, 0, 0}, {600 * s, 600, 600, 600 * s}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := pace{span: time.Minute}
@@ -87,13 +87,13 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// Asking often must not make the window long.
+// TestPaceForgets shows that frequent readings take bounded memory.
 func TestPaceForgets(t *testing.T) {
 	p := pace{span: time.Minute}
 	for i := range 10000 {
 		p.add(time.Duration(i)*time.Second, int64(i))
 	}
 	if n := len(p.readings); n > 62 {
-		t.Errorf("%d readings are kept", n)
+		t.Errorf("got %d readings, want at most 62", n)
 	}
 }

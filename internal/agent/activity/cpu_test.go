@@ -11,7 +11,7 @@ import (
 
 const statLine = " S 1 1 1 0 -1 4194560 100 200 0 0 150 50 25 75 20 0 4 0 12345 1000 100\n"
 
-// files are a fake folder, by path.
+// files are the files of a folder, by path.
 type files map[string]string
 
 func (f files) write(t *testing.T) string {
@@ -27,22 +27,22 @@ func TestCPUTime(t *testing.T) {
 	proc := files{
 		"1/stat":       "1 (init)" + statLine,
 		"77/stat":      "77 (a b) c)) (" + ")" + statLine,
-		"78/other":     "this one has just ended",
+		"78/other":     "this process has just ended",
 		"uptime":       "1 2",
 		"self/ignored": "",
 	}
-	const all = 2 * 3 * time.Second // of two processes, each with its ended children
+	const all = 2 * 3 * time.Second // two processes, each with its children that have ended
 	tests := map[string]struct {
 		cgroup files
 		want   time.Duration
 	}{
-		"version 2":                {files{"cgroup.events": "populated 1", "cpu.stat": "usage_usec 2500000\nuser_usec 1\n"}, 2500 * time.Millisecond},
-		"version 1":                {files{"cpuacct/cpuacct.usage": "1500000000\n"}, 1500 * time.Millisecond},
-		"version 1, both in one":   {files{"cpu,cpuacct/cpuacct.usage": "1700000000\n"}, 1700 * time.Millisecond},
-		"none":                     {nil, all},
-		"the machine's, of 2":      {files{"cpu.stat": "usage_usec 2500000"}, all},
-		"the machine's, of 1":      {files{"cpuacct/cgroup.sane_behavior": "0", "cpuacct/cpuacct.usage": "1500000000"}, all},
-		"without what is searched": {files{"cgroup.events": "populated 1", "cpu.stat": "nr_periods 1\n"}, all},
+		"version 2":              {files{"cgroup.events": "populated 1", "cpu.stat": "usage_usec 2500000\nuser_usec 1\n"}, 2500 * time.Millisecond},
+		"version 1":              {files{"cpuacct/cpuacct.usage": "1500000000\n"}, 1500 * time.Millisecond},
+		"version 1, both in one": {files{"cpu,cpuacct/cpuacct.usage": "1700000000\n"}, 1700 * time.Millisecond},
+		"no group":               {nil, all},
+		"the root, version 2":    {files{"cpu.stat": "usage_usec 2500000"}, all},
+		"the root, version 1":    {files{"cpuacct/cgroup.sane_behavior": "0", "cpuacct/cpuacct.usage": "1500000000"}, all},
+		"without the key":        {files{"cgroup.events": "populated 1", "cpu.stat": "nr_periods 1\n"}, all},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -55,8 +55,8 @@ func TestCPUTime(t *testing.T) {
 	}
 }
 
-// What was readable once does not become something else later, which would
-// look like a leap of the counter: it becomes unknown.
+// TestCPUTimeStaysWithItsSource shows that a source that fails later is an error. Another
+// source in its place would look like a jump of the counter.
 func TestCPUTimeStaysWithItsSource(t *testing.T) {
 	cgroup := files{"cgroup.events": "", "cpu.stat": "usage_usec 1000"}.write(t)
 	c := newCPUTime(cgroup, files{"1/stat": "1 (x)" + statLine}.write(t), func() (time.Duration, error) { return 0, nil })
@@ -71,8 +71,8 @@ func TestCPUTimeStaysWithItsSource(t *testing.T) {
 func TestCPUTimeErrors(t *testing.T) {
 	none := func() (time.Duration, error) { return 0, nil }
 	for name, proc := range map[string]files{
-		"cut short": {"1/stat": "1 (x) S 1 2 3"},
-		"no number": {"1/stat": "1 (x) S 1 1 1 0 -1 4194560 100 200 0 0 many 50 25 75 20\n"},
+		"cut short":    {"1/stat": "1 (x) S 1 2 3"},
+		"not a number": {"1/stat": "1 (x) S 1 1 1 0 -1 4194560 100 200 0 0 many 50 25 75 20\n"},
 	} {
 		if got, err := newCPUTime(t.TempDir(), proc.write(t), none).used(); err == nil {
 			t.Errorf("%s: got %v", name, got)
@@ -94,7 +94,7 @@ func TestAgentTimeIsReal(t *testing.T) {
 			t.Fatal(err)
 		}
 		if now > before {
-			return // this loop is seen
+			return // It includes the time of this loop.
 		}
 	}
 }
@@ -102,20 +102,5 @@ func TestAgentTimeIsReal(t *testing.T) {
 func TestProcessTimeIsReal(t *testing.T) {
 	if got, err := processTime("/proc"); err != nil || got <= 0 {
 		t.Errorf("got %v, %v", got, err)
-	}
-}
-
-func TestOOMKills(t *testing.T) {
-	for name, test := range map[string]struct {
-		cgroup files
-		want   int64
-	}{
-		"version 2": {files{"memory.events": "low 0\nhigh 0\nmax 9\noom 5\noom_kill 3\noom_group_kill 1\n"}, 3},
-		"version 1": {files{"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"}, 4},
-		"none":      {nil, 0},
-	} {
-		if got := OOMKills(test.cgroup.write(t)); got != test.want {
-			t.Errorf("%s: got %d, want %d", name, got, test.want)
-		}
 	}
 }

@@ -2,21 +2,21 @@ package activity
 
 import "time"
 
-// pace is how fast a counter rises: over the last span, or, while there are
-// not so many readings yet, since the first.
+// pace measures how fast a counter rises: over the last span, or since the first
+// reading if that is less.
 type pace struct {
 	span     time.Duration
 	readings []reading // oldest first
-	last     int64     // the counter, as it was read last
+	last     int64     // the counter at the last reading
 }
 
 type reading struct {
 	at    time.Duration
-	total int64 // what the counter has risen since the first reading
+	total int64 // the rise since the first reading
 }
 
-// add takes a reading. A counter that falls, because some of what it counted
-// is gone, has not risen.
+// add adds a reading. If the counter has fallen, because it no longer includes some
+// processes, it has not risen.
 func (p *pace) add(at time.Duration, count int64) {
 	var total int64
 	if n := len(p.readings); n > 0 {
@@ -31,8 +31,8 @@ func (p *pace) add(at time.Duration, count int64) {
 	p.readings = append(p.readings[:0], p.readings[old:]...)
 }
 
-// rise is by how much the counter has risen, and in what time; no time at all
-// as long as there is one reading only.
+// rise returns by how much the counter has risen, and in what time. The time is 0
+// if there are fewer than two readings.
 func (p *pace) rise() (count int64, in time.Duration) {
 	if len(p.readings) == 0 {
 		return 0, 0

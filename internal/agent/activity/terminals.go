@@ -12,22 +12,22 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// terminals looks after pseudo-terminals that others than the SSH server make:
-// an editor's own, the windows of tmux. The kernel notes on each, within eight
-// seconds, when a program last read what was typed there (its access time), and
-// only of reads that got something.
+// terminals watches pseudo-terminals that the SSH server did not make, such as those
+// of an editor or the windows of tmux. The access time of a terminal is when a
+// program last read typed input from it. The kernel updates it within eight seconds,
+// and only for reads that returned data.
 //
-// That programs print on them is no sign: nobody need be there to see it, as in
-// a tmux that is left alone with a clock in it. The times are compared with each
-// other, never with a clock.
+// Output is not activity here: a detached tmux may show a clock all day. Access
+// times are compared with each other, never with a clock.
 type terminals struct {
 	dir string
-	// read has the access time of each, by name; nil before the first look.
+	// read has the access time of each terminal, by name. It is nil before the first
+	// look.
 	read map[string]syscall.Timespec
 }
 
-// used tells whether something was typed since the last look, on any of them. One
-// that is new was opened by somebody.
+// used reports whether input was read from any terminal since the last look, or a
+// terminal was opened.
 func (t *terminals) used() (bool, error) {
 	entries, err := os.ReadDir(t.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,27 +40,27 @@ func (t *terminals) used() (bool, error) {
 	t.read = make(map[string]syscall.Timespec, len(entries))
 	for _, entry := range entries {
 		if _, err := strconv.Atoi(entry.Name()); err != nil {
-			continue // ptmx, of which they are made
+			continue // ptmx, which makes terminals
 		}
 		var stat syscall.Stat_t
 		err := syscall.Stat(filepath.Join(t.dir, entry.Name()), &stat)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // It was closed meanwhile.
+			continue // It has been closed since.
 		}
 		if err != nil {
 			return false, err
 		}
 		t.read[entry.Name()] = stat.Atim
 		was, known := before[entry.Name()]
-		used = used || before != nil && (!known || was != stat.Atim)
+		used = used || (before != nil && (!known || was != stat.Atim))
 	}
 	return used, nil
 }
 
-// terminal is the signal of all terminals: what the SSH server passes on, and
-// what is typed elsewhere.
+// terminal returns the signal of all terminals: those of the SSH server, and those
+// that other programs made.
 func (w *Watch) terminal(now time.Duration) agentapi.Signal {
-	typed, shown, elsewhere := w.cfg.Traffic.typed.age(now), w.cfg.Traffic.shown.age(now), w.elsewhere.worked.age(now)
+	typed, shown, elsewhere := w.cfg.Traffic.typed.age(now), w.cfg.Traffic.shown.age(now), w.elsewhere.active.age(now)
 	value := happened("key", typed) + ", " + happened("output", shown)
 	if w.elsewhere.value != "" {
 		value += ", " + w.elsewhere.value
@@ -74,6 +74,7 @@ func (w *Watch) terminal(now time.Duration) agentapi.Signal {
 	}
 }
 
+// happened formats "key 1m ago", or "no key yet".
 func happened(what string, age time.Duration) string {
 	if age < 0 {
 		return "no " + what + " yet"

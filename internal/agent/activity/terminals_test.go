@@ -13,7 +13,7 @@ import (
 )
 
 func TestTerminal(t *testing.T) {
-	f := newFakeBox(t)
+	f := newFakeServer(t)
 	check := func(idle float64, value string) {
 		t.Helper()
 		want := agentapi.Signal{Name: agentapi.SignalTerminal, IdleSeconds: idle, Value: value}
@@ -33,7 +33,7 @@ func TestTerminal(t *testing.T) {
 	check(0, "key 1m ago, output 0s ago")
 }
 
-// pty is a pseudo-terminal of the kernel's, such as an editor makes.
+// pty is a real pseudo-terminal, such as an editor makes.
 type pty struct {
 	t             *testing.T
 	master, slave *os.File
@@ -62,7 +62,7 @@ func newPTY(t *testing.T) *pty {
 	return &pty{t, master, slave}
 }
 
-// rest makes what was done on the terminal an hour old.
+// rest sets the times of the terminal to an hour ago.
 func (p *pty) rest() {
 	p.t.Helper()
 	then := time.Now().Add(-time.Hour)
@@ -71,7 +71,7 @@ func (p *pty) rest() {
 	}
 }
 
-// typed has a person type a line, and a program read it.
+// typed sends a line to the terminal, and reads it as a program would.
 func (p *pty) typed() {
 	p.t.Helper()
 	if _, err := p.master.WriteString("ls\n"); err != nil {
@@ -89,8 +89,8 @@ func (p *pty) printed() {
 	}
 }
 
-// show puts the terminal into the folder that the box looks at, by a link: the
-// kernel's own folder has the terminals of the whole machine.
+// show links the terminal into the folder that is watched, because the kernel's own
+// folder has the terminals of the whole machine.
 func (p *pty) show(dir string) string {
 	p.t.Helper()
 	link := filepath.Join(dir, filepath.Base(p.slave.Name()))
@@ -100,10 +100,10 @@ func (p *pty) show(dir string) string {
 	return link
 }
 
-// What is typed on a terminal that the SSH server did not make is work, and what
-// is printed there is none.
+// TestTypingElsewhere shows that input on a terminal that the SSH server did not make
+// is activity, and that output is not.
 func TestTypingElsewhere(t *testing.T) {
-	f := newFakeBox(t)
+	f := newFakeServer(t)
 	dir := t.TempDir()
 	write(t, dir, "ptmx", "")
 	f.watch.ptys.dir = dir
@@ -132,9 +132,9 @@ func TestTypingElsewhere(t *testing.T) {
 	f.check(agentapi.SignalTerminal, 0, "input read 0s ago")
 }
 
-// Terminals that cannot be looked at may be in use.
+// TestTerminalsThatCannotBeRead shows that they count as active.
 func TestTerminalsThatCannotBeRead(t *testing.T) {
-	f := newFakeBox(t)
+	f := newFakeServer(t)
 	f.watch.ptys.dir = filepath.Join(t.TempDir(), "file")
 	write(t, filepath.Dir(f.watch.ptys.dir), "file", "")
 	f.pass(time.Minute, nil)

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Traffic is what the SSH server notes of its clients. It takes no locks: its
-// methods are called for every piece of data that passes.
+// Traffic records what the clients of the SSH server do. It takes no locks, because
+// its methods are called for every piece of data that passes.
 type Traffic struct {
 	clock Clock
 
@@ -15,33 +15,33 @@ type Traffic struct {
 	sessions              atomic.Int64
 }
 
-// NewTraffic notes by a clock.
+// NewTraffic returns a Traffic that uses a clock.
 func NewTraffic(clock Clock) *Traffic { return &Traffic{clock: clock} }
 
-// Typed notes that a client sent something to its terminal.
+// Typed records input from a client to its terminal.
 func (t *Traffic) Typed(int) { t.typed.set(t.clock()) }
 
-// Shown notes output on a terminal.
+// Shown records output on a terminal.
 func (t *Traffic) Shown(int) { t.shown.set(t.clock()) }
 
-// Carried notes bytes of commands without a terminal, of file transfers and of
-// forwards, in either direction.
+// Carried records bytes of commands without a terminal, of file transfers and of
+// forwarded connections, in either direction.
 func (t *Traffic) Carried(bytes int) { t.carried.Add(int64(bytes)) }
 
-// Started notes that a client begins something. That somebody comes is work:
-// they may be reading, and have not typed yet.
+// Started records that a client starts a session or a forwarded connection. This is
+// activity: its user may be reading, and not have typed yet.
 func (t *Traffic) Started() { t.started.set(t.clock()) }
 
-// Opened counts a session that is open from now on.
+// Opened counts a session that has been opened.
 func (t *Traffic) Opened() { t.sessions.Add(1) }
 
-// Closed is called once for every Opened.
+// Closed counts a session that has been closed. It is called once for each Opened.
 func (t *Traffic) Closed() { t.sessions.Add(-1) }
 
-// Sessions are those that are open now.
+// Sessions returns how many sessions are open.
 func (t *Traffic) Sessions() int { return int(t.sessions.Load()) }
 
-// describe says what the sessions carry.
+// describe formats what the sessions transfer: "2 ssh sessions, 64 KiB a minute".
 func (t *Traffic) describe(perMinute int64, silent bool) string {
 	n, noun := t.Sessions(), "sessions"
 	if n == 1 {

@@ -11,25 +11,27 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// Config is what a Watch looks at.
+// Config is what a Watch watches.
 type Config struct {
 	Clock   Clock
 	Traffic *Traffic
-	// Interval is how often the box is sampled; Window is what CPU time and
-	// bytes are averaged over.
+	// Interval is how often the server is sampled. Window is the time over which CPU
+	// time and bytes are averaged.
 	Interval, Window time.Duration
-	// CgroupDir and ProcDir are where the box's CPU time is found.
+	// CgroupDir is the folder of the container's control group, and ProcDir is /proc.
+	// One of them has the server's CPU time.
 	CgroupDir, ProcDir string
-	// TerminalDir is where the box's pseudo-terminals are.
+	// TerminalDir is the folder of pseudo-terminals, /dev/pts.
 	TerminalDir string
-	// Kept names what asks for the box to be kept, or is empty.
-	Kept func(now time.Duration) (string, error)
-	// GPU reads the box's GPUs, every GPUInterval.
+	// KeptAwakeBy returns the name of what keeps the server awake, or "" if nothing
+	// does.
+	KeptAwakeBy func(now time.Duration) (string, error)
+	// GPU reads the server's GPUs, once in every GPUInterval.
 	GPU         *gpu.Reader
 	GPUInterval time.Duration
 }
 
-// Watch knows of each kind of work when there was some last.
+// Watch knows for each kind of activity when it last happened.
 type Watch struct {
 	cfg     Config
 	cpu     cpuTime
@@ -37,17 +39,18 @@ type Watch struct {
 	refresh chan chan<- struct{}
 
 	mu    sync.Mutex
-	least agentapi.Thresholds // what counts as work
+	least agentapi.Thresholds // what counts as activity
 
-	cpuPace, sshPace pace
-	ssh, cpuUse      figure
-	kept, gpuUse     figure
-	elsewhere        figure // what is typed, beside the SSH server's terminals
-	hasGPU           bool
-	sampled, gpuRead time.Duration // when that was last
+	cpuPace, sshPace  pace
+	ssh, cpuUse       figure
+	keepAwake, gpuUse figure
+	elsewhere         figure // input on terminals that the SSH server did not make
+	hasGPU            bool
+	gpus              int64
+	sampled, gpuRead  time.Duration // when that last happened
 }
 
-// New makes a Watch, which Run then keeps.
+// New returns a Watch. It measures once Run runs.
 func New(cfg Config) *Watch {
 	own := func() (time.Duration, error) {
 		agent, err := agentTime()
@@ -63,7 +66,6 @@ func New(cfg Config) *Watch {
 		sshPace: pace{span: cfg.Window},
 		ssh:     figure{value: "ssh not measured yet"},
 		cpuUse:  figure{value: "CPU not measured yet"},
-		kept:    figure{value: "keep not looked at yet"},
 	}
 }
 
@@ -85,8 +87,8 @@ func (w *Watch) Run(ctx context.Context) {
 	}
 }
 
-// Refresh samples now. It reports false if that takes longer than ctx does: a
-// file system that hangs must not hang those who ask.
+// Refresh samples now. It returns false if ctx ends before that is done, for example
+// because a file system hangs.
 func (w *Watch) Refresh(ctx context.Context) bool {
 	done := make(chan struct{})
 	select {
@@ -102,30 +104,30 @@ func (w *Watch) Refresh(ctx context.Context) bool {
 	}
 }
 
-// SetThresholds says what counts as work from now on. Where less suffices than
-// before, nobody has looked for it: so it counts as if there had been some.
+// SetThresholds sets what counts as activity from now on. A signal whose threshold
+// becomes lower is active at this moment, because nothing has looked for less before.
 func (w *Watch) SetThresholds(least agentapi.Thresholds) {
 	least = least.WithDefaults()
 	now := w.cfg.Clock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if least.CPUMillis < w.least.CPUMillis {
-		w.cpuUse.worked.set(now)
+		w.cpuUse.active.set(now)
 	}
 	if least.SSHBytes < w.least.SSHBytes {
-		w.ssh.worked.set(now)
+		w.ssh.active.set(now)
 	}
 	if least.GPUPercent < w.least.GPUPercent {
-		w.gpuUse.worked.set(now)
+		w.gpuUse.active.set(now)
 	}
 	w.least = least
 }
 
-// sample looks at everything but the GPUs once. It waits for files without
-// holding the lock.
+// sample measures everything except the GPUs once. It does not hold the lock while
+// it reads files.
 func (w *Watch) sample() {
 	used, cpuErr := w.cpu.used()
-	kept, keepErr := w.cfg.Kept(w.cfg.Clock())
+	keptAwakeBy, keepAwakeErr := w.cfg.KeptAwakeBy(w.cfg.Clock())
 	typed, typedErr := w.ptys.used()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -138,16 +140,16 @@ func (w *Watch) sample() {
 	case typedErr != nil:
 		w.elsewhere.unknown(now, "other terminals", typedErr)
 	case typed:
-		w.elsewhere.worked.set(now)
+		w.elsewhere.active.set(now)
 	}
 	switch {
-	case keepErr != nil:
-		w.kept.unknown(now, "keep", keepErr)
-	case kept != "":
-		w.kept.worked.set(now)
-		w.kept.value = kept
+	case keepAwakeErr != nil:
+		w.keepAwake.unknown(now, "keep-awake", keepAwakeErr)
+	case keptAwakeBy != "":
+		w.keepAwake.active.set(now)
+		w.keepAwake.value = keptAwakeBy
 	default:
-		w.kept.value = ""
+		w.keepAwake.value = ""
 	}
 }
 
@@ -163,7 +165,7 @@ func (w *Watch) sampleCPU(now, used time.Duration, err error) {
 	}
 	millis := int64(float64(rise) / float64(in) * 1000)
 	if millis >= w.least.CPUMillis {
-		w.cpuUse.worked.set(now)
+		w.cpuUse.active.set(now)
 	}
 	w.cpuUse.value = fmt.Sprintf("CPU %d%%", millis/10)
 }
@@ -171,35 +173,38 @@ func (w *Watch) sampleCPU(now, used time.Duration, err error) {
 func (w *Watch) sampleSSH(now time.Duration) {
 	w.sshPace.add(now, w.cfg.Traffic.carried.Load())
 	bytes, in := w.sshPace.rise()
-	// Bytes of less than a whole window are not made more than they are.
+	// Bytes of less than a whole window are not extrapolated.
 	perMinute := int64(float64(bytes) * float64(time.Minute) / float64(max(in, w.cfg.Window)))
 	silent := perMinute < w.least.SSHBytes
 	if !silent {
-		w.ssh.worked.set(now)
+		w.ssh.active.set(now)
 	}
 	w.ssh.value = w.cfg.Traffic.describe(perMinute, silent)
 }
 
-// readGPU takes what the GPUs say.
+// readGPU handles a reading of the GPUs.
 func (w *Watch) readGPU(r gpu.Reading) {
 	now := w.cfg.Clock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.hasGPU, w.gpuRead = !r.Absent, now
+	if r.Absent || r.Count > 0 {
+		w.gpus = r.Count
+	}
 	switch {
 	case r.Absent:
 	case r.Err != nil:
 		w.gpuUse.unknown(now, "GPU", r.Err)
 	default:
 		if r.Percent >= w.least.GPUPercent {
-			w.gpuUse.worked.set(now)
+			w.gpuUse.active.set(now)
 		}
 		w.gpuUse.value = fmt.Sprintf("GPU %d%%", r.Percent)
 	}
 }
 
-// patience is how many turns may be missed before a figure counts as unknown,
-// and minPatience the least that it takes: a busy machine is late at times.
+// A figure counts as unknown if it has not been measured for patience intervals, and
+// for at least minPatience, because a busy node may be late.
 const (
 	patience    = 4
 	minPatience = time.Minute
@@ -209,7 +214,7 @@ func stale(age, interval time.Duration) bool { return age > max(patience*interva
 
 var errStale = errors.New("it has not been measured for a while")
 
-// Signals are all kinds of work that the box can see.
+// Signals returns the signal of each kind of activity that can be seen.
 func (w *Watch) Signals() []agentapi.Signal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -217,10 +222,10 @@ func (w *Watch) Signals() []agentapi.Signal {
 	if stale(now-w.sampled, w.cfg.Interval) {
 		w.ssh.unknown(now, "ssh", errStale)
 		w.cpuUse.unknown(now, "CPU", errStale)
-		w.kept.unknown(now, "keep", errStale)
+		w.keepAwake.unknown(now, "keep-awake", errStale)
 	}
 	ssh := w.ssh.signal(agentapi.SignalSSH, now)
-	ssh.IdleSeconds = idleSeconds(younger(w.ssh.worked.age(now), w.cfg.Traffic.started.age(now)))
+	ssh.IdleSeconds = idleSeconds(younger(w.ssh.active.age(now), w.cfg.Traffic.started.age(now)))
 	signals := []agentapi.Signal{
 		w.terminal(now),
 		ssh,
@@ -232,24 +237,31 @@ func (w *Watch) Signals() []agentapi.Signal {
 		}
 		signals = append(signals, w.gpuUse.signal(agentapi.SignalGPU, now))
 	}
-	return append(signals, w.kept.signal(agentapi.SignalKeep, now))
+	return append(signals, w.keepAwake.signal(agentapi.SignalKeep, now))
 }
 
-// Up is how long the box has been watched.
+// GPUs returns how many GPUs the server has. It is 0 until they have been read.
+func (w *Watch) GPUs() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gpus
+}
+
+// Up returns how long the server has been watched.
 func (w *Watch) Up() time.Duration { return w.cfg.Clock() }
 
-// figure is what is known of one kind of work that is sampled.
+// figure is what is known about one kind of activity that is sampled.
 type figure struct {
-	worked latch
+	active latch
 	value  string
 }
 
-// unknown is a figure that cannot be read: it counts as work.
+// unknown records that the figure cannot be measured, which counts as active.
 func (f *figure) unknown(now time.Duration, what string, err error) {
-	f.worked.set(now)
+	f.active.set(now)
 	f.value = fmt.Sprintf("%s unknown: %v", what, err)
 }
 
 func (f *figure) signal(name string, now time.Duration) agentapi.Signal {
-	return agentapi.Signal{Name: name, IdleSeconds: idleSeconds(f.worked.age(now)), Value: f.value}
+	return agentapi.Signal{Name: name, IdleSeconds: idleSeconds(f.active.age(now)), Value: f.value}
 }

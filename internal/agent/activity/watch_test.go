@@ -14,8 +14,8 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// fakeBox is a box whose figures its test sets.
-type fakeBox struct {
+// fakeServer is a server with figures that its test sets.
+type fakeServer struct {
 	t       *testing.T
 	clock   *fakeClock
 	traffic *Traffic
@@ -23,13 +23,13 @@ type fakeBox struct {
 	cgroup  string
 	cpu     time.Duration
 
-	kept    string
-	keepErr error
+	keptAwakeBy  string
+	keepAwakeErr error
 }
 
-func newFakeBox(t *testing.T) *fakeBox {
+func newFakeServer(t *testing.T) *fakeServer {
 	t.Helper()
-	f := &fakeBox{t: t, clock: &fakeClock{}, cgroup: t.TempDir()}
+	f := &fakeServer{t: t, clock: &fakeClock{}, cgroup: t.TempDir()}
 	f.traffic = NewTraffic(f.clock.read)
 	write(t, f.cgroup, "cgroup.events", "")
 	f.use(0)
@@ -37,23 +37,23 @@ func newFakeBox(t *testing.T) *fakeBox {
 		Clock: f.clock.read, Traffic: f.traffic,
 		Interval: 15 * time.Second, Window: time.Minute, GPUInterval: time.Minute,
 		CgroupDir: f.cgroup, ProcDir: t.TempDir(),
-		Kept: func(time.Duration) (string, error) { return f.kept, f.keepErr },
-		GPU:  &gpu.Reader{},
+		KeptAwakeBy: func(time.Duration) (string, error) { return f.keptAwakeBy, f.keepAwakeErr },
+		GPU:         &gpu.Reader{},
 	})
 	f.watch.cpu.own = func() (time.Duration, error) { return 0, nil }
 	f.watch.sample()
 	return f
 }
 
-// use lets the box take CPU time.
-func (f *fakeBox) use(more time.Duration) {
+// use makes the server use more CPU time.
+func (f *fakeServer) use(more time.Duration) {
 	f.t.Helper()
 	f.cpu += more
 	write(f.t, f.cgroup, "cpu.stat", "usage_usec "+strconv.FormatInt(f.cpu.Microseconds(), 10)+"\n")
 }
 
-// pass lets time pass, in which the box does the same every 15 seconds.
-func (f *fakeBox) pass(during time.Duration, do func()) {
+// pass lets time pass, and calls do every 15 seconds of it.
+func (f *fakeServer) pass(during time.Duration, do func()) {
 	f.t.Helper()
 	for end := f.clock.now + during; f.clock.now < end; {
 		f.clock.now += 15 * time.Second
@@ -64,18 +64,18 @@ func (f *fakeBox) pass(during time.Duration, do func()) {
 	}
 }
 
-func (f *fakeBox) signal(name string) agentapi.Signal {
+func (f *fakeServer) signal(name string) agentapi.Signal {
 	f.t.Helper()
 	for _, s := range f.watch.Signals() {
 		if s.Name == name {
 			return s
 		}
 	}
-	f.t.Fatalf("there is no signal %s", name)
+	f.t.Fatalf("the signal %s does not exist", name)
 	return agentapi.Signal{}
 }
 
-func (f *fakeBox) check(name string, idle float64, value string) {
+func (f *fakeServer) check(name string, idle float64, value string) {
 	f.t.Helper()
 	if got := f.signal(name); got.IdleSeconds != idle || !strings.Contains(got.Value, value) {
 		f.t.Errorf("at %v: got %+v, want idle %v and %q", f.clock.now, got, idle, value)
@@ -83,22 +83,22 @@ func (f *fakeBox) check(name string, idle float64, value string) {
 }
 
 func TestCPUSignal(t *testing.T) {
-	f := newFakeBox(t)
+	f := newFakeServer(t)
 	f.check(agentapi.SignalCPU, -1, "CPU not measured yet")
-	// What editors and shells take.
+	// What editors and shells use.
 	f.pass(10*time.Minute, func() { f.use(time.Second) }) // 66 thousandths
 	f.check(agentapi.SignalCPU, -1, "CPU 6%")
 	// Exactly the threshold counts.
 	f.pass(2*time.Minute, func() { f.use(1500 * time.Millisecond) })
 	f.check(agentapi.SignalCPU, 0, "CPU 10%")
-	// The minute that was still averages the end of it.
+	// The average of the next minute includes the end of the activity.
 	f.pass(time.Hour, nil)
 	f.check(agentapi.SignalCPU, 3600, "CPU 0%")
 	// Several cores are more than 100%.
 	f.pass(time.Minute, func() { f.use(60 * time.Second) })
 	f.check(agentapi.SignalCPU, 0, "CPU 400%")
-	// A burst, of less than the threshold over its minute, is no work. The one
-	// before is in the average for 45 seconds more.
+	// A burst that stays below the threshold over a minute is not activity. The
+	// average includes the one before for 45 more seconds.
 	f.pass(time.Hour, nil)
 	f.check(agentapi.SignalCPU, 3555, "CPU 0%")
 	f.use(5500 * time.Millisecond)
@@ -106,7 +106,8 @@ func TestCPUSignal(t *testing.T) {
 	f.check(agentapi.SignalCPU, 3615, "CPU 9%")
 }
 
-// The agent's own processes are no work: itself, and those that it asks.
+// TestAgentsOwnTimeDoesNotCount shows that the CPU time of the agent and of nvidia-smi
+// is not activity.
 func TestAgentsOwnTimeDoesNotCount(t *testing.T) {
 	smi := filepath.Join(t.TempDir(), "nvidia-smi")
 	write(t, filepath.Dir(smi), "nvidia-smi", "#!/bin/sh\ni=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo 1\n")
@@ -122,16 +123,16 @@ func TestAgentsOwnTimeDoesNotCount(t *testing.T) {
 	})
 	before, err := agentTime()
 	if err != nil || before <= 0 || reader.Spent() <= 0 {
-		t.Fatalf("the agent took %v, nvidia-smi %v: %v", before, reader.Spent(), err)
+		t.Fatalf("the agent used %v, nvidia-smi %v: %v", before, reader.Spent(), err)
 	}
 	own, err := New(Config{GPU: reader}).cpu.own()
 	if err != nil || own < before+reader.Spent() {
-		t.Errorf("%v is subtracted, %v; the agent took %v, nvidia-smi %v", own, err, before, reader.Spent())
+		t.Errorf("subtracted %v, error %v; the agent used %v, nvidia-smi %v", own, err, before, reader.Spent())
 	}
 }
 
 func TestSSHSignal(t *testing.T) {
-	f := newFakeBox(t)
+	f := newFakeServer(t)
 	f.check(agentapi.SignalSSH, -1, "no ssh session")
 	f.traffic.Opened()
 	f.traffic.Opened()
@@ -145,13 +146,13 @@ func TestSSHSignal(t *testing.T) {
 	f.traffic.Closed()
 	f.pass(15*time.Second, nil)
 	f.check(agentapi.SignalSSH, 615, "1 silent ssh session")
-	// Somebody comes.
+	// A new session.
 	f.traffic.Started()
 	f.check(agentapi.SignalSSH, 0, "1 silent ssh session")
 }
 
 func TestBytesOfTheFirstSecondsAreNotMultiplied(t *testing.T) {
-	f := newFakeBox(t)
+	f := newFakeServer(t)
 	f.traffic.Carried(60 << 10)
 	f.pass(15*time.Second, nil)
 	f.check(agentapi.SignalSSH, -1, "no ssh session")
@@ -160,70 +161,74 @@ func TestBytesOfTheFirstSecondsAreNotMultiplied(t *testing.T) {
 	f.check(agentapi.SignalSSH, 0, "64 KiB a minute")
 }
 
-func TestKeepSignal(t *testing.T) {
-	f := newFakeBox(t)
+func TestKeepAwakeSignal(t *testing.T) {
+	f := newFakeServer(t)
 	f.check(agentapi.SignalKeep, -1, "")
-	f.kept = "torchrun (over night)"
+	f.keptAwakeBy = "torchrun (over night)"
 	f.pass(time.Hour, nil)
 	f.check(agentapi.SignalKeep, 0, "torchrun (over night)")
-	f.kept = ""
+	f.keptAwakeBy = ""
 	f.pass(time.Hour, nil)
 	f.check(agentapi.SignalKeep, 3600, "")
 }
 
 func TestGPUSignal(t *testing.T) {
-	f := newFakeBox(t)
+	f := newFakeServer(t)
 	for _, s := range f.watch.Signals() {
 		if s.Name == agentapi.SignalGPU {
-			t.Errorf("there is no GPU: %+v", s)
+			t.Errorf("without a GPU: got %+v", s)
 		}
 	}
 	f.pass(time.Minute, nil)
 	read := func(r gpu.Reading) { f.watch.readGPU(r) }
 	read(gpu.Reading{Percent: 1})
 	f.check(agentapi.SignalGPU, -1, "GPU 1%")
-	read(gpu.Reading{Percent: 2})
+	read(gpu.Reading{Count: 4, Percent: 2})
 	f.check(agentapi.SignalGPU, 0, "GPU 2%")
 	f.pass(time.Minute, nil)
 	read(gpu.Reading{Percent: 0})
 	f.check(agentapi.SignalGPU, 60, "GPU 0%")
-	// A driver in trouble, and one that does not answer any more.
+	// A faulty driver, and one that no longer answers.
 	read(gpu.Reading{Err: errors.New("lost")})
 	f.check(agentapi.SignalGPU, 0, "GPU unknown: lost")
+	if got := f.watch.GPUs(); got != 4 {
+		t.Errorf("got %d GPUs, want the 4 that were read before", got)
+	}
 	f.pass(time.Minute, nil)
 	read(gpu.Reading{Percent: 0})
 	f.pass(4*time.Minute, nil)
 	f.check(agentapi.SignalGPU, 300, "GPU 0%")
 	f.pass(15*time.Second, nil)
 	f.check(agentapi.SignalGPU, 0, "GPU unknown")
-	// One that cannot tell its utilisation can be left out.
+	// GPUs that do not report their utilization can be left out.
 	f.watch.SetThresholds(agentapi.Thresholds{GPUPercent: 101})
 	for _, s := range f.watch.Signals() {
 		if s.Name == agentapi.SignalGPU {
-			t.Errorf("the GPU is to be left out: %+v", s)
+			t.Errorf("with a threshold of 101: got %+v", s)
 		}
 	}
 }
 
-func TestUnknownCountsAsWork(t *testing.T) {
-	f := newFakeBox(t)
+func TestUnknownCountsAsActive(t *testing.T) {
+	f := newFakeServer(t)
 	f.pass(time.Hour, nil)
 	write(t, f.cgroup, "cpu.stat", "nonsense")
-	f.keepErr = errors.New("the folder is on fire")
+	f.keepAwakeErr = errors.New("the folder is on fire")
 	f.pass(15*time.Second, nil)
 	f.check(agentapi.SignalCPU, 0, "CPU unknown: ")
-	f.check(agentapi.SignalKeep, 0, "keep unknown: the folder is on fire")
-	// Once it is known again, the last moment of the unknown is the last work.
+	f.check(agentapi.SignalKeep, 0, "keep-awake unknown: the folder is on fire")
+	// Once it is known again, the last moment at which it was not is the last activity.
 	f.use(0)
-	f.keepErr = nil
+	f.keepAwakeErr = nil
 	f.pass(time.Hour, nil)
 	f.check(agentapi.SignalCPU, 3600, "CPU 0%")
 	f.check(agentapi.SignalKeep, 3600, "")
 }
 
-// A sampler that hangs must not look like a box that sleeps.
+// TestStaleFiguresAreUnknown shows that a sampler that hangs does not look like an idle
+// server.
 func TestStaleFiguresAreUnknown(t *testing.T) {
-	f := newFakeBox(t)
+	f := newFakeServer(t)
 	f.pass(time.Hour, nil)
 	f.clock.now += time.Minute
 	f.check(agentapi.SignalCPU, -1, "CPU 0%")
@@ -233,34 +238,34 @@ func TestStaleFiguresAreUnknown(t *testing.T) {
 	}
 }
 
-func TestLowerThresholdCountsAsWork(t *testing.T) {
-	f := newFakeBox(t)
+func TestLowerThresholdCountsAsActive(t *testing.T) {
+	f := newFakeServer(t)
 	f.watch.readGPU(gpu.Reading{Percent: 0})
 	f.pass(time.Minute, nil)
-	// The defaults in other words, and higher ones, change nothing.
+	// The defaults, and higher thresholds, change nothing.
 	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: agentapi.DefaultCPUMillis})
 	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: 200, SSHBytes: 1 << 20, GPUPercent: 10})
 	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalGPU} {
 		if got := f.signal(name); got.IdleSeconds >= 0 {
-			t.Errorf("a higher threshold makes work: %+v", got)
+			t.Errorf("with a higher threshold: got %+v, want it idle", got)
 		}
 	}
 	f.watch.SetThresholds(agentapi.Thresholds{})
 	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalGPU} {
 		f.check(name, 0, "")
 	}
-	// And they are what is compared with.
+	// Figures are compared with the new thresholds.
 	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: 500})
 	f.pass(time.Hour, func() { f.use(6 * time.Second) }) // 400
 	f.check(agentapi.SignalCPU, 3600, "CPU 40%")
 }
 
 func TestRefresh(t *testing.T) {
-	f := newFakeBox(t)
-	gone, cancel := context.WithCancel(t.Context())
+	f := newFakeServer(t)
+	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if f.watch.Refresh(gone) {
-		t.Error("nobody samples, and it was refreshed")
+	if f.watch.Refresh(ended) {
+		t.Error("Refresh returned true, but Run does not run")
 	}
 	f.watch.cfg.GPU = &gpu.Reader{Command: "/no/such/nvidia-smi"}
 	f.watch.cfg.Interval = time.Hour
@@ -271,12 +276,12 @@ func TestRefresh(t *testing.T) {
 		f.watch.Run(ctx)
 	}()
 	if !f.watch.Refresh(t.Context()) {
-		t.Error("it was not refreshed")
+		t.Error("Refresh returned false")
 	}
 	stop()
 	<-done
-	// What a refresh finds is seen at once.
-	f.kept = "something"
+	// Signals have what a sample found at once.
+	f.keptAwakeBy = "something"
 	f.watch.sample()
 	f.check(agentapi.SignalKeep, 0, "something")
 }

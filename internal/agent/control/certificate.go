@@ -18,8 +18,8 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// ReadKey reads the control key. Without one, which is so for a box whose
-// operator does not use the endpoint, it makes one up: probes do not verify.
+// ReadKey reads the control key. If the file does not exist, it generates a key, which
+// is enough for probes: they do not verify it.
 func ReadKey(path string) (ed25519.PrivateKey, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -36,7 +36,7 @@ func ReadKey(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// ReadToken reads the operator's bearer token; none is empty.
+// ReadToken reads the operator's bearer token. It is empty if the file does not exist.
 func ReadToken(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -45,8 +45,8 @@ func ReadToken(path string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// selfSigned makes the certificate, which is the same for the same key. Who
-// cares who answers pins the key: names and dates mean nothing here.
+// selfSigned returns a certificate, always the same one for the same key. The operator
+// verifies its key only, so its names and dates have no meaning.
 func selfSigned(key ed25519.PrivateKey) (tls.Certificate, error) {
 	public, ok := key.Public().(ed25519.PublicKey)
 	if !ok {

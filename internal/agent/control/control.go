@@ -1,5 +1,5 @@
-// Package control is a box's second port: HTTPS for the kubelet's probes, and
-// for what the operator tells the agent. Both sides of it are here.
+// Package control serves an agent's control endpoint, HTTPS on a port of its own, to
+// the kubelet's probes and to the operator. Package agentapi defines the requests.
 package control
 
 import (
@@ -21,10 +21,11 @@ import (
 )
 
 const (
-	// checkTimeout is shorter than what a kubelet waits, so that the probe's
-	// answer says what is wrong.
+	// checkTimeout is shorter than the timeout of the kubelet's probes, so that a
+	// probe's answer has the reason.
 	checkTimeout = 2 * time.Second
-	// A client has no more to send than one line and a few headers.
+	// requestTimeout and maxHeaderBytes are ample for requests of the kubelet and the
+	// operator.
 	requestTimeout = 5 * time.Second
 	// stopTimeout is how long requests may take to be answered when the agent
 	// stops.
@@ -32,26 +33,26 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// Server answers on the control port.
+// Server is the control endpoint.
 type Server struct {
-	// Key is that of the certificate.
+	// Key is the key of the certificate.
 	Key ed25519.PrivateKey
-	// Check reports what keeps the box from being used.
+	// Check returns an error if the server cannot be used.
 	Check func(context.Context) error
-	// Token is the bearer token of the operator. Empty: it is told nothing.
+	// Token is the operator's bearer token. If it is empty, every request that requires
+	// it is refused.
 	Token string
 	// SetAuthorizedKeys replaces the keys that may log in.
 	SetAuthorizedKeys func(text []byte)
-	// Poll takes instructions and reports.
+	// Poll follows instructions, and returns a report.
 	Poll func(agentapi.Instructions) agentapi.Report
-	// Drain refuses new sessions if the box has been idle, or, where it is to be
-	// released, refuses them no longer, and reports either
-	// way.
+	// Drain begins to refuse new sessions if the server has been idle, or ends that
+	// for a release. It returns whether it did so, and a report.
 	Drain  func(context.Context, agentapi.Drain) (drained bool, report agentapi.Report)
 	Logger *slog.Logger
 }
 
-// Serve answers until ctx ends.
+// Serve serves requests until ctx ends.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	certificate, err := selfSigned(s.Key)
 	if err != nil {
@@ -71,7 +72,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		WriteTimeout:      requestTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
-		// Handshakes that fail are port scans.
+		// Failed handshakes are mostly those of port scans.
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan struct{})
@@ -135,7 +136,7 @@ func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &drain) {
 		return
 	}
-	// Any box would be idle for so long.
+	// Every server has been idle for 0 seconds.
 	if drain.IdleSeconds <= 0 && !drain.Release {
 		http.Error(w, "idleSeconds must be more than 0", http.StatusBadRequest)
 		return
@@ -148,11 +149,11 @@ func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusConflict, report)
 }
 
-// maxMessage bounds what either side reads of the other.
+// maxMessage bounds a request of the operator's, in bytes.
 const maxMessage = 64 << 10
 
-// decode reads a request's body. What is unknown in it is of a newer operator,
-// and ignored.
+// decode decodes a request's body. It ignores unknown fields, which a newer operator
+// may send. If the body is not valid, it answers the request and returns false.
 func decode(w http.ResponseWriter, r *http.Request, into any) bool {
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxMessage)).Decode(into); err != nil {
 		http.Error(w, "the request cannot be read: "+err.Error(), http.StatusBadRequest)
@@ -164,17 +165,17 @@ func decode(w http.ResponseWriter, r *http.Request, into any) bool {
 func answer(w http.ResponseWriter, code int, report agentapi.Report) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(report) // it fails if nobody listens any more
+	_ = json.NewEncoder(w).Encode(report) // It fails if the client has closed the connection.
 }
 
-// operatorOnly lets in who has the token. Digests are compared, so that the
-// time tells nothing about it, not even its length.
+// operatorOnly refuses requests without the token. It compares digests, so that the
+// time that takes does not reveal the token, or its length.
 func (s *Server) operatorOnly(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte("Bearer " + s.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
 		if s.Token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			http.Error(w, "only the operator may do that", http.StatusUnauthorized)
+			http.Error(w, "this requires the operator's token", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -25,11 +25,11 @@ func TestPoll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(report, got); diff != "" {
-		t.Errorf("the report came otherwise (-sent +got):\n%s", diff)
+		t.Errorf("the report changed on the way (-sent +got):\n%s", diff)
 	}
-	heard, _ := told.Load(t.Name())
-	if diff := cmp.Diff(want, heard); diff != "" {
-		t.Errorf("the instructions came otherwise (-sent +got):\n%s", diff)
+	instructions, _ := received.Load(t.Name())
+	if diff := cmp.Diff(want, instructions); diff != "" {
+		t.Errorf("the instructions changed on the way (-sent +got):\n%s", diff)
 	}
 }
 
@@ -39,17 +39,17 @@ func TestDrain(t *testing.T) {
 		idleSeconds float64
 		drained     bool
 		report      agentapi.Report
-		says        string
+		wantErr     string
 	}{
-		"idle":         {idleSeconds: 30, drained: true},
-		"at work":      {idleSeconds: 90, report: report},
-		"no time":      {says: "idleSeconds must be more than 0"},
-		"time to come": {idleSeconds: -1, says: "idleSeconds must be more than 0"},
+		"idle":          {idleSeconds: 30, drained: true},
+		"active":        {idleSeconds: 90, report: report},
+		"no time":       {wantErr: "idleSeconds must be more than 0"},
+		"negative time": {idleSeconds: -1, wantErr: "idleSeconds must be more than 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			drained, got, err := client(t, address, key, token).Drain(t.Context(), agentapi.Drain{IdleSeconds: tc.idleSeconds})
-			if drained != tc.drained || (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
-				t.Fatalf("got %v, %v", drained, err)
+			if drained != tc.drained || (err == nil) != (tc.wantErr == "") || (err != nil && !strings.Contains(err.Error(), tc.wantErr)) {
+				t.Fatalf("drained: %t, error: %v", drained, err)
 			}
 			if diff := cmp.Diff(tc.report, got); diff != "" {
 				t.Errorf("the report (-want +got):\n%s", diff)
@@ -61,42 +61,41 @@ func TestDrain(t *testing.T) {
 func TestOnlyTheOperatorPolls(t *testing.T) {
 	address := serve(t, nil)
 	other := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	for name, c := range map[string]*Client{
+	for name, c := range map[string]operator{
 		"no token":      client(t, address, key, ""),
 		"another token": client(t, address, key, token+"x"),
 		"another agent": client(t, address, other, token),
 	} {
 		if _, err := c.Poll(t.Context(), agentapi.Instructions{}); err == nil {
-			t.Errorf("%s: polled", name)
+			t.Errorf("%s: the poll was answered", name)
 		}
 		if drained, _, err := c.Drain(t.Context(), agentapi.Drain{IdleSeconds: 1}); err == nil || drained {
-			t.Errorf("%s: drained", name)
+			t.Errorf("%s: the agent drained", name)
 		}
 	}
-	if got, was := told.Load(t.Name()); was {
-		t.Errorf("a stranger told the agent %v", got)
+	if got, ok := received.Load(t.Name()); ok {
+		t.Errorf("the agent accepted %v", got)
 	}
 }
 
-func TestOldAgentIsTold(t *testing.T) {
+func TestOlderAgentIsUnsupported(t *testing.T) {
 	address := serve(t, nil)
-	c := client(t, address, key, token)
-	c.address = address + "/as-if-old" // 404, as for a path that it has not heard of
+	c := client(t, address+"/older", key, token) // 404, as for a path that the agent does not serve
 	if _, err := c.Poll(t.Context(), agentapi.Instructions{}); !errors.Is(err, agentapi.ErrUnsupported) {
-		t.Errorf("polled: %v", err)
+		t.Errorf("Poll: got %v", err)
 	}
 	if _, _, err := c.Drain(t.Context(), agentapi.Drain{IdleSeconds: 1}); !errors.Is(err, agentapi.ErrUnsupported) {
-		t.Errorf("drained: %v", err)
+		t.Errorf("Drain: got %v", err)
 	}
 	if err := c.SetAuthorizedKeys(t.Context(), nil); !errors.Is(err, agentapi.ErrUnsupported) {
-		t.Errorf("told its keys: %v", err)
+		t.Errorf("SetAuthorizedKeys: got %v", err)
 	}
 }
 
 func TestPollBody(t *testing.T) {
-	var heard agentapi.Instructions
+	var got agentapi.Instructions
 	server := &Server{Token: token, Poll: func(i agentapi.Instructions) agentapi.Report {
-		heard = i
+		got = i
 		return agentapi.Report{}
 	}}
 	for name, tc := range map[string]struct {
@@ -104,30 +103,31 @@ func TestPollBody(t *testing.T) {
 		code int
 		want agentapi.Instructions
 	}{
-		"empty":                {`{}`, 200, agentapi.Instructions{}},
-		"of a newer operator":  {`{"warning":"soon","moods":["good"],"thresholds":{"cpuMillis":3,"heartbeats":4}}`, 200, agentapi.Instructions{Warning: "soon", Thresholds: agentapi.Thresholds{CPUMillis: 3}}},
-		"nothing":              {``, 400, agentapi.Instructions{}},
-		"not JSON":             {`hello`, 400, agentapi.Instructions{}},
-		"another type":         {`{"warning":7}`, 400, agentapi.Instructions{}},
-		"longer than anything": {`{"notice":"` + strings.Repeat("x", maxMessage) + `"}`, 400, agentapi.Instructions{}},
+		"empty":                 {`{}`, 200, agentapi.Instructions{}},
+		"a newer operator":      {`{"warning":"soon","colors":["red"],"thresholds":{"cpuMillis":3,"heartbeats":4}}`, 200, agentapi.Instructions{Warning: "soon", Thresholds: agentapi.Thresholds{CPUMillis: 3}}},
+		"nothing":               {``, 400, agentapi.Instructions{}},
+		"not JSON":              {`hello`, 400, agentapi.Instructions{}},
+		"another type":          {`{"warning":7}`, 400, agentapi.Instructions{}},
+		"longer than the limit": {`{"notice":"` + strings.Repeat("x", maxMessage) + `"}`, 400, agentapi.Instructions{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			heard = agentapi.Instructions{}
+			got = agentapi.Instructions{}
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, agentapi.PollPath, strings.NewReader(tc.body))
 			request.Header.Set("Authorization", "Bearer "+token)
 			answer := httptest.NewRecorder()
 			server.handler().ServeHTTP(answer, request)
 			if answer.Code != tc.code {
-				t.Errorf("got %d: %s", answer.Code, answer.Body)
+				t.Errorf("got status %d, want %d: %s", answer.Code, tc.code, answer.Body)
 			}
-			if diff := cmp.Diff(tc.want, heard); diff != "" {
-				t.Errorf("heard (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("instructions (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// The other side may be anybody who has the box's key: a box is not trusted.
+// The operator does not trust servers: a program in one that gets hold of the
+// control key may send a report of any length.
 func TestReportsAreBounded(t *testing.T) {
 	huge := bytes.Repeat([]byte("x"), 2*maxMessage)
 	server := &Server{Key: key, Token: token, Poll: func(agentapi.Instructions) agentapi.Report {
@@ -135,6 +135,6 @@ func TestReportsAreBounded(t *testing.T) {
 	}}
 	address := serveServer(t, server)
 	if _, err := client(t, address, key, token).Poll(t.Context(), agentapi.Instructions{}); err == nil {
-		t.Error("a report without an end was read")
+		t.Errorf("the client read a report of %d bytes", 2*maxMessage)
 	}
 }

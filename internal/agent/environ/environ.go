@@ -1,6 +1,6 @@
-// Package environ makes the environment of a session: what the box's image
-// and its pod set, the same for a command, a login shell and an editor's
-// remote server.
+// Package environ makes the environment variables of a session. It begins with
+// those that the server's image and pod set, and is the same for a command, a
+// login shell and an editor's remote server.
 package environ
 
 import (
@@ -9,62 +9,65 @@ import (
 	"strings"
 )
 
-// defaultPath is what container runtimes use for an image that sets no PATH.
+// defaultPath is the PATH of container runtimes for an image that sets none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// PathVariable carries the image's PATH to the login profile, which puts it
-// back after /etc/profile has reset PATH; LibraryPathVariable does the same.
+// PathVariable carries the image's PATH to the login profile, which restores it
+// after /etc/profile has replaced it. LibraryPathVariable does the same for
+// LD_LIBRARY_PATH.
 const (
 	PathVariable        = "DEVSERVER_PATH"
 	LibraryPathVariable = "DEVSERVER_LD_LIBRARY_PATH"
 )
 
-// KeepVariable names the folder in which files ask for the box to be kept.
-const KeepVariable = "DEVSERVER_KEEP_DIR"
+// KeepAwakeVariable has the path of the folder whose files keep the server awake:
+// see package keepawake.
+const KeepAwakeVariable = "DEVSERVER_KEEP_DIR"
 
-// Shells are where a login shell is looked for, best first. /busybox/sh is
-// where debug variants of distroless images have theirs.
+// Shells are the paths at which a login shell is searched, best first. Debug
+// variants of distroless images have /busybox/sh.
 var Shells = []string{"/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash", "/bin/sh", "/usr/bin/sh", "/busybox/sh"}
 
-// Box is the environment that all sessions of a box begin with.
-type Box struct {
+// Server is what the environments of all sessions of a server have in common.
+type Server struct {
 	// Inherited is the agent's own environment: the image's ENV and the pod's.
 	Inherited []string
-	// User and Home are the box's only user and its home.
+	// User is the account that logs in, and Home its home directory.
 	User, Home string
-	// CgroupDir is where the container's CPU limit is found.
+	// CgroupDir is the folder of the container's control group, which has its CPU
+	// limit.
 	CgroupDir string
-	// AgentDir is where the agent's own program is, for those who call it by
-	// name. It comes last in PATH, so that it hides nothing.
+	// AgentDir is the folder of the agent's program. It comes last in PATH, so that
+	// the program can be called by its name and hides no other.
 	AgentDir string
-	// KeepDir is the value of KeepVariable.
-	KeepDir string
+	// KeepAwakeDir is the value of KeepAwakeVariable.
+	KeepAwakeDir string
 }
 
-// Vars is an environment under construction.
+// Vars are environment variables by name.
 type Vars map[string]string
 
-// Session gives the environment that a session with the given login shell
-// begins with.
-func (b Box) Session(shell string) Vars {
-	vars := make(Vars, len(b.Inherited)+16)
-	for _, entry := range b.Inherited {
+// Session returns the environment in which a session with the given login shell
+// starts.
+func (s Server) Session(shell string) Vars {
+	vars := make(Vars, len(s.Inherited)+16)
+	for _, entry := range s.Inherited {
 		if name, value, ok := strings.Cut(entry, "="); ok && name != "" && !internal(name) {
 			vars[name] = value
 		}
 	}
-	vars["HOME"] = b.Home
-	vars["USER"] = b.User
-	vars["LOGNAME"] = b.User
+	vars["HOME"] = s.Home
+	vars["USER"] = s.User
+	vars["LOGNAME"] = s.User
 	vars["SHELL"] = shell
 	if vars["PATH"] == "" {
 		vars["PATH"] = defaultPath
 	}
-	if b.AgentDir != "" && !slices.Contains(strings.Split(vars["PATH"], ":"), b.AgentDir) {
-		vars["PATH"] += ":" + b.AgentDir
+	if s.AgentDir != "" && !slices.Contains(strings.Split(vars["PATH"], ":"), s.AgentDir) {
+		vars["PATH"] += ":" + s.AgentDir
 	}
-	if b.KeepDir != "" {
-		vars[KeepVariable] = b.KeepDir
+	if s.KeepAwakeDir != "" {
+		vars[KeepAwakeVariable] = s.KeepAwakeDir
 	}
 	if vars["LANG"] == "" && vars["LC_ALL"] == "" {
 		vars["LANG"] = "C.UTF-8"
@@ -73,23 +76,24 @@ func (b Box) Session(shell string) Vars {
 	if vars["LD_LIBRARY_PATH"] != "" {
 		vars[LibraryPathVariable] = vars["LD_LIBRARY_PATH"]
 	}
-	b.limitThreads(vars)
+	s.limitThreads(vars)
 	return vars
 }
 
-// internal reports variables that describe the agent's own process, not the box.
+// internal reports whether a variable describes the agent's own process, or its
+// pod to clients of the Kubernetes API.
 func internal(name string) bool {
 	switch name {
 	case "PWD", "OLDPWD", "SHLVL", "_", "MAIL":
 		return true
 	}
-	// Kubernetes sets these in every container. A box has no credentials for
-	// the API server, and a kubectl that finds these insists on using them.
+	// Kubernetes sets these in every container. A server has no credentials for the
+	// API server, and a kubectl that finds these variables uses them.
 	return strings.HasPrefix(name, "KUBERNETES_SERVICE_") || name == "KUBERNETES_PORT" ||
 		strings.HasPrefix(name, "KUBERNETES_PORT_")
 }
 
-// List gives the variables in the form that exec takes, in order.
+// List returns the variables as NAME=VALUE, sorted.
 func (v Vars) List() []string {
 	list := make([]string, 0, len(v))
 	for name, value := range v {
@@ -99,18 +103,19 @@ func (v Vars) List() []string {
 	return list
 }
 
-// accepted are the variables that a client may set. What a program is loaded
-// from (PATH, LD_*) or started by (BASH_ENV, GIT_SSH_COMMAND) is not among
-// them: the box's administrators decide that.
+// accepted are patterns of the variables that a client may set. Variables that
+// decide which program or library runs (PATH, LD_*, BASH_ENV, GIT_SSH_COMMAND) are
+// not among them: those come from the image and the pod.
 var accepted = []string{
-	"LANG", "LC_*", "TZ", // how people read
-	"COLORTERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "NO_COLOR", // what their terminal can do
+	"LANG", "LC_*", "TZ",
+	"COLORTERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "NO_COLOR", // what the terminal can do
 	"GIT_PROTOCOL", // lets git fetch and push use its newer protocol
 }
 
+// maxClientValue bounds the value of a variable that a client sets, in bytes.
 const maxClientValue = 4 << 10
 
-// ClientMaySet reports whether a client's wish for a variable is granted.
+// ClientMaySet reports whether a client may set a variable to a value.
 func ClientMaySet(name, value string) bool {
 	if len(value) > maxClientValue || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0) {
 		return false

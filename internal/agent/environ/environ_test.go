@@ -10,7 +10,7 @@ import (
 
 func session(t *testing.T, inherited ...string) Vars {
 	t.Helper()
-	return Box{Inherited: inherited, User: "dev", Home: "/home/dev", CgroupDir: t.TempDir()}.Session("/bin/bash")
+	return Server{Inherited: inherited, User: "dev", Home: "/home/dev", CgroupDir: t.TempDir()}.Session("/bin/bash")
 }
 
 func TestSession(t *testing.T) {
@@ -20,19 +20,19 @@ func TestSession(t *testing.T) {
 	}
 	tests := map[string]struct {
 		inherited []string
-		differs   Vars // from base; an empty value is a variable that is not there
+		differs   Vars // from base; an empty value is a variable that is not set
 	}{
-		"empty image":         {nil, nil},
-		"image's PATH":        {[]string{"PATH=/opt/conda/bin:/bin"}, Vars{"PATH": "/opt/conda/bin:/bin", PathVariable: "/opt/conda/bin:/bin"}},
-		"image's HOME":        {[]string{"HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/zsh"}, nil},
-		"image's LANG":        {[]string{"LANG=de_DE.UTF-8"}, Vars{"LANG": "de_DE.UTF-8"}},
-		"image's LC_ALL":      {[]string{"LC_ALL=C"}, Vars{"LC_ALL": "C", "LANG": ""}},
-		"pod's variables":     {[]string{"TOKEN=a=b\nc", "EMPTY="}, Vars{"TOKEN": "a=b\nc"}},
-		"libraries":           {[]string{"LD_LIBRARY_PATH=/cuda"}, Vars{"LD_LIBRARY_PATH": "/cuda", LibraryPathVariable: "/cuda"}},
-		"Kubernetes'":         {[]string{"KUBERNETES_SERVICE_HOST=1", "KUBERNETES_PORT=2", "KUBERNETES_PORT_443_TCP_ADDR=3"}, nil},
-		"named like them":     {[]string{"KUBERNETES_NAMESPACE=ns"}, Vars{"KUBERNETES_NAMESPACE": "ns"}},
-		"of the agent itself": {[]string{"PWD=/", "OLDPWD=/x", "SHLVL=1", "_=/agent"}, nil},
-		"malformed":           {[]string{"", "=x", "NOVALUE"}, nil},
+		"empty image":          {nil, nil},
+		"image's PATH":         {[]string{"PATH=/opt/conda/bin:/bin"}, Vars{"PATH": "/opt/conda/bin:/bin", PathVariable: "/opt/conda/bin:/bin"}},
+		"image's HOME":         {[]string{"HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/zsh"}, nil},
+		"image's LANG":         {[]string{"LANG=de_DE.UTF-8"}, Vars{"LANG": "de_DE.UTF-8"}},
+		"image's LC_ALL":       {[]string{"LC_ALL=C"}, Vars{"LC_ALL": "C", "LANG": ""}},
+		"pod's variables":      {[]string{"TOKEN=a=b\nc", "EMPTY="}, Vars{"TOKEN": "a=b\nc"}},
+		"libraries":            {[]string{"LD_LIBRARY_PATH=/cuda"}, Vars{"LD_LIBRARY_PATH": "/cuda", LibraryPathVariable: "/cuda"}},
+		"Kubernetes variables": {[]string{"KUBERNETES_SERVICE_HOST=1", "KUBERNETES_PORT=2", "KUBERNETES_PORT_443_TCP_ADDR=3"}, nil},
+		"similar names":        {[]string{"KUBERNETES_NAMESPACE=ns"}, Vars{"KUBERNETES_NAMESPACE": "ns"}},
+		"the agent's own":      {[]string{"PWD=/", "OLDPWD=/x", "SHLVL=1", "_=/agent"}, nil},
+		"malformed":            {[]string{"", "=x", "NOVALUE"}, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -55,13 +55,13 @@ func TestAgentIsLastInPath(t *testing.T) {
 		"PATH=":                           defaultPath + ":/agent/bin",
 		"PATH=/agent/bin2:/bin:/agent/bi": "/agent/bin2:/bin:/agent/bi:/agent/bin",
 	} {
-		b := Box{Inherited: []string{inherited}, CgroupDir: t.TempDir(), AgentDir: "/agent/bin", KeepDir: "/run/keep"}
-		vars := b.Session("/bin/sh")
+		server := Server{Inherited: []string{inherited}, CgroupDir: t.TempDir(), AgentDir: "/agent/bin", KeepAwakeDir: "/run/keep"}
+		vars := server.Session("/bin/sh")
 		if vars["PATH"] != want || vars[PathVariable] != want {
 			t.Errorf("%s: got PATH %s, for the login profile %s", inherited, vars["PATH"], vars[PathVariable])
 		}
-		if vars[KeepVariable] != "/run/keep" {
-			t.Errorf("got %s", vars[KeepVariable])
+		if vars[KeepAwakeVariable] != "/run/keep" {
+			t.Errorf("got %s", vars[KeepAwakeVariable])
 		}
 	}
 }
@@ -109,32 +109,20 @@ func TestClientMaySet(t *testing.T) {
 	}
 }
 
-func TestCPULimit(t *testing.T) {
-	tests := map[string]struct {
-		files map[string]string
-		want  int
-	}{
-		"none":              {nil, 0},
-		"v2":                {map[string]string{"cpu.max": "400000 100000\n"}, 4},
-		"v2 rounded up":     {map[string]string{"cpu.max": "150000 100000\n"}, 2},
-		"v2 less than one":  {map[string]string{"cpu.max": "10000 100000\n"}, 1},
-		"v2 no limit":       {map[string]string{"cpu.max": "max 100000\n"}, 0},
-		"v2 odd":            {map[string]string{"cpu.max": "what\n"}, 0},
-		"v2 period of zero": {map[string]string{"cpu.max": "1 0\n"}, 0},
-		"v1":                {map[string]string{"cpu/cpu.cfs_quota_us": "250000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3},
-		"v1 joint":          {map[string]string{"cpu,cpuacct/cpu.cfs_quota_us": "100000\n", "cpu,cpuacct/cpu.cfs_period_us": "100000\n"}, 1},
-		"v1 no limit":       {map[string]string{"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 0},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := CPULimit(cgroup(t, test.files)); got != test.want {
-				t.Errorf("%d CPUs, want %d", got, test.want)
-			}
-		})
+func TestCPULimitIsWholeCPUs(t *testing.T) {
+	for text, want := range map[string]int{
+		"400000 100000": 4,
+		"150000 100000": 2,
+		"10000 100000":  1,
+		"max 100000":    0,
+	} {
+		if got := cpuLimit(cgroupFiles(t, map[string]string{"cpu.max": text})); got != want {
+			t.Errorf("cpu.max %q: got %d CPUs, want %d", text, got, want)
+		}
 	}
 }
 
-func cgroup(t *testing.T, files map[string]string) string {
+func cgroupFiles(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -150,7 +138,7 @@ func cgroup(t *testing.T, files map[string]string) string {
 }
 
 func TestThreadsFollowTheLimit(t *testing.T) {
-	limited := cgroup(t, map[string]string{"cpu.max": "350000 100000"})
+	limited := cgroupFiles(t, map[string]string{"cpu.max": "350000 100000"})
 	tests := map[string]struct {
 		dir       string
 		inherited []string
@@ -164,7 +152,7 @@ func TestThreadsFollowTheLimit(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			vars := Box{Inherited: test.inherited, CgroupDir: test.dir}.Session("/bin/sh")
+			vars := Server{Inherited: test.inherited, CgroupDir: test.dir}.Session("/bin/sh")
 			var got []string
 			for _, name := range threadVariables {
 				value, set := vars[name]

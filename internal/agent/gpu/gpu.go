@@ -1,14 +1,14 @@
-// Package gpu tells how busy the box's NVIDIA GPUs are.
+// Package gpu measures how busy the server's NVIDIA GPUs are.
 //
-// It asks nvidia-smi, which the NVIDIA container toolkit puts into every box
-// with a GPU, as it does the driver's library. To load that library, NVML,
-// oneself takes a dynamic linker: github.com/ebitengine/purego, which does so
-// without cgo, makes the program a dynamically linked one of glibc's, and the
-// agent must run in an image of musl's, and in one with no libc at all.
+// It runs nvidia-smi, which the NVIDIA container toolkit adds to every container
+// with a GPU, as it does the driver's library, NVML. Loading that library directly
+// requires a dynamic linker: github.com/ebitengine/purego, which does it without
+// cgo, links the program dynamically against glibc. The agent must also run in
+// images with musl, and in images without a libc.
 //
-// Once a minute is enough for a sign of life, and is what a process that takes
-// up to a tenth of a second of CPU time may cost. GPUs that do nothing while
-// they are asked, again and again, are seen by what their program does beside.
+// Each run takes up to a tenth of a second of CPU time, so once a minute is enough.
+// A program whose GPU happens to be idle at each reading still shows by its CPU
+// time.
 package gpu
 
 import (
@@ -23,53 +23,56 @@ import (
 	"time"
 )
 
-// timeout is for one question. A driver that is in trouble can hang.
+// timeout bounds one run of nvidia-smi, because a faulty driver can hang.
 const timeout = 20 * time.Second
 
-// Reading is what the GPUs said.
+// Reading is the result of reading the GPUs once.
 type Reading struct {
-	// Absent: there is no GPU, or no driver for it.
+	// Absent is set if there is no GPU, or no driver for it.
 	Absent bool
-	// Percent is the utilisation of the busiest one.
+	// Count is how many GPUs nvidia-smi lists. 0 if that is not known.
+	Count int64
+	// Percent is the utilization of the busiest one.
 	Percent int64
-	// Err is why it is not known.
+	// Err is why Percent is not known.
 	Err error
 }
 
-// Reader asks the GPUs of the box.
+// Reader reads the server's GPUs.
 type Reader struct {
 	// Command is nvidia-smi, or its path.
 	Command string
 
 	spent atomic.Int64
-	// seen is set once there was a GPU: then it is never absent any more, only
-	// in trouble.
+	// seen is set once a GPU has been read. From then on, a GPU that cannot be read
+	// is an error, not absent.
 	seen bool
 }
 
-// Spent is the CPU time that asking has taken.
+// Spent returns the CPU time that nvidia-smi has used.
 func (r *Reader) Spent() time.Duration { return time.Duration(r.spent.Load()) }
 
 var errNotYet = errors.New("nvidia-smi has not answered yet")
 
-// Run asks every interval, until ctx ends, and tells each answer.
+// Run reads the GPUs once in every interval until ctx ends, and calls note with each
+// reading. It returns at once if there is no nvidia-smi.
 //
-// A process that hangs in the driver cannot be killed. Then it waits, for no
-// second one would do better, and the one who is told sees that nothing comes.
-func (r *Reader) Run(ctx context.Context, interval time.Duration, tell func(Reading)) {
+// A process that hangs in the driver cannot be killed. Run then waits for it, because
+// another would hang too, and note is not called.
+func (r *Reader) Run(ctx context.Context, interval time.Duration, note func(Reading)) {
 	if _, err := exec.LookPath(r.Command); err != nil {
-		tell(Reading{Absent: true})
+		note(Reading{Absent: true})
 		return
 	}
-	tell(Reading{Err: errNotYet})
+	note(Reading{Err: errNotYet})
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		reading := r.ask(ctx)
+		reading := r.read(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		tell(reading)
+		note(reading)
 		select {
 		case <-ctx.Done():
 			return
@@ -78,7 +81,7 @@ func (r *Reader) Run(ctx context.Context, interval time.Duration, tell func(Read
 	}
 }
 
-func (r *Reader) ask(ctx context.Context) Reading {
+func (r *Reader) read(ctx context.Context) Reading {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.Command, "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits")
@@ -93,15 +96,15 @@ func (r *Reader) ask(ctx context.Context) Reading {
 	case absent(err) && !r.seen:
 		return Reading{Absent: true}
 	case err != nil:
-		return Reading{Err: fmt.Errorf("nvidia-smi fails: %w: %s", err, firstLine(out))}
+		return Reading{Err: fmt.Errorf("nvidia-smi failed: %w: %s", err, firstLine(out))}
 	}
 	r.seen = true
-	percent, err := busiest(out)
-	return Reading{Percent: percent, Err: err}
+	count, percent, err := parse(out)
+	return Reading{Count: count, Percent: percent, Err: err}
 }
 
-// absent tells an image with nvidia-smi on a node without a GPU from a GPU in
-// trouble, by the exit codes that nvidia-smi(1) lists.
+// absent reports whether nvidia-smi failed because the node has no GPU, and not
+// because a GPU is faulty, by the exit codes that nvidia-smi(1) lists.
 func absent(err error) bool {
 	const noDevice, noDriver, noLibrary = 6, 9, 12
 	exit, ok := errors.AsType[*exec.ExitError](err)
@@ -115,22 +118,27 @@ func absent(err error) bool {
 	return false
 }
 
-// busiest reads one line for each GPU: a percentage, or, in brackets, why
-// there is none: "[N/A]" is that of a GPU that is divided (MIG).
-func busiest(out []byte) (int64, error) {
-	most := int64(-1)
+// parse returns the number of GPUs and the utilization of the busiest one. The output
+// has a line for each GPU: a percentage, or, in brackets, why there is none. That of
+// a divided GPU (MIG) is "[N/A]".
+func parse(out []byte) (count, percent int64, err error) {
 	for line := range strings.Lines(string(out)) {
+		count++
 		line = strings.TrimSpace(line)
-		percent, err := strconv.ParseInt(line, 10, 64)
-		if err != nil || percent < 0 || percent > 100 {
-			return 0, fmt.Errorf("nvidia-smi says %.40q", line)
+		value, parseErr := strconv.ParseInt(line, 10, 64)
+		if parseErr != nil || value < 0 || value > 100 {
+			err = fmt.Errorf("nvidia-smi reports %.40q in place of a utilization", line)
+			continue
 		}
-		most = max(most, percent)
+		percent = max(percent, value)
 	}
-	if most < 0 {
-		return 0, errors.New("nvidia-smi names no GPU")
+	switch {
+	case count == 0:
+		return 0, 0, errors.New("nvidia-smi lists no GPU")
+	case err != nil:
+		return count, 0, err
 	}
-	return most, nil
+	return count, percent, nil
 }
 
 func firstLine(text []byte) string {

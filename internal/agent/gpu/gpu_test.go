@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// There is no GPU where these tests run: a script stands in for nvidia-smi.
+// standIn returns the path of a script that stands in for nvidia-smi, because these
+// tests run without a GPU.
 func standIn(t *testing.T, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "nvidia-smi")
@@ -19,25 +20,25 @@ func standIn(t *testing.T, script string) string {
 	return path
 }
 
-// readings runs a reader until it has told enough.
+// readings runs a reader for n readings.
 func readings(t *testing.T, r *Reader, n int) []Reading {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	told := make(chan Reading)
+	noted := make(chan Reading)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		r.Run(ctx, time.Millisecond, func(reading Reading) {
 			select {
-			case told <- reading:
+			case noted <- reading:
 			case <-ctx.Done():
 			}
 		})
 	}()
 	var got []Reading
 	for range n {
-		got = append(got, <-told)
+		got = append(got, <-noted)
 	}
 	cancel()
 	<-done
@@ -45,20 +46,20 @@ func readings(t *testing.T, r *Reader, n int) []Reading {
 }
 
 func TestReader(t *testing.T) {
-	// It asks for what it reads, and for nothing that needs rights.
-	const asked = `test "$*" = "--query-gpu=utilization.gpu --format=csv,noheader,nounits" || exit 99; `
+	// The script fails unless it is called as nvidia-smi should be.
+	const checked = `test "$*" = "--query-gpu=utilization.gpu --format=csv,noheader,nounits" || exit 99; `
 	for name, test := range map[string]struct {
 		script string
 		want   Reading
-		says   string // of the error
+		err    string // of the error
 	}{
-		"one GPU":            {asked + "echo 37", Reading{Percent: 37}, ""},
-		"the busiest counts": {"echo 0; echo 98; echo 3", Reading{Percent: 98}, ""},
-		"idle":               {"echo 0", Reading{}, ""},
-		"a divided GPU":      {"echo 0; echo '[N/A]'", Reading{}, `nvidia-smi says "[N/A]"`},
-		"a lost GPU":         {"echo '[GPU is lost]'", Reading{}, "GPU is lost"},
-		"more than all":      {"echo 101", Reading{}, "101"},
-		"says nothing":       {"true", Reading{}, "names no GPU"},
+		"one GPU":            {checked + "echo 37", Reading{Count: 1, Percent: 37}, ""},
+		"the busiest counts": {"echo 0; echo 98; echo 3", Reading{Count: 3, Percent: 98}, ""},
+		"idle":               {"echo 0", Reading{Count: 1}, ""},
+		"a divided GPU":      {"echo 0; echo '[N/A]'", Reading{Count: 2}, `nvidia-smi reports "[N/A]"`},
+		"a lost GPU":         {"echo '[GPU is lost]'", Reading{Count: 1}, "GPU is lost"},
+		"more than all":      {"echo 101", Reading{Count: 1}, "101"},
+		"no output":          {"true", Reading{}, "lists no GPU"},
 		"another fault":      {"echo Failed to initialize NVML: Unknown Error; exit 255", Reading{}, "exit status 255: Failed to initialize NVML"},
 		"no driver":          {"echo NVIDIA-SMI has failed; exit 9", Reading{Absent: true}, ""},
 		"no library":         {"exit 12", Reading{Absent: true}, ""},
@@ -67,16 +68,16 @@ func TestReader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := readings(t, &Reader{Command: standIn(t, test.script)}, 2)
 			if got[0].Err == nil {
-				t.Errorf("before the first answer it is known already: %+v", got[0])
+				t.Errorf("before the first answer: got %+v, want an error", got[0])
 			}
 			got[1].Err, test.want.Err = nil, got[1].Err
-			said := ""
+			message := ""
 			if test.want.Err != nil {
-				said = test.want.Err.Error()
+				message = test.want.Err.Error()
 			}
 			test.want.Err = nil
-			if got[1] != test.want || (said == "") != (test.says == "") || !strings.Contains(said, test.says) {
-				t.Errorf("got %+v, error %q; want %+v, %q", got[1], said, test.want, test.says)
+			if got[1] != test.want || (message == "") != (test.err == "") || !strings.Contains(message, test.err) {
+				t.Errorf("got %+v, error %q; want %+v, %q", got[1], message, test.want, test.err)
 			}
 		})
 	}
@@ -91,7 +92,7 @@ func TestWithoutNvidiaSMI(t *testing.T) {
 	}
 }
 
-// A GPU that was there does not become absent: its driver is in trouble.
+// TestLostDriver shows that a GPU does not become absent: its driver is faulty.
 func TestLostDriver(t *testing.T) {
 	dir := t.TempDir()
 	r := &Reader{Command: standIn(t, "mkdir "+dir+"/second 2>/dev/null && echo 5 || exit 9")}
@@ -108,6 +109,6 @@ func TestSpentIsCounted(t *testing.T) {
 	r := &Reader{Command: standIn(t, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo 1")}
 	readings(t, r, 3)
 	if r.Spent() <= 0 {
-		t.Errorf("asking took %v", r.Spent())
+		t.Errorf("nvidia-smi used %v", r.Spent())
 	}
 }

@@ -9,14 +9,15 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// identity is who the box runs as: this step runs as the same.
+// identity is the user and group that the server runs as. The prepare step runs as the
+// same.
 type identity struct{ uid, gid int }
 
-// mergePasswd puts the box's user into the image's passwd. The entry stands
-// before any other with its uid, because a name is looked up by the first
-// entry that matches: an image's own "ubuntu" with uid 1000 would otherwise be
-// who the user is. There is no password: "*" says so here, where "x" would send
-// sudo and su to a shadow file that does not know the user, and they refuse then.
+// mergePasswd adds the server's user to the image's passwd. The entry comes before any
+// other with the same uid, because the first one gives a uid its name: otherwise the
+// user would have the name of an image's own account with uid 1000, such as "ubuntu".
+// The password is "*", so none is valid. With "x", sudo and su would look for the user
+// in the shadow file, not find it, and refuse.
 func mergePasswd(passwd, shell string, id identity) string {
 	if strings.TrimSpace(passwd) == "" {
 		passwd = "root:x:0:0:root:/root:" + shell + "\n"
@@ -33,15 +34,15 @@ func mergeGroup(group string, id identity) string {
 	return merge(group, fmt.Sprintf("%s:x:%d:", agentapi.User, id.gid), strconv.Itoa(id.gid))
 }
 
-// merge removes entries of the same name from text and inserts entry before
-// the first that has the id, else at the end. Other lines stay as they are.
+// merge removes entries with the same name from text, and inserts entry before the
+// first one with the id, or at the end. Other lines do not change.
 func merge(text, entry, id string) string {
 	name, _, _ := strings.Cut(entry, ":")
 	lines := slices.DeleteFunc(strings.Split(strings.TrimRight(text, "\n"), "\n"), func(line string) bool {
 		return strings.HasPrefix(line, name+":")
 	})
 	at := slices.IndexFunc(lines, func(line string) bool {
-		// "+::::::" and its like hand the lookup on to NIS.
+		// Entries such as "+::::::" pass the lookup on to NIS.
 		if strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") {
 			return true
 		}

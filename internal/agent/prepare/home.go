@@ -14,15 +14,15 @@ import (
 
 const (
 	homeMode = 0o700
-	// seedPrefix names the folder that a new home is put together in.
+	// seedPrefix begins the name of the folder in which a new home is built.
 	seedPrefix = ".devserver-seed-"
-	// seededMarker remembers, in the volume's root and so out of the user's
-	// sight, that the home has been seeded. An empty home alone does not say:
-	// its user may have emptied it.
+	// seededMarker is a file in the volume's root, where users do not see it. It
+	// exists once the home has been seeded. A home that is empty may have been emptied
+	// by its user.
 	seededMarker = ".devserver-seeded"
 )
 
-// home is the box's home on its volume.
+// home is the server's home directory on its volume.
 type home struct {
 	volume, name string
 	log          *slog.Logger
@@ -30,15 +30,15 @@ type home struct {
 
 func (h home) path() string { return filepath.Join(h.volume, h.name) }
 
-// prepare makes the home, or leaves the one that is there alone.
+// prepare creates the home if it does not exist, and does not change one that is in use.
 func (h home) prepare(image imageRoot) error {
 	used, err := h.inUse()
 	if err != nil {
 		return err
 	}
 	if used {
-		// The mark only matters once the user empties the home, so a volume
-		// root that may not be written to is no reason to refuse the box.
+		// The mark matters only after the user has emptied the home, so a volume root
+		// that is not writable does not keep the server from starting.
 		if err := h.mark(); err != nil {
 			h.log.Warn("the home is not marked as seeded", "error", err)
 		}
@@ -50,7 +50,7 @@ func (h home) prepare(image imageRoot) error {
 	return h.mark()
 }
 
-// inUse reports whether the home belongs to its user already.
+// inUse reports whether the home exists and has been seeded or filled.
 func (h home) inUse() (bool, error) {
 	info, err := os.Lstat(h.path())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +60,7 @@ func (h home) inUse() (bool, error) {
 		return false, h.explain("look at", err)
 	}
 	if !info.IsDir() {
-		return false, fmt.Errorf("the home %s is not a folder: move it away from the volume", h.path())
+		return false, fmt.Errorf("the home %s is not a folder: move it to another place on the volume", h.path())
 	}
 	if err := unix.Access(h.path(), unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
 		return false, h.explain("use", err)
@@ -78,9 +78,9 @@ func (h home) inUse() (bool, error) {
 	return len(entries) > 0, nil
 }
 
-// tighten undoes what a volume driver does to a home when it applies fsGroup
-// to every folder: group access and the set-group-id bit, with which OpenSSH
-// refuses the keys in it. Any other mode was chosen by the user.
+// tighten restores the mode of a home after a volume driver has applied fsGroup to it,
+// which adds group access and the set-group-id bit: OpenSSH refuses to use keys in
+// such a home. The user chose any other mode.
 func (h home) tighten(info fs.FileInfo) error {
 	if info.Mode()&fs.ModeSetgid == 0 {
 		return nil
@@ -91,8 +91,8 @@ func (h home) tighten(info fs.FileInfo) error {
 	return nil
 }
 
-// seed builds the home beside its place and renames it, so that a home is
-// either not there or whole. Renaming onto an empty folder is allowed.
+// seed builds the home beside its place and renames it, so that it either does not
+// exist or is complete. It may replace an empty folder.
 func (h home) seed(image imageRoot) error {
 	if err := h.removeInterrupted(); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (h home) seed(image imageRoot) error {
 	if err := copySkel(skel, fresh, h.log); err != nil {
 		return h.explain("fill from the image's /etc/skel", err)
 	}
-	// chmod clears the set-group-id bit that a volume's root passes on.
+	// This clears the set-group-id bit, which is inherited from the volume's root.
 	if err := os.Chmod(fresh, homeMode); err != nil {
 		return h.explain("set the mode of", err)
 	}
@@ -119,13 +119,13 @@ func (h home) seed(image imageRoot) error {
 	return nil
 }
 
-// removeInterrupted removes what a step that was killed left behind. Folders
-// from the image may lack the write permission that removing needs.
+// removeInterrupted removes what a step that was killed has left behind. It makes
+// folders writable first, because those from the image may not be.
 func (h home) removeInterrupted() error {
 	stale := filepath.Join(h.volume, seedPrefix+h.name)
 	err := filepath.WalkDir(stale, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {
-			return os.Chmod(path, homeMode) //nolint:gosec // Nothing else of the box runs yet that could swap a folder for a link.
+			return os.Chmod(path, homeMode) //nolint:gosec // No other process of the server runs yet that could replace a folder by a link.
 		}
 		return err
 	})
@@ -141,8 +141,9 @@ func (h home) removeInterrupted() error {
 	return nil
 }
 
-// mark comes last: a step that is killed before it finds a home that is
-// either filled, and so in use, or empty because the skeleton was.
+// mark records that the home has been seeded. It comes last: if the step is killed
+// before, the next one finds a home that is not empty, and so in use, or that is
+// empty because the skeleton is.
 func (h home) mark() error {
 	file, err := os.OpenFile(filepath.Join(h.volume, seededMarker), os.O_CREATE|os.O_RDONLY, 0o600)
 	if err != nil {
@@ -151,14 +152,14 @@ func (h home) mark() error {
 	return file.Close()
 }
 
-// explain makes one sentence of what went wrong, why, and what to do.
+// explain returns an error that says what failed, why, and what to do.
 func (h home) explain(doing string, err error) error {
 	why := cause(err)
-	advice := "look at the volume and its driver"
+	advice := "check the volume and its driver"
 	switch {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		advice = fmt.Sprintf("the volume does not let uid %d write, so its driver ignores the pod's fsGroup: "+
-			"use a StorageClass whose driver supports fsGroup, or let group %d write to the volume's root", os.Getuid(), os.Getgid())
+		advice = fmt.Sprintf("uid %d may not write to the volume, because its driver ignores the pod's fsGroup: "+
+			"use a StorageClass whose driver supports fsGroup, or make the volume's root writable for group %d", os.Getuid(), os.Getgid())
 	case errors.Is(err, syscall.EROFS):
 		advice = "the volume is mounted read-only: a home must be writable"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -43,7 +43,7 @@ func TestNewHomeIsSeeded(t *testing.T) {
 		}
 	}
 	if f.read(f.home(".config/fish/rc")) != "fish" {
-		t.Error("a nested file is not there")
+		t.Error("a nested file was not copied")
 	}
 	entries, err := os.ReadDir(f.cfg.VolumeDir)
 	if err != nil || len(entries) != 2 {
@@ -142,8 +142,8 @@ func listing(t *testing.T, root string) string {
 	return all.String()
 }
 
-// A home that is there but empty, and never was seeded, is what a kubelet
-// makes for a subPath.
+// TestEmptyUnseededHomeIsSeeded seeds an empty folder, such as a kubelet creates for a
+// subPath.
 func TestEmptyUnseededHomeIsSeeded(t *testing.T) {
 	f := newFixture(t, skeleton)
 	mustDo(t, os.Mkdir(f.home(""), 0o755))

@@ -12,25 +12,26 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// Place is what InPlace changes in the box itself.
+// Place is what InPlace changes in the server itself.
 type Place struct {
-	// Passwd and Group are the box's own files.
+	// Passwd and Group are the paths of the server's own files.
 	Passwd, Group string
-	// UID and GID are the user's.
+	// UID and GID are those of the user.
 	UID, GID int
-	// Private is the folder around the mounted keys.
+	// Private is the folder that contains the mounted keys.
 	Private string
 }
 
-// InPlace makes the box of somebody who may be root, as root, in its main
-// container. An ordinary box has its passwd and group mounted over the image's,
-// which nothing can replace: useradd and most packages rename a new file over
-// the old one, and fail with "Device or resource busy". Here the user goes into
-// the image's own files, whose changes last as long as the container does.
+// InPlace prepares a server whose user may be root, as root, in its main container.
 //
-// The mounted keys are readable to the user's group, because a pod has one
-// group for all its volumes and the home's must be the user's. The folder around
-// them keeps the user out.
+// Other servers have passwd and group mounted over those of the image. Mounted files
+// cannot be replaced: useradd and most packages rename a new file over the old one,
+// and fail with "Device or resource busy". So InPlace adds the user to the image's own
+// files. Their changes last as long as the container.
+//
+// The user's group can read the mounted keys, because a pod has one group for all its
+// volumes, and the home must belong to the user. InPlace therefore denies the user
+// access to the folder that contains the keys.
 func InPlace(p Place) error {
 	image := imageRoot("/")
 	id := identity{p.UID, p.GID}
@@ -49,12 +50,13 @@ func InPlace(p Place) error {
 		return err
 	}
 	if err := errors.Join(os.Chown(p.Private, 0, 0), os.Chmod(p.Private, homeMode)); err != nil {
-		return fmt.Errorf("cannot keep %s from %s: %w", p.Private, agentapi.User, cause(err))
+		return fmt.Errorf("cannot deny %[2]s access to %[1]s: %[3]w", p.Private, agentapi.User, cause(err))
 	}
 	return nil
 }
 
-// overwrite replaces a file in one step, and keeps its owner and mode.
+// overwrite replaces a file of the image in one step, with the same owner and mode. It
+// creates the file if it does not exist.
 func overwrite(image imageRoot, path, text string) error {
 	resolved, err := image.resolve(path)
 	if err != nil {
@@ -76,7 +78,7 @@ func overwrite(image imageRoot, path, text string) error {
 		err = os.Rename(fresh, resolved)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot put the user %s into %s: %w: a box with root needs a root file system that it can write to", agentapi.User, path, cause(err))
+		return fmt.Errorf("cannot add the user %s to %s: %w: a server with root requires a writable root file system", agentapi.User, path, cause(err))
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 func TestInPlace(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("a box with root is made by root")
+		t.Skip("requires root, as which the agent of such a server runs")
 	}
 	dir := t.TempDir()
 	tree{
@@ -51,11 +51,11 @@ func TestInPlaceRefuses(t *testing.T) {
 	tree{"passwd/": ""}.write(t, dir)
 	err := InPlace(Place{Passwd: filepath.Join(dir, "passwd"), Group: filepath.Join(dir, "group"), Private: dir})
 	if err == nil || !strings.Contains(err.Error(), "is not a text file") {
-		t.Errorf("a folder in the place of passwd: %v", err)
+		t.Errorf("passwd is a folder: got %v", err)
 	}
 	err = InPlace(Place{Passwd: "/proc/passwd", Group: filepath.Join(dir, "group"), Private: dir})
-	if err == nil || !strings.Contains(err.Error(), "cannot put the user dev into /proc/passwd") {
-		t.Errorf("where nothing can be written: %v", err)
+	if err == nil || !strings.Contains(err.Error(), "cannot add the user dev to /proc/passwd") {
+		t.Errorf("the folder is not writable: got %v", err)
 	}
 }
 

@@ -1,11 +1,11 @@
-// Package prepare is a box's init step. It runs the agent's image as the
-// box's user, without capabilities, with the box's own image mounted beside
-// it, and leaves in a shared folder what makes any image a box: the agent,
-// a passwd and a group that know the user, and a login profile. It also makes
-// the home on its volume, and fills a new one from the image's /etc/skel.
+// Package prepare is the step of a server's init container. The container runs the
+// agent's image as the server's user, without capabilities, and mounts the server's
+// image. The step writes to a shared folder what the main container needs with any
+// image: the agent, passwd and group files with the user, and a login profile. It also
+// creates the home directory on its volume from the image's /etc/skel.
 //
-// It never runs anything from the box's image, and reads it as untrusted:
-// every symbolic link in it is followed inside it only.
+// The server's image is not trusted. Nothing from it is executed, and symbolic links in
+// it are followed inside it only.
 package prepare
 
 import (
@@ -21,9 +21,9 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// Config says where everything is. The defaults are package agentapi's.
+// Config has the paths and IDs that the step uses. Package agentapi has the defaults.
 type Config struct {
-	// ImageDir is the root of the box's image.
+	// ImageDir is the root of the server's image.
 	ImageDir string
 	// VolumeDir is the root of the home volume; the home is its folder HomeName.
 	VolumeDir string
@@ -32,13 +32,13 @@ type Config struct {
 	AgentDir string
 	// Binary is the agent's executable, which is copied to AgentDir.
 	Binary string
-	// UID and GID are who the box runs as.
+	// UID and GID are the user and group that the server runs as.
 	UID, GID int
 	Logger   *slog.Logger
 }
 
-// Run prepares the box. It may be interrupted anywhere and run again. Its
-// error is one sentence for the box's owner: it ends up in the pod's status.
+// Run prepares the server. If it is interrupted at any point, it can be run again. Its
+// error is a sentence for the server's owner, which the pod's status shows.
 func Run(cfg Config) error {
 	image := imageRoot(cfg.ImageDir)
 	if err := image.check(); err != nil {
@@ -77,8 +77,8 @@ func writeAgentDir(cfg Config, image imageRoot) error {
 	return nil
 }
 
-// copyBinary puts the agent in place in one step, so that an interrupted copy
-// never looks like an agent.
+// copyBinary copies the agent's binary. The copy appears in one step, so that an
+// interrupted one is never executed.
 func copyBinary(from, to string) error {
 	source, err := os.Open(from)
 	if err != nil {
@@ -92,13 +92,13 @@ func writeFile(path, text string) error {
 	return replace(path, 0o644, strings.NewReader(text))
 }
 
-// replace writes path through a temporary sibling.
+// replace writes a file in one step, through a temporary file beside it.
 func replace(path string, mode fs.FileMode, content io.Reader) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return agentDirError(path, err)
 	}
-	// A step that was killed leaves its temporary file behind: the fixed name
-	// lets the next one overwrite it, and one step runs at a time.
+	// The name is always the same, so that the next step overwrites a temporary file
+	// that one which was killed has left. Only one step runs at a time.
 	temporary := path + ".tmp"
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
@@ -116,11 +116,11 @@ func replace(path string, mode fs.FileMode, content io.Reader) error {
 }
 
 func agentDirError(path string, err error) error {
-	return fmt.Errorf("cannot write %s for the box's main container: %w: "+
+	return fmt.Errorf("cannot write %s for the server's main container: %w: "+
 		"the volume there must be an emptyDir that uid %d may write to", path, cause(err), os.Getuid())
 }
 
-// cause strips the path that os puts into its errors: the sentence has it.
+// cause returns an error of package os without its path, which the message has already.
 func cause(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err

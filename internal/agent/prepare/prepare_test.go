@@ -46,7 +46,7 @@ func (tr tree) write(t *testing.T, root string) {
 	}
 }
 
-// fixture is a box before its init step.
+// fixture is a server before its prepare step.
 type fixture struct {
 	t   *testing.T
 	cfg Config
@@ -115,14 +115,14 @@ func TestFillsAgentDir(t *testing.T) {
 	if f.read(binary) != "agent" || f.mode(binary) != 0o755 {
 		t.Errorf("the agent is %q with mode %v", f.read(binary), f.mode(binary))
 	}
-	for name, says := range map[string]string{
+	for name, want := range map[string]string{
 		agentapi.PasswdFile:  "dev:*:1000:1000::/home/dev:/bin/bash\n",
 		agentapi.GroupFile:   "dev:x:1000:\n",
 		agentapi.ProfileFile: "DEVSERVER_PATH",
 	} {
 		path := filepath.Join(f.cfg.AgentDir, name)
-		if !strings.Contains(f.read(path), says) {
-			t.Errorf("%s does not say %q:\n%s", name, says, f.read(path))
+		if !strings.Contains(f.read(path), want) {
+			t.Errorf("%s: got no %q in:\n%s", name, want, f.read(path))
 		}
 		if f.mode(path) != 0o644 {
 			t.Errorf("%s has mode %v", name, f.mode(path))
@@ -198,10 +198,10 @@ func TestRefusesOddPasswd(t *testing.T) {
 	}
 }
 
-func TestErrorsAreForPeople(t *testing.T) {
+func TestErrorsHaveCauseAndRemedy(t *testing.T) {
 	tests := map[string]struct {
 		spoil func(*fixture)
-		says  []string
+		want  []string
 	}{
 		"no image": {
 			func(f *fixture) { os.RemoveAll(f.cfg.ImageDir) },
@@ -213,7 +213,7 @@ func TestErrorsAreForPeople(t *testing.T) {
 		},
 		"home is a file": {
 			func(f *fixture) { tree{"dev": "x"}.write(f.t, f.cfg.VolumeDir) },
-			[]string{"is not a folder", "move it away"},
+			[]string{"is not a folder", "move it to another place"},
 		},
 		"home is a link": {
 			func(f *fixture) { tree{"dev": "-> /etc"}.write(f.t, f.cfg.VolumeDir) },
@@ -235,9 +235,9 @@ func TestErrorsAreForPeople(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			for _, says := range test.says {
-				if !strings.Contains(err.Error(), says) {
-					t.Errorf("error %q does not say %q", err, says)
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got error %q, want one with %q", err, want)
 				}
 			}
 			if strings.Contains(err.Error(), "\n") {
@@ -247,11 +247,11 @@ func TestErrorsAreForPeople(t *testing.T) {
 	}
 }
 
-func TestExplainsWhyAVolumeIsOfNoUse(t *testing.T) {
+func TestErrorsOfUnusableVolumes(t *testing.T) {
 	h := home{volume: "/volume", name: "dev"}
 	tests := map[string]struct {
 		err  error
-		says string
+		want string
 	}{
 		"not writable":  {&fs.PathError{Op: "mkdir", Path: "/volume/x", Err: unix.EACCES}, "ignores the pod's fsGroup"},
 		"not the owner": {&fs.PathError{Op: "chmod", Path: "/volume/x", Err: unix.EPERM}, "fsGroup"},
@@ -262,8 +262,8 @@ func TestExplainsWhyAVolumeIsOfNoUse(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := h.explain("create", test.err).Error()
-			if !strings.Contains(got, test.says) || !strings.Contains(got, "/volume/dev") || strings.Contains(got, "/volume/x") {
-				t.Errorf("%q does not say %q about /volume/dev alone", got, test.says)
+			if !strings.Contains(got, test.want) || !strings.Contains(got, "/volume/dev") || strings.Contains(got, "/volume/x") {
+				t.Errorf("got %q, want %q, and no path other than /volume/dev", got, test.want)
 			}
 		})
 	}

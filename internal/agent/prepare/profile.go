@@ -2,7 +2,7 @@ package prepare
 
 import _ "embed"
 
-// Profile is the login profile's last snippet.
+// Profile is the file at agentapi.ProfilePath, a shell script.
 //
 //go:embed profile.sh
 var Profile string

@@ -1,7 +1,7 @@
-# Gives a login shell the image's PATH. /etc/profile of most distributions sets
-# PATH anew, which loses what the image put there (conda, CUDA, a virtual
-# environment). What other snippets of /etc/profile.d added stays: before the
-# image's folders if it stood before the system's, else after them.
+# Restores the image's PATH in a login shell. /etc/profile of most distributions
+# replaces PATH, and so drops folders of the image (conda, CUDA, a virtual
+# environment). Folders that other files in /etc/profile.d have added stay: before
+# those of the image if they came before those of the system, or after them.
 
 if [ -n "${DEVSERVER_PATH:-}" ]; then
 	__devserver_rest=${PATH:-}:

@@ -11,19 +11,19 @@ func TestProfileRestoresPath(t *testing.T) {
 	const debian = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 	const conda = "/opt/conda/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	tests := map[string]struct{ image, reset, want string }{
-		"reset by Debian":      {conda, debian, conda},
-		"not reset":            {conda, conda, conda},
-		"added behind":         {conda, debian + ":/snap/bin", conda + ":/snap/bin"},
-		"added in front":       {conda, "/opt/tools/bin:" + debian, "/opt/tools/bin:" + conda},
-		"added on both sides":  {conda, "/a:/b:" + debian + ":/c:/d", "/a:/b:" + conda + ":/c:/d"},
-		"added twice":          {conda, "/a:/a:" + debian + ":/a", "/a:" + conda},
-		"in the image already": {conda, "/opt/conda/bin:" + debian, conda},
-		"empty entries":        {conda, ":" + debian + "::", conda},
-		"unset":                {conda, "", conda},
-		"spaces":               {"/my tools:/bin", "/your tools:/bin", "/your tools:/my tools:/bin"},
-		"wildcards":            {"/bin:/usr/bin", "/opt/*:/bin", "/opt/*:/bin:/usr/bin"},
-		"prefix of another":    {"/opt/conda/bin:/bin", "/opt/conda:/bin", "/opt/conda:/opt/conda/bin:/bin"},
-		"not a box's session":  {"", debian, debian},
+		"reset by Debian":       {conda, debian, conda},
+		"not reset":             {conda, conda, conda},
+		"added behind":          {conda, debian + ":/snap/bin", conda + ":/snap/bin"},
+		"added in front":        {conda, "/opt/tools/bin:" + debian, "/opt/tools/bin:" + conda},
+		"added on both sides":   {conda, "/a:/b:" + debian + ":/c:/d", "/a:/b:" + conda + ":/c:/d"},
+		"added twice":           {conda, "/a:/a:" + debian + ":/a", "/a:" + conda},
+		"in the image already":  {conda, "/opt/conda/bin:" + debian, conda},
+		"empty entries":         {conda, ":" + debian + "::", conda},
+		"unset":                 {conda, "", conda},
+		"spaces":                {"/my tools:/bin", "/your tools:/bin", "/your tools:/my tools:/bin"},
+		"wildcards":             {"/bin:/usr/bin", "/opt/*:/bin", "/opt/*:/bin:/usr/bin"},
+		"prefix of another":     {"/opt/conda/bin:/bin", "/opt/conda:/bin", "/opt/conda:/opt/conda/bin:/bin"},
+		"another kind of shell": {"", debian, debian},
 	}
 	shells := map[string][]string{
 		"dash": {"dash", "-eu"}, "bash": {"bash", "-eu"}, "bash posix": {"bash", "--posix", "-eu"}, "lax sh": {"sh"},

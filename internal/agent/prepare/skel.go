@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// copySkel copies the content of the folder from into the folder to. Links
-// are copied as links: they are meant for the box, where they resolve. A
-// missing skeleton is an empty one.
+// copySkel copies the content of one folder into another. It copies symbolic links as
+// links, because they resolve inside the server. If the folder does not exist, there
+// is nothing to copy.
 //
-// A file that the box's user may not read is left out with a warning, because
-// a home without it is better than a box that does not start.
+// A file that the server's user may not read is left out with a warning: a home without
+// it is better than a server that does not start.
 func copySkel(from, to string, log *slog.Logger) error {
 	entries, err := os.ReadDir(from)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
@@ -51,7 +51,7 @@ func copyEntry(from, to string, log *slog.Logger) error {
 		if err := copySkel(from, to, log); err != nil {
 			return err
 		}
-		// The mode comes last: it may forbid writing.
+		// The mode comes last, because the folder may be read-only.
 		return os.Chmod(to, info.Mode().Perm())
 	case fs.ModeSymlink:
 		target, err := os.Readlink(from)
@@ -60,7 +60,7 @@ func copyEntry(from, to string, log *slog.Logger) error {
 		}
 		return os.Symlink(target, to)
 	default:
-		log.Warn("left out of the new home: neither a file, a folder nor a link", "path", from)
+		log.Warn("left out of the new home: not a file, folder or link", "path", from)
 		return nil
 	}
 }
@@ -80,7 +80,7 @@ func copyRegular(from, to string, mode fs.FileMode, log *slog.Logger) error {
 		return err
 	}
 	_, err = io.Copy(target, source)
-	// Without a sync, a node that loses power right after the home was renamed
-	// into place leaves empty files in a home that counts as seeded.
+	// Without a sync, a node that loses power after the home has been renamed into place
+	// leaves empty files in a home that counts as seeded.
 	return errors.Join(err, target.Chmod(mode), target.Sync(), target.Close())
 }

@@ -1,5 +1,5 @@
-// Package runtimedir makes the private folders in which the agent and the
-// box's programs meet.
+// Package runtimedir creates the private folders that the agent shares with the
+// user's programs.
 package runtimedir
 
 import (
@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Make makes a folder that is this user's alone. /tmp is everybody's: a folder
-// of somebody else under this name is refused.
+// Make creates a folder that only this user can enter. If the folder exists and
+// belongs to another user, which is possible in /tmp, Make returns an error.
 func Make(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -20,7 +20,7 @@ func Make(dir string) error {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || !ok || int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s is not a folder of this user", dir)
+		return fmt.Errorf("%s is not a folder that this user owns", dir)
 	}
 	return os.Chmod(dir, 0o700)
 }

@@ -38,7 +38,7 @@ func userOfTest(t *testing.T) *account {
 	if os.Getuid() != 0 {
 		t.Skip("acting as somebody else takes root")
 	}
-	cfg := &Config{RootLogin: true, UID: 54321, GID: 54322, Box: environ.Box{User: "dev"}}
+	cfg := &Config{RootLogin: true, UID: 54321, GID: 54322, Box: environ.Server{User: "dev"}}
 	return newAccounts(cfg, nil)["dev"]
 }
 

@@ -20,7 +20,7 @@ type Config struct {
 	// again whenever it changes.
 	AuthorizedKeysFile string
 	// Box is the environment of every session, and names the user.
-	Box environ.Box
+	Box environ.Server
 	// RootLogin lets root in beside the user, by the same keys. The agent is
 	// root then, and the user's processes run with UID and GID. Without it they
 	// run as the agent does.
@@ -40,6 +40,9 @@ type Config struct {
 	Traffic *activity.Traffic
 	// Activity is what a client gets that asks for agentapi.ActivitySubsystem.
 	Activity func() agentapi.Report
+	// Usage returns a line about what the server uses and may use, for a login on a
+	// terminal. It may be nil.
+	Usage func() string
 
 	// HandshakeTimeout is how long a connection may take to authenticate.
 	HandshakeTimeout time.Duration

@@ -131,7 +131,7 @@ func TestDrainAgainstStart(t *testing.T) {
 		watch := activity.New(activity.Config{
 			Clock: clock, Traffic: traffic, Interval: time.Hour, Window: time.Minute,
 			CgroupDir: t.TempDir(), ProcDir: "/proc", GPU: &gpu.Reader{}, GPUInterval: time.Hour,
-			Kept: func(time.Duration) (string, error) { return "", nil },
+			KeptAwakeBy: func(time.Duration) (string, error) { return "", nil },
 		})
 		idle := func() bool {
 			seconds, signal := agentapi.Report{UpSeconds: 100, Signals: watch.Signals()}.Idle()

@@ -77,7 +77,7 @@ func serve(t testing.TB, configure func(*Config)) *testServer {
 	cfg := Config{
 		HostKey:              hostKey,
 		AuthorizedKeysFile:   ts.keys,
-		Box:                  environ.Box{Inherited: os.Environ(), User: "dev", Home: dir, CgroupDir: dir},
+		Box:                  environ.Server{Inherited: os.Environ(), User: "dev", Home: dir, CgroupDir: dir},
 		PasswdFile:           filepath.Join(dir, "passwd"),
 		Shells:               []string{"/bin/sh"},
 		MotdFile:             filepath.Join(dir, "motd"),

@@ -143,16 +143,33 @@ func (s *session) openTerminal() (master, slave *os.File, err error) {
 // to say, and what is amiss.
 func (s *session) greet() {
 	server, home := s.conn.server, s.conn.account.home()
-	text := server.motd(home) + server.terminals.noticeText()
+	text := server.motd(home) + server.usage(home) + server.terminals.noticeText()
 	if room, err := RoomOf(home); err == nil && home == server.cfg.Box.Home {
 		text += fullHome(room)
 	}
 	_, _ = io.WriteString(s.channel, s.lines(text))
 }
 
+// hushed reports whether the user has asked for quiet logins, as with login(1).
+func hushed(home string) bool {
+	_, err := os.Stat(filepath.Join(home, ".hushlogin"))
+	return err == nil
+}
+
+// usage is the line about the server's resources, or empty.
+func (s *Server) usage(home string) string {
+	if s.cfg.Usage == nil || hushed(home) {
+		return ""
+	}
+	if line := s.cfg.Usage(); line != "" {
+		return line + "\n"
+	}
+	return ""
+}
+
 // motd is the message of the day, for those who want it.
 func (s *Server) motd(home string) string {
-	if _, err := os.Stat(filepath.Join(home, ".hushlogin")); err == nil {
+	if hushed(home) {
 		return ""
 	}
 	file, err := os.Open(s.cfg.MotdFile)

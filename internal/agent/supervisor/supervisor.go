@@ -1,10 +1,10 @@
-// Package supervisor is the box's PID 1. It runs the agent's server as its
-// child, starts it again when it crashes, and reaps every process that lost
-// its parent.
+// Package supervisor is PID 1 of the main container. It runs the agent's SSH server,
+// `devserver-agent serve`, as its child, restarts it after a crash, and reaps
+// processes whose parents have ended.
 //
-// It is a process of its own, and does nothing else, so that a crash of the
-// server takes only the SSH connections along: tmux and nohup jobs are no
-// children of the server any more, and live on.
+// It is a separate process that does nothing else, so a crash of the SSH server ends
+// the SSH connections only. Processes of tmux and nohup, which are not children of
+// the SSH server, continue.
 package supervisor
 
 import (
@@ -20,50 +20,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ExitUnusable is the server's exit code for a fault that starting it again
-// cannot mend, such as a missing host key.
+// ExitUnusable is the SSH server's exit code for a fault that a restart cannot
+// repair, such as a missing host key.
 const ExitUnusable = 78 // EX_CONFIG of sysexits.h
 
 const (
 	firstBackoff = 100 * time.Millisecond
 	lastBackoff  = 5 * time.Second
-	// steady is how long the server must live for the next crash to count as
+	// steady is how long the SSH server must have run for its next crash to count as
 	// the first.
 	steady = time.Minute
-	// overtime lets the server, which kills its sessions after the grace, end
-	// in order before everything is killed: its clients are told, and have a
-	// moment to hang up.
+	// overtime is how long the SSH server, which kills its sessions after the grace
+	// period, may take to end in order before everything is killed: its clients get
+	// an exit status, and time to hang up.
 	overtime = 5 * time.Second
 )
 
-// Config is what the supervisor runs.
+// Config is what a supervisor runs.
 type Config struct {
-	// Command is the server's executable and arguments.
+	// Command is the SSH server's executable and arguments.
 	Command []string
 	// Grace is how long processes may take to end after SIGTERM.
 	Grace  time.Duration
 	Logger *slog.Logger
 }
 
-// supervisor is only used by the goroutine that Run runs on.
+// supervisor is used by the goroutine of Run only.
 type supervisor struct {
 	cfg Config
-	// isInit is set if this is PID 1, to which all of the box belongs.
+	// isInit is set if this is PID 1, to which all processes of the container belong.
 	isInit bool
 
-	server    int // the server's process id; 0 while there is none
+	server    int // the PID of the SSH server, or 0 while it does not run
 	startedAt time.Time
 	backoff   time.Duration
 	restart   *time.Timer
-	restarted bool // the first server has come and gone
+	restarted bool // the first SSH server has ended
 
 	stopping bool
 	deadline *time.Timer
 }
 
-// Run runs the server until SIGTERM or SIGINT arrives, and gives the exit code.
+// Run runs the SSH server until SIGTERM or SIGINT arrives, and returns the exit code.
 func Run(cfg Config) (int, error) {
-	// Pdeathsig goes off when the thread that started the server ends.
+	// The kernel sends Pdeathsig when the thread that started the child ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	s := &supervisor{
@@ -72,7 +72,7 @@ func Run(cfg Config) (int, error) {
 		restart:  stoppedTimer(),
 		deadline: stoppedTimer(),
 	}
-	// In a pod that shares its process namespace somebody else is PID 1.
+	// In a pod that shares its process namespace, another process is PID 1.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return 1, fmt.Errorf("becoming the reaper of orphaned processes: %w", err)
 	}
@@ -90,7 +90,7 @@ func Run(cfg Config) (int, error) {
 			}
 		case <-s.restart.C:
 			if err := s.start(); err != nil {
-				s.cfg.Logger.Error("the server does not start", "error", err)
+				s.cfg.Logger.Error("the SSH server does not start", "error", err)
 				s.scheduleRestart()
 			}
 		case <-s.deadline.C:
@@ -108,13 +108,13 @@ func stoppedTimer() *time.Timer {
 	return timer
 }
 
-// start starts the server. It uses ForkExec, not os.StartProcess: reap waits
-// for every child itself.
+// start starts the SSH server. It uses ForkExec, not os.StartProcess, because reap
+// waits for every child.
 func (s *supervisor) start() error {
 	pid, err := syscall.ForkExec(s.cfg.Command[0], s.cfg.Command, &syscall.ProcAttr{
 		Env:   os.Environ(),
 		Files: []uintptr{0, 1, 2},
-		// Without PID 1 nobody would end the server after the supervisor.
+		// If this is not PID 1, the SSH server must end with the supervisor.
 		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM},
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *supervisor) start() error {
 	return nil
 }
 
-// stop ends the box: every process is asked, and killed when the grace is over.
+// stop asks every process to end. When the grace period is over, they are killed.
 func (s *supervisor) stop() {
 	if s.stopping {
 		return
@@ -136,7 +136,7 @@ func (s *supervisor) stop() {
 	s.killAll(syscall.SIGTERM)
 }
 
-// killAll signals all of the box if it is ours, else the server only.
+// killAll signals all processes if this is PID 1, and the SSH server otherwise.
 func (s *supervisor) killAll(sig syscall.Signal) {
 	target := s.server
 	if s.isInit {
@@ -150,7 +150,8 @@ func (s *supervisor) killAll(sig syscall.Signal) {
 	}
 }
 
-// reap collects every process that has ended, and says when all is over.
+// reap reaps every process that has ended. It returns done, with the exit code, when
+// the supervisor should end.
 func (s *supervisor) reap() (code int, done bool) {
 	for {
 		var status syscall.WaitStatus
@@ -159,7 +160,7 @@ func (s *supervisor) reap() (code int, done bool) {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case err != nil || pid == 0:
-			// Whatever is left outlives a supervisor that is not PID 1.
+			// Processes may outlive a supervisor that is not PID 1.
 			noneLeft := errors.Is(err, syscall.ECHILD)
 			return 0, s.stopping && s.server == 0 && (noneLeft || !s.isInit)
 		case pid == s.server:
@@ -179,8 +180,8 @@ func (s *supervisor) serverEnded(status syscall.WaitStatus) (code int, done bool
 		return 1, true
 	}
 	s.restarted = true
-	s.cfg.Logger.Error("the server ended and is started again",
-		"how", describe(status), "lived", time.Since(s.startedAt).Round(time.Millisecond).String())
+	s.cfg.Logger.Error("the SSH server ended and is restarted",
+		"how", describe(status), "ran", time.Since(s.startedAt).Round(time.Millisecond).String())
 	s.scheduleRestart()
 	return 0, false
 }
@@ -192,8 +193,8 @@ func describe(status syscall.WaitStatus) string {
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
-// scheduleRestart starts the server again, at once the first time, and ever
-// later if it keeps crashing.
+// scheduleRestart restarts the SSH server: at once after the first crash, and later
+// after each further one.
 func (s *supervisor) scheduleRestart() {
 	if time.Since(s.startedAt) > steady {
 		s.backoff = 0

@@ -1,11 +1,11 @@
-// Package keep is how a program in the box says that it works, where nothing
-// else shows it: a folder, in which every file is a wish to be kept.
+// Package keepawake keeps a server awake while a program in it asks for that,
+// because its work does not show otherwise. Programs ask by files in one folder.
 //
-// A file that devserver-agent keep has written is a record: it counts as long
-// as the process that it names runs, or until its time is over. Any other file
-// counts while its modification time is in the future, or less than a minute
-// ago, so that `touch` is all that a script needs.
-package keep
+// A file that `devserver-agent keep` has written is a record: it holds as long as
+// the process that it names runs, or until its time is over. Any other file holds
+// while its modification time is in the future or less than a minute ago, so
+// `touch` is all that a script needs.
+package keepawake
 
 import (
 	"encoding/json"
@@ -24,31 +24,32 @@ import (
 	"devserver.io/devserver/internal/printable"
 )
 
-// recordSuffix is that of the names of records.
+// recordSuffix ends the file names of records.
 const recordSuffix = ".keep"
 
-// maxRecord bounds what is read of a file that anybody may have written.
+// maxRecord bounds how much of a file is read, in bytes: any program may have
+// written it.
 const maxRecord = 4 << 10
 
-// longestName is how many characters of a wish people are shown.
-const longestName = 100
+// maxName is how many characters of a name are shown.
+const maxName = 100
 
-// record is what devserver-agent keep writes.
+// record is the content of a file that `devserver-agent keep` writes, as JSON.
 type record struct {
-	// What is the command's name, Reason the user's word for it.
+	// What is the command's name, and Reason the user's text.
 	What   string `json:"what"`
 	Reason string `json:"reason,omitempty"`
-	// PID and Started are those of the process, as /proc has them; 0 if the
-	// record is for a time only.
+	// PID and Started identify the process, as /proc does. Both are 0 if the record
+	// holds for a time only.
 	PID     int    `json:"pid,omitempty"`
 	Started uint64 `json:"started,omitempty"`
-	// Until is the end in time since the machine was started, which nobody can
-	// set; 0 is none.
+	// Until is when the record ends, as time since the node was booted, because that
+	// clock cannot be set. 0 means that it has no such end.
 	Until time.Duration `json:"until,omitempty"`
 }
 
-// counts reports whether the record still does.
-func (r record) counts(procDir string) (bool, error) {
+// holds reports whether the record still keeps the server awake.
+func (r record) holds(procDir string) (bool, error) {
 	if r.Until != 0 {
 		up, err := sinceBoot()
 		if err != nil || up >= r.Until {
@@ -65,14 +66,15 @@ func (r record) counts(procDir string) (bool, error) {
 	return err == nil && started == r.Started, err
 }
 
+// String returns the record's name for people, as one line.
 func (r record) String() string {
 	if r.Reason == "" {
-		return printable.Line(r.What, longestName)
+		return printable.Line(r.What, maxName)
 	}
-	return printable.Line(r.What+" ("+r.Reason+")", longestName)
+	return printable.Line(r.What+" ("+r.Reason+")", maxName)
 }
 
-// read reads a record. What is none is an error.
+// read reads a record. A file that is not a record is an error.
 func read(path string) (record, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -89,21 +91,21 @@ func read(path string) (record, error) {
 	return r, err
 }
 
-// write puts a record into the folder in one step.
+// write creates or replaces the record's file in one step.
 func (r record) write(dir, name string) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	temporary := filepath.Join(dir, "."+name) // hidden files count for nothing
+	temporary := filepath.Join(dir, "."+name) // The folder ignores hidden files.
 	if err := os.WriteFile(temporary, text, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(temporary, filepath.Join(dir, name))
 }
 
-// sinceBoot goes on while the machine sleeps, and is the same for all
-// processes.
+// sinceBoot returns the time since the node was booted, the time that it was
+// suspended included. All processes read the same clock.
 func sinceBoot() (time.Duration, error) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
@@ -112,23 +114,23 @@ func sinceBoot() (time.Duration, error) {
 	return time.Duration(now.Nano()), nil
 }
 
-// startedAt is when a process was started, in a unit of /proc's: with its id
-// it names a process that was and no other that will be.
+// startedAt returns when a process was started, in clock ticks since boot. Together
+// with the PID, which is reused, it identifies the process.
 func startedAt(procDir, pid string) (uint64, error) {
 	text, err := os.ReadFile(filepath.Join(procDir, pid, "stat"))
 	if err != nil {
 		return 0, err
 	}
-	// The name in parentheses may hold anything. What follows begins with field
-	// 3 of proc_pid_stat(5); of those this is the 22nd, and state the 3rd.
+	// The name, in parentheses, may contain any character. After it comes field 3 of
+	// proc_pid_stat(5), the state. The start time is field 22.
 	after := string(text[strings.LastIndexByte(string(text), ')')+1:])
 	fields := strings.Fields(after)
 	const state, starttime = 0, 22 - 3
 	if len(fields) <= starttime {
-		return 0, fmt.Errorf("%s of process %s is cut short", procDir, pid)
+		return 0, fmt.Errorf("%s: stat of process %s has too few fields", procDir, pid)
 	}
 	if fields[state] == "Z" || fields[state] == "X" {
-		return 0, fs.ErrNotExist // it has ended, and nobody has asked how
+		return 0, fs.ErrNotExist // It has ended, and its parent has not reaped it yet.
 	}
 	return strconv.ParseUint(fields[starttime], 10, 64)
 }

@@ -1,4 +1,4 @@
-package keep
+package keepawake
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"devserver.io/devserver/internal/agent/runtimedir"
 )
 
-// folder is a Folder whose clocks its test sets.
+// folder is a Folder with clocks that its test sets.
 type folder struct {
 	*Folder
 	t     *testing.T
@@ -33,7 +33,8 @@ func (f *folder) pass(d time.Duration) {
 	f.agent += d
 }
 
-// touch sets a file's modification time, from now.
+// touch sets a file's modification time, relative to now. It creates the file if
+// that does not exist.
 func (f *folder) touch(name string, from time.Duration) {
 	f.t.Helper()
 	path := filepath.Join(f.Dir, name)
@@ -82,7 +83,7 @@ func TestTouchedFile(t *testing.T) {
 	f.check("")
 }
 
-func TestFilesOfBefore(t *testing.T) {
+func TestFilesFromBeforeTheAgentStarted(t *testing.T) {
 	f := newFolder(t)
 	f.touch("fresh", -30*time.Second)
 	f.touch("old", -time.Hour)
@@ -94,22 +95,23 @@ func TestFilesOfBefore(t *testing.T) {
 	f.check("")
 }
 
-// The time of day leaps, forth and back.
-func TestSetClock(t *testing.T) {
-	for name, leap := range map[string]time.Duration{"forth": 24 * time.Hour, "back": -24 * time.Hour} {
+// TestSettingTheClock shows that files hold as long as before if the time of day is
+// set.
+func TestSettingTheClock(t *testing.T) {
+	for name, step := range map[string]time.Duration{"forward": 24 * time.Hour, "back": -24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			f := newFolder(t)
 			f.check("")
 			f.touch("job", 2*time.Hour)
 			f.check("job")
-			f.day = f.day.Add(leap)
+			f.day = f.day.Add(step)
 			f.pass(time.Hour)
 			f.check("job")
 			f.pass(62 * time.Minute)
 			f.check("")
 		})
 	}
-	// It leaps between touch and look: what is new has been touched.
+	// It is set between touch and look: a file that is new has been touched.
 	f := newFolder(t)
 	f.check("")
 	f.touch("job", 0)
@@ -119,7 +121,7 @@ func TestSetClock(t *testing.T) {
 	f.check("")
 }
 
-func TestWhatIsNoWish(t *testing.T) {
+func TestHiddenFilesAndFoldersDoNotHold(t *testing.T) {
 	f := newFolder(t)
 	f.touch(".hidden", time.Hour)
 	if err := os.Mkdir(filepath.Join(f.Dir, "folder"), 0o700); err != nil {
@@ -128,7 +130,7 @@ func TestWhatIsNoWish(t *testing.T) {
 	f.check("")
 }
 
-// A pipe must not hang who looks; sockets and pipes count like files.
+// TestOddFiles shows that pipes and links hold like files, without being opened.
 func TestOddFiles(t *testing.T) {
 	f := newFolder(t)
 	f.day = time.Now()
@@ -160,7 +162,7 @@ func TestTooManyFilesAreAnError(t *testing.T) {
 	}
 }
 
-func TestFolderComesBack(t *testing.T) {
+func TestFolderIsCreatedAgain(t *testing.T) {
 	f := newFolder(t)
 	if err := os.RemoveAll(f.Dir); err != nil {
 		t.Fatal(err)
@@ -175,7 +177,7 @@ func TestFolderComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := f.Look(f.agent); err == nil {
-		t.Errorf("of a file in the folder's place: %q", got)
+		t.Errorf("a file in place of the folder: got %q, want an error", got)
 	}
 }
 
@@ -205,15 +207,15 @@ func TestRecordOfAProcess(t *testing.T) {
 	over.Until = up - 1
 	for name, test := range map[string]struct {
 		record
-		state, started string // of the process; empty: there is none
+		state, started string // of the process; empty if it does not exist
 		want           string
 	}{
 		"runs":                   {lasting, "S", "77", "torchrun (over night)"},
 		"runs, for an hour":      {bounded, "R", "77", "torchrun (over night)"},
-		"runs, and time is over": {over, "R", "77", ""},
+		"runs, but time is over": {over, "R", "77", ""},
 		"has ended":              {lasting, "", "", ""},
 		"is a zombie":            {lasting, "Z", "77", ""},
-		"another has its id":     {lasting, "S", "78", ""},
+		"its PID was reused":     {lasting, "S", "78", ""},
 		"for a time":             {record{What: "keep", Until: up + time.Hour}, "", "", "keep"},
 		"for a time, over":       {record{What: "keep", Until: up - 1}, "", "", ""},
 		"for nothing":            {record{What: "keep"}, "", "", ""},
@@ -226,23 +228,23 @@ func TestRecordOfAProcess(t *testing.T) {
 			if err := test.write(f.Dir, "it.keep"); err != nil {
 				t.Fatal(err)
 			}
-			there := func() bool {
+			recordExists := func() bool {
 				_, err := os.Stat(filepath.Join(f.Dir, "it.keep"))
 				return err == nil
 			}
 			f.check(test.want)
-			if !there() {
-				t.Error("the record is gone at the first look")
+			if !recordExists() {
+				t.Error("the first look removed the record")
 			}
 			f.check(test.want)
-			if there() != (test.want != "") {
-				t.Errorf("after the second look the record is there: %v", there())
+			if recordExists() != (test.want != "") {
+				t.Errorf("after the second look, the record exists: %t", recordExists())
 			}
 			os.Remove(filepath.Join(f.Dir, "it.keep"))
 			f.check("")
 		})
 	}
-	// What cannot be told is an error, and so counts.
+	// What cannot be read is an error, and so counts as active.
 	if err := lasting.write(f.Dir, "it.keep"); err != nil {
 		t.Fatal(err)
 	}
@@ -252,18 +254,18 @@ func TestRecordOfAProcess(t *testing.T) {
 	}
 }
 
-func TestWishForATime(t *testing.T) {
+func TestRequestForATime(t *testing.T) {
 	f := newFolder(t)
 	f.Dir = filepath.Join(f.Dir, "new", "keep")
 	var out bytes.Buffer
-	code, err := Wish{Dir: f.Dir, For: time.Hour, Reason: "a meeting"}.Grant(&out)
+	code, err := Request{Dir: f.Dir, For: time.Hour, Reason: "a meeting"}.Run(&out)
 	if err != nil || code != 0 {
 		t.Fatal(code, err)
 	}
 	f.check("keep (a meeting)")
 	path := filepath.Join(f.Dir, "time.keep")
-	if want := "The box counts as at work for 1h0m0s. To end that: rm " + path + "\n"; out.String() != want {
-		t.Errorf("it says %q", out.String())
+	if want := "The server is kept awake for 1h0m0s. To end that: rm " + path + "\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -271,29 +273,29 @@ func TestWishForATime(t *testing.T) {
 	f.check("")
 }
 
-func TestWishesThatAreRefused(t *testing.T) {
+func TestRefusedRequests(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		Wish
+		Request
 		code int
-		says string
+		want string
 	}{
-		"nothing":          {Wish{}, 125, "say for how long"},
-		"negative":         {Wish{For: -1, Command: []string{"true"}}, 125, "say for how long"},
-		"no such command":  {Wish{Command: []string{"no-such-command"}}, 127, "no-such-command: not found"},
-		"not executable":   {Wish{Command: []string{file}}, 126, "cannot be run: permission denied"},
-		"folder is a file": {Wish{Dir: file, Command: []string{"true"}}, 125, "the box cannot be kept: "},
+		"nothing":          {Request{}, 125, "requires a duration"},
+		"negative":         {Request{For: -1, Command: []string{"true"}}, 125, "requires a duration"},
+		"no such command":  {Request{Command: []string{"no-such-command"}}, 127, "no-such-command: not found"},
+		"not executable":   {Request{Command: []string{file}}, 126, file + ": permission denied"},
+		"folder is a file": {Request{Dir: file, Command: []string{"true"}}, 125, "cannot keep the server awake: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.Dir == "" {
 				test.Dir = t.TempDir()
 			}
-			code, err := test.Grant(&bytes.Buffer{})
-			if code != test.code || err == nil || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("got %d, %v", code, err)
+			code, err := test.Run(&bytes.Buffer{})
+			if code != test.code || err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got exit code %d, error %v; want %d, %q", code, err, test.code, test.want)
 			}
 		})
 	}
