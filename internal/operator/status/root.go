@@ -56,7 +56,7 @@ func notIdmappedPath(message string) string {
 	return ""
 }
 
-// volumeAt names the volume at a place on the node or in the box.
+// volumeAt names the volume at a place on the node or in the server.
 func volumeAt(d *devv1.DevServer, o Observed, path string) string {
 	m := onNode.FindStringSubmatch(path)
 	switch {

@@ -13,7 +13,7 @@ import (
 )
 
 // sshStatus says how to log in, as far as it is known. Host and port stay when
-// the box sleeps or its Service is gone for a moment: they will be the same.
+// the server is suspended or its Service is gone for a moment: they will be the same.
 func sshStatus(d *devv1.DevServer, o Observed) *devv1.SSHStatus {
 	s := devv1.SSHStatus{}
 	if d.Status.SSH != nil {

@@ -4,7 +4,6 @@
 package status
 
 import (
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -86,7 +85,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
 	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)
 	setAccepted(conditions, o)
-	setRestartPending(conditions, o)
+	setRestartPending(conditions, d, o)
 	setResizePending(conditions, d, o)
 	setHomeFull(conditions, o)
 	setLifecycle(&s, conditions, o)
@@ -126,12 +125,12 @@ func setAccepted(c Conditions, o Observed) {
 	c.Set(devv1.ConditionAccepted, conditionStatus(o.Problem == nil), reason, message)
 }
 
-func setRestartPending(c Conditions, o Observed) {
+func setRestartPending(c Conditions, d *devv1.DevServer, o Observed) {
 	pending := RestartPending(o)
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged
-		message = "The flavor, the operator or a setting that takes effect at a start changed since the server started. To apply the change: devctl restart " + strings.TrimSuffix(o.Pod.Name, "-0")
+		message = "The flavor, the operator or a setting that takes effect at a start changed since the server started. To apply the change: devctl restart " + d.Name
 	}
 	c.Set(devv1.ConditionRestartPending, conditionStatus(pending), reason, message)
 }
@@ -139,7 +138,7 @@ func setRestartPending(c Conditions, o Observed) {
 // current tells whether the pod, if there is one, is what its next start would
 // be, as far as anybody knows yet.
 func current(o Observed) bool {
-	return o.Pod == nil || o.Applied && caughtUp(o.StatefulSet) && !RestartPending(o)
+	return o.Pod == nil || (o.Applied && caughtUp(o.StatefulSet) && !RestartPending(o))
 }
 
 // caughtUp tells whether the StatefulSet controller has seen the newest
