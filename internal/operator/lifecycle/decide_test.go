@@ -333,3 +333,24 @@ func TestOnlyDeliberateChangesWake(t *testing.T) {
 		}
 	}
 }
+
+// Only a spec.suspend that a pass has seen as true is resumed.
+func TestResumed(t *testing.T) {
+	for name, test := range map[string]struct {
+		suspend bool
+		reason  string
+		want    bool
+	}{
+		"resumed":                      {false, devv1.ReasonSuspended, true},
+		"still suspended":              {true, devv1.ReasonSuspended, false},
+		"suspended for being idle":     {false, devv1.ReasonIdle, false},
+		"suspended by its schedule":    {false, devv1.ReasonScheduled, false},
+		"expired":                      {false, devv1.ReasonExpired, false},
+		"suspended between two passes": {true, devv1.ReasonIdle, false},
+		"without a status":             {false, "", false},
+	} {
+		if got := Resumed(test.suspend, test.reason); got != test.want {
+			t.Errorf("%s: resumed is %t, want %t", name, got, test.want)
+		}
+	}
+}

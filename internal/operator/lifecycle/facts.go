@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"time"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/policy"
@@ -41,6 +42,13 @@ type Facts struct {
 	// wokenAt is when the server was woken at the earliest, by the operator's clock;
 	// zero if it was not, or if no trace of that is left.
 	wokenAt time.Time
+}
+
+// Resumed tells whether spec.suspend, which is now suspend, was true at the last
+// pass. reason is the reason of the Ready condition that the pass wrote: a value
+// that spec.suspend had only between two passes, and other edits, resume nothing.
+func Resumed(suspend bool, reason string) bool {
+	return !suspend && reason == devv1.ReasonSuspended
 }
 
 // Pod is what matters of a server's pod.
