@@ -233,7 +233,7 @@ func (p *Poller) note(key types.NamespacedName, e *entry, report agentapi.Report
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.servers[key] != e {
-		return 0, false // Another pod, or none; it has its own turn.
+		return 0, false // The pod was replaced, or is not watched any more.
 	}
 	now := p.clock.Now()
 	if err == nil {

@@ -55,11 +55,11 @@ func Resumed(suspend bool, reason string) bool {
 type Pod struct {
 	// StartedAt is when it was started. The time to live counts from there.
 	StartedAt time.Time
-	// ReadyAt is since when SSH answers; zero while it does not. Nobody can have
-	// used the server before.
+	// ReadyAt is since when SSH answers; zero while it does not. The server cannot
+	// have been used before.
 	ReadyAt time.Time
-	// ReadyUntil is when SSH stopped answering; zero while it answers. Somebody may
-	// have used the server until then.
+	// ReadyUntil is when SSH stopped answering; zero while it answers. The server may
+	// have been used until then.
 	ReadyUntil time.Time
 	// AgentUnreachable is set while the agent does not answer the operator,
 	// AgentOutdated if it is too old to say whether the server is active.

@@ -34,7 +34,7 @@ func TestSentences(t *testing.T) {
 		"The agent is too old to report activity. The server counts as active, and is not suspended for being idle, until it is restarted.": {
 			Decision{Activity: &Activity{State: Unknown, AgentOutdated: true}}, devv1.ReasonAgentOutdated,
 		},
-		"A Lease with the server's name belongs to somebody else. The server counts as active, and is not suspended for being idle, until that Lease is deleted.": {
+		"A Lease with the server's name belongs to another owner. The server counts as active, and is not suspended for being idle, until that Lease is deleted.": {
 			Decision{Activity: &Activity{State: Unknown, ForeignLease: true}}, devv1.ReasonObjectConflict,
 		},
 		"Idle since 2026-01-30 11:00 UTC, because its container cannot run: ImagePullFailed. Suspended at 2026-01-30 13:00 UTC.": {
