@@ -1,6 +1,6 @@
-// Package lease is the meaning of a server's Lease: its last activity, how long
-// somebody keeps it awake, and that it was suspended. Anybody may write a Lease:
-// the operator, the gateway, devctl, or kubectl.
+// Package lease is the meaning of a server's Lease: the server's last activity, until
+// when it is kept awake, and whether it is suspended. The operator, the gateway, devctl
+// and kubectl write Leases.
 //
 // renewTime is the last activity. acquireTime + leaseDurationSeconds is until
 // when the server is kept awake. The annotation devserver.io/asleep, which only
@@ -20,8 +20,8 @@ type Lease struct {
 	// RenewTime is the last known activity. A change of it wakes a suspended
 	// server.
 	RenewTime time.Time
-	// KeepAwakeFrom and KeepAwakeFor are the time for which somebody keeps the
-	// server awake; zero for none.
+	// KeepAwakeFrom and KeepAwakeFor are the time for which the Lease keeps the server
+	// awake; zero for none.
 	KeepAwakeFrom time.Time
 	KeepAwakeFor  time.Duration
 	// Suspension is set while the server is suspended for being idle.
@@ -44,7 +44,7 @@ func Of(object *coordinationv1.Lease) Lease {
 }
 
 // Skew is how far two clocks may be apart, each of which is wrong by up to an
-// hour. A time that is further in the future is a mistake or a wish.
+// hour. A time that is further in the future is not believed.
 const Skew = 2 * time.Hour
 
 // KeptAwakeUntil is until when the Lease keeps the server awake; zero for not.

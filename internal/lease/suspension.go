@@ -11,7 +11,7 @@ import (
 const AnnotationSuspension = "devserver.io/asleep"
 
 // Suspension records on a server's Lease that the server is suspended for being
-// idle. It is written on the condition that nobody renewed the Lease since it was
+// idle. It is written on the condition that the Lease was not renewed since it was
 // read. From then on it is what keeps the server suspended, whatever becomes of
 // the operator.
 type Suspension struct {
@@ -49,7 +49,7 @@ func ParseSuspension(text string) *Suspension {
 	return s
 }
 
-// Ended tells whether somebody has woken the server since it was suspended.
+// Ended tells whether the server was woken or restarted since it was suspended.
 func (s Suspension) Ended(renewTime, restartedAt time.Time) bool {
 	return restartedAt.After(s.RestartedAt) || !Micro(renewTime).Equal(Micro(s.RenewTime))
 }

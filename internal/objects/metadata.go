@@ -14,7 +14,7 @@ const (
 	// files are in it. (An e-mail address cannot be a label's value.)
 	AnnotationOwner = "devserver.io/owner"
 	// AnnotationSecretHash on the StatefulSet is the hash of the Secret that was
-	// applied before it. Secrets are read by nobody, so it stands in for one.
+	// applied before it. The operator does not read Secrets, so it compares this.
 	AnnotationSecretHash = "devserver.io/secret-hash"
 	// AnnotationNodePort on the SSH Service is the port that it asked for when
 	// it was made again, so that every later pass asks for the same one.

@@ -15,7 +15,7 @@ func HeadlessServiceName(devServer string) string { return devServer + "-headles
 func SSHServiceName(devServer string) string { return devServer + "-ssh" }
 
 // NetworkPolicyName is the name of the NetworkPolicy that lets only the gateway
-// in, where the admin wants one.
+// in, if the admin enabled that.
 func NetworkPolicyName(devServer string) string { return devServer }
 
 // SecretName is the name of the Secret with its keys.

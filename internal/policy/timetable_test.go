@@ -8,6 +8,15 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
+func table(t *testing.T, s devv1.Schedule) Timetable {
+	t.Helper()
+	parsed, err := parseTimetable(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
 func TestSchedulesRefused(t *testing.T) {
 	for text, words := range map[devv1.Schedule]string{
 		{Stop: "0 20 * *"}:                             "must have five fields",
@@ -16,7 +25,7 @@ func TestSchedulesRefused(t *testing.T) {
 		{Stop: "TZ=UTC 20 * * *"}:                      "must have five fields",
 		{Stop: "61 20 * * *"}:                          "cannot be read",
 		{Start: "0 8 * * funday"}:                      "cannot be read",
-		{Stop: "0 0 30 2 *"}:                           "a day that never comes",
+		{Stop: "0 0 30 2 *"}:                           "never occurs",
 		{Stop: "0 20 * * *", TimeZone: "Mars/Olympus"}: "not one of the IANA time zones",
 		{Stop: "0 20 * * *", TimeZone: "Local"}:        "not one of the IANA time zones",
 	} {
@@ -40,7 +49,7 @@ func TestSummerTime(t *testing.T) {
 		"winter":           {"30 20 * * *", "2026-01-30T12:00:00Z", "2026-01-30T19:30:00Z", "2026-01-29T19:30:00Z"},
 		"summer":           {"30 20 * * *", "2026-07-30T12:00:00Z", "2026-07-30T18:30:00Z", "2026-07-29T18:30:00Z"},
 		"over the change":  {"30 20 * * *", "2026-03-28T23:00:00Z", "2026-03-29T18:30:00Z", "2026-03-28T19:30:00Z"},
-		"a time not there": {"30 2 * * *", "2026-03-28T12:00:00Z", "2026-03-29T01:30:00Z", "2026-03-28T01:30:00Z"},
+		"a skipped time":   {"30 2 * * *", "2026-03-28T12:00:00Z", "2026-03-29T01:30:00Z", "2026-03-28T01:30:00Z"},
 		"the first of two": {"30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z", "2026-10-24T00:30:00Z"},
 		"and the second":   {"30 2 * * *", "2026-10-25T00:45:00Z", "2026-10-25T01:30:00Z", "2026-10-25T00:30:00Z"},
 	} {
@@ -55,45 +64,45 @@ func TestSummerTime(t *testing.T) {
 	}
 }
 
-// Every time that was is one that was to come: clocks are set back by half an
-// hour on 2026-04-05 on Lord Howe Island.
+// Every last time was the next time before. On Lord Howe Island, clocks are set
+// back by half an hour on 2026-04-05.
 func TestNextMeetsLast(t *testing.T) {
 	parsed := table(t, devv1.Schedule{Start: "23 8 * * *", TimeZone: "Australia/Lord_Howe"})
 	for now := time.Date(2026, time.April, 1, 0, 0, 0, 0, time.UTC); now.Month() == time.April; now = now.Add(time.Hour) {
 		at := next(parsed.start, now)
 		if before := last(parsed.start, at.Add(-time.Second)); before.After(now) {
-			t.Fatalf("at %s, %s is the next; later it was %s", now, at.UTC(), before.UTC())
+			t.Fatalf("at %s, the next is %s; later, the last is %s", now, at.UTC(), before.UTC())
 		}
 	}
 }
 
-// No time between the last and now is left out, on the day of that change and
-// around it.
+// No time between the last and now is skipped, on the day of that change and around
+// it.
 func TestLastMeetsNext(t *testing.T) {
 	for _, text := range []string{"23 8 * * *", "44 16 * * *", "45 1 * * *"} {
 		parsed := table(t, devv1.Schedule{Stop: text, TimeZone: "Australia/Lord_Howe"})
 		for now := time.Date(2026, time.April, 1, 0, 0, 0, 0, time.UTC); now.Month() == time.April; now = now.Add(time.Hour) {
 			at := last(parsed.stop, now)
 			if after := next(parsed.stop, at); !after.After(now) {
-				t.Fatalf("%s: at %s, the last was %s; and then came %s", text, now, at.UTC(), after.UTC())
+				t.Fatalf("%s: at %s, the last is %s, and the next after that is %s", text, now, at.UTC(), after.UTC())
 			}
 		}
 	}
 }
 
-// A time has not come half a second before it, and has at it.
-func TestNotBeforeItsTime(t *testing.T) {
+// A time counts as past from the very moment, and not before.
+func TestLastIncludesNow(t *testing.T) {
 	parsed := table(t, devv1.Schedule{Start: "0 12 * * *", Stop: "0 20 * * *"})
 	for before, want := range map[time.Duration]time.Time{
 		time.Millisecond: ago(24 * time.Hour), time.Second: ago(24 * time.Hour), 0: noon, -time.Millisecond: noon,
 	} {
 		if got := last(parsed.start, ago(before)); !got.Equal(want) {
-			t.Errorf("%s before noon, the last noon is %s", before, got)
+			t.Errorf("%s before noon, the last noon is %s, want %s", before, got, want)
 		}
 	}
 }
 
-// As in crontab(5): where both days are restricted, one of them suffices.
+// If both days are restricted, one of them suffices, as in crontab(5).
 func TestDays(t *testing.T) {
 	parsed := table(t, devv1.Schedule{Stop: "0 20 15 * 1"})
 	got := next(parsed.stop, noon)

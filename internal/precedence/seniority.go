@@ -1,5 +1,5 @@
-// Package precedence settles which of several objects has what only one of them
-// can have: the oldest. It is pure.
+// Package precedence decides which of several objects gets what only one of them can
+// have: the oldest. It is pure.
 package precedence
 
 import (
@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Compare is negative where a is older than b. Times of creation are whole
+// Compare is negative if a is older than b. Times of creation are whole
 // seconds; of the same second, the name decides.
 func Compare(a, b metav1.Object) int {
 	return cmp.Or(

@@ -19,11 +19,11 @@ func TestOldest(t *testing.T) {
 		objects []corev1.Pod
 		want    string
 	}{
-		"nobody":                              {nil, ""},
-		"nobody qualifies":                    {[]corev1.Pod{born("unfit", 1)}, ""},
-		"the time decides":                    {[]corev1.Pod{born("a", 3), born("b", 1), born("c", 2)}, "b"},
-		"of the same second, the name":        {[]corev1.Pod{born("b", 1), born("a", 1), born("c", 1)}, "a"},
-		"who does not qualify is no obstacle": {[]corev1.Pod{born("unfit", 1), born("b", 3), born("a", 2)}, "a"},
+		"no objects":                               {nil, ""},
+		"none qualifies":                           {[]corev1.Pod{born("unfit", 1)}, ""},
+		"the time decides":                         {[]corev1.Pod{born("a", 3), born("b", 1), born("c", 2)}, "b"},
+		"of the same second, the name":             {[]corev1.Pod{born("b", 1), born("a", 1), born("c", 1)}, "a"},
+		"objects that do not qualify do not count": {[]corev1.Pod{born("unfit", 1), born("b", 3), born("a", 2)}, "a"},
 	} {
 		got := ""
 		if pod := precedence.Oldest(precedence.Each(tc.objects), func(p *corev1.Pod) bool { return !strings.HasPrefix(p.Name, "unfit") }); pod != nil {

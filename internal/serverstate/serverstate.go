@@ -1,6 +1,5 @@
-// Package serverstate is what the status of a DevServer means to somebody who
-// waits for it: whether it runs, is suspended, makes progress, or is stuck. It is
-// pure.
+// Package serverstate interprets the status of a DevServer for a program that waits
+// for it: whether it runs, is suspended, makes progress, or is stuck. It is pure.
 package serverstate
 
 import (
@@ -12,14 +11,14 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 )
 
-// progressing are the reasons of a server that starts without anybody's help.
+// progressing are the reasons of a server that starts by itself.
 var progressing = []string{devserverv1.ReasonStarting, devserverv1.ReasonRestarting, devserverv1.ReasonEvicted}
 
 // restarting are the reasons of a Failed server that is started again by itself.
 var restarting = []string{devserverv1.ReasonPodFailed, devserverv1.ReasonOOMKilled, devserverv1.ReasonVolumeFailed, devserverv1.ReasonEvicted}
 
-// final are the reasons of a Pending server that stay until somebody edits or
-// removes something.
+// final are the reasons of a Pending server that stay until an object is edited or
+// deleted.
 var final = []string{
 	devserverv1.ReasonInvalidKey,
 	devserverv1.ReasonHomeConflict,
@@ -71,7 +70,7 @@ func WakesOnConnect(ds *devserverv1.DevServer) bool {
 }
 
 // IsProgressing tells whether a reason of the Ready condition is that of a server
-// that starts without anybody's help.
+// that starts by itself.
 func IsProgressing(reason string) bool { return slices.Contains(progressing, reason) }
 
 // Obstacle is the condition that says why the server does not run; nil if it is

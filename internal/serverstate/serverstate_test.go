@@ -31,20 +31,20 @@ func TestStuck(t *testing.T) {
 		devServer *devserverv1.DevServer
 		want      bool
 	}{
-		"Flavor":   {"a flavor may still be made", server(devserverv1.PhasePending, devserverv1.ReasonFlavorNotFound, ""), false},
-		"Claim":    {"a claim may still be made", server(devserverv1.PhasePending, devserverv1.ReasonClaimNotFound, ""), false},
-		"NoNode":   {"a node may still come", server(devserverv1.PhasePending, devserverv1.ReasonUnschedulable, ""), false},
-		"Evicted":  {"the pod is made again", server(devserverv1.PhaseFailed, devserverv1.ReasonPodFailed, ""), false},
-		"HeldBack": {"it is made again after a wait", server(devserverv1.PhaseFailed, devserverv1.ReasonEvicted, ""), false},
-		"Asleep":   {"nobody wakes it by waiting", server(devserverv1.PhaseSuspended, devserverv1.ReasonIdle, ""), true},
+		"Flavor":   {"the flavor may still be created", server(devserverv1.PhasePending, devserverv1.ReasonFlavorNotFound, ""), false},
+		"Claim":    {"the claim may still be created", server(devserverv1.PhasePending, devserverv1.ReasonClaimNotFound, ""), false},
+		"NoNode":   {"a node may still be added", server(devserverv1.PhasePending, devserverv1.ReasonUnschedulable, ""), false},
+		"Evicted":  {"the pod is created again", server(devserverv1.PhaseFailed, devserverv1.ReasonPodFailed, ""), false},
+		"HeldBack": {"the pod is created again after a delay", server(devserverv1.PhaseFailed, devserverv1.ReasonEvicted, ""), false},
+		"Idle":     {"waiting does not wake it", server(devserverv1.PhaseSuspended, devserverv1.ReasonIdle, ""), true},
 		"Expired":  {"only its owner starts it again", server(devserverv1.PhaseExpired, devserverv1.ReasonExpired, ""), true},
-		"Starting": {"it is on its way", server(devserverv1.PhaseStarting, devserverv1.ReasonStarting, ""), false},
-		"Edited":   {"what failed is from before the last edit", edited, false},
-		"Key":      {"only an edit mends a key", server(devserverv1.PhasePending, devserverv1.ReasonInvalidKey, ""), true},
-		"Conflict": {"somebody has to remove the other object", server(devserverv1.PhasePending, devserverv1.ReasonObjectConflict, ""), true},
-		"Image":    {"an image that is not there does not come by itself", server(devserverv1.PhaseFailed, devserverv1.ReasonImagePullFailed, ""), true},
-		"Crash":    {"a process that crashes goes on crashing", server(devserverv1.PhaseFailed, devserverv1.ReasonCrashLoop, ""), true},
-		"Deleted":  {"it will not come up again", deleted, true},
+		"Starting": {"it is starting", server(devserverv1.PhaseStarting, devserverv1.ReasonStarting, ""), false},
+		"Edited":   {"the failure is of the spec before the last edit", edited, false},
+		"Key":      {"the key has to be edited", server(devserverv1.PhasePending, devserverv1.ReasonInvalidKey, ""), true},
+		"Conflict": {"the other object has to be deleted", server(devserverv1.PhasePending, devserverv1.ReasonObjectConflict, ""), true},
+		"Image":    {"the image has to be pushed", server(devserverv1.PhaseFailed, devserverv1.ReasonImagePullFailed, ""), true},
+		"Crash":    {"the process keeps crashing", server(devserverv1.PhaseFailed, devserverv1.ReasonCrashLoop, ""), true},
+		"Deleted":  {"it does not start again", deleted, true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,6 @@
-// Package account says what a person has in the cluster: a namespace, limits
-// and roles in it. It is pure: the same DevServerUser gives the same objects,
-// and nothing here reads the cluster, the clock or the environment.
+// Package account renders what a person has in the cluster: a namespace, and
+// limits and roles in it. It is pure: the same DevServerUser gives the same
+// objects.
 package account
 
 import (
@@ -21,13 +21,13 @@ import (
 
 // Name is the name of the limits and of the first RoleBinding in each person's
 // namespace, the value of their label app.kubernetes.io/name, and the name of
-// the ClusterRole that the chart has for people.
+// the chart's ClusterRole for people.
 const Name = "devserver-user"
 
 const namespacePrefix = "dev-"
 
-// Objects are all that a person needs, in the order in which it must come to
-// be: limits stand before the rights to use what they limit.
+// Objects are all objects of a person, in the order in which they must be
+// created: limits come before the rights to use what they limit.
 type Objects struct {
 	Namespace *corev1ac.NamespaceApplyConfiguration
 	Limits    []runtime.ApplyConfiguration
@@ -66,8 +66,8 @@ func labels(u *devv1.DevServerUser) map[string]string {
 	}
 }
 
-// controlledBy makes the DevServerUser the object's controller: with the
-// person, the object goes.
+// controlledBy makes the DevServerUser the object's controller, so that the
+// object is deleted with it.
 func controlledBy(u *devv1.DevServerUser) *metav1ac.OwnerReferenceApplyConfiguration {
 	return metav1ac.OwnerReference().
 		WithAPIVersion(devv1.GroupVersion.String()).
@@ -78,8 +78,9 @@ func controlledBy(u *devv1.DevServerUser) *metav1ac.OwnerReferenceApplyConfigura
 		WithBlockOwnerDeletion(true)
 }
 
-// namespace has no owner reference: garbage collection must never reach a home. What says whose it is, now and after the
-// person was deleted, is its annotation.
+// namespace has no owner reference, so that garbage collection never reaches a
+// home. Its annotation records whose it is, even after the DevServerUser was
+// deleted.
 func namespace(u *devv1.DevServerUser) *corev1ac.NamespaceApplyConfiguration {
 	const podSecurity = "pod-security.kubernetes.io/"
 	level := strings.ToLower(string(cmp.Or(u.Spec.PodSecurity, devv1.PodSecurityRestricted)))
@@ -89,22 +90,22 @@ func namespace(u *devv1.DevServerUser) *corev1ac.NamespaceApplyConfiguration {
 		WithAnnotations(map[string]string{objects.AnnotationOwner: u.Spec.Owner})
 }
 
-// Same tells whether two DevServerUsers stand in each other's way: there can
-// be one for a user name, and one for an owner.
+// Same tells whether two DevServerUsers conflict: there can be one of each user
+// name, and one of each owner.
 func Same(a, b *devv1.DevServerUser) bool {
 	return a.Spec.Username == b.Spec.Username || a.Spec.Owner == b.Spec.Owner
 }
 
-// Elder returns the oldest of those that stand in u's way and are older than
-// u, or nil.
+// Elder returns the oldest of those that conflict with u and are older than u,
+// or nil.
 func Elder(u *devv1.DevServerUser, all []devv1.DevServerUser) *devv1.DevServerUser {
 	return precedence.Oldest(precedence.Each(all), func(other *devv1.DevServerUser) bool {
 		return other.UID != u.UID && Same(other, u) && precedence.Compare(other, u) < 0
 	})
 }
 
-// BadKeys says which of the person's keys cannot be used, and why, or nothing.
-// The API server has checked their form, not what is in their base64.
+// BadKeys says which of the person's keys cannot be used, and why; empty for
+// none. The API server has checked their form, but not their base64 part.
 func BadKeys(u *devv1.DevServerUser) string {
 	var faults []string
 	for i, line := range u.Spec.PublicKeys {

@@ -10,8 +10,8 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// roles are the bindings that give the person their rights: first the one that
-// the work with DevServers needs, then each of spec.roles once.
+// roles are the bindings that give the person their rights: first the one for
+// DevServers, then each of spec.roles once.
 func roles(u *devv1.DevServerUser) []runtime.ApplyConfiguration {
 	all := []runtime.ApplyConfiguration{
 		binding(u, Name, devv1.RoleReference{Kind: "ClusterRole", Name: Name}),
@@ -28,8 +28,8 @@ func roles(u *devv1.DevServerUser) []runtime.ApplyConfiguration {
 	return all
 }
 
-// bindingName is made from all of the reference: a binding's roleRef cannot be
-// changed, so that another role has to be another binding.
+// bindingName is made from the whole reference: a binding's roleRef is
+// immutable, so another role requires another binding.
 func bindingName(ref devv1.RoleReference) string {
 	return Name + "-" + strings.ToLower(ref.Kind) + "-" + ref.Name
 }

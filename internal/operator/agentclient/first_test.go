@@ -6,14 +6,14 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// What people are to read at login is there when they come, also in a box that
-// is asked seldom.
-func TestNoticeIsToldAtOnce(t *testing.T) {
+// A notice is delivered soon, so that the first login shows it, even if the
+// server's activity is not tracked.
+func TestNoticeIsDeliveredSoon(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a"})
-	told := Target{Pod: "a", Instructions: agentapi.Instructions{Notice: "This server was interrupted."}}
+	noticed := Target{Pod: "a", Instructions: agentapi.Instructions{Notice: "This server was interrupted."}}
 	for range 100 {
-		if wait := w.first(told); wait > ActiveInterval {
-			t.Fatalf("a box with a notice is asked after %s", wait)
+		if wait := w.first(noticed); wait > ActiveInterval {
+			t.Fatalf("an agent with a notice is asked after %s", wait)
 		}
 	}
 	for range 100 {
@@ -21,5 +21,5 @@ func TestNoticeIsToldAtOnce(t *testing.T) {
 			return
 		}
 	}
-	t.Error("boxes that nothing depends on are all asked at once")
+	t.Error("the agents of servers that are not tracked are all asked at once")
 }

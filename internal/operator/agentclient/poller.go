@@ -123,7 +123,7 @@ func (p *Poller) Last(key types.NamespacedName, pod types.UID) (r Result, ok boo
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.servers[key]
-	if e == nil || e.target.Pod != pod || e.result.At.IsZero() && e.result.Failures == 0 {
+	if e == nil || e.target.Pod != pod || (e.result.At.IsZero() && e.result.Failures == 0) {
 		return Result{}, false
 	}
 	if e.result.Unreachable() && len(p.servers) >= several && p.clock.Since(p.answered) > ActiveInterval {
@@ -233,7 +233,7 @@ func (p *Poller) note(key types.NamespacedName, e *entry, report agentapi.Report
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.servers[key] != e {
-		return 0, false // Another pod, or none; it has its own turn.
+		return 0, false // The pod was replaced, or is not watched any more.
 	}
 	now := p.clock.Now()
 	if err == nil {

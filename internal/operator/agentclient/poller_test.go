@@ -14,12 +14,12 @@ import (
 )
 
 var (
-	noon    = time.Date(2026, time.January, 30, 12, 0, 0, 0, time.UTC)
-	key     = types.NamespacedName{Namespace: "ml", Name: "box"}
-	errMute = errors.New("no answer")
+	noon        = time.Date(2026, time.January, 30, 12, 0, 0, 0, time.UTC)
+	key         = types.NamespacedName{Namespace: "ml", Name: "alice"}
+	errNoAnswer = errors.New("no answer")
 )
 
-// agent is one that says what the test wants.
+// agent is an Agent that answers what the test sets.
 type agent struct {
 	mu      sync.Mutex
 	report  agentapi.Report
@@ -45,7 +45,7 @@ func (a *agent) Drain(_ context.Context, d agentapi.Drain) (bool, agentapi.Repor
 	return a.drains, a.report, a.err
 }
 
-// world is a Poller whose turns the test takes itself.
+// world is a Poller that asks when the test calls turn.
 type world struct {
 	*Poller
 	clock *clocktesting.FakePassiveClock
@@ -61,8 +61,8 @@ func newWorld(t *testing.T, target Target) *world {
 	return w
 }
 
-// turn asks the box, and tells when it is to be asked again and whether the
-// answer was news.
+// turn asks the agent, and returns when to ask it again and whether its answer was
+// news.
 func (w *world) turn(t *testing.T) (again time.Duration, news bool) {
 	t.Helper()
 	return w.Ask(t.Context(), key)
@@ -71,21 +71,21 @@ func (w *world) turn(t *testing.T) (again time.Duration, news bool) {
 func TestFirstAnswerIsNews(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a", TracksActivity: true})
 	if _, ok := w.Last(key, "a"); ok {
-		t.Error("knows the box before it was asked")
+		t.Error("there is a result before the agent was asked")
 	}
 	if again, news := w.turn(t); !news || again != ActiveInterval {
 		t.Errorf("news %t, again in %s", news, again)
 	}
 	r, ok := w.Last(key, "a")
-	if work, signal := r.LastActivity(); !ok || !work.Equal(noon.Add(-10*time.Minute)) || signal != "" {
-		t.Errorf("known %t, last work %s (%s)", ok, work, signal)
+	if last := r.LastActivity(); !ok || !last.Equal(noon.Add(-10*time.Minute)) {
+		t.Errorf("known %t, last activity %s", ok, last)
 	}
 	if _, ok := w.Last(key, "b"); ok {
-		t.Error("what one pod said counts for another")
+		t.Error("the report of one pod counts for another")
 	}
 }
 
-func TestFirstAnswerOfAnUnwatchedBoxIsNone(t *testing.T) {
+func TestFirstAnswerWithoutTrackingIsNoNews(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a"})
 	if again, news := w.turn(t); news || again != IdleInterval {
 		t.Errorf("news %t, again in %s", news, again)
@@ -101,92 +101,92 @@ func TestNews(t *testing.T) {
 		target func(*Target)
 		want   bool
 	}{
-		"nothing new":         {report: agentapi.Report{UpSeconds: 60}, after: time.Minute},
-		"a little more work":  {after: 5 * time.Minute},
-		"much more work":      {after: 6 * time.Minute, want: true},
-		"any work, once idle": {after: 2 * time.Second, target: func(t *Target) { t.Tolerance = 0 }, want: true},
-		"how long it took":    {report: agentapi.Report{UpSeconds: 59.3}, after: time.Minute, target: func(t *Target) { t.Tolerance = 0 }},
-		"nobody minds":        {after: time.Hour, target: func(t *Target) { t.TracksActivity = false }},
-		"a process killed":    {report: agentapi.Report{UpSeconds: 60, OOMKills: 1}, after: time.Minute, want: true},
-		"a full home":         {report: agentapi.Report{UpSeconds: 60, Home: &agentapi.Room{SizeBytes: 1 << 30}}, after: time.Minute, want: true},
-		"another Secret":      {report: agentapi.Report{UpSeconds: 60, SecretHash: "t"}, after: time.Minute, want: true},
-		"the same Secret":     {report: agentapi.Report{UpSeconds: 60, SecretHash: "s"}, after: time.Minute},
+		"nothing new":             {report: agentapi.Report{UpSeconds: 60}, after: time.Minute},
+		"a little more activity":  {after: 5 * time.Minute},
+		"much more activity":      {after: 6 * time.Minute, want: true},
+		"any activity, once idle": {after: 2 * time.Second, target: func(t *Target) { t.Tolerance = 0 }, want: true},
+		"how long it took":        {report: agentapi.Report{UpSeconds: 59.3}, after: time.Minute, target: func(t *Target) { t.Tolerance = 0 }},
+		"not tracked":             {after: time.Hour, target: func(t *Target) { t.TracksActivity = false }},
+		"a process killed":        {report: agentapi.Report{UpSeconds: 60, OOMKills: 1}, after: time.Minute, want: true},
+		"a full home":             {report: agentapi.Report{UpSeconds: 60, Home: &agentapi.Room{SizeBytes: 1 << 30}}, after: time.Minute, want: true},
+		"another Secret":          {report: agentapi.Report{UpSeconds: 60, SecretHash: "t"}, after: time.Minute, want: true},
+		"the same Secret":         {report: agentapi.Report{UpSeconds: 60, SecretHash: "s"}, after: time.Minute},
 	} {
 		asked := target
 		if test.target != nil {
 			test.target(&asked)
 		}
-		if _, _, news := asked.Note(before, test.report, nil, noon.Add(test.after)); news != test.want {
+		if _, _, news := asked.Next(before, test.report, nil, noon.Add(test.after)); news != test.want {
 			t.Errorf("%s: news %t, want %t", name, news, test.want)
 		}
 	}
 }
 
-// The times that people are told do not change with how long answers take.
-func TestTheSameWorkHasOneTime(t *testing.T) {
+// The last activity does not change with how long answers take.
+func TestSameActivityHasOneTime(t *testing.T) {
 	r := Result{}.answered(agentapi.Report{UpSeconds: 600}, noon)
 	for minute, late := range []time.Duration{900 * time.Millisecond, -900 * time.Millisecond, 0} {
 		r = r.answered(agentapi.Report{UpSeconds: 600 + 60*float64(minute)}, noon.Add(time.Duration(minute)*time.Minute+late))
-		if work, _ := r.LastActivity(); !work.Equal(noon.Add(-10 * time.Minute)) {
-			t.Errorf("the last work moved to %s", work)
+		if last := r.LastActivity(); !last.Equal(noon.Add(-10 * time.Minute)) {
+			t.Errorf("the last activity moved to %s", last)
 		}
 	}
 	r = r.answered(agentapi.Report{UpSeconds: 600}, noon.Add(time.Hour))
-	if work, _ := r.LastActivity(); !work.Equal(noon.Add(50 * time.Minute)) {
-		t.Errorf("the last work is %s after new work", work)
+	if last := r.LastActivity(); !last.Equal(noon.Add(50 * time.Minute)) {
+		t.Errorf("the last activity is %s after new activity", last)
 	}
 }
 
-// Go compares two times by the monotonic clock if both have its reading. After
-// the clock on the wall was set forward, work reckoned so would stay where it
-// was, further away with each look at the wall than the agent would ever confirm.
-func TestWorkIsReckonedByTheClockOnTheWall(t *testing.T) {
+// If two times have a monotonic reading, Go compares that, which does not change
+// when the clock is set. The last activity would then be wrong by as much as the
+// clock was set.
+func TestActivityIsByWallClock(t *testing.T) {
 	r := Result{}.answered(agentapi.Report{UpSeconds: 600}, time.Now())
-	if work, _ := r.LastActivity(); work != work.Round(0) {
-		t.Errorf("the last work has a monotonic reading: %s", work)
+	if last := r.LastActivity(); last != last.Round(0) {
+		t.Errorf("the last activity has a monotonic reading: %s", last)
 	}
 }
 
-// Work does not get earlier, but by a clock that was set back: the pass that
-// this asks for sets the Lease right.
+// The last activity gets earlier only if the operator's clock was set back. It is
+// news, because the next pass corrects the Lease.
 func TestClockSetBackIsNews(t *testing.T) {
 	target := Target{TracksActivity: true, Known: noon.Add(-10 * time.Minute)}
-	before, _, _ := target.Note(Result{}, agentapi.Report{UpSeconds: 600}, nil, noon)
+	before, _, _ := target.Next(Result{}, agentapi.Report{UpSeconds: 600}, nil, noon)
 	for back, want := range map[time.Duration]bool{time.Hour: true, 30 * time.Second: false, 0: false} {
-		if _, _, news := target.Note(before, agentapi.Report{UpSeconds: 660}, nil, noon.Add(time.Minute-back)); news != want {
+		if _, _, news := target.Next(before, agentapi.Report{UpSeconds: 660}, nil, noon.Add(time.Minute-back)); news != want {
 			t.Errorf("set back by %s: news %t, want %t", back, news, want)
 		}
 	}
 }
 
-func TestSilenceAndBack(t *testing.T) {
+func TestUnreachableAndBack(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a", TracksActivity: true, Known: noon})
 	w.turn(t)
-	w.agent.err = errMute
+	w.agent.err = errNoAnswer
 	for i, want := range []struct {
 		again time.Duration
 		news  bool
-	}{{retry, false}, {retry, false}, {retry, true}, {2 * retry, false}, {4 * retry, false}} {
+	}{{retryInterval, false}, {retryInterval, false}, {retryInterval, true}, {2 * retryInterval, false}, {4 * retryInterval, false}} {
 		if again, news := w.turn(t); again != want.again || news != want.news {
 			t.Errorf("failure %d: again in %s, news %t", i+1, again, news)
 		}
 	}
 	r, _ := w.Last(key, "a")
-	if !r.Unreachable() || !errors.Is(r.Err, errMute) || !r.At.Equal(noon) {
-		t.Errorf("the result of a silent agent is %+v", r)
+	if !r.Unreachable() || !errors.Is(r.Err, errNoAnswer) || !r.At.Equal(noon) {
+		t.Errorf("the result of an unreachable agent is %+v", r)
 	}
 	w.agent.err = nil
 	if _, news := w.turn(t); !news {
-		t.Error("its return is no news")
+		t.Error("an agent that answers again is no news")
 	}
 	if r, _ := w.Last(key, "a"); r.Unreachable() || r.Err != nil {
-		t.Errorf("it is silent still: %+v", r)
+		t.Errorf("it is unreachable still: %+v", r)
 	}
 }
 
-func TestUnreachableIsSilent(t *testing.T) {
+func TestFailedConnectionIsUnreachable(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a", TracksActivity: true})
-	w.connect = func(Address) (Agent, error) { return nil, errMute }
+	w.connect = func(Address) (Agent, error) { return nil, errNoAnswer }
 	for range patience {
 		w.turn(t)
 	}
@@ -195,13 +195,13 @@ func TestUnreachableIsSilent(t *testing.T) {
 	}
 }
 
-func TestAnotherPodIsAnotherBox(t *testing.T) {
+func TestAnotherPodHasNoResult(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a", TracksActivity: true})
 	w.turn(t)
 	w.Watch(key, Target{Pod: "b", TracksActivity: true})
 	for _, pod := range []types.UID{"a", "b"} {
 		if _, ok := w.Last(key, pod); ok {
-			t.Errorf("knows pod %s, which was not asked", pod)
+			t.Errorf("there is a result of pod %s, which was not asked", pod)
 		}
 	}
 	if _, news := w.turn(t); !news {
@@ -209,7 +209,7 @@ func TestAnotherPodIsAnotherBox(t *testing.T) {
 	}
 }
 
-// An answer that comes once the box is another is not taken for its own.
+// An answer that arrives after the pod was replaced does not count for the new pod.
 func TestLateAnswer(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a", TracksActivity: true})
 	old, _, _ := w.entry(key)
@@ -218,7 +218,7 @@ func TestLateAnswer(t *testing.T) {
 		t.Errorf("again in %s, news %t", again, news)
 	}
 	if _, ok := w.Last(key, "b"); ok {
-		t.Error("the new pod has the old one's answer")
+		t.Error("the new pod has the old pod's result")
 	}
 }
 
@@ -227,26 +227,26 @@ func TestForget(t *testing.T) {
 	w.turn(t)
 	w.Forget(key)
 	if _, ok := w.Last(key, "a"); ok {
-		t.Error("remembers the box")
+		t.Error("there is a result after Forget")
 	}
 	if again, news := w.turn(t); again != 0 || news || len(w.agent.polls) != 1 {
 		t.Errorf("again in %s, news %t, asked %d times", again, news, len(w.agent.polls))
 	}
 	if w.Drain(t.Context(), key, agentapi.Drain{}) {
-		t.Error("drains a box that it does not ask")
+		t.Error("drains an agent that is not watched")
 	}
 }
 
 func TestDrain(t *testing.T) {
 	for name, test := range map[string]struct {
-		drains bool
-		err    error
-		silent bool
-		at     time.Time
+		drains      bool
+		err         error
+		unreachable bool
+		at          time.Time
 	}{
 		"agreed":    {drains: true, at: noon},
 		"refused":   {at: noon.Add(time.Second)},
-		"no answer": {err: errMute, silent: true, at: noon},
+		"no answer": {err: errNoAnswer, unreachable: true, at: noon},
 	} {
 		w := newWorld(t, Target{Pod: "a", TracksActivity: true})
 		w.turn(t)
@@ -259,58 +259,57 @@ func TestDrain(t *testing.T) {
 			t.Errorf("%s: the agent was asked %+v", name, w.agent.drained)
 		}
 		r, _ := w.Last(key, "a")
-		if r.Unreachable() != test.silent || !r.At.Equal(test.at) {
+		if r.Unreachable() != test.unreachable || !r.At.Equal(test.at) {
 			t.Errorf("%s: the result is %+v", name, r)
 		}
 	}
 }
 
-func TestDrainOfABoxNeverAsked(t *testing.T) {
+func TestDrainOfAnAgentNeverAsked(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a", TracksActivity: true})
 	w.agent.drains = true
 	if w.Drain(t.Context(), key, agentapi.Drain{}) || len(w.agent.drained) > 0 {
-		t.Error("drains a box of which nothing is known")
+		t.Error("drains an agent that was never asked")
 	}
 }
 
-// The queue's own clock is the machine's; what is asked at once needs none.
-func TestToldAtOnce(t *testing.T) {
+// The queue has the real clock, which this needs only for what waits.
+func TestAskedAtOnce(t *testing.T) {
 	for name, target := range map[string]Target{
 		"a warning":         {Pod: "a", Instructions: agentapi.Instructions{Warning: "stops soon"}},
-		"watched from now":  {Pod: "a", TracksActivity: true},
+		"tracked from now":  {Pod: "a", TracksActivity: true},
 		"a shorter timeout": {Pod: "a", TracksActivity: true, Every: 10 * time.Second},
 	} {
 		w := newWorld(t, Target{Pod: "a", TracksActivity: name == "a shorter timeout"})
 		w.turn(t)
 		w.Watch(key, target)
 		if w.queue.Len() != 1 {
-			t.Errorf("%s: is not asked at once", name)
+			t.Errorf("%s: the agent is not asked at once", name)
 		}
 	}
 	w := newWorld(t, Target{Pod: "a"})
 	w.turn(t)
 	w.Watch(key, Target{Pod: "a", Instructions: agentapi.Instructions{Notice: "hello"}})
 	if w.queue.Len() != 0 {
-		t.Error("a notice does not wait")
+		t.Error("a notice has the agent asked at once")
 	}
 	w.turn(t)
 	if got := w.agent.polls[1].Notice; got != "hello" {
-		t.Errorf("the agent was told %q", got)
+		t.Errorf("the agent got the notice %q", got)
 	}
 }
 
 func TestShortTimeouts(t *testing.T) {
 	target := Target{Pod: "a", TracksActivity: true, Every: 10 * time.Second}
-	if _, again, _ := target.Note(Result{}, agentapi.Report{}, nil, noon); again != 10*time.Second {
+	if _, again, _ := target.Next(Result{}, agentapi.Report{}, nil, noon); again != 10*time.Second {
 		t.Errorf("asked again in %s", again)
 	}
-	if _, again, _ := target.Note(Result{}, agentapi.Report{}, errMute, noon); again != 10*time.Second {
+	if _, again, _ := target.Next(Result{}, agentapi.Report{}, errNoAnswer, noon); again != 10*time.Second {
 		t.Errorf("after a failure, asked again in %s", again)
 	}
 }
 
-// As a part of a manager: it asks until it is stopped, and does not wait for a
-// reader who is gone.
+// Start asks until its context ends, and does not wait for a reader of News.
 func TestStart(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	asked := make(chan struct{})
@@ -326,6 +325,6 @@ func TestStart(t *testing.T) {
 		t.Error(err)
 	}
 	if !p.NeedLeaderElection() {
-		t.Error("asks without being the leader")
+		t.Error("does not need leader election")
 	}
 }

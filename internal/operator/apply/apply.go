@@ -1,8 +1,6 @@
-// Package apply is the one way in which the operator writes the objects of a
-// DevServer or DevServerUser: server-side apply under one field owner.
-//
-// Nothing is sent when nothing differs, and an object of somebody else is
-// never written.
+// Package apply is how the operator writes the objects of a DevServer or a
+// DevServerUser: server-side apply with one field owner. It sends nothing if
+// nothing differs, and never writes an object that belongs to another owner.
 package apply
 
 import (
@@ -26,54 +24,55 @@ const FieldOwner = client.FieldOwner("devserver-operator")
 type Applier struct {
 	// Client reads from the watch cache, which has seen what this client wrote.
 	Client client.Client
-	// Live reads from the API server. It is asked only after a conflict, and
-	// before the first apply of a kind that has none.
+	// Live reads from the API server. It is used only after a conflict, and before the
+	// first apply of a kind whose objects merge without a conflict.
 	Live client.Reader
 
 	mu sync.Mutex
-	// applied remembers, per live object, what the last apply left behind, or
-	// what was found to be as desired. Admission plugins may change what was sent; without this memory each
-	// reconcile would try to change it back.
-	applied map[types.UID]mark
+	// applied has the state of each live object after the last apply, or when it was
+	// last found as desired. Admission plugins may change what was sent: without this,
+	// every pass would try to change it back.
+	applied map[types.UID]appliedState
 }
 
-type mark struct {
+// appliedState is the state of a live object that is as desired.
+type appliedState struct {
 	resourceVersion, hash string
-	// generation counts the changes of the spec, 0 for kinds that do not count.
+	// generation is 0 for kinds without one.
 	generation int64
 }
 
-// ConflictError says that an object of somebody else has the name that is
-// needed. It is left as it is.
+// ConflictError says that another owner's object has the name that is required. That
+// object is not changed.
 type ConflictError struct {
 	Kind, Namespace, Name string
-	// Leaving is set where that object is on its way out by itself: it belongs
-	// to an owner of the same name that was deleted before.
+	// Leaving is set if that object is being deleted anyway: it belongs to a deleted
+	// owner of the same name.
 	Leaving bool
 }
 
 func (e *ConflictError) Error() string {
-	return title(e.Kind, e.Namespace, e.Name) + " belongs to somebody else"
+	return title(e.Kind, e.Namespace, e.Name) + " belongs to another owner"
 }
 
 // Apply makes an object as desired, with owner as its controller. It returns a
-// *ConflictError where its name is taken.
+// *ConflictError if the name is taken.
 func (a *Applier) Apply(ctx context.Context, owner client.Object, desired runtime.ApplyConfiguration) error {
-	whose, err := controlled(owner, a.Client.Scheme())
+	owned, err := controlled(owner, a.Client.Scheme())
 	if err != nil {
 		return err
 	}
-	return a.apply(ctx, whose, desired)
+	return a.apply(ctx, owned, desired)
 }
 
-// ApplyMarked is Apply for an object that nothing controls, because it is to
-// stay when its owner goes. The annotation, with the value that desired has,
-// says whose it is.
-func (a *Applier) ApplyMarked(ctx context.Context, annotation, value string, desired runtime.ApplyConfiguration) error {
-	return a.apply(ctx, marked(annotation, value), desired)
+// ApplyAnnotated is Apply for an object without a controller, which stays when its
+// owner is deleted. The annotation, with the value that desired has, records whose it
+// is.
+func (a *Applier) ApplyAnnotated(ctx context.Context, annotation, value string, desired runtime.ApplyConfiguration) error {
+	return a.apply(ctx, annotated(annotation, value), desired)
 }
 
-func (a *Applier) apply(ctx context.Context, whose belonging, desired runtime.ApplyConfiguration) error {
+func (a *Applier) apply(ctx context.Context, owned ownership, desired runtime.ApplyConfiguration) error {
 	t, err := newTarget(desired, a.Client.Scheme())
 	if err != nil {
 		return err
@@ -83,10 +82,10 @@ func (a *Applier) apply(ctx context.Context, whose belonging, desired runtime.Ap
 		return fmt.Errorf("reading %s: %w", t, err)
 	}
 	if live == nil {
-		return a.first(ctx, whose, t)
+		return a.first(ctx, owned, t)
 	}
-	if !whose.mine(live) {
-		return whose.conflict(t, live)
+	if !owned.includes(live) {
+		return owned.conflict(t, live)
 	}
 	if !live.GetDeletionTimestamp().IsZero() {
 		return nil // Its deletion is an event, which brings us back.
@@ -98,9 +97,9 @@ func (a *Applier) apply(ctx context.Context, whose belonging, desired runtime.Ap
 	return a.send(ctx, t.withUID(live.GetUID()), client.ForceOwnership)
 }
 
-// known returns the live object, or nil. It comes from the watch cache, which
-// holds our own alone. Before a first apply that would not notice an object of
-// somebody else it comes from the API server.
+// known returns the live object, or nil. It comes from the watch cache, which has
+// only the operator's own. Before a first apply that would not fail on another owner's
+// object, it comes from the API server.
 func (a *Applier) known(ctx context.Context, t *target) (client.Object, error) {
 	live, err := a.cached(ctx, t)
 	if live != nil || err != nil || !t.merges() {
@@ -113,8 +112,8 @@ func (a *Applier) known(ctx context.Context, t *target) (client.Object, error) {
 	return live, nil
 }
 
-// cached returns the live object from the watch cache, or nil. Kinds that are
-// not cached, because nobody may list them, count as not there.
+// cached returns the live object from the watch cache, or nil. It is nil for kinds
+// that are not cached, because the operator may not list them.
 func (a *Applier) cached(ctx context.Context, t *target) (client.Object, error) {
 	if !t.cached() {
 		return nil, nil
@@ -126,10 +125,10 @@ func (a *Applier) cached(ctx context.Context, t *target) (client.Object, error) 
 	return live, nil
 }
 
-// first applies an object that is not known to be there. It does not force:
-// where somebody else has set one of the fields, the API server says so, and
-// one look at the object decides.
-func (a *Applier) first(ctx context.Context, whose belonging, t *target) error {
+// first applies an object that is not known to exist. It does not force: if another
+// field owner has set one of the fields, the API server reports a conflict, and the
+// live object decides.
+func (a *Applier) first(ctx context.Context, owned ownership, t *target) error {
 	err := a.send(ctx, t)
 	if !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
 		return err
@@ -137,12 +136,12 @@ func (a *Applier) first(ctx context.Context, whose belonging, t *target) error {
 	live := t.empty()
 	if getErr := a.Live.Get(ctx, t.key(), live); getErr != nil {
 		if apierrors.IsNotFound(getErr) {
-			return err // Invalid for another reason, or gone since.
+			return err // Invalid for another reason, or deleted since.
 		}
 		return fmt.Errorf("reading %s: %w", t, getErr)
 	}
-	if !whose.mine(live) {
-		return whose.conflict(t, live)
+	if !owned.includes(live) {
+		return owned.conflict(t, live)
 	}
 	if apierrors.IsInvalid(err) || !live.GetDeletionTimestamp().IsZero() {
 		return err
@@ -153,7 +152,7 @@ func (a *Applier) first(ctx context.Context, whose belonging, t *target) error {
 func (a *Applier) send(ctx context.Context, t *target, opts ...client.ApplyOption) error {
 	opts = append(opts, FieldOwner)
 	if !t.cached() {
-		// Nothing will ever be read of it, so there is no cache to wait for.
+		// It is never read from the cache, so there is nothing to wait for.
 		opts = append(opts, client.DisableReadYourWritesConsistency)
 	}
 	if err := a.Client.Apply(ctx, t.config, opts...); err != nil {
@@ -163,7 +162,7 @@ func (a *Applier) send(ctx context.Context, t *target, opts ...client.ApplyOptio
 	return nil
 }
 
-// unchanged tells whether live already is what the target asks for.
+// unchanged tells whether live is as the target desires.
 func (a *Applier) unchanged(t *target, live client.Object) (bool, error) {
 	a.mu.Lock()
 	last := a.applied[live.GetUID()]
@@ -173,40 +172,40 @@ func (a *Applier) unchanged(t *target, live client.Object) (bool, error) {
 			return true, nil
 		}
 		if last.generation != 0 && last.generation == live.GetGeneration() {
-			// A change of the status, as there are many, or of the metadata.
+			// Only the status changed, which is frequent, or the metadata.
 			return t.metadataWithin(live)
 		}
 	}
-	// The hash is among the fields that are compared, and shows what is no
-	// longer wanted; the rest shows what somebody changed since.
+	// The compared fields include the hash, which shows fields that are no longer
+	// desired; the others show what was edited since.
 	same, err := t.within(live)
 	if same {
-		a.note(live.GetUID(), mark{live.GetResourceVersion(), t.hash, live.GetGeneration()})
+		a.note(live.GetUID(), appliedState{live.GetResourceVersion(), t.hash, live.GetGeneration()})
 	}
 	return same, err
 }
 
-// remember notes what the apply left behind; t.config holds the metadata that
-// the API server answered with.
+// remember records the state after an apply; t.config has the metadata of the API
+// server's answer.
 func (a *Applier) remember(t *target) {
 	if !t.cached() || t.meta.UID == nil || t.meta.ResourceVersion == nil {
 		return
 	}
-	a.note(*t.meta.UID, mark{*t.meta.ResourceVersion, t.hash, ptr.Deref(t.meta.Generation, 0)})
+	a.note(*t.meta.UID, appliedState{*t.meta.ResourceVersion, t.hash, ptr.Deref(t.meta.Generation, 0)})
 }
 
-// note remembers how an object is that is as desired.
-func (a *Applier) note(uid types.UID, m mark) {
+// note records the state of an object that is as desired.
+func (a *Applier) note(uid types.UID, s appliedState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.applied == nil {
-		a.applied = map[types.UID]mark{}
+		a.applied = map[types.UID]appliedState{}
 	}
-	a.applied[uid] = m
+	a.applied[uid] = s
 }
 
-// ForgetDeleted is for the watches of kinds that are applied: it passes every
-// event, and drops what is remembered of an object that is gone.
+// ForgetDeleted is for the watches of applied kinds: it passes every event, and
+// forgets deleted objects.
 func (a *Applier) ForgetDeleted() predicate.Predicate {
 	return predicate.Funcs{
 		DeleteFunc: func(e event.DeleteEvent) bool {

@@ -2,9 +2,9 @@ package apply
 
 import "k8s.io/apimachinery/pkg/api/equality"
 
-// subset tells whether all of want stands in have. Maps may have more keys,
-// which the API server or others put there; lists must have the same length,
-// because what we apply in them is all that there is to be.
+// subset tells whether have contains all of want. Maps may have more keys, set by the
+// API server or others. Lists must have the same length, because the operator applies
+// whole lists.
 func subset(want, have any) bool {
 	switch w := want.(type) {
 	case map[string]any:

@@ -20,9 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// AnnotationHash is the hash of what was applied. It shows, after a restart of
-// the operator too, that a field was dropped from what is desired: a
-// comparison of fields alone would overlook the one that is left over.
+// AnnotationHash is the hash of what was applied. It shows, even after a restart of
+// the operator, that a field is no longer desired: comparing the desired fields alone
+// would miss it.
 const AnnotationHash = "devserver.io/desired-hash"
 
 // target is one object to apply.
@@ -31,7 +31,7 @@ type target struct {
 	meta   *metav1ac.ObjectMetaApplyConfiguration
 	gvk    schema.GroupVersionKind
 	scheme *runtime.Scheme
-	// name and namespace are noted before an answer overwrites config.
+	// name and namespace are kept here, because the answer overwrites config.
 	namespace, name string
 	hash            string
 }
@@ -56,7 +56,7 @@ func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*targ
 	case *rbacv1ac.RoleBindingApplyConfiguration:
 		t.meta, t.gvk = c.ObjectMetaApplyConfiguration, schema.FromAPIVersionAndKind(*c.APIVersion, *c.Kind)
 	default:
-		return nil, fmt.Errorf("applying a %T: this kind is not known here", config)
+		return nil, fmt.Errorf("bug: objects of the type %T cannot be applied", config)
 	}
 	t.name = *t.meta.Name
 	if t.meta.Namespace != nil {
@@ -83,7 +83,7 @@ func (d *digest) Write(text []byte) (int, error) {
 
 func (t *target) String() string { return title(t.gvk.Kind, t.namespace, t.name) }
 
-// title names an object for people.
+// title names an object in messages.
 func title(kind, namespace, name string) string {
 	if namespace == "" {
 		return kind + " " + name
@@ -101,9 +101,9 @@ func (t *target) cached() bool {
 	return t.gvk != corev1.SchemeGroupVersion.WithKind("Secret")
 }
 
-// merges tells whether an unforced apply may succeed on an object of somebody
-// else. A Service, StatefulSet or Secret of theirs has fields that conflict; the
-// limits of a quota, or the labels of a namespace, simply add up.
+// merges tells whether an unforced apply may succeed on another owner's object. A
+// Service, StatefulSet or Secret has fields that conflict; the limits of a quota, or
+// the labels of a namespace, merge.
 func (t *target) merges() bool {
 	switch t.gvk.Kind {
 	case "Namespace", "ResourceQuota", "LimitRange", "RoleBinding":
@@ -121,15 +121,15 @@ func (t *target) empty() client.Object {
 	return object.(client.Object) //nolint:forcetypeassert // all kinds here are API objects
 }
 
-// withUID makes the apply fail where the object was replaced by another of the
-// same name.
+// withUID makes the apply fail if the object was replaced by another of the same
+// name.
 func (t *target) withUID(uid types.UID) *target {
 	t.meta.UID = &uid
 	return t
 }
 
-// within tells whether all that is wanted stands in live. It costs more than
-// the rest of a pass together.
+// within tells whether live has everything that is desired. It costs more CPU time
+// than the rest of a pass.
 func (t *target) within(live client.Object) (bool, error) {
 	want, have, err := t.encode(t.config, live)
 	if err != nil {
@@ -140,13 +140,13 @@ func (t *target) within(live client.Object) (bool, error) {
 	return subset(want, have), nil
 }
 
-// metadataWithin does the same for the metadata alone.
+// metadataWithin is within for the metadata alone.
 func (t *target) metadataWithin(live client.Object) (bool, error) {
 	want, have, err := t.encode(t.meta, live.(metav1.ObjectMetaAccessor).GetObjectMeta()) //nolint:forcetypeassert // every API object is one
 	return err == nil && subset(want, have), err
 }
 
-// encode returns what is wanted and what there is as JSON values.
+// encode returns the desired and the live object as JSON values.
 func (t *target) encode(wanted, live any) (want, have map[string]any, err error) {
 	if want, err = runtime.DefaultUnstructuredConverter.ToUnstructured(wanted); err != nil {
 		return nil, nil, fmt.Errorf("encoding %s: %w", t, err)

@@ -9,11 +9,11 @@ import (
 	resources "k8s.io/component-helpers/resource"
 )
 
-// amounts are what is asked for, held or free, as the scheduler counts: CPU in
-// thousandths, everything else in units, rounded up.
+// amounts are requested, used or free resources, as the scheduler counts them:
+// CPU in thousandths of a core, everything else in units, rounded up.
 type amounts map[corev1.ResourceName]int64
 
-// resourceNodes is how Karpenter calls the number of a NodePool's nodes.
+// resourceNodes is Karpenter's name for the number of a NodePool's nodes.
 const resourceNodes corev1.ResourceName = "nodes"
 
 func amountsOf(list corev1.ResourceList) amounts {
@@ -34,7 +34,7 @@ func amount(name corev1.ResourceName, q resource.Quantity) int64 {
 	return q.MilliValue()
 }
 
-// quantity is the amount as a person writes it.
+// quantity is the amount in the usual notation.
 func quantity(name corev1.ResourceName, value int64) string {
 	switch name {
 	case corev1.ResourceCPU:
@@ -46,8 +46,8 @@ func quantity(name corev1.ResourceName, value int64) string {
 	}
 }
 
-// hold subtracts what a pod takes from its node, its place among the node's
-// pods included.
+// hold subtracts what a pod takes from its node, including one of the node's
+// pods.
 func (a amounts) hold(pod *corev1.Pod) {
 	for name, quantity := range Requests(pod) {
 		a.subtract(name, amount(name, quantity))
@@ -55,8 +55,8 @@ func (a amounts) hold(pod *corev1.Pod) {
 	a.subtract(corev1.ResourcePods, 1)
 }
 
-// subtract sees to it that nobody can ask for so much that the rest wraps
-// around and looks like room.
+// subtract saturates, so that no request, however large, wraps around and looks
+// like free capacity.
 func (a amounts) subtract(name corev1.ResourceName, value int64) {
 	rest := a[name] - value
 	if value > 0 && rest > a[name] {
@@ -65,8 +65,8 @@ func (a amounts) subtract(name corev1.ResourceName, value int64) {
 	a[name] = rest
 }
 
-// count is how often the request fits in, and what it is short of where that
-// is never. What is not asked for is never short.
+// count is how often the request fits, and, if it does not fit once, which
+// resources are short. A resource that is not requested is never short.
 func (a amounts) count(request amounts) (times int64, short []corev1.ResourceName) {
 	times = math.MaxInt64
 	for name, value := range request {
@@ -82,8 +82,8 @@ func (a amounts) count(request amounts) (times int64, short []corev1.ResourceNam
 }
 
 // Requests is what the scheduler counts for a pod: init containers, sidecars,
-// overhead, what was set for the pod as a whole, and resizes under way. Nobody
-// may change it: it may be the pod's own.
+// overhead, the pod's own resources, and resizes in progress. Do not change the
+// result: it can be part of the pod.
 func Requests(pod *corev1.Pod) corev1.ResourceList {
 	s := &pod.Spec
 	if len(s.Containers) == 1 && len(s.InitContainers) == 0 && s.Overhead == nil && s.Resources == nil && !resizing(pod) {
@@ -95,7 +95,8 @@ func Requests(pod *corev1.Pod) corev1.ResourceList {
 	})
 }
 
-// resizing tells whether the pod's status has a say in what it is counted with.
+// resizing tells whether the pod's status has a part in what it is counted
+// with.
 func resizing(pod *corev1.Pod) bool {
 	s := &pod.Status
 	return s.Resources != nil || slices.ContainsFunc(s.ContainerStatuses, func(c corev1.ContainerStatus) bool {

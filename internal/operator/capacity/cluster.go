@@ -1,7 +1,6 @@
 // Package capacity computes the status of flavors: whether a node has room for
 // one more server, how many more fit, how many are in use, and which flavor is
-// the default. It counts as the scheduler does and is pure: the same nodes and
-// pods give the same status.
+// the default. It counts as the scheduler does. It is pure.
 package capacity
 
 import (
@@ -21,7 +20,7 @@ type Observed struct {
 	DevServers     []devv1.DevServer
 	Flavors        []devv1.DevServerFlavor
 	RuntimeClasses []nodev1.RuntimeClass
-	// NodePools are Karpenter's, if it is there.
+	// NodePools are Karpenter's, if it is installed.
 	NodePools []unstructured.Unstructured
 }
 
@@ -67,28 +66,29 @@ func Sum(o Observed) *Cluster {
 	return c
 }
 
-// terminal tells that a pod holds nothing any more. One that is terminating
-// still does.
+// terminal tells whether a pod no longer uses resources. A pod that is being
+// deleted still does.
 func terminal(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-// room is what the nodes have for one box, and why the others have not.
+// room is how many candidates the nodes have room for, and why others have
+// none.
 type room struct {
 	fits  int64
 	nodes int // all there are
 	with  int // those with room
 	full  int // those that would have room, were they empty
 	short map[corev1.ResourceName]int
-	// unfit counts the nodes that could not run it however empty they were.
+	// unfit counts the nodes that could not run it even if they were empty.
 	unfit map[obstacle]int
 }
 
-// obstacle is something that keeps a box from a node, said of one node and of
-// many.
+// obstacle is something that keeps a candidate off a node, in words for one
+// node and for many.
 type obstacle struct{ one, many string }
 
-func (c *Cluster) room(b *box) room {
+func (c *Cluster) room(b *candidate) room {
 	r := room{nodes: len(c.nodes), short: map[corev1.ResourceName]int{}, unfit: map[obstacle]int{}}
 	for _, n := range c.nodes {
 		if o := b.obstacle(n); o != nil {

@@ -6,7 +6,7 @@ import (
 )
 
 // Default returns the flavor of servers that name none: the oldest of those
-// that claim to be it, or nil.
+// with spec.default, or nil.
 func Default(flavors []devv1.DevServerFlavor) *devv1.DevServerFlavor {
 	return precedence.Oldest(precedence.Each(flavors), func(f *devv1.DevServerFlavor) bool { return f.Spec.Default })
 }

@@ -10,9 +10,9 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// inUse counts the servers of each flavor that have a pod, be it on a node or
-// waiting for one. status.flavor is that of the pod, also where the next start
-// will be with another.
+// inUse counts the servers of each flavor that have a pod, on a node or waiting
+// for one. status.flavor is the flavor of the pod, even if the next start will
+// use another.
 func inUse(pods []corev1.Pod, servers []devv1.DevServer) map[string]int32 {
 	flavors := make(map[types.NamespacedName]string, len(servers))
 	for i := range servers {
@@ -32,7 +32,7 @@ func inUse(pods []corev1.Pod, servers []devv1.DevServer) map[string]int32 {
 	return counts
 }
 
-// Ours tells a server's pod from all others.
+// Ours tells whether the pod is a server's.
 func Ours(pod *corev1.Pod) bool {
 	return pod.Labels[objects.LabelManagedBy] == objects.ManagedBy
 }

@@ -11,12 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// nodePool is what of a Karpenter NodePool (karpenter.sh/v1) decides whether
-// it would add a node for a box. Which machines its cloud has, only Karpenter
-// knows.
+// nodePool is the part of a Karpenter NodePool (karpenter.sh/v1) that decides
+// whether it would add a node for a candidate. Which machines its cloud has is
+// known only to Karpenter.
 type nodePool struct {
 	nodePoolObject
-	// unreadable tells that there is nothing but a name.
+	// unreadable is set if only its name could be read.
 	unreadable bool
 }
 
@@ -56,9 +56,9 @@ func nodePools(objects []unstructured.Unstructured) []nodePool {
 	return pools
 }
 
-// pool returns the NodePool that would add a node for the box, or else says why
+// pool returns the NodePool that would add a node for the candidate, or why
 // none would.
-func (c *Cluster) pool(b *box) (name, refused string) {
+func (c *Cluster) pool(b *candidate) (name, refused string) {
 	reasons := make([]string, 0, len(c.pools))
 	for i := range c.pools {
 		p := &c.pools[i]
@@ -74,8 +74,8 @@ func (c *Cluster) pool(b *box) (name, refused string) {
 	return "", "No Karpenter NodePool would add one: " + list(reasons) + "."
 }
 
-// obstacle is why the pool would add no node for the box, or "".
-func (p *nodePool) obstacle(b *box) string {
+// obstacle is why the pool would add no node for the candidate, or "".
+func (p *nodePool) obstacle(b *candidate) string {
 	switch {
 	case p.unreadable:
 		return "cannot be read as karpenter.sh/v1"
@@ -98,8 +98,8 @@ func (p *nodePool) obstacle(b *box) string {
 	return p.overLimit(b.request)
 }
 
-// overLimit compares what the limits leave with what one more node needs at
-// least.
+// overLimit compares what the limits leave with the least that one more node
+// requires.
 func (p *nodePool) overLimit(request amounts) string {
 	rest := amountsOf(p.Spec.Limits)
 	for name, used := range amountsOf(p.Status.Resources) {

@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 )
 
-// requirements are what is asked of the labels of a node, by key.
+// requirements are requirements on the labels of a node, by key.
 type requirements map[string][]corev1.NodeSelectorRequirement
 
-// is asks for one value.
+// is requires one value.
 func (r requirements) is(key, value string) {
 	r[key] = append(r[key], corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}})
 }
@@ -26,7 +26,7 @@ const (
 	labelCapacity   = karpenterDomain + "capacity-type"
 )
 
-// offered is what the pool says of the labels of its nodes.
+// offered is what the pool says about the labels of its nodes.
 func (p *nodePool) offered() requirements {
 	r := requirements{}
 	for _, q := range p.Spec.Template.Spec.Requirements {
@@ -36,13 +36,14 @@ func (p *nodePool) offered() requirements {
 		r.is(key, value)
 	}
 	r.is(labelNodePool, p.Metadata.Name)
-	// A new node has a name of its own, that nothing can ask for by now.
+	// A new node has a new name, which no selector can have yet.
 	r.is(corev1.LabelHostname, "a-new-node")
 	return r
 }
 
-// asked is what the box asks of the labels of its node: any one of these.
-func (b *box) asked() []requirements {
+// asked is what the candidate requires of the labels of its node: any one of
+// these.
+func (b *candidate) asked() []requirements {
 	all := requirements{}
 	for key, value := range b.spec.NodeSelector {
 		all.is(key, value)
@@ -52,8 +53,8 @@ func (b *box) asked() []requirements {
 	}
 	var alternatives []requirements
 	for _, term := range b.spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
-		// A term without expressions matches nothing; one about fields is about
-		// the name of a node.
+		// A term without expressions matches nothing; a term with fields is
+		// about the name of a node.
 		if len(term.MatchExpressions) == 0 || len(term.MatchFields) > 0 {
 			continue
 		}
@@ -69,9 +70,9 @@ func (b *box) asked() []requirements {
 	return alternatives
 }
 
-// mismatch is a label that no node of the pool would have as the box asks for
-// it, or "".
-func (p *nodePool) mismatch(b *box) string {
+// mismatch is a label that no node of the pool would have as the candidate
+// requires, or "".
+func (p *nodePool) mismatch(b *candidate) string {
 	offered := p.offered()
 	first := ""
 	for _, alternative := range b.asked() {
@@ -102,9 +103,8 @@ func (r requirements) unmet(offered requirements) string {
 	return ""
 }
 
-// wellKnown labels are on the machines of a cloud, also where a NodePool says
-// nothing about them. Those of a cloud's own have a domain such as
-// karpenter.k8s.aws.
+// wellKnown labels are on the machines of a cloud, even if a NodePool does not
+// mention them. A cloud's own labels have a domain such as karpenter.k8s.aws.
 func wellKnown(key string) bool {
 	switch key {
 	case corev1.LabelTopologyZone, corev1.LabelTopologyRegion, corev1.LabelInstanceTypeStable,
@@ -116,7 +116,8 @@ func wellKnown(key string) bool {
 	return strings.HasPrefix(key, "karpenter.") && !strings.HasPrefix(key, karpenterDomain) || strings.HasPrefix(key, "topology.k8s.")
 }
 
-// satisfiable tells whether a label, or its absence, can be as all of list ask.
+// satisfiable tells whether a label, or its absence, can meet all of the
+// requirements.
 func satisfiable(key string, list []corev1.NodeSelectorRequirement) bool {
 	selector := labels.NewSelector()
 	for _, q := range list {
@@ -134,7 +135,7 @@ func satisfiable(key string, list []corev1.NodeSelectorRequirement) bool {
 	})
 }
 
-// candidates are values of a label of which one matches if any does.
+// candidates are values of a label, of which one matches if any value does.
 func candidates(list []corev1.NodeSelectorRequirement) []string {
 	forbidden := 0
 	numbers := []int{}
@@ -155,8 +156,8 @@ func candidates(list []corev1.NodeSelectorRequirement) []string {
 	if len(numbers) == 0 {
 		return []string{"some-value-that-nobody-names"}
 	}
-	// The numbers next to each bound, and further ones in place of those that
-	// are forbidden.
+	// The numbers next to each bound, and further numbers in place of forbidden
+	// ones.
 	var values []string
 	for _, n := range numbers {
 		for i := -forbidden - 1; i <= forbidden+1; i++ {

@@ -17,7 +17,7 @@ func (c *Cluster) Status(f *devv1.DevServerFlavor, now time.Time) devv1.DevServe
 	s.InUse = new(c.inUse[f.Name])
 	s.Fits = nil
 
-	b, hopeless := newBox(f, c.runtimeClasses)
+	b, hopeless := newCandidate(f, c.runtimeClasses)
 	v := hopeless
 	if v == nil {
 		r := c.room(b)
@@ -50,7 +50,7 @@ func (c *Cluster) defaultCondition(f *devv1.DevServerFlavor) (state metav1.Condi
 	case !f.Spec.Default:
 		return metav1.ConditionFalse, devv1.ReasonNotDefault, "Only servers that name this flavor get it."
 	case c.defaultFlavor != nil && c.defaultFlavor.Name != f.Name:
-		return metav1.ConditionFalse, devv1.ReasonOlderDefault, "The older flavor " + c.defaultFlavor.Name + " has spec.default too and is the default. Take spec.default from one of them."
+		return metav1.ConditionFalse, devv1.ReasonOlderDefault, "The older flavor " + c.defaultFlavor.Name + " also has spec.default, and is the default. Remove spec.default from one of them."
 	default:
 		return metav1.ConditionTrue, devv1.ReasonIsDefault, "Servers that name no flavor get this one."
 	}

@@ -75,8 +75,8 @@ func TestDefault(t *testing.T) {
 				if (is.Status == metav1.ConditionTrue) != (is.Reason == devv1.ReasonIsDefault) {
 					t.Errorf("%s is %s with the reason %s", c.flavors[i].Name, is.Status, is.Reason)
 				}
-				if is.Reason == devv1.ReasonOlderDefault && is.Message != "The older flavor "+capacity.Default(c.flavors).Name+" has spec.default too and is the default. Take spec.default from one of them." {
-					t.Errorf("the younger says %q", is.Message)
+				if is.Reason == devv1.ReasonOlderDefault && is.Message != "The older flavor "+capacity.Default(c.flavors).Name+" also has spec.default, and is the default. Remove spec.default from one of them." {
+					t.Errorf("the message of the younger flavor is %q", is.Message)
 				}
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {

@@ -6,8 +6,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// StripPod reduces a pod, which is nobody's server, to what it takes from its
-// node: one container that asks for what the whole pod is counted with.
+// StripPod reduces a pod that is not a server's to what it takes from its node:
+// one container that requests what the whole pod is counted with.
 func StripPod(pod *corev1.Pod) {
 	stripped := corev1.Pod{
 		TypeMeta: pod.TypeMeta,
@@ -24,7 +24,7 @@ func StripPod(pod *corev1.Pod) {
 	*pod = stripped
 }
 
-// StripNode reduces a node to what decides about room, and its addresses.
+// StripNode reduces a node to what decides about its room, and its addresses.
 func StripNode(n *corev1.Node) {
 	stripped := corev1.Node{
 		TypeMeta: n.TypeMeta,
@@ -44,7 +44,7 @@ func StripNode(n *corev1.Node) {
 }
 
 // NodeChanged tells whether an update of a node may change what fits on it.
-// Most are heartbeats and do not.
+// Most updates are heartbeats, which do not.
 func NodeChanged(before, after *corev1.Node) bool {
 	return ready(before) != ready(after) ||
 		before.Spec.Unschedulable != after.Spec.Unschedulable ||
@@ -53,13 +53,14 @@ func NodeChanged(before, after *corev1.Node) bool {
 		!equality.Semantic.DeepEqual(before.Status.Allocatable, after.Status.Allocatable)
 }
 
-// PodMatters tells whether a pod's coming or going may change a flavor's status.
+// PodMatters tells whether the creation or deletion of a pod may change a
+// flavor's status.
 func PodMatters(pod *corev1.Pod) bool {
 	return !terminal(pod) && (pod.Spec.NodeName != "" || Ours(pod))
 }
 
 // PodChanged tells whether an update of a pod may change a flavor's status.
-// Most are about its containers and do not.
+// Most updates are about containers, and do not.
 func PodChanged(before, after *corev1.Pod) bool {
 	if !PodMatters(before) && !PodMatters(after) {
 		return false

@@ -22,9 +22,9 @@ func unknown(format string, args ...any) *verdict {
 	return &verdict{devv1.SchedulableUnknown, devv1.ReasonNotComputed, fmt.Sprintf(format, args...)}
 }
 
-// judge says whether one more box finds a node. What only the scheduler knows
-// matters where there is room: without, it changes nothing.
-func (c *Cluster) judge(b *box, r room) verdict {
+// judge says whether one more candidate finds a node. What only the scheduler
+// knows matters only if there is room.
+func (c *Cluster) judge(b *candidate, r room) verdict {
 	if r.with > 0 {
 		message := fits(r)
 		if decider := b.decider(); decider != "" {
@@ -87,7 +87,7 @@ func byCount[K comparable](counts map[K]int, name func(K) string) []K {
 // maxListed keeps a message readable in a cluster of many kinds of nodes.
 const maxListed = 4
 
-// list is "a, b, c", and no more than a person reads.
+// list is "a, b, c", cut after maxListed.
 func list(items []string) string {
 	if more := len(items) - maxListed; more > 0 {
 		items = append(slices.Clone(items[:maxListed]), fmt.Sprintf("and %d more reasons", more))

@@ -12,17 +12,18 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// Input is all that the objects of a DevServer are made from. The resolve
-// stage has checked it: nothing in it can be missing or malformed.
+// Input is everything that the objects of a DevServer are made from. The
+// resolve step has checked it: nothing in it is missing or malformed.
 type Input struct {
 	DevServer *devv1.DevServer
 	Flavor    *devv1.DevServerFlavor
-	// Image of the box, after the defaults of the flavor and the operator.
+	// Image is the image of the server, after the defaults of the flavor and
+	// the operator.
 	Image string
-	// UID is the user and the group id that the box runs as.
+	// UID is the user and group id of the server.
 	UID int64
-	// HomeRequest is the size in the template of the home's claim. It is the
-	// live StatefulSet's, whose template is immutable, and where there is none
+	// HomeRequest is the size in the template of the home's claim: that of the
+	// live StatefulSet, whose template is immutable, else
 	// spec.persistentHomeSize.
 	HomeRequest resource.Quantity
 	// Volumes are the claims to mount beside the home, as MergeVolumes gives them.
@@ -34,21 +35,21 @@ type Input struct {
 	// AgentImage is the image of the init container.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
-	// GraceSeconds is how long the box's processes may take to end; 0 is
-	// DefaultGraceSeconds.
+	// GraceSeconds is how long the server's processes may take to end; 0 stands
+	// for DefaultGraceSeconds.
 	GraceSeconds int64
 	// Suspended is set for a server that gets no pod.
 	Suspended bool
-	// NodePort is asked for when the SSH Service is made again; 0 lets
-	// Kubernetes choose.
+	// NodePort is the node port of the SSH Service if that is created again; 0
+	// lets Kubernetes choose.
 	NodePort int32
-	// GatewayNamespace is where the gateway and the operator run, if nobody else
-	// is to reach the box; otherwise it is empty.
+	// GatewayNamespace is the namespace of the gateway and the operator if only
+	// they may reach the server; otherwise empty.
 	GatewayNamespace string
 }
 
-// Objects returns the objects of a DevServer in the order in which they must
-// come to be, without the Secret, which stands before them. Its error is an
+// Objects returns the objects of a DevServer in the order in which they must be
+// created, without the Secret, which comes before them. Its error is an
 // *OverlayError.
 func Objects(in Input) ([]runtime.ApplyConfiguration, error) {
 	set, err := StatefulSet(in)

@@ -141,7 +141,7 @@ func TestObjects(t *testing.T) {
 		"site":      {"where and how a flavor's pods run; of two volumes at one path the DevServer's is mounted", input(gpu, site, all)},
 		"flavored":  {"without a DevServer's own say, the flavor's counts", input(site)},
 		"uid":       {"an owner with a uid of their own has it in the pod and on the home's claim", input(ownUID)},
-		"asleep":    {"a box that sleeps has everything but a pod, and ends in its own time", input(func(in *desired.Input) { in.Suspended, in.GraceSeconds = true, 120 })},
+		"suspended": {"a suspended server has everything but a pod, and its own grace period", input(func(in *desired.Input) { in.Suspended, in.GraceSeconds = true, 120 })},
 		"claim":     {"an existing claim is a volume, and there is no template", input(claimHome)},
 		"ephemeral": {"an ephemeral home is bounded by its size", input(ephemeralHome)},
 		"copied":    {"a home made from a snapshot", input(copiedHome)},

@@ -25,7 +25,7 @@ func home(d *devv1.DevServer) devv1.HomeSpec {
 }
 
 // homeTemplate is the template of the home's claim. Its labels and annotations
-// are copied to the claim, where they say whose home it is.
+// are copied to the claim, where they record whose home it is.
 func homeTemplate(in Input) *corev1ac.PersistentVolumeClaimApplyConfiguration {
 	d := in.DevServer
 	spec := corev1ac.PersistentVolumeClaimSpec().
@@ -77,10 +77,10 @@ func homeVolumeSource(d *devv1.DevServer) *corev1ac.VolumeApplyConfiguration {
 	}
 }
 
-// HomeClaim is what the DevServer wants of the claim that was made from its
-// template: its size, if it may grow, and to go or stay with the DevServer. It
-// is nil where the claim is so already. The claim is never made here: the uid
-// is the live one's.
+// HomeClaim is how the DevServer changes the claim that was made from its
+// template: its size, if it may grow, and whether it is deleted with the
+// DevServer. It is nil if nothing changes. It never creates a claim: the uid is
+// that of the live one.
 func HomeClaim(d *devv1.DevServer, live *corev1.PersistentVolumeClaim, mayGrow bool) *corev1ac.PersistentVolumeClaimApplyConfiguration {
 	size, asked := d.Spec.PersistentHomeSize, live.Spec.Resources.Requests[corev1.ResourceStorage]
 	// A claim without a volume cannot be changed.

@@ -17,9 +17,9 @@ const (
 	gatewayPods  = "devserver-gateway"
 )
 
-// NetworkPolicy lets only the gateway reach the box's SSH server, and only the
-// operator its control endpoint. The kubelet, which probes the latter, is on the
-// pod's node, from where a NetworkPolicy never keeps anybody.
+// NetworkPolicy allows only the gateway to reach the server's SSH port, and
+// only the operator to reach its control port. The kubelet, which probes the
+// latter, is on the pod's node, and a NetworkPolicy never applies to that.
 func NetworkPolicy(in Input) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	d := in.DevServer
 	return networkingv1ac.NetworkPolicy(objects.NetworkPolicyName(d.Name), d.Namespace).

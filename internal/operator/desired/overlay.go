@@ -27,8 +27,8 @@ func (e *OverlayError) Error() string {
 
 func (e *OverlayError) Unwrap() error { return e.Err }
 
-// overlay merges the flavor's podTemplate into the pod, then asserts again
-// what the box cannot do without.
+// overlay merges the flavor's podTemplate into the pod, then sets again what
+// the server requires.
 func overlay(in Input, template *corev1ac.PodTemplateSpecApplyConfiguration) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
 	if in.Flavor.Spec.PodTemplate == nil {
 		return template, nil
@@ -52,7 +52,7 @@ func merge(template *corev1ac.PodTemplateSpecApplyConfiguration, patch []byte) (
 // MergePodTemplate merges a flavor's podTemplate into a pod template, be it of
 // the API's type or an apply configuration: the two have the same JSON.
 func MergePodTemplate[T any](template *T, patch []byte) (*T, error) {
-	// Decoded for the sake of its mistakes: a merge lets misspelt fields through.
+	// It is decoded only to find mistakes: a merge ignores misspelt fields.
 	strict, err := kjson.UnmarshalStrict(patch, &corev1.PodTemplateSpec{})
 	if err := errors.Join(append(strict, err)...); err != nil {
 		return nil, err
@@ -69,9 +69,9 @@ func MergePodTemplate[T any](template *T, patch []byte) (*T, error) {
 	return merged, json.Unmarshal(text, merged)
 }
 
-// reassert puts back what the operator, the agent and the home depend on,
-// whatever was merged over it: who the pod belongs to, the step that prepares
-// the box, its main process, probes, ports and volumes, and its uid.
+// reassert restores what the operator, the agent and the home depend on,
+// whatever was merged over it: the labels of the pod, the step that prepares
+// the server, its main process, probes, ports, volumes and uid.
 func reassert(pod, ours *corev1ac.PodTemplateSpecApplyConfiguration) {
 	if pod.ObjectMetaApplyConfiguration == nil {
 		pod.WithLabels(nil)

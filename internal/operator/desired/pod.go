@@ -17,28 +17,28 @@ import (
 )
 
 const (
-	// DefaultGraceSeconds is how long the box's processes may take to end.
+	// DefaultGraceSeconds is how long the server's processes may take to end.
 	DefaultGraceSeconds = 30
 
-	// The startup probe asks every second, so that a box is Ready as soon as
-	// SSH answers; the readiness probe after it is in no hurry. There is no
-	// liveness probe: nothing kills a box that works. A box whose SSH does not
-	// answer at all within startupSeconds of its start is started again.
+	// The startup probe runs every second, so that a server is Ready as soon as
+	// SSH answers; the readiness probe after it runs less often. There is no
+	// liveness probe: nothing kills a server that runs. A server whose SSH does
+	// not answer within startupSeconds of its start is started again.
 	startupSeconds     = 600
 	readinessPeriod    = 10
 	probeTimeout       = 5
 	readinessThreshold = 2
 )
 
-// podTemplate is the box: the agent's image prepares it, then the box's own
-// image runs with the agent as its main process, under the restricted Pod
-// Security Standard.
+// podTemplate is the server's pod: the agent's image prepares it, then the
+// server's own image runs with the agent as its main process, under the
+// restricted Pod Security Standard.
 //
-// Where the flavor grants root, the pod has a user namespace, and its main
-// container alone, whose agent starts both root's and the user's sessions, is
-// root in it. All else is as without, and mounts map the ids of the namespace
-// to the same ids on the volume, so that a home can go from one kind of box to
-// the other.
+// If the flavor grants root, the pod has a user namespace, and its main
+// container, whose agent starts the sessions of root and of the user, is root
+// in it. Everything else is the same, and mounts map the ids of the namespace
+// to the same ids on the volume, so that a home can move between servers with
+// and without root.
 func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
 	d := in.DevServer
 	spec := corev1ac.PodSpec().
@@ -91,8 +91,8 @@ func pullSecrets(in Input) []devv1.LocalObjectReference {
 	return list
 }
 
-// prepareContainer runs before the box, with the box's image mounted
-// read-only: it needs no shell, no user and no tool of that image.
+// prepareContainer runs before the server, with the server's image mounted
+// read-only: it requires no shell, user or tool of that image.
 func prepareContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
 		WithName(objects.PrepareContainer).
@@ -131,12 +131,12 @@ func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 
 func grace(in Input) int64 { return cmp.Or(in.GraceSeconds, DefaultGraceSeconds) }
 
-// GrantsRoot tells whether somebody may be root in the box.
+// GrantsRoot tells whether users can become root in the server.
 func GrantsRoot(in Input) bool { return in.Flavor.Spec.Root == devv1.RootUserNamespace }
 
 // boxCommand starts the agent, which ends all processes within two thirds of
-// the grace, so that it ends itself before the kubelet ends it. It knows that
-// for the default.
+// the grace period, and then itself, before the kubelet does. It needs no flag
+// for the default grace period.
 func boxCommand(in Input) []string {
 	command := []string{agentapi.AgentDir + "/" + agentapi.AgentFile, "init"}
 	if grace(in) != DefaultGraceSeconds {
@@ -149,8 +149,8 @@ func boxCommand(in Input) []string {
 	return command
 }
 
-// AutoscalerAnnotations are the annotations by which a pod asks autoscalers to keep it on its node or not, where
-// it is, or no longer does.
+// AutoscalerAnnotations are the annotations with which a pod asks autoscalers
+// to keep it on its node, or not to.
 func AutoscalerAnnotations(keep bool) map[string]string {
 	return map[string]string{
 		"cluster-autoscaler.kubernetes.io/safe-to-evict": strconv.FormatBool(!keep),
@@ -158,9 +158,9 @@ func AutoscalerAnnotations(keep bool) map[string]string {
 	}
 }
 
-// boxSecurity lets the agent be root where the flavor grants it, with the
-// capabilities that the runtime gives by default, of which it needs those to
-// start processes of others. Nothing else in the pod is root.
+// boxSecurity lets the agent be root if the flavor grants it, with the
+// capabilities that the runtime gives by default. It requires them to start
+// processes of other users. Nothing else in the pod is root.
 func boxSecurity(in Input) *corev1ac.SecurityContextApplyConfiguration {
 	if !GrantsRoot(in) {
 		return restricted()

@@ -19,10 +19,10 @@ func resources(r corev1.ResourceRequirements) *corev1ac.ResourceRequirementsAppl
 	return ac
 }
 
-// prepareResources gives the init container the box's own CPU, memory and
-// disk. It costs nothing, since the pod counts the larger of the two, and
-// satisfies a ResourceQuota that insists on every container's. Devices stay
-// with the box.
+// prepareResources gives the init container the server's own CPU, memory and
+// disk. It costs nothing, because the pod counts the larger of the two, and it
+// satisfies a ResourceQuota that requires limits of every container. Devices
+// are for the server alone.
 func prepareResources(r corev1.ResourceRequirements) *corev1ac.ResourceRequirementsApplyConfiguration {
 	return resources(corev1.ResourceRequirements{Requests: basic(r.Requests), Limits: basic(r.Limits)})
 }

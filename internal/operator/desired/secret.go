@@ -16,9 +16,9 @@ import (
 const SecretType corev1.SecretType = "devserver.io/ssh"
 
 // Secret holds the host key, the keys that may log in and the control
-// endpoint's credentials. The box sees it at agentapi.SSHDir. It holds nothing of
-// another box: all of it derives from the operator's master secret for this
-// namespace, name and owner alone.
+// endpoint's credentials. The server has it at agentapi.SSHDir. Everything in
+// it is derived from the operator's master secret for this namespace, name and
+// owner, so it reveals nothing of another server.
 func Secret(in Input) *corev1ac.SecretApplyConfiguration {
 	d := in.DevServer
 	return corev1ac.Secret(objects.SecretName(d.Name), d.Namespace).

@@ -15,7 +15,7 @@ import (
 const ClientSSHPort = 22
 
 // HeadlessService gives the pod its DNS name. It publishes addresses that are
-// not ready, so that the name resolves while the box starts.
+// not ready, so that the name resolves while the server starts.
 func HeadlessService(in Input) *corev1ac.ServiceApplyConfiguration {
 	d := in.DevServer
 	return corev1ac.Service(objects.HeadlessServiceName(d.Name), d.Namespace).
@@ -32,10 +32,9 @@ func HeadlessService(in Input) *corev1ac.ServiceApplyConfiguration {
 				WithTargetPort(intstr.FromString(agentapi.SSHPortName))))
 }
 
-// SSHService is how clients reach the box. It publishes addresses that are not
-// ready: kube-proxy takes up to a second to follow, and a box that is Running
-// by its status, which the pod's own check decides, would refuse connections
-// until then. Whether SSH answers, the box says better than a closed port.
+// SSHService is how clients reach the server. It publishes addresses that are
+// not ready: kube-proxy takes up to a second to follow, and until then a server
+// that is Running, which the pod's own probe decides, would refuse connections.
 func SSHService(in Input) *corev1ac.ServiceApplyConfiguration {
 	d := in.DevServer
 	wish := d.Spec.SSH.Service

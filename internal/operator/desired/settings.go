@@ -14,17 +14,18 @@ import (
 )
 
 // AnnotationSettings on a pod, and on the template that it was made from, is
-// the part of the DevServer's own spec that the pod depends on. It tells an
-// edit by the owner, which restarts the box at once, from one of the flavor or
-// an upgrade of the operator, which never do.
+// the part of the DevServer's own spec that the pod depends on. It
+// distinguishes an edit by the owner, which restarts the server at once, from
+// an edit of the flavor or an upgrade of the operator, which never do.
 const AnnotationSettings = "devserver.io/settings"
 
-// settingsVersion is that of the annotation's form. A pod with another one, or
-// none, counts as not edited: an upgrade must not restart every box.
+// settingsVersion is the version of the annotation's format. A pod with another
+// one, or none, counts as not edited, so that an upgrade does not restart every
+// server.
 const settingsVersion = 1
 
-// settings has the names of the spec's fields, so that what differs can be
-// said.
+// settings has the names of the spec's fields, so that a message can name what
+// changed.
 type settings struct {
 	Version         int               `json:"version"`
 	Flavor          string            `json:"flavor,omitempty"`

@@ -8,14 +8,15 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// revisionHistory is how many old pod templates are kept. Nothing rolls back
-// to them; one is needed to tell that the pod's template is not the newest.
+// revisionHistory is how many old pod templates are kept. Nothing rolls back to
+// them, but one is required to detect that a pod does not have the newest
+// template.
 const revisionHistory = 1
 
-// StatefulSet runs the box's one pod and makes its home's claim.
+// StatefulSet runs the server's one pod and creates its home's claim.
 //
-// OnDelete: a new template never kills a running box. Retain: the claim
-// outlives the StatefulSet, whatever deletes it.
+// OnDelete: a new template never kills a running server. Retain: the claim
+// outlives the StatefulSet.
 func StatefulSet(in Input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 	d := in.DevServer
 	template, err := podTemplate(in)

@@ -30,8 +30,8 @@ const (
 	claimVolume = "volume-"
 )
 
-// secretMode lets the box's user, through the pod's fsGroup, read the keys,
-// except where the agent is root: it keeps the user out of the folder above.
+// secretMode lets the server's user read the keys through the pod's fsGroup. If
+// the agent is root, it keeps the user out of the folder above.
 const secretMode = 0o440
 
 // Volume is a claim and where it is mounted.
@@ -43,8 +43,8 @@ type Volume struct {
 	Field string
 }
 
-// reserved are folders that the box itself needs: nothing is mounted there or
-// below.
+// reserved are folders that the server itself requires: nothing is mounted at
+// or below them.
 var reserved = []string{"/dev", "/etc", "/proc", "/sys", agentapi.AgentDir}
 
 // MergeVolumes gives the claims to mount, by path: the flavor's, overridden by

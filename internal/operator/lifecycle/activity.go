@@ -12,7 +12,7 @@ import (
 func (d *Decision) track(p policy.Policy, f Facts, keptAwakeUntil, now time.Time) {
 	failure := f.Pod.StartFailure
 	if f.Pod.ReadyAt.IsZero() && !f.Pod.AgentUnreachable && failure == "" {
-		return // Nobody can use it yet.
+		return // It cannot be in use yet.
 	}
 	last := f.lastActivity(now)
 	d.renew(p, f, last, now)
@@ -89,8 +89,8 @@ func (d *Decision) settle(idleFrom, keptAwakeUntil, stop, now time.Time) {
 }
 
 // lastActivity is the last that is known: the Lease's, the agent's, or the start
-// of the server. A time in the future comes from a wrong clock, or from somebody
-// who wants to keep the server awake: it counts as now, and the Lease is
+// of the server. A time in the future comes from a wrong clock, or was set
+// to keep the server awake: it counts as now, and the Lease is
 // corrected.
 func (f Facts) lastActivity(now time.Time) time.Time {
 	last := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Pod.ReadyUntil, f.Lease.RenewTime, f.wokenAt)

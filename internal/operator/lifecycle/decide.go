@@ -101,7 +101,7 @@ func suspended(p policy.Policy, f Facts, cause string, now time.Time) Decision {
 func deletion(p policy.Policy, f Facts, now time.Time) time.Time {
 	since := f.SuspendedAt
 	if since.IsZero() && f.NoPod {
-		since = now // The status is about to say so.
+		since = now // The status is about to have it.
 	}
 	if p.DeleteAfter == 0 || since.IsZero() {
 		return time.Time{}

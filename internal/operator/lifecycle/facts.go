@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"time"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/policy"
@@ -43,15 +44,22 @@ type Facts struct {
 	wokenAt time.Time
 }
 
+// Resumed tells whether spec.suspend, which is now suspend, was true at the last
+// pass. reason is the reason of the Ready condition that the pass wrote: a value
+// that spec.suspend had only between two passes, and other edits, resume nothing.
+func Resumed(suspend bool, reason string) bool {
+	return !suspend && reason == devv1.ReasonSuspended
+}
+
 // Pod is what matters of a server's pod.
 type Pod struct {
 	// StartedAt is when it was started. The time to live counts from there.
 	StartedAt time.Time
-	// ReadyAt is since when SSH answers; zero while it does not. Nobody can have
-	// used the server before.
+	// ReadyAt is since when SSH answers; zero while it does not. The server cannot
+	// have been used before.
 	ReadyAt time.Time
-	// ReadyUntil is when SSH stopped answering; zero while it answers. Somebody may
-	// have used the server until then.
+	// ReadyUntil is when SSH stopped answering; zero while it answers. The server may
+	// have been used until then.
 	ReadyUntil time.Time
 	// AgentUnreachable is set while the agent does not answer the operator,
 	// AgentOutdated if it is too old to say whether the server is active.

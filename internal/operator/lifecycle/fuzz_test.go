@@ -9,10 +9,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/policy"
 )
 
-// FuzzDecide makes a box, its policy and a time of bytes, and holds what is
-// decided to what must be so whatever they are.
+// lastWarning is the longest time that a last warning is given before a stop.
+const lastWarning = 5 * time.Minute
+
+// FuzzDecide makes a server, its policy and a time from bytes, and checks what must
+// be true of every decision.
 func FuzzDecide(f *testing.F) {
 	schedules := fuzzSchedules(f)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -31,22 +36,22 @@ func FuzzDecide(f *testing.F) {
 		if diff := cmp.Diff(d, Decide(p, facts, now)); diff != "" {
 			t.Errorf("decides differently the second time:\n%s", diff)
 		}
-		checkSleep(t, p, facts, d, now)
-		facts = told(facts, d, now)
+		checkSuspend(t, p, facts, d, now)
+		facts = withStatus(facts, d, now)
 		d = Decide(p, facts, now)
-		checkAgain(t, p, facts, d, now)
-		checkMoreWork(t, p, facts, d, now)
-		checkKeep(t, p, facts, d, now)
+		checkRequeue(t, p, facts, d, now)
+		checkMoreActivity(t, p, facts, d, now)
+		checkKeepAwake(t, p, facts, d, now)
 		checkAct(t, p, facts, d, now)
 		if t.Failed() {
-			t.Logf("now %s\npolicy %+v\nfacts %+v\npod %+v\nmark %+v\ndecision %+v", now, p, facts, facts.Pod, facts.Lease.Suspension, d)
+			t.Logf("now %s\npolicy %+v\nfacts %+v\npod %+v\nsuspension %+v\ndecision %+v", now, p, facts, facts.Pod, facts.Lease.Suspension, d)
 		}
 	})
 }
 
-func fuzzSchedules(f *testing.F) []Timetable {
+func fuzzSchedules(f *testing.F) []policy.Timetable {
 	f.Helper()
-	tables := []Timetable{{}}
+	tables := []policy.Timetable{{}}
 	for _, s := range []devv1.Schedule{
 		{Stop: "0 20 * * *"},
 		{Start: "0 8 * * 1-5", Stop: "0 11 * * *"},
@@ -54,17 +59,13 @@ func fuzzSchedules(f *testing.F) []Timetable {
 		{Start: "30 8 * * *", Stop: "30 2 * * *", TimeZone: "Europe/Berlin"},
 		{Start: "0 12 30 1 *", Stop: "* * * * *"},
 	} {
-		table, err := parseTimetable(&s)
-		if err != nil {
-			f.Fatal(err)
-		}
-		tables = append(tables, table)
+		tables = append(tables, timetable(f, s))
 	}
 	return tables
 }
 
-// told is what is known once people were told what was decided.
-func told(f Facts, d Decision, now time.Time) Facts {
+// withStatus is what is known once the status shows the decision.
+func withStatus(f Facts, d Decision, now time.Time) Facts {
 	if d.Act != ActNone {
 		return f
 	}
@@ -78,75 +79,77 @@ func told(f Facts, d Decision, now time.Time) Facts {
 	return f
 }
 
-// checkSleep: nobody's box sleeps for want of work unless its agent says so.
-func checkSleep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
+// checkSuspend: a server is suspended for being idle only if its agent reports that
+// it is.
+func checkSuspend(t *testing.T, p policy.Policy, f Facts, d Decision, now time.Time) {
 	if f.Suspend && (d.Run || d.Cause != devv1.ReasonSuspended) {
-		t.Error("runs although its owner suspended it")
+		t.Error("the server runs although its owner suspended it")
 	}
 	if d.Act != ActSuspend || d.Cause == devv1.ReasonExpired {
 		return
 	}
-	if f.Pod == nil || f.Pod.StartFailure == "" && (f.Pod.Silent || f.Pod.Activity == nil || f.Pod.ReadyAt.IsZero()) {
-		t.Fatal("sleeps although nobody knows what it does")
+	if f.Pod == nil || (f.Pod.StartFailure == "" && (f.Pod.AgentUnreachable || f.Pod.Activity == nil || f.Pod.ReadyAt.IsZero())) {
+		t.Fatal("the server is suspended although its activity is unknown")
 	}
 	signs := []time.Time{f.Lease.RenewTime, f.Pod.ReadyAt, f.Pod.ReadyUntil, f.Pod.StartedAt}
 	if f.Pod.Activity != nil {
 		signs = append(signs, f.Pod.Activity.LastActivity)
 	}
 	if f.LastWarningAt.IsZero() || f.LastWarningAt.After(now) {
-		t.Error("sleeps without a warning")
+		t.Error("the server is suspended without a warning")
 	}
-	patience := p.IdleTimeout
+	timeout := p.IdleTimeout
 	if d.Cause == devv1.ReasonScheduled {
-		patience = lateIdle
+		timeout = policy.IdleAfterStop
 	}
 	for _, sign := range signs {
-		if patience == 0 || now.Sub(sign) < patience {
-			t.Errorf("sleeps %s after %s", now.Sub(sign), sign)
+		if timeout == 0 || now.Sub(sign) < timeout {
+			t.Errorf("the server is suspended %s after %s, and its timeout is %s", now.Sub(sign), sign, timeout)
 		}
 	}
-	if length := keepOf(p, f); length > 0 && f.Lease.KeepAwakeFrom.Add(length).After(now) && !f.Lease.KeepAwakeFrom.After(now) {
-		t.Error("sleeps although it is kept")
+	if length := keepAwakeOf(p, f); length > 0 && f.Lease.KeepAwakeFrom.Add(length).After(now) && !f.Lease.KeepAwakeFrom.After(now) {
+		t.Error("the server is suspended although it is kept awake")
 	}
 }
 
-func keepOf(p Policy, f Facts) time.Duration {
+// keepAwakeOf is how long the Lease keeps the server awake, within the policy.
+func keepAwakeOf(p policy.Policy, f Facts) time.Duration {
 	if f.Lease.KeepAwakeFrom.IsZero() {
 		return 0
 	}
 	if p.MaxKeepAwake > 0 {
-		return min(f.Lease.KeepAwakeFor, p.MaxKeep)
+		return min(f.Lease.KeepAwakeFor, p.MaxKeepAwake)
 	}
 	return f.Lease.KeepAwakeFor
 }
 
-// checkAgain: whoever waits until Again misses nothing.
-func checkAgain(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
+// checkRequeue: nothing changes before Decision.RequeueAt.
+func checkRequeue(t *testing.T, p policy.Policy, f Facts, d Decision, now time.Time) {
 	if d.Act != ActNone {
 		return
 	}
 	span := 100 * 24 * time.Hour
 	if !d.RequeueAt.IsZero() {
 		if span = d.RequeueAt.Sub(now) - 1; span < 0 {
-			t.Fatalf("wants to look again at %s, which is over", d.RequeueAt)
+			t.Fatalf("decides again at %s, which is in the past", d.RequeueAt)
 		}
 	}
 	for _, part := range []time.Duration{2, 50, 1} {
 		later := Decide(p, f, now.Add(span/part))
 		if later.Act != d.Act || later.Run != d.Run || later.Cause != d.Cause {
-			t.Errorf("%s later, before it wanted to look again, it decides %+v", span/part, later)
+			t.Errorf("%s later, before RequeueAt, it decides %+v", span/part, later)
 		}
 		if later.Warning != nil && !cmp.Equal(later.Warning, d.Warning) {
-			t.Errorf("%s later, before it wanted to look again, it warns of %+v", span/part, later.Warning)
+			t.Errorf("%s later, before RequeueAt, it warns of %+v", span/part, later.Warning)
 		}
-		if later.Work != nil && later.Work.State == Idle && d.Activity.State == Working {
-			t.Errorf("%s later, before it wanted to look again, it is idle", span/part)
+		if later.Activity != nil && later.Activity.State == Idle && d.Activity.State == Active {
+			t.Errorf("%s later, before RequeueAt, it is idle", span/part)
 		}
 	}
 }
 
-// checkMoreWork: more work never brings the stop nearer.
-func checkMoreWork(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
+// checkMoreActivity: more activity never brings the stop nearer.
+func checkMoreActivity(t *testing.T, p policy.Policy, f Facts, d Decision, now time.Time) {
 	if f.Pod == nil || f.Pod.Activity == nil {
 		return
 	}
@@ -154,44 +157,43 @@ func checkMoreWork(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 	if !at.After(f.Pod.Activity.LastActivity) {
 		return
 	}
-	worked, sighting := *f.Pod, *f.Pod.Activity
-	sighting.LastActivity, worked.Activity, f.Pod = at, &sighting, &worked
+	active, report := *f.Pod, *f.Pod.Activity
+	report.LastActivity, active.Activity, f.Pod = at, &report, &active
 	more := Decide(p, f, now)
-	if more.Act == ActSuspend && d.Act != ActSuspend || more.Act == ActDelete && d.Act != ActDelete || d.Run && !more.Run {
-		t.Errorf("more work stops it: %+v", more)
+	if (more.Act == ActSuspend && d.Act != ActSuspend) || (more.Act == ActDelete && d.Act != ActDelete) || (d.Run && !more.Run) {
+		t.Errorf("more activity stops the server: %+v", more)
 	}
 	if !more.SuspendsAt.IsZero() && more.SuspendsAt.Before(d.SuspendsAt) {
-		t.Errorf("more work brings the stop from %s to %s", d.SuspendsAt, more.SuspendsAt)
+		t.Errorf("more activity moves the stop from %s to %s", d.SuspendsAt, more.SuspendsAt)
 	}
 }
 
-// checkKeep: a keep has its bounds.
-func checkKeep(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
+// checkKeepAwake: a server is kept awake within the policy's bounds.
+func checkKeepAwake(t *testing.T, p policy.Policy, f Facts, d Decision, now time.Time) {
 	bounded := f
-	bounded.Lease.KeepAwakeFor = keepOf(p, f)
+	bounded.Lease.KeepAwakeFor = keepAwakeOf(p, f)
 	if diff := cmp.Diff(d, Decide(p, bounded, now)); diff != "" {
-		t.Errorf("a keep beyond its bounds is another than one within:\n%s", diff)
+		t.Errorf("keeping awake beyond the bound differs from keeping awake up to it:\n%s", diff)
 	}
 	most := max(p.TimeToLive, p.MaxTimeToLive)
-	// One that is over already has what a warning takes.
-	if p.MaxTimeToLive > 0 && !d.ExpiresAt.IsZero() && d.ExpiresAt.After(latest(f.Pod.StartedAt.Add(most), now.Add(lastLead))) {
-		t.Errorf("lives until %s", d.ExpiresAt)
+	// A server whose time is over already gets the time of a last warning.
+	if p.MaxTimeToLive > 0 && !d.ExpiresAt.IsZero() && d.ExpiresAt.After(latest(f.Pod.StartedAt.Add(most), now.Add(lastWarning))) {
+		t.Errorf("the server lives until %s", d.ExpiresAt)
 	}
 }
 
-// checkAct: a step is made once, and leads where it was meant to.
-func checkAct(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
+// checkAct: a step is taken once, and the decision after it is the intended one.
+func checkAct(t *testing.T, p policy.Policy, f Facts, d Decision, now time.Time) {
 	switch d.Act {
 	case ActSuspend:
 		if d.Cause == devv1.ReasonExpired {
 			f.Expired = &Expiry{RestartedAt: f.RestartedAt}
 		} else {
-			mark := SuspensionOf(d.Cause, f, now)
-			f.Lease.Suspension = ParseSuspension(mark.Text())
+			f.Lease.Suspension = lease.ParseSuspension(SuspensionOf(d.Cause, f, now).Text())
 		}
-		f.Resumed = false // That was before it was put to sleep.
+		f.Resumed = false // That was before the suspension.
 		if next := Decide(p, f, now); next.Run || next.Cause != d.Cause || next.Act == ActSuspend || next.Act == ActClearSuspension {
-			t.Errorf("marked, it decides %+v", next)
+			t.Errorf("once that is recorded, it decides %+v", next)
 		}
 	case ActClearSuspension:
 		f.Lease.Suspension = nil
@@ -199,12 +201,12 @@ func checkAct(t *testing.T, p Policy, f Facts, d Decision, now time.Time) {
 			f.Lease.RenewTime = d.Renew
 		}
 		if next := Decide(p, f, now); next.Run != d.Run || next.Act == ActClearSuspension {
-			t.Errorf("without the mark, it decides %+v", next)
+			t.Errorf("without the suspension, it decides %+v", next)
 		}
 	}
 }
 
-// chooser makes choices of bytes, and the first of each when there are no more.
+// chooser makes choices from bytes, and the first of each if none are left.
 type chooser struct{ rest []byte }
 
 func (c *chooser) of(n int) int {
@@ -216,7 +218,7 @@ func (c *chooser) of(n int) int {
 	return int(b) % n
 }
 
-// duration is from a millisecond to some months, either way.
+// duration is between a millisecond and some months, positive or negative.
 func (c *chooser) duration() time.Duration {
 	unit := []time.Duration{time.Minute, time.Second, time.Millisecond, time.Hour}[c.of(4)]
 	if len(c.rest) < 2 {
@@ -237,7 +239,7 @@ func (c *chooser) length() time.Duration {
 	return c.duration().Abs() + time.Minute
 }
 
-// at is a time near now, or none.
+// at is a time near now, or zero.
 func (c *chooser) at(now time.Time) time.Time {
 	if c.of(4) == 0 {
 		return time.Time{}
@@ -245,8 +247,8 @@ func (c *chooser) at(now time.Time) time.Time {
 	return now.Add(-c.duration())
 }
 
-func (c *chooser) policy(schedules []Timetable) Policy {
-	p := Policy{IdleTimeout: c.length(), TimeToLive: c.length(), MaxKeepAwake: c.length(), DeleteAfter: c.length(), OnExpire: devv1.ExpireSuspend}
+func (c *chooser) policy(schedules []policy.Timetable) policy.Policy {
+	p := policy.Policy{IdleTimeout: c.length(), TimeToLive: c.length(), MaxKeepAwake: c.length(), DeleteAfter: c.length(), OnExpire: devv1.ExpireSuspend}
 	p.Schedule = schedules[c.of(len(schedules))]
 	if c.of(4) == 1 {
 		p.OnExpire = devv1.ExpireDelete
@@ -269,8 +271,8 @@ func (c *chooser) facts(now time.Time) Facts {
 		f.Lease.KeepAwakeFrom, f.Lease.KeepAwakeFor = c.at(now), c.duration()
 	}
 	if c.of(4) == 1 {
-		cause := []Cause{devv1.ReasonIdle, devv1.ReasonScheduled}[c.of(2)]
-		f.Lease.Suspension = &Suspension{Cause: cause, At: c.at(now), RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
+		cause := []string{devv1.ReasonIdle, devv1.ReasonScheduled}[c.of(2)]
+		f.Lease.Suspension = &lease.Suspension{Cause: cause, At: c.at(now), RenewTime: f.Lease.RenewTime, RestartedAt: f.RestartedAt}
 		if c.of(2) == 1 {
 			f.Lease.Suspension.RenewTime = c.at(now)
 		}
@@ -285,11 +287,11 @@ func (c *chooser) facts(now time.Time) Facts {
 	if c.of(4) == 1 {
 		return f
 	}
-	f.Pod = &Pod{StartedAt: c.at(now), ReadyAt: c.at(now), Silent: c.of(8) == 1}
+	f.Pod = &Pod{StartedAt: c.at(now), ReadyAt: c.at(now), AgentUnreachable: c.of(8) == 1}
 	if c.of(6) != 1 {
 		f.Pod.Activity = &AgentActivity{LastActivity: c.at(now)}
 		if c.of(4) == 1 {
-			f.Pod.Activity.Keep = "make"
+			f.Pod.Activity.KeptAwakeBy = "make"
 		}
 	}
 	if c.of(8) == 1 {

@@ -34,7 +34,7 @@ func (d Decision) Sentence() string {
 	case a == nil:
 		return ""
 	case a.State == Unknown && a.ForeignLease:
-		return "A Lease with the server's name belongs to somebody else. The server counts as active, and is not suspended for being idle, until that Lease is deleted."
+		return "A Lease with the server's name belongs to another owner. The server counts as active, and is not suspended for being idle, until that Lease is deleted."
 	case a.State == Unknown && a.AgentOutdated:
 		return "The agent is too old to report activity. The server counts as active, and is not suspended for being idle, until it is restarted."
 	case a.State == Unknown:

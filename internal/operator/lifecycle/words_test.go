@@ -5,43 +5,43 @@ import (
 	"time"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/policy"
 )
 
-func TestShort(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		72 * time.Hour: "72h", 90 * time.Minute: "1h30m", time.Minute: "1m", 90 * time.Second: "1m30s", 10 * time.Second: "10s",
-		10 * time.Hour: "10h", 10 * time.Minute: "10m", time.Hour + 10*time.Second: "1h0m10s", 0: "0s",
-	} {
-		if got := Short(d); got != want {
-			t.Errorf("%v is %q, want %q", d, got, want)
-		}
-	}
-}
-
 func TestSentences(t *testing.T) {
+	idle := policy.Policy{IdleTimeout: 2 * time.Hour}
 	for want, test := range map[string]struct {
 		d      Decision
 		reason string
 	}{
 		"": {},
-		"At work: keys typed or output on a terminal.":  {Decision{Work: &Work{Signal: agentapi.SignalTerminal}}, devv1.ReasonActive},
-		"At work: traffic of SSH connections.":          {Decision{Work: &Work{Signal: agentapi.SignalSSH}}, devv1.ReasonActive},
-		"At work: CPU use.":                             {Decision{Work: &Work{Signal: agentapi.SignalCPU}}, devv1.ReasonActive},
-		"At work: GPU use.":                             {Decision{Work: &Work{Signal: agentapi.SignalGPU}}, devv1.ReasonActive},
-		"At work: a process that asks to be kept.":      {Decision{Work: &Work{Signal: agentapi.SignalKeep}}, devv1.ReasonActive},
-		"At work: it was started or wokenAt.":           {Decision{Work: &Work{}}, devv1.ReasonActive},
-		"Kept by torchrun train.py.":                    {Decision{Work: &Work{State: Kept, Keep: "torchrun train.py"}}, devv1.ReasonKeptAwake},
-		"Kept until 2026-01-30 13:00 UTC by its Lease.": {Decision{Work: &Work{State: Kept, Keep: "make", KeptAwakeUntil: in(time.Hour)}}, devv1.ReasonKeptAwake},
-		"The agent does not answer, so the server counts as at work. It is not suspended.": {Decision{Work: &Work{State: Unknown}}, devv1.ReasonAgentUnreachable},
-		"Idle since 2026-01-30 11:00 UTC (CPU 1%, GPU 0%); suspends at 2026-01-30 13:00 UTC.": {
-			Decision{Work: &Work{State: Idle, Last: ago(time.Hour), Figures: "CPU 1%, GPU 0%"}, SuspendsAt: in(time.Hour)}, devv1.ReasonIdle,
+		"Started, woken or active within the last 10m.": {
+			Decide(idle, Facts{Pod: pod(9*time.Hour, time.Minute)}, noon), devv1.ReasonActive,
 		},
-		"Idle since 2026-01-30 11:00 UTC (its container does not run: ImagePullFailed); suspends at 2026-01-30 13:00 UTC.": {
-			Decide(Policy{IdleTimeout: 2 * time.Hour}, Facts{Pod: startFailure(time.Hour)}, noon), devv1.ReasonIdle,
+		"Started, woken or active within the last 2m.": {
+			Decide(policy.Policy{IdleTimeout: 4 * time.Minute}, Facts{Pod: pod(time.Minute, time.Minute)}, noon), devv1.ReasonActive,
 		},
-		"Idle since 2026-01-30 11:00 UTC; suspends at 2026-01-30 13:00 UTC.": {
-			Decision{Work: &Work{State: Idle, Last: ago(time.Hour)}, SuspendsAt: in(time.Hour)}, devv1.ReasonIdle,
+		"Kept awake by torchrun train.py.": {
+			Decision{Activity: &Activity{State: KeptAwake, KeptAwakeBy: "torchrun train.py"}}, devv1.ReasonKeptAwake,
+		},
+		"Kept awake until 2026-01-30 13:00 UTC.": {
+			Decision{Activity: &Activity{State: KeptAwake, KeptAwakeBy: "make", KeptAwakeUntil: in(time.Hour)}}, devv1.ReasonKeptAwake,
+		},
+		"The agent does not answer. The server counts as active, and is not suspended for being idle.": {
+			Decision{Activity: &Activity{State: Unknown}}, devv1.ReasonAgentUnreachable,
+		},
+		"The agent is too old to report activity. The server counts as active, and is not suspended for being idle, until it is restarted.": {
+			Decision{Activity: &Activity{State: Unknown, AgentOutdated: true}}, devv1.ReasonAgentOutdated,
+		},
+		"A Lease with the server's name belongs to another owner. The server counts as active, and is not suspended for being idle, until that Lease is deleted.": {
+			Decision{Activity: &Activity{State: Unknown, ForeignLease: true}}, devv1.ReasonObjectConflict,
+		},
+		"Idle since 2026-01-30 11:00 UTC, because its container cannot run: ImagePullFailed. Suspended at 2026-01-30 13:00 UTC.": {
+			Decide(idle, Facts{Pod: failing(time.Hour)}, noon), devv1.ReasonIdle,
+		},
+		"Idle since 2026-01-30 11:00 UTC. Suspended at 2026-01-30 13:00 UTC, unless it is used before.": {
+			Decide(idle, Facts{Pod: pod(9*time.Hour, time.Hour)}, noon), devv1.ReasonIdle,
 		},
 	} {
 		if got := test.d.Sentence(); got != want {
@@ -53,14 +53,26 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+// The sentence of a decision stays true until the decision is made again: it
+// names nothing that changes in between.
+func TestSentenceOutlastsActivity(t *testing.T) {
+	idle := policy.Policy{IdleTimeout: 2 * time.Hour}
+	sentence := func(active time.Duration) string {
+		return Decide(idle, Facts{Pod: pod(9*time.Hour, active), Lease: lease.Lease{RenewTime: ago(9 * time.Hour)}}, noon).Sentence()
+	}
+	if now, earlier := sentence(0), sentence(9*time.Minute); now != earlier {
+		t.Errorf("active now: %q; active 9 minutes ago: %q", now, earlier)
+	}
+}
+
 func TestWarningSentences(t *testing.T) {
 	at := in(5 * time.Minute)
 	for want, w := range map[string]Warning{
-		"This server is suspended at 2026-01-30 12:05 UTC, because nobody works in it. Type anything to keep it.":                                                       {At: at, Cause: devv1.ReasonIdle},
-		"Last warning: this server is suspended at 2026-01-30 12:05 UTC, because nobody works in it. Type anything to keep it.":                                         {At: at, Cause: devv1.ReasonIdle, Last: true},
-		"This server is suspended at 2026-01-30 12:05 UTC, because its container does not run: CrashLoop. A keep defers it.":                                            {At: at, Cause: devv1.ReasonIdle, StartFailure: "CrashLoop"},
-		"This server expires at 2026-01-30 12:05 UTC and is then stopped; its home directory is kept. A keep defers it.":                                                {At: at, Cause: devv1.ReasonExpired},
-		"Last warning: this server expires at 2026-01-30 12:05 UTC and is then deleted; its home directory is kept unless its owner chose otherwise. A keep defers it.": {At: at, Cause: devv1.ReasonExpired, Delete: true, Last: true},
+		"This server is idle and will be suspended at 2026-01-30 12:05 UTC. Type anything to prevent that.":                                                                                         {At: at, Cause: devv1.ReasonIdle},
+		"Last warning: this server is idle and will be suspended at 2026-01-30 12:05 UTC. Type anything to prevent that.":                                                                           {At: at, Cause: devv1.ReasonIdle, Last: true},
+		"This server will be suspended at 2026-01-30 12:05 UTC, because its container cannot run: CrashLoop. To prevent that: devctl keep.":                                                         {At: at, Cause: devv1.ReasonIdle, StartFailure: "CrashLoop"},
+		"This server reaches its time to live at 2026-01-30 12:05 UTC and will be stopped. Its home directory is kept. To extend it: devctl extend.":                                                {At: at, Cause: devv1.ReasonExpired},
+		"Last warning: this server reaches its time to live at 2026-01-30 12:05 UTC and will be deleted. Its home directory is kept unless its owner chose otherwise. To extend it: devctl extend.": {At: at, Cause: devv1.ReasonExpired, Delete: true, Last: true},
 	} {
 		if got := w.Sentence(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -1,6 +1,6 @@
-// Package mastersecret keeps the one secret from which the host keys and
-// credentials of all boxes derive. Whoever restores it from a backup restores
-// every host key.
+// Package mastersecret keeps the secret from which the host keys and
+// credentials of all servers derive. Restoring it from a backup restores every
+// host key.
 package mastersecret
 
 import (
@@ -23,9 +23,9 @@ const (
 	size = 32
 )
 
-// Ensure returns the master secret of the operator in namespace. It makes the
-// Secret, and outside a cluster the namespace too, where they are not there.
-// A Secret that is there is never changed.
+// Ensure returns the master secret of the operator in namespace. If the Secret
+// does not exist, Ensure creates it, and outside a cluster the namespace too.
+// An existing Secret is never changed.
 func Ensure(ctx context.Context, c client.Client, namespace string) ([]byte, error) {
 	key := client.ObjectKey{Namespace: namespace, Name: Name}
 	secret := &corev1.Secret{}
@@ -46,7 +46,7 @@ func Ensure(ctx context.Context, c client.Client, namespace string) ([]byte, err
 
 func create(ctx context.Context, c client.Client, namespace string) error {
 	random := make([]byte, size)
-	_, _ = rand.Read(random) // It never fails: crypto/rand says so.
+	_, _ = rand.Read(random) // crypto/rand never fails.
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: Name},
 		Immutable:  new(true),

@@ -1,5 +1,5 @@
-// Package report tells people what became of their objects: a status, written
-// where it changed, and an event where it names a new cause.
+// Package report writes a status if it changed, and an event if the status
+// names a new cause.
 package report
 
 import (
@@ -21,7 +21,7 @@ import (
 )
 
 // Status makes want the status of object, of which current is a part, and tells
-// whether that was news. An object that is gone needs no status.
+// whether that changed anything. An object that was deleted requires no status.
 func Status[S any](ctx context.Context, c client.Client, object client.Object, current *S, want S) (written bool, err error) {
 	if equality.Semantic.DeepEqual(*current, want) {
 		return false, nil
@@ -44,7 +44,7 @@ func Status[S any](ctx context.Context, c client.Client, object client.Object, c
 	}
 }
 
-// title names an object for people.
+// title names an object in messages.
 func title(c client.Client, object client.Object) string {
 	name := strings.TrimPrefix(client.ObjectKeyFromObject(object).String(), "/")
 	gvk, err := apiutil.GVKForObject(object, c.Scheme())
@@ -54,9 +54,9 @@ func title(c client.Client, object client.Object) string {
 	return gvk.Kind + " " + name
 }
 
-// Cause records why the object is not ready when that changes, once: when the
-// reason of its condition Ready is another than before, and none of the quiet
-// ones, about which there is nothing to do.
+// Cause records once why the object is not ready: when the reason of its
+// condition Ready changes, and is not one of the quiet ones, which require no
+// action.
 func Cause(recorder events.EventRecorder, object client.Object, before, after []metav1.Condition, quiet ...string) {
 	was := meta.FindStatusCondition(before, devv1.ConditionReady)
 	is := meta.FindStatusCondition(after, devv1.ConditionReady)

@@ -7,16 +7,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Conditions are those of one object, of the generation that they are about,
-// as they are found at one time.
+// Conditions are the conditions of one object, of the generation that was
+// observed, at one time.
 type Conditions struct {
 	List       *[]metav1.Condition
 	Generation int64
 	Now        time.Time
 }
 
-// Set sets one of them. The time of its last transition changes with its state
-// alone.
+// Set sets one of them. Its lastTransitionTime changes only with its status.
 func (c Conditions) Set(kind string, state metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(c.List, metav1.Condition{
 		Type:               kind,
@@ -28,15 +27,16 @@ func (c Conditions) Set(kind string, state metav1.ConditionStatus, reason, messa
 	})
 }
 
-// Remove takes one of them away, if it is there.
+// Remove removes one of them, if it exists.
 func (c Conditions) Remove(kind string) {
-	// Without this look, all of them are copied to find that there is none.
+	// RemoveStatusCondition copies all conditions even if there is nothing to
+	// remove.
 	if meta.FindStatusCondition(*c.List, kind) != nil {
 		meta.RemoveStatusCondition(c.List, kind)
 	}
 }
 
-// conditionStatus is what a condition says of something that is so or not.
+// conditionStatus is True or False.
 func conditionStatus(is bool) metav1.ConditionStatus {
 	if is {
 		return metav1.ConditionTrue
@@ -47,7 +47,7 @@ func conditionStatus(is bool) metav1.ConditionStatus {
 // maxMessage keeps a message readable; the API allows 32 KiB.
 const maxMessage = 1024
 
-// bounded is the message, cut where it is too long.
+// bounded is the message, cut if it is too long.
 func bounded(message string) string {
 	if len(message) <= maxMessage {
 		return message

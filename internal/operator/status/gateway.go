@@ -13,10 +13,11 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/precedence"
 )
 
-// GatewayAddress is where the gateway's Service is reached, as far as it is
-// known: "" or 0 is not. What the admin says, in host and port, comes first.
+// GatewayAddress is where the gateway's Service is reached; "" and 0 if that is
+// not known. The admin's host and port take precedence.
 func GatewayAddress(service *corev1.Service, nodes []corev1.Node, host string, port int32) (string, int32) {
 	found, at := "", int32(0)
 	if service != nil {
@@ -36,36 +37,21 @@ func serviceAddress(service *corev1.Service, nodes []corev1.Node) (string, int32
 	}
 }
 
-// anyNode is the address of a node that answers, for a port that all nodes have.
-// It is the oldest one, so that nodes may come and go without a new address.
+// anyNode is the address of a node that is Ready, for a port that all nodes
+// have. It is the oldest one, so that the address stays when nodes are added or
+// removed.
 func anyNode(nodes []corev1.Node) string {
-	var oldest *corev1.Node
-	for i := range nodes {
-		n := &nodes[i]
-		if !answers(n) || NodeAddress(n) == "" {
-			continue
-		}
-		if oldest == nil || n.CreationTimestamp.Before(&oldest.CreationTimestamp) ||
-			n.CreationTimestamp.Equal(&oldest.CreationTimestamp) && n.Name < oldest.Name {
-			oldest = n
-		}
-	}
+	oldest := precedence.Oldest(precedence.Each(nodes), func(n *corev1.Node) bool {
+		return objects.NodeReady(n) == corev1.ConditionTrue && n.DeletionTimestamp.IsZero() && NodeAddress(n) != ""
+	})
 	if oldest == nil {
 		return ""
 	}
 	return NodeAddress(oldest)
 }
 
-func answers(node *corev1.Node) bool {
-	for _, c := range node.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue && node.DeletionTimestamp.IsZero()
-		}
-	}
-	return false
-}
-
-// NodeAddress is where a node is reached from outside, as far as it says.
+// NodeAddress is the address at which a node is reached from outside, if it has
+// one.
 func NodeAddress(node *corev1.Node) string {
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeExternalDNS, corev1.NodeInternalIP} {
 		for _, address := range node.Status.Addresses {
@@ -86,13 +72,13 @@ func servicePort(service *corev1.Service) int32 {
 	return 0
 }
 
-// through is the command to log in by way of the gateway, whose own host key the
-// alias is not for: ssh -J does not pass it on.
+// through is the command to log in through the gateway. The alias is not for
+// the gateway's own host key: ssh -J does not pass it on.
 func through(g devv1.SSHGateway, d *devv1.DevServer) string {
 	name := objects.HostKeyAlias(d.Namespace, d.Name)
 	at := g.Host
 	if g.Port != desired.ClientSSHPort || strings.Contains(at, ":") {
-		at = net.JoinHostPort(at, strconv.Itoa(int(g.Port))) // An IPv6 address only so.
+		at = net.JoinHostPort(at, strconv.Itoa(int(g.Port))) // ssh -J takes an IPv6 address only with a port.
 	}
 	return fmt.Sprintf("ssh -J %s -o HostKeyAlias=%s %s@%s", at, name, agentapi.User, name)
 }

@@ -67,7 +67,7 @@ func TestThroughTheGateway(t *testing.T) {
 	gateway := &devv1.SSHGateway{Host: "ssh.example.com", Port: 2200, HostKey: "ssh-ed25519 GATE"}
 	told := func(d *devv1.DevServer) { d.Status.SSH = &devv1.SSHStatus{Gateway: gateway} }
 	none := func(d *devv1.DevServer) { d.Spec.SSH.Service.Type = devv1.SSHServiceNone }
-	const command = "ssh -J ssh.example.com:2200 -o HostKeyAlias=box.team dev@box.team"
+	const command = "ssh -J ssh.example.com:2200 -o HostKeyAlias=alice.team dev@alice.team"
 	direct := status.Observed{
 		SSHService: &corev1.Service{Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeNodePort, Ports: []corev1.ServicePort{{Name: "ssh", NodePort: 31022}}}},
 		Pod:        pod(podReady), NodeAddress: "192.0.2.1", Gateway: gateway, GatewayKnown: true,
@@ -79,9 +79,9 @@ func TestThroughTheGateway(t *testing.T) {
 		o    status.Observed
 		want *devv1.SSHStatus
 	}{
-		"beside the box's own address": {
+		"beside the server's own address": {
 			devServer(), direct,
-			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1", Gateway: gateway},
+			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=alice.team dev@192.0.2.1", Gateway: gateway},
 		},
 		"no address of its own": {
 			devServer(none),
@@ -92,12 +92,12 @@ func TestThroughTheGateway(t *testing.T) {
 		"port 22": {
 			devServer(none),
 			status.Observed{Gateway: &devv1.SSHGateway{Host: "ssh.example.com", Port: 22}, GatewayKnown: true},
-			&devv1.SSHStatus{Command: "ssh -J ssh.example.com -o HostKeyAlias=box.team dev@box.team", Gateway: &devv1.SSHGateway{Host: "ssh.example.com", Port: 22}},
+			&devv1.SSHStatus{Command: "ssh -J ssh.example.com -o HostKeyAlias=alice.team dev@alice.team", Gateway: &devv1.SSHGateway{Host: "ssh.example.com", Port: 22}},
 		},
 		"IPv6": {
 			devServer(none),
 			status.Observed{Gateway: &devv1.SSHGateway{Host: "2001:db8::1", Port: 22}, GatewayKnown: true},
-			&devv1.SSHStatus{Command: "ssh -J [2001:db8::1]:22 -o HostKeyAlias=box.team dev@box.team", Gateway: &devv1.SSHGateway{Host: "2001:db8::1", Port: 22}},
+			&devv1.SSHStatus{Command: "ssh -J [2001:db8::1]:22 -o HostKeyAlias=alice.team dev@alice.team", Gateway: &devv1.SSHGateway{Host: "2001:db8::1", Port: 22}},
 		},
 		"not asked yet, as after a restart": {devServer(told, none), status.Observed{}, &devv1.SSHStatus{Command: command, Gateway: gateway}},
 		"not there any more":                {devServer(told, none), status.Observed{GatewayKnown: true}, nil},

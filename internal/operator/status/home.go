@@ -14,7 +14,7 @@ func homeStatus(claim *corev1.PersistentVolumeClaim) *devv1.HomeStatus {
 		return nil
 	}
 	s := &devv1.HomeStatus{ClaimName: claim.Name}
-	if capacity, known := claim.Status.Capacity[corev1.ResourceStorage]; known {
+	if capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]; ok {
 		s.Capacity = capacity.String()
 	}
 	return s
@@ -25,16 +25,15 @@ func setResizePending(c Conditions, d *devv1.DevServer, o Observed) {
 	c.Set(devv1.ConditionResizePending, conditionStatus(reason != devv1.ReasonSizeAsRequested), reason, message)
 }
 
-// resize says where the volume of the home is on its way to the size that is
-// asked for.
+// resize says how far the home's volume is from the requested size.
 func resize(d *devv1.DevServer, o Observed) (reason, message string) {
-	asAsked := "The home directory's volume has the size asked for."
+	asRequested := "The home directory's volume has the requested size."
 	if o.Home == nil || !objects.HasOwnClaim(d) {
-		return devv1.ReasonSizeAsRequested, asAsked
+		return devv1.ReasonSizeAsRequested, asRequested
 	}
-	capacity, known := o.Home.Status.Capacity[corev1.ResourceStorage]
-	if want := d.Spec.PersistentHomeSize; !known || capacity.Cmp(want) >= 0 {
-		return devv1.ReasonSizeAsRequested, asAsked
+	capacity, ok := o.Home.Status.Capacity[corev1.ResourceStorage]
+	if want := d.Spec.PersistentHomeSize; !ok || capacity.Cmp(want) >= 0 {
+		return devv1.ReasonSizeAsRequested, asRequested
 	}
 	if o.HomeRefused != nil {
 		return o.HomeRefused.Reason, o.HomeRefused.Message
@@ -50,7 +49,7 @@ func resize(d *devv1.DevServer, o Observed) (reason, message string) {
 		}
 		switch c.Type {
 		case corev1.PersistentVolumeClaimFileSystemResizePending:
-			return devv1.ReasonFileSystemResizePending, fmt.Sprintf("The home directory's volume is %s large. Its file system grows in a moment, or, where the storage cannot do that in use, at the server's next start.", want)
+			return devv1.ReasonFileSystemResizePending, fmt.Sprintf("The home directory's volume is %s large. Its file system grows in a moment, or at the server's next start if the storage cannot do that while the volume is in use.", want)
 		case corev1.PersistentVolumeClaimControllerResizeError, corev1.PersistentVolumeClaimNodeResizeError:
 			return devv1.ReasonResizeFailed, fmt.Sprintf("The storage failed to make the home directory's volume %s large, and tries again: %s", want, c.Message)
 		}

@@ -117,7 +117,7 @@ func setActive(s *devv1.DevServerStatus, c Conditions, l lifecycle.Decision) {
 func setStopPending(c Conditions, l *lifecycle.Decision, running bool) {
 	was := meta.FindStatusCondition(*c.List, devv1.ConditionStopPending)
 	switch w := l.Warning; {
-	case !l.Run || !l.TracksActivity && l.ExpiresAt.IsZero():
+	case !l.Run || (!l.TracksActivity && l.ExpiresAt.IsZero()):
 		c.Remove(devv1.ConditionStopPending)
 	case w != nil && w.Last:
 		if was != nil && (was.Reason != devv1.ReasonStopImminent || was.LastTransitionTime.After(c.Now)) {
@@ -142,7 +142,7 @@ func setHomeFull(c Conditions, o Observed) {
 	}
 	was := meta.FindStatusCondition(*c.List, devv1.ConditionHomeFull)
 	switch room := *o.Report.Home; {
-	case room.Full() || was != nil && was.Status == metav1.ConditionTrue && !room.Roomy():
+	case room.Full() || (was != nil && was.Status == metav1.ConditionTrue && !room.Roomy()):
 		if was != nil && was.Status == metav1.ConditionTrue {
 			return // Its figure is that of the moment in which it became full.
 		}
@@ -160,7 +160,7 @@ var disruptive = []string{
 
 // setDisruption records why a server stopped, for when it runs again.
 func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready state, o Observed, now time.Time) {
-	if !slices.Contains(disruptive, ready.reason) || ready.phase == devv1.PhaseFailed && ready.reason == devv1.ReasonEvicted {
+	if !slices.Contains(disruptive, ready.reason) || (ready.phase == devv1.PhaseFailed && ready.reason == devv1.ReasonEvicted) {
 		return
 	}
 	was := meta.FindStatusCondition(before, devv1.ConditionReady)

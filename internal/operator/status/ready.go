@@ -31,8 +31,8 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	switch {
 	case o.Pod != nil && o.Pod.DeletionTimestamp.IsZero() && isTrue(o.Pod, corev1.PodReady):
 		if fields := edited(o); len(fields) > 0 {
-			// The pod is about to be deleted. Somebody who waits for the server as its
-			// spec is now must not be told that it runs.
+			// The pod is about to be deleted: the server does not run with its present
+			// spec.
 			return restarting(fields)
 		}
 		// True of this pod, whatever prevents its next start.

@@ -10,9 +10,9 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// notIdmapped are the words of runc, which names the place on the node, and of
-// crun, which names the mount path, for a mount whose file system has no mapped
-// ids.
+// notIdmapped are the words of runc, which names the path on the node, and of
+// crun, which names the mount path, for a file system that does not support
+// idmapped mounts.
 var notIdmapped = []*regexp.Regexp{
 	regexp.MustCompile(`failed to set MOUNT_ATTR_IDMAP on (\S+): `),
 	regexp.MustCompile("mount_setattr [`'](\\S+)[`']: .*idmap"),
@@ -22,8 +22,9 @@ var notIdmapped = []*regexp.Regexp{
 // PersistentVolume or, for one that has none, by its name in the pod.
 var onNode = regexp.MustCompile(`/(?:volumes/kubernetes\.io~[^/]+|volume-subpaths)/([^/]+)`)
 
-// idmapState tells of a volume that keeps a container of a user namespace from
-// starting, in the same words while it is tried and between two tries.
+// idmapState is the state of a container that cannot start because a volume of
+// its user namespace cannot be mounted: in the same words during an attempt and
+// between two.
 func idmapState(d *devv1.DevServer, o Observed, c corev1.ContainerStatus) (state, bool) {
 	var messages []string
 	if w := c.State.Waiting; w != nil {
@@ -56,7 +57,7 @@ func notIdmappedPath(message string) string {
 	return ""
 }
 
-// volumeAt names the volume at a place on the node or in the box.
+// volumeAt names the volume at a place on the node or in the server.
 func volumeAt(d *devv1.DevServer, o Observed, path string) string {
 	m := onNode.FindStringSubmatch(path)
 	switch {
@@ -71,8 +72,7 @@ func volumeAt(d *devv1.DevServer, o Observed, path string) string {
 	}
 }
 
-// rootRefused adds what to do to the words of Pod Security about a pod with
-// root.
+// rootRefused adds a remedy to Pod Security's message about a pod with root.
 func rootRefused(d *devv1.DevServer, o Observed, s state) state {
 	if !o.Root || !strings.Contains(o.PodRefused, `violates PodSecurity "restricted`) {
 		return s

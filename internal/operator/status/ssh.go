@@ -12,8 +12,9 @@ import (
 	"devserver.io/devserver/internal/operator/desired"
 )
 
-// sshStatus says how to log in, as far as it is known. Host and port stay when
-// the box sleeps or its Service is gone for a moment: they will be the same.
+// sshStatus says how to log in, as far as it is known. Host and port stay while
+// the server is suspended or its Service does not exist for a moment, because
+// they do not change.
 func sshStatus(d *devv1.DevServer, o Observed) *devv1.SSHStatus {
 	s := devv1.SSHStatus{}
 	if d.Status.SSH != nil {
@@ -40,8 +41,8 @@ func sshStatus(d *devv1.DevServer, o Observed) *devv1.SSHStatus {
 	return &s
 }
 
-// endpoint is where the Service is reached from outside, or from inside the
-// cluster for a ClusterIP.
+// endpoint is where the Service is reached from outside the cluster, or from
+// inside for a ClusterIP.
 func endpoint(o Observed, known string) (host string, port int32) {
 	service := o.SSHService
 	switch service.Spec.Type {

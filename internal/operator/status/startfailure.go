@@ -16,24 +16,24 @@ func StartFailure(d *devv1.DevServer, pod *corev1.Pod) string {
 	if pod.Spec.NodeName == "" || phase == corev1.PodFailed || phase == corev1.PodSucceeded || mayBeUsed(pod) {
 		return ""
 	}
-	said := ""
+	reported := ""
 	if was := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady); was != nil {
-		said = was.Reason
+		reported = was.Reason
 	}
-	if said == devv1.ReasonNodeLost {
+	if reported == devv1.ReasonNodeLost {
 		return ""
 	}
 	if s := podState(d, Observed{Pod: pod}); s.phase == devv1.PhaseFailed {
 		return s.reason
 	}
-	if said == devv1.ReasonVolumeFailed || said == devv1.ReasonContainerConfigError {
-		return said // It was read from the pod's events, and does not show in the pod.
+	if reported == devv1.ReasonVolumeFailed || reported == devv1.ReasonContainerConfigError {
+		return reported // It was read from the pod's events, and does not show in the pod.
 	}
 	return ""
 }
 
-// mayBeUsed tells whether somebody can be using the server: not before its SSH
-// server has answered for the first time. Between two crashes a container runs for
+// mayBeUsed tells whether the server can be in use: not before its SSH server has
+// answered for the first time. Between two crashes a container runs for
 // a moment, without letting anybody in.
 func mayBeUsed(pod *corev1.Pod) bool {
 	if PodReady(pod) {

@@ -11,9 +11,9 @@ import (
 	"devserver.io/devserver/internal/operator/status"
 )
 
-// What is known to be unable to work is told from what is on its way, and from
-// what nobody knows.
-func TestHindered(t *testing.T) {
+// A container that cannot run differs from one that is starting, and from one that
+// may have been used.
+func TestStartFailure(t *testing.T) {
 	at := func(seconds int) metav1.Time { return metav1.NewTime(start.Add(time.Duration(seconds) * time.Second)) }
 	runs := func(since int, before corev1.ContainerState) corev1.ContainerStatus {
 		return corev1.ContainerStatus{
@@ -26,7 +26,7 @@ func TestHindered(t *testing.T) {
 			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: at(seconds)}}
 		}
 	}
-	said := func(reason string) func(*devv1.DevServer) {
+	reported := func(reason string) func(*devv1.DevServer) {
 		return func(d *devv1.DevServer) {
 			ranBefore(d)
 			d.Status.Conditions = []metav1.Condition{{Type: devv1.ConditionReady, Reason: reason}}
@@ -34,30 +34,30 @@ func TestHindered(t *testing.T) {
 	}
 	crash := terminated(1, "Error", "")
 	unplaced := func(p *corev1.Pod) { p.Spec.NodeName = "" }
-	image := boxStatus(corev1.ContainerStatus{State: waiting("ImagePullBackOff", "not found")})
-	creating := boxStatus(corev1.ContainerStatus{State: waiting("ContainerCreating", "")})
+	image := serverStatus(corev1.ContainerStatus{State: waiting("ImagePullBackOff", "not found")})
+	creating := serverStatus(corev1.ContainerStatus{State: waiting("ContainerCreating", "")})
 	for name, tc := range map[string]struct {
-		said string
-		pod  *corev1.Pod
-		want string
+		reported string
+		pod      *corev1.Pod
+		want     string
 	}{
-		"no image":                           {pod: pod(image), want: devv1.ReasonImagePullFailed},
-		"no node":                            {pod: pod(image, unplaced)},
-		"a missing Secret":                   {pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("CreateContainerConfigError", "")})), want: devv1.ReasonContainerConfigError},
-		"its home cannot be prepared":        {pod: pod(initStatus(corev1.ContainerStatus{State: waiting("CrashLoopBackOff", "")}), creating), want: devv1.ReasonPrepareFailed},
-		"between two crashes, waiting":       {pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("CrashLoopBackOff", ""), LastTerminationState: crash}), notReadySince(0)), want: devv1.ReasonCrashLoop},
-		"between two crashes, for a moment":  {pod: pod(boxStatus(runs(60, crash)), notReadySince(60)), want: devv1.ReasonCrashLoop},
-		"crashed, started, answered, silent": {pod: pod(boxStatus(runs(60, crash)), notReadySince(90))},
-		"never answered yet, never crashed":  {pod: pod(boxStatus(runs(60, corev1.ContainerState{})), notReadySince(0))},
-		"answers":                            {pod: pod(boxStatus(runs(60, crash)), podReady)},
-		"starting":                           {pod: pod(creating)},
-		"nothing known yet":                  {pod: pod()},
-		"a volume that cannot be mounted":    {said: devv1.ReasonVolumeFailed, pod: pod(creating), want: devv1.ReasonVolumeFailed},
-		"its node is lost":                   {said: devv1.ReasonNodeLost, pod: pod(image)},
-		"its pod ended":                      {pod: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })},
+		"no image":                                      {pod: pod(image), want: devv1.ReasonImagePullFailed},
+		"no node":                                       {pod: pod(image, unplaced)},
+		"a missing Secret":                              {pod: pod(serverStatus(corev1.ContainerStatus{State: waiting("CreateContainerConfigError", "")})), want: devv1.ReasonContainerConfigError},
+		"its home cannot be prepared":                   {pod: pod(initStatus(corev1.ContainerStatus{State: waiting("CrashLoopBackOff", "")}), creating), want: devv1.ReasonPrepareFailed},
+		"between two crashes, waiting":                  {pod: pod(serverStatus(corev1.ContainerStatus{State: waiting("CrashLoopBackOff", ""), LastTerminationState: crash}), notReadySince(0)), want: devv1.ReasonCrashLoop},
+		"between two crashes, for a moment":             {pod: pod(serverStatus(runs(60, crash)), notReadySince(60)), want: devv1.ReasonCrashLoop},
+		"crashed, started, answered, stopped answering": {pod: pod(serverStatus(runs(60, crash)), notReadySince(90))},
+		"never answered yet, never crashed":             {pod: pod(serverStatus(runs(60, corev1.ContainerState{})), notReadySince(0))},
+		"answers":                                       {pod: pod(serverStatus(runs(60, crash)), podReady)},
+		"starting":                                      {pod: pod(creating)},
+		"nothing known yet":                             {pod: pod()},
+		"a volume that cannot be mounted":               {reported: devv1.ReasonVolumeFailed, pod: pod(creating), want: devv1.ReasonVolumeFailed},
+		"its node is lost":                              {reported: devv1.ReasonNodeLost, pod: pod(image)},
+		"its pod ended":                                 {pod: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })},
 	} {
-		if got := status.StartFailure(devServer(said(tc.said)), tc.pod); got != tc.want {
-			t.Errorf("%s: startFailure by %q, want %q", name, got, tc.want)
+		if got := status.StartFailure(devServer(reported(tc.reported)), tc.pod); got != tc.want {
+			t.Errorf("%s: the start failure is %q, want %q", name, got, tc.want)
 		}
 	}
 }

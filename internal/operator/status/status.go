@@ -1,10 +1,9 @@
 // Package status computes a DevServer's status from what was observed. It is
-// pure: the same observation gives the same status, and a message says the
-// same as long as its cause is the same.
+// pure: the same observation gives the same status, and the same cause gives
+// the same message.
 package status
 
 import (
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -79,14 +78,14 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 	ready := readiness(d, o)
 	s.Phase = ready.phase
 	if o.Disrupted != nil && o.Pod != nil {
-		// The next pod was there before anybody saw that this one went.
+		// The next pod was created before a pass saw the end of this one.
 		setDisruption(&s, d.Status.Conditions, leaving(Observed{Pod: o.Disrupted}), o, now)
 	}
 	setDisruption(&s, d.Status.Conditions, ready, o, now)
 	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
 	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)
 	setAccepted(conditions, o)
-	setRestartPending(conditions, o)
+	setRestartPending(conditions, d, o)
 	setResizePending(conditions, d, o)
 	setHomeFull(conditions, o)
 	setLifecycle(&s, conditions, o)
@@ -95,8 +94,8 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 		s.Flavor = o.Flavor
 	}
 	if ready.phase == devv1.PhaseRunning {
-		// Written together with Running, so that the way there costs no write of
-		// its own; kept afterwards, as where it ran last.
+		// Written together with Running, so that a start costs no write of its
+		// own; kept afterwards, as where the server ran last.
 		s.PodName, s.NodeName = o.Pod.Name, o.Pod.Spec.NodeName
 		s.PodIP = o.Pod.Status.PodIP
 		s.Home = homeStatus(o.Home)
@@ -111,7 +110,8 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 		s.PodIP = ""
 	}
 	if s.Home != nil && o.Home != nil {
-		// A volume that grew is worth a write of its own, unlike one that was made.
+		// The growth of a volume is worth a write of its own, unlike its
+		// creation.
 		s.Home = homeStatus(o.Home)
 	}
 	s.SSH = sshStatus(d, o)
@@ -126,20 +126,20 @@ func setAccepted(c Conditions, o Observed) {
 	c.Set(devv1.ConditionAccepted, conditionStatus(o.Problem == nil), reason, message)
 }
 
-func setRestartPending(c Conditions, o Observed) {
+func setRestartPending(c Conditions, d *devv1.DevServer, o Observed) {
 	pending := RestartPending(o)
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged
-		message = "The flavor, the operator or a setting that takes effect at a start changed since the server started. To apply the change: devctl restart " + strings.TrimSuffix(o.Pod.Name, "-0")
+		message = "The flavor, the operator or a setting that takes effect at a start changed since the server started. To apply the change: devctl restart " + d.Name
 	}
 	c.Set(devv1.ConditionRestartPending, conditionStatus(pending), reason, message)
 }
 
-// current tells whether the pod, if there is one, is what its next start would
-// be, as far as anybody knows yet.
+// current tells whether the pod, if it exists, is known to be what its next
+// start would be.
 func current(o Observed) bool {
-	return o.Pod == nil || o.Applied && caughtUp(o.StatefulSet) && !RestartPending(o)
+	return o.Pod == nil || (o.Applied && caughtUp(o.StatefulSet) && !RestartPending(o))
 }
 
 // caughtUp tells whether the StatefulSet controller has seen the newest

@@ -25,7 +25,7 @@ var (
 
 func devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
 	d := &devv1.DevServer{
-		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: "team", Generation: 3},
+		ObjectMeta: metav1.ObjectMeta{Name: "alice", Namespace: "team", Generation: 3},
 		Spec:       devv1.DevServerSpec{SSH: devv1.SSHSpec{Service: devv1.SSHServiceSpec{Type: devv1.SSHServiceNodePort}}},
 	}
 	for _, edit := range edits {
@@ -36,19 +36,19 @@ func devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
 
 // ranBefore is a DevServer whose pod was Ready.
 func ranBefore(d *devv1.DevServer) {
-	d.Status = devv1.DevServerStatus{PodName: "box-0", StartedAt: &start, NodeName: "node-1", PodIP: "10.0.0.1"}
+	d.Status = devv1.DevServerStatus{PodName: "alice-0", StartedAt: &start, NodeName: "node-1", PodIP: "10.0.0.1"}
 }
 
 func set() *appsv1.StatefulSet {
 	return &appsv1.StatefulSet{
-		ObjectMeta: metav1.ObjectMeta{Name: "box", Generation: 2},
-		Status:     appsv1.StatefulSetStatus{ObservedGeneration: 2, UpdateRevision: "box-new"},
+		ObjectMeta: metav1.ObjectMeta{Name: "alice", Generation: 2},
+		Status:     appsv1.StatefulSetStatus{ObservedGeneration: 2, UpdateRevision: "alice-new"},
 	}
 }
 
 func pod(edits ...func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "box-0", Labels: map[string]string{appsv1.StatefulSetRevisionLabel: "box-new"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "alice-0", Labels: map[string]string{appsv1.StatefulSetRevisionLabel: "alice-new"}},
 		Spec:       corev1.PodSpec{NodeName: "node-1"},
 		Status:     corev1.PodStatus{Phase: corev1.PodPending, StartTime: &start, PodIP: "10.0.0.1"},
 	}
@@ -69,7 +69,7 @@ func removedWithItsNode(p *corev1.Pod) {
 	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "DeletionByPodGC", Message: "PodGC: node no longer exists"}}
 }
 
-func boxStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
+func serverStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		s.Name = objects.ServerContainer
 		p.Status.ContainerStatuses = []corev1.ContainerStatus{s}
@@ -138,7 +138,7 @@ func TestReady(t *testing.T) {
 		})}, devv1.PhasePending, devv1.ReasonUnschedulable, "0/3 nodes are available"},
 		"image pull": {
 			devServer(),
-			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{Image: "example.com/nope:1", State: waiting("ErrImagePull", pull)}))},
+			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{Image: "example.com/nope:1", State: waiting("ErrImagePull", pull)}))},
 			devv1.PhaseFailed, devv1.ReasonImagePullFailed, pull,
 		},
 		"image volume pull": {
@@ -148,7 +148,7 @@ func TestReady(t *testing.T) {
 		},
 		"container config": {
 			devServer(),
-			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("CreateContainerConfigError", "no secret")}))},
+			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: waiting("CreateContainerConfigError", "no secret")}))},
 			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "no secret",
 		},
 		"prepare failed": {
@@ -160,21 +160,21 @@ func TestReady(t *testing.T) {
 		},
 		"killed for memory": {
 			devServer(),
-			status.Observed{Pod: pod(limited, boxStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))},
+			status.Observed{Pod: pod(limited, serverStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))},
 			devv1.PhaseFailed, devv1.ReasonOOMKilled, "more memory than its limit of 32Gi",
 		},
 		"running again after a crash": {
 			devServer(),
-			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, LastTerminationState: terminated(2, "Error", "boom")}))},
+			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: running, LastTerminationState: terminated(2, "Error", "boom")}))},
 			devv1.PhaseFailed, devv1.ReasonCrashLoop, "exit code 2: boom",
 		},
 		"evicted": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
 			p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "Evicted", "low on memory"
-		})}, devv1.PhaseStarting, devv1.ReasonEvicted, "another pod is on its way: low on memory"},
+		})}, devv1.PhaseStarting, devv1.ReasonEvicted, "The node evicted the server, which is started again: low on memory"},
 		"the same, between two tries": {
 			devServer(),
-			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, LastTerminationState: terminated(137, "OOMKilled", "")}))},
-			devv1.PhaseFailed, devv1.ReasonOOMKilled, "more memory than all that its node has",
+			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: running, LastTerminationState: terminated(137, "OOMKilled", "")}))},
+			devv1.PhaseFailed, devv1.ReasonOOMKilled, "more memory than its node has",
 		},
 		"ended otherwise": {devServer(), status.Observed{Pod: pod(func(p *corev1.Pod) {
 			p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "NodeShutdown", "bye"
@@ -206,18 +206,18 @@ func TestReady(t *testing.T) {
 		},
 		"node deleted, nobody has noticed": {
 			devServer(ranBefore),
-			status.Observed{StatefulSet: set(), Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)})), NodeGone: true},
-			devv1.PhaseStarting, devv1.ReasonEvicted, "its node is gone",
+			status.Observed{StatefulSet: set(), Pod: pod(serverStatus(corev1.ContainerStatus{State: running, Started: new(true)})), NodeGone: true},
+			devv1.PhaseStarting, devv1.ReasonEvicted, "its node was deleted",
 		},
 		"node deleted, the pod marked": {
 			devServer(ranBefore),
 			status.Observed{StatefulSet: set(), Pod: pod(removedWithItsNode)},
-			devv1.PhaseStarting, devv1.ReasonEvicted, "its node is gone",
+			devv1.PhaseStarting, devv1.ReasonEvicted, "its node was deleted",
 		},
 		"node deleted, the pod gone": {
 			devServer(ranBefore),
-			status.Observed{StatefulSet: set(), Left: pod(removedWithItsNode)},
-			devv1.PhaseStarting, devv1.ReasonEvicted, "its node is gone",
+			status.Observed{StatefulSet: set(), Disrupted: pod(removedWithItsNode)},
+			devv1.PhaseStarting, devv1.ReasonEvicted, "its node was deleted",
 		},
 		"node lost, and the pod deleted": {
 			devServer(ranBefore),
@@ -241,17 +241,17 @@ func TestReady(t *testing.T) {
 		},
 		"claim on its way for long": {
 			devServer(),
-			status.Observed{Pod: pod(unbound), VolumeTrouble: "The PersistentVolumeClaim x has no volume yet"},
+			status.Observed{Pod: pod(unbound), VolumeFailure: "The PersistentVolumeClaim x has no volume yet"},
 			devv1.PhasePending, devv1.ReasonClaimNotBound, "x has no volume yet",
 		},
 		"claim unbound": {
 			devServer(),
-			status.Observed{Pod: pod(func(p *corev1.Pod) { p.Spec.NodeName = "" }), VolumeTrouble: "The PersistentVolumeClaim x has no volume: no class"},
+			status.Observed{Pod: pod(func(p *corev1.Pod) { p.Spec.NodeName = "" }), VolumeFailure: "The PersistentVolumeClaim x has no volume: no class"},
 			devv1.PhasePending, devv1.ReasonClaimNotBound, "x has no volume: no class",
 		},
 		"volume not mounted": {
 			devServer(),
-			status.Observed{Pod: pod(), VolumeTrouble: "Multi-Attach error"},
+			status.Observed{Pod: pod(), VolumeFailure: "Multi-Attach error"},
 			devv1.PhaseFailed, devv1.ReasonVolumeFailed, "cannot be mounted: Multi-Attach error",
 		},
 		"deleted with its home": {
@@ -259,39 +259,39 @@ func TestReady(t *testing.T) {
 				d.DeletionTimestamp, d.Spec.Home = &start, &devv1.HomeSpec{RetentionPolicy: devv1.HomeDelete}
 			}),
 			status.Observed{},
-			devv1.PhaseTerminating, devv1.ReasonTerminating, "goes with it",
+			devv1.PhaseTerminating, devv1.ReasonTerminating, "Its home directory is deleted with it.",
 		},
 		"quota": {
 			devServer(),
-			status.Observed{StatefulSet: set(), PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=8, limited: requests.nvidia.com/gpu=8`},
-			devv1.PhasePending, devv1.ReasonQuotaExceeded, "ResourceQuota gpus has no room for the server: it asks for requests.nvidia.com/gpu=1, and of requests.nvidia.com/gpu=8 there is in use requests.nvidia.com/gpu=8",
+			status.Observed{StatefulSet: set(), PodRefused: `create Pod alice-0 in StatefulSet alice failed error: pods "alice-0" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=8, limited: requests.nvidia.com/gpu=8`},
+			devv1.PhasePending, devv1.ReasonQuotaExceeded, "ResourceQuota gpus is exceeded: requested requests.nvidia.com/gpu=1, used requests.nvidia.com/gpu=8, limit requests.nvidia.com/gpu=8. Stop or delete another server, or ask an admin for a larger quota.",
 		},
 		"Pod Security": {
 			devServer(),
-			status.Observed{StatefulSet: set(), PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: violates PodSecurity "restricted:latest": hostPath volumes`},
+			status.Observed{StatefulSet: set(), PodRefused: `create Pod alice-0 in StatefulSet alice failed error: pods "alice-0" is forbidden: violates PodSecurity "restricted:latest": hostPath volumes`},
 			devv1.PhasePending, devv1.ReasonAdmissionRefused, `does not allow the server's pod: violates PodSecurity "restricted:latest"`,
 		},
 		"Pod Security, and root": {
 			devServer(),
-			status.Observed{StatefulSet: set(), Flavor: "cpu-root", Root: true, PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (…)`},
+			status.Observed{StatefulSet: set(), Flavor: "cpu-root", Root: true, PodRefused: `create Pod alice-0 in StatefulSet alice failed error: pods "alice-0" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (…)`},
 			devv1.PhasePending, devv1.ReasonAdmissionRefused, "The flavor cpu-root gives root, and the namespace team does not allow it: its Pod Security level is restricted. An admin can allow it: kubectl label namespace team pod-security.kubernetes.io/enforce=baseline --overwrite,",
 		},
 		"another refusal, and root": {
 			devServer(),
-			status.Observed{StatefulSet: set(), Root: true, PodRefused: `create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: maximum memory usage per Pod is 1Gi`},
+			status.Observed{StatefulSet: set(), Root: true, PodRefused: `create Pod alice-0 in StatefulSet alice failed error: pods "alice-0" is forbidden: maximum memory usage per Pod is 1Gi`},
 			devv1.PhasePending, devv1.ReasonAdmissionRefused, "does not allow the server's pod: maximum memory usage",
 		},
 		"home not idmappable": {
 			devServer(),
 			status.Observed{Flavor: "cpu-root", Home: home("pv-1"), Pod: pod(initStatus(corev1.ContainerStatus{State: waiting("RunContainerError", unmappable("/volumes/kubernetes.io~csi/pv-1/mount"))}))},
-			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "The flavor cpu-root gives root in a user namespace, and the file system of the home directory (PersistentVolumeClaim home-box-0) cannot be mounted in one",
+			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "The flavor cpu-root gives root in a user namespace, and the file system of the home directory (PersistentVolumeClaim home-alice-0) cannot be mounted in one",
 		},
 		"home not idmappable, between two tries": {
 			devServer(),
 			status.Observed{Home: home("pv-1"), Pod: pod(initStatus(corev1.ContainerStatus{
 				State: waiting("CrashLoopBackOff", "back-off 10s"), LastTerminationState: terminated(128, "StartError", unmappable("/volume-subpaths/pv-1/prepare/0")),
 			}))},
-			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "PersistentVolumeClaim home-box-0",
+			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "PersistentVolumeClaim home-alice-0",
 		},
 		"ephemeral home not idmappable": {
 			devServer(func(d *devv1.DevServer) { d.Spec.Home = &devv1.HomeSpec{Ephemeral: true} }),
@@ -300,12 +300,12 @@ func TestReady(t *testing.T) {
 		},
 		"shared volume not idmappable": {
 			devServer(),
-			status.Observed{Home: home("pv-1"), Pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("RunContainerError", unmappable("/volumes/kubernetes.io~nfs/pv-2"))}))},
+			status.Observed{Home: home("pv-1"), Pod: pod(serverStatus(corev1.ContainerStatus{State: waiting("RunContainerError", unmappable("/volumes/kubernetes.io~nfs/pv-2"))}))},
 			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "the volume pv-2 (kubectl get pvc",
 		},
 		"shared volume not idmappable, by crun": {
 			devServer(),
-			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: waiting("CreateContainerError", "container create failed: mount_setattr `/shared`: Invalid argument (maybe the file system used doesn't support idmap mounts on this kernel?)")}))},
+			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: waiting("CreateContainerError", "container create failed: mount_setattr `/shared`: Invalid argument (maybe the file system used doesn't support idmap mounts on this kernel?)")}))},
 			devv1.PhaseFailed, devv1.ReasonVolumeNotIdmappable, "the volume at /shared",
 		},
 		"image not idmappable": {
@@ -316,27 +316,27 @@ func TestReady(t *testing.T) {
 		},
 		"uid beyond a user namespace": {
 			devServer(),
-			status.Observed{Flavor: "cpu-root", Root: true, Pod: pod(), VolumeTrouble: sandbox("unable to setup user: setgroups: invalid argument")},
-			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "no id as high as the server's uid",
+			status.Observed{Flavor: "cpu-root", Root: true, Pod: pod(), VolumeFailure: sandbox("unable to setup user: setgroups: invalid argument")},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "has no uid as high as the server's",
 		},
 		"no sandbox": {
 			devServer(),
-			status.Observed{Pod: pod(), VolumeTrouble: sandbox("no space left on device")},
+			status.Observed{Pod: pod(), VolumeFailure: sandbox("no space left on device")},
 			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "The node node-1 cannot start the pod: failed to start sandbox: runc create failed: no space left on device",
 		},
 		"no user namespaces": {
 			devServer(),
-			status.Observed{Pod: pod(), VolumeTrouble: "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces"},
+			status.Observed{Pod: pod(), VolumeFailure: "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces"},
 			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "The node node-1 cannot start the pod: can't set `spec.hostUsers: false`, runtime does not support user namespaces",
 		},
 		"stopped answering": {
 			devServer(ranBefore),
-			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
+			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
 			devv1.PhaseFailed, devv1.ReasonNotAnswering, "stopped answering",
 		},
 		"not answering yet": {
 			devServer(),
-			status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
+			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
 			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
 		},
 	} {
@@ -365,7 +365,7 @@ func TestReady(t *testing.T) {
 func TestPullMessageDoesNotFlap(t *testing.T) {
 	const cause = `failed to pull image "x:1": not found`
 	message := func(reason, text string) string {
-		o := status.Observed{Pod: pod(boxStatus(corev1.ContainerStatus{Image: "x:1", State: waiting(reason, text)}))}
+		o := status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{Image: "x:1", State: waiting(reason, text)}))}
 		return meta.FindStatusCondition(status.Compute(devServer(), o, now).Conditions, devv1.ConditionReady).Message
 	}
 	if a, b := message("ErrImagePull", cause), message("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: `+cause); a != b {
@@ -374,7 +374,7 @@ func TestPullMessageDoesNotFlap(t *testing.T) {
 }
 
 // Nothing is written between the first pass and the last: the status of a
-// start that nothing hinders is the same with and without its pod.
+// start that nothing prevents is the same with and without its pod.
 func TestStartIsOneStatus(t *testing.T) {
 	first := status.Compute(devServer(), status.Observed{}, now)
 	d := devServer()
@@ -385,7 +385,7 @@ func TestStartIsOneStatus(t *testing.T) {
 	}
 }
 
-// The prepare step cannot start while the box's image, its volume, is missing.
+// The prepare step cannot start while the server's image, which is its volume, is missing.
 // The agent's image has nothing to do with it.
 func TestPullOfTheVolumeDoesNotBlameTheAgent(t *testing.T) {
 	cause := `failed to pull and unpack image "example.com/nope:1": not found`
@@ -419,7 +419,7 @@ func sandbox(cause string) string {
 }
 
 func home(volume string) *corev1.PersistentVolumeClaim {
-	return &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-box-0"}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: volume}}
+	return &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-alice-0"}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: volume}}
 }
 
 func limited(p *corev1.Pod) {
@@ -456,7 +456,7 @@ func withSettings(text string) *appsv1.StatefulSet {
 
 func TestResizePending(t *testing.T) {
 	claim := func(capacity string, edits ...func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
-		c := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-box-0"}}
+		c := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-alice-0"}}
 		if capacity != "" {
 			c.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(capacity)}
 		}
@@ -485,7 +485,7 @@ func TestResizePending(t *testing.T) {
 		"resizing":      {status.Observed{Home: claim("10Gi")}, devv1.ReasonResizing, "20Gi"},
 		"file system":   {status.Observed{Home: claim("10Gi", is(corev1.PersistentVolumeClaimFileSystemResizePending))}, devv1.ReasonFileSystemResizePending, "next start"},
 		"failed":        {status.Observed{Home: claim("10Gi", is(corev1.PersistentVolumeClaimControllerResizeError))}, devv1.ReasonResizeFailed, "disk on fire"},
-		"infeasible":    {status.Observed{Home: claim("10Gi", infeasible)}, devv1.ReasonResizeFailed, "kubectl describe pvc home-box-0"},
+		"infeasible":    {status.Observed{Home: claim("10Gi", infeasible)}, devv1.ReasonResizeFailed, "kubectl describe pvc home-alice-0"},
 		"refused":       {status.Observed{Home: claim("10Gi"), HomeRefused: &status.Problem{Reason: devv1.ReasonNotExpandable, Message: "no"}}, devv1.ReasonNotExpandable, "no"},
 	} {
 		d := devServer(func(d *devv1.DevServer) { d.Spec.PersistentHomeSize = resource.MustParse("20Gi") })
@@ -497,13 +497,13 @@ func TestResizePending(t *testing.T) {
 }
 
 func TestHome(t *testing.T) {
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-box-0"}}
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-alice-0"}}
 	claim.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("10Gi")}
 	if got := status.Compute(devServer(), status.Observed{Home: claim}, now).Home; got != nil {
 		t.Errorf("a home on the way to Running costs a write: %+v", got)
 	}
 	running := status.Compute(devServer(), status.Observed{Home: claim, Pod: pod(podReady)}, now)
-	if got, want := running.Home, (&devv1.HomeStatus{ClaimName: "home-box-0", Capacity: "10Gi"}); !cmp.Equal(got, want) {
+	if got, want := running.Home, (&devv1.HomeStatus{ClaimName: "home-alice-0", Capacity: "10Gi"}); !cmp.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	claim.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("20Gi")}
@@ -513,7 +513,7 @@ func TestHome(t *testing.T) {
 	}
 }
 
-func old(p *corev1.Pod) { p.Labels[appsv1.StatefulSetRevisionLabel] = "box-old" }
+func old(p *corev1.Pod) { p.Labels[appsv1.StatefulSetRevisionLabel] = "alice-old" }
 
 // lagging is a StatefulSet whose controller has not seen the newest template.
 func lagging() *appsv1.StatefulSet {
@@ -571,7 +571,7 @@ func TestRestartPending(t *testing.T) {
 func TestSSH(t *testing.T) {
 	service := func(kind corev1.ServiceType) *corev1.Service {
 		return &corev1.Service{
-			ObjectMeta: metav1.ObjectMeta{Name: "box-ssh", Namespace: "team"},
+			ObjectMeta: metav1.ObjectMeta{Name: "alice-ssh", Namespace: "team"},
 			Spec:       corev1.ServiceSpec{Type: kind, Ports: []corev1.ServicePort{{Name: "ssh", Port: 22, NodePort: 31022}}},
 		}
 	}
@@ -596,22 +596,22 @@ func TestSSH(t *testing.T) {
 		"node port": {
 			devServer(),
 			status.Observed{SSHService: service(corev1.ServiceTypeNodePort), Pod: pod(podReady), NodeAddress: "192.0.2.1"},
-			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1"},
+			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=alice.team dev@192.0.2.1"},
 		},
 		"service gone for a moment": {
 			devServer(known),
 			status.Observed{},
-			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, HostKey: "ssh-ed25519 AAAA", Command: "ssh -p 31022 -o HostKeyAlias=box.team dev@192.0.2.1"},
+			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, HostKey: "ssh-ed25519 AAAA", Command: "ssh -p 31022 -o HostKeyAlias=alice.team dev@192.0.2.1"},
 		},
 		"load balancer": {
 			devServer(),
 			status.Observed{SSHService: balanced},
-			&devv1.SSHStatus{Host: "198.51.100.7", Port: 22, Command: "ssh -o HostKeyAlias=box.team dev@198.51.100.7"},
+			&devv1.SSHStatus{Host: "198.51.100.7", Port: 22, Command: "ssh -o HostKeyAlias=alice.team dev@198.51.100.7"},
 		},
 		"cluster IP": {
 			devServer(),
 			status.Observed{SSHService: service(corev1.ServiceTypeClusterIP)},
-			&devv1.SSHStatus{Host: "box-ssh.team.svc", Port: 22, Command: "ssh -o HostKeyAlias=box.team dev@box-ssh.team.svc"},
+			&devv1.SSHStatus{Host: "alice-ssh.team.svc", Port: 22, Command: "ssh -o HostKeyAlias=alice.team dev@alice-ssh.team.svc"},
 		},
 		"none": {devServer(known, none), status.Observed{}, &devv1.SSHStatus{HostKey: "ssh-ed25519 AAAA"}},
 	} {
@@ -630,7 +630,7 @@ func TestPlaceIsWrittenWithRunning(t *testing.T) {
 		t.Errorf("a pod on its way is in the status already: %+v", starting)
 	}
 	running := status.Compute(devServer(), status.Observed{Pod: pod(podReady)}, now)
-	if running.NodeName != "node-1" || running.PodIP != "10.0.0.1" || !running.StartedAt.Equal(&start) || running.PodName != "box-0" {
+	if running.NodeName != "node-1" || running.PodIP != "10.0.0.1" || !running.StartedAt.Equal(&start) || running.PodName != "alice-0" {
 		t.Errorf("a Running pod is not in the status: %+v", running)
 	}
 	gone := status.Compute(devServer(ranBefore), status.Observed{}, now)

@@ -14,12 +14,12 @@ import (
 
 // ObservedUser is what the cluster has for a DevServerUser.
 type ObservedUser struct {
-	// Problem hinders the person: what the resolve stage found, or an object
-	// that could not be applied.
+	// Problem is what the resolve step found, or an object that could not be
+	// applied.
 	Problem *Problem
-	// Namespace is the person's namespace, or empty where it is not theirs.
+	// Namespace is the person's namespace, or empty if it is not theirs.
 	Namespace string
-	// Quota is nil where there is none.
+	// Quota is nil if it does not exist.
 	Quota *corev1.ResourceQuota
 	// BadKeys says which keys cannot be used, and why. The others count.
 	BadKeys string
@@ -44,10 +44,10 @@ func userReady(o ObservedUser) (ready metav1.ConditionStatus, reason, message st
 		return metav1.ConditionFalse, devv1.ReasonUserInvalidKey, o.BadKeys + " The other keys count."
 	case len(uncounted) > 0:
 		return metav1.ConditionFalse, devv1.ReasonUserQuotaPending, fmt.Sprintf(
-			"Kubernetes does not count %s of spec.quota yet, and refuses it until it does. If it stays so, there is no such resource: check the name.",
+			"Kubernetes does not count %s of spec.quota yet, and refuses it until it does. If this does not change, the resource does not exist: check the name.",
 			strings.Join(uncounted, ", "))
 	default:
-		return metav1.ConditionTrue, devv1.ReasonProvisioned, fmt.Sprintf("The namespace %s and the person's roles in it are there.", o.Namespace)
+		return metav1.ConditionTrue, devv1.ReasonProvisioned, fmt.Sprintf("The namespace %s and the person's roles in it exist.", o.Namespace)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func TestComputeUser(t *testing.T) {
 	quota := func(used ...corev1.ResourceName) *corev1.ResourceQuota {
 		q := &corev1.ResourceQuota{Status: corev1.ResourceQuotaStatus{Used: corev1.ResourceList{}}}
-		q.Spec.Hard = corev1.ResourceList{"pods": resource.MustParse("1"), "count/boxes.example.com": resource.MustParse("1")}
+		q.Spec.Hard = corev1.ResourceList{"pods": resource.MustParse("1"), "count/robots.example.com": resource.MustParse("1")}
 		for _, name := range used {
 			q.Status.Used[name] = resource.Quantity{}
 		}
@@ -26,9 +26,9 @@ func TestComputeUser(t *testing.T) {
 		status.ObservedUser
 		reason, message string
 	}{
-		"all is there":   {status.ObservedUser{Namespace: "dev-alice"}, devv1.ReasonProvisioned, "The namespace dev-alice and the person's roles in it are there."},
-		"counted":        {status.ObservedUser{Namespace: "dev-alice", Quota: quota("pods", "count/boxes.example.com")}, devv1.ReasonProvisioned, "The namespace dev-alice and the person's roles in it are there."},
-		"not counted":    {status.ObservedUser{Quota: quota("pods")}, devv1.ReasonUserQuotaPending, "Kubernetes does not count count/boxes.example.com of spec.quota yet, and refuses it until it does. If it stays so, there is no such resource: check the name."},
+		"all exists":     {status.ObservedUser{Namespace: "dev-alice"}, devv1.ReasonProvisioned, "The namespace dev-alice and the person's roles in it exist."},
+		"counted":        {status.ObservedUser{Namespace: "dev-alice", Quota: quota("pods", "count/robots.example.com")}, devv1.ReasonProvisioned, "The namespace dev-alice and the person's roles in it exist."},
+		"not counted":    {status.ObservedUser{Quota: quota("pods")}, devv1.ReasonUserQuotaPending, "Kubernetes does not count count/robots.example.com of spec.quota yet, and refuses it until it does. If this does not change, the resource does not exist: check the name."},
 		"bad key":        {status.ObservedUser{BadKeys: "It is none."}, devv1.ReasonUserInvalidKey, "It is none. The other keys count."},
 		"a key first":    {status.ObservedUser{BadKeys: "It is none.", Quota: quota()}, devv1.ReasonUserInvalidKey, "It is none. The other keys count."},
 		"a problem":      {status.ObservedUser{Problem: problem}, problem.Reason, problem.Message},

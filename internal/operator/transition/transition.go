@@ -25,8 +25,8 @@ type Server interface {
 	Drain(ctx context.Context, idleSince time.Time) (drained bool)
 	// Release ends a drain: the server is not suspended after all.
 	Release(ctx context.Context)
-	// RecordSuspension writes the suspension to the Lease, on the condition that
-	// nobody has written to the Lease since it was read.
+	// RecordSuspension writes the suspension to the Lease, on the condition that the
+	// Lease was not written since it was read.
 	RecordSuspension(ctx context.Context, s lease.Suspension) error
 	// ClearSuspension removes the suspension from the Lease.
 	ClearSuspension(ctx context.Context) error
@@ -72,7 +72,7 @@ func suspend(ctx context.Context, s Server, d lifecycle.Decision) (lifecycle.Dec
 	if drained {
 		suspension := lifecycle.SuspensionOf(d.Cause, facts, s.Now())
 		if err := s.RecordSuspension(ctx, suspension); err != nil {
-			// Somebody who renewed the Lease in this moment is about to log in.
+			// The Lease was renewed in this moment: a user is about to log in.
 			s.Release(ctx)
 			return d, err
 		}

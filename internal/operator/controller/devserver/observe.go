@@ -79,20 +79,10 @@ func (r *Reconciler) observeNode(ctx context.Context, o *status.Observed) error 
 		}
 		return fmt.Errorf("reading Node %s: %w", o.Pod.Spec.NodeName, err)
 	}
-	o.NodeLost = nodeUnknown(node)
+	// The node lifecycle controller has given up waiting for the node's kubelet.
+	o.NodeLost = objects.NodeReady(node) == corev1.ConditionUnknown
 	if r.Config.SSHHost == "" {
 		o.NodeAddress = cmp.Or(status.NodeAddress(node), o.Pod.Status.HostIP)
 	}
 	return nil
-}
-
-// nodeUnknown tells whether the node lifecycle controller has given up waiting for
-// the node's kubelet.
-func nodeUnknown(node *corev1.Node) bool {
-	for _, c := range node.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionUnknown
-		}
-	}
-	return false
 }

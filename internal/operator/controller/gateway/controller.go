@@ -1,5 +1,5 @@
-// Package gateway keeps the gateway's host key, and finds out where the gateway
-// is reached, for the status of every DevServer.
+// Package gateway keeps the gateway's host key, and finds the gateway's address
+// for the status of every DevServer.
 package gateway
 
 import (
@@ -17,43 +17,44 @@ import (
 	"devserver.io/devserver/internal/operator/status"
 )
 
-// Reconciler looks after the one gateway of the cluster.
+// Reconciler keeps the host key of the cluster's gateway and reports its
+// address.
 type Reconciler struct {
-	// Client reads nodes from the watch cache. Secrets, which are in none, Live
-	// reads from the API server.
+	// Client reads nodes from the watch cache. Live reads Secrets from the API
+	// server, because they are not cached.
 	Client client.Client
 	Live   client.Reader
-	// Services has the gateway's Service and no other.
+	// Services holds only the gateway's Service.
 	Services client.Reader
-	// Tell passes on what is known of the gateway.
+	// Tell passes on the address of the gateway.
 	Tell   func(*devv1.SSHGateway)
 	Config Config
 }
 
-// Config is what the operator was told about the gateway.
+// Config is the operator's configuration of the gateway.
 type Config struct {
-	// Service is the name of the gateway's Service; "" where there is no gateway.
+	// Service is the name of the gateway's Service; "" if there is no gateway.
 	Service string
-	// Namespace is the operator's own, in which the gateway is too.
+	// Namespace is the operator's own, which is the gateway's too.
 	Namespace string
-	// HostKeySecret is a Secret of the admin's with the host key. Left empty, the
-	// operator keeps HostKeySecret itself.
+	// HostKeySecret is the admin's Secret with the host key. If it is empty,
+	// the operator keeps the Secret HostKeySecret itself.
 	HostKeySecret string
 	// Master is the secret from which the host key derives.
 	Master []byte
-	// Host and Port are where users reach the gateway, where that is not to be
-	// seen from its Service.
+	// Host and Port are where users reach the gateway, if its Service does not
+	// show that.
 	Host string
 	Port int32
 }
 
-// again is how often the Secret with the host key is looked at: Secrets are not
+// again is how often the Secret with the host key is checked: Secrets are not
 // watched, because the operator may not list them.
 const again = time.Minute
 
-// Reconcile makes one pass. Only a whole address is told, and nothing is taken
-// back: a Service that is made again is reached where it was before, or says
-// something new.
+// Reconcile makes one pass. It reports only complete addresses, and never
+// withdraws one: a Service that is created again has the same address, or a new
+// one, which is reported then.
 func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	public, err := r.HostKey(ctx)
 	if err != nil {

@@ -16,12 +16,12 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// HostKeySecret is the Secret that the operator makes, unless the admin has
-// named another one.
+// HostKeySecret is the Secret that the operator creates, unless the admin named
+// another one.
 const HostKeySecret = "devserver-gateway-host-key"
 
-// HostKey is the public half of what the gateway identifies itself with. It makes
-// the Secret, where there is none.
+// HostKey is the public half of the key with which the gateway identifies
+// itself. It creates the Secret if it does not exist.
 func (r *Reconciler) HostKey(ctx context.Context) (string, error) {
 	if r.Config.HostKeySecret != "" {
 		return r.adminsKey(ctx, types.NamespacedName{Namespace: r.Config.Namespace, Name: r.Config.HostKeySecret})
@@ -48,8 +48,9 @@ func (r *Reconciler) adminsKey(ctx context.Context, name types.NamespacedName) (
 	return public, nil
 }
 
-// keepSecret makes the Secret with the host key, and puts it back where it is
-// gone or was edited. One that the operator did not make is left alone.
+// keepSecret creates the Secret with the host key, and restores it if it was
+// deleted or edited. It never changes a Secret that the operator did not
+// create.
 func (r *Reconciler) keepSecret(ctx context.Context, private []byte) error {
 	name := types.NamespacedName{Namespace: r.Config.Namespace, Name: HostKeySecret}
 	live := &corev1.Secret{}

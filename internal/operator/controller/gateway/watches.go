@@ -22,8 +22,8 @@ import (
 )
 
 // SetupWithManager registers the controller and its watches. The manager's own
-// cache has the Services of DevServers alone, so that the gateway's has one of
-// its own.
+// cache has only the Services of DevServers, so the gateway's Service has a
+// cache of its own.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	services, err := cache.New(mgr.GetConfig(), cache.Options{
 		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(),
@@ -51,22 +51,21 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// everything is the one request there is.
+// everything is the only request.
 var everything = reconcile.Request{}
 
 func always(context.Context, client.Object) []reconcile.Request {
 	return []reconcile.Request{everything}
 }
 
-// start leads to the first pass, also where there is no Service yet: the
-// gateway's pods wait for their host key.
+// start triggers the first pass, even if there is no Service yet: the gateway's
+// pods wait for their host key.
 func start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	queue.Add(everything)
 	return nil
 }
 
-// nodeMoved passes what may change the address of a node port. Most of what
-// happens to nodes does not.
+// nodeMoved passes only events that may change the address of a node port.
 func nodeMoved() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {

@@ -13,21 +13,21 @@ import (
 	"devserver.io/devserver/internal/operator/status"
 )
 
-// outcome is what came of the apply stage.
+// outcome is the result of the apply step.
 type outcome struct {
 	problem *status.Problem
-	// namespace is the person's, or empty where it is not theirs.
+	// namespace is the person's, or empty if it is not theirs.
 	namespace string
-	// taken is set where a name that is needed is somebody else's.
+	// taken is set if another owner's object has a name that is required.
 	taken bool
 }
 
-// apply writes what differs and deletes what is wanted no more. A name that is
-// taken and an object that the API server refuses are problems for a person;
-// anything else is retried.
+// apply writes what differs and deletes what is no longer desired. A name that
+// is taken and an object that the API server refuses are problems that a person
+// can act on; every other error is retried.
 //
-// Where the namespace is not, or no longer, the person's, all that they had in
-// it is taken away.
+// If the namespace is not, or no longer, the person's, all their rights in it
+// are removed.
 func (r *Reconciler) apply(ctx context.Context, u *devv1.DevServerUser, problem *status.Problem, want account.Objects) (outcome, error) {
 	switch {
 	case problem == nil:
@@ -37,7 +37,7 @@ func (r *Reconciler) apply(ctx context.Context, u *devv1.DevServerUser, problem 
 		return outcome{problem: problem}, r.prune(ctx, u, account.Objects{})
 	}
 
-	err := r.Applier.ApplyMarked(ctx, objects.AnnotationOwner, u.Spec.Owner, want.Namespace)
+	err := r.Applier.ApplyAnnotated(ctx, objects.AnnotationOwner, u.Spec.Owner, want.Namespace)
 	if conflict, ok := errors.AsType[*apply.ConflictError](err); ok {
 		return outcome{problem: namespaceConflict(u, conflict), taken: true}, r.prune(ctx, u, account.Objects{})
 	}
@@ -56,8 +56,8 @@ func (r *Reconciler) apply(ctx context.Context, u *devv1.DevServerUser, problem 
 	return done, err
 }
 
-// applyAll applies each of the objects, whatever becomes of the others. The
-// first problem is the one that is told.
+// applyAll applies each of the objects, even if others fail. It returns the
+// first problem.
 func (r *Reconciler) applyAll(ctx context.Context, u *devv1.DevServerUser, objects []runtime.ApplyConfiguration, done *outcome) error {
 	var failed error
 	for _, object := range objects {

@@ -1,7 +1,7 @@
 // Package user reconciles DevServerUsers.
 //
-// A pass has five stages, one call each: fetch, resolve, desired, apply,
-// status. The third and the last are pure and live in packages of their own.
+// A pass has five steps: fetch, resolve, desired, apply, status. The third and
+// the last are pure and in packages of their own.
 package user
 
 import (
@@ -30,8 +30,8 @@ type Reconciler struct {
 	Applier  *apply.Applier
 }
 
-// conflictRetry is how often a name that somebody else has is tried again:
-// their objects are not watched.
+// conflictRetry is how often a name that another owner's object has is tried
+// again: those objects are not watched.
 const conflictRetry = 30 * time.Second
 
 // Reconcile makes one pass over one DevServerUser.
@@ -41,12 +41,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !u.DeletionTimestamp.IsZero() {
-		// Limits and roles go by garbage collection; the rest is to stay.
+		// Limits and roles are deleted by garbage collection; the rest stays.
 		return ctrl.Result{}, nil
 	}
 	result, err := r.reconcile(ctx, u)
 	if apierrors.IsConflict(err) {
-		// Somebody wrote at the same time. The next pass sees what.
+		// The object was written at the same time: the next pass reads it.
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	return result, err
@@ -66,7 +66,7 @@ func (r *Reconciler) reconcile(ctx context.Context, u *devv1.DevServerUser) (ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	// The status is told the truth even where the apply failed.
+	// The status is written even if the apply step failed.
 	if err := r.writeStatus(ctx, u, status.ComputeUser(u, observed, r.Clock.Now())); err != nil {
 		return ctrl.Result{}, err
 	}

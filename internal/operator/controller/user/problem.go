@@ -21,14 +21,14 @@ func taken(u, elder *devv1.DevServerUser) *status.Problem {
 	}
 	return &status.Problem{
 		Reason:  devv1.ReasonUsernameTaken,
-		Message: fmt.Sprintf("The DevServerUser %s, which is older, has the same %s. Nothing is made for this one: delete one of the two.", elder.Name, what),
+		Message: fmt.Sprintf("The DevServerUser %s, which is older, has the same %s. No objects are created for this one: delete one of the two.", elder.Name, what),
 	}
 }
 
 func leaving(namespace string) *status.Problem {
 	return &status.Problem{
 		Reason:  devv1.ReasonNamespaceTerminating,
-		Message: fmt.Sprintf("The namespace %s is being deleted. It is made again when it is gone.", namespace),
+		Message: fmt.Sprintf("The namespace %s is being deleted. It is created again after that.", namespace),
 	}
 }
 
@@ -38,40 +38,39 @@ func namespaceConflict(u *devv1.DevServerUser, c *apply.ConflictError) *status.P
 	}
 	return &status.Problem{
 		Reason: devv1.ReasonNamespaceConflict,
-		Message: fmt.Sprintf("The namespace %s is there and is not %s's. It is left as it is. To hand it over, with all that is in it: kubectl annotate --overwrite namespace %s %s=%s",
+		Message: fmt.Sprintf("The namespace %s exists and does not belong to %s. It is not changed. To hand it over, with everything in it: kubectl annotate --overwrite namespace %s %s=%s",
 			account.NamespaceName(u), u.Spec.Owner, account.NamespaceName(u), objects.AnnotationOwner, u.Spec.Owner),
 	}
 }
 
-// problemOf turns an error of the apply stage into words for the status where
-// a person can act on it. The error comes back where a retry may help: a role
-// comes to be, or the operator gets a right, without any event that we would
-// see.
+// problemOf turns an error of the apply step into a problem if a person can act
+// on it. It also returns the error if a retry may help: no event reports that a
+// role was created, or that the operator was granted a right.
 func problemOf(err error) (*status.Problem, error) {
 	var conflict *apply.ConflictError
 	switch {
 	case errors.As(err, &conflict):
 		return objectConflict(conflict), nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), apierrors.IsNotFound(err):
-		return &status.Problem{Reason: devv1.ReasonUserRefused, Message: "The API server refuses an object that the person needs: " + refusal(err)}, err
+		return &status.Problem{Reason: devv1.ReasonUserRefused, Message: "The API server refuses an object of the person: " + refusal(err)}, err
 	default:
 		return nil, err
 	}
 }
 
 func objectConflict(c *apply.ConflictError) *status.Problem {
-	message := fmt.Sprintf("A %s named %s is there and belongs to somebody else. It is left as it is: rename or delete it.", c.Kind, c.Name)
+	message := fmt.Sprintf("The %s %s exists and belongs to another owner. It is not changed. Rename or delete it.", c.Kind, c.Name)
 	if c.Leaving {
 		message = fmt.Sprintf("The %s %s of the DevServerUser that was deleted before is still being deleted.", c.Kind, c.Name)
 	}
 	return &status.Problem{Reason: devv1.ReasonUserObjectConflict, Message: message}
 }
 
-// escalation is where the API server begins to list what a role grants that
-// the operator does not have: many lines, which do not say what to do.
+// escalation is where the API server begins to list what a role grants that the
+// operator does not have: many lines, which do not help.
 const escalation = "is attempting to grant RBAC permissions not currently held"
 
-// refusal is the API server's own sentence, without our wrapping.
+// refusal is the API server's own sentence, without the operator's wrapping.
 func refusal(err error) string {
 	var api apierrors.APIStatus
 	if !errors.As(err, &api) {

@@ -91,7 +91,7 @@ func TestForeignObjects(t *testing.T) {
 			w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.ns(), Annotations: map[string]string{"devserver.io/owner": w.owner()}}}, foreign)
 			before := foreign.GetResourceVersion()
 			w.user(limited)
-			w.wantReady(w.settled(), metav1.ConditionFalse, devv1.ReasonUserObjectConflict, "named devserver-user")
+			w.wantReady(w.settled(), metav1.ConditionFalse, devv1.ReasonUserObjectConflict, "devserver-user exists and belongs to another owner")
 			if w.get(foreign, foreign.GetName()); foreign.GetResourceVersion() != before {
 				t.Errorf("it was written: %+v", foreign)
 			}

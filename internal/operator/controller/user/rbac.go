@@ -1,8 +1,8 @@
 package user
 
-// What the operator may do for people. It may bind the chart's role for them;
-// the chart's value rbac.bindableClusterRoles lets it bind others. It deletes
-// no namespace.
+// The operator's rights for people. It may bind the chart's role for them; the
+// chart's value rbac.bindableClusterRoles lets it bind others. It deletes no
+// namespace.
 //
 // +kubebuilder:rbac:groups=devserver.io,resources=devserverusers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=devserver.io,resources=devserverusers/status,verbs=get;patch;update

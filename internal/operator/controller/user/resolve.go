@@ -13,9 +13,9 @@ import (
 	"devserver.io/devserver/internal/operator/status"
 )
 
-// resolve looks at what the person's objects depend upon: other DevServerUsers,
-// and a namespace that is on its way out. What is in the way comes back as a
-// problem; it heals by an event.
+// resolve looks at what the person's objects depend on: other DevServerUsers,
+// and a namespace that is being deleted. An obstacle is returned as a problem;
+// an event reports its end.
 func (r *Reconciler) resolve(ctx context.Context, u *devv1.DevServerUser) (*status.Problem, error) {
 	all := &devv1.DevServerUserList{}
 	if err := r.Client.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {

@@ -35,7 +35,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&devv1.DevServerUser{}, handler.EnqueueRequestsFromMapFunc(r.rivals),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{
-			// A cause that makes no event, such as a role that comes to be, is
+			// A cause without an event, such as a role that is created, is
 			// noticed within a minute.
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
 		}).
@@ -46,8 +46,8 @@ func (r *Reconciler) usersOfNamespace(ctx context.Context, ns client.Object) []r
 	return r.requests(ctx, func(u *devv1.DevServerUser) bool { return account.NamespaceName(u) == ns.GetName() })
 }
 
-// rivals are those who stand in the person's way, and who may take their place
-// when they go.
+// rivals are the DevServerUsers that conflict with the person, and can take
+// their place once they are deleted.
 func (r *Reconciler) rivals(ctx context.Context, object client.Object) []reconcile.Request {
 	person, ok := object.(*devv1.DevServerUser)
 	if !ok {
@@ -71,8 +71,8 @@ func (r *Reconciler) requests(ctx context.Context, concerned func(*devv1.DevServ
 	return requests
 }
 
-// notOnlyVersion passes no update that changes nothing of what the cache
-// keeps: a quota's use changes with every pod.
+// notOnlyVersion drops updates that change nothing of what the cache keeps: a
+// quota's use changes with every pod.
 func notOnlyVersion() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {

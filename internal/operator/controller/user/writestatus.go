@@ -7,8 +7,8 @@ import (
 	"devserver.io/devserver/internal/operator/report"
 )
 
-// writeStatus writes the status if it changed, and records an event if what
-// changed is a cause that somebody should look at.
+// writeStatus writes the status if it changed, and records an event if the
+// cause changed and requires action.
 func (r *Reconciler) writeStatus(ctx context.Context, u *devv1.DevServerUser, s devv1.DevServerUserStatus) error {
 	before := u.Status.Conditions
 	written, err := report.Status(ctx, r.Client, u, &u.Status, s)

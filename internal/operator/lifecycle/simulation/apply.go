@@ -7,30 +7,30 @@ import (
 	"devserver.io/devserver/internal/operator/lifecycle"
 )
 
-// runs lets the box be as was decided.
-func (w *world) runs(d lifecycle.Decision) {
+// scaleTo gives the server a pod, or none, as decided.
+func (w *world) scaleTo(d lifecycle.Decision) {
 	switch {
 	case d.Run && w.replicas == 0:
 		w.checkWake()
 		w.count("wakes")
-		w.truth.asleep = ""
+		w.truth.suspended = ""
 		w.scale(1)
 	case !d.Run && w.replicas == 1:
 		w.checkStop(d.Cause)
-		w.count("suspensions: " + string(d.Cause))
-		if w.pod != nil && w.pod.hindered != "" && d.StartFailure != "" {
-			w.count("hindered boxes suspended")
+		w.count("suspensions: " + d.Cause)
+		if w.pod != nil && w.pod.startFailure != "" && d.StartFailure != "" {
+			w.count("suspensions after a start failure")
 		}
-		w.truth.asleep, w.truth.asleepAt, w.truth.woken = d.Cause, w.now, false
+		w.truth.suspended, w.truth.suspendedAt, w.truth.woken = d.Cause, w.now, false
 		w.scale(0)
 	case !d.Run:
-		w.truth.asleep = d.Cause
+		w.truth.suspended = d.Cause
 	}
 }
 
-// setStatus is what the next pass is told of this one.
+// setStatus records what the next pass reads of this one.
 func (w *world) setStatus(d lifecycle.Decision) {
-	w.observed, w.cause = w.server.Generation, d.Cause
+	w.cause = d.Cause
 	now := w.operatorTime().Truncate(time.Second)
 	if w.truth.known.IsZero() {
 		w.truth.known = now
@@ -39,7 +39,7 @@ func (w *world) setStatus(d lifecycle.Decision) {
 	case d.Warning != nil && !d.Warning.Last:
 		w.announced = time.Time{}
 	case d.Warning != nil && (w.announced.IsZero() || w.announced.After(now)):
-		w.announced, w.truth.told = now, w.now
+		w.announced, w.truth.warned = now, w.now
 	case d.Warning == nil && (!d.TracksActivity || d.Activity != nil || !d.Run):
 		w.announced = time.Time{}
 	}

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// fixedLife is how long a box lives that is stopped without a look at its work.
+// fixedLife is how long a server runs that is stopped whatever it does.
 const fixedLife = 8 * time.Hour
 
-// fixed reckons what the same user's plans would have come to in a box that is
-// started when it is needed, and stopped so long after.
+// fixed computes how the same user's plans would have ended in a server that is
+// started when it is needed and stopped fixedLife later.
 func (w *world) fixed() {
-	slices.SortFunc(w.work, func(a, b interval) int { return cmp.Compare(a.from.UnixNano(), b.from.UnixNano()) })
+	slices.SortFunc(w.plans, func(a, b interval) int { return cmp.Compare(a.from.UnixNano(), b.from.UnixNano()) })
 	var up time.Time
-	for _, plan := range w.work {
+	for _, plan := range w.plans {
 		if !plan.from.Before(w.now) {
 			break
 		}

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"time"
 
-	devv1 "devserver.io/devserver/api/v1"
-
 	"k8s.io/apimachinery/pkg/types"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/operator/agentclient"
@@ -16,20 +15,20 @@ import (
 	"devserver.io/devserver/internal/operator/transition"
 )
 
-// operator is one process of it, as far as this box goes: what it forgets when
-// it ends.
+// operator is one process of the operator, as far as this server is concerned: what
+// it forgets when it ends.
 type operator struct {
 	up    bool
 	since time.Time
-	// life tells the happenings of this process from those of one before it.
+	// life distinguishes the events of this process from those of an earlier one.
 	life int
-	// wake is which of its timers holds, pending whether a pass is about to be.
+	// wake is the number of the timer that counts, pending is set while a pass is due.
 	wake    int
 	pending bool
 	entry   *entry
 }
 
-// entry is the box in the poller.
+// entry is the server in the poller.
 type entry struct {
 	pod    string
 	target agentclient.Target
@@ -44,10 +43,10 @@ func (o *operator) start(w *world) {
 	o.life++
 	*o = operator{up: true, since: w.now, life: o.life}
 	if w.excuse(w.now); w.truth.setBack || w.lease.RenewTime.After(w.operatorTime()) {
-		w.countAnew()
+		w.countFromNow()
 	}
 	if w.troubles.clocks && w.chance(0.2) {
-		// Its node started with it, and finds the time while it warns of what is overdue.
+		// Its node was started with it, and its clock is set while it warns.
 		w.after(w.between(10*time.Second, 6*time.Minute), w.moveClock)
 	}
 	o.soon(w)
@@ -68,7 +67,7 @@ func (o *operator) crash(w *world) {
 	w.after(down, func() { o.start(w) })
 }
 
-// after has something happen, unless the operator ends before.
+// after calls do later, unless this operator has ended by then.
 func (o *operator) after(w *world, d time.Duration, do func()) {
 	life := o.life
 	w.after(d, func() {
@@ -78,13 +77,7 @@ func (o *operator) after(w *world, d time.Duration, do func()) {
 	})
 }
 
-// edited is an edit of the DevServer.
-func (o *operator) edited(w *world) {
-	w.server.Generation++
-	o.soon(w)
-}
-
-// soon has the operator look at the box: an event.
+// soon makes a pass happen soon, as an event does.
 func (o *operator) soon(w *world) {
 	if !o.up || o.pending {
 		return
@@ -96,26 +89,26 @@ func (o *operator) soon(w *world) {
 	})
 }
 
-// pass is one over the box: as Reconcile. It ends early where the operator
+// pass is one pass over the server, as Reconcile. It ends early if the operator
 // crashes, or a write is refused.
 func (w *world) pass() {
-	marked := w.lease.Suspension
+	before := w.lease.Suspension
 	decision, ok := w.step()
-	critical := marked != w.lease.Suspension
+	critical := before != w.lease.Suspension
 	if !ok || w.deleted || w.crashes(critical) {
 		return
 	}
 	if w.resumed() {
-		w.truth.called = w.now // Its owner is there.
+		w.truth.renewedAt = w.now // Its owner just resumed it.
 	}
-	w.runs(decision)
+	w.scaleTo(decision)
 	w.setStatus(decision)
 	if w.crashes(critical) {
 		return
 	}
 	if !decision.Renew.IsZero() {
 		if w.lease.RenewTime.Equal(w.truth.renewed) && w.lease.RenewTime.After(w.operatorTime()) {
-			w.truth.anew = w.now // Nothing depended on it before, so that it is set right now.
+			w.truth.countsFrom = w.now // Nothing depended on it before, so it is corrected only now.
 		}
 		w.lease.exists, w.lease.RenewTime = true, lease.Micro(decision.Renew)
 		w.lease.version++
@@ -133,8 +126,8 @@ func (w *world) pass() {
 	}
 }
 
-// crashes tells whether the operator ends here, which it does more often where
-// it matters.
+// crashes tells whether the operator ends here, which is more likely at a critical
+// point.
 func (w *world) crashes(critical bool) bool {
 	p := 0.003
 	if critical {
@@ -187,7 +180,7 @@ func (w *world) Facts() lifecycle.Facts {
 	if p == nil || p.terminating {
 		return f
 	}
-	f.Pod = &lifecycle.Pod{StartedAt: p.startAt.Truncate(time.Second), ReadyAt: p.readyAt, ReadyUntil: p.readyUntil, StartFailure: p.hindered}
+	f.Pod = &lifecycle.Pod{StartedAt: p.startAt.Truncate(time.Second), ReadyAt: p.readyAt, ReadyUntil: p.readyUntil, StartFailure: p.startFailure}
 	if e == nil || e.pod != p.id || !e.asked {
 		return f
 	}
@@ -198,15 +191,10 @@ func (w *world) Facts() lifecycle.Facts {
 	return f
 }
 
-// resumes tells whether the server would be resumed by setting spec.suspend to
-// false.
-func (w *world) resumes() bool { return w.cause == devv1.ReasonSuspended }
-
 // resumed tells whether the owner set spec.suspend to false since the last pass.
-func (w *world) resumed() bool { return w.resumes() && !w.server.Spec.Suspend }
+func (w *world) resumed() bool { return lifecycle.Resumed(w.server.Spec.Suspend, w.cause) }
 
-// Drain is what the operator asks the agent, by a version of the Lease that it has
-// read.
+// Drain asks the agent, as the operator does.
 func (w *world) Drain(_ context.Context, idleSince time.Time) bool {
 	request := transition.DrainRequest(w.policy.Thresholds, idleSince, w.operatorTime())
 	if !w.drain(time.Duration(request.IdleSeconds * float64(time.Second))) {
@@ -216,8 +204,9 @@ func (w *world) Drain(_ context.Context, idleSince time.Time) bool {
 	return true
 }
 
+// Release reaches an agent that the operator polls and that answers.
 func (w *world) Release(context.Context) {
-	if w.op.up && w.pod != nil {
+	if e := w.op.entry; w.op.up && w.pod != nil && e != nil && e.pod == w.pod.id && w.answers() {
 		w.pod.drainedAt = time.Time{}
 	}
 }
@@ -228,7 +217,7 @@ func (w *world) RecordSuspension(_ context.Context, s lease.Suspension) error {
 		return errCrashed
 	}
 	if w.troubles.races && w.chance(0.1) {
-		w.renewByGateway() // Somebody connects at this very moment.
+		w.renewByGateway() // The user connects at this very moment.
 	}
 	if w.lease.version != version {
 		w.count("suspensions refused")
@@ -236,7 +225,7 @@ func (w *world) RecordSuspension(_ context.Context, s lease.Suspension) error {
 		return errStale
 	}
 	w.checkSuspend(s.Cause)
-	w.truth.markedAt = w.now
+	w.truth.recordedAt = w.now
 	w.lease.exists, w.lease.Suspension = true, lease.ParseSuspension(s.Text())
 	w.lease.version++
 	w.op.soon(w)
@@ -252,12 +241,12 @@ func (w *world) ClearSuspension(context.Context) error {
 			w.count("suspensions lapsed")
 			w.truth.woken = true
 		}
-		if w.startedSince(w.truth.markedAt) && w.truth.markedAt.After(w.truth.called) {
-			w.truth.called = w.truth.markedAt // It has its whole timeout again, although its pod never stopped.
+		if w.startedSince(w.truth.recordedAt) && w.truth.recordedAt.After(w.truth.renewedAt) {
+			w.truth.renewedAt = w.truth.recordedAt // It has its whole timeout again, because its pod never stopped.
 		}
 	}
-	if w.startedSince(w.truth.asleepAt) {
-		w.truth.woken = true // Whatever happens to its schedule now.
+	if w.startedSince(w.truth.suspendedAt) {
+		w.truth.woken = true // Even if its schedule is edited now.
 	}
 	w.lease.Suspension = nil
 	w.lease.version++
@@ -291,7 +280,7 @@ func (w *world) drain(idle time.Duration) bool {
 	if w.answers() {
 		drained, report = p.drain(agentapi.Drain{IdleSeconds: idle.Seconds()}, w.now)
 	}
-	if !drained && report.UpSeconds == 0 || w.lost() {
+	if (!drained && report.UpSeconds == 0) || w.lost() {
 		drained, err = false, errNoAnswer
 		w.excuse(w.now.Add(agentclient.ActiveInterval))
 	}
@@ -309,7 +298,7 @@ func (w *world) drain(idle time.Duration) bool {
 	return false
 }
 
-// watch has the agent asked.
+// watch keeps the agent polled while the server runs.
 func (w *world) watch(d lifecycle.Decision) {
 	p, e := w.pod, w.op.entry
 	switch {
@@ -340,21 +329,21 @@ func (w *world) watch(d lifecycle.Decision) {
 	}
 }
 
-// ask asks the agent after a while, over and over.
+// ask polls the agent after a while, and again and again.
 func (w *world) ask(e *entry, wait time.Duration) {
 	e.turn++
 	turn := e.turn
-	mine := func() bool { return w.op.entry == e && e.turn == turn }
+	current := func() bool { return w.op.entry == e && e.turn == turn }
 	w.op.after(w, wait, func() {
-		if !mine() {
+		if !current() {
 			return
 		}
 		w.count("polls")
 		p := w.pod
 		took, err, report := w.between(time.Millisecond, 300*time.Millisecond), error(nil), agentapi.Report{}
 		if p != nil && !p.terminating && w.answers() {
-			w.tell(p, e.target.Instructions)
-			report = p.says(w.now)
+			w.instruct(p, e.target.Instructions)
+			report = p.report(w.now)
 		} else {
 			took, err = 5*time.Second, errNoAnswer
 		}
@@ -362,7 +351,7 @@ func (w *world) ask(e *entry, wait time.Duration) {
 			err = errNoAnswer
 		}
 		w.op.after(w, took, func() {
-			if mine() {
+			if current() {
 				w.answered(e, report, err)
 			}
 		})
@@ -387,7 +376,7 @@ func (w *world) answered(e *entry, report agentapi.Report, err error) {
 
 // answers tells whether the agent can be reached.
 func (w *world) answers() bool {
-	return !w.pod.agentUp.IsZero() && !w.pod.agentUp.After(w.now) && !w.pod.mutedUntil.After(w.now)
+	return !w.pod.agentUp.IsZero() && !w.pod.agentUp.After(w.now) && !w.pod.unreachableUntil.After(w.now)
 }
 
 func (w *world) lost() bool { return w.troubles.network && w.chance(0.005) }

@@ -11,15 +11,15 @@ import (
 	"devserver.io/devserver/internal/policy"
 )
 
-// live plans what the user does on each day.
-func (w *world) live() {
+// planDays plans what the user does on each day.
+func (w *world) planDays() {
 	days := []func(morning time.Duration){
-		w.officeDay, w.officeDay, w.trainingNight, w.jobWithPauses, w.detachedJob, w.connectedAndSilent, w.keptDay,
+		w.officeDay, w.officeDay, w.trainingNight, w.jobWithPauses, w.detachedJob, w.connectedAndInactive, w.keepAwakeDay,
 	}
 	for day := range w.report.Days {
 		morning := time.Duration(day)*24*time.Hour + w.between(7*time.Hour, 11*time.Hour)
 		weekend := w.began.Add(morning).Weekday()
-		if (weekend == time.Saturday || weekend == time.Sunday) && !w.chance(0.2) || w.chance(0.1) {
+		if ((weekend == time.Saturday || weekend == time.Sunday) && !w.chance(0.2)) || w.chance(0.1) {
 			continue
 		}
 		for range 1 + w.rng.IntN(2) {
@@ -28,7 +28,7 @@ func (w *world) live() {
 	}
 }
 
-// officeDay is somebody at a terminal, with coffee, meetings and lunch.
+// officeDay is a day at a terminal, with coffee, meetings and lunch.
 func (w *world) officeDay(at time.Duration) {
 	for end := at + w.between(5*time.Hour, 10*time.Hour); at < end; {
 		d := w.between(2*time.Minute, 70*time.Minute)
@@ -41,38 +41,38 @@ func (w *world) officeDay(at time.Duration) {
 	}
 }
 
-// trainingNight is a job on the GPU, and nobody at a terminal.
+// trainingNight is a job on the GPU without a terminal.
 func (w *world) trainingNight(at time.Duration) {
 	d := w.between(4*time.Hour, 16*time.Hour)
 	w.plan(at+w.between(6*time.Hour, 12*time.Hour), d, func() { w.job(agentapi.SignalGPU, d, 0, 0) })
 }
 
-// jobWithPauses is one that waits for data between its rounds, some longer
-// than the box may be idle.
+// jobWithPauses is a job that waits for data between its rounds, sometimes for longer
+// than the idle timeout.
 func (w *world) jobWithPauses(at time.Duration) {
-	patience := max(w.policy.IdleTimeout, 10*time.Minute)
-	least, most := patience/5, patience*19/20
+	timeout := max(w.policy.IdleTimeout, 10*time.Minute)
+	least, most := timeout/5, timeout*19/20
 	if w.chance(0.2) {
-		most = patience * 3
+		most = timeout * 3
 	}
 	d := w.between(time.Hour, 10*time.Hour)
 	w.plan(at+w.upTo(10*time.Hour), d, func() { w.job(agentapi.SignalGPU, d, least, most) })
 }
 
-// detachedJob takes a CPU and nothing else.
+// detachedJob is a job that uses a CPU and nothing else.
 func (w *world) detachedJob(at time.Duration) {
 	d := w.between(10*time.Minute, 20*time.Hour)
 	w.plan(at, d, func() { w.job(agentapi.SignalCPU, d, 0, 0) })
 }
 
-// connectedAndSilent is an editor that is left open: a moment of traffic, and
-// then heartbeats, which are no work.
-func (w *world) connectedAndSilent(at time.Duration) {
+// connectedAndInactive is an editor that is left open: a moment of traffic, and then
+// heartbeats, which are no activity.
+func (w *world) connectedAndInactive(at time.Duration) {
 	w.plan(at, time.Minute, func() { w.session(agentapi.SignalSSH, time.Minute) })
 }
 
-// keptDay is somebody who asks to keep the box, from within or by the Lease.
-func (w *world) keptDay(at time.Duration) {
+// keepAwakeDay is a day on which a process or the Lease keeps the server awake.
+func (w *world) keepAwakeDay(at time.Duration) {
 	d := w.between(30*time.Minute, 30*time.Hour)
 	if w.chance(0.5) {
 		w.plan(at, d, func() {
@@ -89,23 +89,23 @@ func (w *world) keptDay(at time.Duration) {
 	})
 }
 
-// plan has the user come to the box at a time.
+// plan makes the user connect at a time.
 func (w *world) plan(at, d time.Duration, do func()) {
 	from := w.began.Add(at)
 	if !from.Before(w.end) {
 		return
 	}
-	w.work = append(w.work, interval{from, from.Add(d)})
+	w.plans = append(w.plans, interval{from, from.Add(d)})
 	w.after(at, func() { w.visit(w.now.Add(30*time.Minute), do) })
 }
 
-// visit connects, and wakes the box for that if it sleeps, as often as it takes.
+// visit connects, and wakes the server for that as often as it takes.
 func (w *world) visit(until time.Time, do func()) {
 	p := w.pod
 	switch {
 	case w.now.After(until), w.deleted:
-		if w.replicas == 0 && w.op.up && w.now.Sub(w.op.since) > time.Minute && !w.deleted && !w.truth.hindered {
-			w.fault("nobody can wake the box (%s)", w.truth.asleep)
+		if w.replicas == 0 && w.op.up && w.now.Sub(w.op.since) > time.Minute && !w.deleted && !w.truth.startFailure {
+			w.fault("the user cannot wake the server (%s)", w.truth.suspended)
 		}
 		return
 	case p != nil && p.open(w.now) && w.replicas == 1:
@@ -117,36 +117,36 @@ func (w *world) visit(until time.Time, do func()) {
 	case w.server.Spec.Suspend:
 		w.server.Spec.Suspend = false
 		w.truth.woken = true
-		w.op.edited(w)
+		w.op.soon(w)
 	case w.expired != nil:
 		at := metav1.NewTime(w.now.Add(w.userClock).Truncate(time.Second))
 		if was := w.server.Spec.RestartedAt; was != nil && !at.After(was.Time) {
-			at = metav1.NewTime(was.Add(time.Second)) // What does not work, people change.
+			at = metav1.NewTime(was.Add(time.Second)) // The user's clock is behind: a later time works.
 		}
 		w.server.Spec.RestartedAt = &at
 		w.truth.woken = true
-		w.op.edited(w)
+		w.op.soon(w)
 	case w.replicas == 0 || w.lease.Suspension != nil:
 		w.renewByGateway()
 	}
 	w.after(w.between(5*time.Second, 20*time.Second), func() { w.visit(until, do) })
 }
 
-// renewByGateway is what wakes a box.
+// renewByGateway renews the Lease, which wakes a suspended server.
 func (w *world) renewByGateway() {
 	w.lease.exists, w.lease.RenewTime = true, lease.Micro(w.now.Add(w.gateClock))
 	w.lease.version++
-	w.truth.callAhead = max(0, w.gateClock)
-	if w.truth.called = w.now; w.lease.Suspension != nil {
-		w.truth.markedCall, w.truth.woken = w.now, true
+	w.truth.renewedAhead = max(0, w.gateClock)
+	if w.truth.renewedAt = w.now; w.lease.Suspension != nil {
+		w.truth.wokenAt, w.truth.woken = w.now, true
 	}
 	w.op.soon(w)
 }
 
-// session is somebody at work, as long as the pod lives.
+// session is activity of the user, as long as the pod lives.
 func (w *world) session(signal string, d time.Duration) { w.begin(signal, d) }
 
-// job works in rounds with pauses in between, as long as the pod lives.
+// job is active in rounds with pauses in between, as long as the pod lives.
 func (w *world) job(signal string, d, least, most time.Duration) {
 	p := w.pod
 	if p == nil || p.readyAt.IsZero() || d <= 0 {
@@ -157,7 +157,7 @@ func (w *world) job(signal string, d, least, most time.Duration) {
 		round = w.between(time.Second, 20*time.Minute)
 	}
 	if signal == agentapi.SignalKeep {
-		p.keep = "torchrun"
+		p.keptAwakeBy = "torchrun"
 	}
 	w.begin(signal, round)
 	if most == 0 {
@@ -171,7 +171,7 @@ func (w *world) job(signal string, d, least, most time.Duration) {
 	})
 }
 
-// choosePolicy gives the box a lifecycle, or another one.
+// choosePolicy gives the server a random lifecycle.
 func (w *world) choosePolicy() {
 	pick := func(durations ...time.Duration) *metav1.Duration {
 		if d := durations[w.rng.IntN(len(durations))]; d > 0 {
@@ -203,11 +203,11 @@ func (w *world) choosePolicy() {
 			TimeToLive: &devv1.DurationBounds{Max: pick(80*time.Hour, 168*time.Hour)}, MaxKeep: pick(2*time.Hour, 12*time.Hour),
 		}
 	}
-	policy, violation := policy.Resolve(&w.server, &w.flavor, policy.Defaults{})
+	resolved, violation := policy.Resolve(&w.server, &w.flavor, policy.Defaults{})
 	if violation != nil {
-		w.fault("the policy is refused: %s", violation.Message)
+		w.fault("the policy is not allowed: %s", violation.Message)
 	}
-	w.policy, w.truth.known = policy, time.Time{}
+	w.policy, w.truth.known = resolved, time.Time{}
 	w.edited = w.now
 }
 

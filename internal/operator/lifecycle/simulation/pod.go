@@ -7,39 +7,39 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// pod is the box's pod, with the agent in it.
+// pod is the server's pod, with the agent in it.
 type pod struct {
 	id                 string
 	createdAt, startAt time.Time
-	// readyAt is zero while SSH does not answer, agentUp is since when the agent
-	// watches.
+	// readyAt is zero while SSH does not answer. agentUp is when the agent started.
 	readyAt, agentUp time.Time
-	// readyUntil is when SSH ceased to answer.
+	// readyUntil is when SSH stopped answering.
 	readyUntil  time.Time
 	terminating bool
-	// hindered is why its container cannot run, while it cannot.
-	hindered string
-	// mutedUntil is how long the agent does not answer.
-	mutedUntil time.Time
+	// startFailure is why its container cannot run; empty if it can.
+	startFailure string
+	// unreachableUntil is until when the agent does not answer.
+	unreachableUntil time.Time
 	// drainedAt is when the agent last agreed to a stop.
 	drainedAt time.Time
-	// signals are when each was at work: to the end, which may be to come.
-	signals map[string]*interval
-	keep    string
-	warning string
-	told    []telling
+	// signals is when each signal was active; the end may be in the future.
+	signals     map[string]*interval
+	keptAwakeBy string
+	warning     string
+	shown       []shownWarning
 }
 
 type interval struct{ from, to time.Time }
 
-type telling struct {
+type shownWarning struct {
 	at   time.Time
 	text string
 }
 
 var signalNames = []string{agentapi.SignalTerminal, agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalGPU, agentapi.SignalKeep}
 
-// createPod is what the StatefulSet controller, the scheduler and the kubelet do.
+// createPod creates and starts the pod, as the StatefulSet controller, the scheduler
+// and the kubelet do.
 func (w *world) createPod() {
 	if w.pod != nil || w.replicas == 0 {
 		return
@@ -50,36 +50,35 @@ func (w *world) createPod() {
 	w.pod = p
 	wait := w.between(time.Second, 40*time.Second)
 	if w.chance(0.01) {
-		wait = w.between(time.Minute, 2*time.Hour) // an image that is slow to come
+		wait = w.between(time.Minute, 2*time.Hour) // an image that takes long to pull
 	}
 	if w.troubles.image && w.chance(0.1) {
-		// One that is not there, until somebody pushes it.
-		w.after(wait, func() { w.hinder(p, devv1.ReasonImagePullFailed) })
+		// The image does not exist until it is pushed later.
+		w.after(wait, func() { w.failStart(p, devv1.ReasonImagePullFailed) })
 		wait += w.between(time.Minute, 20*time.Hour)
 	}
 	w.after(wait, func() {
 		if w.pod != p || p.terminating {
 			return
 		}
-		p.hindered, w.truth.hindered = "", false
+		p.startFailure, w.truth.startFailure = "", false
 		p.readyAt, p.agentUp = w.now.Truncate(time.Second), w.now
 		w.op.soon(w)
 	})
 }
 
-// hinder has the pod's container not run from now on.
-func (w *world) hinder(p *pod, why string) {
+// failStart keeps the pod's container from running from now on.
+func (w *world) failStart(p *pod, why string) {
 	if w.pod != p || p.terminating {
 		return
 	}
-	w.count("containers hindered")
-	w.excuse(w.now.Add(time.Minute)) // Before, nobody knew.
-	p.hindered, w.truth.hindered = why, true
+	w.count("start failures")
+	w.excuse(w.now.Add(time.Minute)) // The operator did not know before.
+	p.startFailure, w.truth.startFailure = why, true
 	w.op.soon(w)
 }
 
-// scale is what becomes of replicas. The StatefulSet controller is quick, but
-// not at once.
+// scale sets the replicas. The StatefulSet controller follows a moment later.
 func (w *world) scale(replicas int) {
 	if w.replicas == replicas {
 		return
@@ -93,12 +92,12 @@ func (w *world) scale(replicas int) {
 	})
 }
 
-// stopPod ends the pod, and all that it works at.
+// stopPod ends the pod and its processes.
 func (w *world) stopPod(grace time.Duration) {
 	p := w.pod
 	w.account()
 	p.terminating, p.readyAt = true, time.Time{}
-	w.endWork(p)
+	w.endProcesses(p)
 	w.op.soon(w)
 	w.after(grace, func() {
 		w.account()
@@ -108,17 +107,17 @@ func (w *world) stopPod(grace time.Duration) {
 	})
 }
 
-// endWork is what becomes of processes that are killed.
-func (w *world) endWork(p *pod) {
+// endProcesses ends all activity of the pod.
+func (w *world) endProcesses(p *pod) {
 	for _, s := range p.signals {
 		if s.to.After(w.now) {
 			s.to = w.now
 		}
 	}
-	p.keep = ""
+	p.keptAwakeBy = ""
 }
 
-// begin has the box at work with a signal for a time.
+// begin makes a signal active for a time.
 func (w *world) begin(signal string, d time.Duration) {
 	w.account()
 	s := w.pod.signals[signal]
@@ -132,7 +131,7 @@ func (w *world) begin(signal string, d time.Duration) {
 	w.after(d, w.account)
 }
 
-// lastActivity is when the pod was last at work; zero for never.
+// lastActivity is when the pod was last active; zero for never.
 func (p *pod) lastActivity(now time.Time) time.Time {
 	var last time.Time
 	for _, s := range p.signals {
@@ -146,14 +145,14 @@ func (p *pod) lastActivity(now time.Time) time.Time {
 	return last
 }
 
-// open tells whether the box takes a new session.
+// open tells whether the server accepts a new session.
 func (p *pod) open(now time.Time) bool {
-	return !p.readyAt.IsZero() && !p.terminating && !p.mutedUntil.After(now) &&
+	return !p.readyAt.IsZero() && !p.terminating && !p.unreachableUntil.After(now) &&
 		(p.drainedAt.IsZero() || now.Sub(p.drainedAt) >= agentapi.DrainTime)
 }
 
-// says is the agent's report.
-func (p *pod) says(now time.Time) agentapi.Report {
+// report is the agent's report.
+func (p *pod) report(now time.Time) agentapi.Report {
 	r := agentapi.Report{UpSeconds: now.Sub(p.agentUp).Seconds()}
 	for _, name := range signalNames {
 		s := agentapi.Signal{Name: name, IdleSeconds: -1}
@@ -161,16 +160,16 @@ func (p *pod) says(now time.Time) agentapi.Report {
 			s.IdleSeconds = max(0, now.Sub(span.to).Seconds())
 		}
 		if name == agentapi.SignalKeep {
-			s.Value = p.keep
+			s.Value = p.keptAwakeBy
 		}
 		r.Signals = append(r.Signals, s)
 	}
 	return r
 }
 
-// drain is the agent's answer to whether the box may be stopped.
+// drain is the agent's answer to a Drain.
 func (p *pod) drain(d agentapi.Drain, now time.Time) (bool, agentapi.Report) {
-	report := p.says(now)
+	report := p.report(now)
 	if idle, _ := report.Idle(); idle.Seconds() < d.IdleSeconds {
 		return false, report
 	}
@@ -178,11 +177,11 @@ func (p *pod) drain(d agentapi.Drain, now time.Time) (bool, agentapi.Report) {
 	return true, report
 }
 
-// tell is what an agent does with the instructions of a poll.
-func (w *world) tell(p *pod, i agentapi.Instructions) {
+// instruct gives an agent the instructions of a poll.
+func (w *world) instruct(p *pod, i agentapi.Instructions) {
 	if i.Warning != "" && i.Warning != p.warning {
-		w.count("warnings told")
-		p.told = append(p.told, telling{w.now, i.Warning})
+		w.count("warnings shown")
+		p.shown = append(p.shown, shownWarning{w.now, i.Warning})
 	}
 	p.warning = i.Warning
 }

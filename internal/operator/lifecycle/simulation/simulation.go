@@ -1,11 +1,10 @@
-// Package simulation plays the lives of boxes and of their users, with all that
-// goes wrong in a cluster, against the decisions of package lifecycle. It knows
-// the truth, which the operator does not, and says where the two must not
-// differ.
+// Package simulation runs servers and their users for weeks of simulated time, with
+// all that fails in a cluster, and checks what the operator does to the servers. It
+// knows whether a server is really active, which the operator does not.
 //
-// What is simulated: users, pods, agents, the operator's passes over a box and
-// its polls, API objects, and clocks. What is real: policy.Resolve and
-// Decide, the marks, and what poll makes of an answer.
+// Simulated are users, pods, agents, the operator's passes and polls, API objects and
+// clocks. Real are policy.Resolve, lifecycle.Decide, transition.CarryOut, the
+// suspensions on Leases, and how agentclient interprets an agent's answers.
 package simulation
 
 import (
@@ -20,36 +19,34 @@ import (
 
 // Options say what is simulated. The same options give the same report.
 type Options struct {
-	// Seed is where randomness begins, and Seeds how many of them are simulated,
-	// one after the other; 0 is one.
+	// Seed is the first random seed, and Seeds how many are simulated, one after the
+	// other; 0 stands for one.
 	Seed  uint64
 	Seeds int
-	// Boxes is how many boxes each seed has, each with its user, and Days how long
-	// each is watched. First is the number of the first: with one box, this is to
-	// see that one again alone.
-	Boxes, Days, First int
-	// IdleTimeout gives all boxes this and nothing else; 0 gives each a lifecycle
-	// by chance.
+	// Servers is the number of servers of each seed, each with its user, and Days how
+	// long each is simulated. First is the index of the first one, so that one server
+	// can be simulated again alone.
+	Servers, Days, First int
+	// IdleTimeout is the only limit of all servers; 0 gives each a random lifecycle.
 	IdleTimeout time.Duration
 }
 
-// Report is what came of it.
+// Report is the result of a simulation.
 type Report struct {
 	Options
 	// Counts are how often things happened, by name.
 	Counts map[string]int
-	// Existed is how long the boxes existed: what they would have been held if
-	// nothing ever stopped them. Held is how long they had a pod, Worked how
-	// long of that they were at work.
-	Existed, Held, Worked time.Duration
-	// FixedHeld is how long the same users would have held boxes that are
-	// stopped 8 hours after each start, and FixedKilled the work that this would
-	// have cut off.
+	// Existed is how long the servers existed, and so how long they would have run if
+	// nothing ever suspended them. Held is how long they had a pod, and Active how long
+	// of that they were active.
+	Existed, Held, Active time.Duration
+	// FixedHeld is how long the servers would have had a pod if each were stopped 8
+	// hours after its start, and FixedKilled the activity that this would have cut off.
 	FixedHeld, FixedKilled time.Duration
-	// Latest is by how much the stop of an idle box was late, at worst, where
-	// nothing excused it.
+	// Latest is the longest time by which the stop of an idle server was late without
+	// an excuse.
 	Latest time.Duration
-	// Faults are what must not happen, one a sentence.
+	// Faults are the things that must not happen, but did, one sentence each.
 	Faults []string
 	kinds  map[string]int
 }
@@ -58,17 +55,16 @@ type Report struct {
 func Run(o Options) *Report {
 	r := &Report{Options: o, Counts: map[string]int{}, kinds: map[string]int{}}
 	for seed := o.Seed; seed < o.Seed+uint64(max(1, o.Seeds)); seed++ {
-		for box := o.First; box < o.First+o.Boxes; box++ {
-			// Each box has randomness of its own, so that it can be replayed alone.
-			rng := rand.New(rand.NewPCG(seed, uint64(box))) //nolint:gosec // reproducible
-			newWorld(r, fmt.Sprintf("seed %d, box %d", seed, box), rng).run()
+		for server := o.First; server < o.First+o.Servers; server++ {
+			// Each server has its own random numbers, so that it can be simulated alone.
+			rng := rand.New(rand.NewPCG(seed, uint64(server))) //nolint:gosec // reproducible
+			newWorld(r, fmt.Sprintf("seed %d, server %d", seed, server), rng).run()
 		}
 	}
 	return r
 }
 
-// faultsKept bounds the report of a simulation that goes all wrong: so many of
-// each kind.
+// faultsKept is how many faults of each kind are reported in full.
 const faultsKept = 3
 
 func (r *Report) fault(kind, text string) {
@@ -80,27 +76,27 @@ func (r *Report) fault(kind, text string) {
 
 // Print writes the report for people.
 func (r *Report) Print(out io.Writer) {
-	n := r.Boxes * max(1, r.Seeds)
+	n := r.Servers * max(1, r.Seeds)
 	fmt.Fprintf(out, "seed %d", r.Seed)
 	if r.Seeds > 1 {
 		fmt.Fprintf(out, " and the %d after it", r.Seeds-1)
 	}
-	fmt.Fprintf(out, ": %d boxes, %d user-days\n", n, n*r.Days)
+	fmt.Fprintf(out, ": %d servers, %d user-days\n", n, n*r.Days)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	hours := func(name string, d time.Duration) {
 		fmt.Fprintf(table, "%s\t%.0f h\t%.1f %%\t\n", name, d.Hours(), 100*d.Hours()/r.Existed.Hours())
 	}
 	hours("never suspending: held", r.Existed)
 	hours("this: held", r.Held)
-	hours("this: at work", r.Worked)
+	hours("this: active", r.Active)
 	hours("this: returned", r.Existed-r.Held)
 	hours("fixed 8 h: held", r.FixedHeld)
-	hours("fixed 8 h: work cut off", r.FixedKilled)
+	hours("fixed 8 h: activity cut off", r.FixedKilled)
 	_ = table.Flush()
 	for _, name := range counted {
 		fmt.Fprintf(out, "%s: %d\n", name, r.Counts[name])
 	}
-	fmt.Fprintf(out, "an idle box stopped late by at most: %s\n", r.Latest.Round(time.Millisecond))
+	fmt.Fprintf(out, "an idle server was suspended late by at most: %s\n", r.Latest.Round(time.Millisecond))
 	for _, fault := range r.Faults {
 		fmt.Fprintln(out, "FAULT:", fault)
 	}
@@ -112,6 +108,6 @@ func (r *Report) Print(out io.Writer) {
 // counted are the counts that are printed, in this order.
 var counted = []string{
 	"decisions", "polls", "polls without answer", "suspensions: Idle", "suspensions: Scheduled", "suspensions: Expired", "suspensions: Suspended",
-	"drains refused", "marks refused", "marks lapsed", "wakes", "containers hindered", "hindered boxes suspended", "operator crashes", "agent crashes", "clock jumps",
-	"warnings told", "stops that were warned of", "deletions", "faults",
+	"drains refused", "suspensions refused", "suspensions lapsed", "wakes", "start failures", "suspensions after a start failure", "operator crashes", "agent crashes", "clock jumps",
+	"warnings shown", "stops after all their warnings", "deletions", "faults",
 }

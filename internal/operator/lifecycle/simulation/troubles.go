@@ -6,18 +6,20 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/agentclient"
+	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 )
 
-// troubles are the kinds of what goes wrong around a box. Not all do for each:
-// where clocks are wrong, less can be promised.
+// troubles are the kinds of failures that a server has. Each server has some of them:
+// with wrong clocks, less can be checked.
 type troubles struct {
 	operator, network, agent, clocks, races, owner, edits, node, image bool
 }
 
-// trouble chooses the box's troubles and has them happen.
+// trouble chooses the server's troubles and makes them happen.
 func (w *world) trouble() {
 	if w.chance(0.15) {
-		return // All is well.
+		return // Nothing fails.
 	}
 	half := func() bool { return w.chance(0.5) }
 	w.troubles = troubles{half(), half(), half(), w.chance(0.3), half(), half(), half(), half(), half()}
@@ -35,7 +37,7 @@ func (w *world) trouble() {
 		}
 	}
 	every(w.troubles.operator, 18*time.Hour, func() { w.op.crash(w) })
-	every(w.troubles.agent, 30*time.Hour, w.muteAgent)
+	every(w.troubles.agent, 30*time.Hour, w.loseAgent)
 	every(w.troubles.agent, 40*time.Hour, w.crashAgent)
 	every(w.troubles.clocks, 20*time.Hour, w.moveClock)
 	every(w.troubles.races, 15*time.Hour, w.renewByGateway)
@@ -46,7 +48,8 @@ func (w *world) trouble() {
 
 func cron(hour, minute int) string { return fmt.Sprintf("%d %d * * *", minute, hour) }
 
-func (w *world) muteAgent() {
+// loseAgent makes the agent unreachable for a while.
+func (w *world) loseAgent() {
 	if w.pod == nil {
 		return
 	}
@@ -54,13 +57,13 @@ func (w *world) muteAgent() {
 	if w.chance(0.3) {
 		d = w.between(time.Minute, 5*time.Hour)
 	}
-	w.pod.mutedUntil = w.now.Add(d)
-	// It is asked again within a minute, and answers.
+	w.pod.unreachableUntil = w.now.Add(d)
+	// It is asked again within a minute of that.
 	w.excuse(w.now.Add(d + time.Minute))
 }
 
-// crashAgent has the agent begin anew, and know nothing; at times it takes all
-// processes of the box along.
+// crashAgent restarts the agent, which then knows nothing of earlier activity. Half
+// of the times the whole container restarts.
 func (w *world) crashAgent() {
 	p := w.pod
 	if p == nil || p.readyAt.IsZero() || p.terminating {
@@ -74,26 +77,26 @@ func (w *world) crashAgent() {
 	if w.chance(0.5) {
 		return
 	}
-	w.endWork(p)
+	w.endProcesses(p)
 	p.readyAt, p.readyUntil = time.Time{}, w.now.Truncate(time.Second)
 	w.op.soon(w)
 	if w.troubles.image && w.chance(0.3) {
-		// It crashes over and over, and takes the agent along.
-		w.hinder(p, devv1.ReasonCrashLoop)
+		// It crashes again and again, and its agent with it.
+		w.failStart(p, devv1.ReasonCrashLoop)
 		back = w.now.Add(w.between(time.Minute, 10*time.Hour))
 		p.agentUp = back
 	}
 	w.after(back.Sub(w.now), func() {
 		if w.pod == p && !p.terminating {
-			p.hindered, w.truth.hindered = "", false
+			p.startFailure, w.truth.startFailure = "", false
 			p.readyAt, p.readyUntil = w.now.Truncate(time.Second), time.Time{}
 			w.op.soon(w)
 		}
 	})
 }
 
-// moveClock sets a clock wrong by up to an hour, or right again. The operator's
-// is at times a day ahead for some hours.
+// moveClock makes a clock wrong by up to an hour, or correct again. The operator's is
+// sometimes a day ahead for some hours.
 func (w *world) moveClock() {
 	w.count("clock jumps")
 	w.truth.skewed = true
@@ -114,30 +117,30 @@ func (w *world) moveClock() {
 	w.jumped(was)
 }
 
-// jumped is what the operator's clock did.
+// jumped records that the operator's clock was set.
 func (w *world) jumped(was time.Duration) {
 	if by := w.opClock - was; by > 0 {
 		w.truth.ahead, w.truth.forward = w.truth.ahead+by, w.now
 	} else if by < 0 {
 		w.truth.setBack, w.truth.renewed = true, w.lease.RenewTime
-		w.countAnew()
+		w.countFromNow()
 	}
 }
 
-// countAnew says that, after its clock was set back, the operator may take work
-// of the future for work of now: of the moment in which it looks, and the agent
-// has answered.
-func (w *world) countAnew() {
-	looks := w.now
+// countFromNow records that the operator may count activity as activity of now,
+// because its clock was set back and the activity is in the future: up to the moment
+// in which it decides and the agent has answered.
+func (w *world) countFromNow() {
+	decides := w.now
 	switch p := w.pod; {
 	case p == nil:
-	case p.hindered != "":
-		// Nobody is asked: it looks when the stop would have been near.
-		looks = looks.Add(max(w.policy.IdleTimeout, lateIdle))
-	case p.mutedUntil.After(looks):
-		looks = p.mutedUntil
+	case p.startFailure != "":
+		// There is no agent to ask: it decides when the stop would have been near.
+		decides = decides.Add(max(w.policy.IdleTimeout, policy.IdleAfterStop))
+	case p.unreachableUntil.After(decides):
+		decides = p.unreachableUntil
 	}
-	w.truth.anew = looks.Add(agentclient.ActiveInterval)
+	w.truth.countsFrom = decides.Add(agentclient.ActiveInterval)
 	if w.op.up {
 		w.truth.setBack = false
 	}
@@ -145,11 +148,11 @@ func (w *world) countAnew() {
 
 func (w *world) suspend() {
 	w.server.Spec.Suspend, w.truth.woken = true, false
-	w.op.edited(w)
+	w.op.soon(w)
 	asked := w.now
 	w.after(time.Minute, func() {
 		if w.server.Spec.Suspend && w.replicas == 1 && w.op.up && w.op.since.Before(asked) {
-			w.fault("its owner suspended the box, and it runs")
+			w.fault("the owner suspended the server, but it runs")
 		}
 	})
 	if !w.chance(0.5) {
@@ -157,20 +160,20 @@ func (w *world) suspend() {
 	}
 	back := w.between(time.Minute, 10*time.Hour)
 	if w.chance(0.3) {
-		back = w.upTo(time.Second) // Perhaps before the operator has seen it.
+		back = w.upTo(time.Second) // Possibly before a pass has seen it.
 	}
 	w.after(back, func() {
 		if !w.server.Spec.Suspend {
-			return // They came back earlier.
+			return // The owner resumed it earlier.
 		}
-		// A suspension that the operator never saw resumes nothing.
-		resumes := w.resumes()
+		// If no pass has seen the suspension, there is nothing to resume.
+		resumes := lifecycle.Resumed(false, w.cause)
 		w.server.Spec.Suspend, w.truth.woken = false, resumes
-		w.op.edited(w)
+		w.op.soon(w)
 		seen := resumes && w.op.up && w.op.since.Before(asked)
 		w.after(time.Minute, func() {
-			if seen && w.op.up && w.op.since.Before(asked) && w.replicas == 0 && !w.server.Spec.Suspend && !w.truth.hindered {
-				w.fault("its owner lets the box run again, and it does not")
+			if seen && w.op.up && w.op.since.Before(asked) && w.replicas == 0 && !w.server.Spec.Suspend && !w.truth.startFailure {
+				w.fault("the owner resumed the server, but it does not run")
 			}
 		})
 	})
@@ -179,10 +182,10 @@ func (w *world) suspend() {
 func (w *world) edit() {
 	w.choosePolicy()
 	w.excuse(w.now.Add(time.Minute))
-	w.op.edited(w)
+	w.op.soon(w)
 }
 
-// disrupt evicts the pod, or lets its SSH not answer for a while.
+// disrupt evicts the pod, or makes its SSH server not answer for a while.
 func (w *world) disrupt() {
 	p := w.pod
 	if p == nil || p.readyAt.IsZero() || p.terminating {
@@ -195,7 +198,7 @@ func (w *world) disrupt() {
 	p.readyAt, p.readyUntil = time.Time{}, w.now.Truncate(time.Second)
 	w.op.soon(w)
 	w.after(w.between(10*time.Second, 10*time.Minute), func() {
-		if w.pod == p && !p.terminating && p.hindered == "" {
+		if w.pod == p && !p.terminating && p.startFailure == "" {
 			p.readyAt, p.readyUntil = w.now.Truncate(time.Second), time.Time{}
 			w.op.soon(w)
 		}

@@ -8,57 +8,59 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/operator/transition"
+	"devserver.io/devserver/internal/policy"
 )
 
-// truth is what nobody in the cluster knows as a whole.
+// truth is what the checks need and no program in the cluster knows.
 type truth struct {
 	pods int
-	// asleep is what the box sleeps for since asleepAt; woken is set by whatever
-	// may wake it from that.
-	asleep   string
-	asleepAt time.Time
-	woken    bool
+	// suspended is why the server is suspended since suspendedAt. woken is set by
+	// everything that may wake it.
+	suspended   string
+	suspendedAt time.Time
+	woken       bool
 	// known is since when the operator knows the policy, by its clock.
 	known time.Time
-	// told is since when people are told for the last time that a stop is near.
-	told time.Time
-	// called is when somebody last renewed the Lease, by the true time, and
-	// callAhead how far their clock was ahead.
-	called    time.Time
-	callAhead time.Duration
-	// markedAt is when the Lease was marked last, and markedCall when it was last
-	// renewed while it was.
-	markedAt   time.Time
-	markedCall time.Time
-	// excused is up to when nobody can blame the operator for being late.
+	// warned is since when the status gives the last warning.
+	warned time.Time
+	// renewedAt is when the user last renewed the Lease or resumed the server, by the
+	// true time, and renewedAhead how far their clock was ahead.
+	renewedAt    time.Time
+	renewedAhead time.Duration
+	// recordedAt is when a suspension was last recorded on the Lease, and wokenAt when
+	// the Lease was last renewed while it had one.
+	recordedAt time.Time
+	wokenAt    time.Time
+	// excused is up to when the operator may be late.
 	excused time.Time
-	// hindered is set while the last pod's container could not run.
-	hindered bool
-	// skewed is set once a clock was wrong, for the rest of the box's days.
+	// startFailure is set while the container of the last pod could not run.
+	startFailure bool
+	// skewed is set once a clock was wrong.
 	skewed bool
-	// ahead is how far the operator's clock was set forward since its timers were
-	// set, which do not know.
+	// ahead is how far the operator's clock was set forward since its timers were set;
+	// they do not notice.
 	ahead time.Duration
 	// forward is when that was.
 	forward time.Time
-	// setBack is set while that clock was set back and no operator has looked;
-	// renewed is the Lease's renewTime of then, which may be of that clock.
+	// setBack is set when that clock was set back, until an operator has decided.
+	// renewed is the Lease's renewTime at that moment, which may be of that clock.
 	setBack bool
 	renewed time.Time
-	// anew is when work counts from since then, at the latest.
-	anew time.Time
-	// until is up to when the hours are in the account.
+	// countsFrom is the latest time from which activity counts since then.
+	countsFrom time.Time
+	// until is up to when account has counted.
 	until time.Time
 }
 
-// excuse says that up to then the operator need not act in time.
+// excuse says that the operator may be late until then.
 func (w *world) excuse(until time.Time) {
 	if until.After(w.truth.excused) {
 		w.truth.excused = until
 	}
 }
 
-// account counts the hours since it did last. It is called before each change.
+// account adds the time since the last call to the report. It is called before each
+// change.
 func (w *world) account() {
 	if w.truth.until.IsZero() {
 		w.truth.until = w.began
@@ -66,13 +68,13 @@ func (w *world) account() {
 	if d := w.now.Sub(w.truth.until); d > 0 && w.pod != nil {
 		w.report.Held += d
 		if last := w.pod.lastActivity(w.now); last.After(w.truth.until) {
-			w.report.Worked += last.Sub(w.truth.until)
+			w.report.Active += last.Sub(w.truth.until)
 		}
 	}
 	w.truth.until = w.now
 }
 
-// idle is for how long the box has not been at work.
+// idle is how long the server has not been active.
 func (w *world) idle() time.Duration {
 	last := w.pod.lastActivity(w.now)
 	if last.IsZero() {
@@ -81,61 +83,59 @@ func (w *world) idle() time.Duration {
 	return w.now.Sub(last)
 }
 
-// checkSuspend is for the moment in which the Lease is marked.
+// checkSuspend checks the moment in which a suspension or an expiry is recorded.
 func (w *world) checkSuspend(cause string) {
 	if cause == devv1.ReasonExpired {
 		if expires := w.expires(); w.operatorTime().Before(expires) {
-			w.fault("the box expires at %s, before its time %s", w.operatorTime(), expires)
+			w.fault("the server expires at %s, before its time to live is over at %s", w.operatorTime(), expires)
 		}
-		w.checkWarned("expires")
+		w.checkWarned(expiryWords)
 		return
 	}
-	patience := w.policy.IdleTimeout
+	timeout := w.policy.IdleTimeout
 	if cause == devv1.ReasonScheduled {
-		patience = lateIdle
-		if w.hours == nil || !w.truth.skewed && w.stopped(w.pod.startAt).IsZero() {
-			w.fault("the box is stopped by its schedule, of which no stop holds")
+		timeout = policy.IdleAfterStop
+		if w.hours == nil || (!w.truth.skewed && w.stopped(w.pod.startAt).IsZero()) {
+			w.fault("the server is suspended by its schedule, of which no stop is in force")
 		}
 	}
 	early := transition.Tolerance
-	if w.pod.hindered != "" && w.truth.skewed {
-		early = max(time.Hour, w.opClock) // Its times are other clocks', and there is nothing to lose.
+	if w.pod.startFailure != "" && w.truth.skewed {
+		early = max(time.Hour, w.opClock) // Its times come from other clocks, and there is no activity to lose.
 	}
-	if idle := w.idle(); patience == 0 || idle < patience-early {
-		w.fault("the box is put to sleep (%s) after %s without work, and may be for %s", cause, idle, patience)
+	if idle := w.idle(); timeout == 0 || idle < timeout-early {
+		w.fault("the server is suspended (%s) after being idle for %s, and its timeout is %s", cause, idle, timeout)
 	}
 	if end := w.keptAwakeUntil(); end.After(w.operatorTime()) {
-		w.fault("the box is put to sleep although it is kept until %s", end)
+		w.fault("the server is suspended although it is kept awake until %s", end)
 	}
-	if since := w.now.Sub(w.truth.markedCall); since < patience-transition.Tolerance && !w.troubles.clocks {
-		w.fault("the box is put to sleep %s after it was woken, which was lost", since)
+	if since := w.now.Sub(w.truth.wokenAt); since < timeout-transition.Tolerance && !w.troubles.clocks {
+		w.fault("the server is suspended %s after it was woken", since)
 	}
-	w.checkWarned("suspended")
+	w.checkWarned(idleWords)
 }
 
-const lateIdle = 15 * time.Minute
-
-// checkStop is for the moment in which replicas go to 0: nobody may have had
-// the time to begin to work since the agent agreed.
+// checkStop checks the moment in which the replicas are set to 0: the agent's
+// agreement must still be in force, so that no session can have begun since.
 func (w *world) checkStop(cause string) {
-	if cause != devv1.ReasonIdle && cause != devv1.ReasonScheduled || w.pod == nil || w.pod.terminating || w.pod.hindered != "" {
+	if (cause != devv1.ReasonIdle && cause != devv1.ReasonScheduled) || w.pod == nil || w.pod.terminating || w.pod.startFailure != "" {
 		return
 	}
 	if since := w.now.Sub(w.pod.drainedAt); since > agentapi.DrainTime {
-		w.fault("the box is stopped %s after its agent agreed; it has been idle for %s", since, w.idle())
+		w.fault("the server is stopped %s after its agent agreed; it has been idle for %s", since, w.idle())
 	}
 }
 
-// checkWake is for the moment in which replicas go to 1.
+// checkWake checks the moment in which the replicas are set to 1.
 func (w *world) checkWake() {
-	switch w.truth.asleep {
+	switch w.truth.suspended {
 	case devv1.ReasonIdle, devv1.ReasonScheduled:
-		if !w.truth.woken && !w.startedSince(w.truth.asleepAt) {
-			w.fault("the box, asleep since %s (%s), wakes and nobody asked for it", w.truth.asleepAt, w.truth.asleep)
+		if !w.truth.woken && !w.startedSince(w.truth.suspendedAt) {
+			w.fault("the server, suspended since %s (%s), wakes without a reason", w.truth.suspendedAt, w.truth.suspended)
 		}
 	default:
 		if !w.truth.woken {
-			w.fault("the box (%s) wakes, and its owner did not ask for it", w.truth.asleep)
+			w.fault("the server (%s) starts, and its owner did not start it", w.truth.suspended)
 		}
 	}
 }
@@ -144,13 +144,13 @@ func (w *world) checkDeletion(d lifecycle.Decision) {
 	now := w.operatorTime()
 	switch {
 	case d.Run && (w.policy.OnExpire != devv1.ExpireDelete || now.Before(w.expires())):
-		w.fault("the box is deleted before it expires")
+		w.fault("the server is deleted before it expires")
 	case !d.Run && (w.policy.DeleteAfter == 0 || w.pod != nil || now.Sub(w.suspended) < w.policy.DeleteAfter):
-		w.fault("the box is deleted before it was suspended for %s", w.policy.DeleteAfter)
+		w.fault("the server is deleted before it was suspended for %s", w.policy.DeleteAfter)
 	}
 }
 
-// patrol looks every hour whether something was forgotten.
+// patrol checks every hour that nothing is overdue.
 func (w *world) patrol() {
 	w.after(time.Hour, w.patrol)
 	w.checkHeld()
@@ -162,35 +162,36 @@ func (w *world) patrol() {
 		return
 	}
 	if late := w.operatorTime().Sub(w.deletes); late > time.Minute {
-		w.fault("the box is not deleted, %s after the time that its status tells", late)
+		w.fault("the server is not deleted, %s after the time in its status", late)
 	}
-	since := w.suspended // or since it is known that it is to be deleted
+	since := w.suspended // Or since the operator knows the policy.
 	if w.truth.known.After(since) {
 		since = w.truth.known
 	}
 	if w.deletes.Sub(since) > w.policy.DeleteAfter+time.Minute {
-		w.fault("the box is to be deleted at %s only, and may sleep for %s", w.deletes, w.policy.DeleteAfter)
+		w.fault("the server is deleted at %s only, and can be suspended for %s", w.deletes, w.policy.DeleteAfter)
 	}
 }
 
-// checkStarted sees whether a start of the schedule was missed.
+// checkStarted checks that no start of the schedule was missed.
 func (w *world) checkStarted() {
-	if w.replicas == 1 || w.truth.asleep != devv1.ReasonIdle && w.truth.asleep != devv1.ReasonScheduled {
+	if w.replicas == 1 || (w.truth.suspended != devv1.ReasonIdle && w.truth.suspended != devv1.ReasonScheduled) {
 		return
 	}
-	if !w.startedSince(w.truth.asleepAt.Add(time.Minute)) {
+	if !w.startedSince(w.truth.suspendedAt.Add(time.Minute)) {
 		return
 	}
 	start := w.hours.last(w.hours.start, w.now)
 	if w.op.since.After(start) || w.edited.After(start) {
-		return // An hour later, nothing makes up for it.
+		return // A start that is missed for an hour is not made up for.
 	}
 	if w.now.Sub(start) > time.Minute {
-		w.fault("the box sleeps on (%s) after its schedule's start", w.truth.asleep)
+		w.fault("the server stays suspended (%s) after its schedule's start", w.truth.suspended)
 	}
 }
 
-// keptAwakeUntil is when the keep ends, by the operator's clock.
+// keptAwakeUntil is until when the Lease keeps the server awake, by the operator's
+// clock.
 func (w *world) keptAwakeUntil() time.Time {
 	if w.lease.KeepAwakeFor == 0 {
 		return time.Time{}
@@ -202,7 +203,7 @@ func (w *world) keptAwakeUntil() time.Time {
 	return w.lease.KeepAwakeFrom.Add(length)
 }
 
-// expires is when the box expires, by the operator's clock; zero for never.
+// expires is when the server expires, by the operator's clock; zero for never.
 func (w *world) expires() time.Time {
 	if w.policy.TimeToLive == 0 {
 		return time.Time{}
@@ -218,10 +219,10 @@ func (w *world) expires() time.Time {
 	return at
 }
 
-// checkHeld sees whether the box is held for longer than it should be.
+// checkHeld checks that the server does not run for longer than it should.
 func (w *world) checkHeld() {
 	p := w.pod
-	if p == nil || p.terminating || p.readyAt.IsZero() && p.hindered == "" || w.replicas == 0 {
+	if p == nil || p.terminating || (p.readyAt.IsZero() && p.startFailure == "") || w.replicas == 0 {
 		return
 	}
 	due := w.due()
@@ -240,12 +241,12 @@ func (w *world) checkHeld() {
 	late := w.now.Sub(due)
 	w.report.Latest = max(w.report.Latest, late)
 	if late > time.Minute {
-		w.fault("the box is held %s too long: idle for %s, patience %s", late, w.idle(), w.policy.IdleTimeout)
-		w.excuse(w.now.Add(time.Hour)) // Once is enough.
+		w.fault("the server runs %s too long: idle for %s, timeout %s", late, w.idle(), w.policy.IdleTimeout)
+		w.excuse(w.now.Add(time.Hour)) // So that it is reported once.
 	}
 }
 
-// due is when the box should be put to sleep for want of work; zero for never.
+// due is when the server should be suspended for being idle; zero for never.
 func (w *world) due() time.Time {
 	p, last := w.pod, w.lastSign()
 	for _, sign := range w.mistaken() {
@@ -258,8 +259,8 @@ func (w *world) due() time.Time {
 		due = last.Add(w.policy.IdleTimeout)
 	}
 	if stop := w.stopped(p.startAt); !stop.IsZero() {
-		if quiet := last.Add(lateIdle); quiet.After(stop) {
-			stop = quiet
+		if idle := last.Add(policy.IdleAfterStop); idle.After(stop) {
+			stop = idle
 		}
 		if due.IsZero() || stop.Before(due) {
 			due = stop
@@ -271,24 +272,24 @@ func (w *world) due() time.Time {
 	return due
 }
 
-// mistaken is when the operator may believe that something spoke for the box,
-// by the true time: clocks are wrong, and what lies in its future counts as now
-// until that is over, or it has set the Lease right.
+// mistaken are the times of activity that the operator may assume because of wrong
+// clocks, as true times: what is in its future counts as now, until that time has
+// come or the operator has corrected the Lease.
 func (w *world) mistaken() []time.Time {
 	p := w.pod
 	slow := max(0, -w.opClock)
-	signs := []time.Time{w.truth.called.Add(w.truth.callAhead + slow), w.truth.anew}
+	signs := []time.Time{w.truth.renewedAt.Add(w.truth.renewedAhead + slow), w.truth.countsFrom}
 	if w.lease.RenewTime.Equal(w.truth.renewed) {
 		signs = append(signs, w.lease.RenewTime.Add(-w.opClock))
 	}
 	return append(signs, p.createdAt.Add(slow), p.readyAt.Add(slow), p.readyUntil.Add(slow))
 }
 
-// lastSign is when something last spoke for the box.
+// lastSign is the last true sign of activity.
 func (w *world) lastSign() time.Time {
 	p := w.pod
 	last := p.lastActivity(w.now)
-	for _, sign := range []time.Time{p.createdAt, p.readyAt, p.readyUntil, p.agentUp, w.truth.called} {
+	for _, sign := range []time.Time{p.createdAt, p.readyAt, p.readyUntil, p.agentUp, w.truth.renewedAt} {
 		if sign.After(last) {
 			last = sign
 		}
@@ -296,39 +297,39 @@ func (w *world) lastSign() time.Time {
 	return last
 }
 
-// checkTimer sees whether a decision would have been another one at some time
-// before the one at which it wants to look again.
+// checkTimer checks that a decision would not change at a random time before its
+// RequeueAt.
 func (w *world) checkTimer(f lifecycle.Facts, d lifecycle.Decision) {
 	now := w.operatorTime()
 	if d.Act != lifecycle.ActNone {
 		return
 	}
 	if !d.RequeueAt.IsZero() && !d.RequeueAt.After(now) {
-		w.fault("the decision wants to look again in the past: %s", now.Sub(d.RequeueAt))
+		w.fault("RequeueAt is %s in the past", now.Sub(d.RequeueAt))
 		return
 	}
 	span := 30 * 24 * time.Hour
 	if !d.RequeueAt.IsZero() {
 		span = d.RequeueAt.Sub(now) - 1
 	}
-	// Its own randomness: whoever looks changes nothing.
-	look := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)) //nolint:gosec // reproducible
-	if look.IntN(10) > 0 || span <= 0 {
+	// It has its own random numbers, so that checking changes nothing.
+	random := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)) //nolint:gosec // reproducible
+	if random.IntN(10) > 0 || span <= 0 {
 		return
 	}
-	then := now.Add(time.Duration(look.Int64N(int64(span))))
-	switch f.DeletesAt = d.DeletesAt; { // As the status is about to say.
+	then := now.Add(time.Duration(random.Int64N(int64(span))))
+	switch f.DeletesAt = d.DeletesAt; { // As the status will have it.
 	case d.Warning == nil || !d.Warning.Last:
 		f.LastWarningAt = time.Time{}
 	case f.LastWarningAt.IsZero() || f.LastWarningAt.After(now):
 		f.LastWarningAt = now
 	}
-	if later := lifecycle.Decide(w.policy, f, then); later.Act != d.Act || later.Run != d.Run || later.Warning != nil && (d.Warning == nil || *later.Warning != *d.Warning) {
-		w.fault("%s after a decision, and %s before it looks again, it would be another: %+v instead of %+v", then.Sub(now), d.RequeueAt.Sub(then), later, d)
+	if later := lifecycle.Decide(w.policy, f, then); later.Act != d.Act || later.Run != d.Run || (later.Warning != nil && (d.Warning == nil || *later.Warning != *d.Warning)) {
+		w.fault("%s after a decision, and %s before its RequeueAt, the decision would be %+v instead of %+v", then.Sub(now), d.RequeueAt.Sub(then), later, d)
 	}
 }
 
-// startedSince tells whether the schedule started the box since then.
+// startedSince tells whether the schedule started the server since then.
 func (w *world) startedSince(then time.Time) bool {
 	if w.hours == nil || w.hours.start == 0 {
 		return false
@@ -340,20 +341,20 @@ func (w *world) startedSince(then time.Time) bool {
 	return w.hours.last(w.hours.start, w.operatorTime()).After(then)
 }
 
-// stopped is the stop of the schedule that holds for a box that is ready since
-// then; zero for none.
+// stopped is the stop of the schedule that is in force for a server that is Ready
+// since then; zero for none.
 func (w *world) stopped(ready time.Time) time.Time {
 	if w.hours == nil {
 		return time.Time{}
 	}
 	stop := w.hours.last(w.hours.stop, w.operatorTime())
-	if !stop.After(ready) || w.hours.start > 0 && w.hours.last(w.hours.start, w.operatorTime()).After(stop) {
+	if !stop.After(ready) || (w.hours.start > 0 && w.hours.last(w.hours.start, w.operatorTime()).After(stop)) {
 		return time.Time{}
 	}
 	return stop.Add(-w.opClock)
 }
 
-// last is the last time that it was so long after midnight.
+// last is the last time, up to now, at this time of day.
 func (h *hours) last(clock time.Duration, now time.Time) time.Time {
 	local := now.In(h.zone)
 	for days := 0; ; days-- {

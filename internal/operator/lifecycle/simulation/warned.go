@@ -8,31 +8,33 @@ import (
 )
 
 const (
-	// prompt is how soon people are told.
-	prompt = 20 * time.Second
-	// leadOfLast is how long before the stop the last warning is told.
+	// delay is how long it takes at most until a warning is shown.
+	delay = 20 * time.Second
+	// leadOfLast is how long before the stop the last warning is shown.
 	leadOfLast = 5 * time.Minute
+	// idleWords and expiryWords are in every warning of such a stop.
+	idleWords, expiryWords = "suspended", "time to live"
 )
 
-// checkWarned is for the moment in which a box is stopped that was to be
-// warned: twice, or once where there is little time.
-func (w *world) checkWarned(word string) {
+// checkWarned checks, in the moment of a stop, that its warnings were shown: two, or
+// one if there was little time.
+func (w *world) checkWarned(words string) {
 	if w.announced.IsZero() {
-		w.fault("the box is stopped (it %s), and nobody was told", word)
+		w.fault("the server is stopped (%s) without a warning", words)
 	}
 	p, span := w.pod, w.now.Sub(w.lastSign())
-	if p.hindered != "" {
+	if p.startFailure != "" {
 		return // It has no terminal.
 	}
 	late := leadOfLast + time.Minute
-	if word == "expires" && (w.now.Sub(p.readyAt) < late || w.now.Sub(p.mutedUntil) < late) {
-		return // Nobody could be told in time, and a time to live waits for no agent.
+	if words == expiryWords && (w.now.Sub(p.readyAt) < late || w.now.Sub(p.unreachableUntil) < late) {
+		return // There was no agent to show a warning, for which a time to live does not wait.
 	}
 	if w.truth.skewed {
-		w.checkToldInTime(word)
+		w.checkWarnedInTime(words)
 		return
 	}
-	if word == "expires" {
+	if words == expiryWords {
 		span = w.now.Sub(p.startAt)
 	}
 	var leads []time.Duration
@@ -45,66 +47,66 @@ func (w *world) checkWarned(word string) {
 		leads = []time.Duration{span / 2}
 	}
 	if span%(10*time.Minute) > 10*time.Minute-transition.Tolerance {
-		return // Nobody can tell on which side of the rule it is.
+		return // It is within the tolerance of two rules.
 	}
 	if since := w.now.Sub(w.truth.excused); since < leads[len(leads)-1]+time.Minute {
 		return
 	}
 	texts := map[string]bool{}
 	var latest time.Time
-	tellings := 0
-	for _, told := range p.told {
-		if w.now.Sub(told.at) < leads[len(leads)-1]+prompt && strings.Contains(told.text, word) {
-			texts[told.text], latest = true, told.at
-			if w.now.Sub(told.at) < leads[len(leads)-1]+time.Second/2 {
-				tellings++ // Before, there may have been work that nobody knew of yet.
+	exact := 0
+	for _, warning := range p.shown {
+		if w.now.Sub(warning.at) < leads[len(leads)-1]+delay && strings.Contains(warning.text, words) {
+			texts[warning.text], latest = true, warning.at
+			if w.now.Sub(warning.at) < leads[len(leads)-1]+time.Second/2 {
+				exact++ // Earlier ones may be of a stop that activity has moved since.
 			}
 		}
 	}
 	switch {
 	case len(texts) < len(leads):
-		w.fault("the box is stopped (it %s) %s after its last work, and was warned %d times instead of %d", word, span, len(texts), len(leads))
-	case tellings > len(leads):
-		w.fault("the box was warned %d times instead of %d", tellings, len(leads))
-	case w.now.Sub(latest) < leads[0]-prompt:
-		w.fault("the box was warned only %s before it stops", w.now.Sub(latest))
+		w.fault("the server is stopped (%s) %s after its last activity, with %d warnings instead of %d", words, span, len(texts), len(leads))
+	case exact > len(leads):
+		w.fault("the server had %d warnings instead of %d", exact, len(leads))
+	case w.now.Sub(latest) < leads[0]-delay:
+		w.fault("the last warning was shown only %s before the stop", w.now.Sub(latest))
 	default:
-		w.count("stops that were warned of")
+		w.count("stops after all their warnings")
 	}
 }
 
-// checkToldInTime is for a stop where clocks were wrong, so that nobody can tell
-// how many warnings were due: one was, and there was time to avert it.
-func (w *world) checkToldInTime(word string) {
+// checkWarnedInTime checks a stop with wrong clocks, which make the number of warnings
+// uncertain: there was one, early enough to prevent the stop.
+func (w *world) checkWarnedInTime(words string) {
 	lead := leadOfLast
-	if patience := w.policy.IdleTimeout; word != "expires" && patience > 0 {
-		lead = min(lead, patience/2)
+	if timeout := w.policy.IdleTimeout; words != expiryWords && timeout > 0 {
+		lead = min(lead, timeout/2)
 	}
-	lead -= prompt
-	if w.now.Sub(w.truth.excused) < lead+time.Minute || w.truth.forward.After(w.truth.told) {
-		return // By a clock that was set forward since, it was told in time.
+	lead -= delay
+	if w.now.Sub(w.truth.excused) < lead+time.Minute || w.truth.forward.After(w.truth.warned) {
+		return // The warning was early enough by a clock that was set forward since.
 	}
-	for _, told := range w.pod.told {
-		if strings.Contains(told.text, word) && !told.at.Before(w.truth.told) && w.now.Sub(told.at) >= lead {
+	for _, warning := range w.pod.shown {
+		if strings.Contains(warning.text, words) && !warning.at.Before(w.truth.warned) && w.now.Sub(warning.at) >= lead {
 			return
 		}
 	}
-	w.fault("the box is stopped (it %s), and was not warned %s before", word, lead)
+	w.fault("the server is stopped (%s) without a warning %s before", words, lead)
 }
 
-// warned is when a stop may be made at the earliest: people are told first, also
-// of one that is overdue by then.
+// warned is the earliest time of a stop that is due: it is warned of first, even if
+// it is overdue.
 func (w *world) warned(due time.Time, span time.Duration) time.Time {
-	notice := leadOfLast
-	if span < 2*notice {
-		notice = span / 2
+	lead := leadOfLast
+	if span < 2*lead {
+		lead = span / 2
 	}
-	told := w.truth.told
-	if at := w.announced.Add(-w.opClock); at.After(told) && !at.After(w.now) {
-		told = at // By a clock that was set back a little since.
+	warned := w.truth.warned
+	if at := w.announced.Add(-w.opClock); at.After(warned) && !at.After(w.now) {
+		warned = at // The clock was set back a little since.
 	}
-	if told = told.Add(notice); !w.announced.IsZero() && told.After(due) {
-		return told
+	if earliest := warned.Add(lead); !w.announced.IsZero() && earliest.After(due) {
+		return earliest
 	}
 	return due
 }

@@ -12,13 +12,13 @@ import (
 	"devserver.io/devserver/internal/policy"
 )
 
-// world is one box with its user, its part of the cluster, and the truth.
+// world is one server with its user, its part of the cluster, and the truth.
 type world struct {
 	report *Report
 	name   string
 	rng    *rand.Rand
-	// now is the true time. opClock, userClock and gateClock are by how much
-	// those of the operator, the user and the gateway are wrong.
+	// now is the true time. opClock, userClock and gateClock are the errors of the
+	// clocks of the operator, the user and the gateway.
 	now, began, end               time.Time
 	opClock, userClock, gateClock time.Duration
 	queue                         events
@@ -29,21 +29,20 @@ type world struct {
 	flavor    devv1.DevServerFlavor
 	policy    policy.Policy
 	edited    time.Time // when the policy was changed last
-	observed  int64     // status.observedGeneration
 	hours     *hours
 	lease     leaseObject
 	replicas  int
 	pod       *pod
 	suspended time.Time // status.suspendedAt
 	deletes   time.Time // status.deletesAt
-	announced time.Time // since when its condition StopPending says so for the last time
-	cause     string    // the reason of its condition Ready while it is not to run
+	announced time.Time // the last transition of its condition StopPending, with a last warning
+	cause     string    // the reason of its condition Ready while it does not run
 	expired   *lifecycle.Expiry
 	deleted   bool
 
 	op    operator
 	truth truth
-	work  []interval
+	plans []interval
 }
 
 // leaseObject is the server's Lease. Its version changes with each write.
@@ -53,8 +52,8 @@ type leaseObject struct {
 	version int
 }
 
-// hours is the schedule as the simulation reckons it: every day at these
-// minutes after midnight.
+// hours is the schedule as the simulation computes it: every day, at these times
+// after midnight.
 type hours struct {
 	zone        *time.Location
 	start, stop time.Duration
@@ -65,10 +64,9 @@ func newWorld(r *Report, name string, rng *rand.Rand) *world {
 	// Any time of the year, so that clocks are set forward and back in some.
 	w.began = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC).Add(w.upTo(365 * 24 * time.Hour))
 	w.now, w.end = w.began, w.began.Add(time.Duration(r.Days)*24*time.Hour)
-	w.server.Name = "box"
-	w.server.Spec.RestartedAt = nil
+	w.server.Name = "alice"
 	w.choosePolicy()
-	w.live()
+	w.planDays()
 	w.trouble()
 	w.after(time.Hour, w.patrol)
 	w.op.start(w)
@@ -78,7 +76,7 @@ func newWorld(r *Report, name string, rng *rand.Rand) *world {
 
 func (w *world) run() {
 	for w.queue.Len() > 0 && !w.deleted {
-		next := heap.Pop(&w.queue).(happening) //nolint:forcetypeassert // nothing else is pushed
+		next := heap.Pop(&w.queue).(simEvent) //nolint:forcetypeassert // nothing else is pushed
 		if next.at.After(w.end) {
 			break
 		}
@@ -93,10 +91,10 @@ func (w *world) run() {
 	w.fixed()
 }
 
-// after has something happen later.
+// after calls do later.
 func (w *world) after(d time.Duration, do func()) {
 	w.queue.count++
-	heap.Push(&w.queue, happening{w.now.Add(d), w.queue.count, do})
+	heap.Push(&w.queue, simEvent{w.now.Add(d), w.queue.count, do})
 }
 
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d) + 1)) }
@@ -111,19 +109,19 @@ func (w *world) fault(format string, args ...any) {
 	w.report.fault(format, fmt.Sprintf("%s, %s: %s", w.name, w.now.Format(time.RFC3339Nano), fmt.Sprintf(format, args...)))
 }
 
-// operatorTime is the time as the operator has it.
+// operatorTime is the time by the operator's clock.
 func (w *world) operatorTime() time.Time { return w.now.Add(w.opClock) }
 
-// happening is something that happens at a time.
-type happening struct {
+// simEvent is a call at a time.
+type simEvent struct {
 	at    time.Time
 	order int
 	do    func()
 }
 
-// events are the happenings to come, the first on top.
+// events is a heap of the events to come, the next one on top.
 type events struct {
-	list  []happening
+	list  []simEvent
 	count int
 }
 
@@ -139,7 +137,7 @@ func (e events) Less(i, j int) bool {
 
 func (e events) Swap(i, j int) { e.list[i], e.list[j] = e.list[j], e.list[i] }
 
-func (e *events) Push(x any) { e.list = append(e.list, x.(happening)) } //nolint:forcetypeassert // nothing else is pushed
+func (e *events) Push(x any) { e.list = append(e.list, x.(simEvent)) } //nolint:forcetypeassert // nothing else is pushed
 
 func (e *events) Pop() any {
 	last := e.list[len(e.list)-1]

@@ -15,16 +15,16 @@ import (
 	"devserver.io/devserver/internal/operator/desired"
 )
 
-// box is what the scheduler would look at of a server of the flavor.
-type box struct {
+// candidate is a server of the flavor, as the scheduler would see it.
+type candidate struct {
 	spec     corev1.PodSpec
 	affinity nodeaffinity.RequiredNodeAffinity
 	request  amounts
 }
 
-// newBox returns the box of a flavor. Its init container is left out: it never
-// asks for more than the box.
-func newBox(f *devv1.DevServerFlavor, classes map[string]*nodev1.RuntimeClass) (*box, *verdict) {
+// newCandidate returns the candidate of a flavor, without its init container,
+// which never requests more than the main container.
+func newCandidate(f *devv1.DevServerFlavor, classes map[string]*nodev1.RuntimeClass) (*candidate, *verdict) {
 	s := f.Spec
 	pod := &corev1.Pod{Spec: corev1.PodSpec{
 		NodeSelector:              linux(s.NodeSelector),
@@ -54,7 +54,7 @@ func newBox(f *devv1.DevServerFlavor, classes map[string]*nodev1.RuntimeClass) (
 	}
 	limitsAreRequests(pod.Spec.InitContainers)
 	limitsAreRequests(pod.Spec.Containers)
-	return &box{spec: pod.Spec, affinity: nodeaffinity.GetRequiredNodeAffinity(pod), request: request(pod)}, nil
+	return &candidate{spec: pod.Spec, affinity: nodeaffinity.GetRequiredNodeAffinity(pod), request: request(pod)}, nil
 }
 
 // linux is part of every server's node selector.
@@ -78,8 +78,8 @@ func runAs(spec *corev1.PodSpec, class *nodev1.RuntimeClass) {
 	}
 }
 
-// limitsAreRequests fills requests in as the API server does: a GPU is often
-// given as a limit only.
+// limitsAreRequests sets requests as the API server does: a GPU often has only
+// a limit.
 func limitsAreRequests(containers []corev1.Container) {
 	for i := range containers {
 		r := &containers[i].Resources
@@ -92,8 +92,9 @@ func limitsAreRequests(containers []corev1.Container) {
 	}
 }
 
-// obstacle is why the node could not run the box however empty it were, or nil.
-func (b *box) obstacle(n node) *obstacle {
+// obstacle is why the node could not run the candidate even if it were empty,
+// or nil.
+func (b *candidate) obstacle(n node) *obstacle {
 	if matches, err := b.affinity.Match(n.Node); err != nil || !matches {
 		return &obstacle{"does not match nodeSelector or affinity", "do not match nodeSelector or affinity"}
 	}
@@ -114,29 +115,23 @@ func (b *box) obstacle(n node) *obstacle {
 	return nil
 }
 
-func (b *box) tolerates(taint corev1.Taint) bool {
+func (b *candidate) tolerates(taint corev1.Taint) bool {
 	_, found := b.untolerated([]corev1.Taint{taint})
 	return !found
 }
 
-// untolerated returns a taint that keeps the box away.
-func (b *box) untolerated(taints []corev1.Taint) (corev1.Taint, bool) {
+// untolerated returns a taint that the candidate does not tolerate.
+func (b *candidate) untolerated(taints []corev1.Taint) (corev1.Taint, bool) {
 	return scheduling.FindMatchingUntoleratedTaint(logr.Discard(), taints, b.spec.Tolerations, func(t *corev1.Taint) bool {
 		return t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute
 	}, true)
 }
 
-func ready(n *corev1.Node) bool {
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
+func ready(n *corev1.Node) bool { return objects.NodeReady(n) == corev1.ConditionTrue }
 
-// decider is what only the scheduler knows of where the box may go, or "".
-func (b *box) decider() string {
+// decider is what else decides where the candidate can run, known only to the
+// scheduler, or "".
+func (b *candidate) decider() string {
 	s := b.spec
 	if s.SchedulerName != "" && s.SchedulerName != corev1.DefaultSchedulerName {
 		return "the scheduler " + s.SchedulerName + " decides by rules of its own"
