@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// maxChannels is how many channels one connection may have open at once: far
-// more than an editor opens, far less than would hurt.
+// maxChannels is how many channels one connection can have open at once. Editors
+// open far fewer.
 const maxChannels = 256
 
 // Reasons why the gateway ends a session.
@@ -33,11 +33,11 @@ type client struct {
 	mu      sync.Mutex
 	open    int // channels
 	tunnels map[*tunnel]struct{}
-	over    error // why there are to be no more tunnels
+	over    error // why no more tunnels are allowed; nil while they are
 }
 
 func newClient(s *server, conn *ssh.ServerConn) *client {
-	// The login left it there; without it this is nobody.
+	// The login stored it. The zero value opens nothing.
 	who, _ := conn.Permissions.ExtraData[identityKey{}].(identity)
 	log := s.log.With("fingerprint", who.key, "from", conn.RemoteAddr().String())
 	if who.certificate != "" {
@@ -49,8 +49,8 @@ func newClient(s *server, conn *ssh.ServerConn) *client {
 	return &client{server: s, conn: conn, who: who, log: log, tunnels: map[*tunnel]struct{}{}}
 }
 
-// serve answers requests for channels until the connection ends. Every one is
-// authorised for itself.
+// serve answers requests for channels until the connection ends. Each is authorized
+// by itself.
 func (c *client) serve(channels <-chan ssh.NewChannel) {
 	var running sync.WaitGroup
 	for requested := range channels {
@@ -73,22 +73,22 @@ func (c *client) handle(requested ssh.NewChannel) {
 	case "direct-tcpip":
 		c.forward(requested)
 	case "session":
-		c.talk(requested)
+		c.serveSession(requested)
 	case "direct-streamlocal@openssh.com":
-		c.refuse(requested, ssh.Prohibited, leadsTo)
+		c.refuse(requested, ssh.Prohibited, serversOnly)
 	default:
-		c.refuse(requested, ssh.UnknownChannelType, leadsTo)
+		c.refuse(requested, ssh.UnknownChannelType, serversOnly)
 	}
 }
 
-// refuse says no to a channel, in words that the client shows.
+// refuse refuses a channel with a message that the client shows.
 func (c *client) refuse(requested ssh.NewChannel, reason ssh.RejectionReason, message string) {
 	c.server.metrics.channels.WithLabelValues(resultRefused).Inc()
-	// An error means that the connection is gone.
+	// An error means that the connection has ended.
 	_ = requested.Reject(reason, message)
 }
 
-// recoverFrom ends the connection in which a fault showed. The others go on.
+// recoverFrom ends the connection that panicked. The others continue.
 func (c *client) recoverFrom(doing string) {
 	if fault := recover(); fault != nil {
 		c.server.fault(c.log, doing, fault)
@@ -118,7 +118,7 @@ func (c *client) end() {
 	}
 }
 
-// closeIfIdle ends the connection if it has no channel open.
+// closeIfIdle ends the connection if no channel is open.
 func (c *client) closeIfIdle() {
 	c.mu.Lock()
 	idle := c.open == 0
@@ -128,14 +128,14 @@ func (c *client) closeIfIdle() {
 	}
 }
 
-// tunnel is an open way through the gateway to a box.
+// tunnel is an open connection through the gateway to a server.
 type tunnel struct {
 	name   types.NamespacedName
 	cancel context.CancelCauseFunc
 }
 
-// track registers a tunnel to the box of that name; its context ends when the
-// gateway has a reason to cut it off.
+// track registers a tunnel to the DevServer of that name. Its context ends when the
+// gateway has a reason to end the tunnel.
 func (c *client) track(name types.NamespacedName) (ctx context.Context, untrack func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	t := &tunnel{name: name, cancel: cancel}
@@ -154,8 +154,8 @@ func (c *client) track(name types.NamespacedName) (ctx context.Context, untrack 
 	}
 }
 
-// cut ends the tunnels to boxes of those names that the client may not enter
-// any more.
+// cut ends the tunnels to those of the named DevServers that the client no longer
+// opens.
 func (c *client) cut(names []types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,8 +169,7 @@ func (c *client) cut(names []types.NamespacedName) {
 	}
 }
 
-// cutAll ends all tunnels of a client who is to have none any more, also one that
-// is only about to begin.
+// cutAll ends all tunnels of the client, including one that is about to begin.
 func (c *client) cutAll(reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

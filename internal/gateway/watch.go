@@ -15,11 +15,11 @@ import (
 	"devserver.io/devserver/internal/brief"
 )
 
-// watch keeps d equal to the cluster's DevServers and DevServerUsers until stop
-// is called, also beyond the end of ctx, so that a key revoked while the last
-// sessions finish still ends them. It returns once d holds all of them. While
-// the API server is away, d stays as it was. If the watch ends for another
-// reason, ended says so.
+// watch keeps d up to date with the cluster's DevServers and DevServerUsers until
+// stop is called. It continues after the end of ctx, so that a key that is revoked
+// while the last sessions finish still ends them. It returns when d has all of them.
+// While the API server does not answer, d keeps what it has. If the watch fails for
+// another reason, ended has the error.
 func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan error, stop func(), err error) {
 	config = rest.CopyConfig(config)
 	// Who set which field, half of each event, is not even decoded.
@@ -30,7 +30,7 @@ func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan
 	}
 	var filled []toolscache.InformerSynced
 	for kind, handler := range map[crclient.Object]toolscache.ResourceEventHandler{
-		&devserverv1.DevServer{}: boxHandler(d), &devserverv1.DevServerUser{}: personHandler(d),
+		&devserverv1.DevServer{}: devServerHandler(d), &devserverv1.DevServerUser{}: userHandler(d),
 	} {
 		informer, err := objects.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
@@ -56,7 +56,7 @@ func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan
 	return failed, stop, nil
 }
 
-// stripped is the transformation of what is kept in memory.
+// stripped removes the fields that are not read before an object is kept in memory.
 func stripped(object any) (any, error) {
 	switch o := object.(type) {
 	case *devserverv1.DevServer:
@@ -67,14 +67,14 @@ func stripped(object any) (any, error) {
 	return object, nil
 }
 
-// boxHandler brings changes of DevServers to d.
-func boxHandler(d *directory) toolscache.ResourceEventHandler {
+// devServerHandler applies changes of DevServers to d.
+func devServerHandler(d *directory) toolscache.ResourceEventHandler {
 	return handler(d.put, func(name toolscache.ObjectName) { d.remove(types.NamespacedName(name)) })
 }
 
-// personHandler brings changes of DevServerUsers to d.
-func personHandler(d *directory) toolscache.ResourceEventHandler {
-	return handler(d.putPerson, func(name toolscache.ObjectName) { d.removePerson(name.Name) })
+// userHandler applies changes of DevServerUsers to d.
+func userHandler(d *directory) toolscache.ResourceEventHandler {
+	return handler(d.putUser, func(name toolscache.ObjectName) { d.removeUser(name.Name) })
 }
 
 func handler[T crclient.Object](put func(T), remove func(toolscache.ObjectName)) toolscache.ResourceEventHandler {
@@ -87,7 +87,7 @@ func handler[T crclient.Object](put func(T), remove func(toolscache.ObjectName))
 		AddFunc:    changed,
 		UpdateFunc: func(_, object any) { changed(object) },
 		DeleteFunc: func(object any) {
-			// The last state may be unknown, when the watch was interrupted.
+			// If the watch was interrupted, the last state may be unknown.
 			if name, err := toolscache.DeletionHandlingObjectToName(object); err == nil {
 				remove(name)
 			}
