@@ -67,6 +67,14 @@ type DevServerStatus struct {
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
+	// lifecycle is when the server stops by itself, and when it is deleted: what
+	// the DevServer sets, else its flavor, else the cluster, within the flavor's
+	// bounds. It is missing until the operator has looked at the DevServer; a field
+	// that is missing in it means never.
+	//
+	// +optional
+	Lifecycle *LifecycleStatus `json:"lifecycle,omitempty"`
+
 	// activity says in one sentence whether the server is at work, since when
 	// and by what, and when it is suspended. It changes when the answer does;
 	// live figures come from the server itself. Empty where the server is not
@@ -122,6 +130,44 @@ type DevServerStatus struct {
 	//
 	// +optional
 	LastDisruption *Disruption `json:"lastDisruption,omitempty"`
+}
+
+// LifecycleStatus is when a server stops by itself, and when it is deleted.
+type LifecycleStatus struct {
+	// idleTimeout is how long the server can be idle before it is suspended, such
+	// as "2h0m0s".
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
+
+	// timeToLive is how long the server runs after each start before it expires.
+	// Keeping the server awake can defer that: status.expiresAt has the time.
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	TimeToLive *metav1.Duration `json:"timeToLive,omitempty"`
+
+	// onExpire is what happens at the end of timeToLive: Suspend stops the server
+	// until its owner starts it again, Delete deletes the DevServer.
+	//
+	// +optional
+	OnExpire ExpireAction `json:"onExpire,omitempty"`
+
+	// deleteAfterSuspended is how long the server can be suspended or expired
+	// before the DevServer is deleted.
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	DeleteAfterSuspended *metav1.Duration `json:"deleteAfterSuspended,omitempty"`
+
+	// schedule starts and stops the server at times of the day.
+	//
+	// +optional
+	Schedule *Schedule `json:"schedule,omitempty"`
 }
 
 // ExpiredStatus is how a server came to be expired.

@@ -11,12 +11,11 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// authorities are the OpenSSH user certificate authorities that count, by
-// their wire format.
+// authorities are the trusted OpenSSH user certificate authorities, in wire format.
 type authorities map[string]bool
 
-// readAuthorities reads the public keys of authorities from a file with a line
-// for each, as TrustedUserCAKeys of sshd_config(5).
+// readAuthorities reads the public keys of authorities from a file with one key per
+// line, like TrustedUserCAKeys of sshd_config(5).
 func readAuthorities(file string) (authorities, error) {
 	if file == "" {
 		return nil, nil
@@ -39,14 +38,14 @@ func readAuthorities(file string) (authorities, error) {
 	return trusted, nil
 }
 
-// authoritiesInterval is how often their file is read: a kubelet takes up to a
-// minute or two to bring a changed one.
+// authoritiesInterval is how often the file is read. The kubelet takes a minute or
+// two to update it.
 const authoritiesInterval = 5 * time.Second
 
-// followAuthorities reads the file again and again, until ctx ends. A file that
-// cannot be used changes nothing, and is said once.
+// followAuthorities reads the file at each tick, until ctx ends. An error changes
+// nothing, and is logged once.
 func (s *server) followAuthorities(ctx context.Context, file string, ticks <-chan time.Time) {
-	var said string
+	var logged string
 	for {
 		select {
 		case <-ctx.Done():
@@ -56,17 +55,17 @@ func (s *server) followAuthorities(ctx context.Context, file string, ticks <-cha
 		trusted, err := readAuthorities(file)
 		switch {
 		case err == nil:
-			said = ""
+			logged = ""
 			s.trust(trusted)
-		case err.Error() != said:
-			said = err.Error()
-			s.log.Error("the user certificate authorities stay as they were", "error", err)
+		case err.Error() != logged:
+			logged = err.Error()
+			s.log.Error("user certificate authorities not read: those of before stay trusted", "error", err)
 		}
 	}
 }
 
-// trust has these authorities count from now on, and cuts off whom another one
-// let in.
+// trust replaces the trusted authorities, and disconnects the clients whose
+// authority is no longer trusted.
 func (s *server) trust(trusted authorities) {
 	if maps.Equal(trusted, *s.authorities.Load()) {
 		return
@@ -74,15 +73,15 @@ func (s *server) trust(trusted authorities) {
 	s.authorities.Store(&trusted)
 	s.log.Info("user certificate authorities read", "authorities", len(trusted))
 	for _, c := range s.all() {
-		if !s.vouched(c.who) {
+		if !s.isTrusted(c.who) {
 			c.cutAll(errRevoked)
 			_ = c.conn.Close()
 		}
 	}
 }
 
-// vouched tells whether the authority still counts that says who this is, if it
-// is one.
-func (s *server) vouched(who identity) bool {
+// isTrusted tells whether the authority that signed the client's certificate is
+// trusted; true for a client without a certificate.
+func (s *server) isTrusted(who identity) bool {
 	return who.authority == "" || (*s.authorities.Load())[who.authority]
 }

@@ -42,14 +42,14 @@ func newCAFile(t *testing.T) *caFile {
 	return f
 }
 
-// An authority is replaced in two steps: for a while both count, then the new one
-// alone. The gateway goes on meanwhile, and so does whom the file still vouches for.
+// An authority is replaced in two steps: first both are trusted, then only the new
+// one. Clients whose authority is trusted throughout stay connected.
 func TestAnAuthorityIsReplaced(t *testing.T) {
 	former, latter, alice := sshserver.NewKey(t), sshserver.NewKey(t), sshserver.NewKey(t)
 	f := newCAFile(t)
 	f.echo(t, "10.0.0.1")
 	f.put(running("a.team", "10.0.0.1", alice))
-	plain := openBox(t, f.mustLogin(t, alice), "a.team")
+	plain := openServer(t, f.mustLogin(t, alice), "a.team")
 	sessions := map[ssh.Signer]ssh.Channel{}
 	for _, step := range []struct{ trusted, in, out []ssh.Signer }{
 		{trusted: []ssh.Signer{former}, in: []ssh.Signer{former}, out: []ssh.Signer{latter}},
@@ -61,11 +61,11 @@ func TestAnAuthorityIsReplaced(t *testing.T) {
 		f.read()
 		for _, authority := range step.out {
 			if _, err := f.login(t, nil, certified(t, authority, alice, nil)); err == nil {
-				t.Errorf("with %d authorities in the file, another one's certificate logs in", len(step.trusted))
+				t.Errorf("with %d authorities in the file, a certificate of another one logs in", len(step.trusted))
 			}
 			if session := sessions[authority]; session != nil {
 				if _, err := session.Read(make([]byte, 1)); err == nil {
-					t.Error("a session goes on that an authority let in which is gone")
+					t.Error("a session continues although its authority was removed")
 				}
 			}
 		}
@@ -75,7 +75,7 @@ func TestAnAuthorityIsReplaced(t *testing.T) {
 				t.Fatalf("with %d authorities in the file: %v", len(step.trusted), err)
 			}
 			if sessions[authority] == nil {
-				sessions[authority] = openBox(t, client, "a.team")
+				sessions[authority] = openServer(t, client, "a.team")
 			}
 			checkEcho(t, sessions[authority], "still here")
 		}
@@ -83,8 +83,8 @@ func TestAnAuthorityIsReplaced(t *testing.T) {
 	checkEcho(t, plain, "I have no certificate")
 }
 
-// A file with a mistake in it, or that is gone for a moment, takes nobody's access
-// away, and the log says so once.
+// A file that cannot be read, or is missing for a moment, disconnects no client, and
+// is logged once.
 func TestABrokenFileOfAuthoritiesChangesNothing(t *testing.T) {
 	authority, alice := sshserver.NewKey(t), sshserver.NewKey(t)
 	f := newCAFile(t)
@@ -96,11 +96,11 @@ func TestABrokenFileOfAuthoritiesChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := openBox(t, client, "a.team")
+	session := openServer(t, client, "a.team")
 	f.write(t, "ssh-ed25519 AAAA")
 	f.read()
 	f.read()
-	if line := f.log.await(t, "the user certificate authorities stay as they were"); !strings.Contains(fmt.Sprint(line["error"]), "line 1 of ") {
+	if line := f.log.await(t, "user certificate authorities not read: those of before stay trusted"); !strings.Contains(fmt.Sprint(line["error"]), "line 1 of ") {
 		t.Errorf("the log says %v", line)
 	}
 	if err := os.Remove(f.path); err != nil {
@@ -108,8 +108,8 @@ func TestABrokenFileOfAuthoritiesChangesNothing(t *testing.T) {
 	}
 	f.read()
 	checkEcho(t, session, "still here")
-	if n := strings.Count(f.log.text(), "the user certificate authorities stay as they were"); n != 2 {
-		t.Errorf("two mistakes are said %d times", n)
+	if n := strings.Count(f.log.text(), "user certificate authorities not read: those of before stay trusted"); n != 2 {
+		t.Errorf("two different errors are logged %d times", n)
 	}
 }
 
@@ -134,12 +134,12 @@ func TestReadAuthorities(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := readAuthorities(file)
-			if len(got) != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+			if len(got) != tc.want || (err == nil) != (tc.err == "") || (err != nil && !strings.Contains(err.Error(), tc.err)) {
 				t.Errorf("got %d authorities, %v, want %d, %q", len(got), err, tc.want, tc.err)
 			}
 		})
 	}
 	if _, err := readAuthorities(filepath.Join(t.TempDir(), "none")); err == nil {
-		t.Error("a file that is not there is taken for none")
+		t.Error("a file that does not exist is read without an error")
 	}
 }

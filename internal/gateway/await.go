@@ -11,24 +11,25 @@ import (
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// patience is how long a client that asks for a box is left waiting. There is
-// no way to tell it anything before the channel is opened or refused.
+// patience is how long a client waits for a server. The gateway cannot send it a
+// message before the channel is opened or refused.
 type patience struct {
-	// wake is for a box that is on its way.
+	// wake is for a server that wakes or starts.
 	wake time.Duration
-	// stuck is for one that something hinders, such as a quota. It goes on by
-	// itself when that is over; the person should know meanwhile.
+	// stuck is for a server that cannot start, for example because of a quota. It
+	// starts by itself when that is over, but the user should know the cause.
 	stuck time.Duration
-	// dial is for one that is said to be Running and does not answer.
+	// dial is for a server that is Running and does not answer.
 	dial time.Duration
-	// between two looks at a box of which nothing new is heard.
+	// between is how often a server is looked at without news of it.
 	between time.Duration
 }
 
-// dialTimeout bounds one attempt to connect to a box.
+// dialTimeout bounds one attempt to connect to a server.
 const dialTimeout = 10 * time.Second
 
 // patient is the default.
@@ -36,7 +37,7 @@ func patient(wake time.Duration) patience {
 	return patience{wake: wake, stuck: min(wake, 20*time.Second), dial: 10 * time.Second, between: time.Second}
 }
 
-// refused is why a client does not get what it asks for.
+// refused is why a request of a client is refused.
 type refused struct {
 	reason  ssh.RejectionReason
 	message string
@@ -48,24 +49,24 @@ func prohibited(format string, args ...any) error {
 	return &refused{reason: ssh.Prohibited, message: fmt.Sprintf(format, args...)}
 }
 
-// vigil is the wait of one client for one box.
-type vigil struct {
+// wait is one client's wait for one server.
+type wait struct {
 	*client
 	name types.NamespacedName
-	// say is told how the box is whenever that changes.
+	// say is called with the server's state whenever that changes; it may be nil.
 	say func(string)
 
-	start    time.Time
-	stuck    time.Time // since when something is in the way
-	unheard  time.Time // since when it does not answer although it is Running
-	asleep   bool      // it was when the wait began
-	lastSaid string
+	start        time.Time
+	stuckSince   time.Time // zero while nothing prevents the start
+	silentSince  time.Time // since when it is Running and does not answer
+	wasSuspended bool
+	lastState    string
 }
 
-// await returns a connection to the SSH server of the box of that name, which
-// it wakes if it sleeps. ctx ends when the client may not have it any more.
-func (c *client) await(ctx context.Context, name types.NamespacedName, say func(string)) (box, net.Conn, error) {
-	v := &vigil{client: c, name: name, say: say, start: time.Now()}
+// await returns a connection to the SSH server of the DevServer with that name,
+// and wakes it if it is suspended. ctx ends when the client loses access to it.
+func (c *client) await(ctx context.Context, name types.NamespacedName, say func(string)) (devServer, net.Conn, error) {
+	w := &wait{client: c, name: name, say: say, start: time.Now()}
 	waiting, cancel := context.WithTimeout(ctx, c.server.patience.wake)
 	defer cancel()
 	changed, stop := c.server.directory.follow(name)
@@ -73,93 +74,93 @@ func (c *client) await(ctx context.Context, name types.NamespacedName, say func(
 	tick := time.NewTicker(c.server.patience.between)
 	defer tick.Stop()
 	for {
-		b, ok := c.server.directory.find(c.who, name)
+		d, ok := c.server.directory.find(c.who, name)
 		if !ok {
-			return b, nil, prohibited("there is no DevServer %s that your key opens", address(name))
+			return d, nil, prohibited("your key opens no DevServer %s", address(name))
 		}
-		conn, err := v.look(waiting, b)
+		conn, err := w.advance(waiting, d)
 		if conn != nil || err != nil {
-			return b, conn, err
+			return d, conn, err
 		}
 		select {
 		case <-changed:
 		case <-tick.C:
 		case <-waiting.Done():
 			if cause := context.Cause(ctx); cause != nil {
-				return b, nil, prohibited("%s", cause.Error())
+				return d, nil, prohibited("%s", cause.Error())
 			}
-			return b, nil, prohibited("%s", b.still(c.server.patience.wake))
+			return d, nil, prohibited("%s", d.stateAfter(c.server.patience.wake))
 		}
 	}
 }
 
-// look does what the box needs now. It returns neither a connection nor an
-// error where there is nothing but to wait.
-func (v *vigil) look(ctx context.Context, b box) (net.Conn, error) {
-	if b.isRunning() {
-		return v.dial(ctx, b)
+// advance connects to the server, or wakes it. It returns neither a connection nor
+// an error if there is nothing to do but wait.
+func (w *wait) advance(ctx context.Context, d devServer) (net.Conn, error) {
+	if d.isRunning() {
+		return w.dial(ctx, d)
 	}
-	v.unheard = time.Time{}
-	v.tell(b.state())
-	if serverstate.WakesOnConnect(b.DevServer) && serverstate.IsSuspended(b.DevServer) && b.DeletionTimestamp.IsZero() {
-		v.asleep, v.stuck = true, time.Time{}
-		return nil, v.wake(ctx, b)
+	w.silentSince = time.Time{}
+	w.report(d.state())
+	if serverstate.WakesOnConnect(d.DevServer) && serverstate.IsSuspended(d.DevServer) && d.DeletionTimestamp.IsZero() {
+		w.wasSuspended, w.stuckSince = true, time.Time{}
+		return nil, w.wake(ctx, d)
 	}
-	if _, so := serverstate.Stuck(b.DevServer); so {
-		return nil, prohibited("%s", b.state())
+	if _, stuck := serverstate.Stuck(d.DevServer); stuck {
+		return nil, prohibited("%s", d.state())
 	}
-	if serverstate.Obstacle(b.DevServer) == nil {
-		v.stuck = time.Time{}
+	if serverstate.Obstacle(d.DevServer) == nil {
+		w.stuckSince = time.Time{}
 		return nil, nil
 	}
-	if patience := v.server.patience.stuck; since(&v.stuck) >= patience {
-		return nil, prohibited("%s", b.still(patience))
+	if patience := w.server.patience.stuck; since(&w.stuckSince) >= patience {
+		return nil, prohibited("%s", d.stateAfter(patience))
 	}
 	return nil, nil
 }
 
-// dial connects to a box that is said to be Running.
-func (v *vigil) dial(ctx context.Context, b box) (net.Conn, error) {
+// dial connects to a server that is Running.
+func (w *wait) dial(ctx context.Context, d devServer) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	waited := since(&v.unheard)
-	conn, err := v.server.dial(ctx, "tcp", b.sshAddress())
+	silent := since(&w.silentSince)
+	conn, err := w.server.dial(ctx, "tcp", d.sshAddress())
 	switch {
 	case err == nil:
-		if v.asleep {
-			v.server.metrics.woken.Observe(time.Since(v.start).Seconds())
+		if w.wasSuspended {
+			w.server.metrics.woken.Observe(time.Since(w.start).Seconds())
 		}
 		return conn, nil
-	case waited < v.server.patience.dial && ctx.Err() == nil:
-		return nil, nil // Its pod is about to go, or has just come.
+	case silent < w.server.patience.dial && ctx.Err() == nil:
+		return nil, nil // The pod may be about to end, or may have just started.
 	}
-	v.log.Warn("box does not answer", "box", b.address(), "error", err)
-	return nil, &refused{reason: ssh.ConnectionFailed, message: fmt.Sprintf("DevServer %s does not answer at the moment: try again", b.address())}
+	w.log.Warn("server does not answer", "server", d.address(), "error", err)
+	return nil, &refused{reason: ssh.ConnectionFailed, message: fmt.Sprintf("DevServer %s does not answer: try again", d.address())}
 }
 
-func (v *vigil) wake(ctx context.Context, b box) error {
-	first, err := v.server.waker.wake(ctx, v.name)
+func (w *wait) wake(ctx context.Context, d devServer) error {
+	first, err := w.server.waker.wake(ctx, w.name)
 	if first {
-		v.server.metrics.wakes.WithLabelValues(result(err)).Inc()
+		w.server.metrics.wakes.WithLabelValues(result(err)).Inc()
 	}
 	switch {
-	case err != nil && ctx.Err() == nil: // Else the caller knows why.
-		v.log.Error("waking failed", "box", b.address(), "error", err)
-		return prohibited("%s", explainLease("waking DevServer "+b.address(), err).Error())
+	case err != nil && ctx.Err() == nil: // If ctx has ended, the caller knows why.
+		w.log.Error("waking failed", "server", d.address(), "error", err)
+		return prohibited("%s", explainLease("waking DevServer "+d.address(), err).Error())
 	case err == nil && first:
-		v.log.Info("woken", "box", b.address())
+		w.log.Info("woken", "server", d.address())
 	}
 	return nil
 }
 
-func (v *vigil) tell(state string) {
-	if v.say != nil && state != v.lastSaid {
-		v.lastSaid = state
-		v.say(state)
+func (w *wait) report(state string) {
+	if w.say != nil && state != w.lastState {
+		w.lastState = state
+		w.say(state)
 	}
 }
 
-// since is how long it is since the time that at has, from now if it has none.
+// since is how long ago at is. If at is zero, it is set to now.
 func since(at *time.Time) time.Duration {
 	if at.IsZero() {
 		*at = time.Now()
@@ -167,17 +168,17 @@ func since(at *time.Time) time.Duration {
 	return time.Since(*at)
 }
 
-// state says in words how the box is, and why.
-func (b box) state() string {
-	return strings.TrimSuffix(fmt.Sprintf("DevServer %s is %s: %s", b.address(), b.phase(), b.cause()), ": ")
+// state is a sentence with the server's phase, and why it is in that phase.
+func (d devServer) state() string {
+	return strings.TrimSuffix(fmt.Sprintf("DevServer %s is %s: %s", d.address(), d.phase(), d.cause()), ": ")
 }
 
-// still is the end of a wait.
-func (b box) still(after time.Duration) string {
-	return fmt.Sprintf("%s. It is still so after %s, and goes on by itself: connect again later", strings.TrimSuffix(b.state(), "."), after)
+// stateAfter is the state at the end of a wait.
+func (d devServer) stateAfter(waited time.Duration) string {
+	return fmt.Sprintf("%s. The gateway has waited %s. The server starts by itself when it can: connect again later", strings.TrimSuffix(d.state(), "."), policy.Short(waited))
 }
 
-// refusalOf is what a client is told.
+// refusalOf is the refusal that err stands for.
 func refusalOf(err error) *refused {
 	if r, ok := errors.AsType[*refused](err); ok {
 		return r

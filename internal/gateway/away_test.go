@@ -20,15 +20,15 @@ import (
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
-// wire is the way to the API server, which can be cut.
+// wire is the network between the gateway and the API server. A test can cut it.
 type wire struct {
 	mu    sync.Mutex
 	cut   bool
 	conns []net.Conn
-	tried chan struct{} // has a value once somebody tried while it was cut
+	tried chan struct{} // has a value after an attempt while it was cut
 }
 
-// through makes config go that way.
+// through makes config use the wire.
 func (w *wire) through(config *rest.Config) *rest.Config {
 	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		w.mu.Lock()
@@ -49,7 +49,7 @@ func (w *wire) through(config *rest.Config) *rest.Config {
 	return config
 }
 
-// set cuts the way, with all that goes through it, or mends it.
+// set cuts the wire, and closes its connections, or repairs it.
 func (w *wire) set(cut bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,9 +60,9 @@ func (w *wire) set(cut bool) {
 	w.conns = nil
 }
 
-// While the API server is away, who is logged in notices nothing, logins go on
-// from what the gateway knows, and a wake says what is wrong. When it is back,
-// what happened meanwhile takes effect.
+// While the API server does not answer, sessions continue, logins succeed from what
+// the gateway knows, and waking a server reports the cause. When the API server
+// answers again, the changes in between take effect.
 func TestTheAPIServerAway(t *testing.T) {
 	alice, bob, hostKey := sshserver.NewKey(t), sshserver.NewKey(t), sshserver.NewKey(t)
 	kube, ns := apiserver.Client(t), apiserver.Namespace(t)
@@ -80,13 +80,13 @@ func TestTheAPIServerAway(t *testing.T) {
 		}
 		return ds
 	}
-	box := listenOnSSHPort(t)
-	ip := box.Addr().(*net.TCPAddr).IP.String()
-	go serveAll(box, func(conn net.Conn) { copyAndEnd(conn, conn) })
+	server := listenOnSSHPort(t)
+	ip := server.Addr().(*net.TCPAddr).IP.String()
+	go serveAll(server, func(conn net.Conn) { copyAndEnd(conn, conn) })
 	runs := create("runs", devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, PodIP: ip}, alice, bob)
-	asleep := suspended("sleeps."+ns, alice).Status
-	asleep.Conditions[0].LastTransitionTime = metav1.Now()
-	create("sleeps", asleep, alice)
+	idle := suspended("idle."+ns, alice).Status
+	idle.Conditions[0].LastTransitionTime = metav1.Now()
+	create("idle", idle, alice)
 
 	way, log := &wire{tried: make(chan struct{}, 1)}, &journal{}
 	ctx, stop := context.WithCancel(t.Context())
@@ -97,16 +97,16 @@ func TestTheAPIServerAway(t *testing.T) {
 	}()
 	address, _ := addressesOf(t, log)
 	w := &world{address: address, hostKey: hostKey}
-	before := openBox(t, w.mustLogin(t, bob), "runs."+ns)
+	before := openServer(t, w.mustLogin(t, bob), "runs."+ns)
 	checkEcho(t, before, "before")
 
 	way.set(true)
 	<-way.tried
 	checkEcho(t, before, "meanwhile")
 	client := w.mustLogin(t, alice)
-	checkEcho(t, openBox(t, client, "runs."+ns), "logged in meanwhile")
-	_, err := open(client, "sleeps."+ns, 22)
-	if r, want := refusal(err), "waking DevServer sleeps."+ns+": the cluster does not answer: try again"; r == nil || r.Message != want {
+	checkEcho(t, openServer(t, client, "runs."+ns), "logged in meanwhile")
+	_, err := open(client, "idle."+ns, 22)
+	if r, want := refusal(err), "waking DevServer idle."+ns+": the cluster does not answer: try again"; r == nil || r.Message != want {
 		t.Errorf("waking while the API server is away: %v, want %q", err, want)
 	}
 
@@ -114,10 +114,10 @@ func TestTheAPIServerAway(t *testing.T) {
 	if err := kube.Update(t.Context(), runs); err != nil {
 		t.Fatal(err)
 	}
-	checkEcho(t, before, "nobody knows yet")
+	checkEcho(t, before, "not known yet")
 	way.set(false)
 	if n, err := before.Read(make([]byte, 1)); err == nil {
-		t.Errorf("read %d bytes from a box whose key was revoked while the API server was away", n)
+		t.Errorf("read %d bytes from a server whose key was revoked while the API server was away", n)
 	}
 	_ = client.Close()
 	stop()
@@ -144,7 +144,7 @@ func listenOnSSHPort(t *testing.T) net.Listener {
 	}
 }
 
-func openBox(t *testing.T, client *ssh.Client, name string) ssh.Channel {
+func openServer(t *testing.T, client *ssh.Client, name string) ssh.Channel {
 	t.Helper()
 	channel, err := open(client, name, 22)
 	if err != nil {

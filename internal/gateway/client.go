@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// maxChannels is how many channels one connection may have open at once: far
-// more than an editor opens, far less than would hurt.
+// maxChannels is how many channels one connection can have open at once. Editors
+// open far fewer.
 const maxChannels = 256
 
 // hangUpTime is how long a client has, after the end of its last channel, to
@@ -40,11 +40,11 @@ type client struct {
 	open    int       // channels
 	ended   time.Time // when a channel ended last
 	tunnels map[*tunnel]struct{}
-	over    error // why there are to be no more tunnels
+	over    error // why no more tunnels are allowed; nil while they are
 }
 
 func newClient(s *server, conn *ssh.ServerConn) *client {
-	// The login left it there; without it this is nobody.
+	// The login stored it. The zero value opens nothing.
 	who, _ := conn.Permissions.ExtraData[identityKey{}].(identity)
 	log := s.log.With("fingerprint", who.key, "from", conn.RemoteAddr().String())
 	if who.certificate != "" {
@@ -56,8 +56,8 @@ func newClient(s *server, conn *ssh.ServerConn) *client {
 	return &client{server: s, conn: conn, who: who, log: log, tunnels: map[*tunnel]struct{}{}}
 }
 
-// serve answers requests for channels until the connection ends. Every one is
-// authorised for itself.
+// serve answers requests for channels until the connection ends. Each is authorized
+// by itself.
 func (c *client) serve(channels <-chan ssh.NewChannel) {
 	var running sync.WaitGroup
 	for requested := range channels {
@@ -80,22 +80,22 @@ func (c *client) handle(requested ssh.NewChannel) {
 	case "direct-tcpip":
 		c.forward(requested)
 	case "session":
-		c.talk(requested)
+		c.serveSession(requested)
 	case "direct-streamlocal@openssh.com":
-		c.refuse(requested, ssh.Prohibited, leadsTo)
+		c.refuse(requested, ssh.Prohibited, serversOnly)
 	default:
-		c.refuse(requested, ssh.UnknownChannelType, leadsTo)
+		c.refuse(requested, ssh.UnknownChannelType, serversOnly)
 	}
 }
 
-// refuse says no to a channel, in words that the client shows.
+// refuse refuses a channel with a message that the client shows.
 func (c *client) refuse(requested ssh.NewChannel, reason ssh.RejectionReason, message string) {
 	c.server.metrics.channels.WithLabelValues(resultRefused).Inc()
-	// An error means that the connection is gone.
+	// An error means that the connection has ended.
 	_ = requested.Reject(reason, message)
 }
 
-// recoverFrom ends the connection in which a fault showed. The others go on.
+// recoverFrom ends the connection that panicked. The others continue.
 func (c *client) recoverFrom(doing string) {
 	if fault := recover(); fault != nil {
 		c.server.fault(c.log, doing, fault)
@@ -122,13 +122,13 @@ func (c *client) end() {
 	c.ended = time.Now()
 	c.mu.Unlock()
 	if c.server.isDraining() {
-		c.closeIfUnused()
+		c.closeIfIdle()
 	}
 }
 
-// closeIfUnused ends the connection if it has no channel open, once the client
-// has had the time to do that itself.
-func (c *client) closeIfUnused() {
+// closeIfIdle ends the connection if no channel is open, once the client has had
+// the time to do that itself.
+func (c *client) closeIfIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open > 0 {
@@ -136,20 +136,20 @@ func (c *client) closeIfUnused() {
 	}
 	if left := time.Until(c.ended.Add(c.server.hangUpTime)); left > 0 {
 		// It closes nothing if the client opens another channel, or has gone.
-		time.AfterFunc(left, c.closeIfUnused)
+		time.AfterFunc(left, c.closeIfIdle)
 		return
 	}
 	_ = c.conn.Close()
 }
 
-// tunnel is an open way through the gateway to a box.
+// tunnel is an open connection through the gateway to a server.
 type tunnel struct {
 	name   types.NamespacedName
 	cancel context.CancelCauseFunc
 }
 
-// track registers a tunnel to the box of that name; its context ends when the
-// gateway has a reason to cut it off.
+// track registers a tunnel to the DevServer of that name. Its context ends when the
+// gateway has a reason to end the tunnel.
 func (c *client) track(name types.NamespacedName) (ctx context.Context, untrack func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	t := &tunnel{name: name, cancel: cancel}
@@ -168,8 +168,8 @@ func (c *client) track(name types.NamespacedName) (ctx context.Context, untrack 
 	}
 }
 
-// cut ends the tunnels to boxes of those names that the client may not enter
-// any more.
+// cut ends the tunnels to those of the named DevServers that the client no longer
+// opens.
 func (c *client) cut(names []types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -183,8 +183,7 @@ func (c *client) cut(names []types.NamespacedName) {
 	}
 }
 
-// cutAll ends all tunnels of a client who is to have none any more, also one that
-// is only about to begin.
+// cutAll ends all tunnels of the client, including one that is about to begin.
 func (c *client) cutAll(reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -26,7 +26,7 @@ func apiConfig(kubeconfig string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the API server: %w", err)
 	}
-	// All that it writes is asked for by people, and once for each box.
+	// Every write is requested by a user, and at most once per server.
 	config.QPS, config.Burst = 100, 200
 	return config, nil
 }
@@ -40,7 +40,7 @@ func scheme() *runtime.Scheme {
 	return scheme
 }
 
-// mapper knows the resources in advance, so that nothing has to be discovered.
+// mapper knows the resources in advance, so that no discovery is necessary.
 func mapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper(nil)
 	m.Add(devserverv1.GroupVersion.WithKind("DevServer"), meta.RESTScopeNamespace)
@@ -49,19 +49,19 @@ func mapper() meta.RESTMapper {
 	return m
 }
 
-// leaseEditor returns how to edit Leases of boxes. The Lease is not read
-// before: an admission policy keeps the gateway to those of DevServers.
+// leaseEditor returns a function that edits Leases of servers. It does not read the
+// Lease first: an admission policy restricts the gateway to those of DevServers.
 func leaseEditor(config *rest.Config) (editLease, error) {
 	c, err := crclient.New(config, crclient.Options{Scheme: scheme(), Mapper: mapper()})
 	if err != nil {
 		return nil, fmt.Errorf("preparing to wake DevServers: %w", err)
 	}
-	return func(ctx context.Context, box types.NamespacedName, spec map[string]any) error {
+	return func(ctx context.Context, name types.NamespacedName, spec map[string]any) error {
 		patch, err := json.Marshal(map[string]any{"spec": spec})
 		if err != nil {
-			return fmt.Errorf("editing the Lease of %s: %w", address(box), err)
+			return fmt.Errorf("editing the Lease of %s: %w", address(name), err)
 		}
-		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: box.Namespace, Name: objects.LeaseName(box.Name)}}
+		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: objects.LeaseName(name.Name)}}
 		return c.Patch(ctx, lease, crclient.RawPatch(types.MergePatchType, patch))
 	}, nil
 }

@@ -12,113 +12,116 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// command is one that the gateway itself obeys, for people without kubectl. All
-// of it stays within the right to edit Leases.
+// command is a command of the gateway itself, for people without kubectl. Commands
+// read what the gateway has in memory, and edit Leases; they need no other rights.
 type command struct {
 	name, args, short string
-	run               func(t *talk, ctx context.Context, args []string) error
+	run               func(s *session, ctx context.Context, args []string) error
 }
 
-// commands has them all. It is a function because help lists them.
+// commands are all commands. It is a function because help lists them.
 func commands() []command {
 	return []command{
-		{"list", "", "your DevServers, and how they are", (*talk).list},
-		{"start", "NAME", "wake one that sleeps, and wait until one can log in", (*talk).start},
-		{"keep", "NAME DURATION", "keep one awake for a while, such as 6h, whatever it does; end for DURATION ends that", (*talk).keep},
-		{"why", "NAME", "why one is as it is, and what will become of it", (*talk).why},
-		{"help", "", "this list", (*talk).help},
+		{"list", "", "list your DevServers and their state", (*session).list},
+		{"start", "NAME", "wake a suspended DevServer, and wait until you can log in", (*session).start},
+		{"keep", "NAME DURATION", "keep a DevServer awake for some time, such as 6h; the DURATION end ends that", (*session).keep},
+		{"why", "NAME", "explain the state of a DevServer, and what happens next", (*session).why},
+		{"help", "", "show this list", (*session).help},
 	}
 }
 
-// obey does what the person says; without a word it says who they are.
-func (t *talk) obey(ctx context.Context, words []string) error {
+// usage is how a command is typed.
+func (c command) usage() string { return strings.TrimSpace(c.name + " " + c.args) }
+
+// execute runs the command that the user typed. Without one, it greets the user.
+func (s *session) execute(ctx context.Context, words []string) error {
 	if len(words) == 0 {
-		return t.greet()
+		return s.greet(ctx)
 	}
 	for _, c := range commands() {
 		if c.name != words[0] {
 			continue
 		}
 		if want := len(strings.Fields(c.args)); len(words)-1 != want {
-			return exit.With(exit.Usage, fmt.Errorf("it is %s", strings.TrimSpace(c.name+" "+c.args)))
+			return exit.With(exit.Usage, fmt.Errorf("usage: %s", c.usage()))
 		}
-		return c.run(t, ctx, words[1:])
+		return c.run(s, ctx, words[1:])
 	}
-	return exit.With(exit.Usage, fmt.Errorf("there is no command %.64q: help lists those that there are; for a command in a DevServer: %s COMMAND", words[0], t.line("NAME.NAMESPACE")))
+	return exit.With(exit.Usage, fmt.Errorf("unknown command %.64q; to list the commands, use help; to run a command in a DevServer: %s COMMAND", words[0], s.loginLine("NAME.NAMESPACE")))
 }
 
-// greet says who the person is, which boxes there are for them, and how to get
-// there.
-func (t *talk) greet() error {
-	t.say("This is the gateway to DevServers. You are %s.\n\n", t.self())
-	if err := t.list(context.Background(), nil); err != nil {
+// greet shows who the user is, their DevServers, and how to log in.
+func (s *session) greet(ctx context.Context) error {
+	s.say("This is the gateway to your DevServers. You are %s.\n\n", s.self())
+	if err := s.list(ctx, nil); err != nil {
 		return err
 	}
-	t.say("\nLog in with   %s\n%sThe gateway itself takes: ", t.line("NAME.NAMESPACE"), t.explanation())
+	s.say("\nLog in:    %s\n%sCommands:  ", s.loginLine("NAME.NAMESPACE"), s.addressHint())
 	var all []string
 	for _, c := range commands() {
-		all = append(all, strings.TrimSpace(c.name+" "+c.args))
+		all = append(all, c.usage())
 	}
-	t.say("%s\n", strings.Join(all, ", "))
+	s.say("%s\n", strings.Join(all, ", "))
 	return nil
 }
 
-// self is who the person is, as far as the key says.
-func (t *talk) self() string {
-	owners := t.server.directory.owners(t.who)
+// self is who the user is, as far as the key shows.
+func (s *session) self() string {
+	owners := s.server.directory.owners(s.who)
 	if len(owners) == 0 {
-		return "the one with the key " + string(t.who.key)
+		return "known by the key " + string(s.who.key)
 	}
-	return fmt.Sprintf("%s, with the key %s", strings.Join(owners, " and "), t.who.key)
+	return fmt.Sprintf("%s, with the key %s", strings.Join(owners, " and "), s.who.key)
 }
 
-func (t *talk) list(context.Context, []string) error {
-	boxes := t.server.directory.list(t.who)
-	if len(boxes) == 0 {
-		t.say("There is no DevServer that your key opens.\n")
+func (s *session) list(context.Context, []string) error {
+	all := s.server.directory.list(s.who)
+	if len(all) == 0 {
+		s.say("Your key opens no DevServer.\n")
 		return nil
 	}
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
-	for _, b := range boxes {
-		_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\n", b.address(), b.phase(), b.summary())
+	for _, d := range all {
+		_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\n", d.address(), d.phase(), d.summary())
 	}
 	_ = table.Flush()
 	for line := range strings.Lines(text.String()) {
-		t.say("%s\n", strings.TrimRight(line, " \n"))
+		s.say("%s\n", strings.TrimRight(line, " \n"))
 	}
 	return nil
 }
 
-// summary is the cause of the phase in few words.
-func (b box) summary() string {
-	c := serverstate.Ready(b.DevServer)
+// summary is why the server is in its phase, in a few words.
+func (d devServer) summary() string {
+	c := serverstate.Ready(d.DevServer)
 	switch {
-	case b.isRunning() || c == nil || c.Status == metav1.ConditionTrue:
+	case d.isRunning() || c == nil || c.Status == metav1.ConditionTrue:
 		return ""
-	case serverstate.WakesOnConnect(b.DevServer):
+	case serverstate.WakesOnConnect(d.DevServer):
 		return "wakes when you connect"
-	case serverstate.IsProgressing(c.Reason) || c.Reason == b.phase():
+	case serverstate.IsProgressing(c.Reason) || c.Reason == d.phase():
 		return ""
 	}
 	return c.Reason
 }
 
-func (t *talk) start(ctx context.Context, args []string) error {
-	name, err := t.find(args[0])
+func (s *session) start(ctx context.Context, args []string) error {
+	name, err := s.find(args[0])
 	if err != nil {
 		return err
 	}
-	until, untrack := t.track(name)
+	allowed, untrack := s.track(name)
 	defer untrack()
-	until, stop := context.WithCancelCause(until)
+	allowed, stop := context.WithCancelCause(allowed)
 	defer context.AfterFunc(ctx, func() { stop(errHungUp) })()
-	b, conn, err := t.await(until, name, func(state string) { t.say("%s\n", state) })
+	d, conn, err := s.await(allowed, name, func(state string) { s.say("%s\n", state) })
 	switch {
 	case ctx.Err() != nil:
 		return errHungUp
@@ -126,112 +129,104 @@ func (t *talk) start(ctx context.Context, args []string) error {
 		return exit.With(exit.Refused, err)
 	}
 	_ = conn.Close()
-	t.say("DevServer %s is Running.\n%s\n", b.address(), t.line(b.address()))
+	s.say("DevServer %s is Running.\n%s\n", d.address(), s.loginLine(d.address()))
 	return nil
 }
 
-func (t *talk) keep(ctx context.Context, args []string) error {
-	name, err := t.find(args[0])
+func (s *session) keep(ctx context.Context, args []string) error {
+	name, err := s.find(args[0])
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	fields, sentence := lease.EndKeepAwake(), fmt.Sprintf("DevServer %s is not kept any more.", address(name))
+	fields, sentence := lease.EndKeepAwake(), fmt.Sprintf("DevServer %s is no longer kept awake.", address(name))
 	if args[1] != "end" {
 		length, err := policy.ParseDuration(args[1])
 		if err != nil {
 			return exit.With(exit.Usage, err)
 		}
 		fields = lease.KeepAwake(now, length)
-		sentence = fmt.Sprintf("DevServer %s counts as at work until %s, whatever it does, if its flavor allows that long.", address(name), words(now.Add(length)))
+		sentence = fmt.Sprintf("DevServer %s is kept awake until %s, or for as long as its flavor allows.", address(name), policy.Clock(now.Add(length)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := t.server.edit(ctx, name, fields); err != nil {
-		t.log.Error("keeping failed", "box", address(name), "error", err)
-		return exit.With(exit.Refused, explainLease("keeping DevServer "+address(name), err))
+	if err := s.server.edit(ctx, name, fields); err != nil {
+		s.log.Error("keeping awake failed", "server", address(name), "error", err)
+		return exit.With(exit.Refused, explainLease("keeping DevServer "+address(name)+" awake", err))
 	}
-	t.log.Info("kept", "box", address(name), "duration", args[1])
-	t.say("%s\n", sentence)
+	s.log.Info("kept awake", "server", address(name), "duration", args[1])
+	s.say("%s\n", sentence)
 	return nil
 }
 
-func (t *talk) why(_ context.Context, args []string) error {
-	name, err := t.find(args[0])
+// whyWidth is the longest line of why. The width of the user's terminal is unknown
+// if they have none.
+const whyWidth = 80
+
+func (s *session) why(_ context.Context, args []string) error {
+	name, err := s.find(args[0])
 	if err != nil {
 		return err
 	}
-	b, ok := t.server.directory.find(t.who, name)
+	d, ok := s.server.directory.find(s.who, name)
 	if !ok {
-		return noSuchBox(args[0])
+		return notFound(args[0])
 	}
-	t.say("%s\n", strings.Join(b.story(), "\n"))
+	sections := explain.Explain(explain.Facts{
+		DevServer: d.DevServer, Name: d.address(), Commands: s.commandsFor(d), Now: time.Now(), Zone: time.UTC,
+	})
+	s.say("%s", explain.Text(sections, whyWidth, func(title string) string { return title }))
 	return nil
 }
 
-// story is all that the gateway knows of how the box is and what will become
-// of it.
-func (b box) story() []string {
-	lines := []string{strings.TrimSuffix(b.state(), ".") + "."}
-	at := func(format string, t *metav1.Time) {
-		if t != nil {
-			lines = append(lines, fmt.Sprintf(format, words(t.Time)))
-		}
+// commandsFor are what the user can type about a server. A server that its owner
+// stopped, or that expired, starts by an edit of the DevServer, for which the
+// gateway has no rights.
+func (s *session) commandsFor(d devServer) explain.Commands {
+	return explain.Commands{
+		explain.LogIn:       s.loginLine(d.address()),
+		explain.Wake:        s.commandLine("start " + d.address()),
+		explain.Wait:        s.commandLine("start " + d.address()),
+		explain.KeepAwake:   s.commandLine("keep " + d.address() + " 6h"),
+		explain.ListServers: s.commandLine("list"),
+		explain.Elsewhere:   fmt.Sprintf("devctl why %s -n %s", d.Name, d.Namespace),
 	}
-	s := b.Status
-	if s.Activity != "" {
-		lines = append(lines, "Activity: "+s.Activity)
-	}
-	if s.Activity == "" {
-		at("It will be suspended at %s if it stays without work.", s.SuspendsAt)
-	}
-	at("Its time to live ends at %s.", s.ExpiresAt)
-	at("It will be deleted at %s.", s.DeletesAt)
-	if was := s.LastDisruption; was != nil {
-		at("Its last disruption, noticed at %s: "+strings.ReplaceAll(was.Message, "%", "%%"), was.Time)
-	}
-	if serverstate.WakesOnConnect(b.DevServer) {
-		lines = append(lines, "It wakes when you connect.")
-	}
-	return lines
 }
 
-func (t *talk) help(context.Context, []string) error {
+func (s *session) help(context.Context, []string) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, c := range commands() {
-		_, _ = fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace(c.name+" "+c.args), c.short)
+		_, _ = fmt.Fprintf(table, "  %s\t%s\n", c.usage(), c.short)
 	}
 	_ = table.Flush()
-	t.say("The gateway itself takes these, behind ssh GATEWAY:\n\n%s\nNAME may leave out its namespace where that is plain. For all else:   %s\n", text.String(), t.line("NAME.NAMESPACE"))
+	s.say("Commands of the gateway, after %s:\n\n%s\nNAME is NAME.NAMESPACE. You can leave out the namespace if only one of your\nDevServers has the name. To log in to a DevServer: %s\n",
+		strings.TrimSpace(s.commandLine("")), text.String(), s.loginLine("NAME.NAMESPACE"))
 	return nil
 }
 
-// find returns the box that the person means: NAME.NAMESPACE, or NAME where
-// only one has it.
-func (t *talk) find(typed string) (types.NamespacedName, error) {
-	var meant []string
+// find returns the DevServer with the name that the user typed: NAME.NAMESPACE, or
+// NAME if only one of theirs has it.
+func (s *session) find(typed string) (types.NamespacedName, error) {
+	var matches []string
 	var found types.NamespacedName
-	for _, b := range t.server.directory.list(t.who) {
-		if strings.EqualFold(typed, b.address()) {
-			return b.name(), nil
+	for _, d := range s.server.directory.list(s.who) {
+		if strings.EqualFold(typed, d.address()) {
+			return d.name(), nil
 		}
-		if strings.EqualFold(typed, b.Name) {
-			meant, found = append(meant, b.address()), b.name()
+		if strings.EqualFold(typed, d.Name) {
+			matches, found = append(matches, d.address()), d.name()
 		}
 	}
-	switch len(meant) {
+	switch len(matches) {
 	case 0:
-		return found, noSuchBox(typed)
+		return found, notFound(typed)
 	case 1:
 		return found, nil
 	}
-	return found, exit.With(exit.Usage, fmt.Errorf("%.64q may be %s: say which", typed, strings.Join(meant, " or ")))
+	return found, exit.With(exit.Usage, fmt.Errorf("%.64q is ambiguous: use %s", typed, strings.Join(matches, " or ")))
 }
 
-func noSuchBox(typed string) error {
-	return exit.With(exit.NotFound, fmt.Errorf("there is no DevServer %.128q that your key opens: list shows which there are", typed))
+func notFound(typed string) error {
+	return exit.With(exit.NotFound, fmt.Errorf("your key opens no DevServer %.128q; to list your DevServers, use list", typed))
 }
-
-// words is a time for people whose zone nobody knows here.
-func words(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

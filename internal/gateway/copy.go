@@ -6,22 +6,19 @@ import (
 )
 
 const (
-	// quietBuffer is what each direction of a tunnel holds while little or
-	// nothing moves: enough for a terminal's output, and there may be ten
-	// thousand tunnels in which nobody types.
+	// quietBuffer is the buffer of each direction of a tunnel with little traffic. It
+	// suffices for a terminal's output. Ten thousand idle tunnels have one each.
 	quietBuffer = 4 << 10
-	// bulkBuffer is what it borrows while much moves.
+	// bulkBuffer is the buffer of a direction with much traffic.
 	bulkBuffer = 64 << 10
-	// muchMoves is what has to come at once for it to be kept. A burst that
-	// ends below gives it back.
-	muchMoves = bulkBuffer / 4
+	// bulkRead is the smallest read with which a direction keeps its bulkBuffer.
+	bulkRead = bulkBuffer / 4
 )
 
-// bulkBuffers are not in use.
+// bulkBuffers are the free ones.
 var bulkBuffers = sync.Pool{New: func() any { return new([bulkBuffer]byte) }}
 
-// copyAndEnd copies until from ends or to takes no more, and passes the end
-// on, as with any TCP connection.
+// copyAndEnd copies until from ends or to fails, and then ends to.
 func copyAndEnd(to io.Writer, from io.Reader) (n int64) {
 	quiet := make([]byte, quietBuffer)
 	var borrowed *[bulkBuffer]byte
@@ -41,14 +38,14 @@ func copyAndEnd(to io.Writer, from io.Reader) (n int64) {
 		got, ended := from.Read(into)
 		written, err := to.Write(into[:got])
 		n += int64(written)
-		// An error ends this direction just as well.
+		// An error ends this direction too.
 		if ended != nil || err != nil {
 			return n
 		}
 		switch {
 		case borrowed == nil && got == quietBuffer:
 			borrowed = bulkBuffers.Get().(*[bulkBuffer]byte)
-		case borrowed != nil && got < muchMoves:
+		case borrowed != nil && got < bulkRead:
 			bulkBuffers.Put(borrowed)
 			borrowed = nil
 		}

@@ -12,43 +12,43 @@ import (
 	"devserver.io/devserver/internal/precedence"
 )
 
-// person is a DevServerUser: whose keys open all boxes of an owner.
-type person struct {
+// user is a DevServerUser, whose keys open all servers of its owner.
+type user struct {
 	*devserverv1.DevServerUser
 	keys keySet
 }
 
-// directory knows which key opens which box. Watches fill it, so that a login
-// asks no one.
+// directory knows which key opens which server. Watches fill it, so that a login
+// sends no request to the API server.
 type directory struct {
-	// revoked is called, without the lock, with the boxes that a key opens no
-	// longer, or that are gone.
+	// revoked is called, without the lock, with the servers that a key no longer
+	// opens, or that were deleted.
 	revoked func([]types.NamespacedName)
 
-	mu       sync.RWMutex
-	boxes    map[types.NamespacedName]box
-	owned    map[string]map[types.NamespacedName]bool // boxes, by their owner
-	byKey    map[fingerprint]map[types.NamespacedName]bool
-	people   map[string]person               // by the name of the DevServerUser
-	peopleOf map[string]map[string]bool      // names of people, by their owner
-	keyring  map[fingerprint]map[string]bool // names of people, by their keys
-	waiting  map[types.NamespacedName]map[chan struct{}]bool
+	mu         sync.RWMutex
+	servers    map[types.NamespacedName]devServer
+	owned      map[string]map[types.NamespacedName]bool // servers, by their owner
+	byKey      map[fingerprint]map[types.NamespacedName]bool
+	users      map[string]user                 // by the name of the DevServerUser
+	usersOf    map[string]map[string]bool      // names of users, by their owner
+	usersByKey map[fingerprint]map[string]bool // names of users, by their keys
+	waiting    map[types.NamespacedName]map[chan struct{}]bool
 }
 
 func newDirectory() *directory {
 	return &directory{
-		revoked:  func([]types.NamespacedName) {},
-		boxes:    map[types.NamespacedName]box{},
-		owned:    map[string]map[types.NamespacedName]bool{},
-		byKey:    map[fingerprint]map[types.NamespacedName]bool{},
-		people:   map[string]person{},
-		peopleOf: map[string]map[string]bool{},
-		keyring:  map[fingerprint]map[string]bool{},
-		waiting:  map[types.NamespacedName]map[chan struct{}]bool{},
+		revoked:    func([]types.NamespacedName) {},
+		servers:    map[types.NamespacedName]devServer{},
+		owned:      map[string]map[types.NamespacedName]bool{},
+		byKey:      map[fingerprint]map[types.NamespacedName]bool{},
+		users:      map[string]user{},
+		usersOf:    map[string]map[string]bool{},
+		usersByKey: map[fingerprint]map[string]bool{},
+		waiting:    map[types.NamespacedName]map[chan struct{}]bool{},
 	}
 }
 
-// link notes that there is a value under a key, unlink that there is none.
+// link adds a value under a key, and unlink removes it.
 func link[K, V comparable](index map[K]map[V]bool, key K, value V) {
 	if index[key] == nil {
 		index[key] = map[V]bool{}
@@ -63,30 +63,30 @@ func unlink[K, V comparable](index map[K]map[V]bool, key K, value V) {
 	}
 }
 
-// put adds a box or replaces it.
-func (d *directory) put(ds *devserverv1.DevServer) {
-	b := boxOf(ds)
+// put adds a DevServer or replaces it.
+func (d *directory) put(object *devserverv1.DevServer) {
+	ds := devServerOf(object)
 	d.mu.Lock()
-	gone := false
-	if was, ok := d.boxes[b.name()]; ok && (was.UID != b.UID || was.Spec.Owner != b.Spec.Owner) {
-		// Made anew while the watch was interrupted: another box.
-		d.forget(was)
-		gone = true
+	replaced := false
+	if before, ok := d.servers[ds.name()]; ok && (before.UID != ds.UID || before.Spec.Owner != ds.Spec.Owner) {
+		// Deleted and created again while the watch was interrupted.
+		d.forget(before)
+		replaced = true
 	}
-	lost := d.set(b) || gone
-	d.notify(b.name())
+	lost := d.set(ds) || replaced
+	d.notify(ds.name())
 	d.mu.Unlock()
 	if lost {
-		d.revoked([]types.NamespacedName{b.name()})
+		d.revoked([]types.NamespacedName{ds.name()})
 	}
 }
 
-// remove forgets the box of that name.
+// remove removes the DevServer of that name.
 func (d *directory) remove(name types.NamespacedName) {
 	d.mu.Lock()
-	was, ok := d.boxes[name]
+	before, ok := d.servers[name]
 	if ok {
-		d.forget(was)
+		d.forget(before)
 		d.notify(name)
 	}
 	d.mu.Unlock()
@@ -95,128 +95,130 @@ func (d *directory) remove(name types.NamespacedName) {
 	}
 }
 
-// set stores b with the keys that open it now, and tells whether one is lost.
-func (d *directory) set(b box) (lost bool) {
-	name, was := b.name(), d.boxes[b.name()].keys
-	b.keys = maps.Clone(b.own)
-	if owner, ok := d.personOf(b.Spec.Owner); ok {
-		maps.Copy(b.keys, owner.keys)
+// set stores a DevServer with the keys that open it now, and tells whether one of
+// the keys before was lost.
+func (d *directory) set(ds devServer) (lost bool) {
+	name, before := ds.name(), d.servers[ds.name()].keys
+	ds.keys = maps.Clone(ds.own)
+	if owner, ok := d.userOf(ds.Spec.Owner); ok {
+		maps.Copy(ds.keys, owner.keys)
 	}
-	for key := range was {
-		if !b.keys[key] {
+	for key := range before {
+		if !ds.keys[key] {
 			unlink(d.byKey, key, name)
 			lost = true
 		}
 	}
-	for key := range b.keys {
+	for key := range ds.keys {
 		link(d.byKey, key, name)
 	}
-	d.boxes[name] = b
-	link(d.owned, b.Spec.Owner, name)
+	d.servers[name] = ds
+	link(d.owned, ds.Spec.Owner, name)
 	return lost
 }
 
-func (d *directory) forget(b box) {
-	for key := range b.keys {
-		unlink(d.byKey, key, b.name())
+func (d *directory) forget(ds devServer) {
+	for key := range ds.keys {
+		unlink(d.byKey, key, ds.name())
 	}
-	unlink(d.owned, b.Spec.Owner, b.name())
-	delete(d.boxes, b.name())
+	unlink(d.owned, ds.Spec.Owner, ds.name())
+	delete(d.servers, ds.name())
 }
 
-// personOf finds the DevServerUser that counts for an owner, as the operator
-// does: the oldest that is not being deleted.
-func (d *directory) personOf(owner string) (found person, ok bool) {
-	for name := range d.peopleOf[owner] {
-		if p := d.people[name]; p.DeletionTimestamp.IsZero() && (!ok || precedence.Compare(p, found) < 0) {
-			found, ok = p, true
+// userOf is the DevServerUser that counts for an owner: the oldest that is not
+// being deleted, as for the operator.
+func (d *directory) userOf(owner string) (found user, ok bool) {
+	for name := range d.usersOf[owner] {
+		if u := d.users[name]; u.DeletionTimestamp.IsZero() && (!ok || precedence.Compare(u, found) < 0) {
+			found, ok = u, true
 		}
 	}
 	return found, ok
 }
 
-// putPerson adds a DevServerUser or replaces it.
-func (d *directory) putPerson(u *devserverv1.DevServerUser) {
-	d.replacePerson(u.Name, &person{DevServerUser: u, keys: keysOf(u.Spec.PublicKeys...)})
+// putUser adds a DevServerUser or replaces it.
+func (d *directory) putUser(u *devserverv1.DevServerUser) {
+	d.replaceUser(u.Name, &user{DevServerUser: u, keys: keysOf(u.Spec.PublicKeys...)})
 }
 
-// removePerson forgets the DevServerUser of that name.
-func (d *directory) removePerson(name string) { d.replacePerson(name, nil) }
+// removeUser removes the DevServerUser of that name.
+func (d *directory) removeUser(name string) { d.replaceUser(name, nil) }
 
-func (d *directory) replacePerson(name string, p *person) {
+// replaceUser replaces a DevServerUser; nil removes it.
+func (d *directory) replaceUser(name string, u *user) {
 	d.mu.Lock()
 	owners := map[string]bool{}
-	if was, ok := d.people[name]; ok {
-		owners[was.Spec.Owner] = true
-		for key := range was.keys {
-			unlink(d.keyring, key, name)
+	if before, ok := d.users[name]; ok {
+		owners[before.Spec.Owner] = true
+		for key := range before.keys {
+			unlink(d.usersByKey, key, name)
 		}
-		unlink(d.peopleOf, was.Spec.Owner, name)
-		delete(d.people, name)
+		unlink(d.usersOf, before.Spec.Owner, name)
+		delete(d.users, name)
 	}
-	if p != nil {
-		owners[p.Spec.Owner] = true
-		d.people[name] = *p
-		link(d.peopleOf, p.Spec.Owner, name)
-		for key := range p.keys {
-			link(d.keyring, key, name)
+	if u != nil {
+		owners[u.Spec.Owner] = true
+		d.users[name] = *u
+		link(d.usersOf, u.Spec.Owner, name)
+		for key := range u.keys {
+			link(d.usersByKey, key, name)
 		}
 	}
 	var lost []types.NamespacedName
 	for owner := range owners {
 		for name := range d.owned[owner] {
-			if d.set(d.boxes[name]) {
+			if d.set(d.servers[name]) {
 				lost = append(lost, name)
 			}
 		}
 	}
 	d.mu.Unlock()
-	// Also without boxes: who is logged in may be nobody any more.
+	// Also if no server lost a key: a user without servers may be logged in.
 	d.revoked(lost)
 }
 
-// knows tells whether who opens any box, or is somebody without one.
+// knows tells whether a client opens any server, or is a known user.
 func (d *directory) knows(who identity) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return len(who.owners) > 0 || len(d.byKey[who.key]) > 0 || len(d.ownersOf(who)) > 0
 }
 
-// ownersOf are the owners that who is, for sure.
+// ownersOf is owners, with the lock held.
 func (d *directory) ownersOf(who identity) []string {
 	owners := slices.Clone(who.owners)
-	for name := range d.keyring[who.key] {
-		p := d.people[name]
-		if counts, ok := d.personOf(p.Spec.Owner); ok && counts.Name == name {
-			owners = append(owners, p.Spec.Owner)
+	for name := range d.usersByKey[who.key] {
+		u := d.users[name]
+		if counts, ok := d.userOf(u.Spec.Owner); ok && counts.Name == name {
+			owners = append(owners, u.Spec.Owner)
 		}
 	}
 	slices.Sort(owners)
 	return slices.Compact(owners)
 }
 
-// owners are the owners that who is, for sure: a key in a DevServer may be a
-// teammate's.
+// owners are the owners that a client has proven to be. A key in a DevServer does
+// not prove that: it may be a teammate's.
 func (d *directory) owners(who identity) []string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.ownersOf(who)
 }
 
-// find returns the box of that name if who opens it. A box that they do not
-// open and one that does not exist are the same to the caller.
-func (d *directory) find(who identity, name types.NamespacedName) (box, bool) {
+// find returns the DevServer of that name if the client opens it. The caller cannot
+// tell one that the client does not open from one that does not exist.
+func (d *directory) find(who identity, name types.NamespacedName) (devServer, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	b, ok := d.boxes[name]
-	if !ok || !who.opens(b) {
-		return box{}, false
+	ds, ok := d.servers[name]
+	if !ok || !who.opens(ds) {
+		return devServer{}, false
 	}
-	return b, true
+	return ds, true
 }
 
-// list returns the boxes that who opens, sorted by namespace and name.
-func (d *directory) list(who identity) []box {
+// list returns the DevServers that the client opens, sorted by namespace and name.
+func (d *directory) list(who identity) []devServer {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	names := maps.Clone(d.byKey[who.key])
@@ -226,18 +228,18 @@ func (d *directory) list(who identity) []box {
 		}
 		maps.Copy(names, d.owned[owner])
 	}
-	boxes := make([]box, 0, len(names))
+	all := make([]devServer, 0, len(names))
 	for name := range names {
-		boxes = append(boxes, d.boxes[name])
+		all = append(all, d.servers[name])
 	}
-	slices.SortFunc(boxes, func(a, b box) int {
+	slices.SortFunc(all, func(a, b devServer) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
-	return boxes
+	return all
 }
 
-// follow returns a channel that has a value when there may be something new
-// about the box of that name, until stop is called.
+// follow returns a channel that has a value whenever the DevServer of that name may
+// have changed, until stop is called.
 func (d *directory) follow(name types.NamespacedName) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	d.mu.Lock()
@@ -254,7 +256,7 @@ func (d *directory) notify(name types.NamespacedName) {
 	for c := range d.waiting[name] {
 		select {
 		case c <- struct{}{}:
-		default: // it has one already
+		default: // It has a value already.
 		}
 	}
 }

@@ -36,13 +36,13 @@ func TestDirectoryFollowsDevServers(t *testing.T) {
 		revoked []string
 	}{
 		"Add": {
-			reason: "each key opens the boxes that name it, in order",
+			reason: "each key opens the servers that list it, in order",
 			events: []func(toolscache.ResourceEventHandler){put("b.team", alice), put("a.team", alice, bob), put("c.lab", bob)},
 			alice:  []string{"a.team", "b.team"},
 			bob:    []string{"c.lab", "a.team"},
 		},
 		"KeyTakenAway": {
-			reason:  "a key that is no longer named opens the box no more, and whoever is connected must know",
+			reason:  "a key that is no longer listed no longer opens the server, and its tunnels must end",
 			events:  []func(toolscache.ResourceEventHandler){put("a.team", alice, bob), update("a.team", alice)},
 			alice:   []string{"a.team"},
 			revoked: []string{"a.team"},
@@ -59,7 +59,7 @@ func TestDirectoryFollowsDevServers(t *testing.T) {
 			alice:  []string{"a.team"},
 		},
 		"Deleted": {
-			reason:  "nothing opens a box that is gone",
+			reason:  "no key opens a deleted server",
 			events:  []func(toolscache.ResourceEventHandler){put("a.team", alice), put("b.team", alice), remove(running("a.team", "10.0.0.1", alice))},
 			alice:   []string{"b.team"},
 			revoked: []string{"a.team"},
@@ -80,13 +80,13 @@ func TestDirectoryFollowsDevServers(t *testing.T) {
 				}
 			}
 			for _, event := range tc.events {
-				event(boxHandler(d))
+				event(devServerHandler(d))
 			}
 			if diff := cmp.Diff(tc.alice, addresses(d.list(holder(alice)))); diff != "" {
-				t.Errorf("%s: alice's boxes (-want +got):\n%s", tc.reason, diff)
+				t.Errorf("%s: alice's servers (-want +got):\n%s", tc.reason, diff)
 			}
 			if diff := cmp.Diff(tc.bob, addresses(d.list(holder(bob)))); diff != "" {
-				t.Errorf("%s: bob's boxes (-want +got):\n%s", tc.reason, diff)
+				t.Errorf("%s: bob's servers (-want +got):\n%s", tc.reason, diff)
 			}
 			if diff := cmp.Diff(tc.revoked, revoked); diff != "" {
 				t.Errorf("%s: revoked (-want +got):\n%s", tc.reason, diff)
@@ -103,12 +103,12 @@ func TestDirectoryReadsBothKeyFieldsAndSkipsBadKeys(t *testing.T) {
 	ds := running("a.team", "10.0.0.1", mate)
 	ds.Spec.SSH.PublicKey = string(ssh.MarshalAuthorizedKey(owner.PublicKey()))[:80]
 	ds.Spec.SSH.PublicKeys = append(ds.Spec.SSH.PublicKeys, `command="x" `+ds.Spec.SSH.PublicKeys[0], "ssh-rsa AAAA")
-	if got, want := boxOf(ds).own, (keySet{keyOf(owner): true, keyOf(mate): true}); !cmp.Equal(got, want) {
+	if got, want := devServerOf(ds).own, (keySet{keyOf(owner): true, keyOf(mate): true}); !cmp.Equal(got, want) {
 		t.Errorf("keys (-want +got):\n%s", cmp.Diff(want, got))
 	}
 }
 
-func TestBoxStateSaysWhy(t *testing.T) {
+func TestStateSaysWhy(t *testing.T) {
 	cases := map[string]struct {
 		change func(*devserverv1.DevServer)
 		want   string
@@ -130,24 +130,38 @@ func TestBoxStateSaysWhy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ds := running("a.team", "10.0.0.1")
 			tc.change(ds)
-			if diff := cmp.Diff(tc.want, boxOf(ds).state()); diff != "" {
+			if diff := cmp.Diff(tc.want, devServerOf(ds).state()); diff != "" {
 				t.Errorf("state (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// holder is somebody who has proven to have the key, and no more.
+// holder is the identity of a client that has proven the key, and nothing else.
 func holder(key ssh.Signer) identity { return identity{key: keyOf(key)} }
 
 func keyOf(signer ssh.Signer) fingerprint {
 	return fingerprint(sshkeys.Fingerprint(signer.PublicKey()))
 }
 
-func addresses(boxes []box) []string {
+func addresses(all []devServer) []string {
 	var names []string
-	for b := range slices.Values(boxes) {
-		names = append(names, b.address())
+	for d := range slices.Values(all) {
+		names = append(names, d.address())
 	}
 	return names
+}
+
+// What why says about the home directory depends on spec.home.
+func TestStripKeepsTheHome(t *testing.T) {
+	ds := running("a.team", "10.0.0.1")
+	ds.Spec.Home = &devserverv1.HomeSpec{Ephemeral: true}
+	ds.Spec.Image = "pytorch:2"
+	strip(ds)
+	if ds.Spec.Home == nil || !ds.Spec.Home.Ephemeral {
+		t.Error("the home is missing")
+	}
+	if ds.Spec.Image != "" {
+		t.Error("the image, which the gateway does not read, is kept")
+	}
 }

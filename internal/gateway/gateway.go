@@ -3,10 +3,10 @@
 //	ssh -J GATEWAY dev@NAME.NAMESPACE
 //
 // It authenticates the client's key against the keys of all DevServers and
-// DevServerUsers, which it knows from watches, and leads to the boxes that this
-// key opens, to nothing else. A box that sleeps is woken for it. The session
-// inside is between client and box from end to end: the gateway sees none of
-// it, and holds nobody's key.
+// DevServerUsers, which it knows from watches, and connects the client to the
+// servers that this key opens, and to nothing else. It wakes a suspended server.
+// The SSH session inside is encrypted between client and server: the gateway
+// cannot read it, and has no user's key.
 package gateway
 
 import (
@@ -23,66 +23,67 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Config is what the gateway is told at its start.
+// Config is the configuration of the gateway.
 type Config struct {
 	// Listen is the address of the SSH server, for example ":2222".
 	Listen string
-	// HostKeyFile has the private host key, in OpenSSH's or PKCS #8 PEM
-	// format. Replicas behind one address need the same one.
+	// HostKeyFile has the private host key, in OpenSSH or PKCS #8 PEM format.
+	// Replicas behind one address need the same key.
 	HostKeyFile string
-	// Kubeconfig is how to reach the API server. Left empty, it is KUBECONFIG,
-	// ~/.kube/config or, in a pod, the cluster itself.
+	// Kubeconfig is the file that says how to reach the API server. If it is empty,
+	// it is KUBECONFIG, ~/.kube/config or, in a pod, the cluster itself.
 	Kubeconfig string
-	// UserCAFile has the public keys of OpenSSH user certificate authorities, a
-	// line for each. A certificate of theirs opens the boxes of the owners that
-	// its principals name. A changed file counts within seconds, and whom an
-	// authority let in that is no longer in it is cut off. Left empty, certificates
-	// are not taken.
+	// UserCAFile has the public keys of OpenSSH user certificate authorities, one per
+	// line. A certificate that one of them signed opens the servers of the owners
+	// that its principals name. A change of the file takes effect within seconds, and
+	// disconnects clients whose authority was removed. If it is empty, the gateway
+	// accepts no certificates.
 	UserCAFile string
-	// Address is the gateway's, as users reach it, HOST or HOST:PORT: for the
-	// lines to type that it shows. It may be left empty.
+	// Address is the gateway's address as users reach it, HOST or HOST:PORT, for the
+	// commands that it shows. It can be empty.
 	Address string
-	// WakeTimeout is how long a client waits for a box that wakes or starts.
+	// WakeTimeout is how long a client waits for a server that wakes or starts.
 	WakeTimeout time.Duration
-	// HealthAddress serves /healthz and /readyz over HTTP, MetricsAddress
-	// /metrics, unless they are empty.
+	// HealthAddress is where /healthz and /readyz are served over HTTP, and
+	// MetricsAddress where /metrics is. If they are empty, they are not served.
 	HealthAddress, MetricsAddress string
-	// DrainTimeout is how long open sessions may go on after a stop.
+	// DrainTimeout is how long open sessions can continue after the gateway is told to
+	// stop.
 	DrainTimeout time.Duration
 }
 
-// defaultWakeTimeout is enough for an image that is fetched at an ordinary
-// speed. Who gives up earlier, as editors do, finds the box awake later.
+// defaultWakeTimeout suffices to pull an image at an ordinary speed. A client that
+// gives up earlier, as editors do, finds the server running later.
 const defaultWakeTimeout = 2 * time.Minute
 
-// AddTo makes the flags known that set the configuration.
+// AddTo adds the flags that set the configuration.
 func (c *Config) AddTo(flags *flag.FlagSet) {
 	flags.StringVar(&c.Listen, "listen", ":2222", "address of the SSH server")
 	flags.StringVar(&c.HostKeyFile, "host-key", "", "file with the private host key (required)")
-	flags.StringVar(&c.Kubeconfig, "kubeconfig", "", "how to reach the API server (default: KUBECONFIG, ~/.kube/config or the cluster that it runs in)")
-	flags.StringVar(&c.UserCAFile, "user-ca", "", "file with the public keys of OpenSSH user certificate authorities, one on each line; the principals of a certificate name owners of DevServers (default: no certificates)")
-	flags.StringVar(&c.Address, "address", "", "the gateway's address as users reach it, HOST or HOST:PORT, for the lines to type that it shows")
+	flags.StringVar(&c.Kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: KUBECONFIG, ~/.kube/config or the cluster that the gateway runs in)")
+	flags.StringVar(&c.UserCAFile, "user-ca", "", "file with the public keys of OpenSSH user certificate authorities, one per line; the principals of a certificate name owners of DevServers (default: no certificates)")
+	flags.StringVar(&c.Address, "address", "", "the gateway's address as users reach it, HOST or HOST:PORT, for the commands that it shows")
 	flags.DurationVar(&c.WakeTimeout, "wake-timeout", defaultWakeTimeout, "how long a client waits for a DevServer that wakes or starts")
 	flags.StringVar(&c.HealthAddress, "health-address", "", "address of /healthz and /readyz, for example :8081 (default: none)")
 	flags.StringVar(&c.MetricsAddress, "metrics-address", "", "address of /metrics, for example :8080 (default: none)")
-	flags.DurationVar(&c.DrainTimeout, "drain-timeout", 5*time.Minute, "how long open sessions may go on after a stop; a second signal ends them at once")
+	flags.DurationVar(&c.DrainTimeout, "drain-timeout", 5*time.Minute, "how long open sessions can continue after a signal to stop; a second signal ends them at once")
 }
 
-// Check says what is wrong with the configuration.
+// Check returns what is wrong with the configuration.
 func (c *Config) Check() error {
 	switch {
 	case c.HostKeyFile == "":
 		return errors.New("--host-key FILE is required")
 	case c.WakeTimeout <= 0:
-		return errors.New("--wake-timeout must be longer than nothing, for example 2m")
+		return errors.New("--wake-timeout must be positive, for example 2m")
 	case c.DrainTimeout < 0:
 		return errors.New("--drain-timeout must not be negative")
 	}
 	return nil
 }
 
-// Run runs the gateway until ctx ends, and then until the sessions are over,
-// at most for the drain timeout.
+// Run runs the gateway until ctx ends, and then until all sessions have ended, at
+// most for the drain timeout.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	hostKey, err := readHostKey(cfg.HostKeyFile)
 	if err != nil {
@@ -96,11 +97,11 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 }
 
 func run(ctx context.Context, cfg Config, hostKey ssh.Signer, api *rest.Config, log *slog.Logger) error {
-	asked := ctx
+	stopped := ctx
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	boxes := newDirectory()
-	server, err := configured(cfg, hostKey, api, boxes, log)
+	servers := newDirectory()
+	server, err := configured(cfg, hostKey, api, servers, log)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func run(ctx context.Context, cfg Config, hostKey ssh.Signer, api *rest.Config, 
 		return err
 	}
 	defer stopMetrics()
-	watchFailed, stopWatch, err := watch(ctx, api, boxes)
+	watchFailed, stopWatch, err := watch(ctx, api, servers)
 	if err != nil {
 		return err
 	}
@@ -146,16 +147,16 @@ func run(ctx context.Context, cfg Config, hostKey ssh.Signer, api *rest.Config, 
 	draining, stopDraining := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainTimeout)
 	defer stopDraining()
 	if left := server.drain(draining); left > 0 {
-		log.Warn("cut off connections that were still open", "connections", left)
+		log.Warn("closed connections that were still open", "connections", left)
 	}
-	if asked.Err() == nil {
+	if stopped.Err() == nil {
 		return context.Cause(ctx)
 	}
 	return nil
 }
 
-// configured is the server that cfg asks for.
-func configured(cfg Config, hostKey ssh.Signer, api *rest.Config, boxes *directory, log *slog.Logger) (*server, error) {
+// configured returns the SSH server with the configuration cfg.
+func configured(cfg Config, hostKey ssh.Signer, api *rest.Config, servers *directory, log *slog.Logger) (*server, error) {
 	trusted, err := readAuthorities(cfg.UserCAFile)
 	if err != nil {
 		return nil, err
@@ -164,7 +165,7 @@ func configured(cfg Config, hostKey ssh.Signer, api *rest.Config, boxes *directo
 	if err != nil {
 		return nil, err
 	}
-	s := newServer(hostKey, boxes, edit, log)
+	s := newServer(hostKey, servers, edit, log)
 	s.authorities.Store(&trusted)
 	s.address, s.patience = cfg.Address, patient(cfg.WakeTimeout)
 	return s, nil

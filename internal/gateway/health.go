@@ -12,7 +12,7 @@ import (
 
 // health answers the probes of the gateway's pod.
 type health struct {
-	// ready is true while the gateway knows all boxes and takes connections.
+	// ready is set while the gateway knows all servers and accepts connections.
 	ready atomic.Bool
 }
 
@@ -23,7 +23,7 @@ func (h *health) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !h.ready.Load() {
-			http.Error(w, "not taking connections: still reading the DevServers, or stopping", http.StatusServiceUnavailable)
+			http.Error(w, "not accepting connections: reading the DevServers, or stopping", http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = fmt.Fprintln(w, "ok")
@@ -31,8 +31,8 @@ func (h *health) handler() http.Handler {
 	return mux
 }
 
-// serveHTTP serves handler until stop is called, or nothing if address is
-// empty; failed is called when it cannot any more. served is the address that it
+// serveHTTP serves handler until stop is called. It does nothing if address is
+// empty. failed is called if it cannot continue. served is the address that it
 // listens on, which differs from address if that has port 0.
 func serveHTTP(ctx context.Context, address string, handler http.Handler, failed func(error)) (served string, stop func(), err error) {
 	if address == "" {

@@ -17,7 +17,7 @@ import (
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
-// forged offers one person's key and signs with another's.
+// forged offers one user's key and signs with another's.
 type forged struct{ offers, signs ssh.Signer }
 
 func (f forged) PublicKey() ssh.PublicKey { return f.offers.PublicKey() }
@@ -98,7 +98,7 @@ func TestSignaturesWithSHA1AreRefused(t *testing.T) {
 	}
 }
 
-func TestOnlyBoxesCanBeReached(t *testing.T) {
+func TestOnlyServersCanBeReached(t *testing.T) {
 	w := newWorld(t)
 	alice := sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
@@ -124,7 +124,7 @@ func TestOnlyBoxesCanBeReached(t *testing.T) {
 	} {
 		_, err := open(client, scan.Host, scan.Port)
 		refused := refusal(err)
-		if refused == nil || refused.Reason != ssh.Prohibited || refused.Message != leadsTo {
+		if refused == nil || refused.Reason != ssh.Prohibited || refused.Message != serversOnly {
 			t.Errorf("open %.40q port %d: %v, want it prohibited", scan.Host, scan.Port, err)
 		}
 	}
@@ -136,19 +136,19 @@ func TestOnlyBoxesCanBeReached(t *testing.T) {
 	}
 	channel, err := open(client, "A.Team", 22) // host names have no case
 	if err != nil {
-		t.Fatalf("the same connection cannot reach its box: %v", err)
+		t.Fatalf("the same connection cannot reach its server: %v", err)
 	}
 	checkEcho(t, channel, "hello")
 }
 
-func TestOtherPeoplesBoxesLookLikeNone(t *testing.T) {
+func TestServersOfOthersLookLikeNone(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := sshserver.NewKey(t), sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
 	w.put(running("b.team", "10.0.0.2", bob))
-	asleep := running("p.team", "", bob)
-	pending(asleep, "quota")
-	w.put(asleep)
+	waiting := running("p.team", "", bob)
+	pending(waiting, "quota")
+	w.put(waiting)
 	client := w.mustLogin(t, alice)
 	answer := func(host string) ssh.OpenChannelError {
 		_, err := open(client, host, 22)
@@ -156,13 +156,13 @@ func TestOtherPeoplesBoxesLookLikeNone(t *testing.T) {
 		if refused == nil {
 			t.Fatalf("%s was not refused: %v", host, err)
 		}
-		refused.Message = strings.ReplaceAll(refused.Message, host, "BOX")
+		refused.Message = strings.ReplaceAll(refused.Message, host, "SERVER")
 		return *refused
 	}
 	none := answer("none.team")
 	for _, host := range []string{"b.team", "p.team", "b.nowhere"} {
 		if diff := cmp.Diff(none, answer(host)); diff != "" {
-			t.Errorf("%s can be told from a box that is not there (-none +%s):\n%s", host, host, diff)
+			t.Errorf("%s can be distinguished from a server that does not exist (-none +%s):\n%s", host, host, diff)
 		}
 	}
 	if diff := cmp.Diff([]string(nil), w.dials()); diff != "" {
@@ -227,14 +227,14 @@ func TestSilentConnectionsAreBounded(t *testing.T) {
 	var silent []net.Conn
 	for len(silent) < 2 {
 		conn := dial(t, w.address)
-		// The server's version shows that it was let in. It may not be at
-		// first, while the end of the last login is not counted yet.
+		// The server's version shows that the connection was accepted. At first it may
+		// not be, while the last login still counts.
 		if _, err := conn.Read(make([]byte, 4)); err == nil {
 			silent = append(silent, conn)
 		}
 	}
 	if n, err := dial(t, w.address).Read(make([]byte, 4)); err == nil {
-		t.Errorf("a third silent connection was let in: it read %d bytes", n)
+		t.Errorf("a third silent connection was accepted: it read %d bytes", n)
 	}
 	_ = silent[0].Close()
 	for {
@@ -242,7 +242,7 @@ func TestSilentConnectionsAreBounded(t *testing.T) {
 			return
 		}
 		if err := t.Context().Err(); err != nil {
-			t.Fatal("no login although a silent connection has left")
+			t.Fatal("no login although a silent connection has closed")
 		}
 	}
 }

@@ -10,23 +10,23 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// identity is who a connection is: what it has proven, and nothing that it
-// only claims.
+// identity is what a client has proven about itself.
 type identity struct {
 	key fingerprint
-	// owners are those that the principals of a certificate name.
+	// owners are the principals of the certificate.
 	owners []string
-	// certificate identifies the certificate for the audit, and authority is
-	// who signed it, in the wire format.
+	// certificate identifies the certificate in the log. authority is the key that
+	// signed it, in wire format.
 	certificate, authority string
 }
 
-// opens tells whether it may enter the box.
-func (i identity) opens(b box) bool {
-	return b.keys[i.key] || slices.Contains(i.owners, b.Spec.Owner)
+// opens tells whether the client can connect to the server.
+func (i identity) opens(d devServer) bool {
+	return d.keys[i.key] || slices.Contains(i.owners, d.Spec.Owner)
 }
 
-// identify says who the client is if it has the key, or why it is nobody.
+// identify returns the identity of a client that has the private half of key, or
+// why the certificate is refused.
 func (a authorities) identify(key ssh.PublicKey) (who identity, restrictions map[string]string, err error) {
 	certificate, ok := key.(*ssh.Certificate)
 	if !ok {
@@ -36,7 +36,7 @@ func (a authorities) identify(key ssh.PublicKey) (who identity, restrictions map
 		return identity{}, nil, err
 	}
 	return identity{
-		// The certificate is signed for with this key, which is proven too.
+		// The client signs with this key, and so proves that it has it.
 		key:         fingerprint(sshkeys.Fingerprint(certificate.Key)),
 		owners:      slices.Clone(certificate.ValidPrincipals),
 		certificate: fmt.Sprintf("%.256q serial %d", certificate.KeyId, certificate.Serial),
@@ -44,19 +44,19 @@ func (a authorities) identify(key ssh.PublicKey) (who identity, restrictions map
 	}, certificate.CriticalOptions, nil
 }
 
-// check says what is wrong with a certificate. Of the critical options the SSH
-// library enforces source-address; any other would have to be obeyed in the box
-// and makes the certificate useless here.
+// check returns what is wrong with a certificate. The SSH library enforces the
+// critical option source-address. The gateway cannot enforce any other one, and
+// refuses the certificate.
 func (a authorities) check(c *ssh.Certificate) error {
 	switch {
 	case c.CertType != ssh.UserCert:
-		return errors.New("it is a host's certificate")
+		return errors.New("it is a host certificate")
 	case !a[string(c.SignatureKey.Marshal())]:
-		return errors.New("its authority is not trusted here")
+		return errors.New("its authority is not trusted")
 	case len(c.ValidPrincipals) == 0:
-		return errors.New("it has no principals: it would be good for everybody's boxes")
+		return errors.New("it has no principals, so it would open every server")
 	}
 	checker := ssh.CertChecker{SupportedCriticalOptions: []string{"source-address"}}
-	// That principals name the owner of a box is seen at each box.
+	// Whether a principal is the owner of a server is checked for each server.
 	return checker.CheckCert(c.ValidPrincipals[0], c)
 }

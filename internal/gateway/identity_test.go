@@ -46,7 +46,7 @@ func TestCertificates(t *testing.T) {
 	}{
 		"Owner":         {reason: "its principal names the owner", want: []string{"a.team"}},
 		"Principals":    {reason: "it may name several", change: func(c *ssh.Certificate) { c.ValidPrincipals = []string{"bob", "carol"} }, want: []string{"b.team"}},
-		"Nobody":        {reason: "who is known and has no box gets in, and no further", change: func(c *ssh.Certificate) { c.ValidPrincipals = []string{"dave"} }, want: []string{}},
+		"Nobody":        {reason: "a known user without a server can log in, and open nothing", change: func(c *ssh.Certificate) { c.ValidPrincipals = []string{"dave"} }, want: []string{}},
 		"SourceAddress": {reason: "it comes from where it may", change: func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"source-address": "127.0.0.0/8"} }, want: []string{"a.team"}},
 		"OtherAddress":  {reason: "it may come from elsewhere only", change: func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"source-address": "10.0.0.0/8"} }},
 		"Expired":       {reason: "its time is over", change: func(c *ssh.Certificate) { c.ValidBefore = uint64(time.Now().Add(-time.Minute).Unix()) }},
@@ -54,7 +54,7 @@ func TestCertificates(t *testing.T) {
 		"NoPrincipals":  {reason: "it would be everybody's", change: func(c *ssh.Certificate) { c.ValidPrincipals = nil }},
 		"Host":          {reason: "a host is no person", change: func(c *ssh.Certificate) { c.CertType = ssh.HostCert }},
 		"Forced":        {reason: "what it demands cannot be enforced here", change: func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"force-command": "true"} }},
-		"Authority":     {reason: "anybody can have an authority", other: true},
+		"Authority":     {reason: "anybody can create an authority", other: true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -86,14 +86,14 @@ func TestCertificates(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(tc.want, opened); diff != "" {
-				t.Errorf("%s: boxes that it opens (-want +got):\n%s", tc.reason, diff)
+				t.Errorf("%s: servers that it opens (-want +got):\n%s", tc.reason, diff)
 			}
 		})
 	}
 }
 
-// A certificate proves its key as well: OpenSSH offers it before the key, and
-// goes no further when it is taken.
+// A certificate proves its key too: OpenSSH offers the certificate before the key, and
+// does not offer the key if the certificate is accepted.
 func TestACertificateOpensWhatItsKeyOpens(t *testing.T) {
 	authority, alice := sshserver.NewKey(t), sshserver.NewKey(t)
 	w := newWorld(t, func(s *server) { s.authorities.Store(&authorities{string(authority.PublicKey().Marshal()): true}) })
@@ -109,11 +109,11 @@ func TestACertificateOpensWhatItsKeyOpens(t *testing.T) {
 	}
 	_ = channel.Close()
 	if line := w.log.await(t, "session"); line["certificate"] != `"alice's laptop" serial 7` || line["owner"] != "alice@example.com" {
-		t.Errorf("the audit does not say whose certificate it was: %v", line)
+		t.Errorf("the log does not name the certificate: %v", line)
 	}
 }
 
-// A certificate of one key does not help who has another.
+// A certificate is useless without the private half of its key.
 func TestAForgedCertificateIsRefused(t *testing.T) {
 	authority, alice, mallory := sshserver.NewKey(t), sshserver.NewKey(t), sshserver.NewKey(t)
 	w := newWorld(t, func(s *server) { s.authorities.Store(&authorities{string(authority.PublicKey().Marshal()): true}) })
@@ -129,31 +129,31 @@ func TestAForgedCertificateIsRefused(t *testing.T) {
 	}
 }
 
-// user is a DevServerUser.
-func user(name, owner string, created int64, keys ...ssh.Signer) *devserverv1.DevServerUser {
+// newUser is a DevServerUser.
+func newUser(name, owner string, created int64, keys ...ssh.Signer) *devserverv1.DevServerUser {
 	u := &devserverv1.DevServerUser{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.Unix(created, 0)}}
 	u.Spec.Username, u.Spec.Owner, u.Spec.PublicKeys = name, owner, lines(keys...)
 	return u
 }
 
-func TestKeysOfPeopleOpenTheirBoxes(t *testing.T) {
+func TestKeysOfUsersOpenTheirServers(t *testing.T) {
 	w, alice, old, bob := newWorld(t), sshserver.NewKey(t), sshserver.NewKey(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
-	people := personHandler(w.server.directory)
+	users := userHandler(w.server.directory)
 	put := func(address, owner string) {
 		ds := running(address, "10.0.0.1")
 		ds.Spec.Owner = owner
 		w.put(ds)
 	}
 	put("a.team", "alice@example.com")
-	people.OnAdd(user("alice", "alice@example.com", 1, alice, old), false)
-	people.OnAdd(user("usurper", "alice@example.com", 2, bob), false)
+	users.OnAdd(newUser("alice", "alice@example.com", 1, alice, old), false)
+	users.OnAdd(newUser("usurper", "alice@example.com", 2, bob), false)
 	put("late.team", "alice@example.com")
 	put("b.team", "bob")
 
 	opens := func(key ssh.Signer) []string { return addresses(w.server.directory.list(holder(key))) }
 	if diff := cmp.Diff([]string{"a.team", "late.team"}, opens(alice)); diff != "" {
-		t.Errorf("alice's boxes (-want +got):\n%s", diff)
+		t.Errorf("alice's servers (-want +got):\n%s", diff)
 	}
 	if got := opens(bob); len(got) > 0 {
 		t.Errorf("the younger of two DevServerUsers of an owner opens %v", got)
@@ -165,72 +165,75 @@ func TestKeysOfPeopleOpenTheirBoxes(t *testing.T) {
 	}
 	checkEcho(t, channel, "mine")
 
-	// Of two keys, one is taken out: who logged in with it is cut off.
-	people.OnUpdate(nil, user("alice", "alice@example.com", 1, alice))
+	// One of two keys is removed: the session that it opened ends.
+	users.OnUpdate(nil, newUser("alice", "alice@example.com", 1, alice))
 	_ = session.Wait()
 	if _, err := w.login(t, nil, old); err == nil {
-		t.Error("a key that was taken out logs in")
+		t.Error("a removed key logs in")
 	}
 	w.mustLogin(t, alice)
 
-	// Off-boarding: the next oldest counts then.
-	people.OnDelete(user("alice", "alice@example.com", 1, alice))
+	// The DevServerUser is deleted: the next oldest counts then.
+	users.OnDelete(newUser("alice", "alice@example.com", 1, alice))
 	if _, err := w.login(t, nil, alice); err == nil {
-		t.Error("a person who is gone logs in")
+		t.Error("a deleted user logs in")
 	}
 	if diff := cmp.Diff([]string{"a.team", "late.team"}, opens(bob)); diff != "" {
-		t.Errorf("boxes of the DevServerUser that counts now (-want +got):\n%s", diff)
+		t.Errorf("servers of the DevServerUser that counts now (-want +got):\n%s", diff)
 	}
 }
 
-// A person without a DevServer is somebody all the same.
-func TestAPersonWithoutABoxIsGreeted(t *testing.T) {
+// A user without a DevServer can log in too.
+func TestAUserWithoutAServerIsGreeted(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
-	personHandler(w.server.directory).OnAdd(user("alice", "alice@example.com", 1, alice), false)
+	userHandler(w.server.directory).OnAdd(newUser("alice", "alice@example.com", 1, alice), false)
 	session, err := w.mustLogin(t, alice).NewSession()
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := session.Output("")
-	if err == nil && !strings.Contains(string(said), "There is no DevServer") {
-		t.Errorf("got %q, want that there is none", said)
+	output, err := session.Output("")
+	if err == nil && !strings.Contains(string(output), "Your key opens no DevServer.") {
+		t.Errorf("got %q, want that it opens none", output)
 	}
-	if !strings.Contains(string(said), "You are alice@example.com, with the key SHA256:") {
-		t.Errorf("got %q (%v), want who it is", said, err)
+	if !strings.Contains(string(output), "You are alice@example.com, with the key SHA256:") {
+		t.Errorf("got %q (%v), want the owner and the key", output, err)
 	}
 }
 
-// The lines to type have the gateway's address, where it is known.
-func TestTheLineToTypeNamesTheGateway(t *testing.T) {
+// The commands that the gateway shows have its address, if it knows it.
+func TestCommandsNameTheGateway(t *testing.T) {
 	cases := map[string]struct {
-		told   string
-		status *devserverv1.SSHGateway
-		want   string
+		flag        string
+		status      *devserverv1.SSHGateway
+		login, list string
 	}{
-		"Unknown":      {"", nil, "ssh -J GATEWAY dev@a.team"},
-		"Told":         {"gw.example.com:2022", &devserverv1.SSHGateway{Host: "other"}, "ssh -J gw.example.com:2022 dev@a.team"},
-		"ToldPort22":   {"gw.example.com:22", nil, "ssh -J gw.example.com dev@a.team"},
-		"Status":       {"", &devserverv1.SSHGateway{Host: "192.0.2.1", Port: 30022}, "ssh -J 192.0.2.1:30022 dev@a.team"},
-		"StatusPort22": {"", &devserverv1.SSHGateway{Host: "gw.example.com", Port: 22}, "ssh -J gw.example.com dev@a.team"},
-		"StatusIPv6":   {"", &devserverv1.SSHGateway{Host: "2001:db8::1", Port: 30022}, "ssh -J [2001:db8::1]:30022 dev@a.team"},
+		"Unknown":      {"", nil, "ssh -J GATEWAY dev@a.team", "ssh GATEWAY list"},
+		"Flag":         {"gw.example.com:2022", &devserverv1.SSHGateway{Host: "other"}, "ssh -J gw.example.com:2022 dev@a.team", "ssh -p 2022 gw.example.com list"},
+		"FlagPort22":   {"gw.example.com:22", nil, "ssh -J gw.example.com dev@a.team", "ssh gw.example.com list"},
+		"FlagHost":     {"gw.example.com", nil, "ssh -J gw.example.com dev@a.team", "ssh gw.example.com list"},
+		"Status":       {"", &devserverv1.SSHGateway{Host: "192.0.2.1", Port: 30022}, "ssh -J 192.0.2.1:30022 dev@a.team", "ssh -p 30022 192.0.2.1 list"},
+		"StatusPort22": {"", &devserverv1.SSHGateway{Host: "gw.example.com", Port: 22}, "ssh -J gw.example.com dev@a.team", "ssh gw.example.com list"},
+		"StatusIPv6":   {"", &devserverv1.SSHGateway{Host: "2001:db8::1", Port: 30022}, "ssh -J [2001:db8::1]:30022 dev@a.team", "ssh -p 30022 2001:db8::1 list"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			w, alice := newWorld(t, func(s *server) { s.address = tc.told }), sshserver.NewKey(t)
+			w, alice := newWorld(t, func(s *server) { s.address = tc.flag }), sshserver.NewKey(t)
 			ds := running("a.team", "10.0.0.1", alice)
 			ds.Status.SSH = &devserverv1.SSHStatus{Gateway: tc.status}
 			w.put(ds)
-			who := &talk{client: &client{server: w.server, who: holder(alice)}}
-			if got := who.line("a.team"); got != tc.want {
-				t.Errorf("got %q, want %q", got, tc.want)
+			s := &session{client: &client{server: w.server, who: holder(alice)}}
+			if got := s.loginLine("a.team"); got != tc.login {
+				t.Errorf("got %q, want %q", got, tc.login)
+			}
+			if got := s.commandLine("list"); got != tc.list {
+				t.Errorf("got %q, want %q", got, tc.list)
 			}
 		})
 	}
 }
 
-// One connection in which a fault of the gateway shows does not take the others
-// along.
-func TestAFaultEndsOneConnection(t *testing.T) {
+// A panic of the gateway ends one connection only.
+func TestAPanicEndsOneConnection(t *testing.T) {
 	w := newWorld(t, func(s *server) {
 		dial := s.dial
 		s.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -254,7 +257,7 @@ func TestAFaultEndsOneConnection(t *testing.T) {
 	}
 	_ = ill.Wait()
 	checkEcho(t, channel, "still here")
-	if line := w.log.await(t, "a fault of the gateway"); line["doing"] != "serving a channel" {
+	if line := w.log.await(t, "panic"); line["doing"] != "serving a channel" {
 		t.Errorf("the log says %v", line)
 	}
 }

@@ -33,8 +33,8 @@ func (l one) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
-// Who sends the handshake byte by byte has as much time for it as anybody, and
-// holds its place among those who log in no longer.
+// A client that sends the handshake byte by byte has no more time for it than others,
+// and then no longer counts as logging in.
 func TestASlowHandshakeIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(sshserver.NewKey(t), newDirectory(), nil, discard())
@@ -66,7 +66,7 @@ func TestASlowHandshakeIsCutOff(t *testing.T) {
 	})
 }
 
-// unsigned is a public key of which somebody has no private half.
+// unsigned is a public key without its private half.
 type unsigned struct {
 	key   ssh.PublicKey
 	asked *atomic.Int64 // how often a signature was wanted
@@ -83,7 +83,7 @@ func (u unsigned) SignWithAlgorithm(_ io.Reader, _ []byte, algorithm string) (*s
 	return &ssh.Signature{Format: algorithm, Blob: make([]byte, 2048)}, nil
 }
 
-// rsaKey is a public key as large as that, which nobody has to compute.
+// rsaKey is a public key of that size, without the cost of generating one.
 func rsaKey(t *testing.T, bits int) ssh.PublicKey {
 	t.Helper()
 	modulus, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), uint(bits-1)))
@@ -102,10 +102,10 @@ type rawKey []byte
 
 func (rawKey) Type() string                        { return ssh.KeyAlgoRSA }
 func (k rawKey) Marshal() []byte                   { return k }
-func (rawKey) Verify([]byte, *ssh.Signature) error { return errors.New("nobody asks") }
+func (rawKey) Verify([]byte, *ssh.Signature) error { return errors.New("not used") }
 
-// A huge key costs the gateway a hash, and never a computation with it: only
-// who is known is asked to sign.
+// A huge key costs the gateway a hash, and no computation with the key: only known
+// keys are asked for a signature.
 func TestHugeKeysAreNotComputedWith(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
@@ -123,7 +123,7 @@ func TestHugeKeysAreNotComputedWith(t *testing.T) {
 	}
 }
 
-// An agent may offer many keys, and somebody who tries all keys is sent away.
+// An agent can offer many keys, but the number of attempts is bounded.
 func TestManyKeysAreBounded(t *testing.T) {
 	var offered atomic.Int64
 	w := newWorld(t, func(s *server) {
@@ -151,7 +151,7 @@ func TestManyKeysAreBounded(t *testing.T) {
 	}
 }
 
-// Nobody who is not logged in can make the gateway take in more than a little.
+// A client that is not logged in cannot make the gateway read much.
 func TestNonsenseBeforeLoginIsCutOff(t *testing.T) {
 	const much = 64 << 20
 	for name, begin := range map[string]string{

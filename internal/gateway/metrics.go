@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics are what the gateway counts of itself. No label has a person or a
-// box: the audit lines have those.
+// metrics are the gateway's metrics. No label names a user or a server: the log
+// does.
 type metrics struct {
 	registry *prometheus.Registry
 
@@ -45,18 +45,18 @@ func newMetrics() *metrics {
 	}
 	m := &metrics{
 		registry:    prometheus.NewRegistry(),
-		logins:      counters("logins_total", "Connections by how their login ended: ok, refused (no key that opens anything), failed (the handshake was not finished), too_many or stopping.", "result"),
-		connections: gauge("connections", "Connections that are logged in."),
-		channels:    counters("channels_total", "Ways to boxes that clients asked for, by what came of it: ok or refused.", "result"),
-		tunnels:     gauge("tunnels", "Ways to boxes that are open."),
-		bytes:       counters("bytes_total", "Bytes carried, by their direction: to_box or from_box.", "direction"),
-		wakes:       counters("wakes_total", "Boxes that were asked to wake, by what came of the request: ok or failed.", "result"),
+		logins:      counters("logins_total", "Logins, by result: ok, refused (no offered key opens a server), failed (the handshake did not finish), too_many (over the limit of logins at a time) or stopping.", "result"),
+		connections: gauge("connections", "Connections that are logged in now."),
+		channels:    counters("channels_total", "Channels that clients requested, by result: ok or refused.", "result"),
+		tunnels:     gauge("tunnels", "Connections through the gateway to servers that are open now."),
+		bytes:       counters("bytes_total", "Bytes carried, by direction: to_server or from_server.", "direction"),
+		wakes:       counters("wakes_total", "Requests to wake a suspended server, by result: ok or failed.", "result"),
 		woken: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "devserver", Subsystem: "gateway", Name: "wake_seconds",
-			Help:    "Time that clients waited for a box that slept when they asked, until its SSH server took the connection.",
+			Help:    "Seconds that clients waited for a suspended server until its SSH server accepted the connection.",
 			Buckets: []float64{1, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300},
 		}),
-		panics: prometheus.NewCounter(prometheus.CounterOpts(opts("panics_total", "Connections that were ended by a fault of the gateway."))),
+		panics: prometheus.NewCounter(prometheus.CounterOpts(opts("panics_total", "Panics of the gateway. Each ended one connection."))),
 	}
 	m.registry.MustRegister(m.logins, m.connections, m.channels, m.tunnels, m.bytes, m.wakes, m.woken, m.panics,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -77,7 +77,7 @@ func result(err error) string {
 	return resultOK
 }
 
-// counted counts what is written, while it is: a session may last for days.
+// counted counts bytes when they are written, because a session can last for days.
 type counted struct {
 	io.Writer
 	bytes prometheus.Counter
@@ -89,7 +89,7 @@ func (c counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite ends what is written to, if it can end for itself.
+// CloseWrite ends the direction that is written to, if the Writer supports that.
 func (c counted) CloseWrite() error {
 	if half, ok := c.Writer.(closeWriter); ok {
 		return half.CloseWrite()

@@ -28,16 +28,16 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		return nil
 	}
 	if _, err := w.login(t, nil, sshserver.NewKey(t)); err == nil {
-		t.Fatal("a stranger logs in")
+		t.Fatal("an unknown key logs in")
 	}
-	_ = dial(t, w.address).Close() // a scanner of ports
+	_ = dial(t, w.address).Close() // a port scanner
 	client := w.mustLogin(t, alice)
 	channel, err := open(client, "a.team", 22)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := open(client, "127.0.0.1", 22); err == nil {
-		t.Fatal("the gateway leads elsewhere")
+		t.Fatal("the gateway connects to something else")
 	}
 	checkEcho(t, channel, "seven b")
 	_ = channel.Close()
@@ -53,7 +53,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		}
 	}
 	want := []string{
-		`bytes_total{direction="from_box"} 7`, `bytes_total{direction="to_box"} 7`,
+		`bytes_total{direction="from_server"} 7`, `bytes_total{direction="to_server"} 7`,
 		`channels_total{result="ok"} 1`, `channels_total{result="refused"} 1`,
 		`connections 1`,
 		`logins_total{result="failed"} 1`, `logins_total{result="ok"} 1`, `logins_total{result="refused"} 1`,
@@ -99,24 +99,23 @@ func (w *world) series(t *testing.T) []string {
 	return lines
 }
 
-// However many people, boxes and attackers there are, the metrics stay as many
-// as they were.
+// The number of series does not depend on the number of users, servers and attackers.
 func TestMetricsDoNotGrow(t *testing.T) {
 	w := newWorld(t)
 	visit := func(i int) {
 		key, ip := sshserver.NewKey(t), fmt.Sprintf("10.0.1.%d", i)
 		w.echo(t, ip)
-		name := fmt.Sprintf("box-%d.team-%d", i, i)
+		name := fmt.Sprintf("server-%d.team-%d", i, i)
 		w.put(running(name, ip, key))
 		if _, err := w.login(t, nil, sshserver.NewKey(t)); err == nil {
-			t.Fatal("a stranger logs in")
+			t.Fatal("an unknown key logs in")
 		}
 		client, err := w.login(t, func(c *ssh.ClientConfig) { c.User = fmt.Sprintf("user-%d", i) }, key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := open(client, fmt.Sprintf("host-%d", i), uint32(i)); err == nil {
-			t.Fatal("the gateway leads elsewhere")
+			t.Fatal("the gateway connects to something else")
 		}
 		if _, _, err := client.OpenChannel(fmt.Sprintf("kind-%d", i), nil); err == nil {
 			t.Fatal("an odd channel is opened")
@@ -139,8 +138,8 @@ func TestMetricsDoNotGrow(t *testing.T) {
 	}
 }
 
-// What is open before login is bounded, and a flood of it keeps nobody out who
-// comes from elsewhere.
+// The connections that are not logged in are bounded per address, so that a flood of
+// them does not lock out clients from other addresses.
 func TestHalfOpenConnectionsKeepNobodyElseOut(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.put(running("a.team", "10.0.0.1", alice))
@@ -160,7 +159,7 @@ func TestHalfOpenConnectionsKeepNobodyElseOut(t *testing.T) {
 	}
 	conn, _, _, err := ssh.NewClientConn(raw, w.address, config)
 	if err != nil {
-		t.Fatalf("somebody from another address: %v", err)
+		t.Fatalf("a client from another address: %v", err)
 	}
 	_ = conn.Close()
 }

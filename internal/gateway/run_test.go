@@ -89,7 +89,7 @@ func TestRunFollowsTheAPIServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_ = c.Wait() // the key opens nothing any more
+	_ = c.Wait() // the key no longer opens anything
 	if _, err := w.login(t, nil, alice); err == nil {
 		t.Error("the key of deleted DevServers logs in")
 	}

@@ -10,19 +10,23 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
 // TestScripts runs testdata/script with the OpenSSH client.
 //
-// In them alice's key opens mine.team, pending.team, shared.team and asleep.team,
-// which wakes when its Lease is edited, and bob's opens his.team and shared.team. The variable KEY names the private key to
-// use; $WORK/config has the hosts gateway and *.team.
+// In them alice's key opens mine.team, pending.team, shared.team and suspended.team,
+// which wakes when its Lease is edited, and bob's opens his.team and shared.team. The
+// variable KEY is the file of the private key to use. $WORK/config has the hosts
+// gateway and *.team.
 func TestScripts(t *testing.T) {
 	if _, err := exec.LookPath("ssh"); err != nil {
 		t.Fatalf("the OpenSSH client is needed: %v", err)
@@ -41,7 +45,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// stage is what the commands of a script act upon.
+// stage is what the commands of a script work on.
 type stage struct {
 	t       testing.TB
 	world   *world
@@ -56,7 +60,7 @@ func setUp(env *testscript.Env) error {
 	alice := sshserver.WriteKey(t, filepath.Join(env.WorkDir, "alice"))
 	bob := sshserver.WriteKey(t, filepath.Join(env.WorkDir, "bob"))
 	sshserver.WriteKey(t, filepath.Join(env.WorkDir, "stranger"))
-	// What somebody has who saw alice's public key.
+	// Alice's public key, without her private key.
 	stolen := ssh.MarshalAuthorizedKey(alice.PublicKey())
 	if err := os.WriteFile(filepath.Join(env.WorkDir, "alice-stolen.pub"), stolen, 0o600); err != nil {
 		return err
@@ -77,21 +81,22 @@ func setUp(env *testscript.Env) error {
 		{"his.team", []ssh.Signer{bob}},
 	} {
 		ip := fmt.Sprintf("10.0.0.%d", i+1)
-		// Every box would take alice: what keeps her out is the gateway.
+		// Every server would accept alice. The gateway is what refuses her.
 		standIn := sshserver.NewBox(t, alice.PublicKey(), bob.PublicKey())
 		w.route(ip, standIn.Address)
 		knownAs(b.address, standIn.HostKey)
 		s.started[b.address] = standIn.Started
 		w.put(running(b.address, ip, b.keys...))
 	}
-	asleep := running("pending.team", "", alice)
-	pending(asleep, "no node has a free GPU")
-	w.put(asleep)
-	sleeper := suspended("asleep.team", alice)
-	w.put(sleeper)
+	waiting := running("pending.team", "", alice)
+	pending(waiting, "no node has a free GPU")
+	w.put(waiting)
+	idle := suspended("suspended.team", alice)
+	idle.Status.Lifecycle = &devserverv1.LifecycleStatus{IdleTimeout: &metav1.Duration{Duration: 2 * time.Hour}}
+	w.put(idle)
 	w.edited = func(name types.NamespacedName) error {
-		if address(name) == "asleep.team" {
-			go w.put(running("asleep.team", "10.0.0.1", alice))
+		if address(name) == "suspended.team" {
+			go w.put(running("suspended.team", "10.0.0.1", alice))
 		}
 		return nil
 	}
@@ -126,7 +131,7 @@ Host *
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
 
-// awaitCommand waits until a command has started in a box.
+// awaitCommand waits until a command has started in a server.
 func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 	<-stageOf(ts).started[args[0]]
 }
@@ -156,8 +161,8 @@ func leaseEdits(ts *testscript.TestScript, _ bool, _ []string) {
 	fmt.Fprintln(ts.Stdout(), strings.Join(stageOf(ts).world.leaseEdits(), "\n"))
 }
 
-// revoke takes all keys from a box.
+// revoke removes all keys from a DevServer.
 func revoke(ts *testscript.TestScript, _ bool, args []string) {
 	w := stageOf(ts).world
-	w.put(running(args[0], w.boxes[args[0]].Status.PodIP))
+	w.put(running(args[0], w.servers[args[0]].Status.PodIP))
 }

@@ -18,14 +18,14 @@ import (
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// candidateKey is where the login notes who a client would be if it had the key
-// that it offers, identityKey who it has proven to be.
+// candidateKey is the key of the identity that a client has if it proves the key
+// that it offers.
 type candidateKey struct{}
 
+// identityKey is the key of the identity that a client has proven.
 type identityKey struct{}
 
-// errUnknownKey is the one answer to a login that fails, whatever the user
-// name: the name plays no part.
+// errUnknownKey is the answer to every login that fails. The user name is ignored.
 var errUnknownKey = errors.New("this key opens no DevServer")
 
 // server is the SSH server of the gateway.
@@ -37,7 +37,7 @@ type server struct {
 	waker       *waker
 	patience    patience
 	hangUpTime  time.Duration
-	address     string // as users reach it; may be empty
+	address     string // as users reach it; can be empty
 	log         *slog.Logger
 	metrics     *metrics
 
@@ -46,13 +46,13 @@ type server struct {
 
 	mu       sync.Mutex
 	draining bool
-	logins   map[net.Conn]struct{} // not yet clients
+	logins   map[net.Conn]struct{} // in their handshake
 	clients  map[*client]struct{}
 	running  sync.WaitGroup // connections, from accept to end
 }
 
-// newServer returns a server that identifies itself with hostKey, leads to the
-// boxes of d, and wakes them by edits of their Leases.
+// newServer returns a server with that host key, which connects clients to the
+// DevServers of d, and wakes them by editing their Leases.
 func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logger) *server {
 	s := &server{
 		directory:  d,
@@ -68,12 +68,12 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 		clients:    map[*client]struct{}{},
 	}
 	s.authorities.Store(&authorities{})
-	s.waker = newWaker(func(ctx context.Context, box types.NamespacedName) error {
-		return s.edit(ctx, box, map[string]any{"renewTime": metav1.NowMicro()})
+	s.waker = newWaker(func(ctx context.Context, name types.NamespacedName) error {
+		return s.edit(ctx, name, map[string]any{"renewTime": metav1.NowMicro()})
 	})
 	s.ssh.AddHostKey(hostKey)
-	// A client may offer a key without having it: this says only whether it
-	// is worth proving.
+	// A client can offer a key without having its private half. This decides only
+	// whether the server asks for a signature.
 	s.ssh.PublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		who, restrictions, err := s.authorities.Load().identify(key)
 		if err != nil {
@@ -85,7 +85,7 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 		}
 		return &ssh.Permissions{CriticalOptions: restrictions, ExtraData: map[any]any{candidateKey{}: who}}, nil
 	}
-	// Only here is the key known to be the client's.
+	// Here the client has proven that it has the key.
 	s.ssh.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, _ ssh.PublicKey, offered *ssh.Permissions, _ string) (*ssh.Permissions, error) {
 		return &ssh.Permissions{
 			CriticalOptions: offered.CriticalOptions,
@@ -106,7 +106,8 @@ func (s *server) serve(listener net.Listener) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			// Mostly out of file descriptors, which passes when clients leave.
+			// The usual cause is a lack of file descriptors, which ends when clients
+			// disconnect.
 			pause = min(max(2*pause, 5*time.Millisecond), maxPause)
 			s.log.Error("accepting a connection failed", "error", err, "retry_in", pause.String())
 			<-time.After(pause)
@@ -144,7 +145,7 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 	}
 	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
 	if err != nil {
-		// Everybody who scans ports gets here.
+		// Port scanners cause this.
 		s.log.Debug("login failed", "error", err)
 		return
 	}
@@ -160,7 +161,7 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 	s.remove(c)
 }
 
-// loginResult tells how a login ended, for the metrics.
+// loginResult is the result of a login in the metrics.
 func loginResult(err error) string {
 	switch _, denied := errors.AsType[*ssh.ServerAuthError](err); {
 	case err == nil:
@@ -173,14 +174,13 @@ func loginResult(err error) string {
 	return resultFailed
 }
 
-// fault notes a fault of the gateway's own, which must not end the sessions of
-// everybody else.
+// fault records a panic, which must not end other connections.
 func (s *server) fault(log *slog.Logger, doing string, fault any) {
 	s.metrics.panics.Inc()
-	log.Error("a fault of the gateway", "doing", doing, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+	log.Error("panic", "doing", doing, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
-// login does the handshake, which the end of the gateway cuts off.
+// login does the handshake. A stop of the gateway ends it.
 func (s *server) login(raw net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	s.mu.Lock()
 	if s.draining {
@@ -198,8 +198,8 @@ func (s *server) login(raw net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-
 	return sshpolicy.Handshake(raw, s.ssh)
 }
 
-// add registers a connection, so that a revoked key or the end of the gateway
-// reaches it.
+// add registers a connection, so that a revoked key or a stop of the gateway ends
+// it.
 func (s *server) add(c *client) error {
 	s.mu.Lock()
 	draining := s.draining
@@ -208,9 +208,9 @@ func (s *server) add(c *client) error {
 	if draining {
 		return errStopping
 	}
-	// Asked again now that a change would reach it: the key may have been
-	// revoked since it was verified.
-	if !s.vouched(c.who) || !s.directory.knows(c.who) {
+	// Checked again now that a change would reach the connection: the key may have
+	// been revoked since it was verified.
+	if !s.isTrusted(c.who) || !s.directory.knows(c.who) {
 		return errRevoked
 	}
 	return nil
@@ -232,19 +232,19 @@ func (s *server) all() []*client {
 	return clients
 }
 
-// revoke cuts off what was open to those boxes by keys that open them no
-// longer, and whoever opens nothing any more.
-func (s *server) revoke(boxes []types.NamespacedName) {
+// revoke ends the tunnels to those servers of clients that no longer open them, and
+// disconnects clients that open nothing.
+func (s *server) revoke(names []types.NamespacedName) {
 	for _, c := range s.all() {
-		c.cut(boxes)
+		c.cut(names)
 		if !s.directory.knows(c.who) {
 			_ = c.conn.Close()
 		}
 	}
 }
 
-// drain refuses what is new and lets sessions finish until ctx ends. It returns
-// when no connection is left, and says how many it had to cut off.
+// drain refuses new connections and channels, and lets sessions finish until ctx
+// ends. It returns when no connection is left; left is how many it had to close.
 func (s *server) drain(ctx context.Context) (left int) {
 	s.mu.Lock()
 	s.draining = true
@@ -253,7 +253,7 @@ func (s *server) drain(ctx context.Context) (left int) {
 	}
 	s.mu.Unlock()
 	for _, c := range s.all() {
-		c.closeIfUnused()
+		c.closeIfIdle()
 	}
 	finished := make(chan struct{})
 	go func() {

@@ -46,17 +46,17 @@ func TestTunnelCarriesBytesAndEndsHalfByHalf(t *testing.T) {
 	}
 }
 
-func TestBoxThatIsNotRunningIsRefusedInWords(t *testing.T) {
+func TestServerThatIsNotRunningIsRefusedWithTheCause(t *testing.T) {
 	w := newWorld(t)
 	alice := sshserver.NewKey(t)
-	asleep := running("a.team", "10.0.0.1", alice)
-	pending(asleep, `flavor "huge" does not exist`)
-	w.put(asleep)
+	waiting := running("a.team", "10.0.0.1", alice)
+	pending(waiting, `flavor "huge" does not exist`)
+	w.put(waiting)
 	w.put(running("dead.team", "10.0.0.9", alice))
 	client := w.mustLogin(t, alice)
 	for host, want := range map[string]ssh.OpenChannelError{
-		"a.team":    {Reason: ssh.Prohibited, Message: `DevServer a.team is Pending: flavor "huge" does not exist. It is still so after 0s, and goes on by itself: connect again later`},
-		"dead.team": {Reason: ssh.ConnectionFailed, Message: "DevServer dead.team does not answer at the moment: try again"},
+		"a.team":    {Reason: ssh.Prohibited, Message: `DevServer a.team is Pending: flavor "huge" does not exist. The gateway has waited 0s. The server starts by itself when it can: connect again later`},
+		"dead.team": {Reason: ssh.ConnectionFailed, Message: "DevServer dead.team does not answer: try again"},
 	} {
 		_, err := open(client, host, 22)
 		refused := refusal(err)
@@ -90,21 +90,21 @@ func TestRevokedKeyIsCutOff(t *testing.T) {
 		revoke func(*world, ssh.Signer)
 		alive  bool
 	}{
-		"LastBox": {
-			reason: "a key that opens nothing any more has no business here",
+		"LastServer": {
+			reason: "a key that opens nothing is disconnected",
 			revoke: func(w *world, _ ssh.Signer) {
 				w.put(running("b.team", "10.0.0.2"))
 				w.put(running("a.team", "10.0.0.1"))
 			},
 		},
-		"OneBox": {
-			reason: "the connection goes on for the boxes that the key still opens",
+		"OneServer": {
+			reason: "the connection continues for the servers that the key still opens",
 			revoke: func(w *world, _ ssh.Signer) { w.put(running("a.team", "10.0.0.1")) },
 			alive:  true,
 		},
 		"Deleted": {
 			reason: "a DevServer that is deleted ends what was open to it",
-			revoke: func(w *world, _ ssh.Signer) { boxHandler(w.server.directory).OnDelete(w.boxes["a.team"]) },
+			revoke: func(w *world, _ ssh.Signer) { devServerHandler(w.server.directory).OnDelete(w.servers["a.team"]) },
 			alive:  true,
 		},
 	}
@@ -129,17 +129,17 @@ func TestRevokedKeyIsCutOff(t *testing.T) {
 
 			tc.revoke(w, bob)
 			if n, err := channel.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-				t.Errorf("%s: read %d bytes, %v from the box, want the end", tc.reason, n, err)
+				t.Errorf("%s: read %d bytes, %v from the server, want the end", tc.reason, n, err)
 			}
 			if got := w.log.await(t, "session")["ended"]; got != errRevoked.Error() {
-				t.Errorf("%s: the audit says that the session ended because %v", tc.reason, got)
+				t.Errorf("%s: the log says that the session ended because %v", tc.reason, got)
 			}
 			if !tc.alive {
 				_ = client.Wait() // ends, or the test does not
 				return
 			}
 			if _, err := open(client, "a.team", 22); err == nil {
-				t.Errorf("%s: the box can be entered again", tc.reason)
+				t.Errorf("%s: the server can be opened again", tc.reason)
 			}
 			if _, err := open(client, "b.team", 22); err != nil {
 				t.Errorf("%s: %v", tc.reason, err)
@@ -149,7 +149,7 @@ func TestRevokedKeyIsCutOff(t *testing.T) {
 	}
 }
 
-func TestAuditLineSaysWhoWhereAndHowMuch(t *testing.T) {
+func TestLogLineOfASession(t *testing.T) {
 	w := newWorld(t)
 	alice := sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
@@ -172,13 +172,13 @@ func TestAuditLineSaysWhoWhereAndHowMuch(t *testing.T) {
 		delete(line, field)
 	}
 	want := map[string]any{
-		"msg":            "session",
-		"fingerprint":    string(keyOf(alice)),
-		"box":            "a.team",
-		"from":           client.LocalAddr().String(),
-		"bytes_to_box":   7.0,
-		"bytes_from_box": 7.0,
-		"ended":          "closed",
+		"msg":               "session",
+		"fingerprint":       string(keyOf(alice)),
+		"server":            "a.team",
+		"from":              client.LocalAddr().String(),
+		"bytes_to_server":   7.0,
+		"bytes_from_server": 7.0,
+		"ended":             "closed",
 	}
 	if diff := cmp.Diff(want, line); diff != "" {
 		t.Errorf("audit line (-want +got):\n%s", diff)
@@ -252,7 +252,7 @@ func TestDrainLetsClientsHangUp(t *testing.T) {
 	for !w.server.isDraining() {
 		runtime.Gosched()
 	}
-	connection.closeIfUnused() // as drain does, now or in a moment
+	connection.closeIfIdle() // as drain does, now or in a moment
 	if _, _, err := client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
 		t.Errorf("the client was cut off: %v", err)
 	}
@@ -279,16 +279,16 @@ func (lastWords) Write([]byte) (int, error)    { return 0, io.EOF }
 func (lastWords) CloseWrite() error            { return nil }
 func (lastWords) Close() error                 { return nil }
 
-// slowBox is a connection on which a write takes a while, during which the
+// slowServer is a connection on which a write takes a while, during which the
 // client leaves.
-type slowBox struct {
+type slowServer struct {
 	net.Conn
 	leave  func()
 	closed chan struct{}
 	got    strings.Builder
 }
 
-func (b *slowBox) Write(p []byte) (int, error) {
+func (b *slowServer) Write(p []byte) (int, error) {
 	b.leave()
 	select {
 	case <-time.After(sshpolicy.LingerTime / 2):
@@ -298,14 +298,14 @@ func (b *slowBox) Write(p []byte) (int, error) {
 	}
 }
 
-func (b *slowBox) Read([]byte) (int, error) {
+func (b *slowServer) Read([]byte) (int, error) {
 	<-b.closed
 	return 0, io.EOF
 }
 
-func (*slowBox) CloseWrite() error { return nil }
+func (*slowServer) CloseWrite() error { return nil }
 
-func (b *slowBox) Close() error {
+func (b *slowServer) Close() error {
 	select {
 	case <-b.closed:
 	default:
@@ -320,8 +320,8 @@ func TestLastWordsOfAClientArrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &client{server: newServer(sshserver.NewKey(t), newDirectory(), nil, discard()), log: discard()}
 		requests := make(chan *ssh.Request)
-		upstream := &slowBox{leave: sync.OnceFunc(func() { close(requests) }), closed: make(chan struct{})}
-		c.carry(t.Context(), boxOf(running("a.team", "10.0.0.1")), lastWords{text: strings.NewReader("exit")}, requests, upstream)
+		upstream := &slowServer{leave: sync.OnceFunc(func() { close(requests) }), closed: make(chan struct{})}
+		c.carry(t.Context(), devServer{DevServer: running("a.team", "10.0.0.1")}, lastWords{text: strings.NewReader("exit")}, requests, upstream)
 		if got := upstream.got.String(); got != "exit" {
 			t.Errorf("the server got %q, want %q", got, "exit")
 		}
@@ -345,6 +345,6 @@ func TestDrainEndsInTheEnd(t *testing.T) {
 	}
 	_ = client.Wait()
 	if got := w.log.await(t, "session")["ended"]; got != errStopping.Error() {
-		t.Errorf("the audit says that the session ended because %v, want %v", got, errStopping)
+		t.Errorf("the log says that the session ended because %v, want %v", got, errStopping)
 	}
 }

@@ -27,7 +27,7 @@ const (
 )
 
 // stalls returns what counter has come to once it has not moved for a while,
-// or has gone beyond all bounds.
+// or has exceeded every bound.
 func stalls(t *testing.T, counter *atomic.Int64) int64 {
 	t.Helper()
 	pace := time.NewTicker(100 * time.Millisecond)
@@ -62,14 +62,14 @@ func pour(w io.Writer, all int, counter *atomic.Int64) {
 	}
 }
 
-// A client that does not read holds the box up, and nothing but that: memory is
-// bounded, its other channels go on, and nothing is lost.
-func TestAStalledClientHoldsUpItsBoxOnly(t *testing.T) {
+// A client that does not read blocks its server, and nothing else: memory is bounded,
+// its other channels continue, and no byte is lost.
+func TestAStalledClientBlocksItsServerOnly(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.2")
 	var sent atomic.Int64
 	const all = 48 << 20
-	w.serveBox(t, "10.0.0.1", func(conn net.Conn) { pour(conn, all, &sent) })
+	w.serveAt(t, "10.0.0.1", func(conn net.Conn) { pour(conn, all, &sent) })
 	w.put(running("flood.team", "10.0.0.1", alice))
 	w.put(running("b.team", "10.0.0.2", alice))
 	client := w.mustLogin(t, alice)
@@ -78,25 +78,25 @@ func TestAStalledClientHoldsUpItsBoxOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := stalls(t, &sent); n > inFlight {
-		t.Errorf("the gateway took %d bytes from a box for a client that does not read", n)
+		t.Errorf("the gateway took %d bytes from a server for a client that does not read", n)
 	}
 	channel, err := open(client, "b.team", 22)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkEcho(t, channel, "not held up")
+	checkEcho(t, channel, "not blocked")
 	if n, err := io.Copy(io.Discard, stalled); n != all || err != nil {
 		t.Errorf("once it reads, the client gets %d bytes (%v), want all %d", n, err, all)
 	}
 }
 
-// Likewise a box that does not read.
-func TestAStalledBoxHoldsUpItsClientOnly(t *testing.T) {
+// A server that does not read blocks its client, and nothing else.
+func TestAStalledServerBlocksItsClientOnly(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.2")
 	release := make(chan struct{})
 	t.Cleanup(sync.OnceFunc(func() { close(release) }))
-	w.serveBox(t, "10.0.0.1", func(net.Conn) { <-release })
+	w.serveAt(t, "10.0.0.1", func(net.Conn) { <-release })
 	w.put(running("deaf.team", "10.0.0.1", alice))
 	w.put(running("b.team", "10.0.0.2", alice))
 	client := w.mustLogin(t, alice)
@@ -107,22 +107,21 @@ func TestAStalledBoxHoldsUpItsClientOnly(t *testing.T) {
 	var sent atomic.Int64
 	go pour(stalled, endless, &sent)
 	if n := stalls(t, &sent); n > inFlight {
-		t.Errorf("the gateway took %d bytes from a client for a box that does not read", n)
+		t.Errorf("the gateway took %d bytes from a client for a server that does not read", n)
 	}
 	channel, err := open(client, "b.team", 22)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkEcho(t, channel, "not held up")
+	checkEcho(t, channel, "not blocked")
 }
 
-// Whatever many clients did, nothing of it is left once they are gone: neither
-// of those that say good-bye nor of those that are cut off in the middle.
+// Clients that have disconnected leave nothing behind, however they did.
 func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
 	w.put(running("a.team", "10.0.0.1", alice))
-	w.put(suspended("asleep.team", alice))
+	w.put(suspended("suspended.team", alice))
 	_ = w.mustLogin(t, alice).Close()
 	before := runtime.NumGoroutine()
 	var clients []*ssh.Client
@@ -139,7 +138,7 @@ func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
 		if _, err := client.NewSession(); err != nil {
 			t.Fatal(err)
 		}
-		go func() { _, _ = open(client, "asleep.team", 22) }()
+		go func() { _, _ = open(client, "suspended.team", 22) }()
 	}
 	w.log.await(t, "woken")
 	if n := runtime.NumGoroutine() - before; n < 1000 {
@@ -148,7 +147,7 @@ func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
 	for _, client := range clients {
 		_ = client.Close()
 	}
-	// What is left has as long as anybody could want it to have.
+	// A minute is more than enough.
 	patience := time.NewTimer(time.Minute)
 	defer patience.Stop()
 	pace := time.NewTicker(20 * time.Millisecond)
@@ -164,12 +163,11 @@ func TestNothingIsLeftOfClientsThatAreGone(t *testing.T) {
 	}
 }
 
-// A channel may have been asked for right before its client was gone: what it
-// waits for is then nobody's.
+// A channel that is requested right before its client disconnects ends at once.
 func TestATunnelOfAClientThatIsGoneIsOver(t *testing.T) {
 	c := &client{tunnels: map[*tunnel]struct{}{}}
 	c.cutAll(errDisconnected)
-	ctx, untrack := c.track(types.NamespacedName{Name: "box"})
+	ctx, untrack := c.track(types.NamespacedName{Name: "web"})
 	defer untrack()
 	if err := context.Cause(ctx); !errors.Is(err, errDisconnected) {
 		t.Errorf("it goes on: %v", err)

@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	// leadsTo is the answer to everything that is not the way to a box.
-	leadsTo = "this gateway leads to DevServers only: ssh -J GATEWAY dev@NAME.NAMESPACE"
+	// serversOnly is the answer to a request for anything but a server.
+	serversOnly = "this gateway connects to DevServers only: ssh -J GATEWAY dev@NAME.NAMESPACE"
 
-	// sshPort is the port that clients ask for, whichever one the box has.
+	// sshPort is the port that clients request. Servers listen on another one.
 	sshPort = 22
 )
 
-// target is what a client asks for with a direct-tcpip channel (RFC 4254,
-// section 7.2).
+// target is what a client requests with a direct-tcpip channel (RFC 4254, section
+// 7.2).
 type target struct {
 	Host       string
 	Port       uint32
@@ -34,8 +34,9 @@ type target struct {
 	OriginPort uint32
 }
 
-// box is the name of the box that is meant, if one is.
-func (t target) box() (name types.NamespacedName, ok bool) {
+// devServer is the name of the DevServer that the client requests, if it requests
+// one.
+func (t target) devServer() (name types.NamespacedName, ok bool) {
 	if t.Port != sshPort {
 		return name, false
 	}
@@ -48,28 +49,28 @@ func (t target) box() (name types.NamespacedName, ok bool) {
 	return name, true
 }
 
-// forward answers a request for a direct-tcpip channel: a way to a box that
-// the client's key opens, or the reason why there is none.
+// forward answers a request for a direct-tcpip channel: with a tunnel to a server
+// that the client opens, or with the reason for the refusal.
 func (c *client) forward(requested ssh.NewChannel) {
 	var wanted target
 	if err := ssh.Unmarshal(requested.ExtraData(), &wanted); err != nil {
-		c.refuse(requested, ssh.Prohibited, leadsTo)
+		c.refuse(requested, ssh.Prohibited, serversOnly)
 		return
 	}
-	name, ok := wanted.box()
+	name, ok := wanted.devServer()
 	if !ok {
 		c.log.Info("refused", "host", fmt.Sprintf("%.256s", wanted.Host), "port", wanted.Port)
-		c.refuse(requested, ssh.Prohibited, leadsTo)
+		c.refuse(requested, ssh.Prohibited, serversOnly)
 		return
 	}
-	// Tracked before it is authorised: a key that is revoked in between then
-	// ends the tunnel.
+	// Tracked before it is authorized, so that a key that is revoked in between ends
+	// the tunnel.
 	ctx, untrack := c.track(name)
 	defer untrack()
-	b, upstream, err := c.await(ctx, name, nil)
+	d, upstream, err := c.await(ctx, name, nil)
 	if err != nil {
 		r := refusalOf(err)
-		c.log.Info("refused", "box", address(name), "reason", r.message)
+		c.log.Info("refused", "server", address(name), "reason", r.message)
 		c.refuse(requested, r.reason, r.message)
 		return
 	}
@@ -79,18 +80,17 @@ func (c *client) forward(requested ssh.NewChannel) {
 		return
 	}
 	c.server.metrics.channels.WithLabelValues(resultOK).Inc()
-	c.carry(ctx, b, channel, requests, upstream)
+	c.carry(ctx, d, channel, requests, upstream)
 }
 
-// carry moves bytes both ways until one side is done or ctx ends, and leaves
+// carry copies bytes in both directions until both have ended or ctx ends, and logs
 // one line for the audit.
-func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests <-chan *ssh.Request, upstream net.Conn) {
+func (c *client) carry(ctx context.Context, d devServer, channel ssh.Channel, requests <-chan *ssh.Request, upstream net.Conn) {
 	start := time.Now()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() {
-		// Ends when the client closes the channel: there are no requests that
-		// mean anything here.
+		// Ends when the client closes the channel. No request means anything here.
 		ssh.DiscardRequests(requests)
 		stop(errDisconnected)
 	}()
@@ -109,13 +109,13 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 	defer cut()
 
 	c.server.metrics.tunnels.Inc()
-	var toBox int64
+	var toServer int64
 	var other sync.WaitGroup
 	other.Go(func() {
 		defer close(delivered)
-		toBox = c.copy("to_box", upstream, channel)
+		toServer = c.copy("to_server", upstream, channel)
 	})
-	fromBox := c.copy("from_box", channel, upstream)
+	fromServer := c.copy("from_server", channel, upstream)
 	other.Wait()
 	c.server.metrics.tunnels.Dec()
 	ended := "closed"
@@ -124,22 +124,22 @@ func (c *client) carry(ctx context.Context, b box, channel ssh.Channel, requests
 	}
 	_ = channel.Close()
 	c.log.Info("session",
-		"box", b.address(),
+		"server", d.address(),
 		"start", start.UTC().Format(time.RFC3339),
 		"seconds", time.Since(start).Seconds(),
-		"bytes_to_box", toBox,
-		"bytes_from_box", fromBox,
+		"bytes_to_server", toServer,
+		"bytes_from_server", fromServer,
 		"ended", ended,
 	)
 }
 
-// closeWriter is a connection of which one direction can end for itself.
+// closeWriter is a connection whose directions can end separately.
 type closeWriter interface {
 	io.Writer
 	CloseWrite() error
 }
 
-// copy moves bytes in one direction, and counts them.
+// copy copies bytes in one direction, and counts them.
 func (c *client) copy(direction string, to io.Writer, from io.Reader) int64 {
 	defer c.recoverFrom("carrying bytes")
 	return copyAndEnd(counted{to, c.server.metrics.bytes.WithLabelValues(direction)}, from)

@@ -11,80 +11,79 @@ import (
 )
 
 const (
-	// wakeAgain is when a box that still sleeps is woken once more. It is
-	// shorter than the shortest time after which a box falls asleep.
+	// wakeAgain is after what time a server that is still suspended is woken again. It
+	// is shorter than the shortest idle timeout.
 	wakeAgain = 30 * time.Second
 
 	// callTimeout bounds a call to the API server.
 	callTimeout = 10 * time.Second
 )
 
-// editLease changes fields of the spec of a box's Lease, and no others.
-type editLease func(ctx context.Context, box types.NamespacedName, spec map[string]any) error
+// editLease changes the given fields of the spec of a server's Lease.
+type editLease func(ctx context.Context, name types.NamespacedName, spec map[string]any) error
 
-// waker wakes sleeping boxes, each once, however many clients wait for it.
+// waker wakes suspended servers. Each is woken once, however many clients wait.
 type waker struct {
-	renew func(ctx context.Context, box types.NamespacedName) error
+	renew func(ctx context.Context, name types.NamespacedName) error
 
 	mu    sync.Mutex
-	begun map[types.NamespacedName]*waking
+	calls map[types.NamespacedName]*wakeCall
 }
 
-// waking is a box that is being woken.
-type waking struct {
-	asked chan struct{} // closed when err is there
-	err   error
+// wakeCall is one request to wake a server.
+type wakeCall struct {
+	done chan struct{} // closed when err is set
+	err  error
 }
 
 func newWaker(renew func(context.Context, types.NamespacedName) error) *waker {
-	return &waker{renew: renew, begun: map[types.NamespacedName]*waking{}}
+	return &waker{renew: renew, calls: map[types.NamespacedName]*wakeCall{}}
 }
 
-// wake asks for the box of that name to wake, unless that was done a moment
-// ago. It is the cause of it if first is true.
+// wake wakes the server of that name, unless that was done a moment ago. first is
+// true if this call did it.
 func (w *waker) wake(ctx context.Context, name types.NamespacedName) (first bool, err error) {
 	w.mu.Lock()
-	box, ok := w.begun[name]
+	call, ok := w.calls[name]
 	if !ok {
-		box = &waking{asked: make(chan struct{})}
-		w.begun[name] = box
-		go w.ask(context.WithoutCancel(ctx), name, box)
+		call = &wakeCall{done: make(chan struct{})}
+		w.calls[name] = call
+		go w.call(context.WithoutCancel(ctx), name, call)
 	}
 	w.mu.Unlock()
 	select {
-	case <-box.asked:
-		return !ok, box.err
+	case <-call.done:
+		return !ok, call.err
 	case <-ctx.Done():
 		return !ok, context.Cause(ctx)
 	}
 }
 
-// ask goes on when the client that began it is gone: others may wait.
-func (w *waker) ask(ctx context.Context, name types.NamespacedName, box *waking) {
+// call continues if the client that caused it disconnects: others may wait.
+func (w *waker) call(ctx context.Context, name types.NamespacedName, call *wakeCall) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	box.err = w.renew(ctx, name)
+	call.err = w.renew(ctx, name)
 	forget := func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.begun, name)
+		delete(w.calls, name)
 	}
-	if box.err != nil {
+	if call.err != nil {
 		forget()
 	} else {
 		time.AfterFunc(wakeAgain, forget)
 	}
-	close(box.asked)
+	close(call.done)
 }
 
-// explainLease puts an error of the API server into words for the person at the
-// client.
+// explainLease explains an error of an edit of a Lease to the user.
 func explainLease(doing string, err error) error {
 	switch {
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("%s: its Lease is missing, which the operator makes anew: try again in a minute", doing)
+		return fmt.Errorf("%s: its Lease does not exist. The operator creates it: try again in a minute", doing)
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return fmt.Errorf("%s: the cluster does not let the gateway do that: tell its admin", doing)
+		return fmt.Errorf("%s: the cluster does not allow the gateway to do that: ask an admin", doing)
 	}
 	return fmt.Errorf("%s: the cluster does not answer: try again", doing)
 }

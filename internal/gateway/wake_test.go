@@ -17,11 +17,11 @@ import (
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
-// suspended is a DevServer that sleeps for want of work.
+// suspended is a DevServer that is suspended for being idle.
 func suspended(address string, keys ...ssh.Signer) *devserverv1.DevServer {
 	ds := running(address, "", keys...)
 	ds.Status.Phase = devserverv1.PhaseSuspended
-	notReady(ds, devserverv1.ReasonIdle, "The server was without work.")
+	notReady(ds, devserverv1.ReasonIdle, "The server was idle for its idle timeout.")
 	return ds
 }
 
@@ -30,7 +30,7 @@ func notReady(ds *devserverv1.DevServer, reason, message string) {
 }
 
 func TestConnectingWakes(t *testing.T) {
-	for name, asleep := range map[string]func(*devserverv1.DevServer){
+	for name, change := range map[string]func(*devserverv1.DevServer){
 		"Idle":       func(*devserverv1.DevServer) {},
 		"Scheduled":  func(ds *devserverv1.DevServer) { notReady(ds, devserverv1.ReasonScheduled, "It is night.") },
 		"Suspending": func(ds *devserverv1.DevServer) { ds.Status.Phase = devserverv1.PhaseSuspending },
@@ -39,7 +39,7 @@ func TestConnectingWakes(t *testing.T) {
 			w, alice := newWorld(t), sshserver.NewKey(t)
 			w.echo(t, "10.0.0.1")
 			ds := suspended("a.team", alice)
-			asleep(ds)
+			change(ds)
 			w.put(ds)
 			w.edited = func(types.NamespacedName) error {
 				go func() {
@@ -62,7 +62,7 @@ func TestConnectingWakes(t *testing.T) {
 	}
 }
 
-// The box shows that it sleeps until the last of them has come.
+// The server stays suspended until the last client has connected.
 func TestAThousandClientsCauseOneWake(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.echo(t, "10.0.0.1")
@@ -93,7 +93,7 @@ func TestAThousandClientsCauseOneWake(t *testing.T) {
 	}
 }
 
-func TestWhatCannotWakeSaysWhy(t *testing.T) {
+func TestRefusalsToWakeSayWhy(t *testing.T) {
 	leases := schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
 	cases := map[string]struct {
 		reason string
@@ -103,7 +103,7 @@ func TestWhatCannotWakeSaysWhy(t *testing.T) {
 		edits  int
 	}{
 		"Owner": {
-			reason: "what its owner stopped, its owner starts",
+			reason: "only its owner can start it again",
 			change: func(ds *devserverv1.DevServer) { notReady(ds, devserverv1.ReasonSuspended, "spec.suspend asks for it") },
 			want:   "DevServer a.team is Suspended: spec.suspend asks for it",
 		},
@@ -116,7 +116,7 @@ func TestWhatCannotWakeSaysWhy(t *testing.T) {
 			want: "DevServer a.team is Expired: its time to live is over",
 		},
 		"Key": {
-			reason: "nothing but an edit mends it",
+			reason: "only an edit solves it",
 			change: func(ds *devserverv1.DevServer) {
 				ds.Status.Phase = devserverv1.PhasePending
 				notReady(ds, devserverv1.ReasonInvalidKey, "the key is cut off")
@@ -126,18 +126,18 @@ func TestWhatCannotWakeSaysWhy(t *testing.T) {
 		"Deleted": {
 			reason: "it does not come back",
 			change: func(ds *devserverv1.DevServer) { ds.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} },
-			want:   "DevServer a.team is Terminating: The server was without work.",
+			want:   "DevServer a.team is Terminating: The server was idle for its idle timeout.",
 		},
 		"Quota": {
-			reason: "it goes on when somebody else leaves, and the person should know meanwhile",
+			reason: "it starts when the quota allows it, and the user should know the cause",
 			change: func(ds *devserverv1.DevServer) {
 				ds.Status.Phase = devserverv1.PhasePending
 				notReady(ds, devserverv1.ReasonQuotaExceeded, "2 of 2 GPUs are used.")
 			},
-			want: "DevServer a.team is Pending: 2 of 2 GPUs are used. It is still so after 0s, and goes on by itself: connect again later",
+			want: "DevServer a.team is Pending: 2 of 2 GPUs are used. The gateway has waited 0s. The server starts by itself when it can: connect again later",
 		},
-		"NoLease":   {reason: "the operator makes it anew", api: apierrors.NewNotFound(leases, "a"), edits: 1, want: "waking DevServer a.team: its Lease is missing, which the operator makes anew: try again in a minute"},
-		"Forbidden": {reason: "the admin must know", api: apierrors.NewForbidden(leases, "a", nil), edits: 1, want: "waking DevServer a.team: the cluster does not let the gateway do that: tell its admin"},
+		"NoLease":   {reason: "the operator creates it", api: apierrors.NewNotFound(leases, "a"), edits: 1, want: "waking DevServer a.team: its Lease does not exist. The operator creates it: try again in a minute"},
+		"Forbidden": {reason: "an admin has to allow it", api: apierrors.NewForbidden(leases, "a", nil), edits: 1, want: "waking DevServer a.team: the cluster does not allow the gateway to do that: ask an admin"},
 		"Away":      {reason: "the API server does not answer", api: errors.New("connection refused"), edits: 1, want: "waking DevServer a.team: the cluster does not answer: try again"},
 	}
 	for name, tc := range cases {
@@ -161,8 +161,7 @@ func TestWhatCannotWakeSaysWhy(t *testing.T) {
 	}
 }
 
-// A wake that failed is tried again by the next client, one that went well is
-// not for a while.
+// The next client tries a failed wake again, but not one that succeeded a moment ago.
 func TestAFailedWakeIsTriedAgain(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.edited = func(types.NamespacedName) error { return errors.New("away") }
@@ -185,19 +184,21 @@ func TestAWaitEnds(t *testing.T) {
 		want   string
 	}{
 		"Timeout": {
-			reason: "nobody waits for ever",
+			reason: "a wait is bounded",
 			end:    func(*world, ssh.Signer) {},
-			want:   "DevServer a.team is Suspended: The server was without work. It is still so after 50ms, and goes on by itself: connect again later",
+			want:   "DevServer a.team is Suspended: The server was idle for its idle timeout. The gateway has waited 50ms. The server starts by itself when it can: connect again later",
 		},
 		"Revoked": {
-			reason: "the key opens it no more",
+			reason: "the key no longer opens it",
 			end:    func(w *world, _ ssh.Signer) { w.put(suspended("a.team")) },
-			want:   "there is no DevServer a.team that your key opens",
+			want:   "your key opens no DevServer a.team",
 		},
 		"Deleted": {
 			reason: "there is nothing to wait for",
-			end:    func(w *world, alice ssh.Signer) { boxHandler(w.server.directory).OnDelete(suspended("a.team", alice)) },
-			want:   "there is no DevServer a.team that your key opens",
+			end: func(w *world, alice ssh.Signer) {
+				devServerHandler(w.server.directory).OnDelete(suspended("a.team", alice))
+			},
+			want: "your key opens no DevServer a.team",
 		},
 		"BeingDeleted": {
 			reason: "it does not come back",
@@ -206,16 +207,16 @@ func TestAWaitEnds(t *testing.T) {
 				ds.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 				w.put(ds)
 			},
-			want: "DevServer a.team is Terminating: The server was without work.",
+			want: "DevServer a.team is Terminating: The server was idle for its idle timeout.",
 		},
-		"DeletedAndMadeAnew": {
-			reason: "the new one is somebody else's",
+		"DeletedAndCreatedAgain": {
+			reason: "the new one has another owner",
 			end: func(w *world, _ ssh.Signer) {
 				ds := running("a.team", "10.0.0.1")
 				ds.UID = "another"
 				w.put(ds)
 			},
-			want: "there is no DevServer a.team that your key opens",
+			want: "your key opens no DevServer a.team",
 		},
 		"StoppedByItsOwner": {
 			reason: "the wake came too late",
@@ -236,7 +237,7 @@ func TestAWaitEnds(t *testing.T) {
 			})
 			alice := sshserver.NewKey(t)
 			w.put(suspended("a.team", alice))
-			w.put(running("b.team", "10.0.0.2", alice)) // so that the connection goes on
+			w.put(running("b.team", "10.0.0.2", alice)) // so that the connection continues
 			refusals := make(chan error)
 			client := w.mustLogin(t, alice)
 			go func() {
@@ -249,14 +250,14 @@ func TestAWaitEnds(t *testing.T) {
 			}
 			tc.end(w, alice)
 			err := <-refusals
-			if r := refusal(err); r == nil || r.Message != tc.want && r.Message != errRevoked.Error() {
+			if r := refusal(err); r == nil || (r.Message != tc.want && r.Message != errRevoked.Error()) {
 				t.Errorf("%s: got %v, want %q", tc.reason, err, tc.want)
 			}
 		})
 	}
 }
 
-// Who hangs up while waiting leaves nothing behind, and the box wakes.
+// A client that hangs up while it waits leaves nothing behind, and the server wakes.
 func TestHangingUpWhileWaiting(t *testing.T) {
 	w, alice := newWorld(t), sshserver.NewKey(t)
 	w.put(suspended("a.team", alice))
@@ -268,6 +269,6 @@ func TestHangingUpWhileWaiting(t *testing.T) {
 	w.server.directory.mu.RLock()
 	defer w.server.directory.mu.RUnlock()
 	if n := len(w.server.directory.waiting); n != 0 {
-		t.Errorf("%d boxes are waited for by nobody", n)
+		t.Errorf("%d servers are still waited for", n)
 	}
 }

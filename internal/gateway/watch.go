@@ -14,11 +14,11 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 )
 
-// watch updates d with the cluster's DevServers and DevServerUsers until stop is
-// called, even after ctx has ended: a key that is revoked while the last sessions
-// finish still ends them. It returns once d holds all objects. While the API
-// server cannot be reached, d does not change. If the watch fails for another
-// reason, ended receives the error.
+// watch keeps d up to date with the cluster's DevServers and DevServerUsers until
+// stop is called. It continues after the end of ctx, so that a key that is revoked
+// while the last sessions finish still ends them. It returns when d has all of them.
+// While the API server does not answer, d keeps what it has. If the watch fails for
+// another reason, ended has the error.
 func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan error, stop func(), err error) {
 	objects, err := cache.New(config, cache.Options{Scheme: scheme(), Mapper: mapper(), DefaultTransform: stripped})
 	if err != nil {
@@ -26,7 +26,7 @@ func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan
 	}
 	var synced []toolscache.InformerSynced
 	for kind, handler := range map[crclient.Object]toolscache.ResourceEventHandler{
-		&devserverv1.DevServer{}: boxHandler(d), &devserverv1.DevServerUser{}: personHandler(d),
+		&devserverv1.DevServer{}: devServerHandler(d), &devserverv1.DevServerUser{}: userHandler(d),
 	} {
 		informer, err := objects.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
@@ -52,7 +52,8 @@ func watch(ctx context.Context, config *rest.Config, d *directory) (ended <-chan
 	return failed, stop, nil
 }
 
-// stripped is the cache's transform: it drops what the gateway does not read.
+// stripped is the cache's transform: it drops the fields that the gateway does not
+// read.
 func stripped(object any) (any, error) {
 	switch o := object.(type) {
 	case *devserverv1.DevServer:
@@ -63,14 +64,14 @@ func stripped(object any) (any, error) {
 	return object, nil
 }
 
-// boxHandler applies changes of DevServers to d.
-func boxHandler(d *directory) toolscache.ResourceEventHandler {
+// devServerHandler applies changes of DevServers to d.
+func devServerHandler(d *directory) toolscache.ResourceEventHandler {
 	return handler(d.put, func(name toolscache.ObjectName) { d.remove(types.NamespacedName(name)) })
 }
 
-// personHandler applies changes of DevServerUsers to d.
-func personHandler(d *directory) toolscache.ResourceEventHandler {
-	return handler(d.putPerson, func(name toolscache.ObjectName) { d.removePerson(name.Name) })
+// userHandler applies changes of DevServerUsers to d.
+func userHandler(d *directory) toolscache.ResourceEventHandler {
+	return handler(d.putUser, func(name toolscache.ObjectName) { d.removeUser(name.Name) })
 }
 
 func handler[T crclient.Object](put func(T), remove func(toolscache.ObjectName)) toolscache.ResourceEventHandler {

@@ -25,18 +25,17 @@ import (
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
-// world is a gateway on a loopback port, with the DevServers that a test says
-// there are.
+// world is a gateway on a loopback port, with the DevServers of a test.
 type world struct {
 	close   func() // ends accepting, as Run does before it drains
 	address string
 	hostKey ssh.Signer
 	server  *server
 	log     *journal
-	boxes   map[string]*devserverv1.DevServer
+	servers map[string]*devserverv1.DevServer
 
 	mu     sync.Mutex
-	routes map[string]string // from a box's address in the cluster to one here
+	routes map[string]string // from a server's address in the cluster to one here
 	dialed []string
 	edits  []string // of Leases
 	edited func(types.NamespacedName) error
@@ -45,12 +44,12 @@ type world struct {
 // newWorld starts a gateway. Each change is made to it before it starts.
 func newWorld(t testing.TB, changes ...func(*server)) *world {
 	t.Helper()
-	w := &world{hostKey: sshserver.NewKey(t), log: &journal{}, boxes: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
+	w := &world{hostKey: sshserver.NewKey(t), log: &journal{}, servers: map[string]*devserverv1.DevServer{}, routes: map[string]string{}}
 	w.server = newServer(w.hostKey, newDirectory(), w.edit, slog.New(slog.NewJSONHandler(w.log, nil)))
 	w.server.dial = w.dial
-	// Nobody waits for clients of these tests to hang up.
+	// These tests do not wait for clients to hang up.
 	w.server.hangUpTime = 0
-	// Whatever is in the way is said at once.
+	// An obstacle is reported at once.
 	w.server.patience = patience{wake: time.Minute, between: 10 * time.Millisecond}
 	for _, change := range changes {
 		change(w.server)
@@ -123,12 +122,11 @@ func (w *world) dials() []string {
 	return append([]string(nil), w.dialed...)
 }
 
-// put tells the gateway, as the watch would, that the DevServer is like this
-// now.
+// put updates a DevServer in the directory, as the watch does.
 func (w *world) put(ds *devserverv1.DevServer) {
 	w.mu.Lock()
-	old, handler := w.boxes[ds.Name+"."+ds.Namespace], boxHandler(w.server.directory)
-	w.boxes[ds.Name+"."+ds.Namespace] = ds
+	old, handler := w.servers[ds.Name+"."+ds.Namespace], devServerHandler(w.server.directory)
+	w.servers[ds.Name+"."+ds.Namespace] = ds
 	w.mu.Unlock()
 	if old == nil {
 		handler.OnAdd(ds, false)
@@ -154,21 +152,21 @@ func lines(keys ...ssh.Signer) (lines []string) {
 	return lines
 }
 
-// route makes address the way to the SSH port of the box at ip.
+// route makes address the SSH port of the server at ip.
 func (w *world) route(ip, address string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.routes[net.JoinHostPort(ip, "2222")] = address
 }
 
-// echo makes the box at ip answer whatever is sent to it with the same.
+// echo makes the server at ip send back every byte.
 func (w *world) echo(t testing.TB, ip string) {
 	t.Helper()
-	w.serveBox(t, ip, func(conn net.Conn) { copyAndEnd(conn, conn) })
+	w.serveAt(t, ip, func(conn net.Conn) { copyAndEnd(conn, conn) })
 }
 
-// serveBox has serve play the box at ip, for each connection until it returns.
-func (w *world) serveBox(t testing.TB, ip string, serve func(net.Conn)) {
+// serveAt makes serve the server at ip. It is called for each connection.
+func (w *world) serveAt(t testing.TB, ip string, serve func(net.Conn)) {
 	t.Helper()
 	listener := listen(t)
 	w.route(ip, listener.Addr().String())
@@ -188,11 +186,11 @@ func serveAll(listener net.Listener, serve func(net.Conn)) {
 	}
 }
 
-// login connects as a client with these ways to authenticate.
+// login connects as a client with these keys.
 func (w *world) login(t testing.TB, change func(*ssh.ClientConfig), keys ...ssh.Signer) (*ssh.Client, error) {
 	t.Helper()
 	config := &ssh.ClientConfig{
-		User:            "whoever",
+		User:            "any",
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(keys...)},
 		HostKeyCallback: ssh.FixedHostKey(w.hostKey.PublicKey()),
 	}
@@ -215,7 +213,7 @@ func (w *world) mustLogin(t testing.TB, keys ...ssh.Signer) *ssh.Client {
 	return client
 }
 
-// open asks for a tunnel the way that ssh -J does.
+// open requests a tunnel as ssh -J does.
 func open(client *ssh.Client, host string, port uint32) (ssh.Channel, error) {
 	channel, requests, err := client.OpenChannel("direct-tcpip", ssh.Marshal(target{host, port, "127.0.0.1", 4000}))
 	if err == nil {
@@ -224,7 +222,7 @@ func open(client *ssh.Client, host string, port uint32) (ssh.Channel, error) {
 	return channel, err
 }
 
-// refusal is why a channel was refused, or nil if it was not.
+// refusal is why a channel was refused; nil if it was not.
 func refusal(err error) *ssh.OpenChannelError {
 	var refused *ssh.OpenChannelError
 	errors.As(err, &refused)
@@ -235,13 +233,13 @@ func refusal(err error) *ssh.OpenChannelError {
 func checkEcho(t testing.TB, channel ssh.Channel, line string) {
 	t.Helper()
 	if _, err := channel.Write([]byte(line)); err != nil {
-		t.Fatalf("writing to the box: %v", err)
+		t.Fatalf("writing to the server: %v", err)
 	}
 	got := make([]byte, len(line))
 	for n := 0; n < len(got); {
 		m, err := channel.Read(got[n:])
 		if err != nil {
-			t.Fatalf("reading from the box after %q: %v", got[:n], err)
+			t.Fatalf("reading from the server after %q: %v", got[:n], err)
 		}
 		n += m
 	}

@@ -19,7 +19,11 @@ const IdleAfterStop = 15 * time.Minute
 type Timetable struct {
 	start, stop *cron.SpecSchedule
 	zone        *time.Location
+	source      *devv1.Schedule
 }
+
+// Source is the schedule that was parsed; nil for the zero value.
+func (t Timetable) Source() *devv1.Schedule { return t.source }
 
 // parser takes the five fields of crontab(5). If both days are restricted, one of
 // them suffices, as in crontab(5).
@@ -32,7 +36,7 @@ func parseTimetable(s *devv1.Schedule) (Timetable, error) {
 	if err != nil || name == "Local" {
 		return Timetable{}, fmt.Errorf("timeZone %q is not one of the IANA time zones, such as Europe/Berlin", name)
 	}
-	t := Timetable{zone: zone}
+	t := Timetable{zone: zone, source: s}
 	if t.start, err = parseTimes("start", s.Start, zone); err != nil {
 		return Timetable{}, err
 	}

@@ -181,7 +181,7 @@ func (s *site) newPodServed(old []corev1.Pod, box string) bool {
 		if among(old, p) || p.Status.Phase != corev1.PodRunning {
 			continue
 		}
-		if strings.Contains(s.kubectl("", "--namespace", operatorNamespace, "logs", p.Name), `"box":"`+box+`"`) {
+		if strings.Contains(s.kubectl("", "--namespace", operatorNamespace, "logs", p.Name), `"server":"`+box+`"`) {
 			return true
 		}
 	}

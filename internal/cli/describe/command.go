@@ -1,5 +1,5 @@
-// Package describe is the command devctl describe: all there is to know of one
-// DevServer, on one page.
+// Package describe is the command devctl describe, which shows one DevServer and
+// the objects around it on one page.
 package describe
 
 import (
@@ -18,12 +18,12 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "describe NAME",
-		Short: "Show all there is to know of a DevServer",
-		Long: `Show all there is to know of a DevServer: what it asks for, how it is reached and
-with which keys, its home directory, when it stops by itself, its conditions, and
-the latest events of it, its pod and its home.
+		Short: "Show a DevServer in detail",
+		Long: `Show a DevServer in detail: its flavor and image, its SSH address and keys, its
+home directory, when it stops by itself, its conditions, and the latest events of
+the DevServer, its pod and its home. Times in messages are in UTC.
 
-devctl why tells what of that matters now.`,
+devctl why explains the current state.`,
 		Example: `  devctl describe trainer
 
   # The object, for a script
@@ -44,7 +44,7 @@ devctl why tells what of that matters now.`,
 	return cmd
 }
 
-// Options say what to describe, and how.
+// Options name the DevServer and the output format.
 type Options struct {
 	output.Flags
 	Namespace, Name string

@@ -17,8 +17,8 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// seen is what a page is written from. What is nil is not there, or not for
-// this person to see.
+// seen is what the page shows. An object that does not exist, or that this person
+// cannot read, is nil.
 type seen struct {
 	devServer *devserverv1.DevServer
 	flavor    *devserverv1.DevServerFlavor
@@ -45,7 +45,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	return s.write(streams.Out)
 }
 
-// look reads what is around the DevServer.
+// look reads the objects around the DevServer.
 func (s *seen) look(ctx context.Context, c client.Reader) (err error) {
 	ds := s.devServer
 	if name := cmp.Or(ds.Status.Flavor, ds.Spec.Flavor); name != "" {
@@ -74,7 +74,7 @@ func (s *seen) look(ctx context.Context, c client.Reader) (err error) {
 	return nil
 }
 
-// userOf is the DevServerUser of an owner. Only admins may see those.
+// userOf is the DevServerUser of an owner. Only admins can read those.
 func userOf(ctx context.Context, c client.Reader, owner string) (*devserverv1.DevServerUser, error) {
 	var users devserverv1.DevServerUserList
 	if err := c.List(ctx, &users); err != nil {
@@ -91,7 +91,7 @@ func userOf(ctx context.Context, c client.Reader, owner string) (*devserverv1.De
 	return nil, nil
 }
 
-// find reads an object; nil where there is none to see.
+// find reads an object; nil if it does not exist, or cannot be read by this person.
 func find[T client.Object](ctx context.Context, c client.Reader, object T, key client.ObjectKey) (T, error) {
 	err := c.Get(ctx, key, object)
 	if err == nil {
@@ -104,7 +104,7 @@ func find[T client.Object](ctx context.Context, c client.Reader, object T, key c
 	return none, fmt.Errorf("reading %s: %w", key, err)
 }
 
-// lastSeen is when something happened last, by whichever field says it.
+// lastSeen is when an event was seen last, whichever field has that.
 func lastSeen(e corev1.Event) time.Time {
 	latest := e.CreationTimestamp.Time
 	for _, t := range []time.Time{e.LastTimestamp.Time, e.EventTime.Time} {

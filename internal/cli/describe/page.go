@@ -15,8 +15,8 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/localtime"
 	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 	"devserver.io/devserver/internal/sshkeys"
@@ -30,13 +30,13 @@ type page struct {
 
 func (p *page) field(name, format string, args ...any) {
 	value := fmt.Sprintf(format, args...)
-	if name != "" { // Without one it goes on with the last.
+	if name != "" { // Without a name, the value belongs to the field before.
 		name += ":"
 	}
 	fmt.Fprintf(p.out, "%s%s\t%s\n", p.indent, name, output.OrNone(value))
 }
 
-// section writes what is in it indented.
+// section writes a title, and its fields indented.
 func (p *page) section(name string, write func()) {
 	fmt.Fprintf(p.out, "%s:\n", name)
 	p.indent = "  "
@@ -74,7 +74,7 @@ func (s seen) write(w io.Writer) error {
 // table writes a section with columns of its own.
 func table(w io.Writer, name string, rows [][]string) error {
 	out := printers.GetNewTabWriter(w)
-	if len(rows) == 1 { // nothing but the names of the columns
+	if len(rows) == 1 { // Only the names of the columns.
 		fmt.Fprintf(out, "%s:\t%s\n", name, output.OrNone(""))
 		return out.Flush()
 	}
@@ -93,7 +93,7 @@ func (s seen) head(p *page) {
 	p.field("Created", "%s", s.past(ds.CreationTimestamp.Time))
 	p.field("Phase", "%s", ds.Status.Phase)
 	if ds.Status.ObservedGeneration < ds.Generation {
-		p.field("Edited", "the operator has not looked at the last edit yet")
+		p.field("Edited", "the operator has not looked at the latest edit yet")
 	}
 	p.field("Flavor", "%s", s.flavorText())
 	image := ds.Spec.Image
@@ -107,7 +107,7 @@ func (s seen) head(p *page) {
 	}
 }
 
-// flavorText is the flavor with its size.
+// flavorText is the flavor with its resources.
 func (s seen) flavorText() string {
 	name := cmp.Or(s.devServer.Status.Flavor, s.devServer.Spec.Flavor)
 	if s.flavor == nil {
@@ -146,10 +146,10 @@ func (s seen) ssh(p *page) {
 	name := "Keys"
 	for _, key := range keys {
 		p.field(name, "%s", keyText(key))
-		name = "" // the next belong to the same field
+		name = "" // The next key belongs to the same field.
 	}
 	if s.user == nil {
-		p.field(name, "and those of its owner's DevServerUser, if there is one, which only admins see")
+		p.field(name, "and those of its owner's DevServerUser, if one exists, which only admins can read")
 		return
 	}
 	for _, key := range s.user.Spec.PublicKeys {
@@ -172,10 +172,10 @@ func keyText(line string) string {
 func (s seen) home(p *page) {
 	ds := s.devServer
 	if ds.Spec.Home != nil && ds.Spec.Home.Ephemeral {
-		p.field("Kind", "ephemeral: it is empty after every start")
+		p.field("Kind", "ephemeral: it is empty after each start")
 		return
 	}
-	p.field("Size", "%s asked for", ds.Spec.PersistentHomeSize.String())
+	p.field("Size", "%s requested", ds.Spec.PersistentHomeSize.String())
 	if s.claim != nil {
 		capacity := s.claim.Status.Capacity[corev1.ResourceStorage]
 		class := ""
@@ -203,32 +203,38 @@ func (s seen) volumes(p *page) {
 	}
 }
 
-// lifecycle says what the DevServer and its flavor say, and what comes of it.
+// lifecycle is when the server stops by itself, and its activity.
 func (s seen) lifecycle(p *page) {
 	ds := s.devServer
-	limits, _ := policy.Resolve(ds, s.flavor, policy.Defaults{})
+	limits, complete := explain.Policy(ds, s.flavor)
 	for _, d := range []struct {
 		name  string
 		value time.Duration
 	}{
-		{"Idle timeout", limits.IdleTimeout}, {"Time to live", limits.TimeToLive}, {"Delete after sleeping", limits.DeleteAfter},
+		{"Idle timeout", limits.IdleTimeout}, {"Time to live", limits.TimeToLive}, {"Delete after suspended", limits.DeleteAfter},
 	} {
-		if d.value > 0 {
+		switch {
+		case d.value > 0:
 			p.field(d.name, "%s", policy.Short(d.value))
+		case complete:
+			p.field(d.name, "none")
 		}
 	}
-	if schedule := scheduleOf(ds, s.flavor); schedule != nil {
-		p.field("Schedule", "start %q, stop %q, %s", schedule.Start, schedule.Stop, cmp.Or(schedule.TimeZone, "UTC"))
+	if !complete {
+		p.field("Cluster defaults", "not reported by the operator yet")
+	}
+	if schedule := limits.Schedule.Source(); schedule != nil {
+		p.field("Schedule", "%s", scheduleText(*schedule))
 	}
 	st := ds.Status
-	if st.Activity != "" {
-		p.field("Activity", "%s", s.local(st.Activity))
+	if st.Phase == devserverv1.PhaseRunning {
+		p.field("Activity", "%s", explain.Facts{DevServer: ds, Flavor: s.flavor, Name: ds.Name, Now: s.now, Zone: s.zone}.Activity())
 	}
 	for _, t := range []struct {
 		name string
 		at   *metav1.Time
 	}{
-		{"Suspends", st.SuspendsAt}, {"Expires", st.ExpiresAt}, {"Asleep since", st.SuspendedAt}, {"Deleted at", st.DeletesAt},
+		{"Suspends", st.SuspendsAt}, {"Expires", st.ExpiresAt}, {"Suspended since", st.SuspendedAt}, {"Deleted at", st.DeletesAt},
 	} {
 		if t.at != nil {
 			p.field(t.name, "%s", s.at(t.at.Time))
@@ -237,35 +243,38 @@ func (s seen) lifecycle(p *page) {
 	if st.OOMKills > 0 {
 		p.field("Killed for memory", "%d processes since its start", st.OOMKills)
 	}
-	if was := st.LastDisruption; was != nil && was.Time != nil {
-		p.field("Last interruption", "%s: %s: %s", s.past(was.Time.Time), was.Reason, s.local(was.Message))
+	if last := st.LastDisruption; last != nil && last.Time != nil {
+		p.field("Last disruption", "%s at %s: %s", last.Reason, s.past(last.Time.Time), last.Message)
 	}
-	p.field("Time to end", "%s, when it stops", policy.Short(time.Duration(limits.GraceSeconds)*time.Second))
+	if s.flavor != nil {
+		p.field("Grace period", "%s for its processes to end", policy.Short(time.Duration(limits.GraceSeconds)*time.Second))
+	}
 }
 
-func scheduleOf(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) *devserverv1.Schedule {
-	if ds.Spec.Lifecycle != nil && ds.Spec.Lifecycle.Schedule != nil {
-		return ds.Spec.Lifecycle.Schedule
+func scheduleText(s devserverv1.Schedule) string {
+	var parts []string
+	if s.Start != "" {
+		parts = append(parts, "start "+s.Start)
 	}
-	if flavor != nil && flavor.Spec.Lifecycle != nil {
-		return flavor.Spec.Lifecycle.Schedule
+	if s.Stop != "" {
+		parts = append(parts, "stop "+s.Stop)
 	}
-	return nil
+	return fmt.Sprintf("%s (%s)", strings.Join(parts, ", "), cmp.Or(s.TimeZone, "UTC"))
 }
 
 func (s seen) conditions() [][]string {
 	rows := [][]string{{"TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"}}
 	for _, c := range s.devServer.Status.Conditions {
-		rows = append(rows, []string{c.Type, string(c.Status), s.age(c.LastTransitionTime.Time), c.Reason, s.local(c.Message)})
+		rows = append(rows, []string{c.Type, string(c.Status), s.age(c.LastTransitionTime.Time), c.Reason, c.Message})
 	}
 	return rows
 }
 
 // recent are the latest events, as kubectl shows them.
 func (s seen) recent() [][]string {
-	const enough = 20
+	const most = 20
 	rows := [][]string{{"AGE", "TYPE", "OBJECT", "REASON", "MESSAGE"}}
-	for _, e := range s.events[max(0, len(s.events)-enough):] {
+	for _, e := range s.events[max(0, len(s.events)-most):] {
 		count := int32(1)
 		if e.Series != nil {
 			count = e.Series.Count
@@ -277,14 +286,12 @@ func (s seen) recent() [][]string {
 			age += fmt.Sprintf(" (x%d)", count)
 		}
 		object := strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name
-		rows = append(rows, []string{age, e.Type, object, e.Reason, strings.Join(strings.Fields(s.local(e.Message)), " ")})
+		rows = append(rows, []string{age, e.Type, object, e.Reason, strings.Join(strings.Fields(e.Message), " ")})
 	}
 	return rows
 }
 
-func (s seen) local(sentence string) string { return localtime.Sentence(sentence, s.zone) }
-
-func (s seen) at(t time.Time) string { return t.In(s.zone).Format(localtime.Layout) }
+func (s seen) at(t time.Time) string { return t.In(s.zone).Format(explain.TimeLayout) }
 
 func (s seen) past(t time.Time) string { return fmt.Sprintf("%s (%s ago)", s.at(t), s.age(t)) }
 

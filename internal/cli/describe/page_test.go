@@ -21,7 +21,7 @@ const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHtL3MyHIx6kif77m/WPFDRRgdItMGJ
 
 func whole() seen {
 	ds := &devserverv1.DevServer{}
-	ds.Namespace, ds.Name, ds.CreationTimestamp = "team", "box", *at(-2 * time.Hour)
+	ds.Namespace, ds.Name, ds.CreationTimestamp = "team", "web", *at(-2 * time.Hour)
 	ds.Spec = devserverv1.DevServerSpec{
 		Owner: "ann", Image: "pytorch:2", PersistentHomeSize: resource.MustParse("100Gi"), SharedVolumeClaimName: "data",
 		Volumes:   []devserverv1.VolumeMount{{ClaimName: "models", MountPath: "/models", ReadOnly: true}},
@@ -31,23 +31,24 @@ func whole() seen {
 	ds.Spec.SSH = devserverv1.SSHSpec{PublicKey: key + " ann@laptop", PublicKeys: []string{"ssh-ed25519 AAAA bad"}}
 	ds.Spec.SSH.Service.Type = devserverv1.SSHServiceNodePort
 	ds.Status = devserverv1.DevServerStatus{
-		Phase: devserverv1.PhaseRunning, Flavor: "gpu", NodeName: "n1", StartedAt: at(-time.Hour), Activity: "Idle since 2026-01-30 14:00 UTC; suspends at 2026-01-30 16:00 UTC.",
+		Phase: devserverv1.PhaseRunning, Flavor: "gpu", NodeName: "n1", StartedAt: at(-time.Hour), LastActivityAt: at(-time.Hour), Activity: "Idle since 2026-01-30 14:00 UTC. Suspended at 2026-01-30 16:00 UTC, unless it is used before.",
 		SSH:        &devserverv1.SSHStatus{Host: "10.0.0.7", Port: 31022, Command: "ssh dev@10.0.0.7", HostKey: key},
 		SuspendsAt: at(time.Hour), OOMKills: 2,
 		LastDisruption: &devserverv1.Disruption{Reason: "Evicted", Message: "Drained.", Time: at(-3 * time.Hour)},
-		Conditions:     []metav1.Condition{{Type: "Ready", Status: "True", Reason: "SSHAnswering", Message: "SSH answers.", LastTransitionTime: *at(-time.Hour)}},
+		Conditions:     []metav1.Condition{{Type: "Ready", Status: "True", Reason: "SSHAnswering", Message: "SSH answers.", LastTransitionTime: *at(-time.Hour)}, {Type: "Active", Status: "False", Reason: "Idle", Message: "Idle.", LastTransitionTime: *at(-time.Hour)}},
+		Lifecycle:      &devserverv1.LifecycleStatus{IdleTimeout: &metav1.Duration{Duration: time.Hour}, Schedule: &devserverv1.Schedule{Stop: "0 20 * * *"}},
 	}
 	flavor := &devserverv1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "gpu"}}
 	flavor.Spec.Resources.Requests = corev1.ResourceList{"cpu": resource.MustParse("4"), "memory": resource.MustParse("8Gi")}
 	flavor.Spec.Resources.Limits = corev1.ResourceList{"memory": resource.MustParse("16Gi"), "nvidia.com/gpu": resource.MustParse("1")}
 	flavor.Spec.Lifecycle = &devserverv1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: 2 * time.Hour}}
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-box-0"}}
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-web-0"}}
 	claim.Spec.StorageClassName = new("fast")
 	claim.Status.Phase, claim.Status.Capacity = corev1.ClaimBound, corev1.ResourceList{"storage": resource.MustParse("100Gi")}
 	user := &devserverv1.DevServerUser{ObjectMeta: metav1.ObjectMeta{Name: "ann"}}
 	user.Spec.PublicKeys = []string{key + " ann@work"}
 	event := corev1.Event{Type: "Warning", Reason: "BackOff", Message: "Back-off\npulling", Count: 7}
-	event.InvolvedObject.Kind, event.InvolvedObject.Name, event.LastTimestamp = "Pod", "box-0", *at(-time.Minute)
+	event.InvolvedObject.Kind, event.InvolvedObject.Name, event.LastTimestamp = "Pod", "web-0", *at(-time.Minute)
 	return seen{devServer: ds, flavor: flavor, claim: claim, user: user, events: []corev1.Event{event}, now: now, zone: time.FixedZone("CET", 3600)}
 }
 
@@ -56,7 +57,7 @@ func TestPage(t *testing.T) {
 	if err := whole().write(&out); err != nil {
 		t.Fatal(err)
 	}
-	want := `Name:        box
+	want := `Name:        web
 Namespace:   team
 Owner:       ann
 Created:     2026-01-30 14:00 CET (120m ago)
@@ -74,8 +75,8 @@ SSH:
               not usable: the public key's body does not decode: it is cut off or was changed while copying
               SHA256:Ip1B0AkkexOquMBKGQ03ajEq5y0RJ2sh/ytpNpNNI/o ssh-ed25519 ann@work (of DevServerUser ann)
 Home:
-  Size:           100Gi asked for
-  Claim:          home-box-0, 100Gi of fast, Bound
+  Size:           100Gi requested
+  Claim:          home-web-0, 100Gi of fast, Bound
   When deleted:   Its home directory is kept.
 Volumes:
   /shared:        claim data
@@ -83,26 +84,29 @@ Volumes:
 Environment:
   LANG:           C.UTF-8
 Lifecycle:
-  Idle timeout:        2h
-  Schedule:            start "", stop "0 20 * * *", UTC
-  Activity:            Idle since 2026-01-30 15:00 CET; suspends at 2026-01-30 17:00 CET.
-  Suspends:            2026-01-30 17:00 CET
-  Killed for memory:   2 processes since its start
-  Last interruption:   2026-01-30 13:00 CET (3h ago): Evicted: Drained.
-  Time to end:         30s, when it stops
+  Idle timeout:             1h
+  Time to live:             none
+  Delete after suspended:   none
+  Schedule:                 stop 0 20 * * * (UTC)
+  Activity:                 Idle. Last recorded activity: 2026-01-30 15:00 CET (60m ago).
+  Suspends:                 2026-01-30 17:00 CET
+  Killed for memory:        2 processes since its start
+  Last disruption:          Evicted at 2026-01-30 13:00 CET (3h ago): Drained.
+  Grace period:             30s for its processes to end
 Conditions:
-  TYPE    STATUS   SINCE   REASON         MESSAGE
-  Ready   True     60m     SSHAnswering   SSH answers.
+  TYPE     STATUS   SINCE   REASON         MESSAGE
+  Ready    True     60m     SSHAnswering   SSH answers.
+  Active   False    60m     Idle           Idle.
 Events:
   AGE        TYPE      OBJECT      REASON    MESSAGE
-  60s (x7)   Warning   pod/box-0   BackOff   Back-off pulling
+  60s (x7)   Warning   pod/web-0   BackOff   Back-off pulling
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// What is not there, or not for this person to see, leaves no hole.
+// The page has no gaps if objects do not exist or cannot be read.
 func TestPageOfLittle(t *testing.T) {
 	s := whole()
 	s.flavor, s.claim, s.user, s.events = nil, nil, nil, nil
@@ -114,8 +118,9 @@ func TestPageOfLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Phase:       <none>\n", "the operator has not looked at the last edit yet", "Kind:      ephemeral: it is empty after every start\n",
+		"Phase:       <none>\n", "the operator has not looked at the latest edit yet", "Kind:      ephemeral: it is empty after each start\n",
 		"  Keys:      SHA256:", "and those of its owner's DevServerUser", "Conditions:   <none>\n", "Events:   <none>\n",
+		"Cluster defaults:   not reported by the operator yet\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())

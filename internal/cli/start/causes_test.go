@@ -10,17 +10,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
 )
 
 var now = time.Date(2026, time.January, 30, 12, 0, 0, 123456789, time.UTC)
 
-// at is so long after now, in whole seconds, as the API has it.
+// at is this long after now, in whole seconds, as the API has it.
 func at(after time.Duration) *metav1.Time {
 	return &metav1.Time{Time: now.Truncate(time.Second).Add(after)}
 }
 
-// printed are the fields as they are sent; "" for none.
+// printed is the fields as they are sent; empty for none.
 func printed(t *testing.T, fields map[string]any) string {
 	t.Helper()
 	if len(fields) == 0 {
@@ -45,7 +45,7 @@ func TestRestart(t *testing.T) {
 		want        string
 		undone      []string
 	}{
-		"Runs":      {reason: "nothing is to be done, and a restart would end its processes"},
+		"Runs":      {reason: "it runs, and a restart would end its processes"},
 		"Suspended": {reason: "its owner's wish", suspend: true, want: `{"suspend":false}`, undone: []string{"suspended"}},
 		"Expired":   {reason: "now is later than never", expired: expired(nil), want: `{"restartedAt":"2026-01-30T12:00:00Z"}`, undone: []string{"expired"}},
 		"ExpiredAfterARestart": {
@@ -83,50 +83,50 @@ func TestRestart(t *testing.T) {
 
 func TestWake(t *testing.T) {
 	micro := now.Truncate(time.Microsecond)
-	mark := func(cause string, renewed time.Time) string {
-		return lifecycle.Mark{Cause: cause, At: now, RenewTime: renewed, RestartedAt: at(-time.Hour).Time}.Text()
+	suspension := func(cause string, renewed time.Time) string {
+		return lease.Suspension{Cause: cause, At: now, RenewTime: renewed, RestartedAt: at(-time.Hour).Time}.Text()
 	}
 	cases := map[string]struct {
 		reason      string
-		mark        string
+		suspension  string
 		renewed     time.Time
 		restartedAt *metav1.Time
 		expired     bool
 		want        string
 		undone      []string
 	}{
-		"Awake": {reason: "a Lease without a mark is left alone", renewed: micro},
+		"NotSuspended": {reason: "a Lease without a suspension is left alone", renewed: micro},
 		"Idle": {
-			reason: "another renewTime wakes", mark: mark(devserverv1.ReasonIdle, micro.Add(-time.Hour)), renewed: micro.Add(-time.Hour),
-			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"asleep for want of work"},
+			reason: "another renewTime wakes", suspension: suspension(devserverv1.ReasonIdle, micro.Add(-time.Hour)), renewed: micro.Add(-time.Hour),
+			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"suspended for being idle"},
 		},
 		"NeverRenewed": {
-			reason: "any renewTime is another one", mark: mark(devserverv1.ReasonScheduled, time.Time{}),
-			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"asleep by its schedule"},
+			reason: "any renewTime is another one", suspension: suspension(devserverv1.ReasonScheduled, time.Time{}),
+			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"suspended by its schedule"},
 		},
 		"RenewedInThisMicrosecond": {
-			reason: "the same renewTime would not wake", mark: mark(devserverv1.ReasonIdle, micro), renewed: micro,
-			want: `{"renewTime":"2026-01-30T12:00:00.123457Z"}`, undone: []string{"asleep for want of work"},
+			reason: "the same renewTime would not wake", suspension: suspension(devserverv1.ReasonIdle, micro), renewed: micro,
+			want: `{"renewTime":"2026-01-30T12:00:00.123457Z"}`, undone: []string{"suspended for being idle"},
 		},
 		"RenewedAhead": {
-			reason: "clocks differ", mark: mark(devserverv1.ReasonIdle, micro.Add(time.Hour)), renewed: micro.Add(time.Hour),
-			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"asleep for want of work"},
+			reason: "clocks differ", suspension: suspension(devserverv1.ReasonIdle, micro.Add(time.Hour)), renewed: micro.Add(time.Hour),
+			want: `{"renewTime":"2026-01-30T12:00:00.123456Z"}`, undone: []string{"suspended for being idle"},
 		},
-		"WokenByOthers":    {reason: "once is enough", mark: mark(devserverv1.ReasonIdle, micro.Add(-time.Hour)), renewed: micro},
-		"WokenByARestart":  {reason: "once is enough", mark: mark(devserverv1.ReasonIdle, micro), renewed: micro, restartedAt: at(0)},
-		"Expired":          {reason: "the restart that this takes wakes too", mark: mark(devserverv1.ReasonIdle, micro), renewed: micro, expired: true},
-		"AnUnreadableMark": {reason: "the operator takes it for none", mark: "{", renewed: micro},
+		"WokenByOthers":   {reason: "once is enough", suspension: suspension(devserverv1.ReasonIdle, micro.Add(-time.Hour)), renewed: micro},
+		"WokenByARestart": {reason: "once is enough", suspension: suspension(devserverv1.ReasonIdle, micro), renewed: micro, restartedAt: at(0)},
+		"Expired":         {reason: "the restart that this takes wakes too", suspension: suspension(devserverv1.ReasonIdle, micro), renewed: micro, expired: true},
+		"Unreadable":      {reason: "the operator ignores it", suspension: "{", renewed: micro},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			ds, lease := &devserverv1.DevServer{}, &coordinationv1.Lease{}
+			ds, object := &devserverv1.DevServer{}, &coordinationv1.Lease{}
 			if ds.Spec.RestartedAt = tc.restartedAt; tc.expired {
 				ds.Status.Expired = &devserverv1.ExpiredStatus{}
 			}
-			if lease.Annotations = map[string]string{lifecycle.AnnotationMark: tc.mark}; !tc.renewed.IsZero() {
-				lease.Spec.RenewTime = &metav1.MicroTime{Time: tc.renewed}
+			if object.Annotations = map[string]string{lease.AnnotationSuspension: tc.suspension}; !tc.renewed.IsZero() {
+				object.Spec.RenewTime = &metav1.MicroTime{Time: tc.renewed}
 			}
-			fields, undone := wake(lease, ds, now)
+			fields, undone := wake(object, ds, now)
 			if got := printed(t, fields); got != tc.want {
 				t.Errorf("%s: fields %s, want %s", tc.reason, got, tc.want)
 			}

@@ -19,24 +19,24 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
 )
 
 // server is a suspended DevServer whose Ready condition has a reason.
 func server(reason string) *devserverv1.DevServer {
-	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box", UID: "box"}}
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "web", UID: "uid"}}
 	ds.Spec.Suspend = true
 	ds.Status.Phase = devserverv1.PhaseSuspended
-	ds.Status.Conditions = []metav1.Condition{{Type: devserverv1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: "It sleeps."}}
+	ds.Status.Conditions = []metav1.Condition{{Type: devserverv1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: "It is suspended."}}
 	return ds
 }
 
-// run starts the box of a cluster with objects; funcs stand before it.
+// run starts the server web in a cluster with these objects, which funcs intercept.
 func run(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) (string, error) {
 	t.Helper()
 	c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(objects...).WithInterceptorFuncs(funcs).Build()
 	var options Options
-	options.Namespace, options.Name = "team", "box"
+	options.Namespace, options.Name = "team", "web"
 	var out bytes.Buffer
 	err := Run(t.Context(), c, options, genericiooptions.IOStreams{Out: &out, ErrOut: &out})
 	return out.String(), err
@@ -50,19 +50,19 @@ func TestWithoutTheRightToLeases(t *testing.T) {
 		return c.Get(ctx, key, o, options...)
 	}}
 	if said, err := run(t, noLeases, server(devserverv1.ReasonSuspended)); err != nil || !strings.Contains(said, "it was suspended.") {
-		t.Errorf("one that is only suspended: %q, %v, want that it starts", said, err)
+		t.Errorf("one that its owner suspended: %q, %v, want that it starts", said, err)
 	}
 	if said, err := run(t, noLeases, server(devserverv1.ReasonIdle)); exit.Code(err) != exit.Refused {
-		t.Errorf("one that sleeps for want of work: %q, %v, want a refusal", said, err)
+		t.Errorf("one that is suspended for being idle: %q, %v, want a refusal", said, err)
 	}
 }
 
 func TestTheLeaseComesFirst(t *testing.T) {
 	ds := server(devserverv1.ReasonSuspended)
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "team", Name: "box",
+	object := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "team", Name: "web",
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(ds, devserverv1.GroupVersion.WithKind("DevServer"))},
-		Annotations:     map[string]string{lifecycle.AnnotationMark: lifecycle.Mark{Cause: devserverv1.ReasonIdle, At: time.Now()}.Text()},
+		Annotations:     map[string]string{lease.AnnotationSuspension: lease.Suspension{Cause: devserverv1.ReasonIdle, At: time.Now()}.Text()},
 	}}
 	var patched []string
 	_, err := run(t, interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, options ...client.PatchOption) error {
@@ -72,7 +72,7 @@ func TestTheLeaseComesFirst(t *testing.T) {
 		}
 		patched = append(patched, kind)
 		return c.Patch(ctx, o, p, options...)
-	}}, ds, lease)
+	}}, ds, object)
 	if diff := cmp.Diff([]string{"Lease", "DevServer"}, patched); diff != "" || err != nil {
 		t.Errorf("%v: patched (-want +got):\n%s", err, diff)
 	}
@@ -83,7 +83,7 @@ func TestWhatStartingDoesNotMendIsSaid(t *testing.T) {
 	ds.Status.Conditions = append(ds.Status.Conditions, metav1.Condition{
 		Type: devserverv1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: devserverv1.ReasonFlavorNotFound, Message: "There is no flavor huge.",
 	})
-	want := "DevServer box starts again: it was suspended. In its way is FlavorNotFound: There is no flavor huge. To wait for it: devctl wait box -n team\n"
+	want := "DevServer web starts again: it was suspended. In its way is FlavorNotFound: There is no flavor huge. To wait for it: devctl wait web -n team\n"
 	if said, err := run(t, interceptor.Funcs{}, ds); err != nil || said != want {
 		t.Errorf("got %q, %v, want %q", said, err, want)
 	}

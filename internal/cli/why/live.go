@@ -16,45 +16,46 @@ import (
 	"devserver.io/devserver/internal/printable"
 )
 
-// patience is how long a person waits for the figures of this moment.
-const patience = 15 * time.Second
+// liveTimeout bounds how long a person waits for the current figures.
+const liveTimeout = 15 * time.Second
 
-// asking are the options of ssh that make it ask for a report and for nothing
-// else: no password, no terminal, no forwards.
-var asking = []string{
+// reportOptions make ssh request a report and nothing else: no password, no
+// terminal, no forwarding.
+var reportOptions = []string{
 	"-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-o", "ForwardAgent=no",
 	"-T", "-s", agentapi.ActivitySubsystem,
 }
 
-// ask asks the agent in the server how it stands, or says why it cannot be asked.
-func ask(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (*agentapi.Report, string) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// liveReport asks the agent in the server for a report. If there is none, failure
+// says why.
+func liveReport(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (report *agentapi.Report, failure string) {
+	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
 	options, err := reach.OpenSSH(ctx, to, ds, reach.Options{Via: reach.Auto})
 	if err != nil {
 		return nil, err.Error()
 	}
-	var out, complaint bytes.Buffer
-	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{agentapi.User + "@" + reach.Host(ds)}, asking)...)
-	command.Stdout, command.Stderr = &out, &complaint
+	var out, complaints bytes.Buffer
+	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{agentapi.User + "@" + reach.Host(ds)}, reportOptions)...)
+	command.Stdout, command.Stderr = &out, &complaints
 	if err := command.Run(); err != nil {
-		return nil, refusal(complaint.String(), err)
+		return nil, explainFailure(complaints.String(), err)
 	}
-	var report agentapi.Report
-	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
-		return nil, "its answer cannot be read: " + err.Error()
+	report = &agentapi.Report{}
+	if err := json.Unmarshal(out.Bytes(), report); err != nil {
+		return nil, "the agent's report cannot be read: " + err.Error()
 	}
-	return &report, ""
+	return report, ""
 }
 
-// refusal is why ssh got no answer.
-func refusal(complaint string, err error) string {
-	if strings.Contains(complaint, "subsystem request failed") {
-		return "its agent is too old to tell. A restart brings a new one."
+// explainFailure says why ssh got no report.
+func explainFailure(complaints string, err error) string {
+	if strings.Contains(complaints, "subsystem request failed") {
+		return "the agent is too old to report them. A restart brings the current one."
 	}
-	lines := strings.Split(strings.TrimSpace(complaint), "\n")
+	lines := strings.Split(strings.TrimSpace(complaints), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return "ssh says: " + printable.Line(last, 0)
+		return "ssh: " + printable.Line(last, 0)
 	}
 	return "ssh failed: " + err.Error()
 }

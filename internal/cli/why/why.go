@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"time"
 
+	"charm.land/lipgloss/v2"
+	"golang.org/x/term"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -13,72 +17,94 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/objects"
 )
 
-// Run tells the story.
+// Run explains the DevServer.
 func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.Get(ctx, to.Client, o.Namespace, o.Name)
 	if err != nil {
 		return err
 	}
-	f := facts{devServer: ds, now: time.Now(), zone: zone()}
-	if err := f.gather(ctx, to.Client); err != nil {
-		return err
-	}
-	if o.Live && ds.Status.Phase == devserverv1.PhaseRunning {
-		f.live, f.notLive = ask(ctx, to, ds)
-	}
-	return show(streams.Out, tell(f), width(streams.Out))
-}
-
-// gather reads what there is around the DevServer. What this person may not
-// see is left out of the story.
-func (f *facts) gather(ctx context.Context, c client.Client) (err error) {
-	ds := f.devServer
-	if f.lease, err = cluster.Lease(ctx, c, ds); err != nil && !hidden(err) {
-		return err
-	}
-	f.pod, err = find(ctx, c, &corev1.Pod{}, ds.Namespace, objects.PodName(ds.Name))
+	f, err := gather(ctx, to.Client, ds)
 	if err != nil {
 		return err
 	}
+	if o.Live && ds.Status.Phase == devserverv1.PhaseRunning {
+		f.Report, f.ReportError = liveReport(ctx, to, ds)
+	}
+	f.Name, f.Now, f.Zone, f.Commands = ds.Name, time.Now(), time.Local, Commands(ds)
+	return show(streams.Out, explain.Explain(f))
+}
+
+// gather reads the objects around the DevServer. Those that this person cannot
+// read are left out.
+func gather(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (f explain.Facts, err error) {
+	f.DevServer = ds
+	if f.Lease, err = cluster.Lease(ctx, c, ds); err != nil && !apierrors.IsForbidden(err) {
+		return f, err
+	}
+	if f.Pod, err = find(ctx, c, &corev1.Pod{}, ds.Namespace, objects.PodName(ds.Name)); err != nil {
+		return f, err
+	}
+	var claim *corev1.PersistentVolumeClaim
 	if name := objects.HomeClaimOf(ds); name != "" {
-		if f.claim, err = find(ctx, c, &corev1.PersistentVolumeClaim{}, ds.Namespace, name); err != nil {
-			return err
+		if claim, err = find(ctx, c, &corev1.PersistentVolumeClaim{}, ds.Namespace, name); err != nil {
+			return f, err
 		}
 	}
 	if name := cmp.Or(ds.Status.Flavor, ds.Spec.Flavor); name != "" {
-		if f.flavor, err = find(ctx, c, &devserverv1.DevServerFlavor{}, "", name); err != nil {
-			return err
+		if f.Flavor, err = find(ctx, c, &devserverv1.DevServerFlavor{}, "", name); err != nil {
+			return f, err
 		}
 	}
 	var quotas corev1.ResourceQuotaList
-	var events corev1.EventList
-	for list, scope := range map[client.ObjectList][]client.ListOption{
-		&quotas: {client.InNamespace(ds.Namespace)},
-		&events: {client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": objects.PodName(ds.Name)}},
-	} {
-		if err := c.List(ctx, list, scope...); err != nil && !hidden(err) {
-			return cluster.Explain(err, "reading what is around DevServer "+ds.Name)
-		}
+	if err := list(ctx, c, &quotas, client.InNamespace(ds.Namespace)); err != nil {
+		return f, err
 	}
-	f.quotas, f.events = quotas.Items, events.Items
-	return nil
+	var events corev1.EventList
+	if err := list(ctx, c, &events, client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": objects.PodName(ds.Name)}); err != nil {
+		return f, err
+	}
+	f.Quotas, f.Stage = quotas.Items, wait.Current(ds, f.Pod, claim, events.Items)
+	return f, nil
 }
 
-// hidden tells of something that this person may not see.
-func hidden(err error) bool { return apierrors.IsForbidden(err) }
-
-// find reads an object; nil where there is none to see.
+// find reads an object; nil if it does not exist, or cannot be read by this person.
 func find[T client.Object](ctx context.Context, c client.Reader, object T, namespace, name string) (T, error) {
 	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
 	if err == nil {
 		return object, nil
 	}
 	var none T
-	if apierrors.IsNotFound(err) || hidden(err) {
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return none, nil
 	}
 	return none, cluster.Explain(err, fmt.Sprintf("reading %T %s", object, name))
+}
+
+// list reads objects; none if they cannot be read by this person.
+func list(ctx context.Context, c client.Reader, objects client.ObjectList, options ...client.ListOption) error {
+	if err := c.List(ctx, objects, options...); err != nil && !apierrors.IsForbidden(err) {
+		return cluster.Explain(err, fmt.Sprintf("reading %T", objects))
+	}
+	return nil
+}
+
+// widest is the longest line. Longer ones are hard to read.
+const widest = 100
+
+// show prints sections, with their titles in bold on a terminal.
+func show(w io.Writer, sections []explain.Section) error {
+	width := widest
+	if file, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
+			width = min(columns, widest)
+		}
+	}
+	bold := lipgloss.NewStyle().Bold(true)
+	_, err := lipgloss.Fprint(w, explain.Text(sections, width, func(title string) string { return bold.Render(title) }))
+	return err
 }

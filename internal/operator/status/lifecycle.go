@@ -11,6 +11,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 )
 
 // suspended is the state of a server that gets no pod; ok is false if it gets one.
@@ -77,6 +78,30 @@ func setLifecycle(s *devv1.DevServerStatus, c Conditions, o Observed) {
 		setActive(s, c, *l)
 	}
 	setStopPending(c, l, s.Phase == devv1.PhaseRunning)
+}
+
+// lifecycleStatus reports a policy. It depends on the DevServer, its flavor and the
+// operator's flags alone, so that the first status that is written has it, and it
+// costs no write of its own.
+func lifecycleStatus(p policy.Policy) *devv1.LifecycleStatus {
+	s := &devv1.LifecycleStatus{
+		IdleTimeout:          duration(p.IdleTimeout),
+		TimeToLive:           duration(p.TimeToLive),
+		DeleteAfterSuspended: duration(p.DeleteAfter),
+		Schedule:             p.Schedule.Source().DeepCopy(),
+	}
+	if p.TimeToLive > 0 {
+		s.OnExpire = p.OnExpire
+	}
+	return s
+}
+
+// duration is d as the API has it; nil for 0, which stands for never.
+func duration(d time.Duration) *metav1.Duration {
+	if d == 0 {
+		return nil
+	}
+	return &metav1.Duration{Duration: d}
 }
 
 // setSuspendedAt counts from when the pod has been deleted. A clock that was set

@@ -12,6 +12,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/policy"
 )
 
 // Observed is what the cluster has for a DevServer. An object that does not exist
@@ -57,6 +58,9 @@ type Observed struct {
 	Home *corev1.PersistentVolumeClaim
 	// HomeRefused is why the API server does not let the claim grow.
 	HomeRefused *Problem
+	// Policy is when the server stops by itself; nil if that is not known, so that
+	// the status keeps what it has.
+	Policy *policy.Policy
 	// Lifecycle is what was decided about the server; nil for a server that runs.
 	Lifecycle *lifecycle.Decision
 	// Report is what the agent reported last; nil while it was not asked.
@@ -89,6 +93,9 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 	setResizePending(conditions, d, o)
 	setHomeFull(conditions, o)
 	setLifecycle(&s, conditions, o)
+	if o.Policy != nil {
+		s.Lifecycle = lifecycleStatus(*o.Policy)
+	}
 
 	if o.Flavor != "" && (s.Flavor == "" || current(o)) {
 		s.Flavor = o.Flavor

@@ -31,6 +31,7 @@ func (r *Reconciler) observe(ctx context.Context, in resolved, run lifecycle.Dec
 		Home:        in.home,
 		HostKey:     in.input.Keys.HostPublic,
 		GatewayOnly: r.Config.GatewayNamespace != "",
+		Policy:      &in.policy,
 		Lifecycle:   &run,
 	}
 	o.Gateway, o.GatewayKnown = r.Gateway.At()

@@ -1,4 +1,4 @@
-package why
+package explain
 
 import (
 	"go/ast"
@@ -12,11 +12,11 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 )
 
-// reasons are all of the Ready condition but those of a server that runs or is
-// being deleted, as api/v1 lists them.
+// reasons are those of the Ready condition that api/v1 lists, except those of a
+// server that is Running or being deleted.
 func reasons(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../../api/v1/devserver_conditions.go", nil, parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../api/v1/devserver_conditions.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/cli/exit"
+)
+
+// session is an SSH session on the gateway itself: ssh GATEWAY, or ssh GATEWAY
+// COMMAND.
+type session struct {
+	*client
+	channel  ssh.Channel
+	terminal bool
+}
+
+// serveSession answers a session on the gateway itself.
+func (c *client) serveSession(requested ssh.NewChannel) {
+	channel, requests, err := requested.Accept()
+	if err != nil {
+		return
+	}
+	defer func() { _ = channel.Close() }()
+	s := &session{client: c, channel: channel}
+	for request := range requests {
+		words, ok := s.parse(request)
+		_ = request.Reply(ok, nil)
+		if words != nil {
+			s.run(words, requests)
+			return
+		}
+	}
+}
+
+// run executes a command and sends its exit status.
+func (s *session) run(words []string, requests <-chan *ssh.Request) {
+	ctx, stop := s.untilHangup(requests)
+	defer stop()
+	s.exit(s.execute(ctx, words))
+}
+
+// parse handles a request of the session. words are the command that the user
+// typed; they are not nil once the client has sent one, or has asked for a shell.
+func (s *session) parse(request *ssh.Request) (words []string, ok bool) {
+	switch request.Type {
+	case "pty-req":
+		s.terminal = true
+		return nil, true
+	case "shell":
+		return []string{}, true
+	case "exec":
+		var typed struct{ Command string }
+		if ssh.Unmarshal(request.Payload, &typed) != nil {
+			return nil, false
+		}
+		return append([]string{}, strings.Fields(typed.Command)...), true
+	}
+	return nil, false
+}
+
+// untilHangup returns a context that ends when the client hangs up, or the user
+// types Ctrl-C.
+func (s *session) untilHangup(requests <-chan *ssh.Request) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		ssh.DiscardRequests(requests)
+		stop()
+	}()
+	go func() {
+		typed := make([]byte, 256)
+		for {
+			n, err := s.channel.Read(typed)
+			if s.terminal && strings.ContainsRune(string(typed[:n]), 3) {
+				stop()
+			}
+			if err != nil {
+				return // The end of the input does not end the command.
+			}
+		}
+	}()
+	return ctx, stop
+}
+
+// exit sends the exit status that belongs to err.
+func (s *session) exit(err error) {
+	if err != nil {
+		s.write(s.channel.Stderr(), "gateway: "+err.Error()+"\n")
+	}
+	_, _ = s.channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(exit.Code(err))}))
+}
+
+func (s *session) say(format string, args ...any) {
+	s.write(s.channel, fmt.Sprintf(format, args...))
+}
+
+// write writes text. A terminal in raw mode needs a carriage return at the end of
+// each line.
+func (s *session) write(w io.Writer, text string) {
+	if s.terminal {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	_, _ = io.WriteString(w, text)
+}
+
+// unknownHost stands for the gateway's address while the gateway does not know it.
+const unknownHost = "GATEWAY"
+
+// loginLine is the command to log in to the DevServer with that address.
+func (s *session) loginLine(address string) string {
+	host, port := s.gateway()
+	if port != "" {
+		host = net.JoinHostPort(host, port)
+	}
+	return fmt.Sprintf("ssh -J %s dev@%s", host, address)
+}
+
+// commandLine is the line to type for a command of the gateway.
+func (s *session) commandLine(command string) string {
+	host, port := s.gateway()
+	if port != "" {
+		host = "-p " + port + " " + host
+	}
+	return fmt.Sprintf("ssh %s %s", host, command)
+}
+
+// addressHint explains the placeholder for the gateway's address, if it is shown.
+func (s *session) addressHint() string {
+	if host, _ := s.gateway(); host != unknownHost {
+		return ""
+	}
+	return "           " + unknownHost + " is the address that you connected to.\n"
+}
+
+// gateway is the gateway's address as users reach it: the configured one, or else
+// the one in the status of the user's servers. port is empty for the default, 22.
+func (s *session) gateway() (host, port string) {
+	if host, port, err := net.SplitHostPort(s.server.address); err == nil {
+		return host, notDefault(port)
+	}
+	if s.server.address != "" {
+		return s.server.address, ""
+	}
+	for _, d := range s.server.directory.list(s.who) {
+		if ssh := d.Status.SSH; ssh != nil && ssh.Gateway != nil && ssh.Gateway.Host != "" {
+			return ssh.Gateway.Host, notDefault(strconv.Itoa(int(ssh.Gateway.Port)))
+		}
+	}
+	return unknownHost, ""
+}
+
+func notDefault(port string) string {
+	if port == "22" {
+		return ""
+	}
+	return port
+}
+
+var errHungUp = exit.With(exit.Interrupted, errors.New("stopped waiting; the server continues to start"))
