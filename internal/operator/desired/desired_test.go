@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func input(edits ...func(*desired.Input)) desired.Input {
 	in := desired.Input{
 		DevServer: &devv1.DevServer{
-			ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: "team", UID: "0d1e"},
+			ObjectMeta: metav1.ObjectMeta{Name: "trainer", Namespace: "team", UID: "0d1e"},
 			Spec: devv1.DevServerSpec{
 				Owner:              "user@example.com",
 				SSH:                devv1.SSHSpec{Service: devv1.SSHServiceSpec{Type: devv1.SSHServiceNodePort}},
@@ -134,7 +134,7 @@ func TestObjects(t *testing.T) {
 		in     desired.Input
 	}{
 		"minimal":   {"the defaults: a NodePort, no limits, so no bound on /dev/shm", input()},
-		"gpu":       {"devices stay with the box; /dev/shm is half of the memory; linux wins over the flavor's selector", input(gpu)},
+		"gpu":       {"devices stay with the trainer; /dev/shm is half of the memory; linux wins over the flavor's selector", input(gpu)},
 		"all":       {"every field of a DevServer shows; its env wins over the flavor's and is literal", input(gpu, all)},
 		"nodeport":  {"a Service that is made again asks for the port that it had", input(func(in *desired.Input) { in.NodePort = 31022 })},
 		"guarded":   {"where the admin wants it, the gateway alone reaches SSH, and the operator the control endpoint", input(func(in *desired.Input) { in.GatewayNamespace = "devserver-system" })},
@@ -145,7 +145,7 @@ func TestObjects(t *testing.T) {
 		"claim":     {"an existing claim is a volume, and there is no template", input(claimHome)},
 		"ephemeral": {"an ephemeral home is bounded by its size", input(ephemeralHome)},
 		"copied":    {"a home made from a snapshot", input(copiedHome)},
-		"root":      {"root is that of a user namespace, and of the box's container alone; its passwd and group are not mounted over", input(root, ownUID)},
+		"root":      {"root is that of a user namespace, and of the trainer's container alone; its passwd and group are not mounted over", input(root, ownUID)},
 		"overlay":   {"the flavor's podTemplate is merged", input(gpu, overlay)},
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, tc.reason, tc.in) })
@@ -185,7 +185,7 @@ func TestNoServiceOfTypeNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(text), "kind: Service\n") && strings.Contains(string(text), "name: box-ssh\n") {
+		if strings.Contains(string(text), "kind: Service\n") && strings.Contains(string(text), "name: trainer-ssh\n") {
 			t.Errorf("a Service of type None is rendered:\n%s", text)
 		}
 	}

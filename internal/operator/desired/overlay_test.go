@@ -70,7 +70,7 @@ func TestOverlayCannotDrop(t *testing.T) {
 	}
 	gone := withOverlay(`{spec: {containers: null, volumes: null, initContainers: null, securityContext: null}}`)
 	text := render(t, input(gone))
-	for _, needed := range []string{"name: devserver", "name: prepare", "secretName: box-ssh", "runAsUser: 1000", "readinessProbe"} {
+	for _, needed := range []string{"name: devserver", "name: prepare", "secretName: trainer-ssh", "runAsUser: 1000", "readinessProbe"} {
 		if !strings.Contains(text, needed) {
 			t.Errorf("the overlay took %q away:\n%s", needed, text)
 		}

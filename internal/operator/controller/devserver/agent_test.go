@@ -9,10 +9,10 @@ import (
 	"devserver.io/devserver/internal/operator/agentclient"
 )
 
-// fakeAgent is the agent of a test's box.
+// fakeAgent is the agent of a test's server.
 type fakeAgent struct {
 	mu sync.Mutex
-	// idle is how long ago the box was last at work, in seconds.
+	// idle is how long ago the server was last at work, in seconds.
 	idle float64
 	// silent agents do not answer, others with an error.
 	silent bool
@@ -70,7 +70,7 @@ func (w *world) pollerOf(a *fakeAgent) *agentclient.Poller {
 	return agentclient.NewPoller(w.clock, func(agentclient.Address) (agentclient.Agent, error) { return a, nil })
 }
 
-// poll has the box asked once, by an operator that watches it.
+// poll has the server asked once, by an operator that watches it.
 func (w *world) poll() {
 	w.t.Helper()
 	w.reconcile()

@@ -10,7 +10,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// overdue makes a box whose idle timeout is changed to one that is over, so that
+// overdue makes a server whose idle timeout is changed to one that is over, so that
 // its stop only waits for people to have been warned.
 func (w *world) overdue() {
 	w.t.Helper()

@@ -134,7 +134,7 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 		if i > 0 {
 			step(w)
 		}
-		request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: "box"}}
+		request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: "trainer"}}
 		if _, err := w.r.Reconcile(t.Context(), request); errors.Is(err, errCrash) {
 			w.crash = nil
 			w.restartOperator()
@@ -173,10 +173,10 @@ func (w *world) suspension() string {
 func (w *world) snapshot() string {
 	w.t.Helper()
 	set, headless, service, secret := &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.Service{}, &corev1.Secret{}
-	w.get(set, "box")
-	w.get(headless, "box-headless")
-	w.get(service, "box-ssh")
-	w.get(secret, "box-ssh")
+	w.get(set, "trainer")
+	w.get(headless, "trainer-headless")
+	w.get(service, "trainer-ssh")
+	w.get(secret, "trainer-ssh")
 	d := w.read()
 	parts := map[string]any{
 		"template": set.Spec.Template, "claims": set.Spec.VolumeClaimTemplates,
@@ -188,7 +188,7 @@ func (w *world) snapshot() string {
 		parts[c.Type] = string(c.Status) + " " + c.Reason + " " + timeOfDay.ReplaceAllString(c.Message, "TIME")
 	}
 	claim := &corev1.PersistentVolumeClaim{}
-	if err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: "home-box-0"}, claim); err == nil {
+	if err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: "home-trainer-0"}, claim); err == nil {
 		parts["home"] = fmt.Sprint(claim.Spec.Resources.Requests.Storage(), len(claim.OwnerReferences))
 	}
 	text, err := json.MarshalIndent(parts, "", " ")

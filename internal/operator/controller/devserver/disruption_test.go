@@ -80,17 +80,17 @@ func TestPodReplacedBeforeAnybodyLooks(t *testing.T) {
 	close(shut.opened)
 
 	d := &devv1.DevServer{}
-	await(w, d, "box", func(d *devv1.DevServer) bool { return d.Status.LastDisruption != nil })
+	await(w, d, "trainer", func(d *devv1.DevServer) bool { return d.Status.LastDisruption != nil })
 	told := d.Status.LastDisruption
 	if told.Reason != devv1.ReasonEvicted || !strings.Contains(told.Message, "its node was deleted") || d.Status.Phase != devv1.PhaseRunning {
-		t.Errorf("the box is %s, and of what happened it is said: %+v", d.Status.Phase, told)
+		t.Errorf("the trainer is %s, and of what happened it is said: %+v", d.Status.Phase, told)
 	}
 	w.clock.SetTime(w.clock.Now().Add(time.Hour))
 	// By the second of two passes, the first has said all that it had to say.
 	for _, keys := range [][]string{{publicKey}, nil} {
-		change(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = keys })
+		change(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = keys })
 		edited := w.read().Generation
-		await(w, d, "box", func(d *devv1.DevServer) bool { return d.Status.ObservedGeneration == edited })
+		await(w, d, "trainer", func(d *devv1.DevServer) bool { return d.Status.ObservedGeneration == edited })
 	}
 	w.wantEvent("Warning Evicted")
 	select {

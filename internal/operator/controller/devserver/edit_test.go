@@ -27,8 +27,8 @@ func (w *world) edit(change func(*devv1.DevServerSpec)) {
 func (w *world) catchUp() {
 	w.t.Helper()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
-	set.Status.ObservedGeneration, set.Status.UpdateRevision = set.Generation, "box-2"
+	w.get(set, "trainer")
+	set.Status.ObservedGeneration, set.Status.UpdateRevision = set.Generation, "trainer-2"
 	if err := w.c.Status().Update(w.t.Context(), set); err != nil {
 		w.t.Fatal(err)
 	}
@@ -37,14 +37,14 @@ func (w *world) catchUp() {
 func (w *world) podIsGoing() bool {
 	w.t.Helper()
 	pod := &corev1.Pod{}
-	err := w.c.Get(w.t.Context(), client.ObjectKey{Namespace: w.ns, Name: "box-0"}, pod)
+	err := w.c.Get(w.t.Context(), client.ObjectKey{Namespace: w.ns, Name: "trainer-0"}, pod)
 	if client.IgnoreNotFound(err) != nil {
 		w.t.Fatal(err)
 	}
 	return err != nil || !pod.DeletionTimestamp.IsZero()
 }
 
-// An edit restarts the box at once, and an event says why; until the
+// An edit restarts the server at once, and an event says why; until the
 // StatefulSet controller has seen the edit, it would make the old pod again.
 func TestOwnEditRestarts(t *testing.T) {
 	w := newWorld(t)
@@ -98,11 +98,11 @@ func TestEditsWithoutRestart(t *testing.T) {
 			w.startPod()
 			w.settled()
 			before := &appsv1.StatefulSet{}
-			w.get(before, "box")
+			w.get(before, "trainer")
 			w.edit(change)
 			d := w.settled()
 			after := &appsv1.StatefulSet{}
-			w.get(after, "box")
+			w.get(after, "trainer")
 			if before.Generation != after.Generation || w.podIsGoing() {
 				t.Error("the edit changes the pod")
 			}
@@ -111,7 +111,7 @@ func TestEditsWithoutRestart(t *testing.T) {
 	}
 }
 
-// A bad edit and its rollback leave everything as it was, and the box running.
+// A bad edit and its rollback leave everything as it was, and the server running.
 func TestBadEditAndRollback(t *testing.T) {
 	w := newWorld(t)
 	f := w.flavor()
@@ -120,7 +120,7 @@ func TestBadEditAndRollback(t *testing.T) {
 	w.startPod()
 	before := w.settled()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	w.edit(func(s *devv1.DevServerSpec) { s.Flavor = "nonesuch" })
 	d := w.settled()
 	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "nonesuch")
@@ -128,7 +128,7 @@ func TestBadEditAndRollback(t *testing.T) {
 	w.edit(func(s *devv1.DevServerSpec) { s.Flavor = f.Name })
 	d = w.settled()
 	again := &appsv1.StatefulSet{}
-	w.get(again, "box")
+	w.get(again, "trainer")
 	if set.Generation != again.Generation || w.podIsGoing() {
 		t.Error("the rollback does not end where the edit began")
 	}

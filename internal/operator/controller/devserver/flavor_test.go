@@ -25,7 +25,7 @@ func TestAllowedImages(t *testing.T) {
 		"that path somewhere":    {"evil.example/registry.example.com/ml/x", false},
 		"no pattern but a star":  {"registryXexample.com/ml/x", false},
 		"the flavor's own":       {"example.com/flavor:1", true},
-		"the operator's default": {"example.com/box:1", true},
+		"the operator's default": {"example.com/trainer:1", true},
 		"none":                   {"", true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestAllowedImages(t *testing.T) {
 				return
 			}
 			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonImageNotAllowed, "It allows registry.example.com/ml/*")
-			w.absent(&appsv1.StatefulSet{}, "box")
+			w.absent(&appsv1.StatefulSet{}, "trainer")
 		})
 	}
 }
@@ -60,7 +60,7 @@ func TestHomeSizeBounds(t *testing.T) {
 	}
 }
 
-// A box that was started with one default flavor goes on holding what that one
+// A server that was started with one default flavor goes on holding what that one
 // asks for when there is another, until it is restarted.
 func TestDefaultFlavorChangesUnderARunningBox(t *testing.T) {
 	w := newWorld(t)
@@ -112,7 +112,7 @@ func TestFlavorsPodTemplate(t *testing.T) {
 	}
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	if dns := set.Spec.Template.Spec.DNSConfig; dns == nil || len(dns.Searches) != 1 {
 		t.Errorf("the pod's DNS configuration is %+v", dns)
 	}

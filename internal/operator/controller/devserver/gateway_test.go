@@ -13,7 +13,7 @@ import (
 var atGate = &devv1.SSHGateway{Host: "ssh.example.com", Port: 22, HostKey: "ssh-ed25519 GATE"}
 
 // Where the gateway is costs no write and no read of its own on the way to
-// Running, and what changes about it one write for each box.
+// Running, and what changes about it one write for each server.
 func TestGatewayIsInTheStatus(t *testing.T) {
 	w := newWorld(t)
 	w.r.Gateway.Tell(atGate)
@@ -27,7 +27,7 @@ func TestGatewayIsInTheStatus(t *testing.T) {
 	if n := len(first) + len(second); n != 5 || len(w.gets) > 0 {
 		t.Errorf("%d writes: %v, %v; live reads: %v", n, first, second, w.gets)
 	}
-	if d.Status.SSH.Gateway == nil || *d.Status.SSH.Gateway != *atGate || d.Status.SSH.Command != "ssh -J ssh.example.com -o HostKeyAlias=box."+w.ns+" dev@box."+w.ns {
+	if d.Status.SSH.Gateway == nil || *d.Status.SSH.Gateway != *atGate || d.Status.SSH.Command != "ssh -J ssh.example.com -o HostKeyAlias=trainer."+w.ns+" dev@trainer."+w.ns {
 		t.Errorf("status.ssh is %+v", d.Status.SSH)
 	}
 
@@ -41,7 +41,7 @@ func TestGatewayIsInTheStatus(t *testing.T) {
 	}
 }
 
-// Where the admin wants it, the gateway alone lets people in, and the box has no
+// Where the admin wants it, the gateway alone lets people in, and the server has no
 // address of its own to be told.
 func TestOnlyTheGatewayLetsIn(t *testing.T) {
 	w := newWorld(t)
@@ -56,7 +56,7 @@ func TestOnlyTheGatewayLetsIn(t *testing.T) {
 		t.Errorf("status.ssh is %+v", d.Status.SSH)
 	}
 	policy := &networkingv1.NetworkPolicy{}
-	w.get(policy, "box")
+	w.get(policy, "trainer")
 	if !metav1.IsControlledBy(policy, d) {
 		t.Error("the NetworkPolicy does not go with its DevServer")
 	}
@@ -65,13 +65,13 @@ func TestOnlyTheGatewayLetsIn(t *testing.T) {
 	}
 	w.settled()
 	policy = &networkingv1.NetworkPolicy{}
-	w.get(policy, "box")
+	w.get(policy, "trainer")
 	policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
 	if err := w.c.Update(t.Context(), policy); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
-	w.get(policy, "box")
+	w.get(policy, "trainer")
 	if len(policy.Spec.Ingress) != 2 {
 		t.Errorf("a rule that lets everybody in stays: %+v", policy.Spec.Ingress)
 	}
@@ -83,24 +83,24 @@ func TestNoNetworkPolicyByDefault(t *testing.T) {
 	w.flavor()
 	w.create(w.devServer())
 	w.settled()
-	w.absent(&networkingv1.NetworkPolicy{}, "box")
+	w.absent(&networkingv1.NetworkPolicy{}, "trainer")
 }
 
-// gatewayIsWatched: what is new about the gateway reaches boxes that nothing else
+// gatewayIsWatched: what is new about the gateway reaches servers that nothing else
 // happens to, and a NetworkPolicy that somebody takes away comes back at once.
 func (w *world) gatewayIsWatched() {
 	w.t.Helper()
 	for _, host := range []string{"one.example.com", "two.example.com"} {
 		w.r.Gateway.Tell(&devv1.SSHGateway{Host: host, Port: 22, HostKey: "ssh-ed25519 GATE"})
-		await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool {
+		await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool {
 			return d.Status.SSH != nil && d.Status.SSH.Gateway != nil && d.Status.SSH.Gateway.Host == host
 		})
 	}
 	policy := &networkingv1.NetworkPolicy{}
-	w.get(policy, "box")
+	w.get(policy, "trainer")
 	gone := policy.UID
 	if err := w.c.Delete(w.t.Context(), policy); err != nil {
 		w.t.Fatal(err)
 	}
-	await(w, policy, "box", func(p *networkingv1.NetworkPolicy) bool { return p.UID != gone })
+	await(w, policy, "trainer", func(p *networkingv1.NetworkPolicy) bool { return p.UID != gone })
 }

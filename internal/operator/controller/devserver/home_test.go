@@ -19,7 +19,7 @@ import (
 // controller and a provisioner would.
 func (w *world) bindHome(annotations map[string]string, edits ...func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
 	w.t.Helper()
-	claim := w.claim("home-box-0", annotations)
+	claim := w.claim("home-trainer-0", annotations)
 	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	claim.Spec.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("1Gi")
 	for _, edit := range edits {
@@ -91,7 +91,7 @@ func TestHomeThatCannotGrow(t *testing.T) {
 	w.running()
 	w.bindHome(theirs)
 	d := w.settled()
-	if d.Status.Home == nil || d.Status.Home.ClaimName != "home-box-0" || d.Status.Home.Capacity != "1Gi" {
+	if d.Status.Home == nil || d.Status.Home.ClaimName != "home-trainer-0" || d.Status.Home.Capacity != "1Gi" {
 		t.Errorf("status.home is %+v", d.Status.Home)
 	}
 	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionFalse, devv1.ReasonSizeAsRequested, "")
@@ -105,7 +105,7 @@ func TestHomeThatCannotGrow(t *testing.T) {
 	}
 }
 
-// A key that cannot be decoded says nothing about the home of a running box.
+// A key that cannot be decoded says nothing about the home of a running server.
 func TestHomeStaysInStatusWithABadKey(t *testing.T) {
 	w := newWorld(t)
 	w.running()
@@ -133,7 +133,7 @@ func TestRetention(t *testing.T) {
 		w.edit(func(s *devv1.DevServerSpec) { s.Home = &devv1.HomeSpec{RetentionPolicy: policy} })
 		d := w.settled()
 		claim = &corev1.PersistentVolumeClaim{}
-		w.get(claim, "home-box-0")
+		w.get(claim, "home-trainer-0")
 		tied := len(claim.OwnerReferences) == 1 && claim.OwnerReferences[0].UID == d.UID && claim.OwnerReferences[0].Controller == nil
 		if tied != (policy == devv1.HomeDelete) || len(claim.OwnerReferences) > 1 {
 			t.Errorf("%q: the home belongs to %v", policy, claim.OwnerReferences)
@@ -158,7 +158,7 @@ func TestHomeFromClaim(t *testing.T) {
 	}
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	if len(set.Spec.VolumeClaimTemplates) > 0 {
 		t.Error("another home is made beside it")
 	}
@@ -169,7 +169,7 @@ func TestHomeInUse(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.bindHome(theirs)
-	first := w.devServer(func(d *devv1.DevServer) { d.Name = "aaa"; d.Spec.Home = &devv1.HomeSpec{ClaimName: "home-box-0"} })
+	first := w.devServer(func(d *devv1.DevServer) { d.Name = "aaa"; d.Spec.Home = &devv1.HomeSpec{ClaimName: "home-trainer-0"} })
 	w.create(first, w.devServer())
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimInUse, "DevServer aaa")
 	if err := w.c.Delete(t.Context(), first); err != nil {
@@ -231,18 +231,18 @@ func TestUID(t *testing.T) {
 	w.settled()
 	uid := func() (uid int64, annotation string) {
 		set := &appsv1.StatefulSet{}
-		w.get(set, "box")
+		w.get(set, "trainer")
 		return *set.Spec.Template.Spec.SecurityContext.RunAsUser, set.Spec.VolumeClaimTemplates[0].Annotations[objects.AnnotationUID]
 	}
 	if got, annotation := uid(); got != 20017 || annotation != "20017" {
-		t.Errorf("the box runs as %d, its home is annotated with %q", got, annotation)
+		t.Errorf("the trainer runs as %d, its home is annotated with %q", got, annotation)
 	}
 	if err := w.c.Delete(t.Context(), user); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
 	if got, _ := uid(); got != 20017 {
-		t.Errorf("without the user the box runs as %d", got)
+		t.Errorf("without the user the trainer runs as %d", got)
 	}
 
 	w = newWorld(t)
@@ -252,7 +252,7 @@ func TestUID(t *testing.T) {
 	w.create(w.devServer())
 	w.settled()
 	if got, annotation := uid(); got != 1000 || annotation != "" {
-		t.Errorf("with an older home the box runs as %d, its template is annotated with %q", got, annotation)
+		t.Errorf("with an older home the trainer runs as %d, its template is annotated with %q", got, annotation)
 	}
 }
 

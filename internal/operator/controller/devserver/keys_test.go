@@ -94,7 +94,7 @@ func TestRevocationNeedsNoFlavor(t *testing.T) {
 func (w *world) authorizedKeys() string {
 	w.t.Helper()
 	secret := &corev1.Secret{}
-	w.get(secret, "box-ssh")
+	w.get(secret, "trainer-ssh")
 	return string(secret.Data["authorized_keys"])
 }
 
@@ -164,7 +164,7 @@ func (w *world) user(name, owner string, edits ...func(*devv1.DevServerUser)) *d
 	return u
 }
 
-// The keys of the owner's DevServerUser open the box, each once, and cease to
+// The keys of the owner's DevServerUser open the server, each once, and cease to
 // with it; a broken one there keeps nobody out.
 func TestKeysOfTheUser(t *testing.T) {
 	w := newWorld(t)

@@ -20,7 +20,7 @@ import (
 
 func lasting(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 
-// watched makes a box that runs and is suspended after an hour without work.
+// watched makes a server that runs and is suspended after an hour without work.
 func (w *world) watched() {
 	w.t.Helper()
 	w.flavor(func(f *devv1.DevServerFlavor) {
@@ -33,7 +33,7 @@ func (w *world) watched() {
 	w.poll()
 }
 
-// asleep makes a box that was suspended for want of work.
+// suspended makes a server that was suspended for want of work.
 func (w *world) asleep() {
 	w.t.Helper()
 	w.watched()
@@ -44,7 +44,7 @@ func (w *world) asleep() {
 	w.settled()
 }
 
-// warned lets the watched box be idle until four minutes before its stop.
+// warned lets the watched server be idle until four minutes before its stop.
 func (w *world) warned() {
 	w.t.Helper()
 	w.later(50 * time.Minute)
@@ -53,7 +53,7 @@ func (w *world) warned() {
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "")
 }
 
-// later lets time pass, in which the box does no work, and has it asked, with
+// later lets time pass, in which the server does no work, and has it asked, with
 // a pass before.
 func (w *world) later(d time.Duration) {
 	w.t.Helper()
@@ -61,7 +61,7 @@ func (w *world) later(d time.Duration) {
 	w.poll()
 }
 
-// pass lets time pass, in which the box does no work, and has it asked.
+// pass lets time pass, in which the server does no work, and has it asked.
 func (w *world) pass(d time.Duration) {
 	w.clock.SetTime(w.clock.Now().Add(d))
 	w.agent.idle += d.Seconds()
@@ -71,14 +71,14 @@ func (w *world) pass(d time.Duration) {
 func (w *world) lease() *coordinationv1.Lease {
 	w.t.Helper()
 	lease := &coordinationv1.Lease{}
-	w.get(lease, "box")
+	w.get(lease, "trainer")
 	return lease
 }
 
 // patchLease does what devctl, the gateway or kubectl does.
 func (w *world) patchLease(spec string) {
 	w.t.Helper()
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "box"}}
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer"}}
 	if err := w.c.Patch(w.t.Context(), lease, client.RawPatch(types.MergePatchType, []byte(spec))); err != nil {
 		w.t.Fatalf("patching the Lease: %v", err)
 	}
@@ -92,7 +92,7 @@ func (w *world) wake(at time.Time) {
 func (w *world) wantReplicas(n int32) {
 	w.t.Helper()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	if *set.Spec.Replicas != n {
 		w.t.Errorf("the StatefulSet has %d replicas, want %d", *set.Spec.Replicas, n)
 	}
@@ -101,7 +101,7 @@ func (w *world) wantReplicas(n int32) {
 // stopPod does what the StatefulSet controller and the kubelet do at 0 replicas.
 func (w *world) stopPod() {
 	w.t.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "box-0"}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer-0"}}
 	if err := w.c.Delete(w.t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
 		w.t.Fatalf("deleting the pod: %v", err)
 	}
@@ -147,7 +147,7 @@ func TestSuspendAndResume(t *testing.T) {
 	w.stopPod()
 	d := w.wantPhase(devv1.PhaseSuspended, devv1.ReasonSuspended)
 	if d.Status.SuspendedAt == nil || d.Status.SSH.Port == 0 || d.Status.PodIP != "" {
-		t.Errorf("the status of a suspended box is %+v", d.Status)
+		t.Errorf("the status of a suspended trainer is %+v", d.Status)
 	}
 	w.wantEvent("Normal Suspended")
 
@@ -156,7 +156,7 @@ func TestSuspendAndResume(t *testing.T) {
 	w.wantReplicas(1)
 	w.startPod()
 	if d := w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering); d.Status.SuspendedAt != nil {
-		t.Errorf("a running box is suspended since %s", d.Status.SuspendedAt)
+		t.Errorf("a running trainer is suspended since %s", d.Status.SuspendedAt)
 	}
 }
 
@@ -182,7 +182,7 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	d = w.settled()
 	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "Suspended at ")
 	if d.Status.SuspendsAt == nil || d.Status.Activity == "" {
-		t.Errorf("an idle box has the status %+v", d.Status)
+		t.Errorf("an idle trainer has the status %+v", d.Status)
 	}
 	w.later(6 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "will be suspended at")
@@ -204,7 +204,7 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	w.stopPod()
 	d = w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
 	if d.Status.Activity != "" || d.Status.SuspendsAt != nil {
-		t.Errorf("an asleep box still says %+v", d.Status)
+		t.Errorf("an asleep trainer still says %+v", d.Status)
 	}
 
 	// A clock that is an hour behind wakes it as well.
@@ -212,7 +212,7 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	w.reconcile()
 	w.wantReplicas(1)
 	if mark := w.lease().Annotations[lease.AnnotationSuspension]; mark != "" {
-		t.Errorf("a wokenAt box is still marked: %s", mark)
+		t.Errorf("a wokenAt trainer is still marked: %s", mark)
 	}
 	w.startPod()
 	w.agent.idle = 0
@@ -272,7 +272,7 @@ func TestSilentAgentCountsAsAtWork(t *testing.T) {
 	w.wantReplicas(1)
 }
 
-// An agent that falls silent in the moment in which it is drained keeps its box.
+// An agent that falls silent in the moment in which it is drained keeps its server.
 func TestAgentSilentAtDrain(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
@@ -284,7 +284,7 @@ func TestAgentSilentAtDrain(t *testing.T) {
 	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentUnreachable, "")
 }
 
-// The session wins: a renewal between the drain and the mark keeps the box.
+// The session wins: a renewal between the drain and the mark keeps the server.
 func TestWakeRacesSleep(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
@@ -294,10 +294,10 @@ func TestWakeRacesSleep(t *testing.T) {
 	w.agent.idle += 660
 	w.reconcile()
 	if !w.agent.released {
-		t.Error("the box refuses the session that woke it")
+		t.Error("the trainer refuses the session that woke it")
 	}
 	if w.lease().Annotations[lease.AnnotationSuspension] != "" {
-		t.Error("a box that was wokenAt is marked asleep")
+		t.Error("a trainer that was wokenAt is marked asleep")
 	}
 	w.agent.onDrain = nil
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
@@ -382,7 +382,7 @@ func TestExpiredBoxIsDeleted(t *testing.T) {
 	w.settled() // Nobody was told: that comes first.
 	w.clock.SetTime(w.clock.Now().Add(5 * time.Minute))
 	w.reconcile()
-	w.absent(&devv1.DevServer{}, "box")
+	w.absent(&devv1.DevServer{}, "trainer")
 	w.wantEvent("It reached its time to live. Its home directory is kept.")
 }
 
@@ -400,10 +400,10 @@ func TestSleepingBoxIsDeletedInTheEnd(t *testing.T) {
 	}
 	w.clock.SetTime(d.Status.DeletesAt.Time)
 	w.reconcile()
-	w.absent(&devv1.DevServer{}, "box")
+	w.absent(&devv1.DevServer{}, "trainer")
 }
 
-// A box whose flavor is gone, or whose edit is refused, sleeps all the same.
+// A server whose flavor is gone, or whose edit is refused, is suspended all the same.
 func TestProblemDoesNotKeepABoxAwake(t *testing.T) {
 	w := newWorld(t)
 	w.running()
@@ -425,7 +425,7 @@ func TestLifecycleBeyondBounds(t *testing.T) {
 	d := w.settled()
 	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonLifecycleNotAllowed,
 		"spec.lifecycle.timeToLive is 100h: DevServerFlavor flavor-"+w.ns+" allows no more than 48h.")
-	w.absent(&appsv1.StatefulSet{}, "box")
+	w.absent(&appsv1.StatefulSet{}, "trainer")
 }
 
 func TestFullHomeIsSaid(t *testing.T) {
@@ -466,7 +466,7 @@ func TestEditedSecretComesBack(t *testing.T) {
 	w.deliver(nil)
 	w.running()
 	secret := &corev1.Secret{}
-	w.get(secret, "box-ssh")
+	w.get(secret, "trainer-ssh")
 	w.agent.report.SecretHash = agentapi.FilesHash(secret.Data)
 	w.later(10 * time.Minute)
 	w.settled()
@@ -478,7 +478,7 @@ func TestEditedSecretComesBack(t *testing.T) {
 	w.agent.report.SecretHash = agentapi.FilesHash(secret.Data)
 	w.later(time.Minute)
 	w.reconcile()
-	w.get(secret, "box-ssh")
+	w.get(secret, "trainer-ssh")
 	if got := string(secret.Data[agentapi.AuthorizedKeysFile]); got != publicKey+"\n" {
 		t.Errorf("the Secret has the keys %q", got)
 	}
@@ -492,7 +492,7 @@ func TestEditedSecretComesBack(t *testing.T) {
 
 func TestForeignLeaseKeepsTheBoxAwake(t *testing.T) {
 	w := newWorld(t)
-	w.create(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "box"}})
+	w.create(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer"}})
 	w.watched()
 	w.reconcile()
 	d := w.read()
@@ -511,12 +511,12 @@ func TestForeignLeaseKeepsTheBoxAwake(t *testing.T) {
 	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "")
 }
 
-// What hinders the objects of a box does not keep it awake either.
+// What hinders the objects of a server does not keep it awake either.
 func TestRefusedObjectDoesNotKeepABoxAwake(t *testing.T) {
 	w := newWorld(t)
 	w.running()
 	service := &corev1.Service{}
-	w.get(service, "box-ssh")
+	w.get(service, "trainer-ssh")
 	service.OwnerReferences = nil
 	if err := w.c.Update(t.Context(), service); err != nil {
 		t.Fatal(err)
@@ -561,7 +561,7 @@ func TestBoxThatIsEvictedOverAndOverIsHeldBack(t *testing.T) {
 	w.running()
 	for i := range 3 {
 		pod := &corev1.Pod{}
-		w.get(pod, "box-0")
+		w.get(pod, "trainer-0")
 		pod.Status.Phase, pod.Status.Reason, pod.Status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory."
 		pod.Status.Conditions = nil
 		if err := w.c.Status().Update(t.Context(), pod); err != nil {
@@ -584,13 +584,13 @@ func TestBoxThatIsEvictedOverAndOverIsHeldBack(t *testing.T) {
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 }
 
-// While a box is at work, or may be, autoscalers are asked to leave its pod.
+// While a server is at work, or may be, autoscalers are asked to leave its pod.
 func TestAutoscalersLeaveABoxAtWork(t *testing.T) {
 	w := newWorld(t)
 	w.watched()
 	shield := func() string {
 		pod := &corev1.Pod{}
-		w.get(pod, "box-0")
+		w.get(pod, "trainer-0")
 		return pod.Annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] + " " + pod.Annotations["karpenter.sh/do-not-disrupt"]
 	}
 	w.settled()

@@ -14,8 +14,8 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// A stop is counted when the box is put to sleep, by its cause, and not again
-// while it sleeps.
+// A stop is counted when the server is suspended, by its cause, and not again
+// while it is suspended.
 func TestStopsAreCounted(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(&devserver.Metrics{Client: fake.NewClientBuilder().WithScheme(apiserver.Scheme(t)).Build()})

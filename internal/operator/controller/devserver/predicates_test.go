@@ -32,7 +32,7 @@ func TestStatefulSetChanged(t *testing.T) {
 		"its newest template":     {func(s *appsv1.StatefulSet) { s.Status.UpdateRevision = "2" }, true},
 		"what was seen of it":     {func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 1 }, true},
 	} {
-		before := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Generation: 1, OwnerReferences: []metav1.OwnerReference{{Name: "box"}}}}
+		before := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Generation: 1, OwnerReferences: []metav1.OwnerReference{{Name: "trainer"}}}}
 		after := before.DeepCopy()
 		tc.edit(after)
 		if got := statefulSetChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != tc.want {

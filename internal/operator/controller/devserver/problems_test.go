@@ -25,8 +25,8 @@ func TestFlavorMissingAndFound(t *testing.T) {
 	if d.Status.Phase != devv1.PhasePending {
 		t.Errorf("the phase is %s", d.Status.Phase)
 	}
-	w.absent(&appsv1.StatefulSet{}, "box")
-	w.absent(&corev1.Secret{}, "box-ssh")
+	w.absent(&appsv1.StatefulSet{}, "trainer")
+	w.absent(&corev1.Secret{}, "trainer-ssh")
 	if n := len(w.events.Events); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
@@ -34,7 +34,7 @@ func TestFlavorMissingAndFound(t *testing.T) {
 	w.flavor()
 	d = w.settled()
 	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
-	w.get(&appsv1.StatefulSet{}, "box")
+	w.get(&appsv1.StatefulSet{}, "trainer")
 }
 
 // The oldest of several that claim to be the default is.
@@ -62,7 +62,7 @@ func TestSharedClaimMissingAndFound(t *testing.T) {
 	w.flavor()
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SharedVolumeClaimName = "efs" }))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, `"efs"`)
-	w.absent(&appsv1.StatefulSet{}, "box")
+	w.absent(&appsv1.StatefulSet{}, "trainer")
 	w.create(w.claim("efs", nil))
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 }
@@ -89,14 +89,14 @@ func TestHomeOfAnotherOwner(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.flavor()
-			w.create(w.claim("home-box-0", tc.annotations), w.devServer())
+			w.create(w.claim("home-trainer-0", tc.annotations), w.devServer())
 			d := w.settled()
 			if tc.reason == "" {
 				w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 				return
 			}
-			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, tc.reason, "home-box-0")
-			w.absent(&appsv1.StatefulSet{}, "box")
+			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, tc.reason, "home-trainer-0")
+			w.absent(&appsv1.StatefulSet{}, "trainer")
 		})
 	}
 }
@@ -110,7 +110,7 @@ func TestCorruptKey(t *testing.T) {
 	w.flavor()
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = []string{corruptKey} }))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonInvalidKey, "spec.ssh.publicKeys[0]")
-	w.absent(&corev1.Secret{}, "box-ssh")
+	w.absent(&corev1.Secret{}, "trainer-ssh")
 }
 
 // Objects of somebody else keep their content, whichever of the names it is.
@@ -118,10 +118,10 @@ func TestForeignObjects(t *testing.T) {
 	labels := map[string]string{"app": "theirs"}
 	port := []corev1.ServicePort{{Port: 80}}
 	for name, foreign := range map[string]client.Object{
-		"Secret":           &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "box-ssh"}, Data: map[string][]byte{"theirs": []byte("x")}},
-		"headless Service": &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "box-headless"}, Spec: corev1.ServiceSpec{Selector: labels, Ports: port}},
-		"SSH Service":      &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "box-ssh"}, Spec: corev1.ServiceSpec{Selector: labels, Ports: port}},
-		"StatefulSet": &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "box"}, Spec: appsv1.StatefulSetSpec{
+		"Secret":           &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "trainer-ssh"}, Data: map[string][]byte{"theirs": []byte("x")}},
+		"headless Service": &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "trainer-headless"}, Spec: corev1.ServiceSpec{Selector: labels, Ports: port}},
+		"SSH Service":      &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "trainer-ssh"}, Spec: corev1.ServiceSpec{Selector: labels, Ports: port}},
+		"StatefulSet": &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "trainer"}, Spec: appsv1.StatefulSetSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
@@ -159,11 +159,11 @@ func TestPodRefused(t *testing.T) {
 	w.create(w.devServer())
 	w.settled()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	w.create(&corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
-		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "box", UID: set.UID},
-		Reason:         "FailedCreate", Message: "pods \"box-0\" is forbidden: exceeded quota: gpus, requested: cpu=1, used: cpu=2, limited: cpu=2", Type: corev1.EventTypeWarning,
+		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "trainer", UID: set.UID},
+		Reason:         "FailedCreate", Message: "pods \"trainer-0\" is forbidden: exceeded quota: gpus, requested: cpu=1, used: cpu=2, limited: cpu=2", Type: corev1.EventTypeWarning,
 	})
 	for _, age := range []time.Duration{-time.Hour, time.Minute} {
 		w.clock.SetTime(set.CreationTimestamp.Add(age))
@@ -180,20 +180,20 @@ func TestRestartPendingAfterFlavorEdit(t *testing.T) {
 	w.wantCondition(w.settled(), devv1.ConditionRestartPending, metav1.ConditionFalse, devv1.ReasonUpToDate, "")
 
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
-	set.Status.UpdateRevision = "box-2"
+	w.get(set, "trainer")
+	set.Status.UpdateRevision = "trainer-2"
 	if err := w.c.Status().Update(t.Context(), set); err != nil {
 		t.Fatal(err)
 	}
 	d := w.settled()
-	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "devctl restart box")
+	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "devctl restart trainer")
 	if d.Status.Phase != devv1.PhaseRunning {
 		t.Errorf("a pending restart makes the phase %s", d.Status.Phase)
 	}
 }
 
 // A pod that waits for an image that does not exist is replaced when the
-// DevServer names another; one whose box ran is left to its owner.
+// DevServer names another; one whose server ran is left to its owner.
 func TestUnstartedPodIsReplaced(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status corev1.PodStatus
@@ -216,14 +216,14 @@ func TestUnstartedPodIsReplaced(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.reconcile()
-			w.get(pod, "box-0")
+			w.get(pod, "trainer-0")
 			if !pod.DeletionTimestamp.IsZero() {
 				t.Fatal("a pod with the current settings is deleted")
 			}
 
 			set := &appsv1.StatefulSet{}
-			w.get(set, "box")
-			set.Status.UpdateRevision = "box-2"
+			w.get(set, "trainer")
+			set.Status.UpdateRevision = "trainer-2"
 			if err := w.c.Status().Update(t.Context(), set); err != nil {
 				t.Fatal(err)
 			}

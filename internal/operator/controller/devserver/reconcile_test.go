@@ -42,8 +42,8 @@ func TestCreateToRunning(t *testing.T) {
 	if len(w.gets) > 0 {
 		t.Errorf("live reads: %v", w.gets)
 	}
-	if d.Status.Phase != devv1.PhaseRunning || d.Status.Flavor != "flavor-"+w.ns || d.Status.PodName != "box-0" || d.Status.NodeName != "node-1" {
-		t.Errorf("the status of a running box is %+v", d.Status)
+	if d.Status.Phase != devv1.PhaseRunning || d.Status.Flavor != "flavor-"+w.ns || d.Status.PodName != "trainer-0" || d.Status.NodeName != "node-1" {
+		t.Errorf("the status of a running trainer is %+v", d.Status)
 	}
 	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionTrue, devv1.ReasonAnswering, "SSH answers")
 	if !strings.HasPrefix(d.Status.SSH.HostKey, "ssh-ed25519 AAAA") || !strings.HasSuffix(d.Status.SSH.Command, "dev@192.0.2.1") {
@@ -60,7 +60,7 @@ func TestChildrenBelongToTheDevServer(t *testing.T) {
 	w.create(w.devServer())
 	d := w.settled()
 	for name, o := range map[string]client.Object{
-		"box": &appsv1.StatefulSet{}, "box-headless": &corev1.Service{}, "box-ssh": &corev1.Service{},
+		"trainer": &appsv1.StatefulSet{}, "trainer-headless": &corev1.Service{}, "trainer-ssh": &corev1.Service{},
 	} {
 		w.get(o, name)
 		if !metav1.IsControlledBy(o, d) {
@@ -68,7 +68,7 @@ func TestChildrenBelongToTheDevServer(t *testing.T) {
 		}
 	}
 	secret := &corev1.Secret{}
-	w.get(secret, "box-ssh")
+	w.get(secret, "trainer-ssh")
 	if secret.Type != desired.SecretType || !metav1.IsControlledBy(secret, d) || string(secret.Data["authorized_keys"]) != publicKey+"\n" {
 		t.Errorf("the Secret is %+v", secret)
 	}
@@ -82,14 +82,14 @@ func TestChildrenComeBack(t *testing.T) {
 	d := w.settled()
 
 	service := &corev1.Service{}
-	w.get(service, "box-ssh")
+	w.get(service, "trainer-ssh")
 	service.Spec.Selector = map[string]string{"app": "elsewhere"}
 	if err := w.c.Update(t.Context(), service, client.FieldOwner("hand")); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
-	w.get(service, "box-ssh")
-	if service.Spec.Selector[objects.LabelInstance] != "box" {
+	w.get(service, "trainer-ssh")
+	if service.Spec.Selector[objects.LabelInstance] != "trainer" {
 		t.Errorf("an edited selector stays %v", service.Spec.Selector)
 	}
 
@@ -98,7 +98,7 @@ func TestChildrenComeBack(t *testing.T) {
 	}
 	w.settled()
 	service = &corev1.Service{}
-	w.get(service, "box-ssh")
+	w.get(service, "trainer-ssh")
 	if got := service.Spec.Ports[0].NodePort; got != d.Status.SSH.Port {
 		t.Errorf("the Service that was made again has the port %d, want %d as before", got, d.Status.SSH.Port)
 	}
@@ -119,7 +119,7 @@ func TestEditedStatefulSetComesBack(t *testing.T) {
 		"image":      func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "example.com/other:1" },
 	} {
 		set := &appsv1.StatefulSet{}
-		w.get(set, "box")
+		w.get(set, "trainer")
 		want := set.DeepCopy()
 		edit(set)
 		if err := w.c.Update(t.Context(), set, client.FieldOwner("hand")); err != nil {
@@ -131,7 +131,7 @@ func TestEditedStatefulSetComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.settled()
-		w.get(set, "box")
+		w.get(set, "trainer")
 		if !maps.Equal(set.Labels, want.Labels) || !maps.Equal(set.Annotations, want.Annotations) || !equality.Semantic.DeepEqual(set.Spec, want.Spec) {
 			t.Errorf("an edited %s stays", name)
 		}
@@ -145,7 +145,7 @@ func TestStatefulSetWithNewStatusIsLeftAlone(t *testing.T) {
 	w.create(w.devServer())
 	w.settled()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, Replicas: 1}
 	if err := w.c.Status().Update(t.Context(), set); err != nil {
 		t.Fatal(err)
@@ -167,14 +167,14 @@ func TestNewOperatorWritesOnlyWhatDiffers(t *testing.T) {
 	}
 
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	set.Spec.Template.Spec.Containers[0].Image = "example.com/other:1"
 	if err := w.c.Update(t.Context(), set, client.FieldOwner("hand")); err != nil {
 		t.Fatal(err)
 	}
 	w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
 	w.reconcile()
-	if w.get(set, "box"); set.Spec.Template.Spec.Containers[0].Image != "example.com/box:1" {
+	if w.get(set, "trainer"); set.Spec.Template.Spec.Containers[0].Image != "example.com/trainer:1" {
 		t.Errorf("what was edited while there was no operator stays: the image is %s", set.Spec.Template.Spec.Containers[0].Image)
 	}
 }
@@ -186,7 +186,7 @@ func TestTakenNodePortIsReplaced(t *testing.T) {
 	w.create(w.devServer())
 	port := w.settled().Status.SSH.Port
 	service := &corev1.Service{}
-	w.get(service, "box-ssh")
+	w.get(service, "trainer-ssh")
 	if err := w.c.Delete(t.Context(), service); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestDroppedFieldDisappears(t *testing.T) {
 	}
 	w.settled()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	if limits := set.Spec.Template.Spec.Containers[0].Resources.Limits; len(limits) > 0 {
 		t.Errorf("the template still has the limits %v", limits)
 	}
@@ -230,7 +230,7 @@ func TestServiceTypeNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = w.settled()
-	w.absent(&corev1.Service{}, "box-ssh")
+	w.absent(&corev1.Service{}, "trainer-ssh")
 	if d.Status.SSH.Command != "" {
 		t.Errorf("without a Service the command is %q", d.Status.SSH.Command)
 	}
@@ -243,7 +243,7 @@ func TestKeyChange(t *testing.T) {
 	w.create(w.devServer())
 	d := w.settled()
 	before := &appsv1.StatefulSet{}
-	w.get(before, "box")
+	w.get(before, "trainer")
 	const second = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ2lYzXbCVZ2PKQYzN9m4m0yVvVpKzYxk3Rj0e7mVnB second"
 	d.Spec.SSH.PublicKeys = []string{second}
 	if err := w.c.Update(t.Context(), d); err != nil {
@@ -251,8 +251,8 @@ func TestKeyChange(t *testing.T) {
 	}
 	w.settled()
 	secret, after := &corev1.Secret{}, &appsv1.StatefulSet{}
-	w.get(secret, "box-ssh")
-	w.get(after, "box")
+	w.get(secret, "trainer-ssh")
+	w.get(after, "trainer")
 	if got := string(secret.Data["authorized_keys"]); got != publicKey+"\n"+second+"\n" {
 		t.Errorf("authorized_keys is %q", got)
 	}
@@ -288,7 +288,7 @@ func TestDeletedSecretComesBack(t *testing.T) {
 	w.create(w.devServer())
 	w.settled()
 	secret := &corev1.Secret{}
-	w.get(secret, "box-ssh")
+	w.get(secret, "trainer-ssh")
 	if err := w.c.Delete(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
@@ -300,8 +300,8 @@ func TestDeletedSecretComesBack(t *testing.T) {
 	if result, _ := w.reconcile(); result.RequeueAfter == 0 {
 		t.Error("a pod that waits for its volumes is not looked at again")
 	}
-	w.absent(&corev1.Secret{}, "box-ssh")
+	w.absent(&corev1.Secret{}, "trainer-ssh")
 	w.clock.SetTime(pod.CreationTimestamp.Add(time.Minute))
 	w.reconcile()
-	w.get(&corev1.Secret{}, "box-ssh")
+	w.get(&corev1.Secret{}, "trainer-ssh")
 }

@@ -20,14 +20,14 @@ func TestRootRefused(t *testing.T) {
 	w.create(w.devServer())
 	w.settled()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
+	w.get(set, "trainer")
 	if users := set.Spec.Template.Spec.HostUsers; users == nil || *users {
 		t.Errorf("hostUsers is %v: root would be the node's", users)
 	}
 	w.create(&corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
-		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "box", UID: set.UID},
-		Reason:         "FailedCreate", Message: `pods "box-0" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities`, Type: corev1.EventTypeWarning,
+		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "trainer", UID: set.UID},
+		Reason:         "FailedCreate", Message: `pods "trainer-0" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities`, Type: corev1.EventTypeWarning,
 	})
 	w.clock.SetTime(set.CreationTimestamp.Add(time.Minute))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonAdmissionRefused, "kubectl label namespace "+w.ns)

@@ -41,7 +41,7 @@ func TestServerThatCannotStartIsSuspendedAndWoken(t *testing.T) {
 	w.withoutImage()
 	d := w.wantPhase(devv1.PhaseFailed, devv1.ReasonImagePullFailed)
 	if d.Status.Activity != "" {
-		t.Errorf("a box that may yet come right is said to be idle: %s", d.Status.Activity)
+		t.Errorf("a trainer that may yet come right is said to be idle: %s", d.Status.Activity)
 	}
 
 	w.clock.SetTime(w.clock.Now().Add(46 * time.Minute))

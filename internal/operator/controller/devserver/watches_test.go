@@ -114,18 +114,18 @@ func TestWatches(t *testing.T) {
 	w.flavor()
 	w.start()
 	w.create(w.devServer())
-	await(w, &appsv1.StatefulSet{}, "box", func(*appsv1.StatefulSet) bool { return true })
+	await(w, &appsv1.StatefulSet{}, "trainer", func(*appsv1.StatefulSet) bool { return true })
 
-	change(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "example.com/other:1" })
-	await(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) bool {
-		return s.Spec.Template.Spec.Containers[0].Image == "example.com/box:1"
+	change(w, &appsv1.StatefulSet{}, "trainer", func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "example.com/other:1" })
+	await(w, &appsv1.StatefulSet{}, "trainer", func(s *appsv1.StatefulSet) bool {
+		return s.Spec.Template.Spec.Containers[0].Image == "example.com/trainer:1"
 	})
-	change(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) { delete(s.Labels, objects.LabelInstance) })
-	await(w, &appsv1.StatefulSet{}, "box", func(s *appsv1.StatefulSet) bool { return s.Labels[objects.LabelInstance] == "box" })
+	change(w, &appsv1.StatefulSet{}, "trainer", func(s *appsv1.StatefulSet) { delete(s.Labels, objects.LabelInstance) })
+	await(w, &appsv1.StatefulSet{}, "trainer", func(s *appsv1.StatefulSet) bool { return s.Labels[objects.LabelInstance] == "trainer" })
 
-	change(w, &corev1.Service{}, "box-ssh", func(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "other"} })
-	await(w, &corev1.Service{}, "box-ssh", func(s *corev1.Service) bool { return s.Spec.Selector[objects.LabelInstance] == "box" })
-	for name, o := range map[string]client.Object{"box-ssh": &corev1.Service{}, "box-headless": &corev1.Service{}, "box": &appsv1.StatefulSet{}} {
+	change(w, &corev1.Service{}, "trainer-ssh", func(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "other"} })
+	await(w, &corev1.Service{}, "trainer-ssh", func(s *corev1.Service) bool { return s.Spec.Selector[objects.LabelInstance] == "trainer" })
+	for name, o := range map[string]client.Object{"trainer-ssh": &corev1.Service{}, "trainer-headless": &corev1.Service{}, "trainer": &appsv1.StatefulSet{}} {
 		w.get(o, name)
 		gone := o.GetUID()
 		if err := w.c.Delete(t.Context(), o); err != nil {
@@ -135,14 +135,14 @@ func TestWatches(t *testing.T) {
 	}
 
 	w.startPod()
-	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
+	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
-	set.Status.UpdateRevision = "box-2"
+	w.get(set, "trainer")
+	set.Status.UpdateRevision = "trainer-2"
 	if err := w.c.Status().Update(t.Context(), set); err != nil {
 		t.Fatal(err)
 	}
-	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool {
+	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool {
 		return meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionRestartPending)
 	})
 	w.gatewayIsWatched()
@@ -164,13 +164,13 @@ func TestWhatADevServerNamesIsWatched(t *testing.T) {
 			return c != nil && c.Reason == reason
 		})
 	}
-	accepted("box", devv1.ReasonFlavorNotFound)
+	accepted("trainer", devv1.ReasonFlavorNotFound)
 	w.flavor(func(f *devv1.DevServerFlavor) {
 		f.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "datasets", MountPath: "/datasets"}}
 	})
-	accepted("box", devv1.ReasonClaimNotFound)
+	accepted("trainer", devv1.ReasonClaimNotFound)
 	w.create(w.claim("datasets", nil))
-	accepted("box", devv1.ReasonApplied)
+	accepted("trainer", devv1.ReasonApplied)
 	accepted("shares", devv1.ReasonClaimNotFound)
 	w.create(w.claim("efs", nil))
 	accepted("shares", devv1.ReasonApplied)
@@ -199,9 +199,9 @@ func TestWhatADevServerNamesIsWatched(t *testing.T) {
 
 	// A server that starts is looked at again without an event.
 	w.startPod()
-	await(w, &devv1.DevServer{}, "box", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
+	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
 	w.user("alice", owner, func(u *devv1.DevServerUser) { u.Spec.PublicKeys = []string{otherKey} })
-	await(w, &corev1.Secret{}, "box-ssh", func(s *corev1.Secret) bool {
+	await(w, &corev1.Secret{}, "trainer-ssh", func(s *corev1.Secret) bool {
 		return string(s.Data["authorized_keys"]) == publicKey+"\n"+otherKey+"\n"
 	})
 }

@@ -110,7 +110,7 @@ func (w *world) newReconciler(counted client.Client, live client.Reader) *devser
 		Poller:   w.pollerOf(w.agent),
 		Gateway:  devserver.NewGateway(),
 		Config: devserver.Config{
-			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/box:1", AgentImage: "example.com/agent:1",
+			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/trainer:1", AgentImage: "example.com/agent:1",
 		},
 	}
 }
@@ -211,7 +211,7 @@ func newFlavor(name string, edits ...func(*devv1.DevServerFlavor)) *devv1.DevSer
 
 func (w *world) devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
 	d := &devv1.DevServer{
-		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: w.ns},
+		ObjectMeta: metav1.ObjectMeta{Name: "trainer", Namespace: w.ns},
 		Spec: devv1.DevServerSpec{
 			Owner: "user@example.com", Flavor: "flavor-" + w.ns,
 			SSH:                devv1.SSHSpec{PublicKey: publicKey},
@@ -224,7 +224,7 @@ func (w *world) devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
 	return d
 }
 
-func (w *world) key() types.NamespacedName { return types.NamespacedName{Namespace: w.ns, Name: "box"} }
+func (w *world) key() types.NamespacedName { return types.NamespacedName{Namespace: w.ns, Name: "trainer"} }
 
 // reconcile makes one pass and returns what it wrote.
 func (w *world) reconcile() (ctrl.Result, []string) {
@@ -250,7 +250,7 @@ func (w *world) settled() *devv1.DevServer {
 func (w *world) read() *devv1.DevServer {
 	w.t.Helper()
 	d := &devv1.DevServer{}
-	w.get(d, "box")
+	w.get(d, "trainer")
 	return d
 }
 
@@ -277,16 +277,16 @@ func (w *world) absent(o client.Object, name string) {
 func (w *world) startPod() *corev1.Pod {
 	w.t.Helper()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "box")
-	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, UpdateRevision: "box-1", Replicas: 1}
+	w.get(set, "trainer")
+	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, UpdateRevision: "trainer-1", Replicas: 1}
 	if err := w.c.Status().Update(w.t.Context(), set); err != nil {
 		w.t.Fatalf("updating the StatefulSet's status: %v", err)
 	}
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "box-0", Namespace: w.ns, Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations},
+		ObjectMeta: metav1.ObjectMeta{Name: "trainer-0", Namespace: w.ns, Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations},
 		Spec:       set.Spec.Template.Spec,
 	}
-	pod.Labels[appsv1.StatefulSetRevisionLabel] = "box-1"
+	pod.Labels[appsv1.StatefulSetRevisionLabel] = "trainer-1"
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
 	pod.Spec.NodeName = "node-1"
 	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "home"})
