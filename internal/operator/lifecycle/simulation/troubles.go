@@ -166,9 +166,10 @@ func (w *world) suspend() {
 		if !w.server.Spec.Suspend {
 			return // The owner resumed it earlier.
 		}
-		// If no pass has seen the suspension, there is nothing to resume.
+		// If no pass has seen the suspension, there is nothing to resume. A pass that
+		// crashed before it wrote the status may have cleared the Lease's.
 		resumes := lifecycle.Resumed(false, w.cause)
-		w.server.Spec.Suspend, w.truth.woken = false, resumes
+		w.server.Spec.Suspend, w.truth.woken = false, resumes || w.lease.Suspension == nil
 		w.op.soon(w)
 		seen := resumes && w.op.up && w.op.since.Before(asked)
 		w.after(time.Minute, func() {
