@@ -9,8 +9,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
-// Every command says what it does, shows how by an example, and has a place in
-// the help.
+// Every command has a short help, an example and a place in the help.
 func TestEveryCommandIsExplained(t *testing.T) {
 	root := NewCommand("devctl", genericiooptions.IOStreams{})
 	var walk func(*cobra.Command)
@@ -33,6 +32,17 @@ func TestEveryCommandIsExplained(t *testing.T) {
 	for _, cmd := range root.Commands() {
 		if cmd.GroupID == "" && !slices.Contains(self, cmd.Name()) {
 			t.Errorf("%s is in no group", cmd.CommandPath())
+		}
+	}
+}
+
+// A command whose first argument is the name of a DevServer says so in a way by
+// which it also understands NAME.NAMESPACE.
+func TestEveryNameIsQualified(t *testing.T) {
+	for _, cmd := range NewCommand("devctl", genericiooptions.IOStreams{}).Commands() {
+		mentions := slices.Contains(strings.FieldsFunc(cmd.Use, func(r rune) bool { return !(r >= 'A' && r <= 'Z') }), "NAME")
+		if mentions != takesName.MatchString(cmd.Use) {
+			t.Errorf("%q: NAME is not read as the name of a DevServer", cmd.Use)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/lifecycle"
+	"devserver.io/devserver/internal/lease"
 )
 
 // renewed is the renewTime of the Leases of the scripts.
@@ -22,23 +22,23 @@ var renewed = time.Date(2026, time.January, 30, 12, 0, 0, 0, time.UTC)
 func makeLease(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	ds := s.devServer(ts, args[0])
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+	object := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
 		Namespace: s.ns, Name: ds.Name,
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(ds, devserverv1.GroupVersion.WithKind("DevServer"))},
 	}}
-	lease.Spec.RenewTime = &metav1.MicroTime{Time: renewed}
+	object.Spec.RenewTime = &metav1.MicroTime{Time: renewed}
 	switch {
 	case len(args) > 1 && args[1] == "foreign":
-		lease.OwnerReferences = nil
+		object.OwnerReferences = nil
 	case len(args) > 1:
-		mark := lifecycle.Mark{Cause: string(args[1]), At: renewed, RenewTime: renewed}
+		suspension := lease.Suspension{Cause: args[1], At: renewed, RenewTime: renewed}
 		if ds.Spec.RestartedAt != nil {
-			mark.RestartedAt = ds.Spec.RestartedAt.Time
+			suspension.RestartedAt = ds.Spec.RestartedAt.Time
 		}
-		lease.Annotations = map[string]string{lifecycle.AnnotationMark: mark.Text()}
+		object.Annotations = map[string]string{lease.AnnotationSuspension: suspension.Text()}
 	}
-	ts.Check(client.IgnoreNotFound(s.client.Delete(s.t.Context(), lease.DeepCopy())))
-	ts.Check(s.client.Create(s.t.Context(), lease))
+	ts.Check(client.IgnoreNotFound(s.client.Delete(s.t.Context(), object.DeepCopy())))
+	ts.Check(s.client.Create(s.t.Context(), object))
 }
 
 // printLease writes the spec of a DevServer's Lease to a file:

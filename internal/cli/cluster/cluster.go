@@ -201,8 +201,12 @@ func mapper() meta.RESTMapper {
 // Get reads one DevServer.
 func Get(ctx context.Context, c client.Reader, namespace, name string) (*devserverv1.DevServer, error) {
 	var ds devserverv1.DevServer
-	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &ds); err != nil {
-		return nil, Explain(err, fmt.Sprintf("reading DevServer %s in namespace %s", name, namespace))
+	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &ds)
+	switch {
+	case err == nil:
+		return &ds, nil
+	case isMissingObject(err):
+		return nil, missing(ctx, c, namespace, name)
 	}
-	return &ds, nil
+	return nil, Explain(err, fmt.Sprintf("reading DevServer %s in namespace %s", name, namespace))
 }

@@ -12,6 +12,7 @@ import (
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/openssh"
+	"devserver.io/devserver/internal/cli/reach"
 )
 
 // NewCommand returns the command.
@@ -44,9 +45,17 @@ ssh-config makes the DevServer known to it.
 			if err := options.Check(); err != nil {
 				return err
 			}
+			server, err := only(args)
+			if err != nil {
+				return exit.With(exit.Usage, err)
+			}
+			names, err := flags.UseNames(server)
+			if err != nil {
+				return exit.With(exit.Usage, err)
+			}
 			options.On(streams)
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				line, err := Prepare(ctx, to, args, options, streams)
+				line, err := Prepare(ctx, to, reach.Parse(names[0], to.Namespace), args, options, streams)
 				if err != nil {
 					return err
 				}

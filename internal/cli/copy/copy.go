@@ -10,7 +10,6 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/reach"
 )
 
@@ -21,12 +20,7 @@ type Options struct {
 }
 
 // Prepare waits until one can copy, and returns the scp command line.
-func Prepare(ctx context.Context, to *cluster.Cluster, paths []string, o Options, streams genericiooptions.IOStreams) ([]string, error) {
-	server, err := only(paths)
-	if err != nil {
-		return nil, exit.With(exit.Usage, err)
-	}
-	t := reach.Parse(server, to.Namespace)
+func Prepare(ctx context.Context, to *cluster.Cluster, t reach.Target, paths []string, o Options, streams genericiooptions.IOStreams) ([]string, error) {
 	ds, err := reach.Running(ctx, to.Client, t, o.Options, streams)
 	if err != nil {
 		return nil, err

@@ -185,12 +185,9 @@ func TestProxyCommandSurvivesTheShell(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	cases := map[string]Target{
-		"box":                    {"dev", "mine", "box"},
-		"box.team":               {"dev", "team", "box"},
-		"box.team.devserver":     {"dev", "team", "box"},
-		"root@box":               {"root", "mine", "box"},
-		"ann@box.team.devserver": {"ann", "team", "box"},
-		"@box":                   {"dev", "mine", "box"},
+		"trainer":      {"dev", "mine", "trainer"},
+		"root@trainer": {"root", "mine", "trainer"},
+		"@trainer":     {"dev", "mine", "trainer"},
 	}
 	for word, want := range cases {
 		if got := Parse(word, "mine"); got != want {
