@@ -32,6 +32,7 @@ import (
 	"devserver.io/devserver/internal/cli/portforward"
 	"devserver.io/devserver/internal/cli/resize"
 	"devserver.io/devserver/internal/cli/restart"
+	"devserver.io/devserver/internal/cli/share"
 	"devserver.io/devserver/internal/cli/ssh"
 	"devserver.io/devserver/internal/cli/sshconfig"
 	"devserver.io/devserver/internal/cli/sshproxy"
@@ -114,6 +115,8 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		portforward.NewCommand(flags, streams),
 		resize.NewCommand(flags, streams),
 		restart.NewCommand(flags, streams),
+		share.NewCommand(flags, streams),
+		share.NewUndoCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
 		sshconfig.NewCommand(flags, streams),
 		sshproxy.NewCommand(flags, streams),

@@ -62,6 +62,8 @@ func TestScripts(t *testing.T) {
 			"claim":        makeClaim,
 			"quota":        makeQuota,
 			"person":       makePerson,
+			"person-key":   personKey,
+			"may-edit":     mayEdit,
 			"publish-key":  publishKey,
 			"serve-github": serveGitHub,
 			"expires-in":   expiresIn,
