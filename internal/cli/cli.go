@@ -62,8 +62,8 @@ func Main(args []string) int {
 	return exit.Code(err)
 }
 
-// displayName is what the user typed: kubectl runs kubectl-devserver for
-// "kubectl devserver".
+// displayName is what the user typed: for "kubectl devserver", kubectl runs
+// kubectl-devserver.
 func displayName(program string) string {
 	base := strings.TrimSuffix(filepath.Base(program), ".exe")
 	if plugin, ok := strings.CutPrefix(base, "kubectl-"); ok {
