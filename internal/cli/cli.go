@@ -131,6 +131,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	completion(root, flags, streams)
 	group(root)
 	root.SetFlagErrorFunc(usage)
+	root.SetHelpFunc(printHelp)
 	finish(root, name, flags)
 	return root
 }

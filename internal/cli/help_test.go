@@ -46,3 +46,33 @@ func TestEveryNameIsQualified(t *testing.T) {
 		}
 	}
 }
+
+// Help fits into 80 columns, and into the width of a narrower terminal, without a
+// change of its words. Lines of examples stay whole, to be copied.
+func TestHelpFits(t *testing.T) {
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	for _, width := range []int{60, widest} {
+		for _, cmd := range append(NewCommand("devctl", genericiooptions.IOStreams{}).Commands(), NewCommand("devctl", genericiooptions.IOStreams{})) {
+			usage := cmd.UsageString()
+			long, flags := fill(cmd.Long, width), hang(usage, width)
+			if words(long) != words(cmd.Long) || words(flags) != words(usage) {
+				t.Errorf("%s: the words of the help are others", cmd.CommandPath())
+			}
+			before, examples, _ := strings.Cut(flags, "Examples:\n")
+			_, after, _ := strings.Cut(examples, "\nFlags:\n")
+			for line := range strings.Lines(long + "\n" + before + after) {
+				if line = strings.TrimRight(line, "\n"); len(line) > width && !strings.HasPrefix(line, "  "+cmd.CommandPath()) {
+					t.Errorf("%s has a line of %d columns, more than %d: %s", cmd.CommandPath(), len(line), width, line)
+				}
+			}
+		}
+	}
+}
+
+func TestFill(t *testing.T) {
+	const text = "One two three\nfour.\n\nCodes:\n  0  all of it went well\n  1  no"
+	want := "One two\nthree four.\n\nCodes:\n  0  all of\n     it went\n     well\n  1  no"
+	if got := fill(text, 12); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
