@@ -14,14 +14,15 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 )
 
-// provisioned is the operator, for a person: provisioned USERNAME
+// provisioned writes the status of a user as the operator does:
+// provisioned USERNAME
 func provisioned(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	var u devserverv1.DevServerUser
 	ts.Check(s.client.Get(s.t.Context(), client.ObjectKey{Name: args[0]}, &u))
 	u.Status.Namespace = "dev-" + u.Spec.Username
 	meta.SetStatusCondition(&u.Status.Conditions, metav1.Condition{
-		Type: devserverv1.ConditionReady, Status: metav1.ConditionTrue, Reason: devserverv1.ReasonProvisioned, Message: "It is there.",
+		Type: devserverv1.ConditionReady, Status: metav1.ConditionTrue, Reason: devserverv1.ReasonProvisioned, Message: "The namespace exists.",
 	})
 	ts.Check(s.client.Status().Update(s.t.Context(), &u))
 }

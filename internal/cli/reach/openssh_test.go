@@ -23,7 +23,7 @@ func newHostKey(t *testing.T) string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshserver.NewKey(t).PublicKey())))
 }
 
-// running is a box with an address.
+// running is a server with an address.
 func running(hostKey, address string) *devserverv1.DevServer {
 	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
 	ds.Status = devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, SSH: &devserverv1.SSHStatus{HostKey: hostKey}}
@@ -34,7 +34,7 @@ func running(hostKey, address string) *devserverv1.DevServer {
 	return ds
 }
 
-// addresses are one that answers and one that refuses.
+// addresses are one that answers and one that refuses connections.
 func addresses(t *testing.T) (answers, refuses string) {
 	t.Helper()
 	open, err := net.Listen("tcp", "127.0.0.1:0")
