@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
@@ -243,5 +244,6 @@ func awaitPrint(ts *testscript.TestScript, _ bool, args []string) {
 		if err := stageOf(ts).t.Context().Err(); err != nil {
 			ts.Fatalf("%s never contained %q", args[0], want)
 		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
