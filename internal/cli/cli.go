@@ -1,5 +1,5 @@
-// Package cli is devctl. Each command is a package of its own: command.go has
-// its flags and help, the other files do the work.
+// Package cli is devctl. Each command is a package of its own: command.go has its
+// flags and help, and the other files do the work.
 package cli
 
 import (
@@ -32,21 +32,24 @@ import (
 	"devserver.io/devserver/internal/cli/portforward"
 	"devserver.io/devserver/internal/cli/resize"
 	"devserver.io/devserver/internal/cli/restart"
+	"devserver.io/devserver/internal/cli/share"
 	"devserver.io/devserver/internal/cli/ssh"
 	"devserver.io/devserver/internal/cli/sshconfig"
 	"devserver.io/devserver/internal/cli/sshproxy"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/stop"
+	"devserver.io/devserver/internal/cli/suggest"
 	"devserver.io/devserver/internal/cli/users"
-	"devserver.io/devserver/internal/cli/version"
+	versioncmd "devserver.io/devserver/internal/cli/version"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/cli/why"
+	"devserver.io/devserver/internal/version"
 )
 
 // Main runs devctl with the process's arguments and streams and returns its
 // exit code.
 func Main(args []string) int {
-	// The libraries' own log lines are not for the users of a command.
+	// Libraries log to klog what users of a command do not need to read.
 	klog.SetLogger(logr.Discard())
 	name := displayName(args[0])
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
@@ -59,8 +62,8 @@ func Main(args []string) int {
 	return exit.Code(err)
 }
 
-// displayName is what the user typed: kubectl runs kubectl-devserver for
-// "kubectl devserver".
+// displayName is what the user typed: for "kubectl devserver", kubectl runs
+// kubectl-devserver.
 func displayName(program string) string {
 	base := strings.TrimSuffix(filepath.Base(program), ".exe")
 	if plugin, ok := strings.CutPrefix(base, "kubectl-"); ok {
@@ -69,12 +72,12 @@ func displayName(program string) string {
 	return "devctl"
 }
 
-// oneLine keeps an error to one line, whatever the cluster put into it.
+// oneLine keeps an error to one line, even if the cluster's message has several.
 func oneLine(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
-// NewCommand returns the root command, with the name that users know it by.
+// NewCommand returns the root command. name is what users type to run it.
 func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command {
 	flags := cluster.NewFlags()
 	root := &cobra.Command{
@@ -84,11 +87,13 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 
 ` + exit.Help,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
+		Version:       version.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("devctl {{.Version}}\n") // as devctl version prints it
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
@@ -110,13 +115,15 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		portforward.NewCommand(flags, streams),
 		resize.NewCommand(flags, streams),
 		restart.NewCommand(flags, streams),
+		share.NewCommand(flags, streams),
+		share.NewUndoCommand(flags, streams),
 		ssh.NewCommand(flags, streams),
 		sshconfig.NewCommand(flags, streams),
 		sshproxy.NewCommand(flags, streams),
 		start.NewCommand(flags, streams),
 		stop.NewCommand(flags, streams),
 		users.NewCommand(flags, streams),
-		version.NewCommand(flags, streams),
+		versioncmd.NewCommand(flags, streams),
 		wait.NewCommand(flags, streams),
 		why.NewCommand(flags, streams),
 	)
@@ -124,32 +131,44 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	completion(root, flags, streams)
 	group(root)
 	root.SetFlagErrorFunc(usage)
-	finish(root, name)
+	root.SetHelpFunc(printHelp)
+	finish(root, name, flags)
 	return root
 }
 
-// finish does to a command, and those below it, what is the same for all.
-func finish(cmd *cobra.Command, name string) {
+// finish adds to a command, and to those below it, what all commands have.
+func finish(cmd *cobra.Command, name string, flags *cluster.Flags) {
 	cmd.Example = strings.ReplaceAll(cmd.Example, "devctl", name)
-	if cmd.HasParent() && cmd.HasSubCommands() {
+	if cmd.HasSubCommands() {
 		cmd.Args = subcommand
 	}
 	cmd.Args = checked(cmd.Args)
+	qualify(cmd, flags)
 	for _, below := range cmd.Commands() {
-		finish(below, name)
+		finish(below, name, flags)
 	}
 }
 
-// subcommand is for commands that only hold others: cobra says of the root's
-// alone what it does not know.
+// subcommand refuses the arguments of a command that only holds others, with a
+// suggestion if one looks like the name of one of them.
 func subcommand(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var names []string
+	for _, below := range cmd.Commands() {
+		if below.IsAvailableCommand() {
+			names = append(names, below.Name())
+		}
+	}
+	unknown := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if similar := suggest.Similar(args[0], names); similar != "" {
+		return fmt.Errorf("%w (did you mean %s?)", unknown, similar)
+	}
+	return unknown
 }
 
-// checked makes wrong arguments wrong usage.
+// checked gives wrong arguments the exit code of wrong usage.
 func checked(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {

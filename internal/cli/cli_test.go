@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
@@ -26,7 +27,7 @@ import (
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
-// run makes apiserver.Run fit where testscript wants a *testing.M.
+// run adapts apiserver.Run to the *testing.M that testscript expects.
 type run struct{ m *testing.M }
 
 func (r run) Run() int { return apiserver.Run(r.m) }
@@ -37,8 +38,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script against a real API server and with the real
-// OpenSSH client. No operator runs there: the scripts say themselves what it
-// would have written. NS is a namespace of the script's own.
+// OpenSSH client. No operator runs: the scripts write what it would write. NS is
+// the script's own namespace.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -63,6 +64,8 @@ func TestScripts(t *testing.T) {
 			"claim":        makeClaim,
 			"quota":        makeQuota,
 			"person":       makePerson,
+			"person-key":   personKey,
+			"may-edit":     mayEdit,
 			"publish-key":  publishKey,
 			"serve-github": serveGitHub,
 			"expires-in":   expiresIn,
@@ -80,7 +83,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// stage is what the commands of a script act upon.
+// stage is what the commands of a script work with.
 type stage struct {
 	t       testing.TB
 	client  client.Client
@@ -88,7 +91,7 @@ type stage struct {
 	key     ssh.PublicKey
 	box     *sshserver.Box
 	hostKey string
-	// terminals is how many were opened.
+	// terminals is the number of opened terminals.
 	terminals int
 }
 
@@ -156,7 +159,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// createDevServer makes a DevServer: create NAME
+// createDevServer creates a DevServer: create NAME
 func createDevServer(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	ts.Check(s.client.Create(s.t.Context(), &devserverv1.DevServer{
@@ -191,7 +194,7 @@ func (s *stage) devServer(ts *testscript.TestScript, name string) *devserverv1.D
 	return &ds
 }
 
-// setStatus is the operator: status NAME PHASE REASON MESSAGE...
+// setStatus writes a status as the operator does: status NAME PHASE REASON MESSAGE...
 func setStatus(ts *testscript.TestScript, _ bool, args []string) {
 	stageOf(ts).update(ts, args[0], func(ds *devserverv1.DevServer) {
 		ds.Status.Phase = devserverv1.DevServerPhase(args[1])
@@ -205,7 +208,7 @@ func setStatus(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// setSSH says where the box is: ssh-status NAME [wrong-host-key]
+// setSSH writes the address of the server to the status: ssh-status NAME [wrong-host-key]
 func setSSH(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	host, port, err := net.SplitHostPort(s.box.Address)
@@ -221,7 +224,7 @@ func setSSH(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// setPod makes the pod of a DevServer, scheduled on a node: pod-status NAME NODE
+// setPod creates the pod of a DevServer, scheduled on a node: pod-status NAME NODE
 func setPod(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	pod := &corev1.Pod{
@@ -234,7 +237,7 @@ func setPod(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // awaitPrint waits until a file, which a command in the background writes,
-// holds a text: await-print FILE TEXT...
+// contains a text: await-print FILE TEXT...
 func awaitPrint(ts *testscript.TestScript, _ bool, args []string) {
 	want := strings.Join(args[1:], " ")
 	for {
@@ -243,7 +246,8 @@ func awaitPrint(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 		if err := stageOf(ts).t.Context().Err(); err != nil {
-			ts.Fatalf("%s never held %q", args[0], want)
+			ts.Fatalf("%s never contained %q", args[0], want)
 		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }

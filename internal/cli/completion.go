@@ -10,15 +10,15 @@ import (
 	"devserver.io/devserver/internal/cli/complete"
 )
 
-// forKubectl is what kubectl runs to complete "kubectl devserver".
+// forKubectl is the script that kubectl runs to complete "kubectl devserver".
 const forKubectl = `#!/bin/sh
 exec kubectl-devserver __complete "$@"
 `
 
-// completion adds cobra's command completion, with one more for kubectl, and
-// proposals for the flags of all commands.
+// completion adds cobra's completion command, with one more shell script for
+// kubectl, and completes the flags that all commands have.
 func completion(root *cobra.Command, flags *cluster.Flags, streams genericiooptions.IOStreams) {
-	// They fail for a flag that is not there or has proposals already.
+	// They fail only for a flag that does not exist or is completed already.
 	_ = root.RegisterFlagCompletionFunc("context", complete.Contexts(flags))
 	_ = root.RegisterFlagCompletionFunc("namespace", complete.Namespaces(flags))
 	root.InitDefaultCompletionCmd("completion")
@@ -26,21 +26,21 @@ func completion(root *cobra.Command, flags *cluster.Flags, streams genericioopti
 	if err != nil || all == root {
 		return
 	}
-	all.Example = `  # Bash, for this shell; zsh, fish and powershell likewise
+	all.Example = `  # In this shell; also for zsh, fish and powershell
   source <(devctl completion bash)
 
-  # For all to come
+  # In all new shells
   devctl completion bash > /etc/bash_completion.d/devctl
 
-  # For "kubectl devserver", in a folder of PATH
+  # For "kubectl devserver", in a directory of PATH
   devctl completion kubectl > ~/.local/bin/kubectl_complete-devserver
   chmod +x ~/.local/bin/kubectl_complete-devserver`
 	all.AddCommand(&cobra.Command{
 		Use:   "kubectl",
-		Short: "Generate the script with which kubectl completes kubectl devserver",
-		Long: `Generate the script with which kubectl completes "kubectl devserver". It has to be
-executable, in a folder of PATH, and called kubectl_complete-devserver; and
-kubectl's own completion has to be there, see kubectl completion --help.`,
+		Short: "Generate the completion script for kubectl devserver",
+		Long: `Generate the script with which kubectl completes "kubectl devserver". Name it
+kubectl_complete-devserver, make it executable, and put it in a directory of
+PATH. It requires kubectl's own completion: see kubectl completion --help.`,
 		Example: `  devctl completion kubectl > ~/.local/bin/kubectl_complete-devserver
   chmod +x ~/.local/bin/kubectl_complete-devserver`,
 		Args:              cobra.NoArgs,

@@ -6,8 +6,8 @@ import (
 	"devserver.io/devserver/internal/cli/config"
 )
 
-// settings are the flags of commands that a person may set once for all, by
-// devctl config: for each setting its flag.
+// settings are the flags of commands whose defaults devctl config sets: for each
+// setting its flag.
 var settings = map[string]map[string]string{
 	"create": {
 		"flavor": "flavor", "image": "image", "homeSize": "home-size",
@@ -16,7 +16,7 @@ var settings = map[string]map[string]string{
 	"code": {"editor": "editor"},
 }
 
-// configure lets these commands heed what is set.
+// configure makes these commands use the settings.
 func configure(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		flags, ok := settings[cmd.Name()]

@@ -4,17 +4,17 @@ import "github.com/spf13/cobra"
 
 // Groups of the commands, in the order in which help shows them.
 const (
-	boxes      = "boxes"
+	servers    = "servers"
 	connect    = "connect"
 	understand = "understand"
 	admin      = "admin"
 )
 
-// groups say which commands belong together. Those that are not here are about
-// devctl itself.
+// groups are the commands that belong together. Commands that are in none are
+// about devctl itself.
 var groups = map[string][]string{
-	boxes:      {"create", "delete", "extend", "flavors", "keep", "list", "resize", "restart", "start", "stop"},
-	connect:    {"code", "cp", "port-forward", "ssh", "ssh-config", "ssh-proxy"},
+	servers:    {"create", "delete", "extend", "flavors", "keep", "list", "resize", "restart", "start", "stop"},
+	connect:    {"code", "cp", "port-forward", "share", "ssh", "ssh-config", "ssh-proxy", "unshare"},
 	understand: {"describe", "doctor", "events", "logs", "wait", "why"},
 	admin:      {"users"},
 }
@@ -22,7 +22,7 @@ var groups = map[string][]string{
 // group puts the commands into their groups.
 func group(root *cobra.Command) {
 	root.AddGroup(
-		&cobra.Group{ID: boxes, Title: "Boxes:"}, &cobra.Group{ID: connect, Title: "Connect:"},
+		&cobra.Group{ID: servers, Title: "Servers:"}, &cobra.Group{ID: connect, Title: "Connect:"},
 		&cobra.Group{ID: understand, Title: "Understand:"}, &cobra.Group{ID: admin, Title: "Admin:"},
 	)
 	for id, names := range groups {

@@ -17,22 +17,22 @@ import (
 	"devserver.io/devserver/internal/testing/kubelet"
 )
 
-// reachHome gives the script a home of its own. ssh itself asks the account for
-// the home, not HOME.
+// reachHome gives the script its own home directory. ssh itself reads the home
+// directory from the user database, not from HOME.
 func reachHome(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
 	env.Setenv("HOME", home)
 	return os.MkdirAll(filepath.Join(home, ".ssh"), 0o700)
 }
 
-// runKubelet makes the node of a DevServer's pod, with a kubelet that leads to
-// the fake box: kubelet NAME
+// runKubelet creates the node of a DevServer's pod, with a kubelet that forwards to
+// the fake server: kubelet NAME
 func runKubelet(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	kubelet := kubelet.New(s.t, s.box.Address)
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: s.ns}}
 	ts.Check(s.client.Create(s.t.Context(), node))
-	// The API server knows no nodes but those of its tests, and outlives them.
+	// The API server outlives the test, and other tests must not see the node.
 	s.t.Cleanup(func() { _ = s.client.Delete(context.Background(), node) })
 	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "127.0.0.1"}}
 	node.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(kubelet.Port())
@@ -51,7 +51,7 @@ func runKubelet(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(s.client.Status().Update(s.t.Context(), pod))
 }
 
-// failPrepare makes the step fail that prepares a box: fail-prepare NAME
+// failPrepare makes the init container of a server fail: fail-prepare NAME
 func failPrepare(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	var pod corev1.Pod
@@ -63,12 +63,12 @@ func failPrepare(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(s.client.Status().Update(s.t.Context(), &pod))
 }
 
-// portless takes the address of a DevServer away: portless NAME
+// portless removes the address of a DevServer: portless NAME
 func portless(ts *testscript.TestScript, _ bool, args []string) {
 	stageOf(ts).update(ts, args[0], func(ds *devserverv1.DevServer) { ds.Status.SSH.Host, ds.Status.SSH.Port = "", 0 })
 }
 
-// happen makes an event: happen KIND NAME REASON TIMES AGE-IN-MINUTES
+// happen creates an event: happen KIND NAME REASON TIMES AGE-IN-MINUTES
 func happen(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	times, err := strconv.Atoi(args[3])

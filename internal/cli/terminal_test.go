@@ -9,32 +9,31 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience is how long a program may take to draw what it is to draw, on a very
-// busy machine.
+// patience is how long a program may take to draw on a very busy machine.
 const patience = 2 * time.Minute
 
-// A terminal of the scripts is tmux, which knows what a person would see: of
-// what was drawn before, a program draws the changes only.
+// A terminal of the scripts is tmux, which knows what a user would see: a program
+// draws only the changes.
 
-// openTerminal runs a shell command on a terminal, and then says its exit code:
+// openTerminal runs a shell command on a terminal, which then shows its exit code:
 // open-terminal COMMAND
 func openTerminal(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	s.terminals++
 	socket := s.terminal(ts)
-	// Not at the end of the test: the socket is gone by then.
+	// Not at the end of the test, when the socket no longer exists.
 	ts.Defer(func() {
 		_ = exec.Command("tmux", "-S", socket, "kill-server").Run() // It may have ended by itself.
 	})
 	ts.Check(ts.Exec("tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", args[0]+"; echo code $?; cat"))
 }
 
-// terminal is the socket of the latest one.
+// terminal is the socket of the latest terminal.
 func (s *stage) terminal(ts *testscript.TestScript) string {
 	return ts.MkAbs("tmux" + strconv.Itoa(s.terminals))
 }
 
-// typeKeys types at the terminal, in tmux's names of keys: type KEY...
+// typeKeys types on the terminal, with tmux's names of keys: type KEY...
 func typeKeys(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("tmux", append([]string{"-S", stageOf(ts).terminal(ts), "send-keys"}, args...)...))
 }

@@ -18,17 +18,17 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 )
 
-// About is what a cluster says of itself to everybody.
+// About is what every user may know about a cluster.
 type About struct {
 	Version string // v1.37.2
 	// Ahead is how far this machine's clock is ahead of the API server's.
 	Ahead time.Duration
-	// Kinds are the resources of devserver.io/v1 that the cluster knows.
+	// Kinds are the resources of devserver.io/v1 that the cluster has.
 	Kinds []string
 }
 
-// Ask asks the cluster. It makes plain requests, since of the time only the
-// header of an answer tells.
+// Ask asks the cluster. It makes plain HTTP requests, because the time is only in
+// the header of a response.
 func Ask(ctx context.Context, config *rest.Config) (About, error) {
 	var about About
 	plain, err := rest.HTTPClientFor(config)
@@ -83,14 +83,14 @@ func get(ctx context.Context, plain *http.Client, url string, into any) (http.He
 // app.kubernetes.io/name.
 const OperatorName = "devserver-operator"
 
-// Operator is one that is installed.
+// Operator is an installed operator.
 type Operator struct {
 	Namespace, Version string
-	Ready              int32 // how many of its pods are
+	Ready              int32 // ready pods
 }
 
-// Operators are those in the cluster; there should be one. Whether they are
-// hidden from this person stands beside them.
+// Operators are the operators in the cluster, which should have one. hidden is set
+// if the user may not see them.
 func Operators(ctx context.Context, c client.Client) (found []Operator, hidden bool, err error) {
 	var all appsv1.DeploymentList
 	err = c.List(ctx, &all, client.MatchingLabels{"app.kubernetes.io/name": OperatorName})

@@ -1,5 +1,5 @@
 // Package cluster connects a command to the Kubernetes cluster that the user's
-// kubeconfig and flags name, and puts its errors into words.
+// kubeconfig and flags name, and explains its errors.
 package cluster
 
 import (
@@ -33,17 +33,17 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 )
 
-// Flags are the flags that say which cluster and namespace is meant, as in
-// kubectl. They stand on client-go's clientcmd: cli-runtime's ConfigFlags would
-// bring kustomize along, which doubles the program.
+// Flags are the flags that choose the cluster and the namespace, as in kubectl.
+// They use client-go's clientcmd, because cli-runtime's ConfigFlags depends on
+// kustomize, which doubles the size of the program.
 type Flags struct{ kubeconfig, context, namespace string }
 
-// NewFlags returns flags that are not set.
+// NewFlags returns flags without values.
 func NewFlags() *Flags { return &Flags{} }
 
 // AddTo makes the flags known to a command.
 func (f *Flags) AddTo(flags *pflag.FlagSet) {
-	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "path to the kubeconfig, or several as in KUBECONFIG (default: KUBECONFIG, else ~/.kube/config)")
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "path to the kubeconfig, or several as in KUBECONFIG (default ~/.kube/config)")
 	flags.StringVar(&f.context, "context", "", "context of the kubeconfig to use")
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace to look in (default: the context's)")
 }
@@ -61,7 +61,7 @@ func (f *Flags) loader() clientcmd.ClientConfig {
 }
 
 // Contexts are the names of the kubeconfig's contexts, and the namespaces in
-// them. There are none in one that cannot be read.
+// them. Both are empty if the kubeconfig cannot be read.
 func (f *Flags) Contexts() (contexts, namespaces []string) {
 	config, err := f.loader().RawConfig()
 	if err != nil {
@@ -78,23 +78,23 @@ func (f *Flags) Contexts() (contexts, namespaces []string) {
 	return contexts, slices.Compact(namespaces)
 }
 
-// Cluster is a connection to a cluster. Nothing is asked until it is used.
+// Cluster is a connection to a cluster. Creating it sends no request.
 type Cluster struct {
 	Client    client.WithWatch
 	Config    *rest.Config
-	Namespace string // that is meant where none is named
-	// Chosen tells that a flag or the kubeconfig names the namespace, and that
-	// it is not just where nobody chose another.
+	Namespace string // of the flags, else of the context, else "default"
+	// Chosen is set if a flag or the kubeconfig names the namespace, so it is not
+	// just the default.
 	Chosen bool
 	// Context is the name of the kubeconfig's context; "" inside a cluster.
 	Context string
-	// kubeconfig is the path, or the paths, if another one than the default.
+	// kubeconfig is the path, or the list of paths, unless it is the default.
 	kubeconfig string
 }
 
-// Words are the flags that name the same cluster at any time and from anywhere:
-// an editor that is started from a desktop knows neither KUBECONFIG nor the
-// context that is current now. Without those that say nothing.
+// Words are the flags that name the same cluster later and in another environment:
+// an editor that is started from a desktop has neither KUBECONFIG nor the context
+// that is current now. Empty flags are left out.
 func (c *Cluster) Words() (words []string) {
 	if c.kubeconfig != "" {
 		words = append(words, "--kubeconfig="+c.kubeconfig)
@@ -124,7 +124,7 @@ func (f *Flags) Connect() (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	// One person's command, not a controller: no reason to hold it back.
+	// The usual limits are for controllers, not for the command of one user.
 	config.QPS, config.Burst = 100, 200
 	c, err := client.NewWithWatch(config, client.Options{Scheme: Scheme(), Mapper: mapper()})
 	if err != nil {
@@ -150,8 +150,8 @@ func absolute(list string) (string, error) {
 	return strings.Join(paths, string(filepath.ListSeparator)), nil
 }
 
-// Run connects and does something with the cluster, until it is done or the user
-// ends it with Ctrl-C: the context of do ends then, and what do returns is said.
+// Run connects to the cluster and calls do. Ctrl-C ends the context of do, whose
+// error is returned as usual.
 func (f *Flags) Run(cmd *cobra.Command, do func(context.Context, *Cluster) error) error {
 	to, err := f.Connect()
 	if err != nil {
@@ -169,13 +169,12 @@ func Scheme() *runtime.Scheme {
 		devserverv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, coordinationv1.AddToScheme,
 		storagev1.AddToScheme, certificatesv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
 	} {
-		_ = add(scheme) // It cannot fail: the types are compiled in.
+		_ = add(scheme) // It cannot fail for types that are compiled in.
 	}
 	return scheme
 }
 
-// mapper knows the resources in advance, so that no command has to begin with
-// discovering what the cluster has.
+// mapper knows the resources in advance, so commands need no discovery requests.
 func mapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper(nil)
 	for version, scopes := range map[schema.GroupVersion]struct{ namespaced, root []string }{
@@ -201,8 +200,12 @@ func mapper() meta.RESTMapper {
 // Get reads one DevServer.
 func Get(ctx context.Context, c client.Reader, namespace, name string) (*devserverv1.DevServer, error) {
 	var ds devserverv1.DevServer
-	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &ds); err != nil {
-		return nil, Explain(err, fmt.Sprintf("reading DevServer %s in namespace %s", name, namespace))
+	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &ds)
+	switch {
+	case err == nil:
+		return &ds, nil
+	case isMissingObject(err):
+		return nil, missing(ctx, c, namespace, name)
 	}
-	return &ds, nil
+	return nil, Explain(err, fmt.Sprintf("reading DevServer %s in namespace %s", name, namespace))
 }

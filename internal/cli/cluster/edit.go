@@ -19,10 +19,11 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// Edit sends the fields of the spec that change says, and no others, for an
-// object that is as it was read. Where it is not, it is read again, and change
-// is asked again: what was right before may harm now. An object that was made
-// anew under the name is left alone. Nothing is sent for no fields.
+// Edit patches the fields of the spec that change returns, on the condition that
+// the object is unchanged since it was read. If it has changed, Edit reads it and
+// calls change again, because the first result may be wrong for the new object. It
+// refuses an object that was created anew with the same name. If change returns no
+// fields, nothing is sent.
 func Edit[O any, P interface {
 	*O
 	client.Object
@@ -31,13 +32,13 @@ func Edit[O any, P interface {
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		if stale {
 			key := client.ObjectKeyFromObject(object)
-			object = new(O) // What an answer lacks would stay in the old one.
+			object = new(O) // Decoding into the old one would keep fields that are unset now.
 			if err := c.Get(ctx, key, object); err != nil {
 				return Explain(err, doing)
 			}
 		}
 		if stale = true; object.GetUID() != uid {
-			return exit.With(exit.NotFound, fmt.Errorf("%s: it was deleted and made anew meanwhile: look at the new one, and repeat the command", doing))
+			return exit.With(exit.NotFound, fmt.Errorf("%s: it was deleted and created again in the meantime: look at the new one, and repeat the command", doing))
 		}
 		fields := change(object)
 		if len(fields) == 0 {
@@ -50,13 +51,13 @@ func Edit[O any, P interface {
 		if err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
-		// The answer would be written over what the caller knows.
+		// A copy, because the response would overwrite what the caller has read.
 		return Explain(c.Patch(ctx, object.DeepCopyObject().(P), client.RawPatch(types.MergePatchType, patch)), doing)
 	})
 }
 
-// Lease reads a DevServer's Lease. It is nil where there is none, or only one
-// of somebody else, which the operator does not heed either.
+// Lease reads a DevServer's Lease. It is nil if the DevServer has none. A Lease
+// that another object controls does not count, as for the operator.
 func Lease(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (*coordinationv1.Lease, error) {
 	var lease coordinationv1.Lease
 	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.LeaseName(ds.Name)}, &lease)
@@ -69,7 +70,7 @@ func Lease(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (*co
 	return &lease, nil
 }
 
-// Alive refuses to do something to a DevServer that is being deleted.
+// Alive returns an error for a DevServer that is being deleted.
 func Alive(ds *devserverv1.DevServer) error {
 	if ds.DeletionTimestamp.IsZero() {
 		return nil
@@ -77,7 +78,7 @@ func Alive(ds *devserverv1.DevServer) error {
 	return exit.With(exit.Refused, fmt.Errorf("DevServer %s is being deleted", ds.Name))
 }
 
-// GetAlive reads one DevServer, to which something is to be done.
+// GetAlive reads one DevServer and refuses one that is being deleted.
 func GetAlive(ctx context.Context, c client.Reader, namespace, name string) (*devserverv1.DevServer, error) {
 	ds, err := Get(ctx, c, namespace, name)
 	if err == nil {
@@ -89,9 +90,9 @@ func GetAlive(ctx context.Context, c client.Reader, namespace, name string) (*de
 	return ds, nil
 }
 
-// RestartAt is a value of spec.restartedAt that starts a DevServer: now, or, where
-// a time in the future was written before, later than that, as only a later one
-// counts.
+// RestartAt is a value of spec.restartedAt that restarts a DevServer: now, or a
+// second after the value before if that is in the future, because only a later
+// value has an effect.
 func RestartAt(before *metav1.Time, now time.Time) metav1.Time {
 	at := now.UTC().Truncate(time.Second)
 	if before != nil && !at.After(before.Time) {
@@ -100,7 +101,8 @@ func RestartAt(before *metav1.Time, now time.Time) metav1.Time {
 	return metav1.NewTime(at)
 }
 
-// FlavorName is the name of the flavor that counts for a DevServer.
+// FlavorName is the name of the flavor of a DevServer: its own, or the default that
+// the operator chose.
 func FlavorName(ds *devserverv1.DevServer) string {
 	return cmp.Or(ds.Spec.Flavor, ds.Status.Flavor)
 }

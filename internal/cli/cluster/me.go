@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Me is the name by which the cluster knows who asks, which is what owners of
-// DevServers are called by.
+// Me is the name by which the cluster knows the user. Owners of DevServers are
+// compared with it.
 func Me(ctx context.Context, c client.Client) (string, error) {
 	var review authenticationv1.SelfSubjectReview
 	if err := c.Create(ctx, &review); err != nil {

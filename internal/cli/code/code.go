@@ -26,10 +26,11 @@ type Options struct {
 	Yes    bool
 }
 
-// editors take --remote as VS Code does. The first that is installed is opened.
+// editors have the flag --remote of VS Code. The first that is installed is used.
 var editors = []string{"code", "cursor", "code-insiders", "windsurf", "codium"}
 
-// applications are where macOS has editors whose command nobody put into PATH.
+// applications are the paths of editors on macOS, whose commands may not be in
+// PATH.
 var applications = map[string]string{
 	"code":          "/Applications/Visual Studio Code.app/Contents/Resources/app/bin/code",
 	"cursor":        "/Applications/Cursor.app/Contents/Resources/app/bin/cursor",
@@ -37,9 +38,9 @@ var applications = map[string]string{
 	"windsurf":      "/Applications/Windsurf.app/Contents/Resources/app/bin/windsurf",
 }
 
-// Run waits for the box, makes it known to ssh and opens the editor.
+// Run waits for the server, adds it to ssh's configuration and opens the editor.
 func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, folder string, o Options, streams genericiooptions.IOStreams) error {
-	// What is missing here is said before a box is woken.
+	// A missing editor is reported before a server is woken.
 	editor, err := find(o.Editor)
 	if err != nil {
 		return err
@@ -73,11 +74,11 @@ func find(editor string) (string, error) {
 	if editor != "" {
 		return "", exit.With(exit.Refused, fmt.Errorf("%s is not in PATH: install it, or its shell command (in VS Code and Cursor: \"Shell Command: Install '%s' command in PATH\")", editor, filepath.Base(editor)))
 	}
-	return "", exit.With(exit.Refused, fmt.Errorf("none of %s is in PATH: install VS Code or Cursor, or name a program with --editor; any other editor finds the DevServer after devctl ssh-config", strings.Join(editors, ", ")))
+	return "", exit.With(exit.Refused, fmt.Errorf("none of %s is in PATH: install VS Code or Cursor, or name a program with --editor; for other editors: devctl ssh-config", strings.Join(editors, ", ")))
 }
 
-// absolute is a folder as the editor wants it: of the home directory, if not
-// from the root.
+// absolute is the absolute path of a directory in the server. A relative one is in
+// the home directory.
 func absolute(folder string) string {
 	rest, ok := strings.CutPrefix(folder, "~")
 	if ok && (rest == "" || rest[0] == '/') {

@@ -1,4 +1,4 @@
-// Package code is the command devctl code: it opens an editor on a box.
+// Package code is the command devctl code: it opens an editor on a server.
 package code
 
 import (
@@ -22,15 +22,15 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Open VS Code or Cursor on a DevServer",
 		Long: `Open VS Code or Cursor on a DevServer.
 
-It wakes the DevServer if it sleeps and waits for it, makes it known to ssh as
-devctl ssh-config does, and opens a folder of it: the home directory, or PATH.
-The editor needs its extension Remote - SSH.
+It wakes the DevServer as devctl ssh does, adds it to the configuration of ssh
+as devctl ssh-config does, and opens its home directory, or PATH. The editor
+needs its extension Remote - SSH.
 
-JetBrains Gateway and the like find the DevServer by the same name, once devctl
-ssh-config has run.
+After devctl ssh-config, JetBrains Gateway and other editors find the DevServer
+by the same name.
 
 ` + exit.Help,
-		Example: `  # The home directory, in VS Code or else in Cursor
+		Example: `  # The home directory, in VS Code, or in Cursor if that is installed
   devctl code trainer
 
   # A project, in Cursor
@@ -52,7 +52,7 @@ ssh-config has run.
 		},
 	}
 	options.AddTo(cmd)
-	cmd.Flags().StringVar(&options.Editor, "editor", "", "program to open: code, cursor or another of their kind (default: what devctl config says, else the first that is installed)")
+	cmd.Flags().StringVar(&options.Editor, "editor", "", "program to run, such as code or cursor (default: as set with devctl config, else the first that is installed)")
 	_ = cmd.RegisterFlagCompletionFunc("editor", cobra.FixedCompletions(editors, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "change ~/.ssh/config without asking")
 	return cmd

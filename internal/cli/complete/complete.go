@@ -1,5 +1,5 @@
-// Package complete proposes to a shell what a command may be told: names from
-// the cluster. Whatever fails proposes nothing; a shell has no place to say why.
+// Package complete completes the arguments and flags of commands with names from
+// the cluster. If that fails it proposes nothing, because a shell cannot show why.
 package complete
 
 import (
@@ -18,7 +18,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-// patience is how long a person waits for a proposal: the cluster may be away.
+// patience is how long the shell waits for a cluster that may be unreachable.
 const patience = 3 * time.Second
 
 // DevServers proposes the DevServers of the namespace for the first argument.
@@ -27,7 +27,7 @@ func DevServers(flags *cluster.Flags) cobra.CompletionFunc {
 }
 
 // EachDevServer proposes the DevServers of the namespace for every argument,
-// each of them once.
+// except those that are arguments already.
 func EachDevServer(flags *cluster.Flags) cobra.CompletionFunc {
 	propose := names(flags, &devserverv1.DevServerList{}, describeDevServer)
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -39,8 +39,8 @@ func EachDevServer(flags *cluster.Flags) cobra.CompletionFunc {
 	}
 }
 
-// Volumes proposes the PersistentVolumeClaims of the namespace, to be followed
-// by where they are to be mounted.
+// Volumes proposes the PersistentVolumeClaims of the namespace. The user adds
+// where to mount them.
 func Volumes(flags *cluster.Flags) cobra.CompletionFunc {
 	propose := Claims(flags)
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -58,7 +58,7 @@ func Flavors(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &devserverv1.DevServerFlavorList{}, nil)
 }
 
-// Contexts proposes those of the kubeconfig.
+// Contexts proposes the contexts of the kubeconfig.
 func Contexts(flags *cluster.Flags) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		contexts, _ := flags.Contexts()
@@ -66,8 +66,8 @@ func Contexts(flags *cluster.Flags) cobra.CompletionFunc {
 	}
 }
 
-// Namespaces proposes those of the cluster. Who may not see them gets those of
-// their kubeconfig.
+// Namespaces proposes the namespaces of the cluster, or those in the kubeconfig if
+// the user may not list them.
 func Namespaces(flags *cluster.Flags) cobra.CompletionFunc {
 	ofCluster := names(flags, &corev1.NamespaceList{}, nil)
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -79,7 +79,7 @@ func Namespaces(flags *cluster.Flags) cobra.CompletionFunc {
 	}
 }
 
-// Users proposes DevServerUsers, whose names are their user names, as a rule.
+// Users proposes DevServerUsers. Their names usually are the usernames.
 func Users(flags *cluster.Flags) cobra.CompletionFunc {
 	return first(names(flags, &devserverv1.DevServerUserList{}, nil))
 }
@@ -89,7 +89,7 @@ func Claims(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &corev1.PersistentVolumeClaimList{}, nil)
 }
 
-// describeDevServer is what a shell shows beside the name.
+// describeDevServer is the text that a shell shows beside the name.
 func describeDevServer(object client.Object) string {
 	ds, ok := object.(*devserverv1.DevServer)
 	if !ok {
@@ -108,8 +108,8 @@ func first(propose cobra.CompletionFunc) cobra.CompletionFunc {
 	}
 }
 
-// names proposes the names of the objects in a list of that kind; describe may
-// say more of each.
+// names proposes the names of the objects in a list of that kind. describe, if
+// not nil, returns the text beside a name.
 func names(flags *cluster.Flags, kind client.ObjectList, describe func(client.Object) string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) (proposals []cobra.Completion, _ cobra.ShellCompDirective) {
 		to, err := flags.Connect()
@@ -119,7 +119,7 @@ func names(flags *cluster.Flags, kind client.ObjectList, describe func(client.Ob
 		ctx, cancel := context.WithTimeout(contextOf(cmd), patience)
 		defer cancel()
 		list, ok := kind.DeepCopyObject().(client.ObjectList)
-		// A namespace says nothing to kinds that have none.
+		// Kinds without a namespace ignore it.
 		if !ok || to.Client.List(ctx, list, client.InNamespace(to.Namespace)) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -137,7 +137,7 @@ func names(flags *cluster.Flags, kind client.ObjectList, describe func(client.Ob
 	}
 }
 
-// contextOf is the command's context; cobra has none while it completes.
+// contextOf is the command's context, which cobra does not set for completion.
 func contextOf(cmd *cobra.Command) context.Context {
 	if ctx := cmd.Context(); ctx != nil {
 		return ctx
@@ -145,8 +145,8 @@ func contextOf(cmd *cobra.Command) context.Context {
 	return context.Background()
 }
 
-// Paths proposes NAME: for what is to be in a DevServer, and leaves files of this
-// machine to the shell.
+// Paths proposes NAME: for paths in a DevServer, and leaves files on this machine
+// to the shell.
 func Paths(flags *cluster.Flags) cobra.CompletionFunc {
 	servers := names(flags, &devserverv1.DevServerList{}, describeDevServer)
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {

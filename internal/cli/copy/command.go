@@ -1,5 +1,5 @@
-// Package copy is the command devctl cp: scp, told where a box is and which host
-// key it must have.
+// Package copy is the command devctl cp: it wakes a server and runs scp with its
+// address and host key.
 package copy
 
 import (
@@ -12,6 +12,7 @@ import (
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/openssh"
+	"devserver.io/devserver/internal/cli/reach"
 )
 
 // NewCommand returns the command.
@@ -19,24 +20,24 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "cp SOURCE... DESTINATION",
-		Short: "Copy files to a DevServer, or from it",
-		Long: `Copy files to a DevServer, or from it.
+		Short: "Copy files to or from a DevServer",
+		Long: `Copy files to or from a DevServer.
 
-What is in the DevServer is written NAME:PATH; a path that does not begin with /
-begins in the home directory. It runs scp, and wakes one that sleeps, as devctl
-ssh does.
+NAME:PATH is a file or directory in the DevServer. A PATH that does not begin
+with / is relative to the home directory. It runs scp, and wakes a suspended
+server as devctl ssh does.
 
-For large trees that change little, rsync sends only what is new: devctl
-ssh-config makes the DevServer known to it.
+For large directories that change little, rsync sends only the changes: devctl
+ssh-config adds the DevServer to its configuration.
 
 ` + exit.Help,
-		Example: `  # A file there, into the home directory
+		Example: `  # A file, to the home directory
   devctl cp model.py trainer:
 
-  # A folder back
+  # A directory, to this machine
   devctl cp -r trainer:results ./results
 
-  # Several at once, to a shared volume, as root
+  # Several files, to a shared volume, as root
   devctl cp -n team-a *.parquet root@trainer:/shared/data/`,
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: complete.Paths(flags),
@@ -44,9 +45,17 @@ ssh-config makes the DevServer known to it.
 			if err := options.Check(); err != nil {
 				return err
 			}
+			server, err := only(args)
+			if err != nil {
+				return exit.With(exit.Usage, err)
+			}
+			names, err := flags.UseNames(server)
+			if err != nil {
+				return exit.With(exit.Usage, err)
+			}
 			options.On(streams)
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				line, err := Prepare(ctx, to, args, options, streams)
+				line, err := Prepare(ctx, to, reach.Parse(names[0], to.Namespace), args, options, streams)
 				if err != nil {
 					return err
 				}
@@ -56,8 +65,8 @@ ssh-config makes the DevServer known to it.
 	}
 	options.AddTo(cmd)
 	options.AddIdentity(cmd)
-	cmd.Flags().BoolVarP(&options.Recursive, "recursive", "r", false, "copy folders, with all that is in them")
-	cmd.Flags().BoolVarP(&options.Preserve, "preserve", "p", false, "keep times and modes")
+	cmd.Flags().BoolVarP(&options.Recursive, "recursive", "r", false, "copy directories with their contents")
+	cmd.Flags().BoolVarP(&options.Preserve, "preserve", "p", false, "keep modification times and modes")
 	cmd.Flags().BoolVarP(&options.Quiet, "quiet", "q", false, "show no progress")
 	return cmd
 }

@@ -10,7 +10,6 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/reach"
 )
 
@@ -20,13 +19,8 @@ type Options struct {
 	Recursive, Preserve, Quiet bool
 }
 
-// Prepare waits until one can copy, and returns the scp command line.
-func Prepare(ctx context.Context, to *cluster.Cluster, paths []string, o Options, streams genericiooptions.IOStreams) ([]string, error) {
-	server, err := only(paths)
-	if err != nil {
-		return nil, exit.With(exit.Usage, err)
-	}
-	t := reach.Parse(server, to.Namespace)
+// Prepare waits until the server is running, and returns the scp command line.
+func Prepare(ctx context.Context, to *cluster.Cluster, t reach.Target, paths []string, o Options, streams genericiooptions.IOStreams) ([]string, error) {
 	ds, err := reach.Running(ctx, to.Client, t, o.Options, streams)
 	if err != nil {
 		return nil, err
@@ -51,7 +45,7 @@ func Prepare(ctx context.Context, to *cluster.Cluster, paths []string, o Options
 	return line, nil
 }
 
-// only is the DevServer that the paths speak of: all sources or the destination
+// only is the DevServer that the paths name. Either all sources or the destination
 // must be in it.
 func only(paths []string) (string, error) {
 	last := len(paths) - 1
@@ -60,7 +54,7 @@ func only(paths []string) (string, error) {
 		server, _, remote := split(path)
 		if remote && i < last {
 			if into, _, both := split(paths[last]); both {
-				return "", errors.New("from " + server + " to " + into + ": one side must be on this machine: copy it here first, or run scp in one of them")
+				return "", errors.New("cannot copy from " + server + " to " + into + ": one side must be on this machine: copy here first, or run scp in one of them")
 			}
 		}
 		if remote {
@@ -68,10 +62,10 @@ func only(paths []string) (string, error) {
 		}
 	}
 	if len(servers) == 0 {
-		return "", errors.New("nothing of it is in a DevServer: write NAME:PATH for what is")
+		return "", errors.New("no path is in a DevServer: write NAME:PATH for those that are")
 	}
 	if _, _, there := split(paths[last]); !there && len(servers) < last {
-		return "", errors.New("the destination is on this machine, and so are some of the sources")
+		return "", errors.New("the destination and some of the sources are on this machine: copy these with cp")
 	}
 	if len(slices.Compact(servers)) > 1 {
 		return "", errors.New("the sources are in several DevServers: copy from one at a time")
@@ -79,8 +73,8 @@ func only(paths []string) (string, error) {
 	return servers[0], nil
 }
 
-// split tells whether a path is in a DevServer, as scp would: by a colon before
-// any slash.
+// split splits a path in a DevServer, which has a colon before any slash, as for
+// scp.
 func split(path string) (server, rest string, remote bool) {
 	server, rest, ok := strings.Cut(path, ":")
 	if !ok || server == "" || strings.ContainsAny(server, `/\`) || filepath.VolumeName(path) != "" {
@@ -89,7 +83,7 @@ func split(path string) (server, rest string, remote bool) {
 	return server, rest, true
 }
 
-// word is a path as scp is to read it.
+// word is a path as an argument of scp.
 func word(path, host string) string {
 	if _, rest, remote := split(path); remote {
 		return host + ":" + rest

@@ -3,8 +3,8 @@ package exit
 
 import "errors"
 
-// Exit codes of devctl. devctl ssh has those of ssh and of the remote command
-// as well.
+// Exit codes of devctl. devctl ssh can also end with those of ssh and of the
+// remote command.
 const (
 	OK       = 0
 	Failed   = 1
@@ -12,17 +12,17 @@ const (
 	NotFound = 3
 	Refused  = 4
 	TimedOut = 5
-	// Interrupted is what shells say of a command that Ctrl-C ended.
+	// Interrupted is what shells return for a command that Ctrl-C ended.
 	Interrupted = 130
 )
 
-// Help explains the codes to people.
+// Help explains the codes to users.
 const Help = `Exit codes:
-  0  all went well
+  0  success
   1  an error, for example a cluster that does not answer
   2  wrong usage
-  3  there is no such DevServer
-  4  it cannot be done: refused, or the DevServer failed or does not run
+  3  the DevServer does not exist
+  4  refused, or the DevServer failed or is not running
   5  it took longer than --timeout`
 
 // Error is an error with an exit code.

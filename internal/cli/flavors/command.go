@@ -18,7 +18,7 @@ import (
 func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
 	var options Options
 	cmd := &cobra.Command{
-		Use:     "flavors [NAME...]",
+		Use:     "flavors [FLAVOR...]",
 		Aliases: []string{"flavor", "sizes"},
 		Short:   "List the sizes that DevServers come in, and what fits now",
 		Long: `List the flavors, which are the sizes that DevServers come in: what a server gets,

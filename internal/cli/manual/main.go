@@ -1,5 +1,5 @@
-// Command manual writes what devctl says of itself for other readers: a page of
-// all commands in Markdown, and man pages.
+// Command manual writes the help of devctl as a Markdown page of all commands, or
+// as man pages.
 //
 //	go run ./internal/cli/manual markdown docs/devctl.md
 //	go run ./internal/cli/manual man dist/man
@@ -31,14 +31,14 @@ func main() {
 
 func write(form, place string) error {
 	root := cli.NewCommand("devctl", genericiooptions.IOStreams{})
-	root.DisableAutoGenTag = true // The same source gives the same pages.
+	root.DisableAutoGenTag = true // The same source must give the same pages.
 	switch form {
 	case "markdown":
 		return os.WriteFile(place, page(root), 0o644) //nolint:gosec // The caller names the file.
 	case "man":
 		return man(root, place)
 	}
-	return fmt.Errorf("there is no form %q", form)
+	return fmt.Errorf("unknown format %q", form)
 }
 
 // man writes a page for each command.
@@ -46,7 +46,7 @@ func man(root *cobra.Command, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // Likewise the folder.
 		return err
 	}
-	// Pages of one version have one date, whenever they are made.
+	// A constant date, so pages do not depend on when they are generated.
 	date := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Date: &date, Source: "devctl " + version.Version, Manual: "DevServer"}, dir)
 }

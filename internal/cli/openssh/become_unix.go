@@ -10,8 +10,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
-// Become replaces this process by a program: its signals, terminal and exit code
-// are then its own.
+// Become replaces this process by a program, which then has its terminal and gets
+// its signals.
 func Become(line []string, _ genericiooptions.IOStreams) error {
 	program, err := find(line[0])
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package openssh runs the stock OpenSSH client's programs.
+// Package openssh runs the programs of the stock OpenSSH client.
 package openssh
 
 import (
@@ -22,7 +22,7 @@ func find(name string) (string, error) {
 	return program, nil
 }
 
-// Run runs a program to its end, and ends as it ends.
+// Run runs a program to its end and returns its exit code as an error.
 func Run(ctx context.Context, line []string, streams genericiooptions.IOStreams) error {
 	program, err := find(line[0])
 	if err != nil {
@@ -33,7 +33,7 @@ func Run(ctx context.Context, line []string, streams genericiooptions.IOStreams)
 	return Ended(line[0], command.Run())
 }
 
-// Ended gives the end of a program its exit code.
+// Ended is the error for the end of a program, with the program's exit code.
 func Ended(name string, err error) error {
 	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.With(ended.ExitCode(), fmt.Errorf("%s ended: %w", name, err))

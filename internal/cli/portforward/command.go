@@ -1,6 +1,6 @@
-// Package portforward is the command devctl port-forward: ssh -L. What goes
-// through ssh reaches whatever listens in the box, on its loopback interface
-// too, ends no earlier than the session, and counts as work.
+// Package portforward is the command devctl port-forward: ssh -L. Unlike kubectl
+// port-forward it reaches what listens on the server's loopback interface,
+// survives silence, and counts as activity.
 package portforward
 
 import (
@@ -20,19 +20,21 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "port-forward NAME [LOCAL:]REMOTE...",
-		Short: "Bring ports of a DevServer to this machine",
-		Long: `Bring ports of a DevServer to this machine, until Ctrl-C.
+		Short: "Forward local ports to a DevServer",
+		Long: `Forward ports of this machine to a DevServer, until Ctrl-C.
 
-It runs ssh, so it reaches what listens on the DevServer's own localhost, such as
-Jupyter or TensorBoard, and survives silence. One that sleeps is woken, as devctl
-ssh does. LOCAL is the port here, the same as REMOTE if it is left out; with
-nothing before the colon, a free one is taken.
+It runs ssh, so it reaches what listens on the DevServer's localhost, such as
+Jupyter or TensorBoard, and survives silence. It wakes a suspended server as
+devctl ssh does.
+
+LOCAL is the port on this machine, by default the same as REMOTE. With nothing
+before the colon, devctl chooses a free port.
 
 ` + exit.Help,
 		Example: `  # Jupyter, at http://localhost:8888
   devctl port-forward trainer 8888
 
-  # Two ports, one under another number, one under any that is free
+  # Two ports: one with another number here, one with any free number
   devctl port-forward -n team-a trainer 9000:6006 :8265`,
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: complete.DevServers(flags),
@@ -52,6 +54,6 @@ nothing before the colon, a free one is taken.
 	}
 	options.AddTo(cmd)
 	options.AddIdentity(cmd)
-	cmd.Flags().StringVar(&options.Address, "address", "127.0.0.1", "address of this machine to listen on; 0.0.0.0 lets others in")
+	cmd.Flags().StringVar(&options.Address, "address", "127.0.0.1", "local address to listen on; 0.0.0.0 lets other machines connect")
 	return cmd
 }

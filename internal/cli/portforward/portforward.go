@@ -28,7 +28,7 @@ type Options struct {
 	Address string
 }
 
-// pair is a port here, and one in the box.
+// pair is a port on this machine, and one on the server.
 type pair struct{ local, remote int }
 
 func parsePorts(words []string) (pairs []pair, err error) {
@@ -53,14 +53,14 @@ func parsePorts(words []string) (pairs []pair, err error) {
 func port(word string) (int, error) {
 	n, err := strconv.ParseUint(word, 10, 16)
 	if err != nil || n == 0 {
-		return 0, fmt.Errorf("%q is no port", word)
+		return 0, fmt.Errorf("%q is not a port from 1 to 65535", word)
 	}
 	return int(n), nil
 }
 
 // Run forwards the ports until ctx ends, which is no failure.
 func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, pairs []pair, o Options, streams genericiooptions.IOStreams) error {
-	// What is wrong on this side is said before a box is woken.
+	// Errors on this machine are reported before a server is woken.
 	pairs, err := o.free(ctx, pairs)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, pairs []pair,
 	ssh.Cancel = func() error { return ssh.Process.Signal(syscall.SIGTERM) }
 	ssh.WaitDelay = 5 * time.Second
 	ssh.Stdin, ssh.Stderr = streams.In, streams.ErrOut
-	standing, err := forward(ssh, func() {
+	opened, err := forward(ssh, func() {
 		for _, p := range pairs {
 			fmt.Fprintf(streams.Out, "Forwarding %s -> %s:%d\n", net.JoinHostPort(o.Address, strconv.Itoa(p.local)), ds.Name, p.remote)
 		}
@@ -89,42 +89,42 @@ func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, pairs []pair,
 	switch {
 	case endedByUser(ctx):
 		return nil
-	case standing:
-		return fmt.Errorf("the connection to DevServer %s ended, and the forwarding with it: run the command again to go on", ds.Name)
+	case opened:
+		return fmt.Errorf("the connection to DevServer %s ended, and with it the forwarding: repeat the command", ds.Name)
 	}
 	return openssh.Ended("ssh", err)
 }
 
-// own are the options for a session that only forwards. A shared connection
-// would take the ports over and go on with them in the background.
+// own are the options for a session that only forwards. A shared connection would
+// take over the ports and keep them open in the background.
 var own = []string{
 	"-N", "-o", "ExitOnForwardFailure=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none",
 	"-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4",
-	// ssh runs it, and sends what it prints here, once all ports are open.
+	// ssh runs it when all ports are open, and its output comes to us.
 	"-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo open",
 }
 
-// forward runs ssh to its end, calls ready when its ports are open, and tells
-// whether they ever were.
-func forward(ssh *exec.Cmd, ready func()) (standing bool, err error) {
-	said, err := ssh.StdoutPipe()
+// forward runs ssh to its end and calls ready when its ports are open. opened
+// tells whether that happened.
+func forward(ssh *exec.Cmd, ready func()) (opened bool, err error) {
+	output, err := ssh.StdoutPipe()
 	if err != nil {
 		return false, err
 	}
 	if err := ssh.Start(); err != nil {
 		return false, fmt.Errorf("%w: install the OpenSSH client", err)
 	}
-	lines := bufio.NewReader(said)
+	lines := bufio.NewReader(output)
 	if _, err := lines.ReadString('\n'); err == nil {
-		standing = true
+		opened = true
 		ready()
 	}
 	_, _ = io.Copy(io.Discard, lines)
-	return standing, ssh.Wait()
+	return opened, ssh.Wait()
 }
 
-// endedByUser tells whether ssh ended because of Ctrl-C, which both of us get:
-// ssh may have been faster.
+// endedByUser tells whether ssh ended because of Ctrl-C. Both processes get it, so
+// ssh may have ended before ctx does.
 func endedByUser(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -134,11 +134,11 @@ func endedByUser(ctx context.Context) bool {
 	}
 }
 
-// free makes sure that the local ports can be had, and finds those that may be
-// any.
+// free checks that the local ports are free, and chooses those that the user left
+// open.
 func (o Options) free(ctx context.Context, pairs []pair) ([]pair, error) {
 	found := make([]pair, len(pairs))
-	// All are held until the last, so that no two get the same one.
+	// All stay open until the last is chosen, so no two are the same.
 	var held []net.Listener
 	defer func() {
 		for _, listener := range held {
@@ -148,7 +148,7 @@ func (o Options) free(ctx context.Context, pairs []pair) ([]pair, error) {
 	for i, p := range pairs {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(o.Address, strconv.Itoa(p.local)))
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, exit.With(exit.Refused, fmt.Errorf("port %d of this machine is in use: choose another with LOCAL:%d, or a free one with :%d", p.local, p.remote, p.remote))
+			return nil, exit.With(exit.Refused, fmt.Errorf("port %d of this machine is in use: choose another with LOCAL:%d, or any free one with :%d", p.local, p.remote, p.remote))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listening on this machine: %w", err)

@@ -14,7 +14,7 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 )
 
-// gatewayOf is the cluster's gateway, if it has one that can be recognised.
+// gatewayOf is the cluster's gateway, if it has one whose host key is known.
 func gatewayOf(ds *devserverv1.DevServer) (*devserverv1.SSHGateway, bool) {
 	if ds.Status.SSH == nil || ds.Status.SSH.Gateway == nil {
 		return nil, false
@@ -27,8 +27,8 @@ func gatewayAddress(g *devserverv1.SSHGateway) string {
 	return net.JoinHostPort(g.Host, strconv.Itoa(int(g.Port)))
 }
 
-// GatewayAnswers tells whether the cluster has a gateway that can be reached
-// from here.
+// GatewayAnswers tells whether the cluster has a gateway that is reachable from
+// here.
 func GatewayAnswers(ctx context.Context, ds *devserverv1.DevServer) bool {
 	g, ok := gatewayOf(ds)
 	if !ok {
@@ -50,19 +50,19 @@ func KnownGateway(ds *devserverv1.DevServer) (string, error) {
 	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(g.HostKey))
 	if err != nil {
-		return "", fmt.Errorf("going through the gateway to DevServer %s: the cluster says a host key that cannot be read: %w", ds.Name, err)
+		return "", fmt.Errorf("going through the gateway to DevServer %s: its host key in the status cannot be decoded: %w", ds.Name, err)
 	}
 	return knownhosts.Line([]string{gatewayAddress(g)}, key) + "\n", nil
 }
 
 func noGateway(ds *devserverv1.DevServer) error {
-	return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be reached through a gateway: its status names none: leave --via=%s out", ds.Name, Gateway))
+	return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be reached through a gateway: its status has none: connect without --via=%s", ds.Name, Gateway))
 }
 
-// GatewayCommand is the command line by which OpenSSH, and what stands on it,
-// connects to a box through the cluster's gateway, which wakes the box. It takes
-// neither this program nor a kubeconfig. The gateway must have the key that
-// KnownGateway says, in that file. The name of the user does not matter there.
+// GatewayCommand is the command line by which OpenSSH, and what uses it, connects
+// to a server through the cluster's gateway, which wakes the server. It requires
+// neither this program nor a kubeconfig. The file knownHosts must have the line
+// KnownGateway. The gateway ignores the name of the user.
 func GatewayCommand(ds *devserverv1.DevServer, knownHosts, identity string) (string, error) {
 	g, ok := gatewayOf(ds)
 	if !ok {
@@ -78,7 +78,7 @@ func GatewayCommand(ds *devserverv1.DevServer, knownHosts, identity string) (str
 	return proxyLine(append(words, "--", g.Host)), nil
 }
 
-// proxyLine is a command line as ProxyCommand takes it.
+// proxyLine is a command line as the value of ProxyCommand.
 func proxyLine(words []string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {

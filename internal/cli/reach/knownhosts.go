@@ -12,9 +12,9 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 )
 
-// writeKnownHosts writes the known_hosts file for ds and returns its name. The
-// file is named after its content: two clusters may have boxes of one name,
-// and a session to either may be starting at this moment.
+// writeKnownHosts writes the known_hosts file for ds and returns its name. The name
+// contains a hash of the content, because two clusters may have servers of the
+// same name, and sessions to both may start at the same time.
 func writeKnownHosts(ds *devserverv1.DevServer) (string, error) {
 	line, err := KnownHost(ds)
 	if err != nil {
@@ -34,7 +34,7 @@ func writeKnownHosts(ds *devserverv1.DevServer) (string, error) {
 	}
 	file := filepath.Join(dir, "known_hosts.d", Alias(ds)+"-"+hex.EncodeToString(sum[:6]))
 	if err := writeFile(file, line); err != nil {
-		return "", fmt.Errorf("noting the host key of DevServer %s: %w", ds.Name, err)
+		return "", fmt.Errorf("writing the host key of DevServer %s: %w", ds.Name, err)
 	}
 	return file, nil
 }
@@ -42,28 +42,29 @@ func writeKnownHosts(ds *devserverv1.DevServer) (string, error) {
 // KnownHost is the line of a known_hosts file for ds.
 func KnownHost(ds *devserverv1.DevServer) (string, error) {
 	if ds.Status.SSH == nil || ds.Status.SSH.HostKey == "" {
-		return "", fmt.Errorf("logging in to DevServer %s: the cluster does not say its host key", ds.Name)
+		return "", fmt.Errorf("logging in to DevServer %s: its status has no host key yet", ds.Name)
 	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(ds.Status.SSH.HostKey))
 	if err != nil {
-		return "", fmt.Errorf("logging in to DevServer %s: the cluster says a host key that cannot be read: %w", ds.Name, err)
+		return "", fmt.Errorf("logging in to DevServer %s: the host key in its status cannot be decoded: %w", ds.Name, err)
 	}
 	return Alias(ds) + " " + string(ssh.MarshalAuthorizedKey(key)), nil
 }
 
-// stateDir is where devctl keeps what can be had again from the cluster.
+// stateDir is the directory for files that devctl can create again from the
+// cluster.
 func stateDir() (string, error) {
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "devserver"), nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("finding a place for known hosts: %w", err)
+		return "", fmt.Errorf("finding a directory for known hosts: %w", err)
 	}
 	return filepath.Join(home, ".local", "state", "devserver"), nil
 }
 
-// writeFile replaces a private file as a whole.
+// writeFile replaces a private file atomically.
 func writeFile(file, content string) error {
 	dir := filepath.Dir(file)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

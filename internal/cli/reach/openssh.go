@@ -13,10 +13,9 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-// OpenSSH returns the options for ssh, scp and sftp with which Host(ds) is that
-// box and no other. They must come first: OpenSSH takes the first value that it
-// sees, so that neither the user's flags nor ~/.ssh/config turn the check of the
-// host key off.
+// OpenSSH returns the options for ssh, scp and sftp with which Host(ds) is exactly
+// that server. They must come first: OpenSSH uses the first value of an option, so
+// neither the user's flags nor ~/.ssh/config can turn the host key check off.
 func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, o Options) ([]string, error) {
 	file, err := writeKnownHosts(ds)
 	if err != nil {
@@ -44,7 +43,7 @@ func OpenSSH(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer
 	return words, nil
 }
 
-// route are the options that say how to get to the box.
+// route are the options that tell OpenSSH how to connect to the server.
 func route(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, o Options, knownHosts string) ([]string, error) {
 	if o.Via == Gateway {
 		line, err := GatewayCommand(ds, knownHosts, o.Identity)
@@ -57,12 +56,12 @@ func route(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, 
 	case conn == nil:
 		return []string{"ProxyCommand=" + ProxyCommand(to, ds, "--via="+API)}, nil
 	}
-	_ = conn.Close() // It answers: that was all.
+	_ = conn.Close() // It was only a test whether the address answers.
 	return []string{"ProxyCommand=none", "HostName=" + ds.Status.SSH.Host, fmt.Sprintf("Port=%d", ds.Status.SSH.Port)}, nil
 }
 
-// ProxyCommand is the command line by which OpenSSH, and what stands on it,
-// connects to a box through this program.
+// ProxyCommand is the command line by which OpenSSH, and what uses it, connects to
+// a server through this program.
 func ProxyCommand(to *cluster.Cluster, ds *devserverv1.DevServer, flags ...string) string {
 	words := append([]string{self(), "ssh-proxy"}, to.Words()...)
 	words = append(words, "--namespace="+ds.Namespace)
@@ -70,9 +69,9 @@ func ProxyCommand(to *cluster.Cluster, ds *devserverv1.DevServer, flags ...strin
 	return proxyLine(words)
 }
 
-// self is the path of this program. It is the one that was typed or found in
-// PATH, which package managers keep; where that leads to has a version in it
-// and is gone with the next one.
+// self is the path of this program, as it was typed or found in PATH. Links are not
+// followed: a package manager keeps the link, but its target may have a version in
+// its name, which the next upgrade removes.
 func self() string {
 	if path, err := exec.LookPath(os.Args[0]); err == nil {
 		if path, err = filepath.Abs(path); err == nil {
@@ -85,7 +84,7 @@ func self() string {
 	return "devctl"
 }
 
-// shellQuote quotes a word for the shell that OpenSSH runs a ProxyCommand with.
+// shellQuote quotes a word for the shell with which OpenSSH runs a ProxyCommand.
 func shellQuote(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:@,+", r)

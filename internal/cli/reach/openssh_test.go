@@ -24,7 +24,7 @@ func newHostKey(t *testing.T) string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshserver.NewKey(t).PublicKey())))
 }
 
-// running is a box with an address.
+// running is a server with an address.
 func running(hostKey, address string) *devserverv1.DevServer {
 	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
 	ds.Status = devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, SSH: &devserverv1.SSHStatus{HostKey: hostKey}}
@@ -35,7 +35,7 @@ func running(hostKey, address string) *devserverv1.DevServer {
 	return ds
 }
 
-// addresses are one that answers and one that refuses.
+// addresses are one that answers and one that refuses connections.
 func addresses(t *testing.T) (answers, refuses string) {
 	t.Helper()
 	open, err := net.Listen("tcp", "127.0.0.1:0")
@@ -181,12 +181,9 @@ func TestProxyCommandSurvivesTheShell(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	cases := map[string]Target{
-		"box":                    {"dev", "mine", "box"},
-		"box.team":               {"dev", "team", "box"},
-		"box.team.devserver":     {"dev", "team", "box"},
-		"root@box":               {"root", "mine", "box"},
-		"ann@box.team.devserver": {"ann", "team", "box"},
-		"@box":                   {"dev", "mine", "box"},
+		"trainer":      {"dev", "mine", "trainer"},
+		"root@trainer": {"root", "mine", "trainer"},
+		"@trainer":     {"dev", "mine", "trainer"},
 	}
 	for word, want := range cases {
 		if got := Parse(word, "mine"); got != want {

@@ -13,54 +13,54 @@ import (
 	"devserver.io/devserver/internal/cli/wait"
 )
 
-// Ways to a box, the values of --via.
+// Ways to connect to a server, the values of --via.
 const (
-	// Auto is Direct where the box's port answers, else API.
+	// Auto is Direct if the server's port answers, else API.
 	Auto = "auto"
-	// Direct connects to the address that the status says.
+	// Direct connects to the address in the status.
 	Direct = "direct"
 	// Gateway goes through the cluster's gateway, with ssh alone.
 	Gateway = "gateway"
-	// API goes through the API server, which is always there.
+	// API goes through the API server, which devctl can always reach.
 	API = "api"
 )
 
 var ways = []string{Auto, Direct, Gateway, API}
 
-// Options say how to get to a box.
+// Options say how to connect to a server.
 type Options struct {
-	// Start is for one that its owner suspended, or whose time is over. One that
-	// sleeps for want of work, or by its schedule, is woken without it.
+	// Start also starts a server that its owner suspended, or that has expired. One
+	// that is suspended for being idle, or by its schedule, is woken in any case.
 	Start   bool
 	Timeout time.Duration
 	Via     string
-	// Identity is a file with a private key, for programs that get no flags of
-	// the user's own.
+	// Identity is a file with a private key, for programs to which the user cannot
+	// pass flags.
 	Identity string
-	// Terminal is set where a person sees what is drawn and can be asked.
+	// Terminal is set if there is a terminal, on which the user can be asked.
 	Terminal bool
 }
 
 // AddTo makes the flags known to a command.
 func (o *Options) AddTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.BoolVar(&o.Start, "start", false, "start it also if it is suspended or expired, without asking")
-	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long to wait for one that is not running yet")
+	flags.BoolVar(&o.Start, "start", false, "also start a suspended or expired server, without asking")
+	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long to wait until the server is running")
 	AddVia(cmd, &o.Via)
 }
 
 // AddIdentity makes the flag for a key known to a command.
 func (o *Options) AddIdentity(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.Identity, "identity", "i", "", "file with the private key to log in with (default: what ssh finds)")
+	cmd.Flags().StringVarP(&o.Identity, "identity", "i", "", "`file` with the private key to log in with (default: as ssh does)")
 }
 
 // AddVia makes --via alone known to a command.
 func AddVia(cmd *cobra.Command, via *string) {
-	cmd.Flags().StringVar(via, "via", Auto, "the way to it: its own address (direct), the cluster's gateway (gateway), the API server (api), or what works (auto)")
+	cmd.Flags().StringVar(via, "via", Auto, "how to connect: direct, gateway, api (through the API server) or auto")
 	_ = cmd.RegisterFlagCompletionFunc("via", cobra.FixedCompletions(ways, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// CheckVia says what is wrong with --via.
+// CheckVia returns an error for a wrong --via.
 func CheckVia(via string) error {
 	if slices.Contains(ways, via) {
 		return nil
@@ -68,16 +68,16 @@ func CheckVia(via string) error {
 	return exit.With(exit.Usage, fmt.Errorf("--via %q is not one of %v", via, ways))
 }
 
-// Check says what is wrong with the flags.
+// Check returns an error for wrong flags.
 func (o *Options) Check() error {
 	if err := CheckVia(o.Via); err != nil {
 		return err
 	}
 	if o.Timeout <= 0 {
-		return exit.With(exit.Usage, errors.New("--timeout must be longer than nothing, for example 5m"))
+		return exit.With(exit.Usage, errors.New("--timeout must be longer than 0, for example 5m"))
 	}
 	return nil
 }
 
-// On makes the options those of a command with these streams.
+// On adapts the options to the streams of the command.
 func (o *Options) On(streams genericiooptions.IOStreams) { o.Terminal = wait.OnTerminal(streams) }

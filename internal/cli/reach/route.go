@@ -11,13 +11,12 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 )
 
-// patience is how long a box's port may take to answer before the API server is
-// taken instead: several round trips around the world, and little to somebody
-// who waits behind a firewall that swallows every attempt.
+// patience is how long a server's port may take to answer before the API server is
+// used instead: several round trips around the world, and a short wait behind a
+// firewall that drops packets.
 const patience = time.Second
 
-// Address is where a box can be connected to directly, if the cluster gives it
-// such a place at all.
+// Address is the server's own address; ok is false if it has none.
 func Address(ds *devserverv1.DevServer) (address string, ok bool) {
 	if ds.Status.SSH == nil || ds.Status.SSH.Host == "" || ds.Status.SSH.Port == 0 {
 		return "", false
@@ -25,17 +24,17 @@ func Address(ds *devserverv1.DevServer) (address string, ok bool) {
 	return net.JoinHostPort(ds.Status.SSH.Host, strconv.Itoa(int(ds.Status.SSH.Port))), true
 }
 
-// Dial connects to the box's own address, by the way that was asked for. The
-// connection is nil where the way is through the API server: the status may say
-// an address that cannot be reached from here, such as a ClusterIP's name or a
-// node behind a firewall.
+// Dial connects to the server's own address, if via allows that. The connection is
+// nil if the caller must go through the API server instead: the address in the
+// status may be unreachable from here, such as a ClusterIP's name or a node behind
+// a firewall.
 func Dial(ctx context.Context, ds *devserverv1.DevServer, via string) (*net.TCPConn, error) {
 	address, ok := Address(ds)
 	switch {
 	case via == API, via == Auto && !ok:
 		return nil, nil
 	case !ok:
-		return nil, exit.With(exit.Refused, fmt.Errorf("DevServer %s has no address of its own (spec.ssh.service.type is %s): leave --via=%s out", ds.Name, ds.Spec.SSH.Service.Type, via))
+		return nil, exit.With(exit.Refused, fmt.Errorf("DevServer %s has no address of its own (spec.ssh.service.type is %s): connect without --via=%s", ds.Name, ds.Spec.SSH.Service.Type, via))
 	}
 	dialer := net.Dialer{}
 	if via == Auto {
@@ -48,7 +47,7 @@ func Dial(ctx context.Context, ds *devserverv1.DevServer, via string) (*net.TCPC
 	case err != nil && via == Auto:
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("connecting to DevServer %s: %w: through the API server: --via=%s", ds.Name, err, API)
+		return nil, fmt.Errorf("connecting to DevServer %s: %w: to connect through the API server: --via=%s", ds.Name, err, API)
 	}
 	return conn.(*net.TCPConn), nil
 }

@@ -17,8 +17,8 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// Running returns the box once one can log in to it. One that sleeps is started,
-// if it may be, and waited for; what happens until then is shown on ErrOut.
+// Running returns the server when it is running. It starts a suspended one, if the
+// options or the user allow that, waits, and shows the progress on ErrOut.
 func Running(ctx context.Context, c client.WithWatch, t Target, o Options, streams genericiooptions.IOStreams) (*devserverv1.DevServer, error) {
 	ds, err := cluster.GetAlive(ctx, c, t.Namespace, t.Name)
 	if err != nil {
@@ -48,17 +48,17 @@ func Running(ctx context.Context, c client.WithWatch, t Target, o Options, strea
 	}, streams)
 }
 
-// consent asks whether to start what its owner stopped, where there is somebody
-// to ask: it may take a GPU from others.
+// consent asks whether to start a server that its owner stopped, because it may
+// take a GPU that others use. Without a terminal it refuses.
 func (o Options) consent(ctx context.Context, ds *devserverv1.DevServer, held string, streams genericiooptions.IOStreams) error {
 	if !o.Terminal {
-		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is %s: to start it: devctl start %s -n %s, or repeat this with --start before the name",
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is %s: to start it: devctl start %s -n %s, or repeat the command with --start before the name",
 			ds.Name, held, ds.Name, ds.Namespace))
 	}
 	return confirm.Ask(ctx, confirm.Question{
 		Title: fmt.Sprintf("Start DevServer %s?", ds.Name),
-		Means: fmt.Sprintf("It is %s. It takes its CPUs and GPUs again.", held),
+		Means: fmt.Sprintf("It is %s. When it starts, it takes its CPUs and GPUs again.", held),
 		Yes:   "Start it", Usual: true,
-		Left: fmt.Sprintf("DevServer %s is left as it is, %s", ds.Name, held),
+		Left: fmt.Sprintf("DevServer %s was not started: it is %s", ds.Name, held),
 	}, streams)
 }

@@ -18,19 +18,20 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:   "restart NAME",
 		Short: "Restart a DevServer",
-		Long: `Restart a DevServer. What runs in it ends; its home directory, keys and address
-stay. It takes up what its flavor or the operator changed meanwhile, and its
-time to live begins anew.
+		Long: `Restart a DevServer. Its processes end; its home directory, keys and address
+stay. Pending changes of its flavor or of the operator take effect, and its time
+to live begins again.
 
-On a terminal it then waits until one can log in, as devctl wait does; elsewhere
-with --wait.
+On a terminal it then waits until you can log in, as devctl wait does; without a
+terminal it does so with --wait.
 
 ` + exit.Help,
-		Example: `  # Restart it, and wait until one can log in again
+		Example: `  # Restart it, and wait until you can log in again
   devctl restart trainer
 
   # In a script
-  devctl restart trainer --wait --timeout 10m && devctl ssh trainer -- ./train.sh`,
+  devctl restart trainer --wait --timeout 10m &&
+    devctl ssh trainer -- ./train.sh`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,7 +45,7 @@ with --wait.
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until one can log in (default: on a terminal)")
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until you can log in (default: on a terminal)")
 	options.AddTo(cmd.Flags())
 	return cmd
 }

@@ -24,14 +24,14 @@ type Options struct {
 	Wait bool
 }
 
-// Run restarts the DevServer, says what that means, and waits for it.
+// Run restarts the DevServer, reports what that does, and waits for it.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
 		return err
 	}
 	if ds.Spec.Suspend {
-		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is suspended, so that there is nothing to restart: to start it: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is suspended, so it cannot be restarted: to start it: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
 	}
 	o.Replaced = ds.Status.StartedAt
 	err = cluster.Edit(ctx, c, ds, fmt.Sprintf("restarting DevServer %s in namespace %s", ds.Name, ds.Namespace), func(ds *devserverv1.DevServer) map[string]any {
@@ -41,7 +41,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		return err
 	}
 	if o.Wait {
-		// What is for scripts, on Out, is the ssh command alone.
+		// Out has only the ssh command, for scripts.
 		fmt.Fprintln(streams.ErrOut, report(ds))
 		o.Woken = true
 		return wait.Run(ctx, c, o.Options, streams)
@@ -50,17 +50,17 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return err
 }
 
-// report says what becomes of the DevServer, as it was before.
+// report describes the restart of a DevServer, given as it was before.
 func report(ds *devserverv1.DevServer) string {
 	if serverstate.IsSuspended(ds) {
-		return fmt.Sprintf("DevServer %s starts again: it was asleep.", ds.Name)
+		return fmt.Sprintf("DevServer %s is starting: it was suspended.", ds.Name)
 	}
-	sentence := fmt.Sprintf("DevServer %s restarts: what runs in it ends, its home directory stays.", ds.Name)
+	sentence := fmt.Sprintf("DevServer %s is restarting: its processes end, its home directory stays.", ds.Name)
 	if ds.Spec.Home != nil && ds.Spec.Home.Ephemeral {
-		sentence = fmt.Sprintf("DevServer %s restarts: what runs in it ends, and its home directory, which is ephemeral, is emptied.", ds.Name)
+		sentence = fmt.Sprintf("DevServer %s is restarting: its processes end, and its home directory, which is ephemeral, is emptied.", ds.Name)
 	}
 	if pending := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionRestartPending); pending != nil && pending.Status == metav1.ConditionTrue {
-		sentence += " It takes up what was pending: " + strings.TrimSuffix(pending.Message, ".") + "."
+		sentence += " Changes that take effect: " + strings.TrimSuffix(pending.Message, ".") + "."
 	}
 	return sentence
 }

@@ -1,5 +1,5 @@
-// Package ssh is the command devctl ssh: the stock OpenSSH client, told where a
-// DevServer is and which host key it must have, once it is awake.
+// Package ssh is the command devctl ssh: it wakes a DevServer and runs the stock
+// OpenSSH client with its address and host key.
 package ssh
 
 import (
@@ -25,15 +25,14 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Log in to a DevServer, or run a command in it",
 		Long: `Log in to a DevServer, or run a command in it.
 
-One that sleeps for want of work, or by its schedule, is woken, and one that is
-starting is waited for. Whether to start one that its owner suspended, or whose
-time to live is over, is asked on a terminal, and refused elsewhere without
---start.
+It wakes a server that is suspended for being idle or by its schedule, and waits
+for one that is starting. Before it starts a server that its owner suspended, or
+that has expired, it asks; without a terminal it requires --start.
 
-It then becomes ssh, with the host key that the cluster says and with the
-address that it says or, where that is none or does not answer, with a way
-through the API server. What stands behind NAME is for ssh: its flags, and the
-command. The exit code is that of ssh, which is that of the command, or 255.
+It then becomes ssh, with the host key from the cluster. It connects to the
+server's own address or, if that does not exist or answer, through the API
+server. Everything after NAME is for ssh: its flags, and the command. The exit
+code is that of ssh: that of the command, or 255.
 
 ` + exit.Help,
 		Example: `  # A shell
@@ -42,17 +41,17 @@ command. The exit code is that of ssh, which is that of the command, or 255.
   # A command, and its exit code
   devctl ssh trainer -- nvidia-smi -L
 
-  # A key of its own, a port brought here, and the agent along
+  # With a certain key, a forwarded port and the SSH agent
   devctl ssh -n team-a trainer -i ~/.ssh/work -L 8888:localhost:8888 -A
 
-  # In a script, whatever state it is in
+  # In a script, in whatever state the server is
   devctl ssh --start --timeout 20m trainer -- python train.py
 
-  # As root, where its flavor grants that
+  # As root, if the flavor allows it
   devctl ssh root@trainer`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return exit.With(exit.Usage, errors.New("say which DevServer: ssh NAME"))
+				return exit.With(exit.Usage, errors.New("name the DevServer: devctl ssh NAME"))
 			}
 			return nil
 		},
@@ -60,7 +59,7 @@ command. The exit code is that of ssh, which is that of the command, or 255.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, rest := args[0], args[1:]
 			if mine, ok := ownFlag(rest); ok {
-				return exit.With(exit.Usage, fmt.Errorf("%s stands behind the name, where flags are for ssh: put it before %s", mine, name))
+				return exit.With(exit.Usage, fmt.Errorf("%s is after the name, where flags are for ssh: put it before %s", mine, name))
 			}
 			if err := options.Check(); err != nil {
 				return err

@@ -14,26 +14,25 @@ import (
 // sshFlagsWithValue are the flags of ssh(1) that take a value.
 const sshFlagsWithValue = "BbcDEeFIiJLlmOoPpQRSWw"
 
-// ownFlag returns the first of the flags behind the name that the user meant
-// for devctl. ssh would take -n for something else and run the namespace as a
-// command.
+// ownFlag returns the first flag after the name that is one of devctl. ssh has
+// another -n, and would run the namespace as a command.
 func ownFlag(args []string) (string, bool) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		switch {
 		case arg == "--" || len(arg) < 2 || arg[0] != '-':
-			return "", false // from here on it is the command
+			return "", false // The command begins here.
 		case strings.HasPrefix(arg, "--"), strings.HasPrefix(arg, "-n"):
 			return arg, true
 		case strings.ContainsRune(sshFlagsWithValue, rune(arg[len(arg)-1])) && !strings.ContainsAny(arg[1:len(arg)-1], sshFlagsWithValue):
-			i++ // its value
+			i++ // Skip its value.
 		}
 	}
 	return "", false
 }
 
-// Prepare waits until one can log in to the box, and returns the ssh command
-// line for it, with the flags and the command in rest.
+// Prepare waits until the server is running, and returns the ssh command line for
+// it. rest has the user's flags for ssh and the command.
 func Prepare(ctx context.Context, to *cluster.Cluster, t reach.Target, o reach.Options, rest []string, streams genericiooptions.IOStreams) ([]string, error) {
 	ds, err := reach.Running(ctx, to.Client, t, o, streams)
 	if err != nil {
@@ -43,6 +42,6 @@ func Prepare(ctx context.Context, to *cluster.Cluster, t reach.Target, o reach.O
 	if err != nil {
 		return nil, err
 	}
-	// With the user in front, a host can never be taken for a flag.
+	// With USER@ before it, a host cannot be mistaken for a flag.
 	return slices.Concat([]string{"ssh"}, options, []string{t.User + "@" + reach.Host(ds)}, rest), nil
 }

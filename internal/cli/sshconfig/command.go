@@ -1,10 +1,9 @@
-// Package sshconfig is the command devctl ssh-config: it makes boxes known to
-// everything that reads OpenSSH's configuration, such as editors and rsync.
+// Package sshconfig is the command devctl ssh-config: it adds servers as hosts to
+// OpenSSH's configuration, for everything that reads it, such as editors and rsync.
 //
-// No host is given an address: addresses change when a box starts on another
-// node, and nothing there wakes one that sleeps. Hosts go through the cluster's
-// gateway, or else through devctl ssh-proxy, which takes the direct way where
-// there is one.
+// Hosts have no addresses: an address changes when a server starts on another
+// node, and cannot wake a suspended one. Connections go through the cluster's
+// gateway, or else through devctl ssh-proxy, which connects directly if it can.
 package sshconfig
 
 import (
@@ -23,47 +22,60 @@ import (
 // NewCommand returns the command.
 func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
 	var options Options
+	var short bool
 	cmd := &cobra.Command{
 		Use:   "ssh-config",
-		Short: "Make DevServers known to ssh, VS Code, Cursor, JetBrains and rsync",
-		Long: `Make DevServers known to ssh, VS Code, Cursor, JetBrains and rsync.
+		Short: "Add DevServers to the configuration of ssh, editors and rsync",
+		Long: `Add DevServers to the configuration of ssh, which VS Code, Cursor, JetBrains
+and rsync read too.
 
-It writes a file of its own, ~/.ssh/devserver/config, with a host
-NAME.NAMESPACE.devserver for each DevServer of the namespace, and beside it the
-host keys that the cluster says. Hosts of DevServers that are gone are removed;
-those of other namespaces and clusters stay. Run it again after a DevServer was
-created.
+It writes its own file, ~/.ssh/devserver/config, with a host
+NAME.NAMESPACE.devserver for each DevServer of the namespace, and their host
+keys beside it. It removes the hosts of DevServers that no longer exist, and
+keeps those of other namespaces and clusters.
 
-~/.ssh/config has to include that file, by one line at its top. Whether to add
-it is asked once; nothing else is ever changed there. Without a terminal it is
-added with --yes only.
+~/.ssh/config must include that file, by one line at its top. The command asks
+before it adds the line, and changes nothing else there. Without a terminal it
+adds the line only with --yes. With the line, devctl create adds new servers.
 
-Where the cluster has a gateway that answers, the hosts go through that, with
-ssh alone; else through devctl ssh-proxy. A connection wakes a DevServer that
-sleeps for want of work. VS Code gives up after 15 seconds, unless its setting
-remote.SSH.connectTimeout says more; devctl code waits first.
+With --short, the servers of the current namespace are also hosts by their names
+alone: ssh trainer. It stays so until --short=false, or --short in another
+namespace. A name that a Host or Match line of your own configuration matches
+keeps its meaning; "Host *" does not count.
+
+If the cluster has a gateway that answers, connections go through it, with ssh
+alone; otherwise through devctl ssh-proxy. A connection wakes a suspended, idle
+server. VS Code gives up after 15 seconds unless you raise its setting
+remote.SSH.connectTimeout; devctl code waits first.
 
 ` + exit.Help,
-		Example: `  # All of this namespace
+		Example: `  # All DevServers of this namespace
   devctl ssh-config
   ssh trainer.team-a.devserver
   rsync -a data/ trainer.team-a.devserver:data/
 
+  # Also by their names alone
+  devctl ssh-config --short
+  ssh trainer
+
   # All that you can see, without a question
   devctl ssh-config -A --yes
 
-  # What it would write
+  # Print what it would write
   devctl ssh-config --print
 
-  # Undo it: the file, the host keys and the line in ~/.ssh/config
+  # Remove the file, the host keys and the line in ~/.ssh/config
   devctl ssh-config --remove`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if options.Print && options.Remove {
-				return exit.With(exit.Usage, errors.New("--print and --remove exclude each other"))
+				return exit.With(exit.Usage, errors.New("--print and --remove cannot be used together"))
 			}
 			if err := reach.CheckVia(options.Via); err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("short") {
+				options.Short = &short
 			}
 			options.Terminal = wait.OnTerminal(streams)
 			if options.Remove {
@@ -77,7 +89,8 @@ remote.SSH.connectTimeout says more; devctl code waits first.
 	cmd.Flags().BoolVarP(&options.All, "all-namespaces", "A", false, "the DevServers of all namespaces")
 	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "change ~/.ssh/config without asking")
 	cmd.Flags().BoolVar(&options.Print, "print", false, "print the file that would be written, and write nothing")
-	cmd.Flags().BoolVar(&options.Remove, "remove", false, "remove all that this command has written")
+	cmd.Flags().BoolVar(&options.Remove, "remove", false, "remove everything that this command has written")
+	cmd.Flags().BoolVar(&short, "short", false, "also add the servers of the namespace by their names alone")
 	reach.AddVia(cmd, &options.Via)
 	return cmd
 }

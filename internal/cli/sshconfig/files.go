@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// place is where OpenSSH's configuration of this person is.
+// place is where the user's OpenSSH configuration is.
 type place struct {
 	home string
-	// tilde tells that OpenSSH takes ~ for the same folder. It asks the account,
-	// not HOME.
+	// tilde is set if ~ is the same directory for OpenSSH, which reads the user
+	// database and not HOME.
 	tilde bool
 }
 
@@ -43,8 +43,8 @@ func (p place) written(path string) string {
 	return path
 }
 
-// said is a path as people read it.
-func (p place) said(path string) string {
+// shown is a path as it is shown to the user.
+func (p place) shown(path string) string {
 	p.tilde = true
 	return p.written(path)
 }
@@ -57,7 +57,7 @@ func (p place) includeLine() string {
 	return "Include " + path
 }
 
-// read is what a file holds; nothing if it is not there.
+// read returns the content of a file; empty if it does not exist.
 func read(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,8 +66,9 @@ func read(path string) (string, error) {
 	return string(text), err
 }
 
-// write replaces a file as a whole, if it is to change. It keeps the mode, and a
-// link stays one: configurations are often links into a folder with dotfiles.
+// write replaces a file atomically, unless it has that content already. It keeps
+// the mode, and writes to the target of a link: configurations are often links
+// into a directory with dotfiles.
 func write(path, text string) error {
 	path, err := target(path)
 	if err != nil {
@@ -96,7 +97,7 @@ func write(path, text string) error {
 	return os.Rename(draft.Name(), path)
 }
 
-// target follows links to the file itself, also where that is not there yet.
+// target follows links to the file itself, which need not exist.
 func target(path string) (string, error) {
 	for range 40 {
 		info, err := os.Lstat(path)

@@ -14,9 +14,9 @@ import (
 	"devserver.io/devserver/internal/cli/reach"
 )
 
-// host is a box as ssh's configuration knows it. It stands in the file as it is
-// here, before the lines that are made from it, so that hosts of other clusters
-// and namespaces can be kept without asking for them.
+// host is a server in ssh's configuration. The file has it as JSON before the
+// lines that are made from it, so hosts of other clusters and namespaces can be
+// kept without a request to these clusters.
 type host struct {
 	Context   string `json:"context,omitempty"`
 	Namespace string `json:"namespace"`
@@ -24,14 +24,14 @@ type host struct {
 	Host      string `json:"host"`
 	Alias     string `json:"alias"`
 	KnownHost string `json:"knownHost"`
-	// KnownGateway is the line for the gateway, where the way is through it.
+	// KnownGateway is the line for the gateway, if connections go through it.
 	KnownGateway string `json:"knownGateway,omitempty"`
 	Proxy        string `json:"proxy"`
 }
 
-// newHost fails for a box without a host key: nobody could log in to it. The
-// way is through devctl, or through the gateway, whose host key is to stand in
-// the file knownHosts.
+// newHost fails for a server without a host key, because nobody could log in to
+// it. Connections go through devctl, or through the gateway, whose host key is
+// read from the file knownHosts.
 func newHost(to *cluster.Cluster, ds *devserverv1.DevServer, via, knownHosts string) (host, error) {
 	known, err := reach.KnownHost(ds)
 	if err != nil {
@@ -58,23 +58,36 @@ func newHost(to *cluster.Cluster, ds *devserverv1.DevServer, via, knownHosts str
 	return h, nil
 }
 
+// file is what our configuration file says.
+type file struct {
+	short *scope // nil for no short names
+	hosts []host
+}
+
 const (
-	// heading begins a file of ours.
+	// heading is the first line of our configuration file.
 	heading = "# Written by devctl ssh-config, which replaces this file: changes get lost.\n"
-	// marker is before what a host was made from.
-	marker = "# devctl: "
+	// marker precedes the JSON of a host, shortMarker that of the scope of short
+	// names.
+	marker      = "# devctl: "
+	shortMarker = "# devctl short names: "
 )
 
-// configText is the file for OpenSSH. Each host has all of its options: not
-// everything that reads such files knows patterns.
-func configText(hosts []host, knownHosts string) string {
+// text is the file for OpenSSH. Every host has all options, because not every
+// program that reads such files supports patterns. own are the patterns of the
+// hosts in the user's own configuration.
+func (f file) text(knownHosts string, own []string) string {
 	var text strings.Builder
 	text.WriteString(heading)
-	for _, h := range hosts {
-		made, _ := json.Marshal(h) // strings alone: it cannot fail
+	if f.short != nil {
+		made, _ := json.Marshal(f.short) // It cannot fail: it has only strings.
+		fmt.Fprintf(&text, "\n%s%s\n", shortMarker, made)
+	}
+	for _, h := range f.hosts {
+		made, _ := json.Marshal(h) // It cannot fail: it has only strings.
 		fmt.Fprintf(&text, "\n%s%s\n", marker, made)
 		for _, line := range []string{
-			"Host " + h.Host,
+			"Host " + strings.Join(f.short.names(h, own), " "),
 			"  User " + agentapi.User,
 			"  ProxyCommand " + h.Proxy,
 			"  HostKeyAlias " + h.Alias,
@@ -82,7 +95,7 @@ func configText(hosts []host, knownHosts string) string {
 			"  GlobalKnownHostsFile /dev/null",
 			"  StrictHostKeyChecking yes",
 			"  UpdateHostKeys no",
-			// A connection that is dead is noticed within two minutes.
+			// A dead connection is noticed within two minutes.
 			"  ServerAliveInterval 30",
 			"  ServerAliveCountMax 4",
 		} {
@@ -92,8 +105,8 @@ func configText(hosts []host, knownHosts string) string {
 	return text.String()
 }
 
-// knownHostsText has one key for each name, so that no cluster can pass a box
-// of its own for that of another.
+// knownHostsText has one key for each name, so no cluster can present a server of
+// its own as one of another cluster.
 func knownHostsText(hosts []host) string {
 	var lines []string
 	for _, h := range hosts {
@@ -105,30 +118,31 @@ func knownHostsText(hosts []host) string {
 	return strings.Join(append(lines, ""), "\n")
 }
 
-// parse reads the hosts back from a file of ours.
-func parse(text string) (hosts []host, err error) {
+// parse reads our configuration file back.
+func parse(text string) (f file, err error) {
 	if text == "" {
-		return nil, nil
+		return file{}, nil
 	}
 	if !strings.HasPrefix(text, heading) {
-		return nil, errors.New("it was not written by devctl: move it away")
+		return file{}, errors.New("it was not written by devctl: move it away")
 	}
 	for line := range strings.Lines(text) {
-		made, ok := strings.CutPrefix(strings.TrimSpace(line), marker)
-		if !ok {
-			continue
+		line = strings.TrimSpace(line)
+		if made, ok := strings.CutPrefix(line, shortMarker); ok {
+			err = json.Unmarshal([]byte(made), &f.short)
+		} else if made, ok := strings.CutPrefix(line, marker); ok {
+			f.hosts = append(f.hosts, host{})
+			err = json.Unmarshal([]byte(made), &f.hosts[len(f.hosts)-1])
 		}
-		var h host
-		if err := json.Unmarshal([]byte(made), &h); err != nil {
-			return nil, fmt.Errorf("a line of it was changed by hand: remove the file: %w", err)
+		if err != nil {
+			return file{}, fmt.Errorf("a line of it was changed by hand: remove the file: %w", err)
 		}
-		hosts = append(hosts, h)
 	}
-	return hosts, nil
+	return f, nil
 }
 
-// merge puts the new hosts in the place of those that gone tells of, and returns
-// them in order. What now means another box than before is named in taken.
+// merge replaces the hosts for which gone is true by the new ones, and returns all
+// of them in order. taken are the names that now mean a server of another cluster.
 func merge(before, now []host, gone func(host) bool) (merged, taken []host) {
 	fresh := map[string]host{}
 	for _, h := range now {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// withInclude puts the line before everything else: behind a Host line it would
-// count for that host alone.
+// withInclude puts the line before everything else: after a Host line it would
+// apply to that host only.
 func withInclude(text, line string) string { return line + "\n" + text }
 
-// withoutInclude takes the line out again, wherever it is by now.
+// withoutInclude removes the line, wherever it is.
 func withoutInclude(text, line string) string {
 	var kept strings.Builder
 	for l := range strings.Lines(text) {
@@ -21,20 +21,16 @@ func withoutInclude(text, line string) string {
 }
 
 // includes tells whether an OpenSSH configuration includes a file for all hosts,
-// in whichever words. home is what ~ stands for.
+// however that is written. home is what ~ stands for.
 func includes(text, file, home string) bool {
 	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		end := strings.IndexAny(line, " \t=")
-		if end < 0 {
-			continue
-		}
-		switch strings.ToLower(line[:end]) {
+		keyword, words := fields(line)
+		switch keyword {
 		case "host", "match":
 			return false
 		case "include":
-			for pattern := range strings.FieldsSeq(strings.TrimLeft(line[end:], " \t=")) {
-				if same, err := filepath.Match(resolve(strings.Trim(pattern, `"`), home), file); err == nil && same {
+			for _, pattern := range words {
+				if same, err := filepath.Match(resolve(pattern, home), file); err == nil && same {
 					return true
 				}
 			}
@@ -43,7 +39,7 @@ func includes(text, file, home string) bool {
 	return false
 }
 
-// resolve says which files OpenSSH takes a pattern for.
+// resolve returns the absolute form of a pattern of files, as OpenSSH does.
 func resolve(pattern, home string) string {
 	if rest, ok := strings.CutPrefix(pattern, "~/"); ok {
 		return filepath.Join(home, rest)

@@ -14,16 +14,16 @@ func TestIncludes(t *testing.T) {
 		config string
 		want   bool
 	}{
-		"Nothing":     {"there is no line", "", false},
+		"Nothing":     {"it has no line", "", false},
 		"Tilde":       {"as we write it", "Include ~/.ssh/devserver/config\n", true},
 		"Relative":    {"OpenSSH begins at ~/.ssh", "include devserver/config\n", true},
 		"Absolute":    {"the same file", `Include "/home/ann/.ssh/devserver/config"`, true},
 		"Equals":      {"OpenSSH knows that too", "Include=devserver/config", true},
 		"Pattern":     {"it matches", "Include config.d/* devserver/*", true},
 		"Other":       {"it is another file", "Include ~/.ssh/other/config\n", false},
-		"Comment":     {"it is none", "# Include ~/.ssh/devserver/config\n", false},
-		"BehindAHost": {"it counts for that host alone", "Host x\n  Include ~/.ssh/devserver/config\n", false},
-		"BeforeAHost": {"it counts for all", "  Include ~/.ssh/devserver/config\nHost x\n", true},
+		"Comment":     {"a comment includes nothing", "# Include ~/.ssh/devserver/config\n", false},
+		"BehindAHost": {"it applies to that host only", "Host x\n  Include ~/.ssh/devserver/config\n", false},
+		"BeforeAHost": {"it applies to all hosts", "  Include ~/.ssh/devserver/config\nHost x\n", true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestIncludes(t *testing.T) {
 	}
 }
 
-func TestTheIncludeLineComesAndGoesAlone(t *testing.T) {
+func TestIncludeLineOnly(t *testing.T) {
 	const mine = "\xef\xbb\xbfHost *\r\n\tUser ann\r\n\r\n# no newline at the end"
 	line := place{home: "/home/ann", tilde: true}.includeLine()
 	if diff := cmp.Diff("Include ~/.ssh/devserver/config", line); diff != "" {
@@ -62,7 +62,7 @@ func TestWriteFollowsLinksAndKeepsTheMode(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeSymlink == 0 {
-			t.Errorf("%s is no link any more (%v)", path, err)
+			t.Errorf("%s is not a link any more (%v)", path, err)
 		}
 		if text, err := os.ReadFile(path); err != nil || string(text) != "new" {
 			t.Errorf("%s holds %q (%v)", path, text, err)
@@ -86,8 +86,42 @@ func TestMerge(t *testing.T) {
 	if diff := cmp.Diff([]host{at("prod", "a", "stays")}, taken); diff != "" {
 		t.Errorf("taken (-want +got):\n%s", diff)
 	}
-	read, err := parse(configText(merged, "known"))
-	if diff := cmp.Diff(want, read); err != nil || diff != "" {
+	wrote := file{short: &scope{Context: "lab", Namespace: "a"}, hosts: want}
+	read, err := parse(wrote.text("known", nil))
+	if diff := cmp.Diff(wrote, read, cmp.AllowUnexported(file{})); err != nil || diff != "" {
 		t.Errorf("read back: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestShortNames(t *testing.T) {
+	home := t.TempDir()
+	p := place{home: home, tilde: true}
+	for name, text := range map[string]string{
+		"config":              "Include ~/.ssh/devserver/config work/*\n# Host comment\nHost own *.example.com !trainer\n\tUser ann\nHost *\nMatch originalhost matched,other user x\nHost \"quoted\"\nHost=equals\n",
+		"devserver/config":    "Host trainer\n",
+		"work/hosts":          "host Included web-?\ninclude ~/.ssh/work/hosts\n",
+		"unrelated/elsewhere": "Host unrelated\n",
+	} {
+		if err := write(filepath.Join(home, ".ssh", name), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own, err := p.ownHosts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scope{Context: "lab", Namespace: "a"}
+	for name, want := range map[string]bool{
+		"trainer": true, "unrelated": true, "comment": true, "web": true, "web-10": true,
+		"own": false, "matched": false, "other": false, "quoted": false, "equals": false, "included": false, "web-1": false,
+	} {
+		if got := len(s.names(host{Context: "lab", Namespace: "a", Name: name, Host: "long"}, own)) == 2; got != want {
+			t.Errorf("%s has a short name: %v, want %v", name, got, want)
+		}
+	}
+	for reason, h := range map[string]host{"namespace": {Context: "lab", Namespace: "b"}, "context": {Context: "prod", Namespace: "a"}} {
+		if got := s.names(h, nil); len(got) != 1 {
+			t.Errorf("another %s has short names: %v", reason, got)
+		}
 	}
 }

@@ -20,11 +20,14 @@ import (
 type Options struct {
 	All, Yes, Print, Remove bool
 	Via                     string
-	// Terminal is set where a person can be asked.
+	// Short sets whether the servers of the namespace are also hosts by their
+	// names alone; nil leaves that as it is.
+	Short *bool
+	// Terminal is set if the user can be asked.
 	Terminal bool
 }
 
-// Run writes the hosts of the namespace's DevServers, or of all.
+// Run writes the hosts of the DevServers in the namespace, or in all namespaces.
 func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericiooptions.IOStreams) error {
 	var list devserverv1.DevServerList
 	where, scope := "in namespace "+to.Namespace, []client.ListOption{client.InNamespace(to.Namespace)}
@@ -46,29 +49,33 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 			return err
 		}
 		if err != nil {
-			fmt.Fprintf(streams.ErrOut, "DevServer %s is left out: it has no host key yet. Run this again once it has started.\n", list.Items[i].Name)
+			fmt.Fprintf(streams.ErrOut, "DevServer %s is left out: it has no host key yet. Run this again after it has started.\n", list.Items[i].Name)
 			continue
 		}
 		now = append(now, h)
 	}
 	gone := func(h host) bool { return h.Context == to.Context && (o.All || h.Namespace == to.Namespace) }
-	hosts, err := p.update(now, gone, o.Print, streams)
+	f, own, err := p.update(now, gone, o, to, streams)
 	if err != nil || o.Print {
 		return err
 	}
-	fmt.Fprintf(streams.Out, "%s has %s%s\n", p.said(p.config()), count(len(hosts), "host"), among(len(hosts), len(now), where))
+	fmt.Fprintf(streams.Out, "%s has %s%s\n", p.shown(p.config()), count(len(f.hosts), "host"), among(len(f.hosts), len(now), where))
 	for _, h := range now {
-		fmt.Fprintf(streams.Out, "  ssh %s\n", h.Host)
+		names := f.short.names(h, own)
+		fmt.Fprintf(streams.Out, "  ssh %s\n", names[len(names)-1])
+		if len(names) == 1 && f.short.contains(h) {
+			fmt.Fprintf(streams.ErrOut, "ssh %s stays the host of your own configuration.\n", h.Name)
+		}
 	}
 	included, err := p.include(ctx, o, streams)
 	if err == nil && !included {
-		fmt.Fprintf(streams.ErrOut, "%s does not include it yet: add this line at its top, or repeat this with --yes:\n%s\n", p.said(p.sshConfig()), p.includeLine())
+		fmt.Fprintf(streams.ErrOut, "%s does not include it yet: add this line at its top, or repeat this with --yes:\n%s\n", p.shown(p.sshConfig()), p.includeLine())
 	}
 	return err
 }
 
-// Ensure makes one box known, leaves all others as they are, and returns the
-// name that it has.
+// Ensure adds one server, leaves all others as they are, and returns the name of
+// its host.
 func Ensure(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, o Options, streams genericiooptions.IOStreams) (string, error) {
 	p, err := findPlace()
 	if err != nil {
@@ -79,52 +86,65 @@ func Ensure(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer,
 	if err != nil {
 		return "", err
 	}
-	if _, err := p.update([]host{h}, func(host) bool { return false }, false, streams); err != nil {
+	if _, _, err := p.update([]host{h}, func(host) bool { return false }, Options{}, to, streams); err != nil {
 		return "", err
 	}
 	included, err := p.include(ctx, o, streams)
 	if err == nil && !included {
 		err = exit.With(exit.Refused, fmt.Errorf("%s does not include %s, so that no editor finds %s: add the line %q at its top, or repeat this with --yes",
-			p.said(p.sshConfig()), p.said(p.config()), h.Host, p.includeLine()))
+			p.shown(p.sshConfig()), p.shown(p.config()), h.Host, p.includeLine()))
 	}
 	return h.Host, err
 }
 
-// update puts hosts into the file of ours, or only prints what it would be.
-func (p place) update(now []host, gone func(host) bool, onlyPrint bool, streams genericiooptions.IOStreams) ([]host, error) {
-	doing := "writing " + p.said(p.config())
+// update puts hosts into our file, or prints what the file would be with o.Print.
+// It returns what the file says, and the patterns of the user's own hosts.
+func (p place) update(now []host, gone func(host) bool, o Options, to *cluster.Cluster, streams genericiooptions.IOStreams) (file, []string, error) {
+	fail := func(err error) (file, []string, error) {
+		return file{}, nil, fmt.Errorf("writing %s: %w", p.shown(p.config()), err)
+	}
 	text, err := read(p.config())
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
+		return fail(err)
 	}
-	before, err := parse(text)
+	f, err := parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
+		return fail(err)
 	}
-	hosts, taken := merge(before, now, gone)
+	own, err := p.ownHosts()
+	if err != nil {
+		return fail(err)
+	}
+	hosts, taken := merge(f.hosts, now, gone)
 	for _, h := range taken {
-		fmt.Fprintf(streams.ErrOut, "%s was one of the context %s, and is now that of another.\n", h.Host, h.Context)
+		fmt.Fprintf(streams.ErrOut, "%s was a host of the context %s, and now is one of %s.\n", h.Host, h.Context, to.Context)
 	}
-	config := configText(hosts, p.written(p.knownHosts()))
-	if onlyPrint {
+	f.hosts = hosts
+	if here := (scope{Context: to.Context, Namespace: to.Namespace}); o.Short != nil && *o.Short {
+		f.short = &here
+	} else if o.Short != nil {
+		f.short = nil
+	}
+	config := f.text(p.written(p.knownHosts()), own)
+	if o.Print {
 		_, err := io.WriteString(streams.Out, config)
-		return hosts, err
+		return f, own, err
 	}
-	// The keys first: without its key a host cannot be used.
+	// The keys come first: without its key a host cannot be used.
 	err = write(p.knownHosts(), knownHostsText(hosts))
 	if err == nil {
 		err = write(p.config(), config)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
+		return fail(err)
 	}
-	return hosts, nil
+	return f, own, nil
 }
 
-// include adds the line to ~/.ssh/config, if the person agrees, and tells
-// whether it is there.
+// include adds the line to ~/.ssh/config, if the user agrees, and tells whether
+// the file has it.
 func (p place) include(ctx context.Context, o Options, streams genericiooptions.IOStreams) (bool, error) {
-	doing := "editing " + p.said(p.sshConfig())
+	doing := "editing " + p.shown(p.sshConfig())
 	text, err := read(p.sshConfig())
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", doing, err)
@@ -137,31 +157,31 @@ func (p place) include(ctx context.Context, o Options, streams genericiooptions.
 			return false, nil
 		}
 		if err := confirm.Ask(ctx, confirm.Question{
-			Title: fmt.Sprintf("Add a line at the top of %s?", p.said(p.sshConfig())),
-			Means: "It makes these hosts known to ssh and editors: " + p.includeLine(),
+			Title: fmt.Sprintf("Add a line at the top of %s?", p.shown(p.sshConfig())),
+			Means: "With it, ssh and editors find these hosts: " + p.includeLine(),
 			Yes:   "Add it", Usual: true,
-			Left: fmt.Sprintf("%s was not changed: for ssh and editors to find these hosts, add the line %q at its top", p.said(p.sshConfig()), p.includeLine()),
+			Left: fmt.Sprintf("%s was not changed: for ssh and editors to find these hosts, add the line %q at its top", p.shown(p.sshConfig()), p.includeLine()),
 		}, streams); err != nil {
 			return false, err
 		}
-		if text, err = read(p.sshConfig()); err != nil { // It may have been edited meanwhile.
+		if text, err = read(p.sshConfig()); err != nil { // It may have been edited since.
 			return false, fmt.Errorf("%s: %w", doing, err)
 		}
 	}
 	if err := write(p.sshConfig(), withInclude(text, p.includeLine())); err != nil {
 		return false, fmt.Errorf("%s: %w: add the line %q at its top yourself", doing, err, p.includeLine())
 	}
-	fmt.Fprintf(streams.ErrOut, "Added to %s: %s\n", p.said(p.sshConfig()), p.includeLine())
+	fmt.Fprintf(streams.ErrOut, "Added to %s: %s\n", p.shown(p.sshConfig()), p.includeLine())
 	return true, nil
 }
 
-// remove undoes all that the command has written.
+// remove deletes everything that the command has written.
 func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) error {
 	p, err := findPlace()
 	if err != nil {
 		return err
 	}
-	doing := "editing " + p.said(p.sshConfig())
+	doing := "editing " + p.shown(p.sshConfig())
 	text, err := read(p.sshConfig())
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
@@ -169,14 +189,14 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 	without := withoutInclude(text, p.includeLine())
 	if without != text {
 		if !o.Yes && !o.Terminal {
-			return exit.With(exit.Refused, fmt.Errorf("%s: nobody can be asked: repeat this with --yes, or remove the line %q yourself first", doing, p.includeLine()))
+			return exit.With(exit.Refused, fmt.Errorf("%s: there is no terminal to ask on: repeat this with --yes, or first remove the line %q yourself", doing, p.includeLine()))
 		}
 		if !o.Yes {
 			if err := confirm.Ask(ctx, confirm.Question{
-				Title: fmt.Sprintf("Remove the hosts of DevServers from %s?", p.said(p.sshConfig())),
-				Means: "The line that goes: " + p.includeLine(),
+				Title: fmt.Sprintf("Remove the hosts of DevServers from %s?", p.shown(p.sshConfig())),
+				Means: "This line is removed: " + p.includeLine(),
 				Yes:   "Remove them", Usual: true,
-				Left: p.said(p.sshConfig()) + " is left as it is, and what it includes too",
+				Left: p.shown(p.sshConfig()) + " and the file that it includes were not changed",
 			}, streams); err != nil {
 				return err
 			}
@@ -187,15 +207,15 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 	}
 	for _, file := range []string{p.config(), p.knownHosts()} {
 		if err := os.RemoveAll(file); err != nil {
-			return fmt.Errorf("removing %s: %w", p.said(file), err)
+			return fmt.Errorf("removing %s: %w", p.shown(file), err)
 		}
 	}
-	_ = os.Remove(filepath.Dir(p.config())) // unless there is more in it
+	_ = os.Remove(filepath.Dir(p.config())) // It stays if it has other files.
 	_, err = fmt.Fprintln(streams.Out, "Removed the hosts of DevServers from ssh's configuration.")
 	return err
 }
 
-// among says how many of all hosts are those that are listed below it.
+// among tells how many of all hosts are listed below it.
 func among(all, now int, where string) string {
 	switch now {
 	case 0:

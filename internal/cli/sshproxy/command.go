@@ -1,5 +1,5 @@
-// Package sshproxy is the command devctl ssh-proxy: what stands between an
-// OpenSSH client and a box, as its ProxyCommand.
+// Package sshproxy is the command devctl ssh-proxy, a ProxyCommand of OpenSSH that
+// connects to a server.
 package sshproxy
 
 import (
@@ -20,24 +20,28 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options reach.Options
 	cmd := &cobra.Command{
 		Use:   "ssh-proxy NAME",
-		Short: "Connect standard input and output to a DevServer's SSH port, for ProxyCommand",
-		Long: `Connect standard input and output to a DevServer's SSH port, for ProxyCommand.
+		Short: "Connect ssh to a DevServer, as a ProxyCommand",
+		Long: `Connect standard input and output to a DevServer's SSH port, as a ProxyCommand
+of ssh.
 
-It goes to the address that the cluster says or, where there is none or it does
-not answer, through the API server, which takes the right to pods/portforward
-and no open port. A sign of life every few seconds keeps a silent session from
-being forgotten on the way. One that sleeps for want of work, or by its schedule,
-is woken and waited for; what happens is said on standard error.
+It connects to the server's own address or, if that does not exist or answer,
+through the API server. That requires the right to pods/portforward, but no open
+port; heartbeats keep an idle session from being dropped on the way.
 
-NAME may be NAME.NAMESPACE or NAME.NAMESPACE.devserver, so that one line serves
-all hosts of an ssh configuration. devctl ssh-config writes one.
+It wakes a server that is suspended for being idle or by its schedule, waits for
+it, and shows the progress on standard error.
+
+NAME can also be NAME.NAMESPACE or NAME.NAMESPACE.devserver, so one line is
+enough for all hosts of an ssh configuration. devctl ssh-config writes one.
 
 ` + exit.Help,
 		Example: `  # Once, by hand
-  ssh -o ProxyCommand='devctl ssh-proxy %n' -o HostKeyAlias=trainer.team-a dev@trainer.team-a.devserver
+  ssh -o ProxyCommand='devctl ssh-proxy %n' \
+    -o HostKeyAlias=trainer.team-a dev@trainer.team-a.devserver
 
-  # Through the API server, even if there is a shorter way
-  ssh -o ProxyCommand='devctl ssh-proxy -n team-a --via api trainer' dev@trainer`,
+  # Through the API server in any case
+  ssh -o ProxyCommand='devctl ssh-proxy -n team-a --via api trainer' \
+    dev@trainer`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,10 +49,10 @@ all hosts of an ssh configuration. devctl ssh-config writes one.
 				return err
 			}
 			if options.Via == reach.Gateway {
-				return exit.With(exit.Usage, errors.New("the gateway wants a key, which ssh has: take devctl ssh-config --via=gateway, or ssh -J"))
+				return exit.With(exit.Usage, errors.New("--via=gateway needs your key, which only ssh has: use devctl ssh-config --via=gateway, or ssh -J"))
 			}
-			// Standard input is the connection, even where it is a terminal:
-			// nobody is asked, and nothing is drawn.
+			// Standard input is the connection, even if it is a terminal: options.On
+			// is not called, so nothing is asked or drawn.
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
 				return Run(ctx, to, reach.Parse(args[0], to.Namespace), options, streams)
 			})

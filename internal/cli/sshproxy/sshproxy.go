@@ -20,14 +20,14 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// duplex is a connection of which each direction ends by itself.
+// duplex is a connection whose directions are closed separately.
 type duplex interface {
 	io.ReadWriteCloser
 	CloseWrite() error
 }
 
-// Run wakes the box if need be, and connects In and Out to its SSH port until
-// the box ends that.
+// Run wakes the server if necessary, and connects In and Out to its SSH port until
+// the server closes the connection.
 func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, o reach.Options, streams genericiooptions.IOStreams) error {
 	ds, err := reach.Running(ctx, to.Client, t, o, streams)
 	if err != nil {
@@ -37,8 +37,8 @@ func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, o reach.Optio
 	if err != nil {
 		return err
 	}
-	// ssh gets Ctrl-C too, and decides: a shared connection in the background
-	// must not end with what the user does in the terminal that it came from.
+	// ssh gets Ctrl-C too, and decides whether to end: a shared connection in the
+	// background must survive a Ctrl-C in the terminal that it was started from.
 	signal.Ignore(os.Interrupt)
 	if err := pipe(ctx, conn, streams.In, streams.Out); err != nil {
 		return fmt.Errorf("connected to DevServer %s: %w", ds.Name, err)
@@ -46,7 +46,7 @@ func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, o reach.Optio
 	return nil
 }
 
-// connect finds the way.
+// connect connects directly or through the API server.
 func connect(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, via string) (duplex, error) {
 	direct, err := reach.Dial(ctx, ds, via)
 	if err != nil {
@@ -59,15 +59,15 @@ func connect(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer
 	doing := fmt.Sprintf("connecting to DevServer %s through the API server", ds.Name)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, exit.With(exit.Refused, fmt.Errorf("%s: its pod is gone: to see why: devctl wait %s -n %s", doing, ds.Name, ds.Namespace))
+		return nil, exit.With(exit.Refused, fmt.Errorf("%s: its pod does not exist: to see why: devctl why %s -n %s", doing, ds.Name, ds.Namespace))
 	case err != nil:
 		return nil, cluster.Explain(err, doing)
 	}
 	return through, nil
 }
 
-// pipe copies in both directions until conn has no more to say. The end of in is
-// passed on, and is not the end: an answer may still come.
+// pipe copies in both directions until the end of conn. The end of in is passed on,
+// and conn is read further: an answer may still come.
 func pipe(ctx context.Context, conn duplex, in io.Reader, out io.Writer) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
@@ -89,7 +89,7 @@ func pipe(ctx context.Context, conn duplex, in io.Reader, out io.Writer) error {
 	select {
 	case err := <-sent:
 		return err
-	default: // in may never end
+	default: // in may stay open
 		return nil
 	}
 }

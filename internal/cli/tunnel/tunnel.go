@@ -1,10 +1,9 @@
-// Package tunnel connects to a port of a pod through the API server, by the way
-// that kubectl port-forward goes: SPDY streams in a WebSocket, or, where
-// something on the way knows no WebSockets, SPDY alone.
+// Package tunnel connects to a port of a pod through the API server, as kubectl
+// port-forward does: with SPDY streams in a WebSocket, or with SPDY alone if
+// something on the way does not support WebSockets.
 //
-// What kubectl lacks is here: frames that go all the way to the node every few
-// seconds, so that neither a NAT nor the kubelet takes a silent session for a
-// dead one; and an end of the wait for one that is dead.
+// Unlike kubectl it sends heartbeats to the node, so neither a NAT nor the kubelet
+// drops a silent session, and it gives up a connection that is dead.
 package tunnel
 
 import (
@@ -30,24 +29,24 @@ import (
 )
 
 const (
-	// heartbeat is how often the node is asked for a sign of life. NATs forget
-	// connections after a few minutes, some load balancers after one.
+	// heartbeat is how often the node is pinged. NATs drop silent connections after
+	// a few minutes, some load balancers after one.
 	heartbeat = 15 * time.Second
-	// silence without even an answer to a heartbeat is the end. It is far longer
-	// than a box may be too busy to read what is sent to it.
+	// silence is how long a connection without even an answer to a heartbeat lives.
+	// It is far longer than a busy server may take to read what it is sent.
 	silence = 3 * time.Minute
-	// connecting is how long the API server may take to get through to the node.
+	// connecting is how long the API server may take to connect to the node.
 	connecting = 30 * time.Second
 )
 
-// ErrLost is the error of a connection that broke off.
-var ErrLost = errors.New("the connection through the API server broke off")
+// ErrLost is the error of a connection that broke.
+var ErrLost = errors.New("the connection through the API server was lost")
 
 // Conn is a connection to a port of a pod.
 type Conn struct {
 	session httpstream.Connection
 	data    httpstream.Stream
-	fault   chan string // what the node says went wrong, once it is over
+	fault   chan string // the node's error, or "", once the connection has ended
 }
 
 // Dial connects to a port of a pod.
@@ -84,8 +83,7 @@ func address(config *rest.Config, namespace, pod string) (*url.URL, error) {
 	return base.JoinPath(path, "namespaces", namespace, "pods", pod, "portforward"), nil
 }
 
-// plain is what stands behind an error of the upgrade, such as the API server's
-// own answer.
+// plain is the cause of an upgrade error, such as the API server's own error.
 func plain(err error) error {
 	if failure, ok := errors.AsType[*httpstream.UpgradeFailureError](err); ok && failure.Cause != nil {
 		return failure.Cause
@@ -93,7 +91,7 @@ func plain(err error) error {
 	return err
 }
 
-// isFinal tells of an answer that any other way would get too.
+// isFinal tells whether SPDY alone would get the same error.
 func isFinal(err error) bool {
 	err = plain(err)
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err)
@@ -115,8 +113,9 @@ func overWebSocket(ctx context.Context, config *rest.Config, target *url.URL) (h
 	return streamspdy.NewClientConnectionWithPings(watched{portforward.NewTunnelingConnection("devctl", conn)}, heartbeat)
 }
 
-// watched is a connection that ends when nothing comes for too long. A read is
-// always pending, but for when what came is not taken: that is no silence.
+// watched is a connection that ends when it receives nothing for too long. A read
+// is always pending, except while received data waits for the reader, which is no
+// silence.
 type watched struct{ net.Conn }
 
 func (w watched) Read(p []byte) (int, error) {
@@ -126,7 +125,7 @@ func (w watched) Read(p []byte) (int, error) {
 	return w.Conn.Read(p)
 }
 
-// overSPDY has heartbeats of its own, every five seconds.
+// overSPDY has its own heartbeats, every five seconds.
 func overSPDY(config *rest.Config, target *url.URL) (httpstream.Connection, error) {
 	transport, upgrader, err := spdy.RoundTripperFor(config)
 	if err != nil {
@@ -137,7 +136,7 @@ func overSPDY(config *rest.Config, target *url.URL) (httpstream.Connection, erro
 	return session, err
 }
 
-// open makes the two streams of one connection.
+// open creates the two streams of the connection.
 func (c *Conn) open(port int) error {
 	headers := http.Header{}
 	headers.Set(corev1.PortHeader, strconv.Itoa(port))
@@ -147,11 +146,11 @@ func (c *Conn) open(port int) error {
 	if err != nil {
 		return fmt.Errorf("opening a stream to the node: %w", err)
 	}
-	// Nothing is written to it.
+	// The client writes nothing to it.
 	_ = faults.Close()
 	go func() {
-		said, _ := io.ReadAll(io.LimitReader(faults, 4096))
-		c.fault <- string(said)
+		text, _ := io.ReadAll(io.LimitReader(faults, 4096))
+		c.fault <- string(text)
 	}()
 	headers.Set(corev1.StreamType, corev1.StreamTypeData)
 	c.data, err = c.session.CreateStream(headers)
@@ -163,21 +162,20 @@ func (c *Conn) open(port int) error {
 
 func (c *Conn) Write(p []byte) (int, error) { return c.data.Write(p) }
 
-// CloseWrite says that nothing more will be written; what is still to be read
-// can be.
+// CloseWrite ends the direction to the pod. The other can still be read.
 func (c *Conn) CloseWrite() error { return c.data.Close() }
 
-// Read reads what the pod sends. The end is io.EOF only where the pod's side
-// ended it.
+// Read reads what the pod sends. It returns io.EOF only if the pod closed the
+// connection.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.data.Read(p)
 	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
-	said := <-c.fault
-	c.fault <- said
-	if said != "" {
-		return n, errors.New(said)
+	fault := <-c.fault
+	c.fault <- fault
+	if fault != "" {
+		return n, errors.New(fault)
 	}
 	select {
 	case <-c.session.CloseChan():

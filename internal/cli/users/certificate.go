@@ -23,17 +23,17 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 )
 
-// leastExpiry is the API server's own bound.
+// leastExpiry is the shortest that the API server accepts.
 const leastExpiry = 10 * time.Minute
 
-// identity is what a person proves who they are with, in PEM.
+// identity is a client certificate with its private key, in PEM.
 type identity struct {
 	certificate, key []byte
 	expires          time.Time
 }
 
-// certify has the cluster sign a certificate for the person's name. The private
-// key stays here; the request is removed in the end.
+// certify has the cluster sign a certificate for the user's name. The private key
+// is not sent. The request is deleted at the end.
 func certify(ctx context.Context, c client.Client, user *devserverv1.DevServerUser, o KubeconfigOptions) (*identity, error) {
 	key, request, err := newRequest(user.Spec.Owner)
 	if err != nil {
@@ -51,7 +51,7 @@ func certify(ctx context.Context, c client.Client, user *devserverv1.DevServerUs
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_ = c.Delete(ctx, csr) // Kubernetes removes it within hours by itself.
+		_ = c.Delete(ctx, csr) // If that fails, Kubernetes deletes it within hours.
 	}()
 	csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "DevServerUser", Message: "devctl users kubeconfig " + user.Spec.Username,
@@ -65,13 +65,13 @@ func certify(ctx context.Context, c client.Client, user *devserverv1.DevServerUs
 	}
 	chain, err := cert.ParseCertsPEM(signed)
 	if err != nil {
-		return nil, fmt.Errorf("%s: what the cluster signed cannot be read: %w", doing, err)
+		return nil, fmt.Errorf("%s: the signed certificate cannot be decoded: %w", doing, err)
 	}
 	return &identity{certificate: signed, key: key, expires: chain[0].NotAfter}, nil
 }
 
-// newRequest makes a key, and a request for a certificate with that name and in
-// no group.
+// newRequest makes a private key, and a request for a certificate with that name
+// and without groups.
 func newRequest(name string) (keyPEM, requestPEM []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -90,8 +90,8 @@ func newRequest(name string) (keyPEM, requestPEM []byte, err error) {
 
 func awaitSigned(ctx context.Context, c client.Client, csr *certificatesv1.CertificateSigningRequest, timeout time.Duration) ([]byte, error) {
 	const often = 200 * time.Millisecond
-	// What is under way when the time is over is not cut off: it would be another
-	// error than that the time is over.
+	// A request that is under way at the timeout is not canceled: its error would
+	// hide that this is a timeout.
 	err := wait.PollUntilContextTimeout(ctx, often, timeout, true, func(context.Context) (bool, error) {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(csr), csr); err != nil {
 			return false, err
@@ -107,9 +107,9 @@ func awaitSigned(ctx context.Context, c client.Client, csr *certificatesv1.Certi
 	case err == nil:
 		return csr.Status.Certificate, nil
 	case ctx.Err() != nil:
-		return nil, exit.With(exit.Interrupted, errors.New("stopped waiting for the certificate: nothing was written"))
+		return nil, exit.With(exit.Interrupted, errors.New("stopped waiting for the certificate; nothing was written"))
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, exit.With(exit.TimedOut, fmt.Errorf("the cluster has signed no certificate within %s: clusters such as EKS never do; let people log in as they do elsewhere there: see devctl users kubeconfig --help", timeout))
+		return nil, exit.With(exit.TimedOut, fmt.Errorf("the cluster did not sign the certificate within %s: some clusters, such as EKS, never do, and have a login of their own: see devctl users kubeconfig --help", timeout))
 	}
 	return nil, explain(err, "waiting for the certificate")
 }

@@ -1,5 +1,5 @@
-// Package users is the command devctl users, for admins: who the people are,
-// and a kubeconfig for a new one.
+// Package users is the command devctl users, with which admins add and remove the
+// users of DevServers and give them access to the cluster.
 package users
 
 import (
@@ -22,19 +22,22 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:     "users",
 		Aliases: []string{"user"},
-		Short:   "List the people who have DevServers, add one, and give them access",
-		Long: `List the people who have DevServers, add one, and give them access to the
-cluster. All of it is for admins.`,
-		Example: `  # Who there is
+		Short:   "List, add and remove users, and give them access",
+		Long: `List, add and remove the users of DevServers, and give them access to the
+cluster. For admins.`,
+		Example: `  # All users
   devctl users list
 
-  # Somebody new: a namespace of their own, and a kubeconfig that works in it
+  # A new user: a namespace of their own, and a kubeconfig for it
   devctl users create alice --owner alice@example.com --key alice.pub
-  devctl users kubeconfig alice`,
+  devctl users kubeconfig alice
+
+  # A user who leaves
+  devctl users delete alice`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(listCommand(flags, streams), createCommand(flags, streams), kubeconfigCommand(flags, streams))
+	cmd.AddCommand(listCommand(flags, streams), createCommand(flags, streams), kubeconfigCommand(flags, streams), deleteCommand(flags, streams))
 	return cmd
 }
 
@@ -43,10 +46,10 @@ func listCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobr
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
-		Short:   "List the people who have DevServers",
+		Short:   "List the users",
 		Example: `  devctl users list
 
-  # And what is in the way of those that are not ready
+  # With the reason why one is not ready
   devctl users list -o wide`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,24 +67,36 @@ func listCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobr
 
 func createCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
 	var options CreateOptions
+	var quota map[string]string
 	cmd := &cobra.Command{
 		Use:   "create USERNAME",
-		Short: "Add a person, with a namespace of their own",
-		Long: `Add a person, with a namespace of their own: dev-USERNAME. It waits until that is
-there. What else can be set, such as a quota, is in docs/users.md: kubectl edit
-devserveruser USERNAME.
+		Short: "Add a user, with a namespace of their own",
+		Long: `Add a user, with a namespace of their own, dev-USERNAME, and wait until it
+exists. docs/users.md describes what else a DevServerUser can have; to set it:
+kubectl edit devserveruser USERNAME.
 
-The owner is the name by which the cluster knows the person, exactly: the name in
-their certificate, or in their OpenID Connect token with its prefix.`,
+The owner is the name by which the cluster knows the user, exactly: the name in
+their certificate, or in their OpenID Connect token with its prefix.
+
+A quota of CPU or memory requires that every container sets them: use flavors
+that do, or set a limitRange.`,
 		Example: `  devctl users create alice --owner alice@example.com --key alice.pub
 
-  # Several computers, or those that GitHub knows
+  # With limits for everything in the namespace together
+  devctl users create alice --owner alice@example.com --key alice.pub \\
+    --quota cpu=8,memory=32Gi,requests.nvidia.com/gpu=2
+
+  # The keys of two computers, or those at GitHub
   devctl users create bob --owner bob --key laptop.pub --key desk.pub
   devctl users create octocat --owner octocat@example.com --github octocat`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if options.Owner == "" {
-				return exit.With(exit.Usage, errors.New("say by which name the cluster knows the person: --owner alice@example.com"))
+				return exit.With(exit.Usage, errors.New("give the name by which the cluster knows the user: --owner alice@example.com"))
+			}
+			var err error
+			if options.Quota, err = parseQuota(quota); err != nil {
+				return exit.With(exit.Usage, err)
 			}
 			options.Username = args[0]
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
@@ -89,10 +104,11 @@ their certificate, or in their OpenID Connect token with its prefix.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&options.Owner, "owner", "", "name by which the cluster knows the person")
+	cmd.Flags().StringVar(&options.Owner, "owner", "", "name by which the cluster knows the user")
 	options.Keys.AddTo(cmd.Flags())
 	cmd.Flags().Lookup("key").Usage = "`FILE` with a public key of theirs; may be repeated"
 	cmd.Flags().Lookup("github").Usage = "take their public keys from that GitHub `USER`; may be repeated"
+	cmd.Flags().StringToStringVar(&quota, "quota", nil, "limits of a ResourceQuota in the namespace, as `RESOURCE=QUANTITY,...`")
 	cmd.Flags().DurationVar(&options.Timeout, "timeout", time.Minute, "how long to wait for the namespace")
 	return cmd
 }
@@ -101,34 +117,35 @@ func kubeconfigCommand(flags *cluster.Flags, streams genericiooptions.IOStreams)
 	var options KubeconfigOptions
 	cmd := &cobra.Command{
 		Use:   "kubeconfig USERNAME",
-		Short: "Make a kubeconfig with which a person can work in their namespace",
-		Long: `Make a kubeconfig with which a person can work in their namespace.
+		Short: "Make a kubeconfig with which a user can work in their namespace",
+		Long: `Make a kubeconfig with which a user can work in their namespace.
 
-It holds a client certificate, signed by the cluster for the name in the person's
-spec.owner: that is the name that owners of DevServers are compared with. (A
-ServiceAccount could not have it.) The private key is made here and sent nowhere
-else; the file is for its owner alone to read (0600). Give it to the person in a
-way that you would give a password.
+It contains a client certificate, signed by the cluster for the name in the
+user's spec.owner, which is the name that the owners of DevServers are compared
+with. (A ServiceAccount cannot have it.) The private key is made on this machine
+and stays in the file, which only you can read (0600). Send the file as you
+would send a password.
 
-A certificate cannot be taken back before it expires. It gives no rights by itself:
-those go when the DevServerUser is deleted.
+A certificate cannot be revoked before it expires. By itself it gives no rights:
+the rights end when the DevServerUser is deleted.
 
-A cluster whose people log in by OpenID Connect needs none of this, and some
-clusters, such as EKS, sign no such certificates. There, give the person a
+If your users log in by OpenID Connect, you do not need this, and some clusters,
+such as EKS, do not sign such certificates. In these clusters give the user a
 kubeconfig with your cluster's login (kubectl oidc-login, aws eks
-update-kubeconfig, gcloud container clusters get-credentials), with the
-namespace dev-USERNAME in its context; and let spec.owner be what "kubectl auth
-whoami" says to them.`,
-		Example: `  # Into alice.kubeconfig
+update-kubeconfig, gcloud container clusters get-credentials) and the namespace
+dev-USERNAME in its context, and set spec.owner to what "kubectl auth whoami"
+prints for them.`,
+		Example: `  # Write alice.kubeconfig
   devctl users kubeconfig alice
 
-  # Under the address by which people reach the cluster, for a month
-  devctl users kubeconfig alice --server https://k8s.example.com:6443 --expires 720h --file alice.yaml`,
+  # With the address by which users reach the cluster, for a month
+  devctl users kubeconfig alice --server https://k8s.example.com:6443 \\
+    --expires 720h --file alice.yaml`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.Users(flags),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if options.Expires < leastExpiry {
-				return exit.With(exit.Usage, fmt.Errorf("--expires must be %s or more: the cluster signs nothing shorter", leastExpiry))
+				return exit.With(exit.Usage, fmt.Errorf("--expires must be at least %s: the cluster signs nothing shorter", leastExpiry))
 			}
 			options.Username = args[0]
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
@@ -137,8 +154,40 @@ whoami" says to them.`,
 		},
 	}
 	cmd.Flags().StringVar(&options.File, "file", "", "`file` to write, or - for standard output (default USERNAME.kubeconfig)")
-	cmd.Flags().StringVar(&options.Server, "server", "", "address of the API server for the person (default: that of your own kubeconfig)")
-	cmd.Flags().DurationVar(&options.Expires, "expires", 365*24*time.Hour, "how long the certificate holds; the cluster may make it shorter")
+	cmd.Flags().StringVar(&options.Server, "server", "", "address of the API server for the user (default: the one in your kubeconfig)")
+	cmd.Flags().DurationVar(&options.Expires, "expires", 365*24*time.Hour, "how long the certificate is valid; the cluster may shorten it")
 	cmd.Flags().DurationVar(&options.Timeout, "timeout", 30*time.Second, "how long to wait for the cluster to sign")
+	return cmd
+}
+
+func deleteCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
+	var options DeleteOptions
+	cmd := &cobra.Command{
+		Use:     "delete USERNAME",
+		Aliases: []string{"rm"},
+		Short:   "Delete a user, and keep their servers and home directories",
+		Long: `Delete a user, and keep their servers and home directories.
+
+Within seconds the keys in the DevServerUser open no server any more, sessions
+that they opened are closed, and the user's rights in their namespace are
+removed. The namespace stays, with the DevServers in it, which go on running,
+and with all home directories. A key in a DevServer itself still opens that one:
+devctl unshare removes it.
+
+On a terminal it asks first. Elsewhere it requires --yes.`,
+		Example: `  devctl users delete alice
+
+  # In a script
+  devctl users delete alice --yes`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.Users(flags),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options.Username = args[0]
+			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
+				return remove(ctx, to.Client, options, streams)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask")
 	return cmd
 }

@@ -17,26 +17,31 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/suggest"
 )
 
-// KubeconfigOptions say for whom to make a kubeconfig, and how.
+// KubeconfigOptions describe the kubeconfig to make.
 type KubeconfigOptions struct {
 	Username, File, Server string
 	Expires, Timeout       time.Duration
 }
 
-// kubeconfig makes a kubeconfig, and tries it before it is handed out.
+// kubeconfig makes a kubeconfig, tries it, and writes it.
 func kubeconfig(ctx context.Context, to *cluster.Cluster, o KubeconfigOptions, streams genericiooptions.IOStreams) error {
 	user, err := find(ctx, to.Client, o.Username)
 	if err != nil {
 		return err
+	}
+	if user.Status.Namespace == "" {
+		reason, message := unready(user)
+		return exit.With(exit.Refused, fmt.Errorf("%s has no namespace yet: %s: %s", o.Username, reason, message))
 	}
 	file := o.File
 	if file == "" {
 		file = o.Username + ".kubeconfig"
 	}
 	if _, err := os.Lstat(file); file != "-" && !errors.Is(err, fs.ErrNotExist) {
-		return exit.With(exit.Refused, fmt.Errorf("%s is there already: remove it, or name another with --file", file))
+		return exit.With(exit.Refused, fmt.Errorf("%s exists already: remove it, or name another file with --file", file))
 	}
 	identity, err := certify(ctx, to.Client, user, o)
 	if err != nil {
@@ -60,33 +65,39 @@ func kubeconfig(ctx context.Context, to *cluster.Cluster, o KubeconfigOptions, s
 	if err := writeNew(file, text); err != nil {
 		return fmt.Errorf("writing the kubeconfig of %s: %w", user.Spec.Username, err)
 	}
-	_, err = fmt.Fprintf(streams.Out, "%s holds until %s. Give it to %s as you would give a password, and what to do with it: devctl --kubeconfig %s list\n",
+	_, err = fmt.Fprintf(streams.Out, "wrote %s, valid until %s. Send it to %s as you would send a password. They use it with: devctl --kubeconfig %s list\n",
 		file, identity.expires.Local().Format("2006-01-02"), user.Spec.Owner, file)
 	return err
 }
 
-// find is the person, who has to have their namespace.
+// find returns the DevServerUser with the username. Of two with the same, it is
+// the one that has the namespace, or else the one that is named so.
 func find(ctx context.Context, c client.Reader, username string) (*devserverv1.DevServerUser, error) {
 	var users devserverv1.DevServerUserList
 	if err := c.List(ctx, &users); err != nil {
 		return nil, explain(err, "looking for DevServerUser "+username)
 	}
+	var found *devserverv1.DevServerUser
+	var names []string
 	for i := range users.Items {
 		u := &users.Items[i]
-		if u.Spec.Username != username || u.Status.Namespace == "" && u.Name != username {
-			continue
+		names = append(names, u.Spec.Username)
+		if u.Spec.Username == username && (u.Status.Namespace != "" || u.Name == username && found == nil) {
+			found = u
 		}
-		if u.Status.Namespace == "" {
-			reason, message := unready(u)
-			return nil, exit.With(exit.Refused, fmt.Errorf("%s has no namespace yet to work in: %s: %s", username, reason, message))
-		}
-		return u, nil
 	}
-	return nil, exit.With(exit.NotFound, fmt.Errorf("there is no DevServerUser with the username %s: devctl users list shows which there are", username))
+	if found != nil {
+		return found, nil
+	}
+	text := fmt.Sprintf("no DevServerUser has the username %s", username)
+	if similar := suggest.Similar(username, names); similar != "" {
+		return nil, exit.With(exit.NotFound, fmt.Errorf("%s. Did you mean %s?", text, similar))
+	}
+	return nil, exit.With(exit.NotFound, fmt.Errorf("%s: to list all: devctl users list", text))
 }
 
-// configFor is the person's kubeconfig: their own key, and the cluster as the
-// admin knows it.
+// configFor is the user's kubeconfig: their own key, and the cluster as in the
+// admin's kubeconfig.
 func configFor(own *rest.Config, user *devserverv1.DevServerUser, identity *identity, server string) (*clientcmdapi.Config, error) {
 	to := &clientcmdapi.Cluster{
 		Server: own.Host, TLSServerName: own.ServerName, CertificateAuthorityData: own.CAData,
@@ -110,8 +121,8 @@ func configFor(own *rest.Config, user *devserverv1.DevServerUser, identity *iden
 	return config, nil
 }
 
-// try asks the cluster who it takes the new identity for: what owners are
-// compared with must be exactly that.
+// try asks the cluster which name the new certificate stands for. It must be
+// exactly the owner of the DevServerUser, because owners are compared with it.
 func try(ctx context.Context, to *cluster.Cluster, user *devserverv1.DevServerUser, identity *identity) error {
 	config := rest.AnonymousClientConfig(to.Config)
 	config.CertData, config.KeyData = identity.certificate, identity.key
@@ -124,12 +135,12 @@ func try(ctx context.Context, to *cluster.Cluster, user *devserverv1.DevServerUs
 		return fmt.Errorf("trying the new certificate: %w", err)
 	}
 	if name != user.Spec.Owner {
-		return fmt.Errorf("the cluster takes the new certificate for %s, and not for %s: people cannot log in by certificates here", name, user.Spec.Owner)
+		return fmt.Errorf("the cluster takes the new certificate for one of %s, not of %s: users cannot log in by certificate here", name, user.Spec.Owner)
 	}
 	return nil
 }
 
-// writeNew writes a file that only its owner reads, and replaces none.
+// writeNew writes a file that only its owner can read. It replaces none.
 func writeNew(file string, text []byte) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,17 +23,18 @@ import (
 	"devserver.io/devserver/internal/cli/output"
 )
 
-// CreateOptions say whom to add.
+// CreateOptions describe the user to add.
 type CreateOptions struct {
 	Username, Owner string
 	Keys            keys.Options
+	Quota           corev1.ResourceList
 	Timeout         time.Duration
 }
 
-// explain says what an error means to somebody who may be no admin.
+// explain is cluster.Explain for a user who may not be an admin.
 func explain(err error, doing string) error {
 	if apierrors.IsForbidden(err) {
-		return exit.With(exit.Refused, fmt.Errorf("%s: that is for admins of the cluster, and you are none here: %w", doing, err))
+		return exit.With(exit.Refused, fmt.Errorf("%s: only admins of the cluster can do this: %w", doing, err))
 	}
 	return cluster.Explain(err, doing)
 }
@@ -46,7 +48,7 @@ func list(ctx context.Context, c client.Client, format *output.Flags, streams ge
 	case !format.ForPeople():
 		return format.Print(&users, c.Scheme(), streams.Out)
 	case len(users.Items) == 0:
-		_, err := fmt.Fprintln(streams.ErrOut, "There are no DevServerUsers. To add one: devctl users create USERNAME --owner NAME --key FILE")
+		_, err := fmt.Fprintln(streams.ErrOut, "There are no users. To add one: devctl users create USERNAME --owner NAME --key FILE")
 		return err
 	}
 	return format.PrintTable(table(&users, time.Now()), streams.Out)
@@ -76,12 +78,12 @@ func table(users *devserverv1.DevServerUserList, now time.Time) *metav1.Table {
 	return t
 }
 
-// unready says why a person cannot work yet; empty where they can.
+// unready is why a user cannot work yet; empty if they can.
 func unready(u *devserverv1.DevServerUser) (reason, message string) {
 	ready := meta.FindStatusCondition(u.Status.Conditions, devserverv1.ConditionReady)
 	switch {
 	case ready == nil:
-		return "New", "The operator has not looked at it yet."
+		return "New", "the operator has not seen it yet"
 	case ready.Status != metav1.ConditionTrue:
 		return ready.Reason, ready.Message
 	}
@@ -90,8 +92,8 @@ func unready(u *devserverv1.DevServerUser) (reason, message string) {
 
 func create(ctx context.Context, c client.Client, o CreateOptions, streams genericiooptions.IOStreams) error {
 	u := &devserverv1.DevServerUser{ObjectMeta: metav1.ObjectMeta{Name: o.Username}}
-	u.Spec.Username, u.Spec.Owner = o.Username, o.Owner
-	if o.Keys.Asked() { // else it would find the admin's own
+	u.Spec.Username, u.Spec.Owner, u.Spec.Quota = o.Username, o.Owner, o.Quota
+	if o.Keys.Asked() { // Otherwise it would find the admin's own keys.
 		found, err := keys.Find(ctx, o.Keys)
 		if err != nil {
 			return err
@@ -103,7 +105,7 @@ func create(ctx context.Context, c client.Client, o CreateOptions, streams gener
 	doing := "adding DevServerUser " + o.Username
 	err := c.Create(ctx, u)
 	if apierrors.IsAlreadyExists(err) {
-		return exit.With(exit.Refused, fmt.Errorf("%s: there is one already: kubectl edit devserveruser %s changes it", doing, o.Username))
+		return exit.With(exit.Refused, fmt.Errorf("%s: it exists already: to change it: kubectl edit devserveruser %s", doing, o.Username))
 	}
 	if err != nil {
 		return explain(err, doing)
@@ -111,15 +113,15 @@ func create(ctx context.Context, c client.Client, o CreateOptions, streams gener
 	if err := provisioned(ctx, c, u, o.Timeout); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(streams.Out, "%s can work in the namespace %s. To give them access: devctl users kubeconfig %s\n", o.Owner, u.Status.Namespace, o.Username)
+	_, err = fmt.Fprintf(streams.Out, "%s can work in namespace %s. To give them access: devctl users kubeconfig %s\n", o.Owner, u.Status.Namespace, o.Username)
 	return err
 }
 
-// provisioned waits until the person can work.
+// provisioned waits until the user can work.
 func provisioned(ctx context.Context, c client.Client, u *devserverv1.DevServerUser, timeout time.Duration) error {
 	const often = 200 * time.Millisecond
-	// What is under way when the time is over is not cut off: it would be another
-	// error than that the time is over.
+	// A request that is under way at the timeout is not canceled: its error would
+	// hide that this is a timeout.
 	err := wait.PollUntilContextTimeout(ctx, often, timeout, true, func(context.Context) (bool, error) {
 		err := c.Get(ctx, client.ObjectKeyFromObject(u), u)
 		reason, _ := unready(u)
@@ -130,9 +132,9 @@ func provisioned(ctx context.Context, c client.Client, u *devserverv1.DevServerU
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting for DevServerUser %s, which is there: devctl users list -o wide tells how it stands", u.Name))
+		return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting for DevServerUser %s, which was created: devctl users list -o wide shows its state", u.Name))
 	case errors.Is(err, context.DeadlineExceeded):
-		return exit.With(exit.TimedOut, fmt.Errorf("DevServerUser %s is there, and not ready after %s: %s: %s", u.Name, timeout, reason, message))
+		return exit.With(exit.TimedOut, fmt.Errorf("DevServerUser %s was created, but is not ready after %s: %s: %s", u.Name, timeout, reason, message))
 	}
 	return explain(err, "waiting for DevServerUser "+u.Name)
 }

@@ -15,11 +15,11 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
-// patience is how long a cluster has to say its version.
+// patience is how long the cluster may take to answer.
 const patience = 3 * time.Second
 
-// versions are what is printed. What is empty is not known, and Unknown says
-// why.
+// versions are what is printed. Those that are not known are empty, and Unknown
+// is the reason.
 type versions struct {
 	Client     string `json:"client"`
 	Kubernetes string `json:"kubernetes,omitempty"`
@@ -33,12 +33,12 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var clientOnly bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the versions of devctl, of the cluster and of the operator in it",
-		Long: `Print the versions of devctl, of the cluster and of the operator in it. A cluster
-that does not answer is no failure.`,
+		Short: "Print the versions of devctl, Kubernetes and the operator",
+		Long: `Print the versions of devctl, Kubernetes and the operator. It succeeds even if
+the cluster does not answer.`,
 		Example: `  devctl version
 
-  # Without asking a cluster
+  # Without a request to a cluster
   devctl version --client`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,7 +57,7 @@ that does not answer is no failure.`,
 			return v.print(streams)
 		},
 	}
-	cmd.Flags().BoolVar(&clientOnly, "client", false, "ask no cluster")
+	cmd.Flags().BoolVar(&clientOnly, "client", false, "print only the version of devctl")
 	format.AddTo(cmd, output.Table, output.JSON, output.YAML)
 	return cmd
 }
@@ -79,9 +79,9 @@ func (v *versions) ask(ctx context.Context, flags *cluster.Flags) {
 	case err != nil:
 		v.Unknown = err.Error()
 	case hidden:
-		v.Unknown = "only admins see the operator"
+		v.Unknown = "only admins can see the operator"
 	case len(operators) == 0:
-		v.Unknown = "there is no operator in the cluster"
+		v.Unknown = "the cluster has no operator"
 	default:
 		v.Operator = operators[0].Version
 	}
@@ -89,7 +89,7 @@ func (v *versions) ask(ctx context.Context, flags *cluster.Flags) {
 
 func (v *versions) print(streams genericiooptions.IOStreams) error {
 	if v.Unknown != "" {
-		fmt.Fprintln(streams.ErrOut, "Not all is known:", v.Unknown)
+		fmt.Fprintln(streams.ErrOut, "Incomplete:", v.Unknown)
 	}
 	text := "devctl " + v.Client + "\n"
 	if v.Kubernetes != "" {

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+const (
+	// widest is how many columns help has at most, and if it is not on a terminal.
+	widest = 80
+	// narrowest keeps descriptions readable beside the names of flags.
+	narrowest = 50
+)
+
+// columns is the width for help on a stream.
+func columns(stream io.Writer) int {
+	if file, ok := stream.(*os.File); ok {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			return max(narrowest, min(widest, width))
+		}
+	}
+	return widest
+}
+
+// printHelp is cobra's help, with lines that fit the terminal.
+func printHelp(cmd *cobra.Command, _ []string) {
+	text := cmd.Long
+	if text == "" {
+		text = cmd.Short
+	}
+	width := columns(cmd.OutOrStdout())
+	_, _ = io.WriteString(cmd.OutOrStdout(), fill(text, width)+"\n\n"+hang(cmd.UsageString(), width))
+}
+
+// fill breaks paragraphs anew. Indented lines, such as the exit codes, stay.
+func fill(text string, width int) string {
+	var lines, paragraph []string
+	end := func() {
+		if len(paragraph) > 0 {
+			lines = append(lines, wrap(strings.Join(paragraph, " "), width)...)
+			paragraph = nil
+		}
+	}
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		if line != "" && line[0] != ' ' {
+			paragraph = append(paragraph, line)
+			continue
+		}
+		end()
+		lines = append(lines, line)
+	}
+	end()
+	return hang(strings.Join(lines, "\n"), width)
+}
+
+// described matches a line with a name and its description, two or more spaces
+// apart.
+var described = regexp.MustCompile(`^( +\S.*?  +)(\S.*)$`)
+
+// hang breaks the descriptions of commands and flags below their beginnings, and
+// lines that are not indented at the margin.
+// Examples stay as they are, to be copied.
+func hang(text string, width int) string {
+	var lines []string
+	examples := false
+	for _, line := range strings.Split(text, "\n") {
+		if line != "" && line[0] != ' ' {
+			examples = line == "Examples:"
+			lines = append(lines, wrap(line, width)...)
+			continue
+		}
+		parts := described.FindStringSubmatch(line)
+		if examples || parts == nil || len(line) <= width {
+			lines = append(lines, line)
+			continue
+		}
+		for i, words := range wrap(parts[2], max(width-len(parts[1]), width/3)) {
+			if i > 0 {
+				parts[1] = strings.Repeat(" ", len(parts[1]))
+			}
+			lines = append(lines, parts[1]+words)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// wrap breaks a text between words.
+func wrap(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

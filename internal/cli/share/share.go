@@ -1,0 +1,188 @@
+package share
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/keys"
+	"devserver.io/devserver/internal/cli/output"
+)
+
+// Options say which DevServer and which keys are meant.
+type Options struct {
+	Namespace, Name string
+	Keys            keys.Options
+	Users           []string // owners of DevServerUsers
+	Words           []string // fingerprints and comments, of keys to remove
+}
+
+// named tells whether a flag names keys.
+func (o *Options) named() bool { return o.Keys.Asked() || len(o.Users) > 0 }
+
+// add lets the keys log in.
+func add(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	wanted, err := o.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	var added, known []publicKey
+	doing := fmt.Sprintf("sharing DevServer %s in namespace %s", ds.Name, ds.Namespace)
+	err = cluster.Edit(ctx, c, ds, doing, func(ds *devserverv1.DevServer) map[string]any {
+		added, known = nil, nil
+		present, lines := ofSpec(ds), slices.Clone(ds.Spec.SSH.PublicKeys)
+		for _, key := range wanted {
+			if slices.ContainsFunc(present, key.same) {
+				known = append(known, key)
+				continue
+			}
+			added, present, lines = append(added, key), append(present, key), append(lines, key.line)
+		}
+		if len(added) == 0 {
+			return nil
+		}
+		return map[string]any{"ssh": map[string]any{"publicKeys": lines}}
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range added {
+		fmt.Fprintf(streams.Out, "added %s\n", key)
+	}
+	for _, key := range known {
+		fmt.Fprintf(streams.Out, "unchanged %s\n", key)
+	}
+	if ssh := ds.Status.SSH; ssh != nil && ssh.Command != "" {
+		fmt.Fprintf(streams.ErrOut, "To log in to DevServer %s with these keys: %s\n", ds.Name, ssh.Command)
+	}
+	return nil
+}
+
+// remove keeps the keys from logging in.
+func remove(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	var unwanted []publicKey
+	if o.named() {
+		if unwanted, err = o.find(ctx, c); err != nil {
+			return err
+		}
+	}
+	var removed []publicKey
+	var refused error
+	doing := fmt.Sprintf("removing keys from DevServer %s in namespace %s", ds.Name, ds.Namespace)
+	err = cluster.Edit(ctx, c, ds, doing, func(ds *devserverv1.DevServer) map[string]any {
+		var fields map[string]any
+		if removed, refused = o.chosen(ds, unwanted); refused == nil {
+			fields, refused = without(ds, removed)
+		}
+		return fields
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return err
+	}
+	for _, key := range removed {
+		fmt.Fprintf(streams.Out, "removed %s\n", key)
+	}
+	fmt.Fprintln(streams.ErrOut, "Open sessions of removed keys are closed within seconds.")
+	return stillOpen(ctx, c, ds, removed, streams)
+}
+
+// chosen are the keys of the DevServer that are to be removed.
+func (o *Options) chosen(ds *devserverv1.DevServer, unwanted []publicKey) (chosen []publicKey, err error) {
+	present := ofSpec(ds)
+	for _, word := range o.Words {
+		named := slices.Clone(present)
+		named = unique(slices.DeleteFunc(named, func(key publicKey) bool { return key.fingerprint != word && key.comment != word }))
+		switch len(named) {
+		case 0:
+			return nil, exit.With(exit.NotFound, fmt.Errorf("DevServer %s has no key with the fingerprint or comment %q: to list its keys: devctl share %s -n %s", ds.Name, word, ds.Name, ds.Namespace))
+		case 1:
+			chosen = append(chosen, named[0])
+		default:
+			return nil, exit.With(exit.Refused, fmt.Errorf("DevServer %s has %d keys with the comment %q: name one by its fingerprint: devctl share %s -n %s lists them", ds.Name, len(named), word, ds.Name, ds.Namespace))
+		}
+	}
+	for _, key := range present {
+		if slices.ContainsFunc(unwanted, key.same) {
+			chosen = append(chosen, key)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, exit.With(exit.NotFound, fmt.Errorf("DevServer %s has none of these keys: to list its keys: devctl share %s -n %s", ds.Name, ds.Name, ds.Namespace))
+	}
+	return unique(chosen), nil
+}
+
+// without are the fields of the spec that change when the keys are removed.
+func without(ds *devserverv1.DevServer, removed []publicKey) (map[string]any, error) {
+	ssh, left := map[string]any{}, 0
+	if line := ds.Spec.SSH.PublicKey; line != "" {
+		if slices.ContainsFunc(removed, parse(line).same) {
+			ssh["publicKey"] = nil
+		} else {
+			left++
+		}
+	}
+	lines := slices.DeleteFunc(slices.Clone(ds.Spec.SSH.PublicKeys), func(line string) bool { return slices.ContainsFunc(removed, parse(line).same) })
+	if left += len(lines); left == 0 {
+		return nil, exit.With(exit.Refused, fmt.Errorf("no key would be left that may log in to DevServer %s: add another first: devctl share %s -n %s --key FILE", ds.Name, ds.Name, ds.Namespace))
+	}
+	if len(lines) < len(ds.Spec.SSH.PublicKeys) {
+		ssh["publicKeys"] = lines
+	}
+	return map[string]any{"ssh": ssh}, nil
+}
+
+// stillOpen warns of removed keys that the DevServerUser of the owner has too.
+func stillOpen(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, removed []publicKey, streams genericiooptions.IOStreams) error {
+	theirs, err := ofOwner(ctx, c, ds.Spec.Owner)
+	if err != nil {
+		fmt.Fprintf(streams.ErrOut, "A key that %s has in a DevServerUser can still log in; only admins can see those.\n", ds.Spec.Owner)
+		return nil //nolint:nilerr // The keys are removed. This is a remark.
+	}
+	for _, key := range removed {
+		if i := slices.IndexFunc(theirs, key.same); i >= 0 {
+			fmt.Fprintf(streams.ErrOut, "%s can still log in: it is in %s.\n", key.fingerprint, theirs[i].from)
+		}
+	}
+	return nil
+}
+
+// list prints the keys that may log in.
+func list(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
+	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
+	if err != nil {
+		return err
+	}
+	theirs, err := ofOwner(ctx, c, ds.Spec.Owner)
+	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
+		{Name: "Fingerprint", Type: "string"},
+		{Name: "Type", Type: "string"},
+		{Name: "Comment", Type: "string"},
+		{Name: "From", Type: "string"},
+	}}
+	for _, key := range append(ofSpec(ds), theirs...) {
+		t.Rows = append(t.Rows, metav1.TableRow{Cells: []any{key.fingerprint, key.kind, output.OrNone(key.comment), key.from}})
+	}
+	if err != nil {
+		fmt.Fprintf(streams.ErrOut, "If %s has a DevServerUser, its keys may log in too; only admins can see them.\n", ds.Spec.Owner)
+	}
+	return (&output.Flags{Format: output.Table}).PrintTable(t, streams.Out)
+}
