@@ -13,7 +13,7 @@ const (
 // groups say which commands belong together. Those that are not here are about
 // devctl itself.
 var groups = map[string][]string{
-	boxes:      {"create", "delete", "extend", "flavors", "keep", "list", "resize", "restart", "start", "stop"},
+	boxes:      {"create", "delete", "extend", "flavors", "homes", "keep", "list", "resize", "restart", "set-image", "start", "stop"},
 	connect:    {"code", "cp", "port-forward", "ssh", "ssh-config", "ssh-proxy"},
 	understand: {"describe", "doctor", "events", "logs", "wait", "why"},
 	admin:      {"users"},
