@@ -58,7 +58,7 @@ func (c *creator) checkFlavor() (*devserverv1.DevServerFlavor, error) {
 	case !c.known || flavor != nil:
 		return flavor, nil
 	case c.Flavor == "":
-		return nil, errors.New("the cluster has no default flavor: choose one with --flavor: " + flavors.Choices(c.flavors))
+		return nil, errors.New("the cluster has no default flavor, so --flavor is required: " + flavors.Choices(c.flavors))
 	}
 	return nil, errors.New(flavors.Unknown(c.Flavor, c.flavors))
 }
