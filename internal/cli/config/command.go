@@ -121,9 +121,9 @@ func setCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Set a setting",
 		Long: `Set a setting.
 
-A value that devctl create would refuse is refused here too: a malformed value,
-a flavor that the cluster does not have, or a key file without a public key. If
-the cluster does not answer, the flavor is set without a check.`,
+A value that no new server could use is refused: a malformed value, a flavor
+that the cluster does not have, or a key file without a public key. If the
+cluster does not answer, the flavor is set without a check.`,
 		Example: `  devctl config set homeSize 100Gi
   devctl config set key ~/.ssh/id_ed25519.pub`,
 		Args: cobra.ExactArgs(2),
