@@ -26,12 +26,14 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/extend"
 	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/homes"
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
 	"devserver.io/devserver/internal/cli/logs"
 	"devserver.io/devserver/internal/cli/portforward"
 	"devserver.io/devserver/internal/cli/resize"
 	"devserver.io/devserver/internal/cli/restart"
+	"devserver.io/devserver/internal/cli/setimage"
 	"devserver.io/devserver/internal/cli/share"
 	"devserver.io/devserver/internal/cli/ssh"
 	"devserver.io/devserver/internal/cli/sshconfig"
@@ -109,12 +111,14 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 		events.NewCommand(flags, streams),
 		extend.NewCommand(flags, streams),
 		flavors.NewCommand(flags, streams),
+		homes.NewCommand(flags, streams),
 		keep.NewCommand(flags, streams),
 		list.NewCommand(flags, streams),
 		logs.NewCommand(flags, streams),
 		portforward.NewCommand(flags, streams),
 		resize.NewCommand(flags, streams),
 		restart.NewCommand(flags, streams),
+		setimage.NewCommand(flags, streams),
 		share.NewCommand(flags, streams),
 		share.NewUndoCommand(flags, streams),
 		ssh.NewCommand(flags, streams),

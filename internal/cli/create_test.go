@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,7 +29,8 @@ func quantities(cpu, memory string) corev1.ResourceList {
 }
 
 // makeFlavor makes the flavor NS-NAME, which allows homes of 1Gi to 20Gi and a
-// time to live of 12 hours: flavor NAME Yes|No [default]
+// time to live of 12 hours: flavor NAME Yes|No|Never [default]. Never is one that
+// no node can run even when empty.
 func makeFlavor(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	least, most := resource.MustParse("1Gi"), resource.MustParse("20Gi")
@@ -39,12 +42,18 @@ func makeFlavor(ts *testscript.TestScript, _ bool, args []string) {
 	flavor.Spec.AllowedImages = []string{"registry.example.com/*"}
 	flavor.Spec.Default = len(args) > 2
 	ts.Check(s.client.Create(s.t.Context(), flavor))
-	// A flavor has no namespace, and the next script is not to see it.
+	// A flavor has no namespace, and the next script must not see it.
 	s.t.Cleanup(func() { _ = s.client.Delete(context.WithoutCancel(s.t.Context()), flavor) })
 	fits, used := int32(3), int32(2)
 	flavor.Status.Schedulable = devserverv1.FlavorSchedulable(args[1])
+	if args[1] == "Never" {
+		fits, flavor.Status.Schedulable = 0, devserverv1.SchedulableNo
+	}
 	meta.SetStatusCondition(&flavor.Status.Conditions, metav1.Condition{Type: devserverv1.ConditionSchedulable, Status: metav1.ConditionTrue, Reason: devserverv1.ReasonFits, Message: "3 more fit."})
-	if flavor.Status.Schedulable == devserverv1.SchedulableNo {
+	switch args[1] {
+	case "Never":
+		meta.SetStatusCondition(&flavor.Status.Conditions, metav1.Condition{Type: devserverv1.ConditionSchedulable, Status: metav1.ConditionFalse, Reason: devserverv1.ReasonNoNodeMatches, Message: "No node can run it.", ObservedGeneration: flavor.Generation})
+	case "No":
 		fits = 0
 		meta.SetStatusCondition(&flavor.Status.Conditions, metav1.Condition{Type: devserverv1.ConditionSchedulable, Status: metav1.ConditionFalse, Reason: devserverv1.ReasonNodesFull, Message: "All nodes are full."})
 	}
@@ -52,16 +61,52 @@ func makeFlavor(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(s.client.Status().Update(s.t.Context(), flavor))
 }
 
-// makeClaim makes a claim, or a home's of an owner: claim NAME [OWNER]
+// makeClaim creates a claim, or that of an owner's home directory, of the
+// StorageClass NS-CLASS: claim NAME [OWNER [CLASS]]
 func makeClaim(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: args[0]}}
 	if len(args) > 1 {
 		claim.Annotations = map[string]string{objects.AnnotationOwner: args[1]}
 	}
+	if len(args) > 2 {
+		claim.Spec.StorageClassName = new(s.ns + "-" + args[2])
+	}
 	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("5Gi")}
 	ts.Check(s.client.Create(s.t.Context(), claim))
+}
+
+// claimDeleted requires that a claim is deleted. Kubernetes' controllers, which
+// remove the finalizer, do not run here: claim-deleted NAME
+func claimDeleted(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	var claim corev1.PersistentVolumeClaim
+	err := s.client.Get(s.t.Context(), client.ObjectKey{Namespace: s.ns, Name: args[0]}, &claim)
+	if err == nil && claim.DeletionTimestamp.IsZero() {
+		ts.Fatalf("PersistentVolumeClaim %s exists", args[0])
+	}
+	ts.Check(client.IgnoreNotFound(err))
+}
+
+// makeStorageClass creates the StorageClass NS-NAME, whose volumes cannot grow:
+// storage-class NAME
+func makeStorageClass(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: s.ns + "-" + args[0]}, Provisioner: "example.com/none"}
+	ts.Check(s.client.Create(s.t.Context(), class))
+	s.t.Cleanup(func() { _ = s.client.Delete(context.WithoutCancel(s.t.Context()), class) })
+}
+
+// setResize is the operator, which reports on the size of a home directory:
+// resize NAME STATUS REASON MESSAGE...
+func setResize(ts *testscript.TestScript, _ bool, args []string) {
+	stageOf(ts).update(ts, args[0], func(ds *devserverv1.DevServer) {
+		meta.SetStatusCondition(&ds.Status.Conditions, metav1.Condition{
+			Type: devserverv1.ConditionResizePending, Status: metav1.ConditionStatus(args[1]), Reason: args[2], Message: strings.Join(args[3:], " "),
+			ObservedGeneration: ds.Generation,
+		})
+	})
 }
 
 // makeQuota lets there be one DevServer: quota

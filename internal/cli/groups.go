@@ -13,7 +13,7 @@ const (
 // groups are the commands that belong together. Commands that are in none are
 // about devctl itself.
 var groups = map[string][]string{
-	servers:    {"create", "delete", "extend", "flavors", "keep", "list", "resize", "restart", "start", "stop"},
+	servers:    {"create", "delete", "extend", "flavors", "homes", "keep", "list", "resize", "restart", "set-image", "start", "stop"},
 	connect:    {"code", "cp", "port-forward", "share", "ssh", "ssh-config", "ssh-proxy", "unshare"},
 	understand: {"describe", "doctor", "events", "logs", "wait", "why"},
 	admin:      {"users"},

@@ -18,14 +18,23 @@ const patience = 2 * time.Minute
 // openTerminal runs a shell command on a terminal, which then shows its exit code:
 // open-terminal COMMAND
 func openTerminal(ts *testscript.TestScript, _ bool, args []string) {
-	s := stageOf(ts)
+	stageOf(ts).openTerminal(ts, "120", args[0])
+}
+
+// narrowTerminal runs a shell command on a terminal of another width:
+// narrow-terminal COLUMNS COMMAND
+func narrowTerminal(ts *testscript.TestScript, _ bool, args []string) {
+	stageOf(ts).openTerminal(ts, args[0], args[1])
+}
+
+func (s *stage) openTerminal(ts *testscript.TestScript, columns, command string) {
 	s.terminals++
 	socket := s.terminal(ts)
 	// Not at the end of the test, when the socket no longer exists.
 	ts.Defer(func() {
 		_ = exec.Command("tmux", "-S", socket, "kill-server").Run() // It may have ended by itself.
 	})
-	ts.Check(ts.Exec("tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", args[0]+"; echo code $?; cat"))
+	ts.Check(ts.Exec("tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", columns, "-y", "40", command+"; echo code $?; cat"))
 }
 
 // terminal is the socket of the latest terminal.

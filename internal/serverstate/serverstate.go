@@ -3,8 +3,10 @@
 package serverstate
 
 import (
+	"regexp"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -107,4 +109,21 @@ func HomeFate(d *devserverv1.DevServer) string {
 		return "Its home directory is deleted with it."
 	}
 	return "Its home directory is kept."
+}
+
+// awaitedClaim matches the scheduler's messages about a volume that is provisioned
+// without waiting for a node, and about one that its cache does not have yet.
+var awaitedClaim = regexp.MustCompile(`unbound immediate PersistentVolumeClaims|persistentvolume(claim)? "[^"]*" not found`)
+
+// AwaitsClaims tells whether a message of the scheduler, in an event or a
+// condition, is about a volume that is being provisioned. It says so for a moment
+// about every new home.
+func AwaitsClaims(message string) bool { return awaitedClaim.MatchString(message) }
+
+// PodAwaitsClaims tells whether the scheduler waits for a volume of the pod that
+// is being provisioned.
+func PodAwaitsClaims(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && AwaitsClaims(c.Message)
+	})
 }

@@ -89,7 +89,7 @@ func (n *newcomer) verbs() {
 		{"ssh box -- cat file", "hello"},
 		{"logs box", "listening"},
 		{"events box", ""},
-		{"keep box 2h", "counts as at work until"},
+		{"keep box 2h", "counts as active until"},
 		{"why box", "it is kept until"},
 		{"keep box --end", "is not kept any more"},
 		{"stop box --wait", ""},
@@ -122,7 +122,7 @@ func (n *newcomer) changes() {
 	if said := n.may("create", "box", "--flavor", larger, "--key", n.key.File+".pub"); !strings.Contains(said, "unchanged") {
 		n.Errorf("devctl create said %q of what is there", said)
 	}
-	if said := n.may("delete", "box", "--yes", "--wait"); !strings.Contains(said, "home directory stays, in the PersistentVolumeClaim home-box-0") {
+	if said := n.may("delete", "box", "--yes", "--wait"); !strings.Contains(said, "home directory stays, in PersistentVolumeClaim home-box-0") {
 		n.Errorf("devctl delete said %q", said)
 	}
 	n.absent(&corev1.Pod{ObjectMeta: n.named("box-0")})

@@ -158,11 +158,12 @@ func seedCommand(b *box) {
 
 func seedColumns(b *box) {
 	table := strings.Split(b.kubectl("", "get", "dev"), "\n")
-	if got := strings.Join(strings.Fields(table[0]), " "); got != "NAME PHASE FLAVOR OWNER SSH AGE" {
+	if got := strings.Join(strings.Fields(table[0]), " "); got != "NAME PHASE FLAVOR OWNER AGE" {
 		b.Errorf("columns of kubectl get dev: %q", got)
 	}
-	row := strings.Join(strings.Fields(table[1]), " ")
+	wide := strings.Split(b.kubectl("", "get", "dev", "-o", "wide"), "\n")
+	row := strings.Join(strings.Fields(wide[1]), " ")
 	if want := fmt.Sprintf("my-dev-server Running %s %s %s ", b.flavor, owner, b.ds.Status.SSH.Command); !strings.HasPrefix(row, want) {
-		b.Errorf("kubectl get dev: %q, want %q…", row, want)
+		b.Errorf("kubectl get dev -o wide: %q, want %q…", row, want)
 	}
 }

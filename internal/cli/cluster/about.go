@@ -79,6 +79,9 @@ func get(ctx context.Context, plain *http.Client, url string, into any) (http.He
 	return response.Header, json.NewDecoder(response.Body).Decode(into)
 }
 
+// DefaultClassAnnotation is "true" on the cluster's default StorageClass.
+const DefaultClassAnnotation = "storageclass.kubernetes.io/is-default-class"
+
 // OperatorName is the name of the operator's Deployment, and of its label
 // app.kubernetes.io/name.
 const OperatorName = "devserver-operator"

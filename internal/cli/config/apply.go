@@ -7,16 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"devserver.io/devserver/internal/cli/keys"
 )
 
-// Variable annotates a flag with the environment variable that it heeds: that is
-// said more lately than the file, and wins.
-const Variable = "devserver.io/variable"
-
-// Apply gives the flags of a command that are not on its command line the values
-// of settings: flags has the name of the flag for each setting. Where one of
-// keys' two is on the command line, both settings stand back: they would let
-// others in than who was named.
+// Apply gives the flags of a command that are not on its command line the values of
+// settings; flags has the name of the flag for each setting. If --key or --github is
+// on the command line, neither of their settings applies: they would let in somebody
+// who was not named.
 func Apply(cmd *cobra.Command, flags map[string]string) error {
 	c, err := Load()
 	if err != nil {
@@ -28,10 +26,10 @@ func Apply(cmd *cobra.Command, flags map[string]string) error {
 	for _, s := range settings {
 		value := *s.field(&c)
 		flag := cmd.Flags().Lookup(flags[s.name])
-		if value == "" || flag == nil || flag.Changed || heedsVariable(flag) {
+		if value == "" || flag == nil || flag.Changed || setByVariable(flag) {
 			continue
 		}
-		// Not through the command, which would take it for typed.
+		// Not through the command, for which the flag would then be on its command line.
 		if err := flag.Value.Set(value); err != nil {
 			return fmt.Errorf("the configuration: %s: %w", s.name, err)
 		}
@@ -39,6 +37,6 @@ func Apply(cmd *cobra.Command, flags map[string]string) error {
 	return nil
 }
 
-func heedsVariable(flag *pflag.Flag) bool {
-	return slices.ContainsFunc(flag.Annotations[Variable], func(name string) bool { return os.Getenv(name) != "" })
+func setByVariable(flag *pflag.Flag) bool {
+	return slices.ContainsFunc(flag.Annotations[keys.Variable], func(name string) bool { return os.Getenv(name) != "" })
 }

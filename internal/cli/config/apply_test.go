@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+
+	"devserver.io/devserver/internal/cli/keys"
 )
 
 func TestApply(t *testing.T) {
@@ -22,7 +24,7 @@ func TestApply(t *testing.T) {
 			place(t, text)
 			cmd := &cobra.Command{Use: "create"}
 			flavor := cmd.Flags().String("flavor", "", "")
-			keys, users := cmd.Flags().StringArray("key", nil, ""), cmd.Flags().StringArray("github", nil, "")
+			files, users := cmd.Flags().StringArray("key", nil, ""), cmd.Flags().StringArray("github", nil, "")
 			if err := cmd.ParseFlags(strings.Fields(tc.args)); err != nil {
 				t.Fatal(err)
 			}
@@ -30,7 +32,7 @@ func TestApply(t *testing.T) {
 			if err := Apply(cmd, flags); err != nil {
 				t.Fatal(err)
 			}
-			got := *flavor + " [" + strings.Join(*keys, " ") + "] [" + strings.Join(*users, " ") + "]"
+			got := *flavor + " [" + strings.Join(*files, " ") + "] [" + strings.Join(*users, " ") + "]"
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -43,7 +45,7 @@ func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	apply := func() string {
 		cmd := &cobra.Command{Use: "create"}
 		url := cmd.Flags().String("github-url", "https://default.example.com", "")
-		if err := cmd.Flags().SetAnnotation("github-url", Variable, []string{"TEST_GITHUB_URL"}); err != nil {
+		if err := cmd.Flags().SetAnnotation("github-url", keys.Variable, []string{"TEST_GITHUB_URL"}); err != nil {
 			t.Fatal(err)
 		}
 		if err := Apply(cmd, map[string]string{"githubURL": "github-url"}); err != nil {

@@ -1,16 +1,22 @@
 package config
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
 	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/output"
 )
 
@@ -18,26 +24,26 @@ import (
 func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Set once what commands would else be told each time",
-		Long: `Set once what devctl create and devctl code would else be told each time. A flag
-still wins.
+		Short: "Set defaults of devctl create and devctl code",
+		Long: `Set defaults of flags of devctl create and devctl code. A flag on the command
+line takes precedence.
 
 The file is ~/.config/devserver/config.yaml, or devserver/config.yaml in
-XDG_CONFIG_HOME. Which cluster and namespace is meant is not in it: that is the
-kubeconfig's, see kubectl config set-context.`,
-		Example: `  # What can be set, and what is
+XDG_CONFIG_HOME. It has neither the cluster nor the namespace: those are in the
+kubeconfig, see kubectl config set-context.`,
+		Example: `  # All settings and their values
   devctl config view
 
-  # New servers are of the flavor gpu-small, and open with the keys at GitHub
+  # New servers get the flavor gpu-small and accept the keys of a GitHub user
   devctl config set flavor gpu-small
   devctl config set github octocat
 
-  # No longer
+  # Remove a setting
   devctl config unset flavor`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(viewCommand(streams), getCommand(streams), setCommand(flags), unsetCommand(), pathCommand(streams))
+	cmd.AddCommand(viewCommand(streams), getCommand(streams), setCommand(flags, streams), unsetCommand(), pathCommand(streams))
 	return cmd
 }
 
@@ -45,7 +51,7 @@ func viewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var flags output.Flags
 	cmd := &cobra.Command{
 		Use:   "view",
-		Short: "Show what can be set, and what is",
+		Short: "Show all settings and their values",
 		Example: `  devctl config view
 
   # For a script
@@ -85,8 +91,8 @@ func view(c Config, flags *output.Flags, streams genericiooptions.IOStreams) err
 func getCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	return &cobra.Command{
 		Use:               "get SETTING",
-		Short:             "Print what is set",
-		Long:              "Print what is set. The exit code is 1 where nothing is.",
+		Short:             "Print the value of a setting",
+		Long:              "Print the value of a setting. The exit code is 1 if it is not set.",
 		Example:           `  devctl config get flavor`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: first(Names()),
@@ -109,10 +115,15 @@ func getCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	}
 }
 
-func setCommand(flags *cluster.Flags) *cobra.Command {
+func setCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "set SETTING VALUE",
-		Short: "Set something",
+		Short: "Set a setting",
+		Long: `Set a setting.
+
+A value that no new server could use is refused: a malformed value, a flavor
+that the cluster does not have, or a key file without a public key. If the
+cluster does not answer, the flavor is set without a check.`,
 		Example: `  devctl config set homeSize 100Gi
   devctl config set key ~/.ssh/id_ed25519.pub`,
 		Args: cobra.ExactArgs(2),
@@ -127,27 +138,62 @@ func setCommand(flags *cluster.Flags) *cobra.Command {
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := find(args[0])
 			if err != nil {
 				return exit.With(exit.Usage, err)
 			}
-			return change(func(f *file) error { return exit.With(exit.Usage, f.set(s, args[1])) })
+			if err := s.check(args[1]); err != nil {
+				return exit.With(exit.Usage, fmt.Errorf("%s %w", s.name, err))
+			}
+			switch s.name {
+			case "flavor":
+				err = flavorExists(cmd.Context(), flags, args[1], streams)
+			case "key":
+				_, err = keys.Find(cmd.Context(), keys.Options{Files: args[1:]})
+			}
+			if err != nil {
+				return err
+			}
+			return change(func(f *file) error { return f.set(s, args[1]) })
 		},
 	}
+}
+
+// patience is how long the cluster may take to list its flavors.
+const patience = 10 * time.Second
+
+// flavorExists refuses a flavor that the cluster does not have. If the cluster does
+// not answer, or the user may not read flavors, it only reports that.
+func flavorExists(ctx context.Context, flags *cluster.Flags, name string, streams genericiooptions.IOStreams) error {
+	to, err := flags.Connect()
+	if err == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+		var list *devserverv1.DevServerFlavorList
+		if list, err = flavors.List(ctx, to.Client); err == nil {
+			if flavors.Find(list.Items, name) == nil {
+				return exit.With(exit.Refused, errors.New(flavors.Unknown(name, list.Items)))
+			}
+			return nil
+		}
+	}
+	fmt.Fprintf(streams.ErrOut, "Could not check whether flavor %s exists: %v\n", name, err)
+	return nil
 }
 
 func unsetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "unset SETTING",
-		Short:             "Take a setting out",
+		Short:             "Remove a setting",
 		Example:           `  devctl config unset homeSize`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: first(Names()),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return change(func(f *file) error {
 				_, unknown := find(args[0])
-				if was := f.unset(args[0]); !was && unknown != nil {
+				if found := f.unset(args[0]); !found && unknown != nil {
 					return exit.With(exit.Usage, unknown)
 				}
 				return nil
@@ -159,7 +205,7 @@ func unsetCommand() *cobra.Command {
 func pathCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "path",
-		Short:   "Print where the file is",
+		Short:   "Print the path of the file",
 		Example: `  $EDITOR "$(devctl config path)"`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -173,8 +219,8 @@ func pathCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	}
 }
 
-// change changes the file, whatever else is in it: what is wrong there may be
-// what is being taken out.
+// change changes the file without checking the rest of it: the change may remove
+// what is wrong there.
 func change(do func(*file) error) error {
 	path, err := Path()
 	if err != nil {
@@ -190,7 +236,7 @@ func change(do func(*file) error) error {
 	return f.write()
 }
 
-// first proposes words for the first argument.
+// first completes the first argument with words.
 func first(words []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {

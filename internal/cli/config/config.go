@@ -1,8 +1,8 @@
-// Package config is what a person sets once for all of their commands: a small
-// YAML file, and the command devctl config that reads and writes it.
+// Package config is the user's configuration of devctl: a small YAML file with
+// defaults of flags, and the command devctl config that reads and writes it.
 //
-// Which cluster and namespace is meant is not in it: the kubeconfig has that,
-// and two places that say it would sooner or later disagree.
+// The cluster and the namespace are not in it: the kubeconfig has them, and two
+// places could disagree.
 package config
 
 import (
@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// Config is what a person has set. What is empty is not set.
+// Config is the user's configuration. An empty value is not set.
 type Config struct {
 	// Flavor, Image and HomeSize are those of a new DevServer.
 	Flavor   string `json:"flavor,omitempty"`
@@ -22,15 +22,15 @@ type Config struct {
 	HomeSize string `json:"homeSize,omitempty"`
 	// Key is the path of the public key for new DevServers, without a ~.
 	Key string `json:"key,omitempty"`
-	// GitHub is the person's name there, and GitHubURL where their keys are
-	// fetched from, in place of https://github.com.
+	// GitHub is a user name at GitHub, and GitHubURL the server to fetch the keys
+	// from, instead of https://github.com.
 	GitHub    string `json:"github,omitempty"`
 	GitHubURL string `json:"githubURL,omitempty"`
 	// Editor is the program that devctl code opens.
 	Editor string `json:"editor,omitempty"`
 }
 
-// Load reads the file. Where there is none, nothing is set.
+// Load reads the file. Without a file, nothing is set.
 func Load() (Config, error) {
 	path, err := Path()
 	if err != nil {
@@ -43,7 +43,7 @@ func Load() (Config, error) {
 	return f.config()
 }
 
-// Path is where the file is, or would be.
+// Path is the path of the file, which may not exist.
 func Path() (string, error) {
 	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "devserver", "config.yaml"), nil
@@ -68,7 +68,7 @@ func expand(path string) (string, error) {
 	return filepath.Join(home, rest), nil
 }
 
-// readFile reads the file as it is; one that is not there is empty.
+// readFile reads the file as it is; one that does not exist is empty.
 func readFile(path string) (*file, error) {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -27,7 +27,7 @@ func place(t *testing.T, text string) string {
 
 func TestLoad(t *testing.T) {
 	all := Config{
-		Flavor: "gpu-small", Image: "registry.example.com/box:1", HomeSize: "100Gi", Key: "/home/ann/.ssh/id_ed25519.pub",
+		Flavor: "gpu-small", Image: "registry.example.com/image:1", HomeSize: "100Gi", Key: "/home/ann/.ssh/id_ed25519.pub",
 		GitHub: "octocat", GitHubURL: "https://github.example.com", Editor: "cursor",
 	}
 	cases := map[string]struct {
@@ -38,20 +38,20 @@ func TestLoad(t *testing.T) {
 		"Empty":    {},
 		"Comments": {text: "# mine\n\n"},
 		"All": {
-			text: "# mine\nflavor: gpu-small\nimage: registry.example.com/box:1\nhomeSize: 100Gi\nkey: ~/.ssh/id_ed25519.pub\ngithub: octocat\ngithubURL: https://github.example.com\neditor: cursor\n",
+			text: "# mine\nflavor: gpu-small\nimage: registry.example.com/image:1\nhomeSize: 100Gi\nkey: ~/.ssh/id_ed25519.pub\ngithub: octocat\ngithubURL: https://github.example.com\neditor: cursor\n",
 			want: all,
 		},
 		"NothingBehindTheKey": {text: "flavor:\n"},
 		"NumbersAreText":      {text: "flavor: 123\n", want: Config{Flavor: "123"}},
-		"Unknown":             {text: "flavor: a\nflavour: b\n", err: `line 2: there is no setting "flavour", but flavor, image, homeSize, key, github, githubURL and editor`},
+		"Unknown":             {text: "flavor: a\nflavour: b\n", err: `line 2: "flavour" is not a setting: choose from flavor, image, homeSize, key, github, githubURL and editor`},
 		"Twice":               {text: "flavor: a\nflavor: b\n", err: "flavor"},
 		"NoMapping":           {text: "- flavor\n", err: "line 1: it must have lines of the form SETTING: VALUE"},
 		"List":                {text: "flavor: [a, b]\n", err: "line 1: flavor must be one value"},
 		"NoYAML":              {text: "flavor: [\n", err: "cannot be read"},
 		"Flavor":              {text: "flavor: Big One\n", err: "flavor must be the name of a flavor"},
-		"Image":               {text: "image: a b\n", err: "image must be an image"},
-		"Size":                {text: "homeSize: much\n", err: "homeSize must be a size, such as 100Gi"},
-		"NegativeSize":        {text: "homeSize: -1Gi\n", err: "homeSize must be a size, such as 100Gi"},
+		"Image":               {text: "image: a b\n", err: "image must be an image reference"},
+		"Size":                {text: "homeSize: much\n", err: "homeSize must be a size from 1Mi to 1Pi, such as 100Gi"},
+		"NegativeSize":        {text: "homeSize: -1Gi\n", err: "homeSize must be a size from 1Mi to 1Pi, such as 100Gi"},
 		"RelativeKey":         {text: "key: id_ed25519.pub\n", err: "key must be a path that begins with / or ~/"},
 		"GitHub":              {text: "github: a/b\n", err: "github must be the name of a user"},
 		"PlainHTTP":           {text: "githubURL: http://github.example.com\n", err: "githubURL must be a URL that begins with https://"},

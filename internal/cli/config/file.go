@@ -10,8 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// file is the file as the person wrote it: with their comments and order, which
-// a change leaves alone.
+// file is the file with the user's comments and order, which a change keeps.
 type file struct {
 	path     string
 	document yaml.Node
@@ -20,9 +19,9 @@ type file struct {
 func parse(path string, text []byte) (*file, error) {
 	f := &file{path: path}
 	if err := yaml.Unmarshal(text, &f.document); err != nil {
-		return nil, fmt.Errorf("the configuration %s cannot be read: %w: mend it, or remove it", path, err)
+		return nil, fmt.Errorf("the configuration %s cannot be read: %w: fix or remove it", path, err)
 	}
-	if f.document.Kind == 0 { // nothing, or comments only
+	if f.document.Kind == 0 { // It is empty, or has only comments.
 		f.document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode, Tag: "!!map"}}}
 		f.document.HeadComment = string(bytes.TrimSpace(text))
 	}
@@ -32,15 +31,15 @@ func parse(path string, text []byte) (*file, error) {
 	return f, nil
 }
 
-// fault says where something is wrong, and what can be done.
+// fault is an error with the file and line.
 func (f *file) fault(at *yaml.Node, err error) error {
 	return fmt.Errorf("the configuration %s, line %d: %w", f.path, max(1, at.Line), err)
 }
 
-// entries are the settings in the file, key and value after each other.
+// entries are the settings in the file: keys and values in turn.
 func (f *file) entries() []*yaml.Node { return f.document.Content[0].Content }
 
-// config checks all that is in the file.
+// config reads and checks all settings in the file.
 func (f *file) config() (Config, error) {
 	var c Config
 	seen, entries := map[string]bool{}, f.entries()
@@ -48,7 +47,7 @@ func (f *file) config() (Config, error) {
 		key, value := entries[i], entries[i+1]
 		s, err := find(key.Value)
 		if err == nil && seen[s.name] {
-			err = fmt.Errorf("%s is there twice", s.name)
+			err = fmt.Errorf("%s is set twice", s.name)
 		}
 		if err == nil && value.Kind != yaml.ScalarNode {
 			err = fmt.Errorf("%s must be one value", s.name)
@@ -58,7 +57,7 @@ func (f *file) config() (Config, error) {
 		}
 		seen[s.name] = true
 		if value.Tag == "!!null" {
-			continue // "key:" with nothing behind it
+			continue // "key:" without a value
 		}
 		if err := s.check(value.Value); err != nil {
 			return Config{}, f.fault(value, fmt.Errorf("%s %w", s.name, err))
@@ -70,7 +69,7 @@ func (f *file) config() (Config, error) {
 	return c, err
 }
 
-// set puts a value in, in the place of an old one if there is one.
+// set sets a value, in the place of the old one if it exists.
 func (f *file) set(s setting, value string) error {
 	if err := s.check(value); err != nil {
 		return fmt.Errorf("%s %w", s.name, err)
@@ -91,22 +90,22 @@ func (f *file) set(s setting, value string) error {
 	return nil
 }
 
-// unset takes a setting out, and tells whether it was there. It knows no
-// settings: one that is not known has to be removable, too.
-func (f *file) unset(name string) (was bool) {
+// unset removes a setting, and tells whether it was set. It also removes a name that
+// is not a setting.
+func (f *file) unset(name string) (found bool) {
 	root := f.document.Content[0]
 	for i := 0; i+1 < len(root.Content); {
 		if root.Content[i].Value != name {
 			i += 2
 			continue
 		}
-		was = true
+		found = true
 		root.Content = append(root.Content[:i], root.Content[i+2:]...)
 	}
-	return was
+	return found
 }
 
-// write replaces the file as a whole. One that is a link, as into a folder with
+// write replaces the whole file atomically. A symbolic link, as to a directory with
 // dotfiles, stays one.
 func (f *file) write() error {
 	path := f.path
@@ -119,7 +118,7 @@ func (f *file) write() error {
 	return nil
 }
 
-// text is what the file is to hold. YAML for nothing would be "{}".
+// text is the content of the file. Without settings, YAML would write "{}".
 func (f *file) text() ([]byte, error) {
 	if len(f.entries()) > 0 {
 		return yaml.Marshal(&f.document)

@@ -11,25 +11,27 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"devserver.io/devserver/internal/cli/imageref"
 )
 
-// setting is one thing that can be set.
+// setting is a value that a user can set.
 type setting struct {
 	name, meaning string
 	field         func(*Config) *string
-	// check says what is wrong with a value, so that this is said where it is
-	// set, not when a DevServer is refused for it.
+	// check says what is wrong with a value, so that devctl config set refuses it and
+	// not a later command.
 	check func(string) error
 }
 
-// settings are all that can be set, in the order in which they are shown.
+// settings are all settings, in the order in which they are shown.
 var settings = []setting{
 	{"flavor", "flavor of a new DevServer", func(c *Config) *string { return &c.Flavor }, checkFlavor},
 	{"image", "image of a new DevServer", func(c *Config) *string { return &c.Image }, checkImage},
 	{"homeSize", "size of a new home directory, such as 100Gi", func(c *Config) *string { return &c.HomeSize }, checkSize},
-	{"key", "path of the public key that opens a new DevServer", func(c *Config) *string { return &c.Key }, checkKey},
-	{"github", "user of GitHub whose keys open a new DevServer", func(c *Config) *string { return &c.GitHub }, checkUser},
-	{"githubURL", "where these keys are, if not at https://github.com", func(c *Config) *string { return &c.GitHubURL }, checkURL},
+	{"key", "path of the public key that may log in to a new DevServer", func(c *Config) *string { return &c.Key }, checkKey},
+	{"github", "GitHub user whose keys may log in to a new DevServer", func(c *Config) *string { return &c.GitHub }, checkUser},
+	{"githubURL", "URL of a GitHub Enterprise server with these keys", func(c *Config) *string { return &c.GitHubURL }, checkURL},
 	{"editor", "program that devctl code opens, such as cursor", func(c *Config) *string { return &c.Editor }, checkEditor},
 }
 
@@ -39,7 +41,7 @@ func find(name string) (setting, error) {
 			return s, nil
 		}
 	}
-	return setting{}, fmt.Errorf("there is no setting %q, but %s", name, known())
+	return setting{}, fmt.Errorf("%q is not a setting: choose from %s", name, known())
 }
 
 // known names all settings in a sentence.
@@ -65,20 +67,23 @@ func checkFlavor(value string) error {
 }
 
 func checkImage(value string) error {
-	if value == "" || strings.ContainsAny(value, " \t\n") {
-		return errors.New("must be an image, such as registry.example.com/team/box:1")
+	if imageref.Check(value) != nil {
+		return errors.New("must be an image reference, such as registry.example.com/team/image:tag")
 	}
 	return nil
 }
+
+// The API's bounds of a home directory's size.
+var leastHome, mostHome = resource.MustParse("1Mi"), resource.MustParse("1Pi")
 
 func checkSize(value string) error {
-	if size, err := resource.ParseQuantity(value); err != nil || size.Sign() <= 0 {
-		return errors.New("must be a size, such as 100Gi")
+	if size, err := resource.ParseQuantity(value); err != nil || size.Cmp(leastHome) < 0 || size.Cmp(mostHome) > 0 {
+		return errors.New("must be a size from 1Mi to 1Pi, such as 100Gi")
 	}
 	return nil
 }
 
-// checkKey wants a path that means the same in every folder.
+// checkKey requires a path that is the same in every directory.
 func checkKey(value string) error {
 	if !filepath.IsAbs(value) && !strings.HasPrefix(value, "~/") {
 		return errors.New("must be a path that begins with / or ~/, such as ~/.ssh/id_ed25519.pub")
@@ -95,7 +100,7 @@ func checkUser(value string) error {
 	return nil
 }
 
-// checkURL wants https: who can change the answer opens the box.
+// checkURL requires https: an attacker who can change the answer can log in.
 func checkURL(value string) error {
 	if u, err := url.Parse(value); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return errors.New("must be a URL that begins with https://, such as https://github.example.com")

@@ -1,4 +1,4 @@
-// Package confirm asks a person before something that cannot be undone.
+// Package confirm asks the user before an action that cannot be undone.
 package confirm
 
 import (
@@ -14,28 +14,28 @@ import (
 	"devserver.io/devserver/internal/cli/wait"
 )
 
-// Question is what to ask, and what it means to say yes.
+// Question is what to ask, and what a yes means.
 type Question struct {
 	// Title ends with a question mark: "Delete DevServer trainer?"
 	Title string
-	// Means says what happens then.
+	// Means says what a yes does.
 	Means string
-	// Yes is the word for it: "Delete".
+	// Yes is the button for yes: "Delete".
 	Yes string
-	// Usual makes yes the answer to be just confirmed: where no harm is done.
+	// Usual preselects yes, for an action that does no harm.
 	Usual bool
-	// Left says what stays as it is otherwise: "nothing was deleted".
+	// Left says the result of a no: "nothing was deleted".
 	Left string
 }
 
-// Ask returns nil if the person says yes. Without a terminal there is nobody
-// to ask, and --yes has to have been given.
+// Ask returns nil if the user says yes. Without a terminal it cannot ask, and
+// returns an error that names --yes.
 func Ask(ctx context.Context, q Question, streams genericiooptions.IOStreams) error {
 	if !wait.OnTerminal(streams) {
-		return exit.With(exit.Usage, fmt.Errorf("%s: there is no terminal to ask on, so say --yes if you are sure: %s", q.Left, q.Means))
+		return exit.With(exit.Usage, fmt.Errorf("%s: there is no terminal to ask on, so --yes is required: %s", q.Left, q.Means))
 	}
 	yes := q.Usual
-	field := huh.NewConfirm().Title(q.Title).Description(q.Means).Affirmative(q.Yes).Negative("Leave it").Value(&yes)
+	field := huh.NewConfirm().Title(q.Title).Description(q.Means).Affirmative(q.Yes).Negative("Cancel").Value(&yes)
 	if err := Form(huh.NewForm(huh.NewGroup(field)), streams).RunWithContext(ctx); err != nil {
 		return Ended(err, q.Left)
 	}
@@ -45,15 +45,15 @@ func Ask(ctx context.Context, q Question, streams genericiooptions.IOStreams) er
 	return nil
 }
 
-// Form makes a form draw on ErrOut, since what is on Out is for scripts, and
-// end by Esc as well as by Ctrl-C.
+// Form makes a form draw on ErrOut, because Out is for scripts, and end with Esc as
+// well as Ctrl-C.
 func Form(form *huh.Form, streams genericiooptions.IOStreams) *huh.Form {
 	keys := huh.NewDefaultKeyMap()
 	keys.Quit = key.NewBinding(key.WithKeys("ctrl+c", "esc"), key.WithHelp("esc", "cancel"))
 	return form.WithKeyMap(keys).WithTheme(huh.ThemeFunc(huh.ThemeBase16)).WithInput(streams.In).WithOutput(streams.ErrOut)
 }
 
-// Ended puts the end of a form that was not answered into words.
+// Ended is the error of a form that was not answered.
 func Ended(err error, left string) error {
 	if errors.Is(err, huh.ErrUserAborted) || errors.Is(err, huh.ErrTimeout) {
 		return exit.With(exit.Interrupted, errors.New(left))

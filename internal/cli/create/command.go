@@ -1,5 +1,5 @@
-// Package create is the command devctl create: it asks for a DevServer, from
-// flags or by a form on the terminal, and waits for it.
+// Package create is the command devctl create: it creates a DevServer, from flags
+// or from a form on the terminal, and waits until it runs.
 package create
 
 import (
@@ -19,26 +19,33 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "create [NAME]",
-		Short: "Create a DevServer, and wait until one can log in",
-		Long: `Create a DevServer, and wait until one can log in.
+		Short: "Create a DevServer, and wait until you can log in",
+		Long: `Create a DevServer, and wait until you can log in.
 
-On a terminal a form asks for what is missing: the name, and the flavor with what
-fits now. Nothing is written before its end; Esc leaves it. Elsewhere nothing is
-asked: a server without --flavor gets the cluster's default one.
+On a terminal, a form asks for what is missing: the name, and the flavor with
+what fits now. Nothing is written before its end; Esc leaves it. Without a
+terminal nothing is asked: a server without --flavor gets the default flavor.
 
-Who may log in: the keys that --key and --github name, else those of your SSH
-agent and the usual ones in ~/.ssh. Only public keys are read. The owner is you,
-by the name that the cluster knows you by. What devctl config sets need not be
-said.
+Who may log in: the keys that --key and --github name, otherwise those of your
+SSH agent and the usual ones in ~/.ssh. Only public keys are read. The owner is
+you, by the name that the cluster knows. Flags that you set with devctl config
+can be left out.
 
-The same command once more changes nothing. If a server of that name is there
-and differs, it says in what, and how to change it.
+A server that could not start is not created: if its flavor, a claim or the
+StorageClass does not exist, if its image reference is malformed, if the flavor
+does not allow a value, or if no node could run the flavor even when empty. If
+the nodes are merely full now, the server is created and waits.
 
-It waits on a terminal, elsewhere with --wait. Ctrl-C ends the wait and not the
-server.
+Running the same command again changes nothing. If a server of that name exists
+and differs, the command lists the differences and how to change them.
+
+On a terminal the command waits; elsewhere only with --wait. Ctrl-C ends the
+wait and not the server. On a terminal it ends with the devctl ssh command.
+When its output goes to a file or pipe, --wait prints the plain ssh command
+there and nothing else, and -o name|json|yaml prints the object.
 
 ` + exit.Help,
-		Example: `  # Be asked for the rest
+		Example: `  # Answer a form
   devctl create
 
   # With a flavor, a home of 100Gi, and the team's data for reading
@@ -47,10 +54,10 @@ server.
   # In a script: with the keys of a GitHub user, for at most two days
   devctl create trainer --flavor gpu-large --github octocat --ttl 2d --wait
 
-  # Suspended after an hour without work, in an image of one's own
+  # With your own image, suspended after an hour without activity
   devctl create trainer --image registry.example.com/team/train:v3 --idle 1h
 
-  # The YAML of it, for git; nothing is created
+  # Print its YAML, for git; nothing is created
   devctl create trainer --flavor gpu-large --dry-run -o yaml`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -74,38 +81,41 @@ server.
 
 func (o *Options) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.Flavor, "flavor", "", "size of the server, see devctl flavors (default: the cluster's default)")
+	f.StringVar(&o.Flavor, "flavor", "", "flavor of the server, see devctl flavors (default: the cluster's default)")
 	f.StringVar(&o.Image, "image", "", "container `IMAGE` (default: the flavor's)")
 	f.StringVar(&o.HomeSize, "home-size", "", "`SIZE` of the home directory, which outlives the server (default 10Gi, within the flavor's bounds)")
+	f.StringVar(&o.StorageClass, "storage-class", "", "StorageClass `NAME` of the home directory's volume (default: the cluster's default)")
 	f.StringVar(&o.Shared, "shared", "", "mount this `CLAIM` at /shared")
 	f.StringArrayVarP(&o.Volumes, "volume", "v", nil, "mount a claim, `CLAIM:/PATH[:ro]`; may be repeated")
 	f.StringArrayVar(&o.Env, "env", nil, "environment variable `NAME=VALUE`; may be repeated")
-	f.StringVar(&o.TTL, "ttl", "", "`TIME` after which it stops, whatever it does: 8h or 2d (default: the flavor's)")
-	f.StringVar(&o.Idle, "idle", "", "`TIME` without work after which it is suspended: 1h (default: the flavor's)")
-	f.StringVar(&o.Owner, "owner", "", "whom it belongs to (default: you)")
+	f.StringVar(&o.TTL, "ttl", "", "`TIME` after which it stops, even if it is active: 8h or 2d (default: the flavor's)")
+	f.StringVar(&o.Idle, "idle", "", "`TIME` without activity after which it is suspended: 1h (default: the flavor's)")
+	f.StringVar(&o.Owner, "owner", "", "owner of the server (default: you)")
 	o.Keys.AddTo(f)
-	f.BoolVar(&o.Wait, "wait", false, "wait until one can log in (default: on a terminal)")
-	f.BoolVar(&o.DryRun, "dry-run", false, "have it checked by the cluster, and create nothing")
+	f.BoolVar(&o.Wait, "wait", false, "wait until you can log in (default: on a terminal)")
+	f.BoolVar(&o.DryRun, "dry-run", false, "let the cluster check it, and create nothing")
+	f.BoolVar(&o.AnyCapacity, "ignore-capacity", false, "accept a flavor that no node can run now, because nodes are added on demand")
 	o.Waiting.AddTo(f)
 	o.Output.AddTo(cmd, text, output.Name, output.JSON, output.YAML)
 }
 
-// complementBy lets shells propose names from the cluster.
+// complementBy lets shells complete names from the cluster.
 func complementBy(cmd *cobra.Command, flags *cluster.Flags) {
 	for flag, propose := range map[string]cobra.CompletionFunc{
-		"flavor":     complete.Flavors(flags),
-		"shared":     complete.Claims(flags),
-		"volume":     complete.Volumes(flags),
-		"image":      cobra.NoFileCompletions,
-		"home-size":  cobra.FixedCompletions([]string{"10Gi", "50Gi", "100Gi", "500Gi"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder),
-		"env":        cobra.NoFileCompletions,
-		"ttl":        cobra.NoFileCompletions,
-		"idle":       cobra.NoFileCompletions,
-		"owner":      cobra.NoFileCompletions,
-		"github":     cobra.NoFileCompletions,
-		"github-url": cobra.NoFileCompletions,
+		"flavor":        complete.Flavors(flags),
+		"shared":        complete.Claims(flags),
+		"volume":        complete.Volumes(flags),
+		"image":         cobra.NoFileCompletions,
+		"storage-class": complete.StorageClasses(flags),
+		"home-size":     cobra.FixedCompletions([]string{"10Gi", "50Gi", "100Gi", "500Gi"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder),
+		"env":           cobra.NoFileCompletions,
+		"ttl":           cobra.NoFileCompletions,
+		"idle":          cobra.NoFileCompletions,
+		"owner":         cobra.NoFileCompletions,
+		"github":        cobra.NoFileCompletions,
+		"github-url":    cobra.NoFileCompletions,
 	} {
-		_ = cmd.RegisterFlagCompletionFunc(flag, propose) // It fails only for flags that are not there.
+		_ = cmd.RegisterFlagCompletionFunc(flag, propose) // It fails only for a flag that does not exist.
 	}
 	_ = cmd.MarkFlagFilename("key", "pub") // likewise
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// commandLine is the command that does without a form what the answers said.
+// commandLine is the command that creates the same server without a form.
 func (c *creator) commandLine() string {
 	words := []string{"devctl", "create", c.Waiting.Name, "-n", c.Waiting.Namespace}
 	add := func(flag string, values ...string) {
@@ -18,6 +18,7 @@ func (c *creator) commandLine() string {
 	add("--flavor", c.Flavor)
 	add("--image", c.Image)
 	add("--home-size", c.HomeSize)
+	add("--storage-class", c.StorageClass)
 	add("--shared", c.Shared)
 	add("-v", c.Volumes...)
 	add("--env", c.Env...)

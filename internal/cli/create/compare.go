@@ -19,25 +19,25 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// compare is for a server that is there already: nothing is changed, and what
-// was asked for has to be what it is.
-func (c *creator) compare(ctx context.Context, there, wanted *devserverv1.DevServer) error {
-	if there.Spec.Owner != wanted.Spec.Owner {
-		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is there already in namespace %s, and belongs to %s: choose another name", there.Name, there.Namespace, there.Spec.Owner))
+// compare handles a server that already exists: it changes nothing, and succeeds if
+// the server has all that was asked for.
+func (c *creator) compare(ctx context.Context, existing, wanted *devserverv1.DevServer) error {
+	if existing.Spec.Owner != wanted.Spec.Owner {
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s already exists in namespace %s and belongs to %s: choose another name", existing.Name, existing.Namespace, existing.Spec.Owner))
 	}
 	if c.HomeSize == "" {
-		wanted.Spec.PersistentHomeSize = there.Spec.PersistentHomeSize // It was not asked for.
+		wanted.Spec.PersistentHomeSize = existing.Spec.PersistentHomeSize // It was not asked for.
 	}
-	if differ := differences(there, wanted, c.Keys.Asked()); len(differ) > 0 {
-		return exit.With(exit.Refused, different(there, differ))
+	if differ := differences(existing, wanted, c.Keys.Asked()); len(differ) > 0 {
+		return exit.With(exit.Refused, different(existing, differ))
 	}
 	if c.Output.Format != text {
-		return c.Output.Print(there, c.client.Scheme(), c.streams.Out)
+		return c.Output.Print(existing, c.client.Scheme(), c.streams.Out)
 	}
-	sentence := fmt.Sprintf("DevServer %s is there already in namespace %s, unchanged.", there.Name, there.Namespace)
+	sentence := fmt.Sprintf("DevServer %s already exists in namespace %s and is unchanged.", existing.Name, existing.Namespace)
 	switch {
-	case serverstate.IsSuspended(there) || there.Spec.Suspend:
-		sentence += fmt.Sprintf(" It sleeps; to start it: devctl start %s -n %s", there.Name, there.Namespace)
+	case serverstate.IsSuspended(existing) || existing.Spec.Suspend:
+		sentence += fmt.Sprintf(" It is %s; to start it: devctl start %s -n %s", strings.ToLower(string(cmp.Or(existing.Status.Phase, devserverv1.PhaseSuspended))), existing.Name, existing.Namespace)
 	case c.Wait && !c.DryRun:
 		fmt.Fprintln(c.streams.ErrOut, sentence)
 		return c.wait(ctx, c.flavor())
@@ -46,67 +46,74 @@ func (c *creator) compare(ctx context.Context, there, wanted *devserverv1.DevSer
 	return err
 }
 
-// difference is a part of what was asked for that the server does not have.
+// difference is something asked for that the server does not have.
 type difference struct {
 	words string
-	// resize is the flag of devctl resize that changes it, or field the field of
-	// the spec that has to become value.
-	resize string
-	field  string
-	value  any
+	// verb and flag are the devctl command that changes it. Otherwise field is the
+	// field of the spec to set to value.
+	verb, flag string
+	field      string
+	value      any
 }
 
-// inherited is what holds for what the DevServer does not say itself.
+// inherited stands for a value that the DevServer leaves to its flavor.
 const inherited = "the flavor's"
 
-// differences are those between what was asked for and what is there. What was
-// not asked for may be as it is.
-func differences(there, wanted *devserverv1.DevServer, keysAsked bool) (found []difference) {
-	is, want := there.Spec, wanted.Spec
-	if want.Flavor != "" && want.Flavor != cluster.FlavorName(there) {
-		found = append(found, difference{words: fmt.Sprintf("its flavor is %s, not %s", cmp.Or(cluster.FlavorName(there), "the default"), want.Flavor), resize: "--flavor " + quote(want.Flavor)})
+// differences lists what was asked for and differs in the existing server. What was
+// not asked for does not count.
+func differences(existing, wanted *devserverv1.DevServer, keysAsked bool) (found []difference) {
+	have, want := existing.Spec, wanted.Spec
+	if want.Flavor != "" && want.Flavor != cluster.FlavorName(existing) {
+		found = append(found, difference{words: fmt.Sprintf("its flavor is %s, not %s", cmp.Or(cluster.FlavorName(existing), "the default"), want.Flavor), verb: "resize", flag: "--flavor " + quote(want.Flavor)})
 	}
-	if !want.PersistentHomeSize.IsZero() && want.PersistentHomeSize.Cmp(is.PersistentHomeSize) != 0 {
-		d := difference{words: fmt.Sprintf("its home has %s, not %s", &is.PersistentHomeSize, &want.PersistentHomeSize)}
-		if want.PersistentHomeSize.Cmp(is.PersistentHomeSize) > 0 {
-			d.resize = "--home-size " + want.PersistentHomeSize.String()
+	if !want.PersistentHomeSize.IsZero() && want.PersistentHomeSize.Cmp(have.PersistentHomeSize) != 0 {
+		d := difference{words: fmt.Sprintf("its home directory has %s, not %s", &have.PersistentHomeSize, &want.PersistentHomeSize)}
+		if want.PersistentHomeSize.Cmp(have.PersistentHomeSize) > 0 {
+			d.verb, d.flag = "resize", "--home-size "+want.PersistentHomeSize.String()
 		} else {
-			d.words += ", and a home does not shrink"
+			d.words += ", and a home directory does not shrink"
 		}
 		found = append(found, d)
 	}
-	texts := []struct{ field, what, is, want string }{
-		{"image", "image", cmp.Or(is.Image, inherited), want.Image},
-		{"sharedVolumeClaimName", "shared claim", cmp.Or(is.SharedVolumeClaimName, "none"), want.SharedVolumeClaimName},
+	if want.Image != "" && want.Image != have.Image {
+		found = append(found, difference{words: fmt.Sprintf("its image is %s, not %s", cmp.Or(have.Image, inherited), want.Image), verb: "set-image", flag: quote(want.Image)})
 	}
-	for _, t := range texts {
-		if t.want != "" && t.want != t.is {
-			found = append(found, difference{words: fmt.Sprintf("its %s is %s, not %s", t.what, t.is, t.want), field: t.field, value: t.want})
-		}
+	if claim := want.SharedVolumeClaimName; claim != "" && claim != have.SharedVolumeClaimName {
+		found = append(found, difference{words: fmt.Sprintf("its shared claim is %s, not %s", cmp.Or(have.SharedVolumeClaimName, "none"), claim), field: "sharedVolumeClaimName", value: claim})
 	}
-	return append(append(found, times(is.Lifecycle, want.Lifecycle)...), lists(is, want, keysAsked)...)
+	if class := storageClass(want); class != "" && class != storageClass(have) {
+		found = append(found, difference{words: fmt.Sprintf("the StorageClass of its home directory is %s, not %s, and cannot change", cmp.Or(storageClass(have), "the default"), class)})
+	}
+	return append(append(found, times(have.Lifecycle, want.Lifecycle)...), lists(have, want, keysAsked)...)
 }
 
-// times compares when the server stops by itself.
-func times(is, want *devserverv1.LifecycleSpec) []difference {
+func storageClass(spec devserverv1.DevServerSpec) string {
+	if spec.Home == nil || spec.Home.StorageClassName == nil {
+		return ""
+	}
+	return *spec.Home.StorageClassName
+}
+
+// times compares the time to live and the idle timeout.
+func times(have, want *devserverv1.LifecycleSpec) []difference {
 	if want == nil {
 		return nil
 	}
-	if is == nil {
-		is = &devserverv1.LifecycleSpec{}
+	if have == nil {
+		have = &devserverv1.LifecycleSpec{}
 	}
 	var words []string
 	fields := map[string]any{}
 	for _, t := range []struct {
 		field, what string
-		is, want    *metav1.Duration
-	}{{"timeToLive", "time to live", is.TimeToLive, want.TimeToLive}, {"idleTimeout", "idle timeout", is.IdleTimeout, want.IdleTimeout}} {
-		if t.want == nil || t.is != nil && t.is.Duration == t.want.Duration {
+		have, want  *metav1.Duration
+	}{{"timeToLive", "time to live", have.TimeToLive, want.TimeToLive}, {"idleTimeout", "idle timeout", have.IdleTimeout, want.IdleTimeout}} {
+		if t.want == nil || (t.have != nil && t.have.Duration == t.want.Duration) {
 			continue
 		}
 		now := inherited
-		if t.is != nil {
-			now = policy.Short(t.is.Duration)
+		if t.have != nil {
+			now = policy.Short(t.have.Duration)
 		}
 		words = append(words, fmt.Sprintf("its %s is %s, not %s", t.what, now, policy.Short(t.want.Duration)))
 		fields[t.field] = t.want
@@ -117,36 +124,36 @@ func times(is, want *devserverv1.LifecycleSpec) []difference {
 	return []difference{{words: strings.Join(words, "; "), field: "lifecycle", value: fields}}
 }
 
-// lists compares what there may be several of: all that was asked for has to
-// be there, and more may be. Of keys that were only found, one is enough to
-// log in.
-func lists(is, want devserverv1.DevServerSpec, keysAsked bool) (found []difference) {
-	volumes, changed := merge(is.Volumes, want.Volumes, func(a, b devserverv1.VolumeMount) bool { return a.MountPath == b.MountPath })
+// lists compares volumes, variables and keys: the server must have all that were
+// asked for, and may have more. Of keys that were found without being named, one
+// is enough.
+func lists(have, want devserverv1.DevServerSpec, keysAsked bool) (found []difference) {
+	volumes, changed := merge(have.Volumes, want.Volumes, func(a, b devserverv1.VolumeMount) bool { return a.MountPath == b.MountPath })
 	if changed != nil {
-		found = append(found, difference{words: "it does not mount " + changed.ClaimName + " at " + changed.MountPath + " like that", field: "volumes", value: volumes})
+		found = append(found, difference{words: "it does not mount " + changed.ClaimName + " at " + changed.MountPath + " that way", field: "volumes", value: volumes})
 	}
-	env, variable := merge(is.Env, want.Env, func(a, b devserverv1.EnvVar) bool { return a.Name == b.Name })
+	env, variable := merge(have.Env, want.Env, func(a, b devserverv1.EnvVar) bool { return a.Name == b.Name })
 	if variable != nil {
-		found = append(found, difference{words: "its variable " + variable.Name + " is another", field: "env", value: env})
+		found = append(found, difference{words: "its variable " + variable.Name + " differs", field: "env", value: env})
 	}
 	wanted := append([]string{want.SSH.PublicKey}, want.SSH.PublicKeys...)
 	missing := slices.DeleteFunc(slices.Clone(wanted), func(line string) bool {
-		return slices.ContainsFunc(append([]string{is.SSH.PublicKey}, is.SSH.PublicKeys...), func(other string) bool { return keys.Same(line, other) })
+		return slices.ContainsFunc(append([]string{have.SSH.PublicKey}, have.SSH.PublicKeys...), func(other string) bool { return keys.Same(line, other) })
 	})
-	if len(missing) == len(wanted) || keysAsked && len(missing) > 0 {
-		words := "your key may not log in to it"
+	if len(missing) == len(wanted) || (keysAsked && len(missing) > 0) {
+		words := "your key cannot log in"
 		if keysAsked {
-			words = "one of the keys may not log in to it"
+			words = "one of the keys cannot log in"
 		}
-		found = append(found, difference{words: words, field: "ssh", value: map[string]any{"publicKeys": append(slices.Clone(is.SSH.PublicKeys), missing...)}})
+		found = append(found, difference{words: words, field: "ssh", value: map[string]any{"publicKeys": append(slices.Clone(have.SSH.PublicKeys), missing...)}})
 	}
 	return found
 }
 
-// merge puts what is wanted into a list, in the place of what has the same
-// identity, and returns the first that was not there as it is wanted.
-func merge[T comparable](is, want []T, same func(a, b T) bool) (merged []T, first *T) {
-	merged = slices.Clone(is)
+// merge adds what is wanted to a list, in place of what has the same identity, and
+// returns the first element that differed or was missing.
+func merge[T comparable](have, want []T, same func(a, b T) bool) (merged []T, first *T) {
+	merged = slices.Clone(have)
 	for i, w := range want {
 		at := slices.IndexFunc(merged, func(other T) bool { return same(other, w) })
 		switch {
@@ -164,31 +171,32 @@ func merge[T comparable](is, want []T, same func(a, b T) bool) (merged []T, firs
 	return merged, first
 }
 
-// different says in what the server differs, and how to change it.
-func different(there *devserverv1.DevServer, differ []difference) error {
-	var words, flags []string
-	fields := map[string]any{}
+// different is the error that lists the differences and how to change them.
+func different(existing *devserverv1.DevServer, differ []difference) error {
+	var words, how []string
+	flags, fields := map[string][]string{}, map[string]any{}
 	for _, d := range differ {
 		words = append(words, d.words)
-		if d.resize != "" {
-			flags = append(flags, d.resize)
+		if d.verb != "" {
+			flags[d.verb] = append(flags[d.verb], d.flag)
 		}
 		if d.field != "" {
 			fields[d.field] = d.value
 		}
 	}
-	var how []string
-	if len(flags) > 0 {
-		how = append(how, fmt.Sprintf("devctl resize %s -n %s %s", there.Name, there.Namespace, strings.Join(flags, " ")))
+	for _, verb := range []string{"resize", "set-image"} {
+		if len(flags[verb]) > 0 {
+			how = append(how, fmt.Sprintf("devctl %s %s -n %s %s", verb, existing.Name, existing.Namespace, strings.Join(flags[verb], " ")))
+		}
 	}
 	if len(fields) > 0 {
 		patch, err := json.Marshal(map[string]any{"spec": fields})
 		if err != nil {
 			return err
 		}
-		how = append(how, fmt.Sprintf("kubectl patch devserver %s -n %s --type merge -p %s", there.Name, there.Namespace, quote(string(patch))))
+		how = append(how, fmt.Sprintf("kubectl patch devserver %s -n %s --type merge -p %s", existing.Name, existing.Namespace, quote(string(patch))))
 	}
-	text := fmt.Sprintf("DevServer %s is there already in namespace %s, and was not changed: %s", there.Name, there.Namespace, strings.Join(words, "; "))
+	text := fmt.Sprintf("DevServer %s already exists in namespace %s and was not changed: %s", existing.Name, existing.Namespace, strings.Join(words, "; "))
 	if len(how) > 0 {
 		text += "; to change that: " + strings.Join(how, " && ")
 	}

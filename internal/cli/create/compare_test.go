@@ -16,8 +16,8 @@ const (
 	phone  = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP+nxmWGMKiGjHbchXe78f6oBcbaUNwqlfgKI5TE4LAv"
 )
 
-// there is a DevServer as an earlier command made it.
-func there() *devserverv1.DevServer {
+// existing is a DevServer as an earlier command created it.
+func existing() *devserverv1.DevServer {
 	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
 	ds.Spec.Owner, ds.Spec.Flavor, ds.Spec.PersistentHomeSize = "ann", "small", resource.MustParse("10Gi")
 	ds.Spec.SSH.PublicKey = laptop + " old comment"
@@ -39,40 +39,43 @@ func TestDifferences(t *testing.T) {
 		"Same":     {"all that was asked for is so", func(*devserverv1.DevServerSpec) {}, true, "", ""},
 		"LeftOut":  {"what is not asked for may be anything", func(s *devserverv1.DevServerSpec) { s.Flavor, s.Lifecycle, s.Env, s.Volumes = "", nil, nil, nil }, false, "", ""},
 		"Flavor":   {"resize changes it", func(s *devserverv1.DevServerSpec) { s.Flavor = "large" }, false, "its flavor is small, not large", "devctl resize box -n team --flavor large"},
-		"Larger":   {"resize changes it", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("20Gi") }, false, "its home has 10Gi, not 20Gi", "devctl resize box -n team --home-size 20Gi"},
-		"Smaller":  {"nothing changes it", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("5Gi") }, false, "its home has 10Gi, not 5Gi, and a home does not shrink", ""},
+		"Larger":   {"resize changes it", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("20Gi") }, false, "its home directory has 10Gi, not 20Gi", "devctl resize box -n team --home-size 20Gi"},
+		"Smaller":  {"nothing changes it", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("5Gi") }, false, "its home directory has 10Gi, not 5Gi, and a home directory does not shrink", ""},
 		"SameSize": {"sizes are numbers", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("10240Mi") }, false, "", ""},
-		"Image":    {"a patch changes it", func(s *devserverv1.DevServerSpec) { s.Image = "debian" }, false, "its image is the flavor's, not debian", `kubectl patch devserver box -n team --type merge -p '{"spec":{"image":"debian"}}'`},
-		"Shared":   {"a patch changes it", func(s *devserverv1.DevServerSpec) { s.SharedVolumeClaimName = "efs" }, false, "its shared claim is none, not efs", `{"spec":{"sharedVolumeClaimName":"efs"}}`},
+		"Class": {"it cannot change", func(s *devserverv1.DevServerSpec) {
+			s.Home = &devserverv1.HomeSpec{StorageClassName: new("fast")}
+		}, false, "the StorageClass of its home directory is the default, not fast, and cannot change", ""},
+		"Image":  {"set-image changes it", func(s *devserverv1.DevServerSpec) { s.Image = "debian" }, false, "its image is the flavor's, not debian", "devctl set-image box -n team debian"},
+		"Shared": {"a patch changes it", func(s *devserverv1.DevServerSpec) { s.SharedVolumeClaimName = "efs" }, false, "its shared claim is none, not efs", `{"spec":{"sharedVolumeClaimName":"efs"}}`},
 		"Idle": {"the time to live stays", func(s *devserverv1.DevServerSpec) {
 			s.Lifecycle.IdleTimeout = &metav1.Duration{Duration: 2 * time.Hour}
 		}, false, "its idle timeout is the flavor's, not 2h", `{"spec":{"lifecycle":{"idleTimeout":"2h0m0s"}}}`},
 		"Times": {"both in one patch", func(s *devserverv1.DevServerSpec) {
 			s.Lifecycle = &devserverv1.LifecycleSpec{TimeToLive: &metav1.Duration{Duration: 2 * time.Hour}, IdleTimeout: &metav1.Duration{Duration: time.Hour}}
 		}, false, "its time to live is 1h, not 2h; its idle timeout is the flavor's, not 1h", `{"spec":{"lifecycle":{"idleTimeout":"1h0m0s","timeToLive":"2h0m0s"}}}`},
-		"Env":      {"the others stay", func(s *devserverv1.DevServerSpec) { s.Env = []devserverv1.EnvVar{{Name: "B", Value: "2"}} }, false, "its variable B is another", `{"spec":{"env":[{"name":"A","value":"1"},{"name":"B","value":"2"}]}}`},
-		"EnvValue": {"it is replaced", func(s *devserverv1.DevServerSpec) { s.Env = []devserverv1.EnvVar{{Name: "A", Value: "2"}} }, false, "its variable A is another", `{"spec":{"env":[{"name":"A","value":"2"}]}}`},
+		"Env":      {"the others stay", func(s *devserverv1.DevServerSpec) { s.Env = []devserverv1.EnvVar{{Name: "B", Value: "2"}} }, false, "its variable B differs", `{"spec":{"env":[{"name":"A","value":"1"},{"name":"B","value":"2"}]}}`},
+		"EnvValue": {"it is replaced", func(s *devserverv1.DevServerSpec) { s.Env = []devserverv1.EnvVar{{Name: "A", Value: "2"}} }, false, "its variable A differs", `{"spec":{"env":[{"name":"A","value":"2"}]}}`},
 		"Volume": {"the others stay", func(s *devserverv1.DevServerSpec) {
 			s.Volumes = []devserverv1.VolumeMount{{ClaimName: "more", MountPath: "/more", ReadOnly: true}}
-		}, false, "it does not mount more at /more like that", `[{"claimName":"data","mountPath":"/data"},{"claimName":"more","mountPath":"/more","readOnly":true}]`},
+		}, false, "it does not mount more at /more that way", `[{"claimName":"data","mountPath":"/data"},{"claimName":"more","mountPath":"/more","readOnly":true}]`},
 		"AnyOwnKey":  {"one that was found is enough", func(s *devserverv1.DevServerSpec) { s.SSH.PublicKeys = []string{phone} }, false, "", ""},
-		"NoOwnKey":   {"one could not log in", func(s *devserverv1.DevServerSpec) { s.SSH.PublicKey = phone }, false, "your key may not log in to it", `{"spec":{"ssh":{"publicKeys":["` + phone + `"]}}}`},
-		"AskedKey":   {"each that was named is wanted", func(s *devserverv1.DevServerSpec) { s.SSH.PublicKeys = []string{phone} }, true, "one of the keys may not log in to it", `{"spec":{"ssh":{"publicKeys":["` + phone + `"]}}}`},
-		"Everything": {"each in its own way", func(s *devserverv1.DevServerSpec) { s.Flavor, s.Image = "large", "debian" }, false, "its flavor is small, not large; its image is the flavor's, not debian", "devctl resize box -n team --flavor large && kubectl patch"},
+		"NoOwnKey":   {"the user could not log in", func(s *devserverv1.DevServerSpec) { s.SSH.PublicKey = phone }, false, "your key cannot log in", `{"spec":{"ssh":{"publicKeys":["` + phone + `"]}}}`},
+		"AskedKey":   {"each that was named is wanted", func(s *devserverv1.DevServerSpec) { s.SSH.PublicKeys = []string{phone} }, true, "one of the keys cannot log in", `{"spec":{"ssh":{"publicKeys":["` + phone + `"]}}}`},
+		"Everything": {"each in its own way", func(s *devserverv1.DevServerSpec) { s.Flavor, s.Image = "large", "debian" }, false, "its flavor is small, not large; its image is the flavor's, not debian", "devctl resize box -n team --flavor large && devctl set-image box -n team debian"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			wanted := there()
+			wanted := existing()
 			wanted.Spec.SSH.PublicKey = laptop
 			tc.want(&wanted.Spec)
-			found := differences(there(), wanted, tc.asked)
+			found := differences(existing(), wanted, tc.asked)
 			if tc.words == "" {
 				if len(found) > 0 {
 					t.Errorf("%s: got %+v, want no difference", tc.reason, found)
 				}
 				return
 			}
-			got := different(there(), found).Error()
+			got := different(existing(), found).Error()
 			if !strings.Contains(got, "was not changed: "+tc.words) || !strings.Contains(got, tc.how) || (tc.how == "") == strings.Contains(got, "to change that") {
 				t.Errorf("%s: got %q, want %q and %q", tc.reason, got, tc.words, tc.how)
 			}
@@ -107,12 +110,12 @@ func TestUsualHome(t *testing.T) {
 	}
 }
 
-func TestWithoutADefaultFlavorOneIsToBeChosen(t *testing.T) {
+func TestWithoutADefaultFlavorOneHasToBeChosen(t *testing.T) {
 	c := &creator{known: true, flavors: []devserverv1.DevServerFlavor{{ObjectMeta: metav1.ObjectMeta{Name: "small"}}}}
-	if _, err := c.checkFlavor(); err == nil || !strings.Contains(err.Error(), "choose one with --flavor: there are small") {
-		t.Errorf("got %v, want which there are", err)
+	if _, err := c.checkFlavor(); err == nil || !strings.Contains(err.Error(), "so --flavor is required: choose from small") {
+		t.Errorf("got %v, want the choices", err)
 	}
-	c.known, c.flavors = false, nil // Who may not see flavors may know one.
+	c.known, c.flavors = false, nil // A user who may not read flavors may know one.
 	c.Flavor = "large"
 	if _, err := c.checkFlavor(); err != nil {
 		t.Error(err)

@@ -26,14 +26,14 @@ type creator struct {
 	Options
 	client  client.WithWatch
 	streams genericiooptions.IOStreams
-	// flavors are those of the cluster; known tells that they could be read.
+	// flavors are those of the cluster; known tells whether they could be read.
 	flavors []devserverv1.DevServerFlavor
 	known   bool
-	// asked tells that a form asked for some of it.
+	// asked tells whether a form asked for some of the options.
 	asked bool
 }
 
-// Run creates the DevServer, if all that it names is there, and waits for it.
+// Run creates the DevServer, if all that it names exists, and waits for it.
 func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericiooptions.IOStreams) error {
 	c := &creator{Options: o, client: to.Client, streams: streams}
 	if err := c.settle(ctx, to); err != nil {
@@ -51,7 +51,7 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 	if err != nil {
 		return err
 	}
-	there, err := c.existing(ctx)
+	existing, err := c.existing(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 	if err != nil {
 		return err
 	}
-	if there != nil {
-		return c.compare(ctx, there, wanted)
+	if existing != nil {
+		return c.compare(ctx, existing, wanted)
 	}
 	flavor, err := c.check(ctx, wanted)
 	if err != nil {
@@ -78,7 +78,7 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 	return c.create(ctx, wanted, flavor, found, home)
 }
 
-// readFlavors reads the flavors. Who may not may still name one.
+// readFlavors reads the flavors. A user who may not read them can still name one.
 func (c *creator) readFlavors(ctx context.Context) error {
 	list, err := flavors.List(ctx, c.client)
 	switch {
@@ -90,7 +90,7 @@ func (c *creator) readFlavors(ctx context.Context) error {
 	return nil
 }
 
-// existing is the DevServer that has the name already, nil if there is none.
+// existing is the DevServer that already has the name, nil if none has.
 func (c *creator) existing(ctx context.Context) (*devserverv1.DevServer, error) {
 	ds, err := cluster.Get(ctx, c.client, c.Waiting.Namespace, c.Waiting.Name)
 	switch exit.Code(err) {
@@ -105,14 +105,14 @@ func (c *creator) existing(ctx context.Context) (*devserverv1.DevServer, error) 
 // patience is how long the one request may take that creates the DevServer.
 const patience = 30 * time.Second
 
-// create writes the DevServer, says so, and waits for it.
+// create writes the DevServer, reports it, and waits for it.
 func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, found []keys.Key, home string) error {
 	if err := ctx.Err(); err != nil {
 		return exit.With(exit.Interrupted, errors.New("stopped: nothing was created"))
 	}
 	doing := fmt.Sprintf("creating DevServer %s in namespace %s", wanted.Name, wanted.Namespace)
-	// Once it is sent it is seen through: Ctrl-C would leave it open whether it
-	// is there.
+	// Ctrl-C does not interrupt the request: nobody would know whether the server
+	// exists.
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	made := wanted.DeepCopy()
@@ -122,7 +122,7 @@ func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, fla
 	}
 	err := c.client.Create(writing, made, options...)
 	if apierrors.IsAlreadyExists(err) {
-		return exit.With(exit.Refused, fmt.Errorf("%s: somebody made it at the same moment: repeat the command to compare", doing))
+		return exit.With(exit.Refused, fmt.Errorf("%s: somebody created it at the same moment: repeat the command to compare", doing))
 	}
 	if err != nil {
 		return c.elsewhere(cluster.Explain(err, doing))
@@ -133,8 +133,7 @@ func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, fla
 	return c.report(ctx, made, flavor, found, home)
 }
 
-// dryRun prints what would be written: what was asked for, and not what the
-// cluster adds.
+// dryRun prints what would be written, without the fields that the cluster adds.
 func (c *creator) dryRun(wanted *devserverv1.DevServer) error {
 	if c.Output.Format != text {
 		object, err := manifest(wanted)
@@ -147,7 +146,7 @@ func (c *creator) dryRun(wanted *devserverv1.DevServer) error {
 	return err
 }
 
-// report says what was made, and waits for it.
+// report says what was created, and waits for it.
 func (c *creator) report(ctx context.Context, made *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, found []keys.Key, home string) error {
 	out := c.streams.Out
 	if c.Output.Format != text {
@@ -165,8 +164,8 @@ func (c *creator) report(ctx context.Context, made *devserverv1.DevServer, flavo
 	return c.wait(ctx, flavor)
 }
 
-// wait waits until one can log in. What waits for other people to free
-// something ends it, for whoever creates a server may take another flavor.
+// wait waits until the user can log in. It ends if the server waits for other
+// people to free something, because the user can choose another flavor.
 func (c *creator) wait(ctx context.Context, flavor *devserverv1.DevServerFlavor) error {
 	options, streams := c.Waiting, c.streams
 	options.GiveUpOn = []string{devserverv1.ReasonQuotaExceeded}
@@ -174,18 +173,18 @@ func (c *creator) wait(ctx context.Context, flavor *devserverv1.DevServerFlavor)
 		options.GiveUpOn = append(options.GiveUpOn, devserverv1.ReasonUnschedulable)
 	}
 	if c.Output.Format != text {
-		streams.Out = io.Discard // It has the object already.
+		streams.Out = io.Discard // The object was printed there.
 	}
 	name, ns := c.Waiting.Name, c.Waiting.Namespace
 	err := wait.Run(ctx, c.client, options, streams)
 	if exit.Code(err) != exit.Refused {
 		return err
 	}
-	return exit.With(exit.Refused, fmt.Errorf("%s; it stays, and starts once that is mended; to wait for it: devctl wait %s -n %s; to give it up: devctl delete %s -n %s",
+	return exit.With(exit.Refused, fmt.Errorf("%s; it starts once that is fixed; to wait for it: devctl wait %s -n %s; to delete it: devctl delete %s -n %s",
 		strings.TrimSuffix(err.Error(), "."), name, ns, name, ns))
 }
 
-// created says what was made.
+// created describes the DevServer that was created.
 func created(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, found []keys.Key, home string) string {
 	parts := []string{}
 	if flavor != nil {

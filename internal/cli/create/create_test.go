@@ -21,8 +21,8 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 )
 
-// TestCtrlCWhileItIsWritten: what was sent is seen through, so that nobody has
-// to wonder whether the server is there.
+// TestCtrlCWhileItIsWritten: Ctrl-C does not interrupt the request, so that the user
+// knows whether the server exists.
 func TestCtrlCWhileItIsWritten(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
@@ -48,12 +48,12 @@ func TestCtrlCWhileItIsWritten(t *testing.T) {
 	o.Waiting.Name, o.Waiting.Timeout, o.Output.Format, o.Keys.Files = "box", time.Hour, text, []string{key}
 	var out bytes.Buffer
 	err := Run(ctx, &cluster.Cluster{Client: c, Namespace: "team", Chosen: true}, o, genericiooptions.IOStreams{Out: &out, ErrOut: &out})
-	if exit.Code(err) != exit.Interrupted || !strings.Contains(err.Error(), "to go on waiting: devctl wait box -n team") {
-		t.Errorf("got %v, want how to go on", err)
+	if exit.Code(err) != exit.Interrupted || !strings.Contains(err.Error(), "to keep waiting: devctl wait box -n team") {
+		t.Errorf("got %v, want how to keep waiting", err)
 	}
 	var made devserverv1.DevServer
 	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "team", Name: "box"}, &made); err != nil || made.Spec.Owner != "ann" {
-		t.Errorf("it is not there as it was asked for: %v, %+v", err, made.Spec)
+		t.Errorf("it was not created as requested: %v, %+v", err, made.Spec)
 	}
 	// Before it is written, nothing is.
 	o.Waiting.Name = "late"

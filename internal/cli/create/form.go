@@ -15,18 +15,19 @@ import (
 	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/imageref"
 	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/policy"
 )
 
-// nothing is what is said of a form that was left.
+// nothing is the result of a form that was cancelled.
 const nothing = "nothing was created"
 
 // answers are those of the form.
 type answers struct {
 	name, flavor, home, image string
-	// whose says which keys: own, or those of a GitHub user or a file, that key
-	// names.
+	// whose says which keys may log in: own, or those of a GitHub user or a file,
+	// which key names.
 	whose keySource
 	key   string
 }
@@ -39,16 +40,16 @@ const (
 	file
 )
 
-// ask asks for what the flags do not say.
+// ask asks for what the flags leave out.
 func (c *creator) ask(ctx context.Context) error {
 	if c.known && len(c.flavors) == 0 {
-		return exit.With(exit.Refused, errors.New("there is no flavor to choose: the cluster has none, so ask its admin for one"))
+		return exit.With(exit.Refused, errors.New("the cluster has no flavors: ask its admin for one"))
 	}
 	a := &answers{name: c.Waiting.Name, flavor: c.Flavor}
 	if standard := flavors.Default(c.flavors); a.flavor == "" && standard != nil {
 		a.flavor = standard.Name
 	}
-	mine, _ := keys.Find(ctx, c.Keys) // Without, others are asked for.
+	mine, _ := keys.Find(ctx, c.Keys) // Without a key, the form asks for one.
 	groups := append([]*huh.Group{c.sizeGroup(a)}, c.moreGroups(a, mine)...)
 	if err := confirm.Form(huh.NewForm(groups...), c.streams).RunWithContext(ctx); err != nil {
 		return confirm.Ended(err, nothing)
@@ -72,13 +73,13 @@ func (c *creator) sizeGroup(a *answers) *huh.Group {
 	return c.titled(huh.NewGroup(fields...))
 }
 
-// titled says on every page what this is about, and how to leave it.
+// titled adds a title and how to cancel to every page.
 func (c *creator) titled(group *huh.Group) *huh.Group {
 	return group.Title("A new DevServer for " + c.Owner + " in namespace " + c.Waiting.Namespace).
-		Description("Esc leaves, and nothing is created.\n")
+		Description("Esc cancels; nothing is created.\n")
 }
 
-// choices are the flavors, with their columns in line.
+// choices are the flavors, in aligned columns.
 func choices(list []devserverv1.DevServerFlavor) (options []huh.Option[string]) {
 	standard := flavors.Default(list)
 	name, size := 0, 0
@@ -96,7 +97,7 @@ func choices(list []devserverv1.DevServerFlavor) (options []huh.Option[string]) 
 	return options
 }
 
-// moreGroups ask for what may be left as it is.
+// moreGroups ask for what has a default.
 func (c *creator) moreGroups(a *answers, mine []keys.Key) []*huh.Group {
 	var fields []huh.Field
 	if c.HomeSize == "" {
@@ -117,7 +118,7 @@ func (c *creator) moreGroups(a *answers, mine []keys.Key) []*huh.Group {
 			a.whose = own
 		}
 		fields = append(fields, huh.NewSelect[keySource]().Title("Who may log in").
-			Description("Keys that the server lets in").Options(options...).Value(&a.whose))
+			Description("Keys that the server accepts").Options(options...).Value(&a.whose))
 		groups = append(groups, c.titled(huh.NewGroup(huh.NewInput().
 			TitleFunc(func() string {
 				if a.whose == github {
@@ -132,7 +133,7 @@ func (c *creator) moreGroups(a *answers, mine []keys.Key) []*huh.Group {
 	return groups
 }
 
-// take makes the answers what flags would have said.
+// take puts the answers in place of flags.
 func (c *creator) take(a *answers) {
 	c.asked = true
 	c.Waiting.Name, c.Flavor = a.name, a.flavor
@@ -151,7 +152,7 @@ func (c *creator) take(a *answers) {
 	}
 }
 
-// confirm shows what is to be created, and how to do that without a form.
+// confirm shows what will be created, and the command that does it without a form.
 func (c *creator) confirm(ctx context.Context, wanted *devserverv1.DevServer) error {
 	object, err := manifest(wanted)
 	if err != nil {
@@ -161,7 +162,7 @@ func (c *creator) confirm(ctx context.Context, wanted *devserverv1.DevServer) er
 	if err != nil {
 		return fmt.Errorf("showing DevServer %s: %w", wanted.Name, err)
 	}
-	fmt.Fprintf(c.streams.ErrOut, "%s\nThe same without questions:\n  %s\n\n", shown, c.commandLine())
+	fmt.Fprintf(c.streams.ErrOut, "%s\nThe same without a form:\n  %s\n\n", shown, c.commandLine())
 	return confirm.Ask(ctx, confirm.Question{Title: "Create it?", Yes: "Create", Usual: true, Left: nothing}, c.streams)
 }
 
@@ -192,15 +193,21 @@ func (c *creator) validHome(size, flavor string) error {
 }
 
 func (c *creator) validImage(image, flavor string) error {
-	if f := flavors.Find(c.flavors, flavor); f != nil && strings.TrimSpace(image) != "" {
-		if refused := policy.ImageRefused(strings.TrimSpace(image), f); refused != "" {
+	if image = strings.TrimSpace(image); image == "" {
+		return nil
+	}
+	if err := imageref.Check(image); err != nil {
+		return err
+	}
+	if f := flavors.Find(c.flavors, flavor); f != nil {
+		if refused := policy.ImageRefused(image, f); refused != "" {
 			return errors.New(refused)
 		}
 	}
 	return nil
 }
 
-// usual is the size of a home that is not said.
+// usual is the size of a home directory without an answer.
 func (c *creator) usual(flavor string) string {
 	if size := usualHome(flavors.Find(c.flavors, flavor)); !size.IsZero() {
 		return size.String()

@@ -11,17 +11,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/imageref"
 	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/policy"
 )
 
-// text is the value of --output that is a sentence.
+// text is the value of --output for people.
 const text = "text"
 
 // Options say what to create, and whether and how to wait for it.
@@ -32,25 +34,26 @@ type Options struct {
 	Output  output.Flags
 	// DryRun writes nothing.
 	DryRun bool
+	// AnyCapacity accepts a flavor that no node can run now.
+	AnyCapacity bool
 
-	Owner, Flavor, Image, HomeSize, Shared, TTL, Idle string
-	Volumes, Env                                      []string
+	Owner, Flavor, Image, HomeSize, StorageClass, Shared, TTL, Idle string
+	Volumes, Env                                                    []string
 }
 
-// missing tells whether there is something to ask for, and somebody to ask.
+// missing tells whether the form has to ask for something, and can.
 func (o *Options) missing() bool {
 	return o.Waiting.Live && (o.Waiting.Name == "" || o.Flavor == "")
 }
 
-// check says what is wrong with the flags. What the API server says better is
-// left to it.
+// check says what is wrong with the flags. The API server checks the rest.
 func (o *Options) check() error {
 	if o.Waiting.Name == "" && !o.Waiting.Live {
-		return exit.With(exit.Usage, errors.New("say how the DevServer is to be called: devctl create NAME, or run it on a terminal to be asked"))
+		return exit.With(exit.Usage, errors.New("give the server a name: devctl create NAME; on a terminal, devctl create asks for it"))
 	}
-	// The API server would say so with two rules at once.
+	// The API server would report two rules at once.
 	if err := validName(o.Waiting.Name); err != nil && o.Waiting.Name != "" {
-		return exit.With(exit.Usage, fmt.Errorf("%q is no name for a DevServer: %w", o.Waiting.Name, err))
+		return exit.With(exit.Usage, fmt.Errorf("%q is not a name for a DevServer: %w", o.Waiting.Name, err))
 	}
 	if err := o.Output.Check(); err != nil {
 		return err
@@ -62,10 +65,10 @@ func (o *Options) check() error {
 	return exit.With(exit.Usage, err)
 }
 
-// spec is what the flags say, but for owner and keys.
+// spec is the spec that the flags ask for, without owner and keys.
 func (o *Options) spec() (devserverv1.DevServerSpec, error) {
-	spec := devserverv1.DevServerSpec{Flavor: o.Flavor, Image: o.Image, SharedVolumeClaimName: o.Shared}
-	for _, set := range []func(*devserverv1.DevServerSpec) error{o.setHome, o.setVolumes, o.setEnv, o.setLifecycle} {
+	spec := devserverv1.DevServerSpec{Flavor: o.Flavor, SharedVolumeClaimName: o.Shared}
+	for _, set := range []func(*devserverv1.DevServerSpec) error{o.setImage, o.setHome, o.setVolumes, o.setEnv, o.setLifecycle} {
 		if err := set(&spec); err != nil {
 			return spec, err
 		}
@@ -73,7 +76,26 @@ func (o *Options) spec() (devserverv1.DevServerSpec, error) {
 	return spec, nil
 }
 
+// setImage checks the image: the kubelet would refuse a malformed reference only
+// after the server has been scheduled.
+func (o *Options) setImage(spec *devserverv1.DevServerSpec) error {
+	if o.Image == "" {
+		return nil
+	}
+	spec.Image = o.Image
+	if err := imageref.Check(o.Image); err != nil {
+		return fmt.Errorf("--image %w", err)
+	}
+	return nil
+}
+
 func (o *Options) setHome(spec *devserverv1.DevServerSpec) (err error) {
+	if o.StorageClass != "" {
+		if faults := validation.IsDNS1123Subdomain(o.StorageClass); len(faults) > 0 {
+			return fmt.Errorf("--storage-class %q is not the name of a StorageClass", o.StorageClass)
+		}
+		spec.Home = &devserverv1.HomeSpec{StorageClassName: &o.StorageClass}
+	}
 	if o.HomeSize != "" {
 		spec.PersistentHomeSize, err = parseSize(o.HomeSize)
 	}
@@ -82,8 +104,8 @@ func (o *Options) setHome(spec *devserverv1.DevServerSpec) (err error) {
 
 func parseSize(size string) (resource.Quantity, error) {
 	quantity, err := resource.ParseQuantity(size)
-	if err != nil {
-		return quantity, fmt.Errorf("--home-size %q is no size from 1Mi to 1Pi, such as 100Gi", size)
+	if err != nil || quantity.Sign() <= 0 {
+		return quantity, fmt.Errorf("--home-size %q is not a size from 1Mi to 1Pi, such as 100Gi", size)
 	}
 	return quantity, nil
 }
@@ -105,6 +127,9 @@ func (o *Options) setEnv(spec *devserverv1.DevServerSpec) error {
 		name, value, ok := strings.Cut(variable, "=")
 		if !ok || name == "" {
 			return fmt.Errorf("--env %q is not NAME=VALUE", variable)
+		}
+		if faults := validation.IsEnvVarName(name); len(faults) > 0 {
+			return fmt.Errorf("--env %q: %q is not the name of a variable: letters, digits, '_', '-' and '.', and not a digit first", variable, name)
 		}
 		spec.Env = append(spec.Env, devserverv1.EnvVar{Name: name, Value: value})
 	}
@@ -134,12 +159,12 @@ func (o *Options) setLifecycle(spec *devserverv1.DevServerSpec) error {
 	return nil
 }
 
-// seconds is a duration that the API can read: it has no fractions.
+// seconds is a duration in whole seconds, as the API requires.
 func seconds(d time.Duration) *metav1.Duration {
 	return &metav1.Duration{Duration: d.Truncate(time.Second)}
 }
 
-// devServer is what to write.
+// devServer is the DevServer to create.
 func (c *creator) devServer(found []keys.Key) (*devserverv1.DevServer, error) {
 	spec, err := c.spec()
 	if err != nil {
@@ -170,7 +195,7 @@ func manifest(ds *devserverv1.DevServer) (*unstructured.Unstructured, error) {
 	return &unstructured.Unstructured{Object: object}, nil
 }
 
-// flavor is the one that the server gets, as far as that is known.
+// flavor is the one that the server gets; nil if it is not known.
 func (c *creator) flavor() *devserverv1.DevServerFlavor {
 	if c.Flavor == "" {
 		return flavors.Default(c.flavors)
@@ -178,11 +203,11 @@ func (c *creator) flavor() *devserverv1.DevServerFlavor {
 	return flavors.Find(c.flavors, c.Flavor)
 }
 
-// apiDefault is the size of a home of which nobody says it.
+// apiDefault is the API's default size of a home directory.
 var apiDefault = resource.MustParse("10Gi")
 
-// usualHome is the size of a home of which nobody says it, where the flavor
-// does not allow the API's default.
+// usualHome is the size of a home directory without --home-size: the nearest that
+// the flavor allows to the API's default. It is zero for the API's default.
 func usualHome(flavor *devserverv1.DevServerFlavor) resource.Quantity {
 	if flavor == nil || flavor.Spec.HomeSize == nil {
 		return resource.Quantity{}

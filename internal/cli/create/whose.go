@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 )
 
-// settle finds out whose server it is to be, and where.
+// settle determines the owner and the namespace of the server.
 func (c *creator) settle(ctx context.Context, to *cluster.Cluster) error {
 	if c.Owner == "" {
 		name, err := whoAmI(ctx, to.Client)
@@ -29,16 +29,16 @@ func (c *creator) settle(ctx context.Context, to *cluster.Cluster) error {
 	switch {
 	case own == "" || own == to.Namespace:
 	case to.Chosen:
-		fmt.Fprintf(c.streams.ErrOut, "%s has the namespace %s; this is about namespace %s, which was chosen.\n", c.Owner, own, to.Namespace)
+		fmt.Fprintf(c.streams.ErrOut, "%s has the namespace %s; using namespace %s, as chosen.\n", c.Owner, own, to.Namespace)
 	default:
 		c.Waiting.Namespace = own
-		fmt.Fprintf(c.streams.ErrOut, "In namespace %s, which is that of %s.\n", own, c.Owner)
+		fmt.Fprintf(c.streams.ErrOut, "Using namespace %s, which belongs to %s.\n", own, c.Owner)
 	}
 	return nil
 }
 
-// whoAmI is the name that the API server knows this person by, with which its
-// policies compare the owner.
+// whoAmI is the name by which the API server knows this user. Its policies compare
+// the owner with that name.
 func whoAmI(ctx context.Context, c client.Client) (string, error) {
 	var review authenticationv1.SelfSubjectReview
 	if err := c.Create(ctx, &review); err != nil {
@@ -47,12 +47,11 @@ func whoAmI(ctx context.Context, c client.Client) (string, error) {
 	if name := review.Status.UserInfo.Username; name != "" {
 		return name, nil
 	}
-	return "", exit.With(exit.Refused, errors.New("the cluster does not know your name: say with --owner whom the DevServer belongs to"))
+	return "", exit.With(exit.Refused, errors.New("the cluster does not know your name: name the owner with --owner"))
 }
 
-// namespaceOf is the namespace of the DevServerUser with that owner. Only
-// admins may read DevServerUsers; to others, and where there is none, it is
-// empty.
+// namespaceOf is the namespace of the DevServerUser with that owner. It is empty if
+// there is none, and for everybody but admins, who alone may read DevServerUsers.
 func namespaceOf(ctx context.Context, c client.Reader, owner string) string {
 	var people devserverv1.DevServerUserList
 	if c.List(ctx, &people) != nil {
@@ -65,7 +64,8 @@ func namespaceOf(ctx context.Context, c client.Reader, owner string) string {
 	return people.Items[i].Status.Namespace
 }
 
-// elsewhere says to whom the namespace is closed that they may have another.
+// elsewhere adds to a refusal in the default namespace that the user may have
+// another namespace.
 func (c *creator) elsewhere(err error) error {
 	if exit.Code(err) != exit.Refused || c.Waiting.Namespace != metav1.NamespaceDefault {
 		return err

@@ -1,5 +1,5 @@
-// Package delete is the command devctl delete: it deletes DevServers, and says
-// what becomes of their home directories.
+// Package delete is the command devctl delete: it deletes DevServers, and with
+// --home their home directories.
 package delete
 
 import (
@@ -19,21 +19,26 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:     "delete NAME...",
 		Aliases: []string{"rm"},
-		Short:   "Delete DevServers, and say what becomes of their home directories",
-		Long: `Delete DevServers. What runs in them ends. A home directory stays, unless its
-DevServer says otherwise (home.retentionPolicy: Delete) or it is ephemeral; what
-becomes of each is said before.
+		Short:   "Delete DevServers, and keep their home directories unless --home is given",
+		Long: `Delete DevServers. Their processes end.
 
-On a terminal it asks first. Elsewhere it wants --yes. If one of several is not
-there, none is deleted.
+A home directory is kept, unless the DevServer has home.retentionPolicy Delete,
+the home directory is ephemeral, or --home is given. The question names the
+volume of each home directory and says whether it is deleted.
 
-To free CPUs and GPUs for a while, devctl stop is enough.
+On a terminal the command asks first; elsewhere it requires --yes. If one of
+several DevServers does not exist, none is deleted.
+
+To free CPUs and GPUs for a while, use devctl stop.
 
 ` + exit.Help,
 		Example: `  # Delete one, after a question
   devctl delete trainer
 
-  # In a script, and go on when its GPUs are free
+  # Delete one with all of its files
+  devctl delete trainer --home
+
+  # In a script, and continue when its GPUs are free
   devctl delete trainer --yes --wait`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: complete.EachDevServer(flags),
@@ -47,8 +52,9 @@ To free CPUs and GPUs for a while, devctl stop is enough.
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until they and their pods are gone")
+	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask for confirmation")
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until they and their pods no longer exist")
+	cmd.Flags().BoolVar(&options.Home, "home", false, "delete their home directories too, with all files in them")
 	options.Waiting.AddTo(cmd.Flags())
 	return cmd
 }

@@ -14,6 +14,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
+	"devserver.io/devserver/internal/cli/homes"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/objects"
 )
@@ -23,61 +24,104 @@ type Options struct {
 	Names   []string
 	Waiting wait.Options // has the namespace
 	Wait    bool
-	// Yes is the answer to the question.
+	// Home deletes the home directories too.
+	Home bool
+	// Yes skips the question.
 	Yes bool
 }
 
-// victim is a DevServer to delete, and what becomes of its home directory.
+// victim is a DevServer to delete.
 type victim struct {
 	*devserverv1.DevServer
-	home string
+	// running tells whether processes end.
+	running bool
+	// before and after say what happens, and what happened, to its home directory.
+	before, after string
+	// claim is the home directory's claim to delete, nil for none.
+	claim *corev1.PersistentVolumeClaim
 }
 
-// Run deletes the DevServers, once somebody has said yes.
+// Run deletes the DevServers after confirmation.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
 	var doomed []victim
 	for i, name := range o.Names {
 		if slices.Contains(o.Names[:i], name) {
 			continue
 		}
-		ds, err := cluster.Get(ctx, c, o.Waiting.Namespace, name)
+		v, err := o.victim(ctx, c, name)
 		if err != nil {
 			return err
 		}
-		doomed = append(doomed, victim{DevServer: ds, home: home(ds, claimOf(ctx, c, ds))})
+		doomed = append(doomed, v)
 	}
 	if !o.Yes {
 		if err := confirm.Ask(ctx, question(doomed), streams); err != nil {
 			return err
 		}
 	}
-	for _, ds := range doomed {
-		// The one that was looked at, and not one that was made anew meanwhile.
-		uid := ds.UID
-		err := c.Delete(ctx, ds.DevServer, client.Preconditions{UID: &uid})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return cluster.Explain(err, fmt.Sprintf("deleting DevServer %s in namespace %s", ds.Name, ds.Namespace))
+	for _, v := range doomed {
+		if err := v.delete(ctx, c); err != nil {
+			return err
 		}
-		fmt.Fprintf(streams.Out, "DevServer %s is deleted. %s\n", ds.Name, ds.home)
+		fmt.Fprintf(streams.Out, "DevServer %s is deleted. %s\n", v.Name, v.after)
 	}
 	if !o.Wait {
 		return nil
 	}
-	for _, ds := range doomed {
-		o.Waiting.Name = ds.Name
-		if err := wait.Gone(ctx, c, ds.UID, o.Waiting); err != nil {
+	for _, v := range doomed {
+		o.Waiting.Name = v.Name
+		if err := wait.Gone(ctx, c, v.UID, o.Waiting); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// victim reads a DevServer, and its home directory's claim if that is to be deleted.
+func (o Options) victim(ctx context.Context, c client.Client, name string) (victim, error) {
+	ds, err := cluster.Get(ctx, c, o.Waiting.Namespace, name)
+	if err != nil {
+		return victim{}, err
+	}
+	v := victim{DevServer: ds, running: cluster.HasProcesses(ctx, c, ds)}
+	v.before = home(ds, claimOf(ctx, c, ds))
+	v.after = v.before
+	if !o.Home || !objects.HasOwnClaim(ds) {
+		return v, nil
+	}
+	var claim corev1.PersistentVolumeClaim
+	err = c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.HomeClaimOf(ds)}, &claim)
+	if apierrors.IsNotFound(err) {
+		return v, nil
+	}
+	if err != nil {
+		return v, cluster.Explain(err, fmt.Sprintf("reading the home directory of DevServer %s", name))
+	}
+	v.claim = &claim
+	v.before = fmt.Sprintf("Its home directory, PersistentVolumeClaim %s of %s, is deleted for good.", claim.Name, homes.Size(&claim))
+	v.after = fmt.Sprintf("Its home directory, PersistentVolumeClaim %s of %s, is deleted too.", claim.Name, homes.Size(&claim))
+	return v, nil
+}
+
+func (v victim) delete(ctx context.Context, c client.Client) error {
+	// Not one that was created under the name since it was read.
+	uid := v.UID
+	err := c.Delete(ctx, v.DevServer, client.Preconditions{UID: &uid})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return cluster.Explain(err, fmt.Sprintf("deleting DevServer %s in namespace %s", v.Name, v.Namespace))
+	}
+	if v.claim == nil {
+		return nil
+	}
+	return homes.DeleteClaim(ctx, c, v.claim)
+}
+
 func question(doomed []victim) confirm.Question {
 	var means []string
 	for _, ds := range doomed {
-		text := ds.home
-		if runs(ds.DevServer) {
-			text = "It runs, and what runs in it ends. " + text
+		text := ds.before
+		if ds.running {
+			text = "Its processes end. " + text
 		}
 		if len(doomed) > 1 {
 			text = ds.Name + ": " + text
@@ -91,17 +135,8 @@ func question(doomed []victim) confirm.Question {
 	return confirm.Question{Title: title, Means: strings.Join(means, "\n"), Yes: "Delete", Left: "nothing was deleted"}
 }
 
-// runs tells whether there may be a process to end.
-func runs(ds *devserverv1.DevServer) bool {
-	switch ds.Status.Phase {
-	case devserverv1.PhaseRunning, devserverv1.PhaseStarting, devserverv1.PhaseFailed:
-		return true
-	}
-	return false
-}
-
-// claimOf describes the claim with the home directory; empty where there is
-// none yet. Who may not see claims is told what the status knows.
+// claimOf describes the claim with the home directory: its name and size. It is
+// empty if none exists yet. A user who may not read claims gets what the status has.
 func claimOf(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) string {
 	name := objects.HomeClaimOf(ds)
 	if name == "" {
@@ -121,7 +156,7 @@ func claimOf(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) st
 	return name
 }
 
-// home says what becomes of the home directory in a claim.
+// home says what happens to the home directory in a claim.
 func home(ds *devserverv1.DevServer, claim string) string {
 	spec := devserverv1.HomeSpec{}
 	if ds.Spec.Home != nil {
@@ -129,14 +164,14 @@ func home(ds *devserverv1.DevServer, claim string) string {
 	}
 	switch {
 	case spec.Ephemeral:
-		return "Its home directory was ephemeral, and goes with it."
+		return "Its ephemeral home directory is deleted with it."
 	case claim == "":
 		return "It has no home directory yet."
 	case spec.ClaimName != "":
-		return fmt.Sprintf("Its home directory stays, in the PersistentVolumeClaim %s, which was there before it.", claim)
+		return fmt.Sprintf("Its home directory stays, in PersistentVolumeClaim %s, which was not created for it.", claim)
 	case spec.RetentionPolicy == devserverv1.HomeDelete:
-		return fmt.Sprintf("Its home directory, the PersistentVolumeClaim %s, goes with it for good, as home.retentionPolicy says.", claim)
+		return fmt.Sprintf("Its home directory, PersistentVolumeClaim %s, is deleted with it for good, because of home.retentionPolicy Delete.", claim)
 	}
-	return fmt.Sprintf("Its home directory stays, in the PersistentVolumeClaim %s: a DevServer with the same name, namespace and owner finds it again. To delete it too: kubectl delete pvc %s -n %s",
+	return fmt.Sprintf("Its home directory stays, in PersistentVolumeClaim %s. A new DevServer with the same name, namespace and owner uses it again. To delete it: devctl homes delete %s -n %s",
 		claim, objects.HomeClaimOf(ds), ds.Namespace)
 }

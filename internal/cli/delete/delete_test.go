@@ -19,7 +19,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-func TestWhatBecomesOfTheHome(t *testing.T) {
+func TestFateOfTheHomeDirectory(t *testing.T) {
 	claim := func(name string) client.Object {
 		c := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name}}
 		c.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("100Gi")}
@@ -32,13 +32,13 @@ func TestWhatBecomesOfTheHome(t *testing.T) {
 		blind  bool
 		want   string
 	}{
-		"Kept":       {claims: []client.Object{claim("home-box-0")}, want: "Its home directory stays, in the PersistentVolumeClaim home-box-0 of 100Gi: a DevServer with the same name, namespace and owner finds it again. To delete it too: kubectl delete pvc home-box-0 -n team"},
-		"Deleted":    {home: &devserverv1.HomeSpec{RetentionPolicy: devserverv1.HomeDelete}, claims: []client.Object{claim("home-box-0")}, want: "Its home directory, the PersistentVolumeClaim home-box-0 of 100Gi, goes with it for good, as home.retentionPolicy says."},
-		"Ephemeral":  {home: &devserverv1.HomeSpec{Ephemeral: true}, want: "Its home directory was ephemeral, and goes with it."},
-		"Another's":  {home: &devserverv1.HomeSpec{ClaimName: "mine"}, claims: []client.Object{claim("mine")}, want: "Its home directory stays, in the PersistentVolumeClaim mine of 100Gi, which was there before it."},
+		"Kept":       {claims: []client.Object{claim("home-box-0")}, want: "Its home directory stays, in PersistentVolumeClaim home-box-0 of 100Gi. A new DevServer with the same name, namespace and owner uses it again. To delete it: devctl homes delete home-box-0 -n team"},
+		"Deleted":    {home: &devserverv1.HomeSpec{RetentionPolicy: devserverv1.HomeDelete}, claims: []client.Object{claim("home-box-0")}, want: "Its home directory, PersistentVolumeClaim home-box-0 of 100Gi, is deleted with it for good, because of home.retentionPolicy Delete."},
+		"Ephemeral":  {home: &devserverv1.HomeSpec{Ephemeral: true}, want: "Its ephemeral home directory is deleted with it."},
+		"Another's":  {home: &devserverv1.HomeSpec{ClaimName: "mine"}, claims: []client.Object{claim("mine")}, want: "Its home directory stays, in PersistentVolumeClaim mine of 100Gi, which was not created for it."},
 		"None":       {want: "It has no home directory yet."},
-		"Unseen":     {blind: true, status: &devserverv1.HomeStatus{ClaimName: "home-box-0", Capacity: "5Gi"}, want: "Its home directory stays, in the PersistentVolumeClaim home-box-0 of 5Gi: "},
-		"UnseenSize": {blind: true, status: &devserverv1.HomeStatus{ClaimName: "home-box-0"}, want: "Its home directory stays, in the PersistentVolumeClaim home-box-0: "},
+		"Unseen":     {blind: true, status: &devserverv1.HomeStatus{ClaimName: "home-box-0", Capacity: "5Gi"}, want: "Its home directory stays, in PersistentVolumeClaim home-box-0 of 5Gi. "},
+		"UnseenSize": {blind: true, status: &devserverv1.HomeStatus{ClaimName: "home-box-0"}, want: "Its home directory stays, in PersistentVolumeClaim home-box-0. "},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -58,8 +58,8 @@ func TestWhatBecomesOfTheHome(t *testing.T) {
 	}
 }
 
-func TestWhatWasMadeAnewIsNotDeleted(t *testing.T) {
-	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box", UID: "looked-at"}}
+func TestANewServerOfTheSameNameIsNotDeleted(t *testing.T) {
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box", UID: "read"}}
 	var only []types.UID
 	c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(ds).WithInterceptorFuncs(interceptor.Funcs{
 		Delete: func(_ context.Context, _ client.WithWatch, _ client.Object, options ...client.DeleteOption) error {
@@ -75,7 +75,7 @@ func TestWhatWasMadeAnewIsNotDeleted(t *testing.T) {
 	if err := Run(t.Context(), c, o, genericiooptions.NewTestIOStreamsDiscard()); err != nil {
 		t.Fatal(err)
 	}
-	if len(only) != 1 || only[0] != "looked-at" {
-		t.Errorf("it deletes %v, want the one that was looked at", only)
+	if len(only) != 1 || only[0] != "read" {
+		t.Errorf("it deletes %v, want the one that was read", only)
 	}
 }

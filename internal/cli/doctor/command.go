@@ -1,5 +1,5 @@
-// Package doctor is the command devctl doctor: it looks at what devctl and
-// DevServers need, and says what to do about what is missing.
+// Package doctor is the command devctl doctor: it checks what devctl and DevServers
+// require, and says how to fix what is missing.
 package doctor
 
 import (
@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/output"
 )
 
-// patience is how long the cluster has to answer all that it is asked.
+// patience is how long the cluster may take to answer all requests.
 const patience = 30 * time.Second
 
 // NewCommand returns the command.
@@ -24,14 +24,14 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check this machine and the cluster, with a remedy for each finding",
-		Long: `Check what devctl and DevServers need, on this machine and in the cluster, and say
-for each finding what to do.
+		Long: `Check what devctl and DevServers require, on this machine and in the cluster,
+and say for each finding what to do.
 
-A failure keeps something from working, a warning may. What you may not see is
-said, and is neither. The exit code is 1 where there is a failure.`,
+A failure prevents something from working, a warning may. What you have no
+rights to see is reported as unknown. The exit code is 1 if there is a failure.`,
 		Example: `  devctl doctor
 
-  # As somebody else would find it, and for a script
+  # For another namespace and cluster, in a script
   devctl doctor -n team-a --context lab -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,7 +54,7 @@ said, and is neither. The exit code is 1 where there is a failure.`,
 	return cmd
 }
 
-// report prints the findings, and fails where one is a failure.
+// report prints the findings, and returns an error if one is a failure.
 func report(findings []Finding, format *output.Flags, streams genericiooptions.IOStreams) error {
 	var err error
 	if format.ForPeople() {
@@ -67,7 +67,7 @@ func report(findings []Finding, format *output.Flags, streams genericiooptions.I
 	}
 	for _, f := range findings {
 		if f.Level == Failure {
-			return exit.With(exit.Failed, errors.New("something does not work: see the lines with a cross"))
+			return exit.With(exit.Failed, errors.New("there are failures: see the lines with ✗"))
 		}
 	}
 	return nil

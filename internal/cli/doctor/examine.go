@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
-// Level is how bad a finding is.
+// Level is the severity of a finding.
 type Level string
 
 // Levels.
@@ -23,11 +23,11 @@ const (
 	OK      Level = "ok"
 	Warning Level = "warning"
 	Failure Level = "failure"
-	// Unknown is something that this person may not see.
+	// Unknown means that the user may not read it.
 	Unknown Level = "unknown"
 )
 
-// Finding is what a check found, and, unless all is well, what to do.
+// Finding is the result of a check, and how to fix it.
 type Finding struct {
 	Check  string `json:"check"`
 	Level  Level  `json:"level"`
@@ -40,7 +40,7 @@ func ok(found string, args ...any) Finding {
 }
 
 func unknown(what string) Finding {
-	return Finding{Level: Unknown, Found: what + ": only admins see that"}
+	return Finding{Level: Unknown, Found: what + ": only admins can see that"}
 }
 
 func warn(remedy, found string, args ...any) Finding {
@@ -51,7 +51,7 @@ func fail(remedy, found string, args ...any) Finding {
 	return Finding{Level: Failure, Found: fmt.Sprintf(found, args...), Remedy: remedy}
 }
 
-// check is one of the things that are looked at.
+// check is one check.
 type check struct {
 	name  string
 	about func(facts) Finding
@@ -75,8 +75,8 @@ var (
 	}
 )
 
-// examine makes all checks. Those of a cluster that does not answer are left
-// out: there would be one cause, said ten times.
+// examine runs all checks. If the cluster does not answer, it leaves out the others
+// of the cluster, which would all report the same cause.
 func examine(f facts) []Finding {
 	var findings []Finding
 	run := func(checks ...check) {
@@ -100,7 +100,7 @@ func checkSSH(f facts) Finding {
 	const install = "install a current OpenSSH client (openssh-client)"
 	found := opensshVersion.FindStringSubmatch(f.ssh)
 	if f.ssh == "" {
-		return fail(install, "there is no ssh")
+		return fail(install, "ssh is not installed")
 	}
 	if found == nil {
 		return warn(install, "ssh is not OpenSSH: %s", f.ssh)
@@ -115,7 +115,7 @@ func checkSSH(f facts) Finding {
 func checkKeys(f facts) Finding {
 	switch {
 	case len(f.keys) == 0 && f.agentKeys == 0:
-		return fail("make one: ssh-keygen -t ed25519", "there is no SSH key in ~/.ssh, and none in an SSH agent")
+		return fail("create one: ssh-keygen -t ed25519", "there is no SSH key in ~/.ssh or in an SSH agent")
 	case f.agentKeys > 0:
 		return ok("in ~/.ssh: %s; in the SSH agent: %d", cmp.Or(strings.Join(f.keys, ", "), "none"), f.agentKeys)
 	}
@@ -126,33 +126,34 @@ func checkInclude(f facts) Finding {
 	if f.included {
 		return ok("~/.ssh/config includes the hosts of devctl ssh-config")
 	}
-	return Finding{Level: OK, Found: "~/.ssh/config does not know DevServers", Remedy: "for ssh, VS Code and others to know them by name: devctl ssh-config"}
+	return Finding{Level: OK, Found: "~/.ssh/config does not include DevServers", Remedy: "to reach them by name from ssh, VS Code and others: devctl ssh-config"}
 }
 
 func checkConfig(f facts) Finding {
 	if f.config != "" {
-		return fail("mend that: devctl config path says where it is", "%s", f.config)
+		return fail("fix the file: devctl config path prints its path", "%s", f.config)
 	}
-	return ok("nothing is wrong with it")
+	return ok("valid")
 }
 
 func checkCluster(f facts) Finding {
 	if f.unreachable != "" {
 		return fail("check the kubeconfig and the network: kubectl cluster-info; or choose another cluster with --context", "%s", f.unreachable)
 	}
-	return ok("%s answers; you are %s there, in namespace %s", f.server, cmp.Or(f.user, "unknown"), f.namespace)
+	return ok("%s answers; you are %s, in namespace %s", f.server, cmp.Or(f.user, "unknown"), f.namespace)
 }
 
-// leastVersion is the first in which all is on that boxes need: image volumes.
+// leastVersion is the first version that has image volumes enabled, which servers
+// require.
 var leastVersion = utilversion.MustParseGeneric("1.35")
 
 func checkVersion(f facts) Finding {
 	v, err := utilversion.ParseGeneric(f.about.Version)
 	if err != nil {
-		return warn("tell the admin", "the cluster says that it is of version %q", f.about.Version)
+		return warn("ask the admin", "the cluster reports the version %q", f.about.Version)
 	}
 	if v.LessThan(leastVersion) {
-		return fail("the admin has to upgrade it", "Kubernetes %s is older than %s", f.about.Version, leastVersion)
+		return fail("ask the admin to upgrade it", "Kubernetes %s is older than %s", f.about.Version, leastVersion)
 	}
 	return ok("Kubernetes %s", f.about.Version)
 }
@@ -165,7 +166,7 @@ func checkClock(f facts) Finding {
 	case f.about.Ahead < -much:
 		return warn("set the clock of this machine, for example by NTP", "the clock of this machine is %s behind the cluster's", -f.about.Ahead.Round(time.Second))
 	}
-	return ok("as the cluster's")
+	return ok("in step with the cluster's")
 }
 
 func checkKinds(f facts) Finding {
@@ -178,9 +179,9 @@ func checkKinds(f facts) Finding {
 	group := devserverv1.GroupVersion.String()
 	switch {
 	case len(missing) == 3:
-		return fail("the admin has to install the chart devserver-operator, or choose another cluster with --context", "the cluster has no DevServers (%s)", group)
+		return fail("ask the admin to install the chart devserver-operator, or choose another cluster with --context", "the cluster has no DevServers (%s)", group)
 	case len(missing) > 0:
-		return fail("the admin has to upgrade the chart devserver-operator", "the cluster lacks %s of %s", strings.Join(missing, ", "), group)
+		return fail("ask the admin to upgrade the chart devserver-operator", "the cluster lacks %s of %s", strings.Join(missing, ", "), group)
 	}
 	return ok("the cluster has all of %s", group)
 }
@@ -195,16 +196,16 @@ func checkOperator(f facts) Finding {
 	o := f.operators.items[0]
 	switch {
 	case o.Ready == 0:
-		return fail(fmt.Sprintf("see why: kubectl -n %s logs deployment/devserver-operator", o.Namespace), "the operator in namespace %s does not run", o.Namespace)
+		return fail(fmt.Sprintf("see why: kubectl -n %s logs deployment/devserver-operator", o.Namespace), "the operator in namespace %s is not running", o.Namespace)
 	case o.Version != version.Version:
-		return warn("use the devctl of the same version", "the operator is of version %s, and devctl of %s", cmp.Or(o.Version, "unknown"), version.Version)
+		return warn("use the devctl of the same version", "the operator has version %s, and devctl %s", cmp.Or(o.Version, "unknown"), version.Version)
 	}
-	return ok("version %s runs in namespace %s", o.Version, o.Namespace)
+	return ok("version %s is running in namespace %s", o.Version, o.Namespace)
 }
 
 func checkRights(f facts) Finding {
 	if len(f.denied) == 0 {
-		return ok("all that devctl needs in namespace %s", f.namespace)
+		return ok("all that devctl requires in namespace %s", f.namespace)
 	}
 	var lacking []string
 	for _, r := range f.denied {
@@ -218,12 +219,12 @@ func checkRights(f facts) Finding {
 }
 
 func checkFlavors(f facts) Finding {
-	const offer = "the admin has to offer one: docs/flavors.md"
+	const offer = "ask the admin to create one: docs/flavors.md"
 	if f.flavors.hidden {
-		return warn("ask the admin for the right to read devserverflavors", "you may not see which flavors there are")
+		return warn("ask the admin for the right to read devserverflavors", "you may not list flavors")
 	}
 	if len(f.flavors.items) == 0 {
-		return fail(offer, "there is no flavor, so that no DevServer can start")
+		return fail(offer, "there is no flavor, so no DevServer can start")
 	}
 	var fit []string
 	hasDefault := false
@@ -235,9 +236,9 @@ func checkFlavors(f facts) Finding {
 	}
 	switch {
 	case len(fit) == 0:
-		return warn("stop a server that is not needed, or wait: devctl flavors tells more", "no node has room for a server of any of the %d flavors", len(f.flavors.items))
+		return warn("stop a server that nobody needs, or wait; for details: devctl flavors -o wide", "no node has room for a server of any of the %d flavors", len(f.flavors.items))
 	case !hasDefault:
-		return warn("name one: devctl config set flavor "+fit[0], "there is room for %s, and no flavor is the default", strings.Join(fit, ", "))
+		return warn("choose one: devctl config set flavor "+fit[0], "there is room for %s, but no flavor is the default", strings.Join(fit, ", "))
 	}
 	return ok("there is room for %s", strings.Join(fit, ", "))
 }
@@ -251,11 +252,11 @@ func checkClasses(f facts) Finding {
 			continue
 		}
 		if !c.expands {
-			return warn("the admin may allow it: allowVolumeExpansion", "homes of the default StorageClass %s cannot grow", c.name)
+			return warn("if the storage supports it, an admin can set allowVolumeExpansion", "home directories of the default StorageClass %s cannot grow", c.name)
 		}
-		return ok("homes are of the StorageClass %s, and can grow", c.name)
+		return ok("home directories get the StorageClass %s and can grow", c.name)
 	}
-	return fail("the admin has to mark one, or DevServers to name one: docs/storage.md", "no StorageClass is the default, so that homes without one get no volume")
+	return fail("ask the admin for a default, or choose one with devctl create --storage-class: docs/storage.md", "no StorageClass is the default, so home directories without one get no volume")
 }
 
 func checkGateway(f facts) Finding {
@@ -263,13 +264,13 @@ func checkGateway(f facts) Finding {
 	case f.gateways.hidden:
 		return unknown("the SSH gateway")
 	case len(f.gateways.items) == 0:
-		return ok("there is none: servers are reached by ports of their own")
+		return ok("none: each server has a port of its own")
 	}
 	return ok("%s", strings.Join(f.gateways.items, ", "))
 }
 
-// defaultRange is how many node ports there are unless the admin set another
-// range, which the API does not tell.
+// defaultRange is the number of node ports, unless the admin set another range, which
+// the API does not report.
 const defaultRange = 2768
 
 func checkNodePorts(f facts) Finding {
@@ -278,16 +279,16 @@ func checkNodePorts(f facts) Finding {
 	}
 	used := len(f.nodePorts.items)
 	if left := defaultRange - used; left < defaultRange/10 {
-		return warn("use the gateway, or spec.ssh.service.type: ClusterIP", "of the %d node ports of the default range, %d are left", defaultRange, max(0, left))
+		return warn("use the gateway, or spec.ssh.service.type: ClusterIP", "%[2]d of the %[1]d node ports of the default range are left", defaultRange, max(0, left))
 	}
-	return ok("of the %d of the default range, %d are in use", defaultRange, used)
+	return ok("%[2]d of the %[1]d of the default range are in use", defaultRange, used)
 }
 
-// checkInotify says where to look: the limit is that of a node, which nobody
-// sees from outside.
+// checkInotify says how to check the limit of a node, which is visible only in a
+// server.
 func checkInotify(facts) Finding {
 	return Finding{
-		Level: OK, Found: "a node's own limit, which only a server shows: devctl ssh NAME -- cat /proc/sys/fs/inotify/max_user_watches",
-		Remedy: "below 524288, editors miss changes in large folders: the admin sets fs.inotify.max_user_watches on the nodes",
+		Level: OK, Found: "a limit of each node, to be read in a server: devctl ssh NAME -- cat /proc/sys/fs/inotify/max_user_watches",
+		Remedy: "below 524288, editors miss changes in large directories: an admin sets fs.inotify.max_user_watches on the nodes",
 	}
 }

@@ -5,17 +5,18 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-// facts are what the checks stand on.
+// facts are the input of the checks.
 type facts struct {
 	machineFacts
 	clusterFacts
 }
 
-// machineFacts are those of the person's own machine.
+// machineFacts are those of the user's own machine.
 type machineFacts struct {
-	// ssh is what "ssh -V" says; empty without an OpenSSH client.
+	// ssh is the output of ssh -V; empty without an OpenSSH client.
 	ssh string
-	// keys are the public keys in ~/.ssh, agentKeys how many the SSH agent has.
+	// keys are the public keys in ~/.ssh, and agentKeys the number of keys in the SSH
+	// agent.
 	keys      []string
 	agentKeys int
 	// included tells whether ~/.ssh/config includes the file of devctl ssh-config.
@@ -24,26 +25,26 @@ type machineFacts struct {
 	config string
 }
 
-// clusterFacts are those of the cluster. What could not be seen is unseen.
+// clusterFacts are those of the cluster.
 type clusterFacts struct {
-	// unreachable is why it does not answer.
+	// unreachable is why the cluster does not answer; empty if it does.
 	unreachable string
 	server      string // its address
-	user        string // who asks
+	user        string // the name by which the cluster knows the user
 	namespace   string
 	about       cluster.About
 	operators   seen[cluster.Operator]
 	flavors     seen[devserverv1.DevServerFlavor]
 	classes     seen[class]
-	// denied are the rights that the person lacks in the namespace.
+	// denied are the rights that the user does not have in the namespace.
 	denied []right
 	// gateways are the addresses of the SSH gateway.
 	gateways seen[string]
-	// nodePorts are how many are in use.
+	// nodePorts are those in use.
 	nodePorts seen[int32]
 }
 
-// seen are things that this person may perhaps not see.
+// seen are objects; hidden means that the user may not read them.
 type seen[T any] struct {
 	items  []T
 	hidden bool
@@ -57,7 +58,7 @@ type class struct {
 // right is something that devctl does.
 type right struct{ verb, group, resource, subresource, purpose string }
 
-// rights are all that the commands need in a namespace.
+// rights are those that the commands require in a namespace.
 var rights = []right{
 	{"get", devserverv1.GroupVersion.Group, "devservers", "", "all commands"},
 	{"list", devserverv1.GroupVersion.Group, "devservers", "", "list"},
@@ -71,5 +72,6 @@ var rights = []right{
 	{"get", "", "pods", "log", "logs"},
 	{"create", "", "pods", "portforward", "port-forward, ssh-proxy"},
 	{"list", "", "events", "", "events, why"},
-	{"list", "", "persistentvolumeclaims", "", "create --shared, why"},
+	{"list", "", "persistentvolumeclaims", "", "create --shared, homes, why"},
+	{"delete", "", "persistentvolumeclaims", "", "delete --home, homes delete"},
 }

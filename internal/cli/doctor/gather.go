@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-// ask asks the cluster. The first that it does not answer ends it.
+// ask reads the facts from the cluster. It stops at the first request that fails.
 func (f *facts) ask(ctx context.Context, to *cluster.Cluster) {
 	f.server, f.namespace = to.Config.Host, to.Namespace
 	about, err := cluster.Ask(ctx, to.Config)
@@ -24,7 +24,7 @@ func (f *facts) ask(ctx context.Context, to *cluster.Cluster) {
 		return
 	}
 	f.about = about
-	f.user, _ = cluster.Me(ctx, to.Client) // Without it all else can be asked.
+	f.user, _ = cluster.Me(ctx, to.Client) // The other facts do not depend on it.
 	for _, look := range []func(context.Context, client.Client) error{
 		f.askOperators, f.askFlavors, f.askClasses, f.askServices, f.askRights,
 	} {
@@ -35,8 +35,8 @@ func (f *facts) ask(ctx context.Context, to *cluster.Cluster) {
 	}
 }
 
-// list reads all of a kind. It tells whether they are hidden from this person;
-// of a kind that the cluster does not know there are none.
+// list reads all objects of a kind. hidden tells that the user may not read them. A
+// kind that the cluster does not know has none.
 func list(ctx context.Context, c client.Client, all client.ObjectList, scope ...client.ListOption) (hidden bool, err error) {
 	err = c.List(ctx, all, scope...)
 	if apierrors.IsForbidden(err) {
@@ -61,19 +61,19 @@ func (f *facts) askClasses(ctx context.Context, c client.Client) (err error) {
 	var all storagev1.StorageClassList
 	f.classes.hidden, err = list(ctx, c, &all)
 	for _, s := range all.Items {
-		isDefault := s.Annotations["storageclass.kubernetes.io/is-default-class"] == "true"
+		isDefault := s.Annotations[cluster.DefaultClassAnnotation] == "true"
 		f.classes.items = append(f.classes.items, class{s.Name, isDefault, s.AllowVolumeExpansion != nil && *s.AllowVolumeExpansion})
 	}
 	return err
 }
 
-// askServices finds the gateway and the node ports in one list.
+// askServices finds the gateway and the node ports in one request.
 func (f *facts) askServices(ctx context.Context, c client.Client) error {
 	var all corev1.ServiceList
 	hidden, err := list(ctx, c, &all)
 	f.gateways.hidden, f.nodePorts.hidden = hidden, hidden
 	for _, s := range all.Items {
-		// There may be one more, for its metrics.
+		// The gateway has another Service for its metrics.
 		if s.Labels["app.kubernetes.io/name"] == gatewayName && s.Labels["app.kubernetes.io/component"] == "gateway" {
 			f.gateways.items = append(f.gateways.items, where(&s))
 		}
@@ -100,7 +100,7 @@ func where(s *corev1.Service) string {
 		to := s.Status.LoadBalancer.Ingress[0]
 		return fmt.Sprintf("%s port %d", cmp.Or(to.Hostname, to.IP), port.Port)
 	case s.Spec.Type == corev1.ServiceTypeLoadBalancer:
-		return "it has no address yet from the load balancer"
+		return "the load balancer has not assigned an address yet"
 	case port.NodePort != 0:
 		return fmt.Sprintf("port %d of every node", port.NodePort)
 	}

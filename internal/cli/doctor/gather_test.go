@@ -14,11 +14,11 @@ func TestWhere(t *testing.T) {
 		return s
 	}
 	for want, s := range map[string]*corev1.Service{
-		"port 32691 of every node":                     service(corev1.ServiceTypeNodePort, 32691),
-		"ssh.example.com port 22":                      service(corev1.ServiceTypeLoadBalancer, 32691, corev1.LoadBalancerIngress{Hostname: "ssh.example.com"}),
-		"192.0.2.1 port 22":                            service(corev1.ServiceTypeLoadBalancer, 0, corev1.LoadBalancerIngress{IP: "192.0.2.1"}),
-		"it has no address yet from the load balancer": service(corev1.ServiceTypeLoadBalancer, 32691),
-		"reachable inside the cluster only":            service(corev1.ServiceTypeClusterIP, 0),
+		"port 32691 of every node":                          service(corev1.ServiceTypeNodePort, 32691),
+		"ssh.example.com port 22":                           service(corev1.ServiceTypeLoadBalancer, 32691, corev1.LoadBalancerIngress{Hostname: "ssh.example.com"}),
+		"192.0.2.1 port 22":                                 service(corev1.ServiceTypeLoadBalancer, 0, corev1.LoadBalancerIngress{IP: "192.0.2.1"}),
+		"the load balancer has not assigned an address yet": service(corev1.ServiceTypeLoadBalancer, 32691),
+		"reachable inside the cluster only":                 service(corev1.ServiceTypeClusterIP, 0),
 	} {
 		if got := where(s); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -11,10 +11,10 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// machine looks at this machine. What cannot be read is not there.
+// machine reads the facts of this machine. What it cannot read counts as missing.
 func machine(ctx context.Context) facts {
 	var f facts
-	// It says its version on standard error.
+	// ssh prints its version on standard error.
 	if said, err := exec.CommandContext(ctx, "ssh", "-V").CombinedOutput(); err == nil {
 		f.ssh = strings.TrimSpace(string(said))
 	}

@@ -1,5 +1,5 @@
-// Package events is the command devctl events: what happened to a box and to all
-// that was made for it, in the order of time.
+// Package events is the command devctl events: it lists the events of a DevServer
+// and of its objects, in the order of time.
 package events
 
 import (
@@ -19,17 +19,17 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "events NAME",
-		Short: "List what happened to a DevServer, its pod and its home",
-		Long: `List what happened to a DevServer, its pod and its home, the latest last.
+		Short: "List the events of a DevServer, its pod and its home directory",
+		Long: `List the events of a DevServer, its pod and its home directory, the latest last.
 
-A cluster forgets events after a while, usually an hour. Those that repeat are
-one line, with the time of the last and how often.
+A cluster deletes events after some time, usually an hour. Repeated events are
+one line, with the time of the last one and their number.
 
 ` + exit.Help,
-		Example: `  # What happened
+		Example: `  # All events
   devctl events trainer
 
-  # What happens, until Ctrl-C
+  # Continue with new ones, until Ctrl-C
   devctl events -n team-a trainer --watch`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
@@ -43,7 +43,7 @@ one line, with the time of the last and how often.
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&options.Watch, "watch", "w", false, "print also what happens from now on, until Ctrl-C")
+	cmd.Flags().BoolVarP(&options.Watch, "watch", "w", false, "continue with new events, until Ctrl-C")
 	options.AddTo(cmd, output.Table, output.Wide, output.JSON, output.YAML, output.Name)
 	return cmd
 }

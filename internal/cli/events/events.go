@@ -29,7 +29,7 @@ type Options struct {
 	Watch           bool
 }
 
-// Run prints the events of a DevServer, and of what was made for it.
+// Run prints the events of a DevServer and of its objects.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
 	if err != nil {
@@ -37,7 +37,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	}
 	doing := "listing the events of DevServer " + o.Name
 	list := &corev1.EventList{}
-	versions := map[string]string{} // of each list, for a watch to go on from
+	versions := map[string]string{} // of each list, for a watch to continue from
 	for _, name := range namesOf(ds) {
 		var some corev1.EventList
 		if err := c.List(ctx, &some, scope(o.Namespace, name)); err != nil {
@@ -54,8 +54,8 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return o.watch(ctx, c, ds, versions, streams)
 }
 
-// namesOf are the names of what was made for ds, and its own, which is that of
-// its StatefulSet too.
+// namesOf are the names of the DevServer, which its StatefulSet shares, its pod, and
+// the claim of its home directory.
 func namesOf(ds *devserverv1.DevServer) []string {
 	claim := objects.HomeClaimName(ds.Name)
 	if ds.Status.Home != nil && ds.Status.Home.ClaimName != "" {
@@ -68,24 +68,23 @@ func scope(namespace, name string) *client.ListOptions {
 	return &client.ListOptions{Namespace: namespace, FieldSelector: fields.OneTermEqualSelector("involvedObject.name", name)}
 }
 
-// kinds that a box consists of. Others may have its name by chance.
+// kinds are those of a DevServer's objects. Objects of other kinds may have the same
+// names.
 var kinds = []string{"DevServer", "StatefulSet", "Pod", "PersistentVolumeClaim"}
 
-// concerns leaves out what happened to an earlier DevServer of the same name.
+// concerns excludes the events of an earlier DevServer of the same name.
 func concerns(ds *devserverv1.DevServer, e *corev1.Event) bool {
 	return slices.Contains(kinds, e.InvolvedObject.Kind) && !last(e).Before(ds.CreationTimestamp.Time)
 }
 
-// last is when it happened, or happened last. Which field says so depends on the
-// reporter's age.
+// last is when the event happened last. A series of the newer event API has a time of
+// its own.
 func last(e *corev1.Event) time.Time {
 	if e.Series != nil && !e.Series.LastObservedTime.IsZero() {
 		return e.Series.LastObservedTime.Time
 	}
-	for _, at := range []time.Time{e.LastTimestamp.Time, e.EventTime.Time, e.FirstTimestamp.Time} {
-		if !at.IsZero() {
-			return at
-		}
+	if at := objects.EventTime(*e); !at.IsZero() {
+		return at
 	}
 	return e.CreationTimestamp.Time
 }
@@ -102,34 +101,33 @@ func (o Options) print(list *corev1.EventList, scheme *runtime.Scheme, streams g
 	case !o.ForPeople():
 		return o.Print(list, scheme, streams.Out)
 	case len(list.Items) > 0:
-		return o.PrintTable(table(summed(list.Items), time.Now()), streams.Out)
+		return o.PrintTable(table(summed(list.Items), time.Now()), streams.Out, "From", "Times", "Type", "Object")
 	case !o.Watch:
-		fmt.Fprintf(streams.ErrOut, "Nothing happened to DevServer %s that the cluster remembers: it forgets after a while, usually an hour.\n", o.Name)
+		fmt.Fprintf(streams.ErrOut, "There are no events of DevServer %s: the cluster deletes them after some time, usually an hour.\n", o.Name)
 	}
 	return nil
 }
 
-// happening is one line of the table.
-type happening struct {
+// series is one line of the table: all events that say the same.
+type series struct {
 	*corev1.Event       // the last
-	times         int32 // in all
+	times         int32 // in total
 }
 
-// summed makes one of those that say the same, though the cluster has them apart:
-// each reporter begins anew when it is restarted. They come and go in the order
-// of time.
-func summed(events []corev1.Event) (lines []happening) {
-	type saying struct{ kind, name, class, reason, message string }
-	sums := map[saying]int32{}
-	of := func(e *corev1.Event) saying {
-		return saying{e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Type, e.Reason, e.Message}
+// summed merges events that say the same. The cluster has several of them if their
+// reporter was restarted. Input and output are in the order of time.
+func summed(events []corev1.Event) (lines []series) {
+	type content struct{ kind, name, class, reason, message string }
+	sums := map[content]int32{}
+	of := func(e *corev1.Event) content {
+		return content{e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Type, e.Reason, e.Message}
 	}
 	for i := range events {
 		sums[of(&events[i])] += times(&events[i])
 	}
 	for i := range slices.Backward(events) {
 		if sum := sums[of(&events[i])]; sum > 0 {
-			lines = append(lines, happening{&events[i], sum})
+			lines = append(lines, series{&events[i], sum})
 			sums[of(&events[i])] = 0
 		}
 	}
@@ -137,7 +135,7 @@ func summed(events []corev1.Event) (lines []happening) {
 	return lines
 }
 
-func table(lines []happening, now time.Time) *metav1.Table {
+func table(lines []series, now time.Time) *metav1.Table {
 	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
 		{Name: "Age", Type: "string"},
 		{Name: "Times", Type: "integer"},

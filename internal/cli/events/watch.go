@@ -18,7 +18,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-// watch prints what happens from now on, until ctx ends.
+// watch prints new events until ctx ends.
 func (o Options) watch(ctx context.Context, c client.WithWatch, ds *devserverv1.DevServer, versions map[string]string, streams genericiooptions.IOStreams) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -29,7 +29,7 @@ func (o Options) watch(ctx context.Context, c client.WithWatch, ds *devserverv1.
 	for {
 		select {
 		case <-ctx.Done():
-			return nil // Ctrl-C is how one ends it.
+			return nil // Ctrl-C ends it.
 		case err := <-broken:
 			return cluster.Explain(err, "watching the events of DevServer "+o.Name)
 		case change := <-happened:
@@ -44,8 +44,8 @@ func (o Options) watch(ctx context.Context, c client.WithWatch, ds *devserverv1.
 	}
 }
 
-// follow passes on the events of one object. A watch that the API server ends is
-// begun again where it ended.
+// follow sends the events of one object. It reconnects when the API server ends the
+// watch.
 func follow(ctx context.Context, c client.WithWatch, namespace, name, version string, happened chan<- watch.Event) error {
 	source := &cache.ListWatch{WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 		scope := scope(namespace, name)
@@ -60,7 +60,7 @@ func follow(ctx context.Context, c client.WithWatch, namespace, name, version st
 	defer changes.Stop()
 	for change := range changes.ResultChan() {
 		if change.Type == watch.Error {
-			return fmt.Errorf("the API server ended it: %v", change.Object)
+			return fmt.Errorf("the API server ended the watch: %v", change.Object)
 		}
 		select {
 		case happened <- change:
@@ -71,8 +71,7 @@ func follow(ctx context.Context, c client.WithWatch, namespace, name, version st
 	return nil
 }
 
-// printOne prints an event as the list does, or as a line without the columns'
-// width, which only a list has.
+// printOne prints one event as a line: the widths of columns are not known yet.
 func (o Options) printOne(c client.Client, e *corev1.Event, streams genericiooptions.IOStreams) error {
 	if !o.ForPeople() {
 		return o.Print(e, c.Scheme(), streams.Out)

@@ -20,20 +20,20 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	return &cobra.Command{
 		Use:   "extend NAME DURATION",
 		Short: "Let a DevServer expire later",
-		Long: `Let a DevServer expire later, by a duration from 1m to 87600h: 6h, 1h30m or 2d. Its
-time to live (lifecycle.timeToLive) becomes that much longer, as far as its flavor
-allows, and stays so for its next starts. What runs in it goes on.
+		Long: `Let a DevServer expire later, by a duration from 1m to 87600h: 6h, 1h30m or 2d.
+Its time to live (lifecycle.timeToLive) becomes that much longer, within the
+bounds of its flavor, and stays so for its next starts. The server keeps
+running.
 
-How it differs from devctl keep: extend moves the time at which it expires, and
-nothing else, so that a server without work is still suspended for that. A keep
-counts from now, also holds against the idle timeout, and leaves nothing behind
-when it is over.
+devctl extend only moves the time of expiry: an idle server is still suspended.
+devctl keep counts from now, also keeps an idle server awake, and changes
+nothing after that time.
 
 ` + exit.Help,
 		Example: `  # Six hours more than it has
   devctl extend trainer 6h
 
-  # The job runs until tomorrow, at work or not: keep it instead
+  # Keep it awake until tomorrow, even if it is idle
   devctl keep trainer 1d`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: complete.DevServers(flags),

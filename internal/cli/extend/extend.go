@@ -1,8 +1,10 @@
 package extend
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,13 +20,13 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// Options say what is to expire later, and by how much.
+// Options say which DevServer expires later, and by how much.
 type Options struct {
 	Namespace, Name string
 	By              time.Duration
 }
 
-// Run makes the DevServer's time to live longer, and says when it expires now.
+// Run makes the DevServer's time to live longer, and reports when it expires.
 func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
@@ -36,7 +38,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	most := longest(ctx, c, ds)
 	life := lifeOf(ds)
 	if most > 0 && life >= most {
-		return exit.With(exit.Refused, fmt.Errorf("DevServer %s expires at %s, and flavor %s allows no time to live above %s: after devctl restart %s -n %s it begins anew",
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s expires at %s, and flavor %s allows no time to live above %s: devctl restart %s -n %s starts it anew",
 			ds.Name, clock(ds.Status.StartedAt.Add(life)), cluster.FlavorName(ds), policy.Short(most), ds.Name, ds.Namespace))
 	}
 	var longer time.Duration
@@ -51,31 +53,32 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	return err
 }
 
-// endless is for a server that does not expire, or whose time has not begun.
+// endless handles a server that does not expire, or whose time to live has not begun.
 func endless(ds *devserverv1.DevServer, streams genericiooptions.IOStreams) error {
 	switch {
 	case serverstate.IsSuspended(ds) || ds.Spec.Suspend:
-		return exit.With(exit.Refused, fmt.Errorf("DevServer %s sleeps, and its time to live begins anew when it starts: devctl start %s -n %s", ds.Name, ds.Name, ds.Namespace))
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is %s; its time to live begins anew when it starts: devctl start %s -n %s", ds.Name, strings.ToLower(string(cmp.Or(ds.Status.Phase, devserverv1.PhaseSuspended))), ds.Name, ds.Namespace))
 	case ds.Status.Phase != devserverv1.PhaseRunning:
-		return exit.With(exit.Refused, fmt.Errorf("DevServer %s does not run, and its time to live begins when it does: devctl wait %s -n %s", ds.Name, ds.Name, ds.Namespace))
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is not running; its time to live begins when it is: devctl wait %s -n %s", ds.Name, ds.Name, ds.Namespace))
 	}
-	_, err := fmt.Fprintf(streams.Out, "DevServer %s has no time to live, and does not expire.%s\n", ds.Name, idle(ds))
+	_, err := fmt.Fprintf(streams.Out, "DevServer %s has no time to live and does not expire.%s\n", ds.Name, idle(ds))
 	return err
 }
 
-// longest is the time to live that the flavor allows, as far as this person may
-// see that; 0 is any.
+// longest is the time to live that the flavor allows; 0 for any, or if the user may
+// not read flavors.
 func longest(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Duration {
 	var flavor devserverv1.DevServerFlavor
 	if err := c.Get(ctx, client.ObjectKey{Name: cluster.FlavorName(ds)}, &flavor); err != nil {
 		return 0
 	}
-	policy, _ := policy.Resolve(ds, &flavor, policy.Defaults{}) // A schedule that cannot be read bounds nothing.
+	policy, _ := policy.Resolve(ds, &flavor, policy.Defaults{}) // A schedule that cannot be parsed has no effect on it.
 	return policy.MaxTimeToLive
 }
 
-// lifeOf is how long the server lives, from its start on: a keep may have made
-// it longer, and an edit that the operator has not seen yet.
+// lifeOf is the time from the start of the server to its expiry. It may be longer
+// than the time to live, because devctl keep defers the expiry, and it takes an edit
+// into account that the operator has not seen yet.
 func lifeOf(ds *devserverv1.DevServer) time.Duration {
 	life := ds.Status.ExpiresAt.Sub(ds.Status.StartedAt.Time)
 	if ds.Status.ObservedGeneration < ds.Generation && ds.Spec.Lifecycle != nil && ds.Spec.Lifecycle.TimeToLive != nil {
@@ -84,8 +87,7 @@ func lifeOf(ds *devserverv1.DevServer) time.Duration {
 	return life
 }
 
-// extended is the time to live that is longer by a duration, as far as it may
-// be.
+// extended is the time to live made longer by a duration, up to most.
 func extended(ds *devserverv1.DevServer, by, most time.Duration) time.Duration {
 	longer := (lifeOf(ds) + by).Truncate(time.Second)
 	if most > 0 {
@@ -94,10 +96,10 @@ func extended(ds *devserverv1.DevServer, by, most time.Duration) time.Duration {
 	return longer
 }
 
-// report says when the server expires, as it was before.
+// report says when the server expires, before and now.
 func report(ds *devserverv1.DevServer, before, now time.Duration, bounded bool) string {
 	started := ds.Status.StartedAt.Time
-	sentence := fmt.Sprintf("DevServer %s expires at %s instead of %s: its time to live is %s, from each start on.",
+	sentence := fmt.Sprintf("DevServer %s expires at %s instead of %s: its time to live is %s, counted from each start.",
 		ds.Name, clock(started.Add(now)), clock(started.Add(before)), policy.Short(now))
 	if bounded {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
@@ -105,12 +107,12 @@ func report(ds *devserverv1.DevServer, before, now time.Duration, bounded bool) 
 	return sentence + idle(ds)
 }
 
-// idle reminds of what an extension does not change.
+// idle adds that the idle timeout still applies.
 func idle(ds *devserverv1.DevServer) string {
 	if meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionActive) == nil {
 		return ""
 	}
-	return fmt.Sprintf(" Without work it is suspended all the same; to keep it: devctl keep %s DURATION -n %s", ds.Name, ds.Namespace)
+	return fmt.Sprintf(" It is still suspended when idle; to keep it awake: devctl keep %s DURATION -n %s", ds.Name, ds.Namespace)
 }
 
 func clock(t time.Time) string { return t.Local().Format(localtime.Layout) }

@@ -1,5 +1,5 @@
-// Package flavors is the command devctl flavors, and says in words what a
-// flavor is and whether it fits now.
+// Package flavors is the command devctl flavors, and describes flavors for other
+// commands.
 package flavors
 
 import (
@@ -20,20 +20,20 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:     "flavors [FLAVOR...]",
 		Aliases: []string{"flavor", "sizes"},
-		Short:   "List the sizes that DevServers come in, and what fits now",
-		Long: `List the flavors, which are the sizes that DevServers come in: what a server gets,
-how many more the nodes have room for now (FITS), how many there are (IN USE),
-and whether one more would find a node (SCHEDULABLE): Yes, No, Autoscaled where a
-node would be added for it, or Unknown. A server without a flavor gets the
-default one.
+		Short:   "List the flavors of DevServers, and what fits now",
+		Long: `List the flavors: what a server of each gets, how many more the nodes have room
+for now (FITS), how many exist (IN USE), and whether one more would find a node
+(SCHEDULABLE): Yes, No, Autoscaled if a node would be added for it, or Unknown.
+A server without a flavor gets the default one.
 
-4-8 CPUs are four for sure, and up to eight while the node has them to spare.
+4-8 CPUs means that 4 are guaranteed, and up to 8 while the node has them free.
+On a narrow terminal, columns are left out.
 
 ` + exit.Help,
-		Example: `  # What is there, and what fits now
+		Example: `  # All flavors
   devctl flavors
 
-  # With the reason of what does not fit, the default image and the bounds of homes
+  # With reasons, images and the bounds of home directories
   devctl flavors -o wide
 
   # Everything about one

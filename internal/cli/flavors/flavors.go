@@ -20,7 +20,7 @@ import (
 	"devserver.io/devserver/internal/cli/output"
 )
 
-// Options say which flavors to list, and how. No names are all of them.
+// Options say which flavors to list, and how. Without names it lists all.
 type Options struct {
 	output.Flags
 	Names []string
@@ -46,10 +46,10 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	case !o.ForPeople():
 		return o.Print(list, c.Scheme(), streams.Out)
 	case len(list.Items) == 0:
-		_, err := fmt.Fprintln(streams.ErrOut, "There are no flavors: without one no DevServer starts. Ask the cluster's admin for one.")
+		_, err := fmt.Fprintln(streams.ErrOut, "There are no flavors, so no DevServer can start: ask the cluster's admin for one.")
 		return err
 	}
-	return o.PrintTable(table(list), streams.Out)
+	return o.PrintTable(table(list), streams.Out, "Image", "Home", "Default", "In use", "Schedulable", "Memory")
 }
 
 // List reads all flavors.
@@ -61,7 +61,7 @@ func List(ctx context.Context, c client.Reader) (*devserverv1.DevServerFlavorLis
 	return &list, nil
 }
 
-// Find is the flavor of that name, nil if there is none.
+// Find is the flavor of that name, nil if it does not exist.
 func Find(list []devserverv1.DevServerFlavor, name string) *devserverv1.DevServerFlavor {
 	if i := slices.IndexFunc(list, func(f devserverv1.DevServerFlavor) bool { return f.Name == name }); i >= 0 {
 		return &list[i]
@@ -76,19 +76,19 @@ func Default(list []devserverv1.DevServerFlavor) *devserverv1.DevServerFlavor {
 	}); i >= 0 {
 		return &list[i]
 	}
-	// The operator may not have looked at a new one yet.
+	// The operator may not have processed a new one yet.
 	if i := slices.IndexFunc(list, func(f devserverv1.DevServerFlavor) bool { return f.Spec.Default }); i >= 0 {
 		return &list[i]
 	}
 	return nil
 }
 
-// Unknown says that there is no such flavor, and which there are.
+// Unknown says that a flavor does not exist, and which do.
 func Unknown(name string, list []devserverv1.DevServerFlavor) string {
-	return fmt.Sprintf("there is no flavor %q: %s", name, Choices(list))
+	return fmt.Sprintf("flavor %q does not exist: %s", name, Choices(list))
 }
 
-// Choices names the flavors that there are, those that fit first.
+// Choices names the flavors, those that fit now first.
 func Choices(list []devserverv1.DevServerFlavor) string {
 	var fit, full []string
 	for i := range list {
@@ -100,13 +100,13 @@ func Choices(list []devserverv1.DevServerFlavor) string {
 	}
 	switch {
 	case len(list) == 0:
-		return "the cluster has none, so ask its admin for one"
+		return "the cluster has none; ask its admin for one"
 	case len(fit) == 0:
-		return "there are " + strings.Join(full, ", ") + ", of which none fits now"
+		return "choose from " + strings.Join(full, ", ") + " (no room now)"
 	case len(full) == 0:
-		return "there are " + strings.Join(fit, ", ")
+		return "choose from " + strings.Join(fit, ", ")
 	}
-	return fmt.Sprintf("there are %s, and, without room now, %s", strings.Join(fit, ", "), strings.Join(full, ", "))
+	return fmt.Sprintf("choose from %s; without room now: %s", strings.Join(fit, ", "), strings.Join(full, ", "))
 }
 
 func table(list *devserverv1.DevServerFlavorList) *metav1.Table {
@@ -125,15 +125,15 @@ func table(list *devserverv1.DevServerFlavorList) *metav1.Table {
 	}}
 	standard := Default(list.Items)
 	for i := range list.Items {
-		f, mark := &list.Items[i], ""
+		f, isDefault := &list.Items[i], ""
 		if f == standard {
-			mark = "yes"
+			isDefault = "yes"
 		}
 		size := sizeOf(f)
 		t.Rows = append(t.Rows, metav1.TableRow{
 			Cells: []any{
 				f.Name, output.OrNone(size.cpu), output.OrNone(size.memory), output.OrNone(size.devices), count(f.Status.Fits), count(f.Status.InUse),
-				output.OrNone(string(f.Status.Schedulable)), mark, homes(f.Spec.HomeSize), output.OrNone(f.Spec.Image), output.OrNone(message(f)),
+				output.OrNone(string(f.Status.Schedulable)), isDefault, homes(f.Spec.HomeSize), output.OrNone(f.Spec.Image), output.OrNone(message(f)),
 			},
 			Object: runtime.RawExtension{Object: f},
 		})
@@ -141,7 +141,7 @@ func table(list *devserverv1.DevServerFlavorList) *metav1.Table {
 	return t
 }
 
-// count is empty while nobody has counted.
+// count is <none> until the operator has counted.
 func count(n *int32) string {
 	if n == nil {
 		return output.OrNone("")
@@ -149,7 +149,7 @@ func count(n *int32) string {
 	return strconv.Itoa(int(*n))
 }
 
-// homes says how large the home directory may be.
+// homes is the allowed size of a home directory.
 func homes(bounds *devserverv1.SizeBounds) string {
 	switch {
 	case bounds == nil || bounds.Min == nil && bounds.Max == nil:

@@ -20,7 +20,7 @@ func resources(pairs ...string) corev1.ResourceList {
 
 func TestSize(t *testing.T) {
 	for want, r := range map[string]corev1.ResourceRequirements{
-		"no resources of its own":              {},
+		"no requests or limits":                {},
 		"1 CPU":                                {Requests: resources("cpu", "1"), Limits: resources("cpu", "1")},
 		"0.5-8 CPUs, 16Gi":                     {Requests: resources("cpu", "500m", "memory", "16Gi"), Limits: resources("cpu", "8", "memory", "16Gi")},
 		"4+ CPUs, 32Gi":                        {Requests: resources("cpu", "4"), Limits: resources("memory", "32Gi")},
@@ -58,10 +58,10 @@ func named(name string, schedulable devserverv1.FlavorSchedulable) devserverv1.D
 func TestChoices(t *testing.T) {
 	a, b := named("a", devserverv1.SchedulableYes), named("b", devserverv1.SchedulableNo)
 	for want, list := range map[string][]devserverv1.DevServerFlavor{
-		"the cluster has none, so ask its admin for one": nil,
-		"there are a":                           {a},
-		"there are b, of which none fits now":   {b},
-		"there are a, and, without room now, b": {a, b},
+		"the cluster has none; ask its admin for one": nil,
+		"choose from a":                      {a},
+		"choose from b (no room now)":        {b},
+		"choose from a; without room now: b": {a, b},
 	} {
 		if got := Choices(list); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -75,12 +75,33 @@ func TestDefault(t *testing.T) {
 	older.Status.Conditions = []metav1.Condition{{Type: devserverv1.ConditionDefault, Status: metav1.ConditionTrue}}
 	fresh.Spec.Default = true
 	if got := Default([]devserverv1.DevServerFlavor{newer, older}); got == nil || got.Name != "older" {
-		t.Errorf("got %v, want the one that the operator calls it", got)
+		t.Errorf("got %v, want the one that the operator made the default", got)
 	}
 	if got := Default([]devserverv1.DevServerFlavor{named("x", ""), fresh}); got == nil || got.Name != "new" {
 		t.Errorf("got %v, want the one that claims it", got)
 	}
 	if got := Default(nil); got != nil {
 		t.Errorf("got %v of none", got)
+	}
+}
+
+func TestNeverFits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		schedulable devserverv1.FlavorSchedulable
+		reason      string
+		observed    int64
+		want        string
+	}{
+		"Never":      {devserverv1.SchedulableNo, devserverv1.ReasonNoNodeMatches, 2, "no node of the cluster can run flavor a, even an empty one (There are no nodes)"},
+		"Full":       {devserverv1.SchedulableNo, devserverv1.ReasonNodesFull, 2, ""},
+		"Autoscaled": {devserverv1.SchedulableAutoscaled, devserverv1.ReasonNodePoolFits, 2, ""},
+		"Edited":     {devserverv1.SchedulableNo, devserverv1.ReasonNoNodeMatches, 1, ""},
+	} {
+		f := named("a", tc.schedulable)
+		f.Generation = 2
+		f.Status.Conditions = []metav1.Condition{{Type: devserverv1.ConditionSchedulable, Status: metav1.ConditionFalse, Reason: tc.reason, Message: "There are no nodes.", ObservedGeneration: tc.observed}}
+		if got := NeverFits(&f); got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
 	}
 }

@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 )
 
-// size is what a flavor gives, as people read it.
+// size is what a flavor gives to a server, as text.
 type size struct{ cpu, memory, devices string }
 
 func sizeOf(f *devserverv1.DevServerFlavor) size {
@@ -24,8 +25,8 @@ func sizeOf(f *devserverv1.DevServerFlavor) size {
 	}
 }
 
-// between shows what is there for sure and the most that there may be: "4-8",
-// "4", or "up to 8".
+// between shows the request and the limit: "4-8", "4" if they are equal, "up to 8"
+// without a request, and "4+" without a limit.
 func between(r corev1.ResourceRequirements, name corev1.ResourceName) string {
 	request, requested := r.Requests[name]
 	limit, limited := r.Limits[name]
@@ -33,7 +34,7 @@ func between(r corev1.ResourceRequirements, name corev1.ResourceName) string {
 	case !requested && !limited:
 		return ""
 	case !requested, request.Cmp(limit) == 0:
-		// A limit alone is requested as well.
+		// Kubernetes requests the limit if there is no request.
 		return amount(name, limit)
 	case !limited:
 		return amount(name, request) + "+"
@@ -56,7 +57,7 @@ func devices(r corev1.ResourceRequirements) string {
 	amounts := map[corev1.ResourceName]resource.Quantity{}
 	for _, list := range []corev1.ResourceList{r.Requests, r.Limits} {
 		for name, amount := range list {
-			// Kubernetes' own have no domain.
+			// Kubernetes' own resources have no domain.
 			if strings.Contains(string(name), "/") && !amount.IsZero() {
 				amounts[name] = amount
 			}
@@ -70,7 +71,7 @@ func devices(r corev1.ResourceRequirements) string {
 	return strings.Join(texts, ", ")
 }
 
-// Size says in words what a server of the flavor gets.
+// Size describes what a server of the flavor gets: "4-8 CPUs, 32Gi".
 func Size(f *devserverv1.DevServerFlavor) string {
 	s := sizeOf(f)
 	var parts []string
@@ -88,12 +89,12 @@ func Size(f *devserverv1.DevServerFlavor) string {
 		parts = append(parts, s.devices)
 	}
 	if len(parts) == 0 {
-		return "no resources of its own"
+		return "no requests or limits"
 	}
 	return strings.Join(parts, ", ")
 }
 
-// Fits says in words whether one more server of the flavor finds a node.
+// Fits says whether a node has room for one more server of the flavor.
 func Fits(f *devserverv1.DevServerFlavor) string {
 	fits, used := f.Status.Fits, ""
 	if n := f.Status.InUse; n != nil && *n > 0 {
@@ -113,15 +114,32 @@ func Fits(f *devserverv1.DevServerFlavor) string {
 	return "room unknown" + used
 }
 
-// NoRoom says why a server of the flavor finds no node now, and what it waits
-// for; nothing where it may find one.
+// NoRoom says why a server of the flavor fits on no node now, and that it waits;
+// empty if it may fit.
 func NoRoom(f *devserverv1.DevServerFlavor) string {
 	if f == nil || f.Status.Schedulable != devserverv1.SchedulableNo {
 		return ""
 	}
-	why := strings.TrimSuffix(message(f), ".")
-	if why == "" {
-		why = "no node has room"
+	return fmt.Sprintf("Flavor %s fits on no node now (%s). A server of it waits until it does.", f.Name, whyNot(f))
+}
+
+// NeverFits says why no node of the cluster could run a server of the flavor,
+// however empty it were; empty if one could, or if that is not known. The operator
+// does not know of node pools that a cluster autoscaler may add nodes to.
+func NeverFits(f *devserverv1.DevServerFlavor) string {
+	if f == nil || f.Status.Schedulable != devserverv1.SchedulableNo {
+		return ""
 	}
-	return fmt.Sprintf("Flavor %s fits on no node now (%s): a server of it waits until it does.", f.Name, why)
+	c := meta.FindStatusCondition(f.Status.Conditions, devserverv1.ConditionSchedulable)
+	if c == nil || c.Reason != devserverv1.ReasonNoNodeMatches || c.ObservedGeneration < f.Generation {
+		return ""
+	}
+	return fmt.Sprintf("no node of the cluster can run flavor %s, even an empty one (%s)", f.Name, whyNot(f))
+}
+
+func whyNot(f *devserverv1.DevServerFlavor) string {
+	if why := strings.TrimSuffix(message(f), "."); why != "" {
+		return why
+	}
+	return "no node has room"
 }

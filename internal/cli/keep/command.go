@@ -1,5 +1,5 @@
-// Package keep is the command devctl keep: it keeps a DevServer from being put
-// to sleep for a while, whatever it does.
+// Package keep is the command devctl keep: it keeps a DevServer awake for some time,
+// even if it is idle.
 package keep
 
 import (
@@ -19,10 +19,10 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "keep NAME DURATION",
-		Short: "Keep a DevServer awake for a while, whatever it does",
-		Long: `Keep a DevServer awake for a while, whatever it does: it counts as at work, and
-its time to live is deferred, as far as its flavor allows. It takes the place
-of the keep that there was.
+		Short: "Keep a DevServer awake for some time, even if it is idle",
+		Long: `Keep a DevServer awake for some time, even if it is idle: it counts as active,
+and its expiry is deferred, within the bounds of its flavor. This replaces an
+earlier devctl keep.
 
 The duration, from 1m to 87600h, counts from now: 6h, 1h30m or 2d.
 
@@ -30,7 +30,7 @@ The duration, from 1m to 87600h, counts from now: 6h, 1h30m or 2d.
 		Example: `  # Until tomorrow
   devctl keep trainer 1d
 
-  # No longer
+  # End it now
   devctl keep trainer --end`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if options.End {
@@ -51,6 +51,6 @@ The duration, from 1m to 87600h, counts from now: 6h, 1h30m or 2d.
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&options.End, "end", false, "end the keep that there is")
+	cmd.Flags().BoolVar(&options.End, "end", false, "no longer keep it awake")
 	return cmd
 }

@@ -20,15 +20,15 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// Options say what to keep, and for how long.
+// Options say which DevServer to keep awake, and for how long.
 type Options struct {
 	Namespace, Name string
 	Duration        time.Duration
-	// End ends a keep instead.
+	// End no longer keeps it awake.
 	End bool
 }
 
-// Run writes the keep to the DevServer's Lease, and says until when it holds.
+// Run writes to the DevServer's Lease, and reports until when it is kept awake.
 func Run(ctx context.Context, c client.Client, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
@@ -42,10 +42,10 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 		return end(ctx, c, ds, object, streams)
 	}
 	if object == nil {
-		return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be kept: %s", ds.Name, whyNoLease(ds)))
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be kept awake: %s", ds.Name, whyNoLease(ds)))
 	}
 	now := time.Now()
-	err = cluster.Edit(ctx, c, object, fmt.Sprintf("keeping DevServer %s in namespace %s", ds.Name, ds.Namespace), func(*coordinationv1.Lease) map[string]any {
+	err = cluster.Edit(ctx, c, object, fmt.Sprintf("keeping DevServer %s in namespace %s awake", ds.Name, ds.Namespace), func(*coordinationv1.Lease) map[string]any {
 		return lease.KeepAwake(now, o.Duration)
 	})
 	if err != nil {
@@ -55,15 +55,15 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	return err
 }
 
-// end takes the keep off the Lease, if there is one.
+// end removes the time to keep the server awake from the Lease.
 func end(ctx context.Context, c client.Client, ds *devserverv1.DevServer, object *coordinationv1.Lease, streams genericiooptions.IOStreams) error {
-	sentence := fmt.Sprintf("DevServer %s is not kept by anybody.", ds.Name)
+	sentence := fmt.Sprintf("DevServer %s is not being kept awake.", ds.Name)
 	if object != nil {
-		err := cluster.Edit(ctx, c, object, fmt.Sprintf("ending the keep of DevServer %s in namespace %s", ds.Name, ds.Namespace), func(live *coordinationv1.Lease) map[string]any {
+		err := cluster.Edit(ctx, c, object, fmt.Sprintf("no longer keeping DevServer %s in namespace %s awake", ds.Name, ds.Namespace), func(live *coordinationv1.Lease) map[string]any {
 			if live.Spec.AcquireTime == nil && live.Spec.LeaseDurationSeconds == nil {
 				return nil
 			}
-			sentence = fmt.Sprintf("DevServer %s is not kept any more: it sleeps again once it is without work for long enough, or its time is over.", ds.Name)
+			sentence = fmt.Sprintf("DevServer %s is no longer kept awake: its idle timeout and time to live apply again.", ds.Name)
 			return lease.EndKeepAwake()
 		})
 		if err != nil {
@@ -74,35 +74,35 @@ func end(ctx context.Context, c client.Client, ds *devserverv1.DevServer, object
 	return err
 }
 
-// whyNoLease says why a DevServer has none that a keep could be written to.
+// whyNoLease says why a DevServer has no Lease.
 func whyNoLease(ds *devserverv1.DevServer) string {
 	active := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionActive)
 	switch {
 	case active != nil && active.Reason == devserverv1.ReasonObjectConflict:
-		return "a Lease of somebody else has its name"
+		return "a Lease with its name belongs to something else"
 	case active != nil || ds.Status.ExpiresAt != nil:
-		return "its Lease is not there, and is made anew within minutes"
+		return "its Lease does not exist; the operator creates it again within minutes"
 	case ds.Status.Phase == devserverv1.PhaseRunning:
-		return "it has no idle timeout, no stop of a schedule and no time to live, so that there is nothing to keep it from"
+		return "it has no idle timeout, schedule or time to live, so nothing suspends it"
 	}
-	return "it has not run yet with an idle timeout, a schedule or a time to live, and has its Lease from then on"
+	return "it has not run yet with an idle timeout, a schedule or a time to live; its Lease is created when it does"
 }
 
-// holds is until when a keep that was just made really holds: the flavor bounds
-// it, as far as this person may see that.
+// holds is until when the server is kept awake: its flavor bounds that, if the user
+// may read it.
 func holds(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, length time.Duration, from time.Time) time.Time {
 	kept := lease.Lease{KeepAwakeFrom: from, KeepAwakeFor: length.Truncate(time.Second)}
 	var flavor devserverv1.DevServerFlavor
 	if err := c.Get(ctx, client.ObjectKey{Name: cluster.FlavorName(ds)}, &flavor); err != nil {
 		return policy.Policy{}.KeptAwakeUntil(kept, time.Time{}, from)
 	}
-	// A schedule that cannot be read sets no bound.
+	// A schedule that cannot be parsed sets no bound.
 	p, _ := policy.Resolve(ds, &flavor, policy.Defaults{})
 	return p.KeptAwakeUntil(kept, startedAt(ctx, c, ds), from)
 }
 
-// startedAt is the start that the time to live counts from; zero if there is none
-// to see.
+// startedAt is the start that the time to live counts from; zero if the pod does not
+// exist or the user may not read it.
 func startedAt(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Time {
 	var pod corev1.Pod
 	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.PodName(ds.Name)}, &pod)
@@ -116,14 +116,15 @@ func startedAt(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) 
 	return started
 }
 
-// report says until when the DevServer is kept, where it was to be until asked.
+// report says until when the DevServer is kept awake, and whether that is less than
+// what was asked for.
 func report(ds *devserverv1.DevServer, asked, really time.Time) string {
-	sentence := fmt.Sprintf("DevServer %s counts as at work until %s, whatever it does.", ds.Name, really.Local().Format("2006-01-02 15:04 MST"))
+	sentence := fmt.Sprintf("DevServer %s counts as active until %s.", ds.Name, really.Local().Format("2006-01-02 15:04 MST"))
 	if asked.Sub(really) >= time.Second {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
 	}
 	if serverstate.IsSuspended(ds) {
-		sentence += fmt.Sprintf(" It sleeps now, and stays so until it is started: devctl start %s -n %s", ds.Name, ds.Namespace)
+		sentence += fmt.Sprintf(" It is suspended now; to start it: devctl start %s -n %s", ds.Name, ds.Namespace)
 	}
 	return sentence
 }

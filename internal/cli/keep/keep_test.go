@@ -21,7 +21,7 @@ func TestHolds(t *testing.T) {
 		want   time.Duration
 	}{
 		"Unbounded":  {"the flavor says nothing", nil, 6 * time.Hour},
-		"Within":     {"longer keeps are allowed", &devserverv1.LifecycleBounds{MaxKeep: hours(24)}, 6 * time.Hour},
+		"Within":     {"the flavor allows longer", &devserverv1.LifecycleBounds{MaxKeep: hours(24)}, 6 * time.Hour},
 		"MaxKeep":    {"the flavor allows no longer one", &devserverv1.LifecycleBounds{MaxKeep: hours(2)}, 2 * time.Hour},
 		"TimeToLive": {"it started ten hours ago, and may live for twelve", &devserverv1.LifecycleBounds{TimeToLive: &devserverv1.DurationBounds{Max: hours(12)}}, 2 * time.Hour},
 	}
@@ -49,10 +49,10 @@ func TestWhyNoLease(t *testing.T) {
 		return []metav1.Condition{{Type: devserverv1.ConditionActive, Reason: reason}}
 	}
 	for want, status := range map[string]devserverv1.DevServerStatus{
-		"a Lease of somebody else has its name":                                                                       {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonObjectConflict)},
-		"its Lease is not there, and is made anew within minutes":                                                     {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonActive)},
-		"it has no idle timeout, no stop of a schedule and no time to live, so that there is nothing to keep it from": {Phase: devserverv1.PhaseRunning},
-		"it has not run yet with an idle timeout, a schedule or a time to live, and has its Lease from then on":       {Phase: devserverv1.PhaseSuspended},
+		"a Lease with its name belongs to something else":                                                          {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonObjectConflict)},
+		"its Lease does not exist; the operator creates it again within minutes":                                   {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonActive)},
+		"it has no idle timeout, schedule or time to live, so nothing suspends it":                                 {Phase: devserverv1.PhaseRunning},
+		"it has not run yet with an idle timeout, a schedule or a time to live; its Lease is created when it does": {Phase: devserverv1.PhaseSuspended},
 	} {
 		if got := whyNoLease(&devserverv1.DevServer{Status: status}); got != want {
 			t.Errorf("%+v: %q, want %q", status, got, want)

@@ -20,15 +20,15 @@ import (
 // maxFile bounds a file with public keys.
 const maxFile = 1 << 20
 
-// private is how the files of private keys begin, in all their forms.
+// private is how the files of private keys begin, in all formats.
 const private = "-----BEGIN"
 
-// fileKeys reads the keys of a file. A private key's file stands for the public
+// fileKeys reads the keys of a file. The file of a private key stands for the public
 // one beside it, and is not read.
 func fileKeys(path string) ([]Key, error) {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
-			path = filepath.Join(home, rest) // after "=", a shell leaves it
+			path = filepath.Join(home, rest) // A shell does not expand ~ after "=".
 		}
 	}
 	if !strings.HasSuffix(path, ".pub") {
@@ -54,16 +54,16 @@ func fileKeys(path string) ([]Key, error) {
 func readPublic(path string) (string, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no public key file %s: ssh-keygen -t ed25519 makes a key, and --github USER takes those of GitHub", path)
+		return "", fmt.Errorf("public key file %s does not exist: create a key with ssh-keygen -t ed25519, or use --github USER", path)
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading the public key: %w", err)
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // It was only read.
 	reader := bufio.NewReaderSize(io.LimitReader(file, maxFile), 16)
-	// No more than these few bytes of it, of which nothing is secret.
+	// These first bytes of a private key are not secret.
 	if begin, err := reader.Peek(len(private)); err == nil && string(begin) == private {
-		return "", fmt.Errorf("%s is a private key, which nobody else needs, and %s.pub is missing beside it: ssh-keygen -y -f %s > %s.pub makes it", path, path, path, path)
+		return "", fmt.Errorf("%s is a private key, and the public key %s.pub beside it does not exist: to create it: ssh-keygen -y -f %s > %s.pub", path, path, path, path)
 	}
 	text, err := io.ReadAll(reader)
 	if err != nil {
@@ -72,10 +72,10 @@ func readPublic(path string) (string, error) {
 	return string(text), nil
 }
 
-// usual are the names of the keys that ssh offers by itself.
+// usual are the names of the keys that ssh offers by default.
 var usual = []string{"id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk", "id_rsa"}
 
-// homeKeys are the public keys in ~/.ssh. What cannot be read is none.
+// homeKeys are the public keys in ~/.ssh. It skips files that cannot be read.
 func homeKeys() (found []Key) {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -89,11 +89,10 @@ func homeKeys() (found []Key) {
 	return found
 }
 
-// patience is how long an agent may take: one that hangs is no agent.
+// patience is how long an SSH agent may take to answer.
 const patience = 2 * time.Second
 
-// agentKeys are the public keys that the SSH agent has. Without an agent there
-// are none.
+// agentKeys are the public keys of the SSH agent; none without an agent.
 func agentKeys(ctx context.Context) (found []Key) {
 	socket := os.Getenv("SSH_AUTH_SOCK")
 	if socket == "" {
@@ -105,9 +104,9 @@ func agentKeys(ctx context.Context) (found []Key) {
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = conn.Close() }() // nothing was written that could be lost
+	defer func() { _ = conn.Close() }() // Nothing was written that could be lost.
 	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline) // without one it would wait, no worse
+		_ = conn.SetDeadline(deadline) // Without a deadline it waits longer.
 	}
 	listed, err := agent.NewClient(conn).List()
 	if err != nil {

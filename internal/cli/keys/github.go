@@ -14,51 +14,51 @@ import (
 	"devserver.io/devserver/internal/cli/exit"
 )
 
-// GitHub's answer: how long it may take, and how large it may be.
+// Bounds of GitHub's answer: how long it may take, and its size in bytes.
 const (
 	githubPatience = 15 * time.Second
 	maxAnswer      = 1 << 20
 )
 
-// githubUser are the names that GitHub and GitHub Enterprise give.
+// githubUser matches the user names of GitHub and GitHub Enterprise.
 var githubUser = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})$`)
 
-// githubKeys fetches the keys that a user of GitHub shows to everyone.
+// githubKeys fetches the public keys of a GitHub user.
 func githubKeys(ctx context.Context, o Options, user string) ([]Key, error) {
 	address, err := githubAddress(o.GitHubURL, user)
 	if err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
 	doing := "fetching the keys of GitHub user " + user + " from " + address
-	instead := "; --key FILE takes one from this machine"
+	instead := "; to use a key from this machine: --key FILE"
 	text, code, err := fetch(ctx, o.HTTP, address)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w%s", doing, cause(err), instead)
 	case code == http.StatusNotFound:
-		return nil, exit.With(exit.Refused, fmt.Errorf("%s: there is no such user", doing))
+		return nil, exit.With(exit.Refused, fmt.Errorf("%s: the user does not exist", doing))
 	case code != http.StatusOK:
 		return nil, fmt.Errorf("%s: the answer was %d %s%s", doing, code, http.StatusText(code), instead)
 	}
 	found, bad := parseLines(text, "of GitHub user "+user)
 	switch {
 	case len(found) == 0 && bad != nil:
-		return nil, exit.With(exit.Refused, fmt.Errorf("%s: nothing in the answer is a key that a DevServer takes: %w%s", doing, bad, instead))
+		return nil, exit.With(exit.Refused, fmt.Errorf("%s: the answer has no key that a DevServer accepts: %w%s", doing, bad, instead))
 	case len(found) == 0:
-		return nil, exit.With(exit.Refused, fmt.Errorf("%s: the user has no SSH keys there%s", doing, instead))
+		return nil, exit.With(exit.Refused, fmt.Errorf("%s: the user has no SSH keys%s", doing, instead))
 	}
 	return found, nil
 }
 
-// githubAddress is where a user's keys are. Without TLS anybody on the way
-// could put in a key.
+// githubAddress is the URL of a user's keys. It requires TLS: otherwise an attacker
+// on the network could add a key.
 func githubAddress(base, user string) (string, error) {
 	if !githubUser.MatchString(user) {
-		return "", fmt.Errorf("--github %q is no name of a GitHub user", user)
+		return "", fmt.Errorf("--github %q is not the name of a GitHub user", user)
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("--github-url %q is no address such as https://github.example.com", base)
+		return "", fmt.Errorf("--github-url %q is not a URL such as https://github.example.com", base)
 	}
 	return u.JoinPath(user + ".keys").String(), nil
 }
@@ -74,19 +74,19 @@ func fetch(ctx context.Context, client *http.Client, address string) (text strin
 		client = http.DefaultClient
 	}
 	strict := *client
-	// Keys come from where they were asked for: a login page is none.
+	// A redirect leads to a login page or to another host: it is not followed.
 	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := strict.Do(request)
 	if err != nil {
 		return "", 0, err
 	}
-	defer func() { _ = response.Body.Close() }() // it was only read
+	defer func() { _ = response.Body.Close() }() // It was only read.
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	return strings.ToValidUTF8(string(body), "?"), response.StatusCode, err
 }
 
-// cause is an error of net/http without the method and address, which the
-// sentence has already.
+// cause is an error of net/http without the method and URL, which the message
+// already has.
 func cause(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		if wrapped.Timeout() {

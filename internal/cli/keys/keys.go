@@ -1,5 +1,5 @@
-// Package keys finds the public SSH keys of the person at the terminal: in
-// files, in the SSH agent, and at GitHub. No private key is ever read.
+// Package keys finds the public SSH keys of the user: in files, in the SSH agent,
+// and at GitHub. It never reads a private key.
 package keys
 
 import (
@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/crypto/ssh"
 
-	"devserver.io/devserver/internal/cli/config"
 	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/sshkeys"
 )
@@ -35,7 +34,7 @@ const most = 65
 
 // Options say where to look for keys.
 type Options struct {
-	// Files are public key files, and GitHub users whose keys to take.
+	// Files are public key files, and GitHub are users there whose keys to take.
 	Files, GitHub []string
 	// GitHubURL is where GitHub is.
 	GitHubURL string
@@ -43,29 +42,34 @@ type Options struct {
 	HTTP *http.Client
 }
 
-// urlVariable has the address of a GitHub Enterprise server.
+// Variable annotates a flag with the environment variable that is its default. That
+// is more specific than the configuration file, and takes precedence over it.
+const Variable = "devserver.io/variable"
+
+// urlVariable is the environment variable with the URL of a GitHub Enterprise
+// server.
 const urlVariable = "DEVCTL_GITHUB_URL"
 
-// AddTo makes the flags known to a command.
+// AddTo adds the flags to a command.
 func (o *Options) AddTo(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&o.Files, "key", nil, "public key `FILE` that may log in, or the private key's beside it; may be repeated (default: your agent's keys, and those in ~/.ssh)")
-	flags.StringArrayVar(&o.GitHub, "github", nil, "take the public keys of that GitHub `USER`; may be repeated")
-	flags.StringVar(&o.GitHubURL, "github-url", cmp.Or(os.Getenv(urlVariable), "https://github.com"), "address of a GitHub Enterprise server; also "+urlVariable)
-	_ = flags.SetAnnotation("github-url", config.Variable, []string{urlVariable}) // It fails only for a flag that is not there.
+	flags.StringArrayVar(&o.Files, "key", nil, "public key `FILE` that may log in, or the private key file beside it; may be repeated (default: the keys of your SSH agent and of ~/.ssh)")
+	flags.StringArrayVar(&o.GitHub, "github", nil, "accept the public keys of this GitHub `USER`; may be repeated")
+	flags.StringVar(&o.GitHubURL, "github-url", cmp.Or(os.Getenv(urlVariable), "https://github.com"), "URL of a GitHub Enterprise server; also "+urlVariable)
+	_ = flags.SetAnnotation("github-url", Variable, []string{urlVariable}) // It fails only for a flag that does not exist.
 }
 
-// Asked tells whether keys were named, so that none are to be guessed.
+// Asked tells whether keys were named, so that Find does not look for others.
 func (o *Options) Asked() bool { return len(o.Files)+len(o.GitHub) > 0 }
 
-// Find returns the keys that are asked for, else those of the SSH agent and of
-// ~/.ssh, the best first.
+// Find returns the keys that were named, otherwise those of the SSH agent and of
+// ~/.ssh, the preferred ones first.
 func Find(ctx context.Context, o Options) ([]Key, error) {
 	var found []Key
 	if !o.Asked() {
 		found = append(agentKeys(ctx), homeKeys()...)
 		if len(found) == 0 {
 			return nil, exit.With(exit.Refused, errors.New(
-				"you have no SSH key, neither in an agent nor in ~/.ssh: make one with ssh-keygen -t ed25519, or name one with --key FILE or --github USER"))
+				"you have no SSH key, neither in an SSH agent nor in ~/.ssh: create one with ssh-keygen -t ed25519, or name one with --key FILE or --github USER"))
 		}
 		slices.SortStableFunc(found, func(a, b Key) int { return cmp.Compare(rank(a), rank(b)) })
 	}
@@ -85,13 +89,13 @@ func Find(ctx context.Context, o Options) ([]Key, error) {
 	}
 	found = unique(found)
 	if len(found) > most {
-		return nil, exit.With(exit.Refused, fmt.Errorf("these are %d keys, and a DevServer can have %d: name fewer", len(found), most))
+		return nil, exit.With(exit.Refused, fmt.Errorf("%d keys were found, and a DevServer can have %d: name fewer", len(found), most))
 	}
 	return found, nil
 }
 
-// order is that of preference. Hardware keys come late: each login wants a
-// touch.
+// order is the order of preference. Hardware keys come late, because each login
+// requires a touch.
 var order = []string{
 	ssh.KeyAlgoED25519,
 	ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
@@ -101,7 +105,7 @@ var order = []string{
 
 func rank(k Key) int { return slices.Index(order, k.kind) }
 
-// parse makes a Key of a line.
+// parse reads the Key in a line.
 func parse(line, source string) (Key, error) {
 	public, comment, err := sshkeys.ParseAuthorized(line)
 	if err != nil {
@@ -114,8 +118,8 @@ func parse(line, source string) (Key, error) {
 	return Key{Line: text, Fingerprint: sshkeys.Fingerprint(public), Source: source, kind: public.Type()}, nil
 }
 
-// parseLines makes Keys of a text with one key to a line. What is no key is
-// left out; bad is why the first of these is none.
+// parseLines reads the Keys in a text with one key per line. It skips lines that are
+// not a key; bad is the error of the first of them.
 func parseLines(text, source string) (found []Key, bad error) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -132,7 +136,7 @@ func parseLines(text, source string) (found []Key, bad error) {
 	return found, bad
 }
 
-// unique leaves out keys that were found before.
+// unique leaves out repeated keys.
 func unique(keys []Key) (once []Key) {
 	seen := map[string]bool{}
 	for _, k := range keys {
@@ -144,7 +148,7 @@ func unique(keys []Key) (once []Key) {
 	return once
 }
 
-// Words says which keys these are.
+// Words describes keys by fingerprint and source.
 func Words(keys []Key) string {
 	texts := make([]string, 0, len(keys))
 	for i, k := range keys {
@@ -161,7 +165,7 @@ func Words(keys []Key) string {
 	return noun + " " + strings.Join(texts, ", ")
 }
 
-// Same tells whether two lines have the same key, whatever their comments say.
+// Same tells whether two lines have the same key, regardless of their comments.
 func Same(a, b string) bool {
 	first, _, err := sshkeys.ParseAuthorized(a)
 	if err != nil {
@@ -171,7 +175,7 @@ func Same(a, b string) bool {
 	return err == nil && sshkeys.Fingerprint(first) == sshkeys.Fingerprint(second)
 }
 
-// short shows a path in the home directory as people write it.
+// short abbreviates the home directory in a path to ~.
 func short(path string) string {
 	home, err := os.UserHomeDir()
 	if err != nil {

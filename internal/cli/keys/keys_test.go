@@ -156,7 +156,7 @@ func TestFiles(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		at("lone"): "is a private key", at("empty.pub"): "is empty", at("options.pub"): "options before its type",
-		at("text.pub"): "not a public key", at("none"): "there is no public key file", home: "is a directory",
+		at("text.pub"): "not a public key", at("none"): "does not exist", home: "is a directory",
 	} {
 		_, err := Find(t.Context(), Options{Files: []string{file}})
 		if exit.Code(err) != exit.Refused || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
@@ -192,7 +192,7 @@ func TestGitHub(t *testing.T) {
 	if _, err := Find(t.Context(), o); exit.Code(err) != exit.Failed || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a server that nobody vouches for: %v", err)
 	}
-	for user, want := range map[string]string{"many": "these are 66 keys", "down": "the answer was 502 Bad Gateway", "nobody": "there is no such user", "a/b": "no name of a GitHub user", "": "no name"} {
+	for user, want := range map[string]string{"many": "66 keys were found", "down": "the answer was 502 Bad Gateway", "nobody": "the user does not exist", "a/b": "not the name of a GitHub user", "": "not the name"} {
 		o := Options{GitHub: []string{user}, GitHubURL: server.URL + "/at", HTTP: server.Client()}
 		if _, err := Find(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", user, err, want)

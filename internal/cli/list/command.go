@@ -18,16 +18,26 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Use:     "list",
 		Aliases: []string{"ls", "get"},
 		Short:   "List DevServers",
-		Example: `  # Those of the current namespace
+		Long: `List DevServers.
+
+REASON says why a server is not Running, and names what else needs attention:
+HomeFull, RestartPending, ResizePending or StopPending. ACTIVITY is Active,
+KeptAwake, Idle with the time since the last activity, or Unknown. It is
+<none> for a server that is never suspended for being idle.
+
+With -o wide, CPU, MEMORY, GPU and HOME are what the server was granted, and
+MESSAGE says more about each reason. On a narrow terminal, columns are left
+out; files and pipes get all of them.`,
+		Example: `  # In the current namespace
   devctl list
 
-  # Those of all namespaces, with node, ssh command and cause
+  # In all namespaces, with resources, node, ssh command and message
   devctl list -A -o wide
 
-  # Yours, wherever they are
+  # Yours, in all namespaces
   devctl list -A --mine
 
-  # And a line for each change, until Ctrl-C
+  # With a line for each change, until Ctrl-C
   devctl list --watch
 
   # Their names, for scripts
@@ -44,9 +54,9 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		},
 	}
 	cmd.Flags().BoolVarP(&options.Namespaces, "all-namespaces", "A", false, "list the DevServers of all namespaces")
-	cmd.Flags().BoolVarP(&options.Watch, "watch", "w", false, "go on with a line for each change, until Ctrl-C")
-	cmd.Flags().BoolVar(&options.Mine, "mine", false, "only those that you own, by the name that the cluster knows you by")
-	cmd.Flags().StringVar(&options.Owner, "owner", "", "only those of this owner")
+	cmd.Flags().BoolVarP(&options.Watch, "watch", "w", false, "continue with a line for each change, until Ctrl-C")
+	cmd.Flags().BoolVar(&options.Mine, "mine", false, "list only those that you own, by the name that the cluster knows")
+	cmd.Flags().StringVar(&options.Owner, "owner", "", "list only those of this owner")
 	cmd.MarkFlagsMutuallyExclusive("mine", "owner")
 	options.AddTo(cmd, output.Table, output.Wide, output.JSON, output.YAML, output.Name)
 	return cmd

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,11 +21,12 @@ import (
 	"devserver.io/devserver/internal/cli/output"
 )
 
-// Options say what to list, and how. With Namespaces it is those of all.
+// Options say what to list, and how. With Namespaces it lists all namespaces.
 type Options struct {
 	output.Flags
 	Namespace string
-	// Owner, if any, is whose are listed; with Mine it is the person's own.
+	// Owner, if set, is the owner of the DevServers to list; Mine sets it to the
+	// user.
 	Owner string
 	Mine  bool
 	Watch bool
@@ -51,12 +54,12 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	case len(list.Items) == 0 && o.ForPeople():
 		return nil
 	case o.ForPeople():
-		return p.rows(list)
+		return p.rows(ctx, list)
 	}
 	return o.Print(list, c.Scheme(), streams.Out)
 }
 
-// list reads what is asked for, in the order of names.
+// list reads the DevServers that match, in the order of their names.
 func (o Options) list(ctx context.Context, c client.Client) (*devserverv1.DevServerList, error) {
 	var list devserverv1.DevServerList
 	if err := c.List(ctx, &list, o.scope()...); err != nil {
@@ -80,7 +83,7 @@ func (o Options) scope() []client.ListOption {
 	return []client.ListOption{client.InNamespace(o.Namespace)}
 }
 
-// where says what was looked through.
+// where describes the scope of the list.
 func (o Options) where() string {
 	where := "in namespace " + o.Namespace
 	if o.Namespaces {
@@ -92,37 +95,78 @@ func (o Options) where() string {
 	return where
 }
 
-// table arranges DevServers in columns. Those of priority 1 are for wide
-// output. Why a server does not run is in every table.
-func table(list *devserverv1.DevServerList, now time.Time) *metav1.Table {
+// narrow are the columns that a narrow terminal leaves out, in that order.
+var narrow = []string{"SSH", "Node", "GPU", "CPU", "Memory", "Home", "Owner", "Age", "Flavor", "Activity"}
+
+// table arranges DevServers in columns. Those of priority 1 are for wide output.
+func table(list *devserverv1.DevServerList, granted map[types.NamespacedName]resources, now time.Time) *metav1.Table {
 	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
 		{Name: "Name", Type: "string", Format: "name"},
 		{Name: "Phase", Type: "string"},
 		{Name: "Reason", Type: "string"},
+		{Name: "Activity", Type: "string"},
 		{Name: "Flavor", Type: "string"},
 		{Name: "Owner", Type: "string"},
 		{Name: "Age", Type: "string"},
+		{Name: "CPU", Type: "string", Priority: 1},
+		{Name: "Memory", Type: "string", Priority: 1},
+		{Name: "GPU", Type: "string", Priority: 1},
+		{Name: "Home", Type: "string", Priority: 1},
 		{Name: "Node", Type: "string", Priority: 1},
 		{Name: "SSH", Type: "string", Priority: 1},
 		{Name: "Message", Type: "string", Priority: 1},
 	}}
 	for i := range list.Items {
 		ds := &list.Items[i]
-		var reason, message, command string
-		if ready := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady); ready != nil && ready.Status != metav1.ConditionTrue {
-			reason, message = ready.Reason, ready.Message
-		}
+		var command string
 		if ds.Status.SSH != nil {
 			command = ds.Status.SSH.Command
 		}
-		age := duration.HumanDuration(now.Sub(ds.CreationTimestamp.Time))
+		reasons, messages := attention(ds)
+		r := granted[client.ObjectKeyFromObject(ds)]
 		t.Rows = append(t.Rows, metav1.TableRow{
 			Cells: []any{
-				ds.Name, output.OrNone(string(ds.Status.Phase)), output.OrNone(reason), output.OrNone(ds.Status.Flavor), ds.Spec.Owner, age,
-				output.OrNone(ds.Status.NodeName), output.OrNone(command), output.OrNone(message),
+				ds.Name, output.OrNone(string(ds.Status.Phase)), output.OrNone(strings.Join(reasons, ",")), output.OrNone(activity(ds, now)),
+				output.OrNone(ds.Status.Flavor), ds.Spec.Owner, duration.HumanDuration(now.Sub(ds.CreationTimestamp.Time)),
+				r.cpu.cell(), r.memory.cell(), r.gpu.cell(), r.home.cell(),
+				output.OrNone(ds.Status.NodeName), output.OrNone(command), output.OrNone(strings.Join(messages, " ")),
 			},
 			Object: runtime.RawExtension{Object: ds},
 		})
 	}
 	return t
+}
+
+// attention says why the server is not ready, and what else its owner should know.
+func attention(ds *devserverv1.DevServer) (reasons, messages []string) {
+	ready := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady)
+	if ready != nil && ready.Status != metav1.ConditionTrue {
+		reasons, messages = append(reasons, ready.Reason), append(messages, ready.Message)
+	}
+	for _, kind := range []string{devserverv1.ConditionHomeFull, devserverv1.ConditionRestartPending, devserverv1.ConditionResizePending, devserverv1.ConditionStopPending} {
+		if c := meta.FindStatusCondition(ds.Status.Conditions, kind); c != nil && c.Status == metav1.ConditionTrue {
+			reasons, messages = append(reasons, kind), append(messages, c.Message)
+		}
+	}
+	return reasons, messages
+}
+
+// activity is the activity of a running server in a word; empty if it is not
+// tracked.
+func activity(ds *devserverv1.DevServer, now time.Time) string {
+	c := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionActive)
+	if c == nil || ds.Status.Phase != devserverv1.PhaseRunning {
+		return ""
+	}
+	switch {
+	case c.Status == metav1.ConditionUnknown:
+		return "Unknown"
+	case c.Status == metav1.ConditionTrue && c.Reason == devserverv1.ReasonKeptAwake:
+		return "KeptAwake"
+	case c.Status == metav1.ConditionTrue:
+		return "Active"
+	case ds.Status.LastActivityAt == nil:
+		return "Idle"
+	}
+	return "Idle " + duration.HumanDuration(now.Sub(ds.Status.LastActivityAt.Time))
 }

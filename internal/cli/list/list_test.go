@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -19,14 +20,22 @@ import (
 
 var created = metav1.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
+var lastActivity = metav1.NewTime(created.Add(70 * time.Minute))
+
 func servers() []devserverv1.DevServer {
 	running := devserverv1.DevServer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "runs", CreationTimestamp: created},
 		Spec:       devserverv1.DevServerSpec{Owner: "ann@example.com"},
 		Status: devserverv1.DevServerStatus{
 			Phase: devserverv1.PhaseRunning, Flavor: "small", NodeName: "n1",
-			SSH:        &devserverv1.SSHStatus{Command: "ssh -p 31022 dev@10.0.0.7"},
-			Conditions: []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue, Reason: "SSHAnswering", Message: "SSH answers."}},
+			SSH: &devserverv1.SSHStatus{Command: "ssh -p 31022 dev@10.0.0.7"},
+			Conditions: []metav1.Condition{
+				{Type: devserverv1.ConditionReady, Status: metav1.ConditionTrue, Reason: devserverv1.ReasonAnswering, Message: "SSH answers."},
+				{Type: devserverv1.ConditionActive, Status: metav1.ConditionFalse, Reason: devserverv1.ReasonIdle},
+				{Type: devserverv1.ConditionRestartPending, Status: metav1.ConditionTrue, Message: "The flavor changed."},
+				{Type: devserverv1.ConditionHomeFull, Status: metav1.ConditionTrue, Message: "The home directory is full."},
+			},
+			LastActivityAt: &lastActivity,
 		},
 	}
 	waits := devserverv1.DevServer{
@@ -48,27 +57,28 @@ func TestTable(t *testing.T) {
 		want    string
 	}{
 		"Table": {
-			reason: "the cause stands beside the phase, where there is one",
+			reason: "reason says why a server is not ready, and what else needs attention",
 			want: `
-NAME    PHASE     REASON           FLAVOR   OWNER             AGE
-runs    Running   <none>           small    ann@example.com   90m
-waits   Pending   FlavorNotFound   <none>   bob               90m
+NAME    PHASE     REASON                    ACTIVITY   FLAVOR   OWNER             AGE
+runs    Running   HomeFull,RestartPending   Idle 20m   small    ann@example.com   90m
+waits   Pending   FlavorNotFound            <none>     <none>   bob               90m
 `,
 		},
 		"Wide": {
-			reason:  "the whole sentence, the node and the line to type",
+			reason:  "what was granted, the node, the ssh command and the messages",
 			options: printers.PrintOptions{Wide: true, WithNamespace: true},
 			want: `
-NAMESPACE   NAME    PHASE     REASON           FLAVOR   OWNER             AGE   NODE     SSH                         MESSAGE
-lab         runs    Running   <none>           small    ann@example.com   90m   n1       ssh -p 31022 dev@10.0.0.7   <none>
-team        waits   Pending   FlavorNotFound   <none>   bob               90m   <none>   <none>                      There is no flavor huge.
+NAMESPACE   NAME    PHASE     REASON                    ACTIVITY   FLAVOR   OWNER             AGE   CPU      MEMORY   GPU      HOME     NODE     SSH                         MESSAGE
+lab         runs    Running   HomeFull,RestartPending   Idle 20m   small    ann@example.com   90m   2        4Gi      <none>   10Gi     n1       ssh -p 31022 dev@10.0.0.7   The home directory is full. The flavor changed.
+team        waits   Pending   FlavorNotFound            <none>     <none>   bob               90m   <none>   <none>   <none>   <none>   <none>   <none>                      There is no flavor huge.
 `,
 		},
 	}
+	granted := map[types.NamespacedName]resources{{Namespace: "lab", Name: "runs"}: {cpu: figure{granted: "2"}, memory: figure{granted: "4Gi"}, home: figure{granted: "10Gi"}}}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			if err := printers.NewTablePrinter(tc.options).PrintObj(table(list, created.Add(90*time.Minute)), &out); err != nil {
+			if err := printers.NewTablePrinter(tc.options).PrintObj(table(list, granted, created.Add(90*time.Minute)), &out); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(strings.TrimPrefix(tc.want, "\n"), out.String()); diff != "" {
@@ -103,5 +113,20 @@ func TestRunPrintsWhatIsAskedFor(t *testing.T) {
 				t.Errorf("output and note (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestActivity(t *testing.T) {
+	for want, active := range map[string]metav1.Condition{
+		"Active":    {Status: metav1.ConditionTrue, Reason: devserverv1.ReasonActive},
+		"KeptAwake": {Status: metav1.ConditionTrue, Reason: devserverv1.ReasonKeptAwake},
+		"Unknown":   {Status: metav1.ConditionUnknown, Reason: devserverv1.ReasonAgentUnreachable},
+		"Idle":      {Status: metav1.ConditionFalse, Reason: devserverv1.ReasonIdle},
+	} {
+		active.Type = devserverv1.ConditionActive
+		ds := &devserverv1.DevServer{Status: devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, Conditions: []metav1.Condition{active}}}
+		if got := activity(ds, time.Now()); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/client-go/tools/cache"
@@ -20,8 +21,8 @@ import (
 	"devserver.io/devserver/internal/cli/output"
 )
 
-// printer prints DevServers as they come. The columns keep the width that they
-// have had, and their names are said once.
+// printer prints DevServers as they change. The columns keep their width, and their
+// names are printed once.
 type printer struct {
 	Options
 	client client.Client
@@ -31,6 +32,10 @@ type printer struct {
 		io.Writer
 		Flush() error
 	}
+	// omitted are the columns that the terminal has no room for, as the first rows
+	// decide.
+	omitted []string
+	begun   bool
 }
 
 func (o Options) printer(c client.Client, out io.Writer) *printer {
@@ -39,27 +44,38 @@ func (o Options) printer(c client.Client, out io.Writer) *printer {
 }
 
 // rows prints a row for each.
-func (p *printer) rows(list *devserverv1.DevServerList) error {
-	if err := p.table.PrintObj(table(list, time.Now()), p.tabs); err != nil {
+func (p *printer) rows(ctx context.Context, list *devserverv1.DevServerList) error {
+	var granted map[types.NamespacedName]resources
+	if p.Format == output.Wide {
+		granted = grants(ctx, p.client, p.scope(), list)
+	}
+	t, width := table(list, granted, time.Now()), output.Width(p.out)
+	if !p.begun {
+		p.begun, p.omitted = true, p.Excess(t, width, narrow...)
+	}
+	t = output.Without(t, p.omitted)
+	if !p.Watch { // A later row may be wider, and the columns keep their width.
+		t = p.WrapLast(t, width)
+	}
+	if err := p.table.PrintObj(t, p.tabs); err != nil {
 		return err
 	}
 	return p.tabs.Flush()
 }
 
 // one prints one that is new or has changed.
-func (p *printer) one(ds *devserverv1.DevServer) error {
+func (p *printer) one(ctx context.Context, ds *devserverv1.DevServer) error {
 	if p.ForPeople() {
-		return p.rows(&devserverv1.DevServerList{Items: []devserverv1.DevServer{*ds}})
+		return p.rows(ctx, &devserverv1.DevServerList{Items: []devserverv1.DevServer{*ds}})
 	}
 	return p.Print(ds, p.client.Scheme(), p.out)
 }
 
-// watch prints a list, and then each change of what is asked for, until ctx
-// ends. When the API server has forgotten what came after the list, it is read
-// anew.
+// watch prints a list, and then each change, until ctx ends. If the API server no
+// longer has the changes since the list, it reads the list again.
 func (o Options) watch(ctx context.Context, c client.WithWatch, p *printer, list *devserverv1.DevServerList) error {
 	for {
-		if err := p.all(list); err != nil {
+		if err := p.all(ctx, list); err != nil {
 			return err
 		}
 		err := o.follow(ctx, c, p, list.ResourceVersion)
@@ -75,26 +91,26 @@ func (o Options) watch(ctx context.Context, c client.WithWatch, p *printer, list
 	}
 }
 
-func (p *printer) all(list *devserverv1.DevServerList) error {
+func (p *printer) all(ctx context.Context, list *devserverv1.DevServerList) error {
 	if p.ForPeople() && len(list.Items) > 0 {
-		return p.rows(list)
+		return p.rows(ctx, list)
 	}
 	for i := range list.Items {
 		if p.ForPeople() {
 			break
 		}
-		if err := p.one(&list.Items[i]); err != nil {
+		if err := p.one(ctx, &list.Items[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// errForgotten: the API server does not know any more what changed since.
-var errForgotten = errors.New("the changes since then are forgotten")
+// errForgotten means that the API server no longer has the changes since the list.
+var errForgotten = errors.New("the API server no longer has the changes since then")
 
-// follow prints changes after a version. A connection that breaks off is made
-// again.
+// follow prints the changes after a version. It reconnects when the connection
+// breaks.
 func (o Options) follow(ctx context.Context, c client.WithWatch, p *printer, version string) error {
 	source := &cache.ListWatch{WatchFuncWithContext: func(ctx context.Context, raw metav1.ListOptions) (watch.Interface, error) {
 		return c.Watch(ctx, &devserverv1.DevServerList{}, append(o.scope(), &client.ListOptions{Raw: &raw, Namespace: o.inNamespace()})...)
@@ -113,7 +129,7 @@ func (o Options) follow(ctx context.Context, c client.WithWatch, p *printer, ver
 			return cluster.Explain(err, "watching DevServers "+o.where())
 		}
 		if ds, ok := change.Object.(*devserverv1.DevServer); ok && change.Type != watch.Bookmark && o.wants(ds) {
-			if err := p.one(ds); err != nil {
+			if err := p.one(ctx, ds); err != nil {
 				return err
 			}
 		}

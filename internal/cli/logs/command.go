@@ -1,5 +1,5 @@
-// Package logs is the command devctl logs: what the agent, and the processes
-// that it started in the background of nobody's session, have written.
+// Package logs is the command devctl logs: it prints the logs of the agent and of
+// processes that belong to no session.
 package logs
 
 import (
@@ -23,15 +23,15 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Print the logs of a DevServer: logins, sessions, and why it does not start",
 		Long: `Print the logs of a DevServer: logins, sessions, and why it does not start.
 
-While the step that prepares it is at work, or has failed, these are that step's
-logs. The logs of one that sleeps are gone with its pod; what is known of its end
-is said instead.
+While the step that prepares the server is running, or if it failed, these are
+the logs of that step. A suspended server has no logs, because its pod was
+deleted; the command then reports why it stopped.
 
 ` + exit.Help,
-		Example: `  # The last hour, and what comes
+		Example: `  # The last hour, and new lines
   devctl logs trainer --since 1h -f
 
-  # Before its container was restarted
+  # From before its container was restarted
   devctl logs trainer --previous --tail 50`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
@@ -43,17 +43,17 @@ is said instead.
 				return exit.With(exit.Usage, errors.New("--since must be a second or more, for example 10m"))
 			}
 			if options.Follow && options.Previous {
-				return exit.With(exit.Usage, errors.New("--follow and --previous exclude each other: what has ended writes nothing more"))
+				return exit.With(exit.Usage, errors.New("--follow and --previous exclude each other: a container that ended writes nothing more"))
 			}
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
 				return Run(ctx, to, to.Namespace, args[0], options, streams)
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "print also what is written from now on, until Ctrl-C")
-	cmd.Flags().BoolVarP(&options.Previous, "previous", "p", false, "those of before the container was restarted")
-	cmd.Flags().DurationVar(&options.Since, "since", 0, "only what is younger than this, such as 10m")
-	cmd.Flags().Int64Var(&options.Tail, "tail", -1, "only so many lines, the last (default: all)")
-	cmd.Flags().BoolVar(&options.Timestamps, "timestamps", false, "put the time before each line")
+	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "continue with new lines, until Ctrl-C")
+	cmd.Flags().BoolVarP(&options.Previous, "previous", "p", false, "print the logs from before the container was restarted")
+	cmd.Flags().DurationVar(&options.Since, "since", 0, "print only lines newer than this, such as 10m")
+	cmd.Flags().Int64Var(&options.Tail, "tail", -1, "print only this many of the last lines (default: all)")
+	cmd.Flags().BoolVar(&options.Timestamps, "timestamps", false, "print the time before each line")
 	return cmd
 }

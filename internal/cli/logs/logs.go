@@ -26,7 +26,7 @@ import (
 type Options struct {
 	Follow, Previous, Timestamps bool
 	Since                        time.Duration
-	Tail                         int64 // all, if below 0
+	Tail                         int64 // negative for all lines
 }
 
 // Run prints the logs on Out.
@@ -50,19 +50,19 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 	}
 	switch {
 	case o.Previous && (status == nil || status.RestartCount == 0):
-		return exit.With(exit.Refused, fmt.Errorf("%s: its container was never restarted in this pod, so there is no previous one", doing))
+		return exit.With(exit.Refused, fmt.Errorf("%s: its container was never restarted in this pod, so it has no previous logs", doing))
 	case !o.Previous && !hasLogs(status):
 		return exit.With(exit.Refused, fmt.Errorf("%s: it has not started yet%s: to wait for it: devctl wait %s -n %s", doing, cause(ds), name, namespace))
 	}
 	err = stream(ctx, to.Config, &pod, o.request(container), streams.Out)
-	if err != nil && ctx.Err() == nil { // Ctrl-C is how one ends it.
+	if err != nil && ctx.Err() == nil { // Ctrl-C ends it.
 		return cluster.Explain(err, doing)
 	}
 	return nil
 }
 
-// choose is the container that has something to tell: the step that prepares the
-// box as long as it is not done.
+// choose is the container whose logs to print: the step that prepares the server
+// until that has succeeded.
 func choose(pod *corev1.Pod) (string, *corev1.ContainerStatus) {
 	if s := find(pod.Status.InitContainerStatuses, objects.PrepareContainer); s != nil && (s.State.Terminated == nil || s.State.Terminated.ExitCode != 0) && hasLogs(s) {
 		return s.Name, s
@@ -84,16 +84,16 @@ func hasLogs(s *corev1.ContainerStatus) bool {
 	return s != nil && (s.State.Waiting == nil || s.RestartCount > 0 || s.LastTerminationState.Terminated != nil)
 }
 
-// noPod says what is known of a box whose logs are gone with its pod.
+// noPod is the error for a server without a pod. It reports how the last one ended.
 func noPod(ds *devserverv1.DevServer) error {
-	text := fmt.Sprintf("DevServer %s has no pod, and so no logs%s", ds.Name, cause(ds))
+	text := fmt.Sprintf("DevServer %s has no pod, so it has no logs%s", ds.Name, cause(ds))
 	if d := ds.Status.LastDisruption; d != nil {
-		text += fmt.Sprintf(": when it last stopped without being asked to: %s: %s", d.Reason, strings.TrimSuffix(d.Message, "."))
+		text += fmt.Sprintf(": its last unrequested stop: %s: %s", d.Reason, strings.TrimSuffix(d.Message, "."))
 	}
-	return exit.With(exit.Refused, fmt.Errorf("%s: what happened to it: devctl events %s -n %s", text, ds.Name, ds.Namespace))
+	return exit.With(exit.Refused, fmt.Errorf("%s: for its events: devctl events %s -n %s", text, ds.Name, ds.Namespace))
 }
 
-// cause is why the box does not run, in brackets.
+// cause is why the server does not run, in brackets.
 func cause(ds *devserverv1.DevServer) string {
 	ready := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionReady)
 	if ready == nil {

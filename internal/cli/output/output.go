@@ -1,5 +1,5 @@
-// Package output prints what a command found, in the format that --output asks
-// for: columns for people, and JSON, YAML or names for scripts.
+// Package output prints results in the format of --output: columns for people, and
+// JSON, YAML or names for scripts.
 package output
 
 import (
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -37,11 +38,11 @@ type Flags struct {
 	formats    []string
 }
 
-// AddTo makes --output known to a command that has those formats; the first is
-// the default.
+// AddTo adds --output to a command that has those formats; the first is the
+// default.
 func (f *Flags) AddTo(cmd *cobra.Command, formats ...string) {
 	f.formats = formats
-	cmd.Flags().StringVarP(&f.Format, "output", "o", formats[0], fmt.Sprintf("how to print, one of %v", formats))
+	cmd.Flags().StringVarP(&f.Format, "output", "o", formats[0], "output format, one of "+strings.Join(formats, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -54,12 +55,16 @@ func (f *Flags) Check() error {
 	return exit.With(exit.Usage, fmt.Errorf("--output %q is not one of %v", f.Format, f.formats))
 }
 
-// ForPeople tells whether people read it, who want a sentence instead of an
-// empty table.
+// ForPeople tells whether the format is for people, who get a sentence instead of
+// an empty table.
 func (f *Flags) ForPeople() bool { return f.Format == Table || f.Format == Wide }
 
-// PrintTable prints the columns. Those with a priority above 0 are for Wide.
-func (f *Flags) PrintTable(table *metav1.Table, w io.Writer) error {
+// PrintTable prints the columns. Those with a priority above 0 are for Wide. On a
+// terminal that is too narrow, it leaves out the columns in drop, in that order, as
+// far as necessary, and then wraps the last column.
+func (f *Flags) PrintTable(table *metav1.Table, w io.Writer, drop ...string) error {
+	width := Width(w)
+	table = f.WrapLast(Without(table, f.Excess(table, width, drop...)), width)
 	options := printers.PrintOptions{Wide: f.Format == Wide, WithNamespace: f.Namespaces}
 	return printers.NewTablePrinter(options).PrintObj(table, w)
 }
@@ -78,10 +83,10 @@ func (f *Flags) Print(object runtime.Object, scheme *runtime.Scheme, w io.Writer
 	case Name:
 		return printNames(object, w)
 	}
-	return fmt.Errorf("printing a %T as %q: it takes columns", object, f.Format)
+	return fmt.Errorf("printing a %T as %q: that format requires columns", object, f.Format)
 }
 
-// PrintValue prints something that is no object of the cluster's, for scripts.
+// PrintValue prints a value that is not a Kubernetes object, for scripts.
 func (f *Flags) PrintValue(value any, w io.Writer) error {
 	text, err := yaml.Marshal(value)
 	if f.Format == JSON && err == nil {
@@ -95,9 +100,8 @@ func (f *Flags) PrintValue(value any, w io.Writer) error {
 	return err
 }
 
-// complete says of an object, and of the items of a list, what they are: the
-// client leaves that out, and readers need it. Who wrote which field is for
-// nobody.
+// complete sets the kind of an object and of the items of a list, which the client
+// leaves out, and removes the managed fields.
 func complete(object runtime.Object, scheme *runtime.Scheme) error {
 	gvk, err := apiutil.GVKForObject(object, scheme)
 	if err != nil {

@@ -21,19 +21,22 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Give a DevServer another flavor, or a larger home directory",
 		Long: `Give a DevServer another flavor, or a larger home directory.
 
-Another flavor restarts it: what runs in it ends, and its home directory, keys
-and address stay. On a terminal it asks first; elsewhere it wants --yes. A home
-directory grows without a restart where the storage can do that, and never
-shrinks. Nothing is written unless all of it is possible.
+Another flavor restarts the server: its processes end, and its home directory,
+keys and address stay. On a terminal the command asks first; elsewhere it
+requires --yes.
 
-After a restart it waits on a terminal until one can log in; elsewhere with
---wait.
+A home directory grows without a restart if the storage supports that, and
+never shrinks. If its StorageClass does not let volumes grow, the command says
+so and changes nothing. It ends with exit code 4 if the larger size is refused.
+
+On a terminal the command waits until the home directory has grown and you can
+log in again; elsewhere only with --wait.
 
 ` + exit.Help,
-		Example: `  # More of everything; it restarts
+		Example: `  # A larger flavor; the server restarts
   devctl resize trainer --flavor gpu-large
 
-  # Room for the next data set; it runs on
+  # A larger home directory; the server keeps running
   devctl resize trainer --home-size 200Gi
 
   # In a script
@@ -53,8 +56,9 @@ After a restart it waits on a terminal until one can log in; elsewhere with
 	}
 	cmd.Flags().StringVar(&options.Flavor, "flavor", "", "the new flavor, see devctl flavors")
 	cmd.Flags().StringVar(&options.HomeSize, "home-size", "", "the new `SIZE` of the home directory, such as 200Gi")
-	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until one can log in again (default: on a terminal)")
+	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask for confirmation")
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until the home directory has grown and you can log in again (default: on a terminal)")
+	cmd.Flags().BoolVar(&options.AnyCapacity, "ignore-capacity", false, "accept a flavor that no node can run now, because nodes are added on demand")
 	options.Waiting.AddTo(cmd.Flags())
 	_ = cmd.RegisterFlagCompletionFunc("flavor", complete.Flavors(flags)) // The flag is there.
 	_ = cmd.RegisterFlagCompletionFunc("home-size", cobra.NoFileCompletions)

@@ -24,47 +24,62 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// Options say what to resize, and to what. What is empty stays.
+// Options say what to resize, and to what. An empty value changes nothing.
 type Options struct {
 	Waiting          wait.Options // has the name
 	Wait             bool
 	Flavor, HomeSize string
-	// Yes is the answer to the question.
+	// Yes skips the question.
 	Yes bool
+	// AnyCapacity accepts a flavor that no node can run now.
+	AnyCapacity bool
+	// running tells whether the restart ends processes.
+	running bool
 }
 
 func (o *Options) check() error {
 	if o.Flavor == "" && o.HomeSize == "" {
-		return exit.With(exit.Usage, errors.New("say what is to change: --flavor, --home-size or both"))
+		return exit.With(exit.Usage, errors.New("nothing to change: give --flavor, --home-size or both"))
 	}
 	if o.HomeSize != "" {
 		if _, err := resource.ParseQuantity(o.HomeSize); err != nil {
-			return exit.With(exit.Usage, fmt.Errorf("--home-size %q is no size from 1Mi to 1Pi, such as 200Gi", o.HomeSize))
+			return exit.With(exit.Usage, fmt.Errorf("--home-size %q is not a size from 1Mi to 1Pi, such as 200Gi", o.HomeSize))
 		}
 	}
 	return o.Waiting.Check()
 }
 
-// Run resizes the DevServer, once it is clear that it can be done, and, where
-// something ends by it, that it is wanted.
+// Run resizes the DevServer after checking that it is possible. If that ends
+// processes, it asks before.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Waiting.Namespace, o.Waiting.Name)
 	if err != nil {
 		return err
 	}
 	if claim := ds.Spec.Home; o.HomeSize != "" && claim != nil && claim.ClaimName != "" {
-		return exit.With(exit.Refused, fmt.Errorf("the home directory of DevServer %s is the PersistentVolumeClaim %s, which is not its own and is not resized with it: resize the claim", ds.Name, claim.ClaimName))
+		return exit.With(exit.Refused, fmt.Errorf("the home directory of DevServer %s is the PersistentVolumeClaim %s, which devctl does not resize: resize the claim itself", ds.Name, claim.ClaimName))
 	}
 	if len(o.changes(ds)) == 0 {
-		_, err := fmt.Fprintf(streams.Out, "DevServer %s has that already, and is unchanged.\n", ds.Name)
+		_, err := fmt.Fprintf(streams.Out, "DevServer %s already has that and is unchanged.\n", ds.Name)
 		return err
 	}
 	flavor, err := o.possible(ctx, c, ds)
 	if err != nil {
 		return err
 	}
+	grows := o.growsVolume(ds)
+	if grows {
+		unchecked, err := o.checkGrowth(ctx, c, ds)
+		if err != nil {
+			return err
+		}
+		if unchecked != "" {
+			fmt.Fprintf(streams.ErrOut, "Could not check whether the home directory can grow: %s.\n", unchecked)
+		}
+	}
 	restarts := o.restarts(ds)
-	if restarts && !o.Yes {
+	o.running = restarts && cluster.HasProcesses(ctx, c, ds)
+	if o.running && !o.Yes {
 		if err := confirm.Ask(ctx, question(ds, o, flavor), streams); err != nil {
 			return err
 		}
@@ -74,11 +89,19 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		return err
 	}
 	sentence := report(ds, o, flavor)
-	if !o.Wait || !restarts {
-		_, err := fmt.Fprintln(streams.Out, sentence)
+	if o.Wait && restarts {
+		fmt.Fprintln(streams.ErrOut, sentence) // Out has only how to log in.
+	} else if _, err := fmt.Fprintln(streams.Out, sentence); err != nil {
 		return err
 	}
-	fmt.Fprintln(streams.ErrOut, sentence)
+	if grows {
+		if err := o.awaitGrowth(ctx, c, o.Wait && !restarts, streams); err != nil {
+			return err
+		}
+	}
+	if !o.Wait || !restarts {
+		return nil
+	}
 	return wait.Run(ctx, c, o.Waiting, streams)
 }
 
@@ -86,8 +109,8 @@ func doing(ds *devserverv1.DevServer) string {
 	return fmt.Sprintf("resizing DevServer %s in namespace %s", ds.Name, ds.Namespace)
 }
 
-// changes are the fields of the spec that are to become others. The default
-// flavor by its name is the one that it has.
+// changes are the fields of the spec to change. Naming the default flavor that the
+// server already has changes nothing.
 func (o *Options) changes(ds *devserverv1.DevServer) map[string]any {
 	fields := map[string]any{}
 	if o.Flavor != "" && o.Flavor != cluster.FlavorName(ds) {
@@ -99,8 +122,8 @@ func (o *Options) changes(ds *devserverv1.DevServer) map[string]any {
 	return fields
 }
 
-// restarts tells whether it ends what runs: another flavor does, and so does
-// another size of a home that is a part of the pod.
+// restarts tells whether the change restarts the server: another flavor does, and
+// so does another size of an ephemeral home, which is part of the pod.
 func (o *Options) restarts(ds *devserverv1.DevServer) bool {
 	changes := o.changes(ds)
 	_, other := changes["flavor"]
@@ -112,8 +135,8 @@ func isEphemeral(ds *devserverv1.DevServer) bool {
 	return ds.Spec.Home != nil && ds.Spec.Home.Ephemeral
 }
 
-// possible refuses what cannot be done, and returns the new flavor; nil where
-// it stays, or may not be seen.
+// possible refuses a change that cannot work, and returns the new flavor; nil if
+// it stays, or if the user may not read flavors.
 func (o *Options) possible(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (*devserverv1.DevServerFlavor, error) {
 	list, err := flavors.List(ctx, c)
 	if err != nil && exit.Code(err) != exit.Refused {
@@ -124,8 +147,11 @@ func (o *Options) possible(ctx context.Context, c client.Client, ds *devserverv1
 		if flavor = flavors.Find(list.Items, cmp.Or(o.Flavor, cluster.FlavorName(ds))); flavor == nil && o.Flavor != "" {
 			return nil, exit.With(exit.Refused, errors.New(flavors.Unknown(o.Flavor, list.Items)))
 		}
+		if never := flavors.NeverFits(flavor); never != "" && o.Flavor != "" && !o.AnyCapacity {
+			return nil, exit.With(exit.Refused, fmt.Errorf("%s: %s: choose another flavor, or, if nodes are added on demand, use --ignore-capacity", doing(ds), never))
+		}
 	}
-	// What the API server refuses is refused before anybody is asked.
+	// A dry run finds what the API server refuses before the question is asked.
 	patch, err := json.Marshal(map[string]any{"spec": o.changes(ds)})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing(ds), err)
@@ -145,7 +171,7 @@ func (o *Options) possible(ctx context.Context, c client.Client, ds *devserverv1
 	return flavor, nil
 }
 
-// refused is what the operator would say to the DevServer.
+// refused is why the operator would refuse the DevServer; empty if it would not.
 func refused(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
 	_, violation := policy.Resolve(ds, flavor, policy.Defaults{})
 	switch {
@@ -160,24 +186,24 @@ func refused(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) str
 }
 
 func question(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServerFlavor) confirm.Question {
-	means := "It restarts for that: what runs in it ends. Its home directory, keys and address stay."
+	means := "It restarts: its processes end. Its home directory, keys and address stay."
 	if isEphemeral(ds) {
-		means = "It restarts for that: what runs in it ends, and its home directory, which is ephemeral, is emptied."
+		means = "It restarts: its processes end, and its ephemeral home directory is emptied."
 	}
 	if why := flavors.NoRoom(flavor); why != "" {
-		means += " " + why + " What it gives up itself is not counted."
+		means += " " + why + " That does not count the room that this server frees."
 	}
 	purpose := "to resize its home directory"
 	if o.Flavor != "" {
-		purpose = "to give it the flavor " + o.Flavor
+		purpose = "to change its flavor to " + o.Flavor
 	}
 	return confirm.Question{
-		Title: fmt.Sprintf("Restart DevServer %s, %s?", ds.Name, purpose),
+		Title: fmt.Sprintf("Restart DevServer %s %s?", ds.Name, purpose),
 		Means: means, Yes: "Resize", Left: "nothing was changed",
 	}
 }
 
-// report says what becomes of the DevServer, as it was before.
+// report says what changes, for the DevServer as it was before the edit.
 func report(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServerFlavor) string {
 	var parts []string
 	changes := o.changes(ds)
@@ -187,14 +213,14 @@ func report(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServerF
 			to += fmt.Sprintf(" (%s)", flavors.Size(flavor))
 		}
 		if !o.restarts(ds) {
-			to += " from its next start on"
+			to += " at its next start"
 		}
 		parts = append(parts, "it gets "+to)
 	}
 	if size, changed := changes["persistentHomeSize"]; changed {
-		parts = append(parts, fmt.Sprintf("its home grows from %s to %s", &ds.Spec.PersistentHomeSize, size))
+		parts = append(parts, fmt.Sprintf("its home directory grows from %s to %s", &ds.Spec.PersistentHomeSize, size))
 	}
-	if o.restarts(ds) {
+	if o.running {
 		parts = append(parts, "it restarts")
 	}
 	sentence := fmt.Sprintf("DevServer %s is resized: %s.", ds.Name, strings.Join(parts, ", and "))

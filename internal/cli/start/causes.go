@@ -11,31 +11,31 @@ import (
 	"devserver.io/devserver/internal/lease"
 )
 
-// restart gives the fields of the DevServer that have to change for it to
-// start, and what it slept for.
-func restart(ds *devserverv1.DevServer, now time.Time) (fields map[string]any, undone []string) {
+// restart returns the fields of the DevServer that have to change for it to start,
+// and why it was suspended.
+func restart(ds *devserverv1.DevServer, now time.Time) (fields map[string]any, causes []string) {
 	fields = map[string]any{}
 	if ds.Spec.Suspend {
 		fields["suspend"] = false
-		undone = append(undone, "suspended")
+		causes = append(causes, "suspended")
 	}
 	if isExpired(ds) {
 		fields["restartedAt"] = cluster.RestartAt(ds.Status.Expired.RestartedAt, now)
-		undone = append(undone, "expired")
+		causes = append(causes, "expired")
 	}
-	return fields, undone
+	return fields, causes
 }
 
 // isExpired tells whether the DevServer's time to live is over and nobody has
-// started it since. A restart of one that runs would end what runs in it.
+// started it since. Restarting a running server would end its processes.
 func isExpired(ds *devserverv1.DevServer) bool {
 	expired := ds.Status.Expired
 	return expired != nil && !timeOf(ds.Spec.RestartedAt).After(timeOf(expired.RestartedAt))
 }
 
-// wake gives the fields of the DevServer's Lease that have to change for it to
-// wake, and why it was suspended. A later restartedAt wakes it too.
-func wake(object *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time) (fields map[string]any, undone []string) {
+// wake returns the fields of the DevServer's Lease that have to change for it to
+// resume, and why it was suspended. A later restartedAt resumes it too.
+func wake(object *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time) (fields map[string]any, causes []string) {
 	l := lease.Of(object)
 	s := l.Suspension
 	if s == nil || s.Ended(l.RenewTime, timeOf(ds.Spec.RestartedAt)) || (isExpired(ds) && cluster.RestartAt(ds.Status.Expired.RestartedAt, now).After(s.RestartedAt)) {

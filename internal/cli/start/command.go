@@ -1,5 +1,5 @@
-// Package start is the command devctl start: it undoes whatever a DevServer
-// sleeps for.
+// Package start is the command devctl start: it starts a suspended or expired
+// DevServer.
 package start
 
 import (
@@ -18,19 +18,18 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "start NAME",
-		Short: "Start a DevServer that sleeps, for whatever reason",
-		Long: `Start a DevServer that sleeps, for whatever reason: one that is suspended, one
-whose time to live is over, and one that sleeps for want of work or by its
-schedule. One that runs already is left alone.
+		Short: "Start a suspended or expired DevServer",
+		Long: `Start a DevServer that was stopped, that was suspended for being idle or by its
+schedule, or whose time to live is over. A running server is left unchanged.
 
-On a terminal it then waits until one can log in, as devctl wait does; elsewhere
-with --wait.
+On a terminal the command then waits until you can log in, as devctl wait does;
+elsewhere only with --wait.
 
 ` + exit.Help,
-		Example: `  # Start it, and log in as soon as it is there
+		Example: `  # Start it, and log in as soon as it runs
   devctl start trainer --wait && devctl ssh trainer
 
-  # Start it, and do something else
+  # Start it without waiting
   devctl start trainer --wait=false`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
@@ -45,7 +44,7 @@ with --wait.
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until one can log in (default: on a terminal)")
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until you can log in (default: on a terminal)")
 	options.AddTo(cmd.Flags())
 	return cmd
 }

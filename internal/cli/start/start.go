@@ -26,25 +26,25 @@ type Options struct {
 	Wait bool
 }
 
-// Run undoes all that the DevServer sleeps for, says so, and waits for it.
+// Run starts the DevServer, reports why it was suspended, and waits for it.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
 		return err
 	}
-	undone, err := Undo(ctx, c, ds)
+	causes, err := Undo(ctx, c, ds)
 	if err != nil {
 		return err
 	}
 	if o.Wait {
-		// What is for scripts, on Out, is the ssh command alone.
-		if len(undone) > 0 {
-			fmt.Fprintln(streams.ErrOut, Again(ds, undone))
+		// Out has only how to log in.
+		if len(causes) > 0 {
+			fmt.Fprintln(streams.ErrOut, Again(ds, causes))
 		}
 		o.Woken = true
 		return wait.Run(ctx, c, o.Options, streams)
 	}
-	sentence, err := report(ds, undone)
+	sentence, err := report(ds, causes)
 	if err != nil {
 		return err
 	}
@@ -52,21 +52,21 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return err
 }
 
-// Held says what the DevServer sleeps for, or is about to, that only its owner
-// can undo. One that sleeps for want of work alone is held by nothing.
+// Held returns why the DevServer is suspended, or about to be, if only its owner can
+// start it again. Being idle is not such a cause: connecting resumes the server.
 func Held(ds *devserverv1.DevServer) (causes []string) {
 	_, causes = restart(ds, time.Now())
 	return causes
 }
 
-// Undo makes the edits that it takes, and returns what the DevServer slept for.
-// The Lease comes first: without the owner's wish in the way, it alone would
-// decide for a moment.
-func Undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undone []string, err error) {
+// Undo makes the edits that start the DevServer, and returns why it was suspended.
+// The Lease comes first: after spec.suspend was cleared, it alone would decide, and
+// keep the server suspended for a moment.
+func Undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (causes []string, err error) {
 	doing := fmt.Sprintf("starting DevServer %s in namespace %s", ds.Name, ds.Namespace)
 	lease, err := cluster.Lease(ctx, c, ds)
 	if err != nil && exit.Code(err) == exit.Refused && !serverstate.WakesOnConnect(ds) {
-		err = nil // Who may not see Leases may still resume what is theirs.
+		err = nil // A user who may not read Leases can still start it.
 	}
 	if err != nil {
 		return nil, err
@@ -87,39 +87,39 @@ func Undo(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (undo
 	return append(started, woken...), err
 }
 
-// report says what came of it.
-func report(ds *devserverv1.DevServer, undone []string) (string, error) {
+// report says what changed.
+func report(ds *devserverv1.DevServer, causes []string) (string, error) {
 	waiting := fmt.Sprintf("To wait for it: devctl wait %s -n %s", ds.Name, ds.Namespace)
-	if len(undone) > 0 {
-		return Again(ds, undone) + " " + hindrance(ds) + waiting, nil
+	if len(causes) > 0 {
+		return Again(ds, causes) + " " + obstacle(ds) + waiting, nil
 	}
 	if serverstate.IsRunning(ds) {
-		return fmt.Sprintf("DevServer %s runs already.", ds.Name), nil
+		return fmt.Sprintf("DevServer %s is already running.", ds.Name), nil
 	}
-	if cause, is := serverstate.Stuck(ds); is && !serverstate.WakesOnConnect(ds) {
+	if cause, stuck := serverstate.Stuck(ds); stuck && !serverstate.WakesOnConnect(ds) {
 		return "", exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", ds.Name, cause))
 	}
-	return fmt.Sprintf("DevServer %s is asked to run already. %s%s", ds.Name, hindrance(ds), waiting), nil
+	return fmt.Sprintf("DevServer %s is already starting. %s%s", ds.Name, obstacle(ds), waiting), nil
 }
 
-// Again says that the DevServer starts, and what it slept for.
-func Again(ds *devserverv1.DevServer, undone []string) string {
-	return fmt.Sprintf("DevServer %s starts again: it was %s.", ds.Name, strings.Join(undone, " and "))
+// Again says that the DevServer starts, and why it was suspended.
+func Again(ds *devserverv1.DevServer, causes []string) string {
+	return fmt.Sprintf("DevServer %s starts again: it was %s.", ds.Name, strings.Join(causes, " and "))
 }
 
-// hindrance is what else keeps the DevServer from starting.
-func hindrance(ds *devserverv1.DevServer) string {
+// obstacle says what else prevents the DevServer from starting.
+func obstacle(ds *devserverv1.DevServer) string {
 	if ds.Status.ObservedGeneration < ds.Generation {
 		return ""
 	}
 	for _, condition := range []string{devserverv1.ConditionAccepted, devserverv1.ConditionReady} {
 		c := meta.FindStatusCondition(ds.Status.Conditions, condition)
-		if c != nil && c.Status == metav1.ConditionFalse && !serverstate.IsProgressing(c.Reason) && !slices.Contains(sleeps, c.Reason) {
-			return fmt.Sprintf("In its way is %s: %s. ", c.Reason, strings.TrimSuffix(c.Message, "."))
+		if c != nil && c.Status == metav1.ConditionFalse && !serverstate.IsProgressing(c.Reason) && !slices.Contains(suspended, c.Reason) {
+			return fmt.Sprintf("It cannot start yet (%s): %s. ", c.Reason, strings.TrimSuffix(c.Message, "."))
 		}
 	}
 	return ""
 }
 
-// sleeps are the reasons of a DevServer that sleeps.
-var sleeps = []string{devserverv1.ReasonSuspended, devserverv1.ReasonExpired, devserverv1.ReasonIdle, devserverv1.ReasonScheduled}
+// suspended are the reasons of a suspended or expired DevServer.
+var suspended = []string{devserverv1.ReasonSuspended, devserverv1.ReasonExpired, devserverv1.ReasonIdle, devserverv1.ReasonScheduled}

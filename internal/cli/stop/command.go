@@ -19,15 +19,15 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:   "stop NAME",
 		Short: "Stop a DevServer, and keep its home directory",
-		Long: `Stop a DevServer. Its processes are asked to end, and its CPUs, memory and GPUs
-are free for others then. Its home directory, keys and address stay, and
-nothing but devctl start makes it run again.
+		Long: `Stop a DevServer. Its processes get SIGTERM and time to end; then its CPUs,
+memory and GPUs are free. Its home directory, keys and address stay. Only
+devctl start starts it again.
 
 ` + exit.Help,
 		Example: `  # Stop it
   devctl stop trainer
 
-  # Stop it, and go on when its GPUs are free
+  # Stop it, and continue when its GPUs are free
   devctl stop trainer --wait`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
@@ -41,7 +41,7 @@ nothing but devctl start makes it run again.
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until its processes are gone")
+	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until its processes have ended")
 	options.AddTo(cmd.Flags())
 	return cmd
 }

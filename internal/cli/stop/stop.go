@@ -22,18 +22,18 @@ type Options struct {
 	Wait bool
 }
 
-// Run suspends the DevServer and says what that means.
+// Run suspends the DevServer and reports what that means.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
 		return err
 	}
-	grace := gracePeriod(ctx, c, ds)
+	grace, running := gracePeriod(ctx, c, ds), cluster.HasProcesses(ctx, c, ds)
 	err = cluster.Edit(ctx, c, ds, fmt.Sprintf("stopping DevServer %s in namespace %s", ds.Name, ds.Namespace), suspend)
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintln(streams.Out, report(ds, grace)); err != nil || !o.Wait {
+	if _, err = fmt.Fprintln(streams.Out, report(ds, grace, running)); err != nil || !o.Wait {
 		return err
 	}
 	return wait.Stopped(ctx, c, o.Options, streams)
@@ -46,9 +46,9 @@ func suspend(ds *devserverv1.DevServer) map[string]any {
 	return map[string]any{"suspend": true}
 }
 
-// gracePeriod is how long the processes may take to end. The pod has it, since
-// what the DevServer and its flavor say counts from the next start on; 0 where
-// there is none to see.
+// gracePeriod is how long the processes may take to end. It is read from the pod,
+// because edits of the DevServer and its flavor apply from the next start; 0 if the
+// user may not read the pod or it does not exist.
 func gracePeriod(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Duration {
 	var pod corev1.Pod
 	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.PodName(ds.Name)}, &pod)
@@ -58,21 +58,24 @@ func gracePeriod(ctx context.Context, c client.Reader, ds *devserverv1.DevServer
 	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
 }
 
-// report says what becomes of the DevServer, as it was before.
-func report(ds *devserverv1.DevServer, grace time.Duration) string {
+// report says what changes, for the DevServer as it was before the edit. Without
+// processes there is nothing to end.
+func report(ds *devserverv1.DevServer, grace time.Duration, running bool) string {
 	starting := fmt.Sprintf("To start it again: devctl start %s -n %s", ds.Name, ds.Namespace)
 	switch {
 	case ds.Spec.Suspend:
-		return fmt.Sprintf("DevServer %s is suspended already. %s", ds.Name, starting)
+		return fmt.Sprintf("DevServer %s is already suspended. %s", ds.Name, starting)
 	case ds.Status.Phase == devserverv1.PhaseSuspended, ds.Status.Phase == devserverv1.PhaseExpired:
-		return fmt.Sprintf("DevServer %s sleeps already; from now on, nothing but its owner starts it. %s", ds.Name, starting)
+		return fmt.Sprintf("DevServer %s is already suspended; from now on, a connection or its schedule does not start it. %s", ds.Name, starting)
+	case !running:
+		return fmt.Sprintf("DevServer %s stops; none of its processes has started. %s", ds.Name, starting)
 	}
-	moment, home := "a moment", "Its home directory, keys and address stay; what was changed outside the home does not."
+	moment, home := "a moment", "Its home directory, keys and address stay; what was changed outside the home directory is lost."
 	if grace > 0 {
 		moment = policy.Short(grace)
 	}
 	if ds.Spec.Home != nil && ds.Spec.Home.Ephemeral {
-		home = "Its keys and address stay; its home directory, which is ephemeral, does not."
+		home = "Its keys and address stay; its ephemeral home directory is lost."
 	}
-	return fmt.Sprintf("DevServer %s stops: its processes get SIGTERM, and have %s to end. %s %s", ds.Name, moment, home, starting)
+	return fmt.Sprintf("DevServer %s stops: its processes get SIGTERM and have %s to end. %s %s", ds.Name, moment, home, starting)
 }

@@ -1,5 +1,5 @@
-// Package wait is the command devctl wait: it shows a DevServer's way to its
-// first shell, and ends there or with the cause in words.
+// Package wait is the command devctl wait: it shows the stages of a starting
+// DevServer until you can log in, or until it reports why you cannot.
 package wait
 
 import (
@@ -23,21 +23,22 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "wait NAME",
-		Short: "Wait until one can log in to a DevServer, and show what happens until then",
-		Long: `Wait until one can log in to a DevServer, and show what happens until then.
+		Short: "Wait until you can log in to a DevServer, and show its progress",
+		Long: `Wait until you can log in to a DevServer, and show its progress.
 
-The stages appear on standard error, as a live view on a terminal, else as one
-line each. At the end the ssh command is printed on standard output.
+The stages appear on standard error: as a live view on a terminal, otherwise
+one line each. At the end, a terminal shows how to log in with devctl ssh; when
+the output goes to a file or pipe, it is the plain ssh command.
 
-A cause that may go away by itself, such as a flavor that does not exist yet, is
-shown while it waits. One that does not, such as a key that cannot be read or an
-image that cannot be fetched, ends it.
+A cause that can resolve itself, such as a flavor that does not exist yet, is
+shown while the command waits. A cause that cannot, such as an invalid key or
+an image that cannot be fetched, ends it.
 
 ` + exit.Help,
 		Example: `  # Wait for a server that was just applied
   devctl wait trainer
 
-  # Log in as soon as it is there
+  # Log in as soon as it runs
   devctl wait trainer --timeout 30m && devctl ssh trainer`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
@@ -56,13 +57,13 @@ image that cannot be fetched, ends it.
 	return cmd
 }
 
-// AddTo makes the flags known that say how to wait.
+// AddTo adds the flags that say how to wait.
 func (o *Options) AddTo(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long to wait")
 }
 
-// ByDefault is for commands that may wait when they are done, with --wait: where
-// it says nothing, they do so on a terminal.
+// ByDefault sets wait from the flag --wait of a command that may wait when it is
+// done. Without the flag, it waits on a terminal.
 func (o *Options) ByDefault(cmd *cobra.Command, wait *bool, streams genericiooptions.IOStreams) {
 	o.Live = OnTerminal(streams)
 	if !cmd.Flags().Changed("wait") {
@@ -73,12 +74,13 @@ func (o *Options) ByDefault(cmd *cobra.Command, wait *bool, streams genericioopt
 // Check says what is wrong with the flags.
 func (o *Options) Check() error {
 	if o.Timeout <= 0 {
-		return exit.With(exit.Usage, errors.New("--timeout must be longer than nothing, for example 5m"))
+		return exit.With(exit.Usage, errors.New("--timeout must be longer than 0s, for example 5m"))
 	}
 	return nil
 }
 
-// OnTerminal tells whether there is a terminal to draw on.
+// OnTerminal tells whether standard input and standard error are a terminal that
+// can be drawn on.
 func OnTerminal(streams genericiooptions.IOStreams) bool {
 	return isTerminal(streams.ErrOut) && isTerminal(streams.In) && os.Getenv("TERM") != "dumb"
 }

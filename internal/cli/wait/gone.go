@@ -15,21 +15,21 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// Gone waits until a DevServer that was deleted, and its pod, are not there any
-// more: then what they held is free.
+// Gone waits until a deleted DevServer and its pod no longer exist: then the
+// resources that they held are free.
 func Gone(ctx context.Context, c client.WithWatch, uid types.UID, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	// Who may not see pods waits for the DevServer alone.
+	// A user who may not read pods waits for the DevServer alone.
 	pod := &corev1.Pod{}
 	key := client.ObjectKey{Namespace: o.Namespace, Name: objects.PodName(o.Name)}
-	seesPod := c.Get(ctx, key, pod) == nil
+	canReadPod := c.Get(ctx, key, pod) == nil
 	w := newWatcher(ctx, c, o.Namespace, o.Name)
 	for {
 		seen := w.observed()
-		there := seen.devServer != nil && seen.devServer.UID == uid || !seen.complete
-		runs := seesPod && (seen.pod != nil && seen.pod.UID == pod.UID || !seen.podsComplete)
-		if !there && !runs {
+		exists := seen.devServer != nil && seen.devServer.UID == uid || !seen.complete
+		running := canReadPod && (seen.pod != nil && seen.pod.UID == pod.UID || !seen.podsComplete)
+		if !exists && !running {
 			return nil
 		}
 		select {
@@ -37,15 +37,15 @@ func Gone(ctx context.Context, c client.WithWatch, uid types.UID, o Options) err
 		case err := <-w.refused:
 			return cluster.Explain(err, "watching DevServer "+o.Name)
 		case <-ctx.Done():
-			return stillThere(ctx, o)
+			return stillDeleting(ctx, o)
 		}
 	}
 }
 
-func stillThere(ctx context.Context, o Options) error {
-	again := fmt.Sprintf("it goes on by itself; to look at it: kubectl get pod %s -n %s", objects.PodName(o.Name), o.Namespace)
+func stillDeleting(ctx context.Context, o Options) error {
+	again := fmt.Sprintf("the deletion continues; to see what remains: kubectl get pod %s -n %s", objects.PodName(o.Name), o.Namespace)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s is not gone after %s: %s", o.Name, o.Timeout.Round(time.Second), again))
+		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s still exists after %s: %s", o.Name, o.Timeout.Round(time.Second), again))
 	}
-	return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting for the end of DevServer %s: %s", o.Name, again))
+	return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting for the deletion of DevServer %s: %s", o.Name, again))
 }

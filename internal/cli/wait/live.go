@@ -20,7 +20,7 @@ var (
 	styleFaint = lipgloss.NewStyle().Faint(true)
 )
 
-// live draws the stages until it is over. The library deals with what differs
+// live draws the stages until the wait ends. The library handles what differs
 // between terminals: width, colors and NO_COLOR, the cursor, Ctrl-C.
 func (w *waiter) live(ctx context.Context, streams genericiooptions.IOStreams) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -45,7 +45,8 @@ type screen struct {
 type (
 	// tick moves the clock.
 	tick time.Time
-	// news says that there may be something new, or why there will be nothing.
+	// news means that something may have changed, or carries the error that ends
+	// the wait.
 	news struct{ err error }
 )
 
@@ -108,7 +109,7 @@ func (s *screen) line(st stage) string {
 	if s.width == 0 {
 		return style.Render(text) + st.detail
 	}
-	// A long cause goes on below itself.
+	// A long cause wraps in its own column.
 	detail := lipgloss.NewStyle().Width(max(20, s.width-lipgloss.Width(text)-1))
 	return lipgloss.JoinHorizontal(lipgloss.Top, style.Render(text), strings.TrimRight(detail.Render(st.detail), " "))
 }

@@ -26,12 +26,12 @@ type watcher struct {
 	refused chan error
 
 	devServers, pods, claims, events cache.Store
-	// complete tells whether devServers is: what it lacks then is not there.
+	// complete tells whether devServers was read: what it lacks then does not exist.
 	complete, podsComplete cache.InformerSynced
 }
 
-// newWatcher starts to watch; it goes on until ctx ends. Only the DevServer
-// itself is needed: without the rights to the others there is less to tell.
+// newWatcher starts to watch until ctx ends. Only the right to the DevServer
+// itself is required: without the others there is less to show.
 func newWatcher(ctx context.Context, c client.WithWatch, namespace, name string) *watcher {
 	w := &watcher{client: c, namespace: namespace, name: name, changed: make(chan struct{}, 1), refused: make(chan error, 1)}
 	pod, claim := objects.PodName(name), objects.HomeClaimName(name)
@@ -40,7 +40,7 @@ func newWatcher(ctx context.Context, c client.WithWatch, namespace, name string)
 	w.claims, _ = w.start(ctx, &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaimList{}, "metadata.name", claim)
 	w.events, _ = w.start(ctx, &corev1.Event{}, &corev1.EventList{}, "involvedObject.name", pod)
 	go func() {
-		// A DevServer that is gone by now makes no change.
+		// A DevServer that was deleted before causes no change.
 		if cache.WaitForCacheSync(ctx.Done(), w.complete) {
 			w.notify()
 		}
@@ -86,7 +86,7 @@ func (w *watcher) start(ctx context.Context, kind client.Object, list client.Obj
 func (w *watcher) notify() {
 	select {
 	case w.changed <- struct{}{}:
-	default: // there is a value already
+	default: // It has a value already.
 	}
 }
 
@@ -102,8 +102,8 @@ func (w *watcher) check(kind client.Object, err error) {
 	}
 }
 
-// observed is what is known now. Whether it is complete is asked first: what
-// arrives in between would else be taken for missing.
+// observed is what is known now. Completeness is read first: otherwise what
+// arrives in between would count as missing.
 func (w *watcher) observed() observed {
 	complete, podsComplete := w.complete(), w.podsComplete()
 	o := observed{

@@ -13,7 +13,7 @@ type progress struct {
 	stages []stage
 }
 
-// passing is when a stage was passed, or that it was so at the first look.
+// passing is when a stage was passed, or that it had been at the first look.
 type passing struct {
 	before bool
 	after  time.Duration
@@ -23,18 +23,18 @@ func newProgress(start time.Time) *progress {
 	return &progress{start: start, passed: map[string]passing{}}
 }
 
-// update takes in what is observed now and returns the stages passed by it.
-// A stage whose pod went away is not passed any more.
+// update records what is observed now and returns the stages that it passed. A
+// stage whose pod was deleted is no longer passed.
 func (p *progress) update(o observed, now time.Time) (passed []stage) {
 	first := p.stages == nil
 	p.stages = stages(o)
 	for _, s := range p.stages {
-		_, was := p.passed[s.name]
+		_, before := p.passed[s.name]
 		switch {
-		case s.state == done && !was:
+		case s.state == done && !before:
 			p.passed[s.name] = passing{before: first, after: now.Sub(p.start)}
 			passed = append(passed, s)
-		case s.state != done && was:
+		case s.state != done && before:
 			delete(p.passed, s.name)
 		}
 	}

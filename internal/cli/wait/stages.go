@@ -9,18 +9,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// observed is what the cluster shows of a DevServer. What is nil is not there,
-// or may not be seen by this user.
+// observed is what the cluster shows of a DevServer. What is nil does not exist,
+// or this user may not read it.
 type observed struct {
 	devServer *devserverv1.DevServer
 	pod       *corev1.Pod
 	claim     *corev1.PersistentVolumeClaim
 	events    []corev1.Event // of the pod
-	// complete and podsComplete tell that what is nil here is not there, rather
-	// than not known yet.
+	// complete and podsComplete tell that what is nil here does not exist, rather
+	// than that it was not read yet.
 	complete, podsComplete bool
 }
 
@@ -30,7 +31,7 @@ type state int
 const (
 	waiting state = iota
 	active
-	stuck // active, and something is in the way
+	stuck // active, and something prevents it from passing
 	done
 )
 
@@ -51,8 +52,8 @@ const (
 	answering = "SSH answers"
 )
 
-// stages says how far o is. A stage is done when its own sign is there or when
-// a later one is done: a user may not be allowed to see pods.
+// stages says how far o is. A stage is done when its own sign exists or when a
+// later one is done: a user may not be allowed to read pods.
 func stages(o observed) []stage {
 	list := []stage{
 		acceptedStage(o), scheduledStage(o), attachedStage(o), preparedStage(o), startedStage(o), answeringStage(o),
@@ -70,7 +71,7 @@ func stages(o observed) []stage {
 		}
 		// The first that is not done is where it is now.
 		list[i].state = active
-		if cause := hindrance(o, list[i].name); cause != "" {
+		if cause := obstacle(o, list[i].name); cause != "" {
 			list[i].state, list[i].detail = stuck, cause
 		}
 		for j := range list[i+1:] {
@@ -81,29 +82,36 @@ func stages(o observed) []stage {
 	return list
 }
 
-// hindrance is what is in the way of the stage, in words: what the operator
-// says, else the last warning about the pod.
-func hindrance(o observed, stage string) string {
+// obstacle says why the stage does not pass: what the operator reports, else the
+// last warning about the pod. That a new home has no volume yet, which the
+// scheduler reports for a moment on nearly every creation, is not an obstacle: the
+// stage is active, and the operator reports a claim that stays unbound.
+func obstacle(o observed, stage string) string {
 	if c := serverstate.Obstacle(o.devServer); c != nil {
 		return c.Reason + ": " + c.Message
 	}
 	if stage == accepted || stage == answering {
-		return "" // an SSH probe that fails at first is no fault
+		return "" // The first SSH probes of a starting server always fail.
 	}
-	if last := lastEvent(o, func(e corev1.Event) bool { return e.Type == corev1.EventTypeWarning }); last != nil {
+	if last := lastEvent(o, isWarning); last != nil {
 		return last.Reason + ": " + last.Message
 	}
 	return ""
 }
 
+// isWarning tells whether an event is a warning that says something.
+func isWarning(e corev1.Event) bool {
+	return e.Type == corev1.EventTypeWarning && !serverstate.AwaitsClaims(e.Message)
+}
+
 func acceptedStage(o observed) stage {
-	s := stage{name: accepted, detail: "the operator has not looked at it yet"}
+	s := stage{name: accepted, detail: "waiting for the operator"}
 	if ds := o.devServer; serverstate.IsCurrent(ds) && ds.Status.Phase != "" {
 		s.detail = ""
 		if ds.Status.Flavor != "" {
 			s.detail = "flavor " + ds.Status.Flavor
 		}
-		// Unschedulable is Pending too, and yet beyond this stage.
+		// An unschedulable server is Pending too, but it passed this stage.
 		if ds.Status.Phase != devserverv1.PhasePending || o.pod != nil {
 			s.state = done
 		}
@@ -115,7 +123,7 @@ func scheduledStage(o observed) stage {
 	s := stage{name: scheduled, detail: "waiting for the pod"}
 	if o.pod == nil {
 		if c := serverstate.Ready(o.devServer); c != nil && c.Reason == devserverv1.ReasonRestarting {
-			s.detail = "waiting for the processes of before to end"
+			s.detail = "waiting for the old processes to end"
 		}
 		return s
 	}
@@ -167,7 +175,7 @@ func preparedStage(o observed) stage {
 // pullDetail shortens the kubelet's sentence about an image that the node has.
 func pullDetail(message string) string {
 	if strings.Contains(message, "already present on machine") {
-		return "on the node already"
+		return "already on the node"
 	}
 	return message
 }
@@ -177,11 +185,11 @@ func startedStage(o observed) stage {
 	if o.pod == nil || len(o.pod.Status.ContainerStatuses) == 0 {
 		return s
 	}
-	box := o.pod.Status.ContainerStatuses[0]
-	if box.RestartCount > 0 {
-		s.detail = fmt.Sprintf("%d restarts", box.RestartCount)
+	container := o.pod.Status.ContainerStatuses[0]
+	if container.RestartCount > 0 {
+		s.detail = fmt.Sprintf("%d restarts", container.RestartCount)
 	}
-	if box.State.Running != nil {
+	if container.State.Running != nil {
 		s.state = done
 	}
 	return s
@@ -209,13 +217,9 @@ func lastEvent(o observed, match func(corev1.Event) bool) *corev1.Event {
 		if o.pod == nil || e.InvolvedObject.UID != o.pod.UID || !match(*e) {
 			continue
 		}
-		if last == nil || eventTime(e) >= eventTime(last) {
+		if last == nil || !objects.EventTime(*e).Before(objects.EventTime(*last)) {
 			last = e
 		}
 	}
 	return last
-}
-
-func eventTime(e *corev1.Event) int64 {
-	return max(e.EventTime.UnixNano(), e.LastTimestamp.UnixNano(), e.CreationTimestamp.UnixNano())
 }

@@ -78,9 +78,9 @@ func TestStages(t *testing.T) {
 		want []stage
 	}{
 		"New": {
-			reason:   "nobody has looked at it: perhaps there is no operator",
+			reason:   "the operator may not be running",
 			observed: observed{devServer: &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Generation: 1}}},
-			want:     append([]stage{{accepted, active, "the operator has not looked at it yet"}}, rest(0)...),
+			want:     append([]stage{{accepted, active, "waiting for the operator"}}, rest(0)...),
 		},
 		"StaleStatus": {
 			reason: "a Running from before the last edit is no promise about it",
@@ -89,7 +89,7 @@ func TestStages(t *testing.T) {
 				ds.Generation++
 				return ds
 			}()},
-			want: append([]stage{{accepted, active, "the operator has not looked at it yet"}}, rest(0)...),
+			want: append([]stage{{accepted, active, "waiting for the operator"}}, rest(0)...),
 		},
 		"FlavorMissing": {
 			reason:   "the operator's words say what is missing",
@@ -118,6 +118,14 @@ func TestStages(t *testing.T) {
 			},
 			want: append([]stage{{accepted, done, "flavor small"}, {scheduled, done, "n1"}, {attached, stuck, "FailedMount: no route to the file server"}}, rest(2)...),
 		},
+		"NewClaim": {
+			reason: "the scheduler's first warning about a new home directory is no obstacle",
+			observed: observed{
+				devServer: starting(), pod: pod(""), claim: claim(corev1.ClaimPending),
+				events: []corev1.Event{event("a", corev1.EventTypeWarning, "FailedScheduling", `0/1 nodes are available: persistentvolumeclaim "home-box-0" not found. not found`, 1)},
+			},
+			want: append([]stage{{accepted, done, "flavor small"}, {scheduled, active, "looking for a node"}}, rest(1)...),
+		},
 		"Pulling": {
 			reason: "the event names the image",
 			observed: observed{
@@ -135,7 +143,7 @@ func TestStages(t *testing.T) {
 				events: []corev1.Event{event("a", corev1.EventTypeNormal, "Pulled", `Container image "x" already present on machine and can be accessed by the pod`, 1)},
 			},
 			want: append([]stage{
-				{accepted, done, "flavor small"}, {scheduled, done, "n1"}, {attached, done, "10Gi of fast"}, {prepared, active, "on the node already"},
+				{accepted, done, "flavor small"}, {scheduled, done, "n1"}, {attached, done, "10Gi of fast"}, {prepared, active, "already on the node"},
 			}, rest(3)...),
 		},
 		"Started": {

@@ -15,8 +15,8 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// Stopped waits until a DevServer that was suspended has no pod any more. What
-// hinders that, such as a node that does not answer, is said on ErrOut.
+// Stopped waits until a DevServer that was suspended has no pod any more. It
+// reports on ErrOut what delays that, such as a node that does not answer.
 func Stopped(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
@@ -24,7 +24,7 @@ func Stopped(ctx context.Context, c client.WithWatch, o Options, streams generic
 	if err != nil {
 		return err
 	}
-	w, start, said := newWatcher(ctx, c, o.Namespace, o.Name), time.Now(), ""
+	w, start, reported := newWatcher(ctx, c, o.Namespace, o.Name), time.Now(), ""
 	for {
 		seen := w.observed()
 		if now := seen.devServer; now != nil && (now.UID != ds.UID || now.Generation >= ds.Generation) {
@@ -35,8 +35,8 @@ func Stopped(ctx context.Context, c client.WithWatch, o Options, streams generic
 		if over, err := isStopped(ds); over {
 			return err
 		}
-		if c := serverstate.Ready(ds); c != nil && serverstate.IsCurrent(ds) && serverstate.IsSuspended(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != said {
-			said = c.Message
+		if c := serverstate.Ready(ds); c != nil && serverstate.IsCurrent(ds) && serverstate.IsSuspended(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != reported {
+			reported = c.Message
 			fmt.Fprintf(streams.ErrOut, "%8s  waiting: %s: %s\n", seconds(time.Since(start)), c.Reason, c.Message)
 		}
 		select {
@@ -61,7 +61,7 @@ func isStopped(ds *devserverv1.DevServer) (bool, error) {
 }
 
 func stillStopping(ctx context.Context, o Options) error {
-	again := fmt.Sprintf("it goes on by itself; to go on waiting: devctl stop %s -n %s --wait", o.Name, o.Namespace)
+	again := fmt.Sprintf("it continues to stop; to keep waiting: devctl stop %s -n %s --wait", o.Name, o.Namespace)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s has not stopped after %s: %s", o.Name, o.Timeout, again))
 	}

@@ -25,22 +25,27 @@ type Options struct {
 	Timeout         time.Duration
 	// Live redraws the stages on a terminal; else each one is a line.
 	Live bool
-	// Woken is set for a server that was just woken, so that it is not to be
-	// said that it sleeps.
+	// Woken is set for a server that was just woken: a status from before that
+	// says that it is suspended does not end the wait.
 	Woken bool
-	// Replaced is the status.startedAt of before a restart: that pod is not the
-	// one that is waited for.
+	// Replaced is the status.startedAt from before a restart. The wait is for
+	// another pod than that one.
 	Replaced *metav1.Time
-	// GiveUpOn are reasons that end the wait although they may go away by
-	// themselves: where that would take other people.
+	// GiveUpOn are reasons that end the wait although they can resolve themselves,
+	// because that depends on other people.
 	GiveUpOn []string
 }
 
-// Run waits until one can log in to the DevServer, shows the way there on
-// ErrOut, and prints the ssh command on Out.
+// Run waits until the user can log in to the DevServer, shows the progress on
+// ErrOut, and prints on Out how to log in: for a person devctl ssh, and for a
+// script the plain ssh command.
 func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
 	ds, err := Until(ctx, c, o, streams)
 	if err != nil {
+		return err
+	}
+	if isTerminal(streams.Out) {
+		_, err = fmt.Fprintf(streams.Out, "Log in: devctl ssh %s -n %s\n", ds.Name, ds.Namespace)
 		return err
 	}
 	if ssh := ds.Status.SSH; ssh != nil && ssh.Command != "" {
@@ -49,7 +54,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return err
 }
 
-// Until waits until one can log in to the DevServer, shows the way there on
+// Until waits until the user can log in to the DevServer, shows the progress on
 // ErrOut, and returns the DevServer as it is then.
 func Until(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) (*devserverv1.DevServer, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
@@ -83,8 +88,8 @@ type waiter struct {
 	seen     observed
 }
 
-// look takes in what is there now. It is over when over is true, well or with
-// an error.
+// look records the current state. The wait ends when over is true, with or
+// without an error.
 func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	last := w.seen.devServer
 	w.seen = w.observed()
@@ -101,17 +106,17 @@ func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	w.seen = w.sinceRestarted(w.seen)
 	w.seen.devServer = w.sinceWoken(w.seen.devServer)
 	passed = w.progress.update(w.seen, now)
-	switch cause, hopeless := serverstate.Stuck(w.seen.devServer); {
+	switch cause, isStuck := serverstate.Stuck(w.seen.devServer); {
 	case serverstate.IsRunning(w.seen.devServer) && w.seen.devServer.DeletionTimestamp.IsZero():
 		return passed, true, nil
-	case hopeless || w.givesUp():
+	case isStuck || w.givesUp():
 		return passed, true, exit.With(exit.Refused, fmt.Errorf("DevServer %s does not start: %s", w.Name, cause))
 	}
 	return passed, false, nil
 }
 
-// sinceRestarted is o without the pod that goes. While that still answers, the
-// status calls the DevServer Running.
+// sinceRestarted is o without the pod that is being replaced. While that pod still
+// answers, the status of the DevServer is Running.
 func (w *waiter) sinceRestarted(o observed) observed {
 	if w.Replaced == nil {
 		return o
@@ -126,15 +131,15 @@ func (w *waiter) sinceRestarted(o observed) observed {
 	return o
 }
 
-// givesUp tells whether it is not worth while to wait for this person.
+// givesUp tells whether the reason is one of GiveUpOn.
 func (w *waiter) givesUp() bool {
 	c := serverstate.Ready(w.seen.devServer)
 	return c != nil && serverstate.IsCurrent(w.seen.devServer) && slices.Contains(w.GiveUpOn, c.Reason)
 }
 
-// sinceWoken is ds without the status of the sleep from which it was woken: to
-// renew a Lease is no edit of the DevServer, so that observedGeneration does not
-// tell whether the operator knows of it.
+// sinceWoken is ds without its status from before it was woken: renewing a Lease
+// does not change the DevServer's generation, so observedGeneration does not tell
+// whether the operator has seen it.
 func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
 	c := serverstate.Ready(ds)
 	if !w.Woken || c == nil || !serverstate.IsCurrent(ds) {
@@ -149,7 +154,7 @@ func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
 	return ds
 }
 
-// ended puts the end of ctx into words.
+// ended is the error for the end of ctx: a timeout or Ctrl-C.
 func (w *waiter) ended(ctx context.Context) error {
 	at := ""
 	if s, ok := w.progress.current(); ok {
@@ -159,14 +164,14 @@ func (w *waiter) ended(ctx context.Context) error {
 		}
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s is not there after %s, still%s: it goes on by itself; to go on waiting: %s", w.Name, w.Timeout, at, w.again()))
+		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s is not running after %s, still%s: it continues to start; to keep waiting: %s", w.Name, w.Timeout, at, w.again()))
 	}
-	return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting%s; DevServer %s goes on by itself; to go on waiting: %s", at, w.Name, w.again()))
+	return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting%s; DevServer %s continues to start; to keep waiting: %s", at, w.Name, w.again()))
 }
 
 func (w *waiter) again() string { return fmt.Sprintf("devctl wait %s -n %s", w.Name, w.Namespace) }
 
-// next waits for something new. It returns an error when there is no point.
+// next waits for a change. It returns an error if the wait has to end.
 func (w *waiter) next(ctx context.Context) error {
 	select {
 	case <-w.changed:
@@ -178,10 +183,10 @@ func (w *waiter) next(ctx context.Context) error {
 	}
 }
 
-// plain prints one line for each stage that is passed and each cause that
-// stands in the way.
+// plain prints one line for each stage that is passed and for each cause that
+// prevents one from passing.
 func (w *waiter) plain(ctx context.Context, out io.Writer) error {
-	said := ""
+	reported := ""
 	for {
 		passed, over, err := w.look(time.Now())
 		for _, s := range passed {
@@ -190,8 +195,8 @@ func (w *waiter) plain(ctx context.Context, out io.Writer) error {
 		if over {
 			return err
 		}
-		if s, ok := w.progress.current(); ok && s.state == stuck && s.detail != said {
-			said = s.detail
+		if s, ok := w.progress.current(); ok && s.state == stuck && s.detail != reported {
+			reported = s.detail
 			_, _ = fmt.Fprintf(out, "%8s  %-13s  waiting: %s\n", seconds(time.Since(w.progress.start)), s.name, s.detail)
 		}
 		if err := w.next(ctx); err != nil {

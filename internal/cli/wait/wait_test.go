@@ -120,7 +120,7 @@ func TestWokenServerIsNotSaidToSleep(t *testing.T) {
 			if exit.Code(err) != tc.code {
 				t.Errorf("%s: got %v, want exit code %d", tc.reason, err, tc.code)
 			}
-			if s, ok := w.progress.current(); tc.code == exit.OK && (!ok || s.state != active || s.detail != "the operator has not looked at it yet") {
+			if s, ok := w.progress.current(); tc.code == exit.OK && (!ok || s.state != active || s.detail != "waiting for the operator") {
 				t.Errorf("%s: it is at %+v", tc.reason, s)
 			}
 		})
@@ -189,7 +189,7 @@ func TestThePodThatGoesIsNotTheOneToWaitFor(t *testing.T) {
 	if err := w.devServers.Update(leaving); err != nil {
 		t.Fatal(err)
 	}
-	if _, over, err := w.look(time.Now()); over || err != nil || w.progress.stages[1].detail != "waiting for the processes of before to end" {
+	if _, over, err := w.look(time.Now()); over || err != nil || w.progress.stages[1].detail != "waiting for the old processes to end" {
 		t.Errorf("while the old one ends: over %v, %v, at %+v", over, err, w.progress.stages)
 	}
 	fresh := server(devserverv1.PhaseRunning, devserverv1.ReasonAnswering, "SSH answers.")

@@ -141,7 +141,7 @@ func podState(d *devv1.DevServer, o Observed) state {
 	if o.VolumeFailure != "" {
 		return volumeFailure(o)
 	}
-	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !AwaitsClaims(pod) {
+	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !serverstate.PodAwaitsClaims(pod) {
 		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
 	}
 	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
@@ -169,17 +169,6 @@ func podState(d *devv1.DevServer, o Observed) state {
 		}
 	}
 	return starting(underWay)
-}
-
-// newVolume matches the scheduler's messages about a volume that is provisioned
-// without waiting for a node, and about one that its cache does not have yet.
-var newVolume = regexp.MustCompile(`unbound immediate PersistentVolumeClaims|persistentvolume(claim)? "[^"]*" not found`)
-
-// AwaitsClaims tells whether the scheduler waits for such a volume. It does so for a
-// moment with every new home of such a StorageClass.
-func AwaitsClaims(pod *corev1.Pod) bool {
-	c := condition(pod, corev1.PodScheduled)
-	return c != nil && c.Status == corev1.ConditionFalse && newVolume.MatchString(c.Message)
 }
 
 // volumeFailure is about a claim until the pod has a node, and then about the node's

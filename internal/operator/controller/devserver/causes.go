@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"devserver.io/devserver/internal/objects"
-	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/serverstate"
 )
 
 // podPatience is how long a StatefulSet may take to create its pod before its
@@ -78,7 +78,7 @@ func (r *Reconciler) unboundClaims(ctx context.Context, pod *corev1.Pod) (string
 		switch {
 		case why != "":
 			failures = append(failures, fmt.Sprintf("The PersistentVolumeClaim %s has no volume: %s", claim.Name, why))
-		case status.AwaitsClaims(pod):
+		case serverstate.PodAwaitsClaims(pod):
 			failures = append(failures, fmt.Sprintf("The PersistentVolumeClaim %s has no volume yet. The server starts when it has one. For details: kubectl describe pvc %s", claim.Name, claim.Name))
 		}
 	}

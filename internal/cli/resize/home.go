@@ -1,0 +1,95 @@
+package resize
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/serverstate"
+)
+
+// growsVolume tells whether the change makes the volume of the home directory
+// larger, or will once the volume exists.
+func (o *Options) growsVolume(ds *devserverv1.DevServer) bool {
+	_, resized := o.changes(ds)["persistentHomeSize"]
+	return resized && objects.HasOwnClaim(ds)
+}
+
+// checkGrowth refuses a larger home if the volume cannot grow. The spec would keep
+// the larger size, because a size cannot shrink, and the server would report
+// ResizePending until somebody replaced the volume. unchecked says why the
+// StorageClass could not be checked.
+func (o *Options) checkGrowth(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (unchecked string, err error) {
+	name := objects.HomeClaimOf(ds)
+	var claim corev1.PersistentVolumeClaim
+	err = c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: name}, &claim)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", nil // The volume will be created with the size of the spec.
+	case apierrors.IsForbidden(err):
+		return fmt.Sprintf("you may not read PersistentVolumeClaim %s", name), nil
+	case err != nil:
+		return "", cluster.Explain(err, doing(ds))
+	}
+	want := resource.MustParse(o.HomeSize) // check parsed it.
+	if capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]; ok && capacity.Cmp(want) >= 0 {
+		return "", nil
+	}
+	if claim.Spec.StorageClassName == nil || *claim.Spec.StorageClassName == "" {
+		return "", o.cannotGrow(ds, fmt.Sprintf("its volume, PersistentVolumeClaim %s, has no StorageClass", name))
+	}
+	var class storagev1.StorageClass
+	err = c.Get(ctx, client.ObjectKey{Name: *claim.Spec.StorageClassName}, &class)
+	switch {
+	case apierrors.IsForbidden(err):
+		return "you may not read StorageClasses", nil
+	case apierrors.IsNotFound(err):
+		return "", o.cannotGrow(ds, fmt.Sprintf("StorageClass %s of its volume no longer exists", *claim.Spec.StorageClassName))
+	case err != nil:
+		return "", cluster.Explain(err, doing(ds))
+	case class.AllowVolumeExpansion == nil || !*class.AllowVolumeExpansion:
+		return "", o.cannotGrow(ds, fmt.Sprintf("StorageClass %s does not allow volumes to grow (allowVolumeExpansion)", class.Name))
+	}
+	return "", nil
+}
+
+func (o *Options) cannotGrow(ds *devserverv1.DevServer, why string) error {
+	return exit.With(exit.Refused, fmt.Errorf("%s: its home directory cannot grow to %s: %s; nothing was changed", doing(ds), o.HomeSize, why))
+}
+
+// awaitGrowth waits until the operator has accepted the larger size and, if
+// complete is set, until the file system has it. A refusal is an error.
+func (o *Options) awaitGrowth(ctx context.Context, c client.WithWatch, complete bool, streams genericiooptions.IOStreams) error {
+	reported := ""
+	return wait.ForStatus(ctx, c, o.Waiting, "the larger home directory", func(ds *devserverv1.DevServer) (bool, error) {
+		pending := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionResizePending)
+		switch {
+		case pending == nil || pending.ObservedGeneration < ds.Generation:
+			return false, nil
+		case pending.Status != metav1.ConditionTrue:
+			_, err := fmt.Fprintf(streams.ErrOut, "The home directory of DevServer %s has %s.\n", ds.Name, o.HomeSize)
+			return true, err
+		case pending.Reason == devserverv1.ReasonNotExpandable || pending.Reason == devserverv1.ReasonResizeFailed:
+			return true, exit.With(exit.Refused, fmt.Errorf("%s: %s: %s", doing(ds), pending.Reason, pending.Message))
+		}
+		if pending.Message != reported {
+			reported = pending.Message
+			fmt.Fprintf(streams.ErrOut, "%s: %s\n", pending.Reason, pending.Message)
+		}
+		// Without a pod, the file system grows at the next start.
+		return !complete || serverstate.IsSuspended(ds), nil
+	})
+}
