@@ -23,7 +23,6 @@ import (
 	"devserver.io/devserver/internal/cli/describe"
 	"devserver.io/devserver/internal/cli/doctor"
 	"devserver.io/devserver/internal/cli/events"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/extend"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/homes"
@@ -45,6 +44,7 @@ import (
 	versioncmd "devserver.io/devserver/internal/cli/version"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/cli/why"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/version"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/testing/apiserver"
 	"devserver.io/devserver/internal/testing/sshserver"
 )

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 )
 
 // takesName matches the usage line of a command whose first argument is the name

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/policy"

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/suggest"
+	"devserver.io/devserver/internal/exit"
 )
 
 // HostSuffix ends the names that DevServers have in OpenSSH's configuration. It

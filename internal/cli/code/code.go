@@ -13,10 +13,10 @@ import (
 
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/openssh"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/cli/sshconfig"
+	"devserver.io/devserver/internal/exit"
 )
 
 // Options say what to open, and how.

@@ -14,10 +14,10 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/exit"
 )
 
 // NewCommand returns the command.

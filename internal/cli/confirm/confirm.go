@@ -10,8 +10,8 @@ import (
 	"charm.land/huh/v2"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/exit"
 )
 
 // Question is what to ask, and what a yes means.

@@ -14,8 +14,8 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/policy"
 )

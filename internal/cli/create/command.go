@@ -10,8 +10,8 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/exit"
 )
 
 // NewCommand returns the command.

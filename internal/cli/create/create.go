@@ -15,10 +15,10 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/exit"
 )
 
 // creator is one run of the command.

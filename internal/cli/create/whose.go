@@ -12,7 +12,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 )
 
 // settle determines the owner and the namespace of the server.

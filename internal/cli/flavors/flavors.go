@@ -16,8 +16,8 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/exit"
 )
 
 // Options say which flavors to list, and how. Without names it lists all.

@@ -13,7 +13,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 )
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 )
 
 // Bounds of GitHub's answer: how long it may take, and its size in bytes.

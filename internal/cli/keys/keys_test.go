@@ -17,7 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 )
 
 // find is the path of a program.

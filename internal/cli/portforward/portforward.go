@@ -17,9 +17,9 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/openssh"
 	"devserver.io/devserver/internal/cli/reach"
+	"devserver.io/devserver/internal/exit"
 )
 
 // Options say how to forward.

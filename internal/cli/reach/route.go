@@ -8,7 +8,7 @@ import (
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 )
 
 // patience is how long a server's port may take to answer before the API server is

@@ -10,7 +10,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 )
 
 // NewCommand returns the command.

@@ -15,8 +15,8 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/serverstate"
 )

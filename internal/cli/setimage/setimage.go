@@ -12,10 +12,10 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/imageref"
 	"devserver.io/devserver/internal/cli/wait"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )

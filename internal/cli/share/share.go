@@ -11,9 +11,9 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/keys"
 	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/exit"
 )
 
 // Options say which DevServer and which keys are meant.

@@ -12,9 +12,9 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/openssh"
 	"devserver.io/devserver/internal/cli/reach"
+	"devserver.io/devserver/internal/exit"
 )
 
 // NewCommand returns the command.

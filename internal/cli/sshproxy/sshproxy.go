@@ -14,9 +14,9 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/cli/tunnel"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 )
 
 // dial connects to a server that does something with its connection.

@@ -16,8 +16,8 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
 	"devserver.io/devserver/internal/cli/suggest"
+	"devserver.io/devserver/internal/exit"
 )
 
 // KubeconfigOptions describe the kubeconfig to make.

@@ -19,7 +19,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/exit"
+	"devserver.io/devserver/internal/exit"
 )
 
 // fakeCluster is a cluster with objects, whose reads of a single DevServer are
