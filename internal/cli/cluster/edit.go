@@ -29,7 +29,7 @@ func Edit[O any, P interface {
 	client.Object
 }](ctx context.Context, c client.Client, object P, doing string, change func(P) map[string]any) error {
 	uid, stale := object.GetUID(), false
-	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		if stale {
 			key := client.ObjectKeyFromObject(object)
 			object = new(O) // Decoding into the old one would keep fields that are unset now.
@@ -52,8 +52,16 @@ func Edit[O any, P interface {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
 		// A copy, because the response would overwrite what the caller has read.
-		return Explain(c.Patch(ctx, object.DeepCopyObject().(P), client.RawPatch(types.MergePatchType, patch)), doing)
+		err = c.Patch(ctx, object.DeepCopyObject().(P), client.RawPatch(types.MergePatchType, patch))
+		if apierrors.IsConflict(err) {
+			return err // as it is, for RetryOnConflict
+		}
+		return Explain(err, doing)
 	})
+	if apierrors.IsConflict(err) {
+		return Explain(err, doing)
+	}
+	return err
 }
 
 // Lease reads a DevServer's Lease. It is nil if the DevServer has none. A Lease
