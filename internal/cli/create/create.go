@@ -17,6 +17,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keys"
+	"devserver.io/devserver/internal/cli/sshconfig"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 )
@@ -75,7 +76,11 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 			return err
 		}
 	}
-	return c.create(ctx, wanted, flavor, found, home)
+	if err := c.create(ctx, wanted, flavor, found, home); err != nil || c.DryRun {
+		return err
+	}
+	sshconfig.RefreshIfOptedIn(ctx, to, c.Waiting.Namespace, c.Waiting.Name, streams)
+	return nil
 }
 
 // readFlavors reads the flavors. A user who may not read them can still name one.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -64,10 +65,10 @@ func namespaceOf(ctx context.Context, c client.Reader, owner string) string {
 	return people.Items[i].Status.Namespace
 }
 
-// elsewhere adds to a refusal in the default namespace that the user may have
+// elsewhere adds to a denial in the default namespace that the user may have
 // another namespace.
 func (c *creator) elsewhere(err error) error {
-	if exit.Code(err) != exit.Refused || c.Waiting.Namespace != metav1.NamespaceDefault {
+	if !apierrors.IsForbidden(err) || c.Waiting.Namespace != metav1.NamespaceDefault {
 		return err
 	}
 	return exit.With(exit.Refused, fmt.Errorf("%w; if you have a namespace of your own, such as dev-NAME, name it with -n", err))
