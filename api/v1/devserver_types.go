@@ -24,7 +24,7 @@ import (
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Flavor",type=string,JSONPath=`.status.flavor`
 // +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.spec.owner`
-// +kubebuilder:printcolumn:name="SSH",type=string,JSONPath=`.status.ssh.command`
+// +kubebuilder:printcolumn:name="SSH",type=string,priority=1,JSONPath=`.status.ssh.command`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Activity",type=string,priority=1,JSONPath=`.status.activity`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
