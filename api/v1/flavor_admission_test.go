@@ -21,12 +21,19 @@ spec:
 `
 
 const (
-	limitWords   = "each of resources.limits must be a quantity that is not negative, such as 16Gi, 500m or 1"
-	requestWords = "each of resources.requests must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	limitWords    = "each of resources.limits must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	requestWords  = "each of resources.requests must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	aboveWords    = "a request in resources must not exceed the limit of the same resource: lower the request or raise the limit"
+	extendedWords = "a request for huge pages or for an extended resource such as nvidia.com/gpu must have an equal limit: set the limit and leave the request out"
+	wholeWords    = "the limit of an extended resource such as nvidia.com/gpu must be a whole number, such as 1"
+	resourceWords = "each of resources.limits and resources.requests must be cpu, memory, ephemeral-storage, hugepages-SIZE or an extended resource with its domain"
 )
 
 func TestFlavorRefused(t *testing.T) {
 	list := func(name string, value any) map[string]any { return map[string]any{name: value} }
+	pair := func(name string, request, limit any) map[string]any {
+		return map[string]any{"requests": list(name, request), "limits": list(name, limit)}
+	}
 	many := map[string]any{}
 	for i := range 33 {
 		many["example.com/device-"+strconv.Itoa(i)] = int64(1)
@@ -42,6 +49,20 @@ func TestFlavorRefused(t *testing.T) {
 		"limit not to be decoded": {edit{"spec.resources.limits", list("cpu", "1e5.5")}, limitWords},
 		"empty limit":             {edit{"spec.resources.limits", list("cpu", "")}, limitWords},
 		"huge exponent":           {edit{"spec.resources.limits", list("cpu", "1e1000000000")}, limitWords},
+		"request above limit":     {edit{"spec.resources.requests", list("memory", "33Gi")}, aboveWords},
+		"the same in two units":   {edit{"spec.resources", pair("cpu", "1001m", int64(1))}, aboveWords},
+		"the same with numbers":   {edit{"spec.resources", pair("memory", int64(2), int64(1))}, aboveWords},
+		"disk above its limit":    {edit{"spec.resources", pair("ephemeral-storage", "2Gi", "1Gi")}, aboveWords},
+		"above a limit of zero":   {edit{"spec.resources", pair("cpu", "1", "0")}, aboveWords},
+		"more GPUs than limit":    {edit{"spec.resources", pair("nvidia.com/gpu", int64(2), int64(1))}, aboveWords},
+		"fewer GPUs than limit":   {edit{"spec.resources", pair("nvidia.com/gpu", int64(1), int64(2))}, extendedWords},
+		"GPU without a limit":     {edit{"spec.resources.requests", list("amd.com/gpu", int64(1))}, extendedWords},
+		"GPU without any limits":  {edit{"spec.resources", map[string]any{"requests": list("amd.com/gpu", int64(1))}}, extendedWords},
+		"pages without a limit":   {edit{"spec.resources.requests", list("hugepages-2Mi", "4Mi")}, extendedWords},
+		"half a GPU":              {edit{"spec.resources.limits", list("nvidia.com/gpu", "500m")}, wholeWords},
+		"limit without a domain":  {edit{"spec.resources.limits", list("gpu", int64(1))}, resourceWords},
+		"request without one":     {edit{"spec.resources.requests", list("mem", "1Gi")}, resourceWords},
+		"domain without a name":   {edit{"spec.resources.limits", list("nvidia.com/", int64(1))}, resourceWords},
 		"negative request":        {edit{"spec.resources.requests", list("cpu", "-500m")}, requestWords},
 		"request without sense":   {edit{"spec.resources.requests", list("memory", "16 Gi")}, requestWords},
 		"bounds in disorder":      {edit{"spec.lifecycleBounds.idleTimeout", map[string]any{"min": "2h", "max": "1h"}}, "min must not be above max"},
@@ -79,6 +100,10 @@ func TestFlavorAccepted(t *testing.T) {
 	create := try(t)
 	for name, test := range map[string]edit{
 		"as it is":        {"spec.default", false},
+		"equal GPUs":      {"spec.resources", map[string]any{"requests": map[string]any{"nvidia.com/gpu": "2"}, "limits": map[string]any{"nvidia.com/gpu": int64(2)}}},
+		"equal, by units": {"spec.resources", map[string]any{"requests": map[string]any{"cpu": "1000m"}, "limits": map[string]any{"cpu": int64(1)}}},
+		"huge pages":      {"spec.resources.limits", map[string]any{"hugepages-2Mi": "64Mi", "memory": "32Gi"}},
+		"thousand GPUs":   {"spec.resources.limits", map[string]any{"nvidia.com/gpu": "1k"}},
 		"no limits":       {"spec.resources.limits", nil},
 		"no requests":     {"spec.resources.requests", nil},
 		"nothing at all":  {"spec.resources", map[string]any{}},

@@ -40,6 +40,9 @@ func TestUserRefused(t *testing.T) {
 	limit := func(field string, value any) []any {
 		return []any{map[string]any{"type": "Container", field: list("cpu", value)}}
 	}
+	order := func(lower, upper string) []any {
+		return []any{map[string]any{"type": "Container", lower: list("cpu", "2"), upper: list("cpu", "1500m")}}
+	}
 	role := func(kind, name string) []any { return []any{map[string]any{"kind": kind, "name": name}} }
 	var keys, roles, limits []any
 	many := map[string]any{}
@@ -93,6 +96,14 @@ func TestUserRefused(t *testing.T) {
 		"maximum without sense":     {edit{"spec.limitRange", limit("max", "all")}, limitRangeWords},
 		"default not to be decoded": {edit{"spec.limitRange", limit("default", "1e5.5")}, limitRangeWords},
 		"huge default request":      {edit{"spec.limitRange", limit("defaultRequest", "1e1000000000")}, limitRangeWords},
+		"minimum above maximum":     {edit{"spec.limitRange", order("min", "max")}, "min must not be above max for any resource"},
+		"minimum above default":     {edit{"spec.limitRange", order("min", "default")}, "min must not be above default for any resource"},
+		"minimum above request":     {edit{"spec.limitRange", order("min", "defaultRequest")}, "min must not be above defaultRequest for any resource"},
+		"request above default":     {edit{"spec.limitRange", order("defaultRequest", "default")}, "defaultRequest must not be above default for any resource"},
+		"request above maximum":     {edit{"spec.limitRange", order("defaultRequest", "max")}, "defaultRequest must not be above max for any resource"},
+		"default above maximum":     {edit{"spec.limitRange", order("default", "max")}, "default must not be above max for any resource"},
+		"default of a pod":          {edit{"spec.limitRange", []any{map[string]any{"type": "Pod", "default": list("cpu", "1")}}}, "default and defaultRequest are for the type Container only"},
+		"claims without a size":     {edit{"spec.limitRange", []any{map[string]any{"type": "PersistentVolumeClaim"}}}, "the type PersistentVolumeClaim requires min.storage or max.storage"},
 		"a role of no kind":         {edit{"spec.roles", []any{map[string]any{"name": "view"}}}, "spec.roles[0].kind: Required value"},
 		"a role of an unknown kind": {edit{"spec.roles", role("Group", "view")}, `Unsupported value: "Group"`},
 		"a role without a name":     {edit{"spec.roles", role("Role", "")}, "spec.roles[0].name"},
@@ -123,6 +134,8 @@ func TestUserAccepted(t *testing.T) {
 		"no quota":                  {"spec.quota", nil},
 		"quota of nothing":          {"spec.quota", map[string]any{"pods": int64(0)}},
 		"no limits":                 {"spec.limitRange", nil},
+		"limits in order":           {"spec.limitRange", []any{map[string]any{"type": "Container", "min": map[string]any{"cpu": "1"}, "defaultRequest": map[string]any{"cpu": "1000m"}, "default": map[string]any{"cpu": "2"}, "max": map[string]any{"cpu": int64(2)}}}},
+		"largest claim":             {"spec.limitRange", []any{map[string]any{"type": "PersistentVolumeClaim", "max": map[string]any{"storage": "1Ti"}}}},
 		"role of a system":          {"spec.roles", []any{map[string]any{"kind": "ClusterRole", "name": "system:node-reader"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
