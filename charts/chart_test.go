@@ -1,5 +1,4 @@
-// Package charts_test checks the chart as people use it: with helm, and
-// against a real API server.
+// Package charts_test tests the chart with helm and a real API server.
 package charts_test
 
 import (
@@ -21,7 +20,7 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "rewrite the golden file")
 
 var generated = regexp.MustCompile(`# Source: devserver-operator/templates/(cluster)?role\.yaml`)
 
@@ -29,8 +28,8 @@ const golden = "testdata/default.yaml"
 
 func TestMain(m *testing.M) { os.Exit(apiserver.Run(m)) }
 
-// TestDefault shows everything that a plain installation creates, beside what
-// is generated from the Go code.
+// TestDefault compares everything that an installation with default values creates,
+// except what is generated from the Go code.
 func TestDefault(t *testing.T) {
 	var text strings.Builder
 	for _, document := range strings.SplitAfter(render(t, "--set=crds.install=false"), "\n---\n") {
@@ -49,12 +48,12 @@ func TestDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("run go test ./charts -update if this is as it should be (-want +got):\n%s", diff)
+		t.Errorf("run go test ./charts -update if this is intended (-want +got):\n%s", diff)
 	}
 }
 
-// TestAccepted offers all objects to an API server, with every option that
-// needs no other operator.
+// TestAccepted creates all objects in an API server, with every option that does not
+// require another operator.
 func TestAccepted(t *testing.T) {
 	c := client.NewDryRunClient(apiserver.Client(t))
 	ns := apiserver.Namespace(t)
@@ -65,7 +64,7 @@ func TestAccepted(t *testing.T) {
 		"--set=policies.flavors[0].flavors={gpu}", "--set=policies.flavors[0].groups={ml}",
 		"--set=gateway.replicas=2", "--set=gateway.service.type=LoadBalancer", "--set=gateway.service.nodePort=30222",
 		"--set=gateway.service.loadBalancerSourceRanges={192.0.2.0/24}", "--set=gateway.service.externalTrafficPolicy=Local",
-		"--set=gateway.userCA={"+publicKey+"}", "--set=gateway.wakeTimeout=2m", "--set=networkPolicy.boxes.enabled=true"))
+		"--set=gateway.userCA={"+publicKey+"}", "--set=gateway.wakeTimeout=2m", "--set=networkPolicy.servers.enabled=true"))
 	for _, object := range objects {
 		if err := c.Create(t.Context(), object); err != nil {
 			t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
@@ -138,8 +137,9 @@ func TestBadValuesRefused(t *testing.T) {
 		"policies.flavors[0].groups={a}", "policies.flavors[0].flavors={A},policies.flavors[0].groups={a}",
 		"gateway.enable=true", "gateway.replicas=-1", "gateway.service.type=None", "gateway.service.port=0", "gateway.service.nodePort=70000",
 		"gateway.service.loadBalancerSourceRanges={everywhere}", "gateway.host=a b", "gateway.port=70000", "gateway.hostKeySecret=A", "gateway.userCA=key",
-		"gateway.userCA={key}", "gateway.wakeTimeout=1h30m", "gateway.drainTimeout=", "gateway.drainTimeout=10", "networkPolicy.boxes=true",
+		"gateway.userCA={key}", "gateway.wakeTimeout=1h30m", "gateway.drainTimeout=", "gateway.drainTimeout=10", "networkPolicy.servers=true",
 		"networkPolicy.gateway.apiServerPorts={https}", "go.gcPercent=0", "go.memoryLimit=1G", "gateway.go.gcPercent=off", "pprof=true",
+		"images.box=example.com/server:1", "networkPolicy.boxes.enabled=true", // wordlint:allow keys of an earlier version
 	} {
 		out, err := helm(t, "template", "devserver", "devserver-operator", "--set="+set)
 		if err == nil {
@@ -150,8 +150,8 @@ func TestBadValuesRefused(t *testing.T) {
 	}
 }
 
-// The limits of Go's runtime are values, and profiles are off by default and on
-// loopback only.
+// TestGoRuntime: the limits of Go's runtime are chart values. Profiling is off by
+// default, and listens only on the loopback interface.
 func TestGoRuntime(t *testing.T) {
 	const pprof = "--pprof-bind-address=localhost:6060"
 	for set, want := range map[string]map[string]int{
@@ -170,8 +170,7 @@ func TestGoRuntime(t *testing.T) {
 	}
 }
 
-// TestVersion: the images that the chart names are those that this checkout
-// builds.
+// TestVersion: the chart uses the images that this checkout builds.
 func TestVersion(t *testing.T) {
 	version, err := os.ReadFile("../VERSION")
 	if err != nil {
@@ -200,15 +199,15 @@ func render(t *testing.T, flags ...string) string {
 	return out
 }
 
-// helm runs the helm that lies beside the binaries of the API server.
+// helm runs the helm binary in the folder of the API server's binaries.
 func helm(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	binary := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "helm")
 	if _, err := os.Stat(binary); err != nil {
-		t.Fatalf("%v: run the tests with make test, or name in KUBEBUILDER_ASSETS a folder with helm", err)
+		t.Fatalf("%v: run the tests with make test, or set KUBEBUILDER_ASSETS to a folder with helm", err)
 	}
 	cmd := exec.CommandContext(t.Context(), binary, args...)
-	// Nothing of what the person who runs the tests has set up.
+	// Ignore the user's own configuration of helm.
 	cmd.Env = append(os.Environ(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	return string(out), err

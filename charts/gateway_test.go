@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
@@ -26,7 +27,7 @@ const (
 	operatorUser = "system:serviceaccount:devserver-system:devserver-operator"
 )
 
-// may asks the API server what somebody's roles allow.
+// may returns whether the roles of a user allow a request.
 func may(t *testing.T, user, verb, group, resource string) bool {
 	t.Helper()
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -39,7 +40,7 @@ func may(t *testing.T, user, verb, group, resource string) bool {
 	return review.Status.Allowed
 }
 
-// The gateway reads DevServers and people, patches Leases, and may do nothing else.
+// The gateway may read DevServers and DevServerUsers and patch Leases, and nothing else.
 func TestRightsOfTheGateway(t *testing.T) {
 	install(t, roles)
 	verbs := []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
@@ -72,34 +73,34 @@ func TestRightsOfTheGateway(t *testing.T) {
 	}
 }
 
-// The operator may write NetworkPolicies only where the admin wants some.
-func TestNetworkPoliciesAreARightOfTheirOwn(t *testing.T) {
+// The operator may write NetworkPolicies only if the admin enables them.
+func TestNetworkPolicyPermissions(t *testing.T) {
 	for _, enabled := range []string{"false", "true"} {
 		t.Run(enabled, func(t *testing.T) {
-			install(t, roles, "--set=networkPolicy.boxes.enabled="+enabled)
+			install(t, roles, "--set=networkPolicy.servers.enabled="+enabled)
 			for _, verb := range []string{"get", "list", "watch", "create", "patch"} {
 				if may(t, operatorUser, verb, "networking.k8s.io", "networkpolicies") != (enabled == "true") {
-					t.Errorf("%s where networkPolicy.boxes.enabled is %s: %t", verb, enabled, enabled != "true")
+					t.Errorf("%s if networkPolicy.servers.enabled is %s: %t", verb, enabled, enabled != "true")
 				}
 			}
 		})
 	}
-	out, err := helm(t, "template", "devserver", "devserver-operator", "--set=networkPolicy.boxes.enabled=true", "--set=gateway.enabled=false")
-	if err == nil || !strings.Contains(out, "needs gateway.enabled: without a gateway nobody could log in") {
-		t.Errorf("servers that nobody could log in to are accepted: %s", out)
+	out, err := helm(t, "template", "devserver", "devserver-operator", "--set=networkPolicy.servers.enabled=true", "--set=gateway.enabled=false")
+	if err == nil || !strings.Contains(out, "requires gateway.enabled: without a gateway, nobody could log in") {
+		t.Errorf("values with which nobody could log in are accepted: %s", out)
 	}
 }
 
-// The gateway may patch Leases in every namespace, and is held to those of
-// DevServers, and in them to what wakes and keeps a server.
-func TestGatewayWakesAndKeepsOnly(t *testing.T) {
+// The gateway may patch Leases in every namespace. A policy limits it to those of
+// DevServers, and to the fields that wake a server or keep it awake.
+func TestGatewayOnlyWakesAndKeepsAwake(t *testing.T) {
 	const (
-		foreign = "the gateway writes Leases of DevServers only, and makes none"
-		other   = "of a DevServer's Lease, the gateway writes renewTime, acquireTime, leaseDurationSeconds and holderIdentity, and nothing else"
+		foreign = "the gateway may write only the Leases of DevServers, and may not create any"
+		other   = "the gateway may change only renewTime, acquireTime, leaseDurationSeconds and holderIdentity of a DevServer's Lease"
 	)
 	ns, admin := apiserver.Namespace(t), apiserver.Client(t)
 	install(t, roles)
-	// Alone, since others refuse some of it too.
+	// Only this policy, because others refuse some of these changes too.
 	for _, object := range parse(t, render(t)) {
 		if object.GetName() == "devserver-gateway-leases" {
 			if err := admin.Create(t.Context(), object); err != nil {
@@ -109,10 +110,10 @@ func TestGatewayWakesAndKeepsOnly(t *testing.T) {
 		}
 	}
 	gateway := client.NewDryRunClient(as(t, gatewayUser))
-	lease := func(name string, labels map[string]string, kind string) *coordinationv1.Lease {
+	create := func(name string, labels map[string]string, kind string) *coordinationv1.Lease {
 		l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
-			Namespace: ns, Name: name, Labels: labels, Annotations: map[string]string{"devserver.io/asleep": "since noon"},
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: kind, Name: "box", UID: "0d1e", Controller: new(true)}},
+			Namespace: ns, Name: name, Labels: labels, Annotations: map[string]string{lease.AnnotationSuspension: "since noon"},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: kind, Name: "server", UID: "0d1e", Controller: new(true)}},
 		}}
 		if err := admin.Create(t.Context(), l); err != nil {
 			t.Fatal(err)
@@ -120,7 +121,7 @@ func TestGatewayWakesAndKeepsOnly(t *testing.T) {
 		return l
 	}
 	ours := map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"}
-	box, leader, node := lease("box", ours, "DevServer"), lease("leader", nil, "DevServer"), lease("node", nil, "Node")
+	server, leader, node := create("server", ours, "DevServer"), create("leader", nil, "DevServer"), create("node", nil, "Node")
 	change := func(l *coordinationv1.Lease, edit func(*coordinationv1.Lease)) error {
 		changed := l.DeepCopy()
 		edit(changed)
@@ -137,26 +138,26 @@ func TestGatewayWakesAndKeepsOnly(t *testing.T) {
 	wantAnswer(t, change(node, renew), foreign)
 	wantAnswer(t, change(leader, func(l *coordinationv1.Lease) { l.Labels = ours }), foreign)
 
-	wantAnswer(t, change(box, renew), "")
-	wantAnswer(t, change(box, func(l *coordinationv1.Lease) {
+	wantAnswer(t, change(server, renew), "")
+	wantAnswer(t, change(server, func(l *coordinationv1.Lease) {
 		l.Spec.AcquireTime, l.Spec.LeaseDurationSeconds, l.Spec.HolderIdentity = new(metav1.NowMicro()), new(int32(60)), new("user@example.com")
 	}), "")
 	for name, edit := range map[string]func(*coordinationv1.Lease){
 		"label":       func(l *coordinationv1.Lease) { l.Labels["x"] = "y" },
 		"labels":      func(l *coordinationv1.Lease) { l.Labels = nil },
 		"annotation":  func(l *coordinationv1.Lease) { l.Annotations["x"] = "y" },
-		"asleep":      func(l *coordinationv1.Lease) { l.Annotations = nil },
+		"suspension":  func(l *coordinationv1.Lease) { l.Annotations = nil },
 		"owner":       func(l *coordinationv1.Lease) { l.OwnerReferences = nil },
 		"finalizer":   func(l *coordinationv1.Lease) { l.Finalizers = []string{"example.com/stay"} },
 		"transitions": func(l *coordinationv1.Lease) { l.Spec.LeaseTransitions = new(int32(7)) },
 	} {
-		if err := change(box, edit); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), other) {
+		if err := change(server, edit); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), other) {
 			t.Errorf("%s: got %v\nwant a refusal: %s", name, err, other)
 		}
 	}
 }
 
-// deployment is the gateway's.
+// deployment returns the gateway's Deployment.
 func deployment(t *testing.T, flags ...string) *appsv1.Deployment {
 	t.Helper()
 	for _, object := range parse(t, render(t, flags...)) {
@@ -172,8 +173,8 @@ func deployment(t *testing.T, flags ...string) *appsv1.Deployment {
 	return nil
 }
 
-// A pod that is told to stop has time for its sessions, before which it waits
-// for the nodes and after which it closes what is left.
+// The grace period of a pod is the drain timeout, plus the preStop pause before it and
+// the time to close the remaining sessions after it.
 func TestGatewayHasTimeToDrain(t *testing.T) {
 	for timeout, seconds := range map[string]int64{"90s": 105, "10m": 615, "2h": 7215} {
 		d := deployment(t, "--set=gateway.drainTimeout="+timeout)
@@ -184,8 +185,8 @@ func TestGatewayHasTimeToDrain(t *testing.T) {
 	}
 }
 
-// Certificate authorities are read again when they change: that is no new pod, which
-// would end everybody's sessions.
+// A change of the certificate authorities creates no new pods, which would end
+// everybody's sessions: the gateway reads the file again.
 func TestUserCA(t *testing.T) {
 	const flag = "--user-ca=/etc/devserver/user-ca/keys"
 	without, one := deployment(t), deployment(t, "--set=gateway.userCA={"+publicKey+"}")
@@ -196,33 +197,34 @@ func TestUserCA(t *testing.T) {
 	a, _ := json.Marshal(one.Spec.Template)
 	b, _ := json.Marshal(two.Spec.Template)
 	if !bytes.Equal(a, b) {
-		t.Error("another authority makes new pods")
+		t.Error("another authority creates new pods")
 	}
 	if text := render(t, "--set=gateway.userCA={"+publicKey+"}"); !strings.Contains(text, "  keys: |\n    "+publicKey+"\n") {
 		t.Error("the ConfigMap does not have the key")
 	}
 }
 
-// Without a gateway nothing of it is there, and the operator does not look for one.
+// With gateway.enabled=false, the chart has no object of the gateway and the operator
+// has no flag for it.
 func TestWithoutGateway(t *testing.T) {
 	if text := render(t, "--set=gateway.enabled=false", "--set=crds.install=false"); strings.Contains(text, "gateway") {
-		t.Errorf("it is still spoken of:\n%s", text)
+		t.Errorf("the chart still mentions the gateway:\n%s", text)
 	}
 }
 
-// What the operator cannot see of the gateway it is told; a host key of the
-// admin's is the one that the gateway has.
-func TestOperatorKnowsOfTheGateway(t *testing.T) {
+// The operator has flags for the settings of the gateway that it cannot read from the
+// cluster. If the admin provides a host key, the gateway uses it.
+func TestOperatorFlagsForGateway(t *testing.T) {
 	const own, operator = "secretName: devserver-gateway-host-key\n", "- --gateway-service=devserver-gateway\n"
 	if text := render(t); !strings.Contains(text, own) || !strings.Contains(text, operator) || strings.Contains(text, "--gateway-host") {
-		t.Error("by default, the operator does not look after the gateway's host key")
+		t.Error("by default, the operator does not create the gateway's host key")
 	}
-	text := render(t, "--set=gateway.hostKeySecret=ours", "--set=gateway.host=ssh.example.com", "--set=gateway.port=2200", "--set=networkPolicy.boxes.enabled=true")
+	text := render(t, "--set=gateway.hostKeySecret=ours", "--set=gateway.host=ssh.example.com", "--set=gateway.port=2200", "--set=networkPolicy.servers.enabled=true")
 	for _, want := range []string{
 		operator, "- --gateway-host-key-secret=ours\n", "- --gateway-host=ssh.example.com\n", "- --gateway-port=2200\n", "- --gateway-only\n", "secretName: ours\n", "- --address=ssh.example.com:2200\n",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the chart does not say %q", want)
+			t.Errorf("the rendered chart does not contain %q", want)
 		}
 	}
 }

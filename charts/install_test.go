@@ -16,7 +16,8 @@ import (
 
 const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxBvVYIoNzD3xk0Zs4R9rT test"
 
-// install creates the chart's objects of some kinds, until the test is over.
+// install creates the chart's objects of the given kinds, and deletes them when the
+// test ends.
 func install(t *testing.T, kinds []string, flags ...string) {
 	t.Helper()
 	c := apiserver.Client(t)
@@ -36,7 +37,7 @@ var (
 	policies = []string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 )
 
-// as is a client of somebody else's.
+// as returns a client that impersonates another user.
 func as(t *testing.T, name string, groups ...string) client.Client {
 	t.Helper()
 	config := apiserver.Config(t)
@@ -63,7 +64,7 @@ func member(t *testing.T, namespace, name string) {
 
 func devServer(namespace, owner, flavor string) *devv1.DevServer {
 	return &devv1.DevServer{
-		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: "server", Namespace: namespace},
 		Spec:       devv1.DevServerSpec{Owner: owner, Flavor: flavor, SSH: devv1.SSHSpec{PublicKey: publicKey}},
 	}
 }

@@ -23,8 +23,8 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// TestPersonsRights: a person may do all that the work with DevServers needs,
-// in their namespace, and nothing else.
+// TestPersonsRights: a person has exactly the permissions that using DevServers
+// requires, and only in their own namespace.
 func TestPersonsRights(t *testing.T) {
 	const alice = "alice@example.com"
 	install(t, roles)
@@ -89,13 +89,12 @@ func TestPersonsRights(t *testing.T) {
 	}
 }
 
-// TestOperatorsRights: with what the chart gives it, the operator can make all
-// that a person needs, and bind no other roles than it may.
+// TestOperatorsRights: with the chart's permissions, the operator can create everything
+// that a person needs, and can bind only the roles that the admin lists.
 func TestOperatorsRights(t *testing.T) {
 	install(t, roles, "--set=rbac.bindableClusterRoles={read-secrets}")
 	admin := apiserver.Client(t)
-	// Of the cluster's own roles, view and edit are empty while no controller
-	// aggregates them.
+	// Not view or edit: without a controller that aggregates roles, they are empty.
 	secrets := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"list"}}}
 	extra := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "read-secrets"}, Rules: secrets}
 	if err := admin.Create(t.Context(), extra); err != nil {
@@ -161,8 +160,8 @@ func TestOperatorsRights(t *testing.T) {
 			t.Errorf("%+v: %s: %s\nwant %s", c.ref, ready.Reason, ready.Message, c.words)
 		}
 	}
-	// A role that was refused takes no other away, and one that is gone from the
-	// spec is gone.
+	// A refused role does not remove other bindings. A role that was removed from the
+	// spec is no longer bound.
 	if err := admin.Get(t.Context(), types.NamespacedName{Namespace: key.Namespace, Name: "devserver-user"}, binding); err != nil {
 		t.Error(err)
 	}

@@ -15,11 +15,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// want tries to create a DevServer and compares the answer: what is refused
-// says words.
+// want tries to create a DevServer. It must be refused with the message words, or
+// accepted if words is empty.
 func want(t *testing.T, c client.Client, d *devv1.DevServer, words string) {
 	t.Helper()
 	wantAnswer(t, client.NewDryRunClient(c).Create(t.Context(), d), words)
@@ -35,8 +36,8 @@ func wantAnswer(t *testing.T, err error, words string) {
 	}
 }
 
-// inForce waits until the API server follows the policies, which it reads from
-// a watch: until it refuses d.
+// inForce waits until the API server enforces the policies, which it receives from a
+// watch: until it refuses d.
 func inForce(t *testing.T, c client.Client, d *devv1.DevServer) {
 	t.Helper()
 	var last error
@@ -52,7 +53,7 @@ func inForce(t *testing.T, c client.Client, d *devv1.DevServer) {
 func TestOwnerIsRequester(t *testing.T) {
 	const alice, bob = "alice@example.com", "bob@example.com"
 	ns := apiserver.Namespace(t)
-	// Without the value there is no such rule.
+	// The policy does not exist by default.
 	install(t, roles)
 	for _, name := range []string{alice, bob, "system:serviceaccount:devserver-system:devserver-operator", "system:serviceaccount:argocd:argocd"} {
 		member(t, ns, name)
@@ -63,19 +64,19 @@ func TestOwnerIsRequester(t *testing.T) {
 		"--set=policies.ownerIsRequester.exemptGroups={system:masters,system:serviceaccounts:argocd}")
 	inForce(t, as(t, alice), devServer(ns, bob, ""))
 	want(t, as(t, alice), devServer(ns, alice, ""), "")
-	want(t, as(t, alice), devServer(ns, bob, ""), "spec.owner must be the name by which the cluster knows you, alice@example.com, not bob@example.com")
-	want(t, as(t, alice, "some-group"), devServer(ns, bob, ""), "spec.owner must be the name by which the cluster knows you, alice@example.com, not bob@example.com")
+	want(t, as(t, alice), devServer(ns, bob, ""), "spec.owner must be your user name in this cluster, alice@example.com, not bob@example.com")
+	want(t, as(t, alice, "some-group"), devServer(ns, bob, ""), "spec.owner must be your user name in this cluster, alice@example.com, not bob@example.com")
 	want(t, as(t, "root", "system:masters"), devServer(ns, bob, ""), "")
 	want(t, as(t, "system:serviceaccount:argocd:argocd", "system:serviceaccounts:argocd"), devServer(ns, bob, ""), "")
 	want(t, as(t, "system:serviceaccount:devserver-system:devserver-operator"), devServer(ns, bob, ""), "")
 
-	// What is there already, and its other fields, are not concerned.
-	box := devServer(ns, bob, "")
-	if err := apiserver.Client(t).Create(t.Context(), box); err != nil {
+	// The policy ignores edits of other fields of existing DevServers.
+	server := devServer(ns, bob, "")
+	if err := apiserver.Client(t).Create(t.Context(), server); err != nil {
 		t.Fatal(err)
 	}
-	box.Spec.Image = "example.com/new:1"
-	wantAnswer(t, as(t, alice).Update(t.Context(), box), "")
+	server.Spec.Image = "example.com/new:1"
+	wantAnswer(t, as(t, alice).Update(t.Context(), server), "")
 }
 
 func TestFlavorsPolicy(t *testing.T) {
@@ -90,8 +91,8 @@ func TestFlavorsPolicy(t *testing.T) {
 	if err := as(t, alice).Create(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
-	huge := `the flavor gpu-huge is open only in the namespaces ` + team + ` and to members of the groups ml, team "x"`
-	large := "the flavor gpu-large is open only in the namespaces " + team
+	huge := `the flavor gpu-huge is available only in the namespaces ` + team + ` and to members of the groups ml, team "x"`
+	large := "the flavor gpu-large is available only in the namespaces " + team
 	install(t, policies, "--set-json=policies.flavors="+
 		`[{"flavors":["gpu-huge","gpu-large"],"namespaces":["`+team+`"]},{"flavors":["gpu-huge"],"groups":["ml","team \"x\""]}]`)
 	inForce(t, as(t, alice), devServer(other, alice, "gpu-large"))
@@ -131,21 +132,21 @@ func TestFlavorsPolicy(t *testing.T) {
 	})
 }
 
-// The operator may write Leases in every namespace, and is held to those of
-// DevServers. Others are none of its rule's business.
+// The operator may write Leases in every namespace. A policy limits it to those of
+// DevServers.
 func TestOperatorWritesLeasesOfDevServersOnly(t *testing.T) {
-	const words = "the operator writes Leases of DevServers only"
+	const words = "the operator may write only the Leases of DevServers"
 	ns, admin := apiserver.Namespace(t), apiserver.Client(t)
 	install(t, append(slices.Clone(roles), policies...))
 	operator := as(t, "system:serviceaccount:devserver-system:devserver-operator")
-	lease := func(name string, labels map[string]string, kind string) *coordinationv1.Lease {
+	newLease := func(name string, labels map[string]string, kind string) *coordinationv1.Lease {
 		return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
 			Namespace: ns, Name: name, Labels: labels,
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: kind, Name: "box", UID: "0d1e", Controller: new(true)}},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: kind, Name: "server", UID: "0d1e", Controller: new(true)}},
 		}}
 	}
 	ours := map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"}
-	foreign := lease("leader", nil, "DevServer")
+	foreign := newLease("leader", nil, "DevServer")
 	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		return apierrors.IsForbidden(client.NewDryRunClient(operator).Create(ctx, foreign.DeepCopy())), nil
 	})
@@ -153,65 +154,65 @@ func TestOperatorWritesLeasesOfDevServersOnly(t *testing.T) {
 		t.Fatal("the operator may write any Lease")
 	}
 	wantAnswer(t, operator.Create(t.Context(), foreign.DeepCopy()), words)
-	wantAnswer(t, operator.Create(t.Context(), lease("node", ours, "Node")), words)
-	wantAnswer(t, operator.Create(t.Context(), lease("box", ours, "DevServer")), "")
+	wantAnswer(t, operator.Create(t.Context(), newLease("node", ours, "Node")), words)
+	wantAnswer(t, operator.Create(t.Context(), newLease("server", ours, "DevServer")), "")
 	if err := admin.Create(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
-	// Not even by making it one of a DevServer.
+	// Adding the label does not make it a Lease of a DevServer.
 	taken := foreign.DeepCopy()
 	taken.Labels = ours
 	wantAnswer(t, operator.Patch(t.Context(), taken, client.MergeFrom(foreign)), words)
 }
 
-// Whoever may write the Lease of a DevServer may keep and wake it, and not put
-// it to sleep, or hide it from the operator.
-func TestPeopleKeepAndWakeOnly(t *testing.T) {
+// A user who may write the Lease of a DevServer may wake the server and keep it awake,
+// but not suspend it or hide the Lease from the operator.
+func TestUsersOnlyWakeAndKeepAwake(t *testing.T) {
 	const (
 		alice    = "alice@example.com"
-		mark     = "only the operator puts a DevServer to sleep, or takes the note of it away; a new renewTime wakes it"
-		identity = "the labels and owner references of a DevServer's Lease say whose it is, and stay as they are"
+		reserved = "only the operator may change the annotation " + lease.AnnotationSuspension + "; set renewTime to wake the DevServer"
+		identity = "the labels and owner references of a DevServer's Lease must not be changed"
 	)
 	ns := apiserver.Namespace(t)
 	install(t, append(slices.Clone(roles), policies...))
 	member(t, ns, alice)
 	person := as(t, alice)
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
-		Namespace: ns, Name: "box", Labels: map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"},
-		Annotations:     map[string]string{"devserver.io/asleep": "since noon"},
-		OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: "DevServer", Name: "box", UID: "0d1e", Controller: new(true)}},
+	before := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+		Namespace: ns, Name: "server", Labels: map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"},
+		Annotations:     map[string]string{lease.AnnotationSuspension: "since noon"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "devserver.io/v1", Kind: "DevServer", Name: "server", UID: "0d1e", Controller: new(true)}},
 	}}
 	operator := as(t, "system:serviceaccount:devserver-system:devserver-operator")
-	if err := operator.Create(t.Context(), lease); err != nil {
+	if err := operator.Create(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
 	change := func(edit func(*coordinationv1.Lease)) error {
-		changed := lease.DeepCopy()
+		changed := before.DeepCopy()
 		edit(changed)
-		return client.NewDryRunClient(person).Patch(t.Context(), changed, client.MergeFrom(lease))
+		return client.NewDryRunClient(person).Patch(t.Context(), changed, client.MergeFrom(before))
 	}
-	forge := func(l *coordinationv1.Lease) { l.Annotations["devserver.io/asleep"] = "since eleven" }
+	forge := func(l *coordinationv1.Lease) { l.Annotations[lease.AnnotationSuspension] = "since eleven" }
 	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
 		return apierrors.IsForbidden(change(forge)), nil
 	})
 	if err != nil {
-		t.Fatal("anybody may put a DevServer to sleep")
+		t.Fatal("users may change the annotation of a suspension")
 	}
-	wantAnswer(t, change(forge), mark)
-	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.Annotations = nil }), mark)
+	wantAnswer(t, change(forge), reserved)
+	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.Annotations = nil }), reserved)
 	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.Labels = nil }), identity)
 	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.OwnerReferences = nil }), identity)
 	wantAnswer(t, change(func(l *coordinationv1.Lease) { l.Spec.RenewTime = new(metav1.NowMicro()) }), "")
 	wantAnswer(t, change(func(l *coordinationv1.Lease) {
 		l.Spec.AcquireTime, l.Spec.LeaseDurationSeconds = new(metav1.NowMicro()), new(int32(60))
 	}), "")
-	own := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "own", Labels: lease.Labels, Annotations: lease.Annotations}}
-	wantAnswer(t, client.NewDryRunClient(person).Create(t.Context(), own), mark)
+	own := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "own", Labels: before.Labels, Annotations: before.Annotations}}
+	wantAnswer(t, client.NewDryRunClient(person).Create(t.Context(), own), reserved)
 }
 
-// The operator annotates pods of DevServers, and no others.
+// The operator may annotate pods of DevServers, and no others.
 func TestOperatorAnnotatesPodsOfDevServersOnly(t *testing.T) {
-	const words = "the operator annotates pods of DevServers, and changes nothing else of any pod"
+	const words = "the operator may change only pods of DevServers, and only their annotations"
 	ns, admin := apiserver.Namespace(t), apiserver.Client(t)
 	install(t, append(slices.Clone(roles), policies...))
 	operator := client.NewDryRunClient(as(t, "system:serviceaccount:devserver-system:devserver-operator"))
@@ -223,7 +224,7 @@ func TestOperatorAnnotatesPodsOfDevServersOnly(t *testing.T) {
 		}
 		return p
 	}
-	ours, foreign := pod("box-0", map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"}), pod("db-0", nil)
+	ours, foreign := pod("server-0", map[string]string{"app.kubernetes.io/managed-by": "devserver-operator"}), pod("db-0", nil)
 	change := func(p *corev1.Pod, edit func(*corev1.Pod)) error {
 		changed := p.DeepCopy()
 		edit(changed)

@@ -17,7 +17,7 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// edit changes one field of a good object; the value nil takes the field away.
+// edit changes one field of a valid object. The value nil removes the field.
 type edit struct {
 	field string // "spec.owner"
 	value any
@@ -45,19 +45,18 @@ func parse(t *testing.T, document string) *unstructured.Unstructured {
 	return object
 }
 
-// wantRefusal checks that an object was refused for exactly one cause, in
-// words that a person can act on.
+// wantRefusal checks that an object was refused for exactly one cause, with a message
+// that contains words.
 func wantRefusal(t *testing.T, err error, words string) {
 	t.Helper()
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || !apierrors.IsInvalid(err) {
-		t.Fatalf("got error %v, want a refusal that says %q", err, words)
+		t.Fatalf("got error %v, want a refusal with %q", err, words)
 	}
 	if !strings.Contains(err.Error(), words) {
 		t.Errorf("got %v\nwant words %q", err, words)
 	}
-	// The API server adds this to a fault in the form of an object, whatever
-	// its kind.
+	// The API server adds this cause to every violation of the schema.
 	causes := slices.DeleteFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
 		return strings.Contains(c.Message, "some validation rules were not checked")
 	})
@@ -69,7 +68,7 @@ func wantRefusal(t *testing.T, err error, words string) {
 	}
 }
 
-// try offers objects to the API server that nothing keeps.
+// try returns a function that creates objects with a dry run.
 func try(t *testing.T) func(*unstructured.Unstructured) error {
 	c := client.NewDryRunClient(apiserver.Client(t))
 	ns := apiserver.Namespace(t)

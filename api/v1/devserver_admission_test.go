@@ -17,7 +17,7 @@ const (
 	ecdsaKey   = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBI5lZAnxAcIwXntLpfUxTVMWGBTzykDeWWpPf+Gjv5W8af+blk1PU7xNf1nl/+aeNJ8mocHwJ8RfnmMvpssIebg="
 )
 
-// A body of the right alphabet is all that a rule can see of a key.
+// The CEL rules check only the alphabet of a key's body.
 var rsaKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAB" + strings.Repeat("gQDu", 90)
 
 const goodDevServer = `
@@ -37,7 +37,7 @@ spec:
 const (
 	keyWords        = "publicKey must be one public key on one line, as in a .pub file: type, base64 and an optional comment, without options"
 	keysWords       = "each of publicKeys must be one public key on one line"
-	noKeyWords      = "ssh needs a publicKey"
+	noKeyWords      = "ssh requires publicKey or publicKeys"
 	sizeWords       = "persistentHomeSize must be a size from 1Mi to 1Pi, such as 100Gi"
 	timeToLiveWords = "timeToLive must be a duration from 1m to 87600h, such as 72h or 1h30m"
 	nameWords       = "metadata.name must be at most 50 lower-case letters, digits and '-'"
@@ -45,7 +45,7 @@ const (
 	imageWords      = "image must be an image reference without spaces"
 	pathWords       = "mountPath must be an absolute path without ':' and '..', such as /data"
 	reservedWords   = "mountPath must not be a folder that the server itself needs"
-	annotationWords = "annotations must have valid annotation keys, none of them of devserver.io"
+	annotationWords = "annotations must have valid annotation keys outside of devserver.io, which is reserved"
 )
 
 func volume(mountPath string) []any {
@@ -68,18 +68,18 @@ func TestDevServerRefused(t *testing.T) {
 		"key with a bare option":   {edit{"spec.ssh.publicKey", "no-pty " + ed25519Key}, keyWords},
 		"key with a space first":   {edit{"spec.ssh.publicKey", " " + ed25519Key}, keyWords},
 		"key without its type":     {edit{"spec.ssh.publicKey", strings.Fields(ed25519Key)[1]}, keyWords},
-		"key of a type of old":     {edit{"spec.ssh.publicKey", "ssh-dss AAAAB3NzaC1kc3MAAACBAP"}, keyWords},
+		"DSA key":                  {edit{"spec.ssh.publicKey", "ssh-dss AAAAB3NzaC1kc3MAAACBAP"}, keyWords},
 		"certificate":              {edit{"spec.ssh.publicKey", "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5"}, keyWords},
 		"private key":              {edit{"spec.ssh.publicKey", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n"}, keyWords},
 		"garbage":                  {edit{"spec.ssh.publicKey", "AAAA..."}, keyWords},
-		"key cut short in a form":  {edit{"spec.ssh.publicKey", "ssh-rsa AAAA..."}, keyWords},
+		"shortened key":            {edit{"spec.ssh.publicKey", "ssh-rsa AAAA..."}, keyWords},
 		"empty key":                {edit{"spec.ssh.publicKey", ""}, keyWords},
 		"bad second key":           {edit{"spec.ssh.publicKeys", []any{ecdsaKey, ed25519Key + "\n" + ecdsaKey}}, keysWords},
 		"no key":                   {edit{"spec.ssh.publicKey", nil}, noKeyWords},
 		"no key in the list":       {edit{"spec.ssh", map[string]any{"publicKeys": []any{}}}, noKeyWords},
 		"no ssh":                   {edit{"spec.ssh", nil}, "spec.ssh: Required value"},
-		"size without sense":       {edit{"spec.persistentHomeSize", "abc"}, sizeWords},
-		"size not to be decoded":   {edit{"spec.persistentHomeSize", "1e5.5"}, sizeWords},
+		"size in letters":          {edit{"spec.persistentHomeSize", "abc"}, sizeWords},
+		"size of a bad exponent":   {edit{"spec.persistentHomeSize", "1e5.5"}, sizeWords},
 		"size of a huge exponent":  {edit{"spec.persistentHomeSize", "1e1000000000"}, sizeWords},
 		"size with a space":        {edit{"spec.persistentHomeSize", "100 Gi"}, sizeWords},
 		"size in another unit":     {edit{"spec.persistentHomeSize", "100GB"}, sizeWords},
@@ -91,7 +91,7 @@ func TestDevServerRefused(t *testing.T) {
 		"number zero":              {edit{"spec.persistentHomeSize", int64(0)}, sizeWords},
 		"size without a unit":      {edit{"spec.persistentHomeSize", "100"}, sizeWords},
 		"number without a unit":    {edit{"spec.persistentHomeSize", int64(100)}, sizeWords},
-		"size of nobody's disk":    {edit{"spec.persistentHomeSize", "2Pi"}, sizeWords},
+		"size of 2Pi":              {edit{"spec.persistentHomeSize", "2Pi"}, sizeWords},
 		"empty timeToLive":         {edit{"spec.lifecycle.timeToLive", ""}, timeToLiveWords},
 		"zero timeToLive":          {edit{"spec.lifecycle.timeToLive", "0"}, timeToLiveWords},
 		"timeToLive of 0s":         {edit{"spec.lifecycle.timeToLive", "0s"}, timeToLiveWords},
@@ -99,28 +99,28 @@ func TestDevServerRefused(t *testing.T) {
 		"timeToLive without unit":  {edit{"spec.lifecycle.timeToLive", "3600"}, timeToLiveWords},
 		"timeToLive in days":       {edit{"spec.lifecycle.timeToLive", "3d"}, timeToLiveWords},
 		"timeToLive never":         {edit{"spec.lifecycle.timeToLive", "never"}, timeToLiveWords},
-		"timeToLive in prose":      {edit{"spec.lifecycle.timeToLive", "1 h"}, timeToLiveWords},
+		"timeToLive with a space":  {edit{"spec.lifecycle.timeToLive", "1 h"}, timeToLiveWords},
 		"absurd timeToLive":        {edit{"spec.lifecycle.timeToLive", "87601h"}, timeToLiveWords},
 		"overflowing timeToLive":   {edit{"spec.lifecycle.timeToLive", "9999999999h"}, timeToLiveWords},
 		"short idleTimeout":        {edit{"spec.lifecycle.idleTimeout", "59s"}, "idleTimeout must be a duration from 1m to 87600h, such as 2h or 45m"},
 		"empty idleTimeout":        {edit{"spec.lifecycle.idleTimeout", ""}, "idleTimeout must be a duration"},
 		"zero deleteAfter":         {edit{"spec.lifecycle.deleteAfterSuspended", "0h"}, "deleteAfterSuspended must be a duration"},
 		"unknown expiry":           {edit{"spec.lifecycle.onExpire", "Stop"}, "spec.lifecycle.onExpire: Unsupported value"},
-		"empty schedule":           {edit{"spec.lifecycle.schedule", map[string]any{"timeZone": "UTC"}}, "schedule needs a start or a stop"},
+		"empty schedule":           {edit{"spec.lifecycle.schedule", map[string]any{"timeZone": "UTC"}}, "schedule requires start or stop"},
 		"zero GPU threshold":       {edit{"spec.lifecycle.activity.gpuPercent", int64(0)}, "should be greater than or equal to 1"},
-		"GPU threshold above all":  {edit{"spec.lifecycle.activity.gpuPercent", int64(102)}, "should be less than or equal to 101"},
+		"GPU threshold of 102":     {edit{"spec.lifecycle.activity.gpuPercent", int64(102)}, "should be less than or equal to 101"},
 		"no grace":                 {edit{"spec.lifecycle.terminationGracePeriodSeconds", int64(0)}, "should be greater than or equal to 5"},
-		"name with a digit first":  {edit{"metadata.name", "1box"}, nameWords},
+		"name with a digit first":  {edit{"metadata.name", "1server"}, nameWords},
 		"name of 51 characters":    {edit{"metadata.name", strings.Repeat("x", 51)}, nameWords},
-		"name with a dot":          {edit{"metadata.name", "my.box"}, nameWords},
+		"name with a dot":          {edit{"metadata.name", "my.server"}, nameWords},
 		"no owner":                 {edit{"spec.owner", nil}, "spec.owner: Required value"},
 		"owner with a space":       {edit{"spec.owner", "two words"}, ownerWords},
 		"owner of two lines":       {edit{"spec.owner", "user\nroot"}, ownerWords},
 		"image with a space":       {edit{"spec.image", "debian :bookworm"}, imageWords},
 		"annotation with a space":  {edit{"spec.ssh.service.annotations", annotation("not a key")}, annotationWords},
 		"annotation with no name":  {edit{"spec.ssh.service.annotations", annotation("example.com/")}, annotationWords},
-		"annotation of ours":       {edit{"spec.ssh.service.annotations", annotation("devserver.io/hash")}, annotationWords},
-		"annotation of a part":     {edit{"spec.ssh.service.annotations", annotation("apply.devserver.io/hash")}, annotationWords},
+		"reserved annotation":      {edit{"spec.ssh.service.annotations", annotation("devserver.io/hash")}, annotationWords},
+		"reserved subdomain":       {edit{"spec.ssh.service.annotations", annotation("apply.devserver.io/hash")}, annotationWords},
 		"annotation of upper case": {edit{"spec.ssh.service.annotations", annotation("Example.com/name")}, annotationWords},
 		"Service of another type":  {edit{"spec.ssh.service.type", "Ingress"}, `Unsupported value: "Ingress"`},
 		"relative mount path":      {edit{"spec.volumes", volume("data")}, pathWords},
@@ -129,17 +129,17 @@ func TestDevServerRefused(t *testing.T) {
 		"mount path of two lines":  {edit{"spec.volumes", volume("/a\n/b")}, pathWords},
 		"mount at the root":        {edit{"spec.volumes", volume("//")}, reservedWords},
 		"mount in /etc":            {edit{"spec.volumes", volume("/etc/ssh")}, reservedWords},
-		"mount in /etc, in style":  {edit{"spec.volumes", volume("//./etc")}, reservedWords},
+		"mount in //./etc":         {edit{"spec.volumes", volume("//./etc")}, reservedWords},
 		"mount over /dev/shm":      {edit{"spec.volumes", volume("/dev/shm")}, reservedWords},
 		"mount over the agent":     {edit{"spec.volumes", volume("/opt//devserver/bin")}, reservedWords},
 		"mount over the home":      {edit{"spec.volumes", volume("/home/dev/")}, reservedWords},
 		"two at one path":          {edit{"spec.volumes", append(volume("/data"), volume("/data")...)}, "Duplicate value"},
 		"volume without a claim":   {edit{"spec.volumes", []any{map[string]any{"mountPath": "/data"}}}, "claimName: Required value"},
-		"ephemeral and a class":    {edit{"spec.home", map[string]any{"ephemeral": true, "storageClassName": "fast"}}, "home.ephemeral goes with none of"},
-		"claim and retention":      {edit{"spec.home", map[string]any{"claimName": "old", "retentionPolicy": "Delete"}}, "home.claimName goes with none of"},
-		"retention for ever":       {edit{"spec.home", map[string]any{"retentionPolicy": "Forever"}}, `Unsupported value: "Forever"`},
+		"ephemeral and a class":    {edit{"spec.home", map[string]any{"ephemeral": true, "storageClassName": "fast"}}, "home.ephemeral cannot be combined with"},
+		"claim and retention":      {edit{"spec.home", map[string]any{"claimName": "old", "retentionPolicy": "Delete"}}, "home.claimName cannot be combined with"},
+		"unknown retention":        {edit{"spec.home", map[string]any{"retentionPolicy": "Forever"}}, `Unsupported value: "Forever"`},
 		"home from a pod":          {edit{"spec.home", map[string]any{"dataSource": map[string]any{"kind": "Pod", "name": "x"}}}, `Unsupported value: "Pod"`},
-		"restarted some day":       {edit{"spec.restartedAt", "tomorrow"}, "spec.restartedAt"},
+		"restarted tomorrow":       {edit{"spec.restartedAt", "tomorrow"}, "spec.restartedAt"},
 		"variable with a digit":    {edit{"spec.env", []any{map[string]any{"name": "1X"}}}, "spec.env[0].name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestDevServerAccepted(t *testing.T) {
 	body := strings.Fields(ed25519Key)[1]
 	create := try(t)
 	for name, test := range map[string]edit{
-		"as it is":               {"spec.owner", "user@example.com"},
+		"unchanged":              {"spec.owner", "user@example.com"},
 		"flavor left out":        {"spec.flavor", nil},
 		"size left out":          {"spec.persistentHomeSize", nil},
 		"least timeToLive":       {"spec.lifecycle.timeToLive", "1m"},
@@ -184,12 +184,12 @@ func TestDevServerAccepted(t *testing.T) {
 		"no Service":             {"spec.ssh.service.type", "None"},
 		"volume":                 {"spec.volumes", volume("/data")},
 		"volume in the home":     {"spec.volumes", volume("/home/dev/.cache/")},
-		"volume that is alike":   {"spec.volumes", volume("/etcetera")},
+		"volume at /etcetera":    {"spec.volumes", volume("/etcetera")},
 		"volume below /opt":      {"spec.volumes", volume("/opt/conda envs")},
 		"ephemeral home":         {"spec.home", map[string]any{"ephemeral": true}},
 		"home to delete":         {"spec.home", map[string]any{"retentionPolicy": "Delete", "storageClassName": "fast"}},
 		"home from a snapshot":   {"spec.home", map[string]any{"dataSource": map[string]any{"kind": "VolumeSnapshot", "name": "friday"}}},
-		"home that is there":     {"spec.home", map[string]any{"claimName": "old"}},
+		"existing home":          {"spec.home", map[string]any{"claimName": "old"}},
 		"restarted":              {"spec.restartedAt", "2026-01-31T09:00:00Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,8 +198,8 @@ func TestDevServerAccepted(t *testing.T) {
 			if err := create(object); err != nil {
 				t.Fatal(err)
 			}
-			// What is accepted must be readable: one object that is not breaks the
-			// list of all.
+			// Every accepted object must decode: one that does not would break the
+			// list of all objects.
 			decode(t, object, &devserverv1.DevServer{})
 		})
 	}
@@ -234,7 +234,7 @@ func TestDevServerChangeRefused(t *testing.T) {
 	}
 }
 
-// TestDevServerChangeAccepted: what may change later.
+// TestDevServerChangeAccepted: these fields can be changed later.
 func TestDevServerChangeAccepted(t *testing.T) {
 	c, ns := apiserver.Client(t), apiserver.Namespace(t)
 	object := parse(t, goodDevServer)
@@ -260,12 +260,12 @@ func TestDevServerChangeAccepted(t *testing.T) {
 	}
 }
 
-// TestDevServerDefaults: what a Go program leaves out is not sent as zero, and
-// comes back as the default.
+// TestDevServerDefaults: a field that a Go program leaves empty is not sent as zero, so
+// the API server sets the default.
 func TestDevServerDefaults(t *testing.T) {
 	c := client.NewDryRunClient(apiserver.Client(t))
 	got := &devserverv1.DevServer{
-		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: apiserver.Namespace(t)},
+		ObjectMeta: metav1.ObjectMeta{Name: "server", Namespace: apiserver.Namespace(t)},
 		Spec: devserverv1.DevServerSpec{
 			Owner: "user@example.com",
 			SSH:   devserverv1.SSHSpec{PublicKey: ed25519Key},

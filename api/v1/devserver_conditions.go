@@ -1,62 +1,66 @@
 package v1
 
-// DevServerPhase sums the conditions up in one word.
+// DevServerPhase summarizes the conditions of a DevServer in one word.
 //
 // +kubebuilder:validation:Enum=Pending;Starting;Running;Suspending;Suspended;Expired;Failed;Terminating
 type DevServerPhase string
 
 const (
-	// PhasePending: something that the server needs is missing or refused;
-	// the Ready condition names it. Nothing was started.
+	// PhasePending: something that the server requires is missing or was
+	// refused. The Ready condition names it. No pod was started.
 	PhasePending DevServerPhase = "Pending"
-	// PhaseStarting: its objects are there and its pod is on the way.
+	// PhaseStarting: the objects of the server exist and its pod is starting.
 	PhaseStarting DevServerPhase = "Starting"
-	// PhaseRunning is a promise: its pod is Ready and its SSH server answers.
+	// PhaseRunning: the pod is Ready, which means that its SSH server completed
+	// a handshake.
 	PhaseRunning DevServerPhase = "Running"
-	// PhaseSuspending: it is being stopped; its processes have a moment to end.
+	// PhaseSuspending: the server is being stopped. Its processes received
+	// SIGTERM.
 	PhaseSuspending DevServerPhase = "Suspending"
-	// PhaseSuspended: it sleeps. Its pod is gone, and its resources are free; its
-	// home directory is kept. The Ready condition says why, and what wakes it.
+	// PhaseSuspended: the server has no pod, and its resources are free. Its
+	// home directory is kept. The Ready condition says why it was suspended and
+	// how to start it.
 	PhaseSuspended DevServerPhase = "Suspended"
-	// PhaseExpired: its time to live is over and its pod is gone; its home
-	// directory is kept. Its owner starts it again, by spec.restartedAt.
+	// PhaseExpired: the time to live ended and the server has no pod. Its home
+	// directory is kept. A later spec.restartedAt starts the server again.
 	PhaseExpired DevServerPhase = "Expired"
-	// PhaseFailed: its pod cannot start, or keeps failing; the Ready condition
-	// says why. It goes on by itself once the cause is mended.
+	// PhaseFailed: the pod cannot start, or fails repeatedly. The Ready
+	// condition says why. The server recovers when the cause is removed.
 	PhaseFailed DevServerPhase = "Failed"
-	// PhaseTerminating: it is being deleted.
+	// PhaseTerminating: the DevServer is being deleted.
 	PhaseTerminating DevServerPhase = "Terminating"
 )
 
-// Types of conditions of a DevServer.
+// Condition types of a DevServer.
 const (
-	// ConditionReady is True while SSH answers. Else its reason, one of the
-	// constants below, and its message name the cause.
+	// ConditionReady is True while the SSH server answers. Otherwise its reason
+	// is one of those below, and its message describes the cause.
 	ConditionReady = "Ready"
-	// ConditionAccepted is True once all that the DevServer names is there and
-	// valid and its objects are applied. While it is False edits do not take
-	// effect; a server that runs goes on running.
+	// ConditionAccepted is True if everything that the DevServer names exists
+	// and is valid, and the objects of the server are applied. While it is
+	// False, edits have no effect and a running server keeps running.
 	ConditionAccepted = "Accepted"
-	// ConditionRestartPending is True while the pod runs with settings older
-	// than those that its next start will use, because its flavor or the
-	// operator changed. Nothing restarts it but its owner: spec.restartedAt, or
-	// kubectl delete pod NAME-0. (An edit of the DevServer itself restarts it at
-	// once, and a pod that never ran is replaced at once.)
+	// ConditionRestartPending is True while the pod runs with older settings
+	// than its next start will use, because its flavor was edited or the
+	// operator was upgraded. Only its owner restarts it, with spec.restartedAt
+	// (devctl restart NAME). An edit of the DevServer itself restarts the
+	// server at once, and a pod that never ran is replaced at once.
 	ConditionRestartPending = "RestartPending"
-	// ConditionResizePending is True while the volume of the home directory is
-	// smaller than spec.persistentHomeSize; its message says what it waits for.
+	// ConditionResizePending is True while the home volume is smaller than
+	// spec.persistentHomeSize. Its message says what the resize is waiting for.
 	ConditionResizePending = "ResizePending"
-	// ConditionHomeFull is True while the home directory is as good as full:
-	// less than a twentieth of it, or 512Mi of a large one, is free. Programs
-	// that cannot write fail in odd ways.
+	// ConditionHomeFull is True while the home directory is nearly full: less
+	// than 5% of it is free or, for a large one, less than 512Mi. Programs that
+	// cannot write to it can fail in confusing ways.
 	ConditionHomeFull = "HomeFull"
-	// ConditionActive is there where the server is suspended for want of work,
-	// by lifecycle.idleTimeout or a schedule. True while it is at work, False
-	// since it is not; Unknown, which counts as at work, while its agent does
-	// not answer. Its message is that of status.activity.
+	// ConditionActive exists if an idle timeout or a schedule applies to the
+	// server. It is True while the server is active and False while it is idle.
+	// It is Unknown, which counts as active, while the agent does not answer.
+	// Its message is that of status.activity.
 	ConditionActive = "Active"
-	// ConditionStopPending is True from fifteen minutes before the server stops
-	// by itself; for times so short that this would be half of them, later.
+	// ConditionStopPending is True during the last fifteen minutes before the
+	// server stops automatically. If the whole timeout is shorter than thirty
+	// minutes, it is True during the last half.
 	ConditionStopPending = "StopPending"
 )
 
@@ -64,109 +68,117 @@ const (
 const (
 	// ReasonAnswering: the pod is Ready, which means that SSH answers.
 	ReasonAnswering = "SSHAnswering"
-	// ReasonStarting: the pod is on the way and nothing hinders it.
+	// ReasonStarting: the pod is starting and no problem is known.
 	ReasonStarting = "Starting"
 	// ReasonTerminating: the DevServer is being deleted.
 	ReasonTerminating = "Terminating"
-	// ReasonSuspended: spec.suspend asks for it.
+	// ReasonSuspended: spec.suspend is true.
 	ReasonSuspended = "Suspended"
-	// ReasonIdle: the server was without work for its idle timeout. devctl start
-	// wakes it, which renews its Lease.
+	// ReasonIdle: the server was idle for its idle timeout. A connection
+	// through the gateway wakes it, and devctl start starts it. Both renew its
+	// Lease.
 	ReasonIdle = "Idle"
-	// ReasonScheduled: the server was without work after the stop of its
-	// schedule. It wakes like an idle one, or at the schedule's start.
+	// ReasonScheduled: the server was idle after the stop time of its schedule.
+	// It resumes like an idle one, or at the start time of the schedule.
 	ReasonScheduled = "Scheduled"
-	// ReasonExpired: the time to live is over. spec.restartedAt starts it again.
+	// ReasonExpired: the time to live ended. A later spec.restartedAt starts
+	// the server.
 	ReasonExpired = "Expired"
 
-	// The reasons from here to ReasonRefused are those of the Accepted condition
-	// too.
+	// The reasons from here to ReasonRefused are also reasons of the Accepted
+	// condition.
 
-	// ReasonFlavorNotFound: spec.flavor names no DevServerFlavor, or it is left
-	// out and no flavor is the default.
+	// ReasonFlavorNotFound: the DevServerFlavor that spec.flavor names does not
+	// exist, or spec.flavor is empty and the cluster has no default flavor.
 	ReasonFlavorNotFound = "FlavorNotFound"
-	// ReasonClaimNotFound: a PersistentVolumeClaim that the server names is not
-	// in this namespace.
+	// ReasonClaimNotFound: a PersistentVolumeClaim that the DevServer names
+	// does not exist in its namespace.
 	ReasonClaimNotFound = "ClaimNotFound"
-	// ReasonClaimNotBound: a PersistentVolumeClaim that the server names has no
-	// volume, or lost it.
+	// ReasonClaimNotBound: a PersistentVolumeClaim that the DevServer names has
+	// no volume, or lost it.
 	ReasonClaimNotBound = "ClaimNotBound"
-	// ReasonClaimInUse: the claim of the home directory is mounted by another
-	// pod, and only one at a time may do that.
+	// ReasonClaimInUse: another pod uses the claim of the home directory, which
+	// only one pod at a time may do.
 	ReasonClaimInUse = "ClaimInUse"
-	// ReasonVolumeConflict: two volumes have the same mount path, or one has
-	// that of a folder that the server itself needs.
+	// ReasonVolumeConflict: two volumes have the same mount path, or one has a
+	// mount path that the server itself uses.
 	ReasonVolumeConflict = "VolumeConflict"
 	// ReasonImageNotAllowed: the flavor does not allow spec.image.
 	ReasonImageNotAllowed = "ImageNotAllowed"
-	// ReasonHomeSizeNotAllowed: spec.persistentHomeSize is beyond the flavor's
+	// ReasonHomeSizeNotAllowed: spec.persistentHomeSize is outside the flavor's
 	// bounds.
 	ReasonHomeSizeNotAllowed = "HomeSizeNotAllowed"
-	// ReasonLifecycleNotAllowed: spec.lifecycle is beyond the flavor's bounds.
+	// ReasonLifecycleNotAllowed: spec.lifecycle is outside the flavor's bounds.
 	ReasonLifecycleNotAllowed = "LifecycleNotAllowed"
-	// ReasonInvalidSchedule: spec.lifecycle.schedule has a time or a time zone
-	// that does not exist.
+	// ReasonInvalidSchedule: spec.lifecycle.schedule has an invalid cron
+	// expression or time zone.
 	ReasonInvalidSchedule = "InvalidSchedule"
 	// ReasonInvalidFlavor: the flavor's podTemplate cannot be merged, or its
-	// schedule read.
+	// schedule is invalid.
 	ReasonInvalidFlavor = "InvalidFlavor"
 	// ReasonInvalidKey: a public key cannot be decoded.
 	ReasonInvalidKey = "InvalidKey"
-	// ReasonHomeConflict: the PersistentVolumeClaim home-NAME-0 is there and
-	// belongs to somebody else.
+	// ReasonHomeConflict: the PersistentVolumeClaim home-NAME-0 exists and
+	// belongs to another owner.
 	ReasonHomeConflict = "HomeConflict"
-	// ReasonObjectConflict: an object with a name that the server needs is
-	// there and belongs to somebody else. It is left as it is.
+	// ReasonObjectConflict: an object with a name that the server requires
+	// exists and does not belong to this DevServer. The operator does not
+	// change it.
 	ReasonObjectConflict = "ObjectConflict"
-	// ReasonNodePortsExhausted: every port of the cluster's NodePort range is
-	// taken.
+	// ReasonNodePortsExhausted: every port in the cluster's NodePort range is
+	// in use.
 	ReasonNodePortsExhausted = "NodePortsExhausted"
-	// ReasonRefused: the API server refused an object that the server needs.
+	// ReasonRefused: the API server refused an object that the server requires.
 	ReasonRefused = "Refused"
 
-	// ReasonUnschedulable: no node can take the pod; the message has the
-	// scheduler's own words.
+	// ReasonUnschedulable: no node can run the pod. The message contains the
+	// scheduler's message.
 	ReasonUnschedulable = "Unschedulable"
-	// ReasonRestarting: the pod is being replaced, because the DevServer was
+	// ReasonRestarting: the pod is being replaced because the DevServer was
 	// edited.
 	ReasonRestarting = "Restarting"
-	// ReasonQuotaExceeded: the namespace's ResourceQuota has no room for the pod
-	// or the home directory; the message says what is asked, used and allowed.
+	// ReasonQuotaExceeded: the pod or the home volume would exceed a
+	// ResourceQuota of the namespace. The message has the requested, used and
+	// allowed amounts.
 	ReasonQuotaExceeded = "QuotaExceeded"
-	// ReasonAdmissionRefused: the API server refuses the pod or the home's
-	// claim for another reason than a quota: a Pod Security level, a LimitRange,
-	// an admission policy or a webhook.
+	// ReasonAdmissionRefused: the API server refused the pod or the claim of
+	// the home directory for a reason other than a quota: a Pod Security level,
+	// a LimitRange, an admission policy or a webhook.
 	ReasonAdmissionRefused = "AdmissionRefused"
-	// ReasonPodNotCreated: the StatefulSet has no pod, and nothing says why.
+	// ReasonPodNotCreated: the StatefulSet has no pod, and the cause is
+	// unknown.
 	ReasonPodNotCreated = "PodNotCreated"
-	// ReasonImagePullFailed: the node cannot fetch an image.
+	// ReasonImagePullFailed: the node cannot pull an image.
 	ReasonImagePullFailed = "ImagePullFailed"
-	// ReasonVolumeNotIdmappable: the flavor gives root in a user namespace, and
-	// a volume is on a file system that cannot be mounted in one, such as NFS.
+	// ReasonVolumeNotIdmappable: the flavor grants root in a user namespace,
+	// and a volume has a file system that does not support ID-mapped mounts,
+	// such as NFS.
 	ReasonVolumeNotIdmappable = "VolumeNotIdmappable"
-	// ReasonContainerConfigError: the node cannot set the pod or its container
-	// up.
+	// ReasonContainerConfigError: the node cannot set up the pod or its
+	// container.
 	ReasonContainerConfigError = "ContainerConfigError"
-	// ReasonPrepareFailed: the step that prepares the home directory failed.
+	// ReasonPrepareFailed: the init container that prepares the home directory
+	// failed.
 	ReasonPrepareFailed = "PrepareFailed"
-	// ReasonCrashLoop: the server's main process ended and is started again.
+	// ReasonCrashLoop: the main process of the server ended and is being
+	// restarted.
 	ReasonCrashLoop = "CrashLoop"
-	// ReasonOOMKilled: the server ran out of memory as a whole, and is started
-	// again.
+	// ReasonOOMKilled: the whole server was killed because it ran out of
+	// memory, and is being restarted.
 	ReasonOOMKilled = "OOMKilled"
-	// ReasonEvicted: the node put the pod out, because it ran out of memory or
-	// disk, or was drained. Another pod is on its way.
+	// ReasonEvicted: the pod was evicted because its node ran out of memory or
+	// disk space, or was drained. The operator creates another pod.
 	ReasonEvicted = "Evicted"
-	// ReasonNodeLost: the node of the pod does not answer. The server comes back
-	// on another node once this one is deleted or tainted
-	// node.kubernetes.io/out-of-service: before that, nobody can know whether
-	// its home directory is still being written to.
+	// ReasonNodeLost: the node of the pod does not answer. The server starts on
+	// another node when this node is deleted or tainted with
+	// node.kubernetes.io/out-of-service. Until then the lost node might still
+	// write to the home directory.
 	ReasonNodeLost = "NodeLost"
 	// ReasonVolumeFailed: a volume cannot be provisioned, attached or mounted.
 	ReasonVolumeFailed = "VolumeFailed"
 	// ReasonPodFailed: the pod ended for another reason.
 	ReasonPodFailed = "PodFailed"
-	// ReasonNotAnswering: the pod was Ready and its SSH server stopped
+	// ReasonNotAnswering: the pod was Ready, and then its SSH server stopped
 	// answering.
 	ReasonNotAnswering = "SSHNotAnswering"
 )
@@ -176,7 +188,8 @@ const ReasonApplied = "Applied"
 
 // Reasons of the RestartPending condition.
 const (
-	// ReasonUpToDate: the pod runs with the current settings, or there is none.
+	// ReasonUpToDate: the pod runs with the current settings, or the server has
+	// no pod.
 	ReasonUpToDate = "UpToDate"
 	// ReasonSettingsChanged: the DevServer, its flavor or the operator changed
 	// since the pod started.
@@ -185,51 +198,55 @@ const (
 
 // Reasons of the ResizePending condition.
 const (
-	// ReasonSizeAsRequested: the volume has the size asked for, or more.
+	// ReasonSizeAsRequested: the volume has the requested size, or is larger.
 	ReasonSizeAsRequested = "SizeAsRequested"
-	// ReasonResizing: the storage is making the volume larger.
+	// ReasonResizing: the storage is growing the volume.
 	ReasonResizing = "Resizing"
-	// ReasonFileSystemResizePending: the volume is larger, and its file system
-	// is about to grow; where the storage cannot do that in use, at the server's
-	// next start.
+	// ReasonFileSystemResizePending: the volume has grown, and its file system
+	// will grow next. If the storage cannot do that while the volume is in use,
+	// it grows at the next start of the server.
 	ReasonFileSystemResizePending = "FileSystemResizePending"
-	// ReasonNotExpandable: its StorageClass does not allow a volume to grow.
+	// ReasonNotExpandable: the StorageClass does not allow volumes to grow.
 	ReasonNotExpandable = "NotExpandable"
-	// ReasonResizeFailed: the storage failed to make it larger, or a quota does
-	// not allow it.
+	// ReasonResizeFailed: the storage failed to grow the volume, or a quota
+	// does not allow it.
 	ReasonResizeFailed = "ResizeFailed"
 )
 
 // Reasons of the HomeFull condition.
 const (
-	// ReasonHomeHasSpace: there is room in the home directory.
+	// ReasonHomeHasSpace: the home directory has free space.
 	ReasonHomeHasSpace = "HasSpace"
-	// ReasonHomeFull: there is none.
+	// ReasonHomeFull: the home directory is nearly full.
 	ReasonHomeFull = "HomeFull"
 )
 
-// Reasons of the Active condition; also ReasonIdle, and ReasonObjectConflict
-// where a Lease of somebody else has the server's name.
+// Reasons of the Active condition.
 const (
-	// ReasonActive: the server did work in the last minutes.
+	// The condition also uses ReasonIdle and, if a Lease with the server's name belongs
+	// to another object, ReasonObjectConflict.
+
+	// ReasonActive: the server was active within the last minutes.
 	ReasonActive = "Active"
-	// ReasonKeptAwake: its Lease, or a process in it, asks to keep it.
+	// ReasonKeptAwake: its Lease, or a process in the server, keeps it awake.
 	ReasonKeptAwake = "KeptAwake"
-	// ReasonAgentOutdated: the agent in the server is older than the operator and
-	// cannot tell whether it is at work. A restart brings a new one.
+	// ReasonAgentOutdated: the agent in the server is older than the operator
+	// and cannot report its activity. A restart of the server updates the
+	// agent.
 	ReasonAgentOutdated = "AgentOutdated"
-	// ReasonAgentUnreachable: the agent in the server does not answer, so nobody
-	// knows whether it is at work.
+	// ReasonAgentUnreachable: the agent in the server does not answer, so its
+	// activity is unknown.
 	ReasonAgentUnreachable = "AgentUnreachable"
 )
 
 // Reasons of the StopPending condition.
 const (
-	// ReasonNoStop: no stop is near.
+	// ReasonNoStop: the server does not stop soon.
 	ReasonNoStop = "NoStop"
-	// ReasonStopSoon: the server stops in fifteen minutes.
+	// ReasonStopSoon: the server stops in fifteen minutes or less.
 	ReasonStopSoon = "StopSoon"
-	// ReasonStopImminent: the server stops in five minutes, or, where it stops
-	// after less than ten, in half of them.
+	// ReasonStopImminent: the server stops in five minutes or less. If the
+	// whole timeout is shorter than ten minutes, it stops in half of it or
+	// less.
 	ReasonStopImminent = "StopImminent"
 )

@@ -2,10 +2,11 @@ package v1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// DevServerStatus is what is there.
+// DevServerStatus is the observed state of a DevServer.
 type DevServerStatus struct {
-	// conditions are Ready, Accepted, RestartPending, ResizePending, HomeFull,
-	// and, where the server stops by itself, Active and StopPending.
+	// conditions are Ready, Accepted, RestartPending, ResizePending and
+	// HomeFull. A server that can stop automatically also has Active or
+	// StopPending, or both.
 	//
 	// +optional
 	// +listType=map
@@ -13,16 +14,17 @@ type DevServerStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// phase sums the conditions up: Pending, Starting, Running, Suspending,
-	// Suspended, Expired, Failed or Terminating. Running means that SSH answers,
-	// Suspended and Expired that the pod is gone.
+	// phase summarizes the conditions in one word: Pending, Starting, Running,
+	// Suspending, Suspended, Expired, Failed or Terminating. Running means that
+	// the SSH server completed a handshake. Suspended and Expired mean that the
+	// server has no pod.
 	//
 	// +optional
 	Phase DevServerPhase `json:"phase,omitempty"`
 
 	// flavor is the name of the flavor in use: spec.flavor, or the cluster's
-	// default one. While a restart is pending it is the flavor that the pod was
-	// started with.
+	// default flavor. While RestartPending is True, it is the flavor that the
+	// pod was started with.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
@@ -33,7 +35,7 @@ type DevServerStatus struct {
 	// +optional
 	SSH *SSHStatus `json:"ssh,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status is about.
+	// observedGeneration is the metadata.generation that this status describes.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -45,24 +47,25 @@ type DevServerStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	PodName string `json:"podName,omitempty"`
 
-	// podIP is the pod's address inside the cluster while the server runs.
+	// podIP is the pod's address inside the cluster. Empty unless the server is
+	// running.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=45
 	PodIP string `json:"podIP,omitempty"`
 
-	// nodeName is the node on which the server runs, or ran last.
+	// nodeName is the name of the node that the server runs on, or last ran on.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	NodeName string `json:"nodeName,omitempty"`
 
-	// home is the home directory's volume.
+	// home is the volume with the home directory.
 	//
 	// +optional
 	Home *HomeStatus `json:"home,omitempty"`
 
-	// startedAt is when the pod was last started.
+	// startedAt is when the pod last started.
 	//
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
@@ -75,58 +78,61 @@ type DevServerStatus struct {
 	// +optional
 	Lifecycle *LifecycleStatus `json:"lifecycle,omitempty"`
 
-	// activity says in one sentence whether the server is at work, since when
-	// and by what, and when it is suspended. It changes when the answer does;
-	// live figures come from the server itself. Empty where the server is not
-	// suspended for want of work.
+	// activity is one sentence that says whether the server is active or idle,
+	// since when and why, and when it will be suspended. The operator updates
+	// it when one of these changes; `devctl why NAME` shows current figures.
+	// Empty if neither an idle timeout nor a schedule applies.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Activity string `json:"activity,omitempty"`
 
-	// lastActivityAt is when the server was last at work, as far as was known
-	// when activity changed. While it is at work, the Lease of its name is newer.
+	// lastActivityAt is the time of the last activity that was known when the
+	// field activity last changed. While the server is active, the renewTime of
+	// its Lease is more recent.
 	//
 	// +optional
 	LastActivityAt *metav1.Time `json:"lastActivityAt,omitempty"`
 
-	// suspendsAt is when the server is suspended if nobody works in it until
-	// then. None while it is at work.
+	// suspendsAt is when the server will be suspended if it stays idle. Empty
+	// while it is active.
 	//
 	// +optional
 	SuspendsAt *metav1.Time `json:"suspendsAt,omitempty"`
 
-	// expiresAt is when the server's time to live is over.
+	// expiresAt is when the server's time to live ends.
 	//
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
-	// expired is there once the server was stopped because its time to live was
-	// over.
+	// expired records that the server was stopped because its time to live
+	// ended. Empty otherwise.
 	//
 	// +optional
 	Expired *ExpiredStatus `json:"expired,omitempty"`
 
-	// suspendedAt is since when the server sleeps.
+	// suspendedAt is when the server was suspended or expired. Empty while it
+	// is neither.
 	//
 	// +optional
 	SuspendedAt *metav1.Time `json:"suspendedAt,omitempty"`
 
-	// deletesAt is when the sleeping server is deleted, by
-	// lifecycle.deleteAfterSuspended.
+	// deletesAt is when the suspended or expired DevServer will be deleted
+	// because of lifecycle.deleteAfterSuspended.
 	//
 	// +optional
 	DeletesAt *metav1.Time `json:"deletesAt,omitempty"`
 
-	// oomKills counts the processes that were killed since the server's start
-	// because it had used all of its memory. The server itself lived on.
+	// oomKills is the number of processes that were killed since the server
+	// started because the server had used all of its memory. The server itself
+	// kept running.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	OOMKills int64 `json:"oomKills,omitempty"`
 
-	// lastDisruption is the last time when the server stopped without anybody
-	// asking for it.
+	// lastDisruption is the most recent stop that nobody requested, for example
+	// an eviction.
 	//
 	// +optional
 	LastDisruption *Disruption `json:"lastDisruption,omitempty"`
@@ -170,50 +176,53 @@ type LifecycleStatus struct {
 	Schedule *Schedule `json:"schedule,omitempty"`
 }
 
-// ExpiredStatus is how a server came to be expired.
+// ExpiredStatus records that a server was stopped because its time to live
+// ended.
 type ExpiredStatus struct {
-	// time is when its time to live was over.
+	// time is when the time to live ended.
 	//
 	// +optional
 	Time *metav1.Time `json:"time,omitempty"`
 
-	// restartedAt was spec.restartedAt then. A later one starts the server.
+	// restartedAt is the value that spec.restartedAt had at that time. A later
+	// value starts the server.
 	//
 	// +optional
 	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
 }
 
-// Disruption is a stop that nobody asked for.
+// Disruption is a stop that nobody requested.
 type Disruption struct {
-	// reason is that of the Ready condition: Evicted, OOMKilled, CrashLoop,
-	// NodeLost, PodFailed.
+	// reason is the reason that the Ready condition had: Evicted, OOMKilled,
+	// CrashLoop, NodeLost or PodFailed.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Reason string `json:"reason,omitempty"`
 
-	// message is the cause in words.
+	// message describes the cause.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// time is when it was noticed.
+	// time is when the operator noticed it.
 	//
 	// +optional
 	Time *metav1.Time `json:"time,omitempty"`
 }
 
-// HomeStatus is the home directory's volume.
+// HomeStatus is the volume with the home directory.
 type HomeStatus struct {
-	// claimName is the PersistentVolumeClaim with the home directory. None for
-	// an ephemeral home.
+	// claimName is the name of the PersistentVolumeClaim with the home
+	// directory. Empty for an ephemeral home.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ClaimName string `json:"claimName,omitempty"`
 
-	// capacity is how large the volume is, once it is there.
+	// capacity is the current size of the volume, for example "100Gi". Empty
+	// until the volume exists.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
@@ -222,59 +231,61 @@ type HomeStatus struct {
 
 // SSHStatus is how to log in.
 type SSHStatus struct {
-	// host is the name or address to connect to: the node's for a NodePort, the
-	// load balancer's, or the Service's name inside the cluster.
+	// host is the name or address to connect to: that of the node for a
+	// NodePort, that of the load balancer, or the name of the Service inside
+	// the cluster.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Host string `json:"host,omitempty"`
 
-	// port to connect to. A NodePort stays the same even when the Service is
-	// made again.
+	// port is the TCP port to connect to. A NodePort stays the same even if the
+	// Service is deleted and created again.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`
 
-	// command is the line to type, with HostKeyAlias=NAME.NAMESPACE, so that
-	// the host key is known by the server's name and not by an address that
-	// servers share. A server without an address of its own is reached through
-	// the gateway, where the cluster has one:
-	// "ssh -J GATEWAY -o HostKeyAlias=NAME.NAMESPACE dev@NAME.NAMESPACE".
+	// command is the command that logs in. It sets HostKeyAlias=NAME.NAMESPACE
+	// so that ssh stores the host key under the name of the server and not
+	// under an address that several servers share. If the server has no address
+	// of its own, the command goes through the gateway: "ssh -J GATEWAY -o
+	// HostKeyAlias=NAME.NAMESPACE dev@NAME.NAMESPACE".
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Command string `json:"command,omitempty"`
 
-	// hostKey is the server's public host key, "ssh-ed25519 AAAA…". It stays
-	// the same for a namespace, name and owner, also when the DevServer is
-	// deleted and created again. With the alias in front of it, it is a line of
-	// ~/.ssh/known_hosts.
+	// hostKey is the server's public host key, "ssh-ed25519 AAAA…". It depends
+	// only on namespace, name and owner, so it stays the same if the DevServer
+	// is deleted and created again. Prefixed with "NAME.NAMESPACE ", it is a
+	// line for ~/.ssh/known_hosts.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	HostKey string `json:"hostKey,omitempty"`
 
-	// gateway is the one address of all servers of the cluster, left out where
-	// there is none: "ssh -J HOST:PORT dev@NAME.NAMESPACE" leads to this server,
-	// and wakes it. It is the same for all servers.
+	// gateway is the address of the SSH gateway, which is the same for all
+	// servers. "ssh -J HOST:PORT dev@NAME.NAMESPACE" connects to this server
+	// and wakes it if it was suspended because it was idle. Empty if the
+	// cluster has no gateway.
 	//
 	// +optional
 	Gateway *SSHGateway `json:"gateway,omitempty"`
 }
 
-// SSHGateway is where the gateway is reached, and how it is known.
+// SSHGateway is the address and the host key of the gateway.
 type SSHGateway struct {
-	// host is the name or address to connect to: what the admin has named, or
-	// else the load balancer's, a node's for a NodePort, or the name of the
-	// gateway's Service inside the cluster.
+	// host is the name or address to connect to: the one that the admin
+	// configured, else that of the load balancer, of a node for a NodePort, or
+	// the name of the gateway's Service inside the cluster.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Host string `json:"host,omitempty"`
 
-	// port to connect to.
+	// port is the TCP port to connect to.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -282,9 +293,8 @@ type SSHGateway struct {
 	Port int32 `json:"port,omitempty"`
 
 	// hostKey is the gateway's public host key, "ssh-ed25519 AAAA…". It stays
-	// the same when the gateway is installed again. With "[HOST]:PORT" in front
-	// of it (HOST alone, where the port is 22), it is a line of
-	// ~/.ssh/known_hosts.
+	// the same if the gateway is installed again. Prefixed with "[HOST]:PORT ",
+	// or "HOST " if the port is 22, it is a line for ~/.ssh/known_hosts.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096

@@ -6,17 +6,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DevServer is a development server: one pod with a home directory that
-// survives it, and an SSH server that its owner's keys open.
+// DevServer is a development server: one pod with a persistent home directory
+// and an SSH server that accepts its owner's public keys.
 //
-// The name is used for the objects made from it and as the host name: a DNS
-// label of lower-case letters, digits and "-" that starts with a letter, at
-// most 50 characters.
+// The name of the DevServer is also the host name of the server. It must have
+// at most 50 lower-case letters, digits and "-", start with a letter, and end
+// with a letter or digit.
 //
-// Deleting a DevServer deletes its pod, Services and keys. Its home directory,
-// the PersistentVolumeClaim home-NAME-0, is kept, and a DevServer created
-// again with the same name, namespace and owner finds it, with the same SSH
-// host key.
+// Deleting a DevServer deletes its pod, Services and keys, and keeps its home
+// volume, the PersistentVolumeClaim home-NAME-0. If you create a DevServer with
+// the same name, namespace and owner again, it uses that home volume and has
+// the same SSH host key.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -37,10 +37,10 @@ type DevServer struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what the owner asks for.
+	// spec is the server that the owner requests.
 	// +required
 	Spec DevServerSpec `json:"spec"`
-	// status is what is there. The operator writes it.
+	// status is the observed state of the server. The operator writes it.
 	// +optional
 	Status DevServerStatus `json:"status,omitempty"`
 }
@@ -56,22 +56,22 @@ type DevServerList struct {
 	Items []DevServer `json:"items"`
 }
 
-// DevServerSpec is what the owner of a DevServer asks for.
+// DevServerSpec is the server that the owner requests.
 //
-// An edit takes effect at once. One that the pod depends on restarts it, and
-// an event says which field did: flavor, image, imagePullPolicy, env, volumes,
-// sharedVolumeClaimName and restartedAt do; keys, the Service, the size of the
-// home directory and what becomes of it, and lifecycle do not.
+// An edit takes effect at once. Changing flavor, image, imagePullPolicy, env,
+// volumes, sharedVolumeClaimName or restartedAt restarts a running server, and
+// an event names the field. Changing the SSH keys, the Service,
+// persistentHomeSize, home.retentionPolicy or lifecycle does not restart it.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.storageClassName) ? self.home.storageClassName : '-') == (has(oldSelf.home) && has(oldSelf.home.storageClassName) ? oldSelf.home.storageClassName : '-')",message="home.storageClassName cannot be changed, added or removed: it counts when the home directory is created"
-// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.claimName) ? self.home.claimName : '-') == (has(oldSelf.home) && has(oldSelf.home.claimName) ? oldSelf.home.claimName : '-')",message="home.claimName cannot be changed, added or removed: create another DevServer with it"
-// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.ephemeral) && self.home.ephemeral) == (has(oldSelf.home) && has(oldSelf.home.ephemeral) && oldSelf.home.ephemeral)",message="home.ephemeral cannot be changed: create another DevServer with it"
-// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.dataSource) ? self.home.dataSource.kind + '/' + self.home.dataSource.name : '-') == (has(oldSelf.home) && has(oldSelf.home.dataSource) ? oldSelf.home.dataSource.kind + '/' + oldSelf.home.dataSource.name : '-')",message="home.dataSource cannot be changed, added or removed: it counts when the home directory is created"
+// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.storageClassName) ? self.home.storageClassName : '-') == (has(oldSelf.home) && has(oldSelf.home.storageClassName) ? oldSelf.home.storageClassName : '-')",message="home.storageClassName cannot be changed, added or removed: it is used only when the home volume is created"
+// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.claimName) ? self.home.claimName : '-') == (has(oldSelf.home) && has(oldSelf.home.claimName) ? oldSelf.home.claimName : '-')",message="home.claimName cannot be changed, added or removed: create another DevServer for another claim"
+// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.ephemeral) && self.home.ephemeral) == (has(oldSelf.home) && has(oldSelf.home.ephemeral) && oldSelf.home.ephemeral)",message="home.ephemeral cannot be changed: create another DevServer instead"
+// +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.dataSource) ? self.home.dataSource.kind + '/' + self.home.dataSource.name : '-') == (has(oldSelf.home) && has(oldSelf.home.dataSource) ? oldSelf.home.dataSource.kind + '/' + oldSelf.home.dataSource.name : '-')",message="home.dataSource cannot be changed, added or removed: it is used only when the home volume is created"
 type DevServerSpec struct {
-	// owner is the identity of the person whom the server belongs to: an e-mail
-	// address or user name, for example "user@example.com". It cannot be
-	// changed: the home directory and the SSH host key belong to it.
-	// 1 to 253 printable ASCII characters without spaces.
+	// owner is the identity of the person the server belongs to: an e-mail
+	// address or a user name, for example "user@example.com". 1 to 253
+	// printable ASCII characters without spaces. It cannot be changed, because
+	// the home directory and the SSH host key belong to the owner.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -80,20 +80,23 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="owner cannot be changed: the home directory and the SSH host key belong to it; create another DevServer for another owner"
 	Owner string `json:"owner,omitempty"`
 
-	// flavor is the name of the DevServerFlavor, the size of the server, for
-	// example "gpu-large". Left out, it is the cluster's default flavor, the
-	// one with spec.default. A flavor that does not exist (yet) is said in the
-	// Ready condition; the server starts once it does.
+	// flavor is the name of the DevServerFlavor, which defines the CPUs,
+	// memory, GPUs and nodes of the server, for example "gpu-large". Default:
+	// the cluster's default flavor, which is the one with spec.default. If the
+	// flavor does not exist, the Ready condition reports FlavorNotFound, and
+	// the server starts when the flavor is created. A change restarts the
+	// server.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Flavor string `json:"flavor,omitempty"`
 
-	// image is the container image of the server: any image, without an SSH
-	// server or a user account in it, for example
-	// "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel". Left out, it is the
-	// flavor's image, else the operator's default image.
+	// image is the container image of the server, for example
+	// "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel". Any Linux image works: it
+	// requires neither an SSH server nor a user account. At most 1024
+	// characters without spaces. Default: the flavor's image, else the
+	// operator's default image. A change restarts the server.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -101,16 +104,18 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="image must be an image reference without spaces, such as registry.example.com/team/image:tag"
 	Image string `json:"image,omitempty"`
 
-	// imagePullPolicy says when the node fetches the image: Always,
-	// IfNotPresent or Never. Left out, Kubernetes decides: Always for the tag
-	// "latest", else IfNotPresent.
+	// imagePullPolicy is when the node pulls the image: Always, IfNotPresent or
+	// Never. Default: the flavor's imagePullPolicy, else Always for the tag
+	// "latest" and IfNotPresent for any other tag. A change restarts the
+	// server.
 	//
 	// +optional
 	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
 
-	// imagePullSecrets are the names of Secrets in this namespace with which
-	// the node fetches the image. At most 16.
+	// imagePullSecrets are the names of Secrets in the server's namespace that
+	// the node uses to pull the image, in addition to the flavor's. For example
+	// [{name: registry-credentials}]. At most 16. Default: none.
 	//
 	// +optional
 	// +listType=map
@@ -118,19 +123,20 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	ImagePullSecrets []LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
-	// ssh is how the server is reached, and by whom.
+	// ssh contains the public keys that can log in, and the settings of the
+	// Service that exposes the SSH server.
 	//
 	// +required
 	SSH SSHSpec `json:"ssh"`
 
-	// The rules look at the exponent first: the API server would compute for
-	// minutes on a size such as 1e1000000000.
+	// The rules check the exponent first, because a size such as 1e1000000000
+	// would keep the API server busy for minutes.
 
 	// persistentHomeSize is the size of the volume with the home directory
-	// /home/dev, for example "100Gi". Default 10Gi; from 1Mi to 1Pi, within the
-	// flavor's bounds. A larger size makes the volume grow, without a restart
-	// where the storage can do that; the ResizePending condition tells. It
-	// cannot shrink.
+	// /home/dev, for example "100Gi". From 1Mi to 1Pi, within the flavor's
+	// homeSize bounds. Default 10Gi. It can grow but not shrink. A larger size
+	// makes the volume grow, without a restart if the storage supports that.
+	// Until the volume has grown, the ResizePending condition is True.
 	//
 	// +optional
 	// +kubebuilder:default="10Gi"
@@ -141,23 +147,27 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	PersistentHomeSize resource.Quantity `json:"persistentHomeSize,omitzero"`
 
-	// home says what kind of volume the home directory is on.
+	// home is the kind of volume that holds the home directory, and whether it
+	// is deleted with the DevServer.
 	//
 	// +optional
 	Home *HomeSpec `json:"home,omitempty"`
 
 	// sharedVolumeClaimName is the name of an existing PersistentVolumeClaim in
-	// this namespace, mounted at /shared, for example one on a file server
-	// that many servers mount (ReadWriteMany). A claim that does not exist
-	// (yet) is said in the Ready condition; the server starts once it does.
+	// the server's namespace to mount at /shared, for example a ReadWriteMany
+	// claim that many servers mount. Default: none. If the claim does not
+	// exist, the Ready condition reports ClaimNotFound, and the server starts
+	// when the claim is created. A change restarts the server.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	SharedVolumeClaimName string `json:"sharedVolumeClaimName,omitempty"`
 
-	// volumes are further PersistentVolumeClaims of this namespace to mount. One
-	// with the mount path of a volume of the flavor takes its place. At most 32.
+	// volumes are more PersistentVolumeClaims in the server's namespace to
+	// mount, for example [{claimName: datasets, mountPath: /data, readOnly:
+	// true}]. A volume with the mount path of one of the flavor's volumes
+	// replaces that volume. At most 32. A change restarts the server.
 	//
 	// +optional
 	// +listType=map
@@ -165,8 +175,9 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Volumes []VolumeMount `json:"volumes,omitempty"`
 
-	// env are environment variables for every session, beside the image's own
-	// and the flavor's; of the same name, this one wins. At most 256.
+	// env are environment variables for every session, for example [{name:
+	// HF_HOME, value: /shared/hf}]. They override variables of the same name
+	// from the image and the flavor. At most 256. A change restarts the server.
 	//
 	// +optional
 	// +listType=map
@@ -174,47 +185,52 @@ type DevServerSpec struct {
 	// +kubebuilder:validation:MaxItems=256
 	Env []EnvVar `json:"env,omitempty"`
 
-	// restartedAt restarts the server when it is set, or set to a later time:
-	// {restartedAt: "2026-01-31T09:00:00Z"}. Only the change counts: a time in
-	// the future restarts it at once as well, and not again. An earlier time, or
-	// none, does nothing. It also starts a server that expired, or that is
-	// suspended for want of work.
+	// restartedAt restarts the server when it is set, or changed to a later
+	// time, for example "2026-01-31T09:00:00Z". The restart happens at once,
+	// even if the time is in the future. Removing it, or changing it to an
+	// earlier time, has no effect. It also starts a server that expired or was
+	// suspended because it was idle. Default: none.
 	//
 	// +optional
 	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
 
-	// suspend stops the server: its processes get SIGTERM and then
-	// lifecycle.terminationGracePeriodSeconds to end. Home directory, name, keys
-	// and Services stay. Set back to false, the same server starts again.
-	// Nothing but this field undoes it. Default false.
+	// suspend stops the server while it is true: its processes receive SIGTERM
+	// and have lifecycle.terminationGracePeriodSeconds to end, then its pod is
+	// deleted. The home directory, name, keys and Services stay. Only setting
+	// it back to false starts the server again: a connection or a schedule does
+	// not. Default false.
 	//
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// lifecycle says when the server stops by itself, and what becomes of it.
+	// lifecycle is when the server stops automatically, and when the DevServer
+	// is deleted. Default: the flavor's lifecycle.
 	//
 	// +optional
 	Lifecycle *LifecycleSpec `json:"lifecycle,omitempty"`
 }
 
-// SSHSpec is how a DevServer is reached over SSH, and by whom.
+// SSHSpec contains the public keys that can log in to a DevServer, and the
+// settings of the Service that exposes its SSH server.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.publicKey) || (has(self.publicKeys) && size(self.publicKeys) > 0)",message="ssh needs a publicKey (or publicKeys): the content of a file such as ~/.ssh/id_ed25519.pub"
+// +kubebuilder:validation:XValidation:rule="has(self.publicKey) || (has(self.publicKeys) && size(self.publicKeys) > 0)",message="ssh requires publicKey or publicKeys: the content of a file such as ~/.ssh/id_ed25519.pub"
 type SSHSpec struct {
-	// publicKey is the owner's public key, the one line of a file such as
-	// ~/.ssh/id_ed25519.pub: "ssh-ed25519 AAAA… comment". Accepted types are
-	// ssh-ed25519, ssh-rsa of 2048 bits or more, ecdsa-sha2-nistp256, -384 and
-	// -521, sk-ssh-ed25519@openssh.com and sk-ecdsa-sha2-nistp256@openssh.com.
-	// A change takes effect without a restart.
+	// publicKey is the owner's SSH public key: the line in a file such as
+	// ~/.ssh/id_ed25519.pub, "ssh-ed25519 AAAA… comment". Supported types are
+	// ssh-ed25519, ssh-rsa with at least 2048 bits, ecdsa-sha2-nistp256,
+	// ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, sk-ssh-ed25519@openssh.com and
+	// sk-ecdsa-sha2-nistp256@openssh.com. At most 8192 characters. A change
+	// takes effect without a restart. Either publicKey or publicKeys is
+	// required.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=8192
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh[.]com|sk-ecdsa-sha2-nistp256@openssh[.]com) [A-Za-z0-9+/]+=?=?=?( [^\\\\x00-\\\\x1f\\\\x7f]*)?$')",message="publicKey must be one public key on one line, as in a .pub file: type, base64 and an optional comment, without options"
 	PublicKey string `json:"publicKey,omitempty"`
 
-	// publicKeys are further public keys that may log in, such as a second
-	// computer's or a teammate's, each in the form of publicKey. At most 64.
-	// A change takes effect without a restart.
+	// publicKeys are more SSH public keys that can log in, for example those of
+	// a second computer or a teammate. Each has the form of publicKey. At most
+	// 64. A change takes effect without a restart.
 	//
 	// +optional
 	// +listType=set
@@ -223,7 +239,8 @@ type SSHSpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh[.]com|sk-ecdsa-sha2-nistp256@openssh[.]com) [A-Za-z0-9+/]+=?=?=?( [^\\\\x00-\\\\x1f\\\\x7f]*)?$')",message="each of publicKeys must be one public key on one line, as in a .pub file: type, base64 and an optional comment, without options"
 	PublicKeys []string `json:"publicKeys,omitempty"`
 
-	// service is the Service through which SSH is reached.
+	// service is the Service NAME-ssh, which exposes the SSH server. Default: a
+	// NodePort.
 	//
 	// +optional
 	// +kubebuilder:default={}
@@ -238,31 +255,32 @@ type SSHServiceType string
 const (
 	// SSHServiceNodePort opens one port on every node.
 	SSHServiceNodePort SSHServiceType = "NodePort"
-	// SSHServiceLoadBalancer asks the cloud for an address of its own.
+	// SSHServiceLoadBalancer requests a load balancer with its own address.
 	SSHServiceLoadBalancer SSHServiceType = "LoadBalancer"
-	// SSHServiceClusterIP is reachable inside the cluster only.
+	// SSHServiceClusterIP is reachable only inside the cluster.
 	SSHServiceClusterIP SSHServiceType = "ClusterIP"
-	// SSHServiceNone makes no Service.
+	// SSHServiceNone creates no Service.
 	SSHServiceNone SSHServiceType = "None"
 )
 
-// SSHServiceSpec is the Service through which SSH is reached.
+// SSHServiceSpec is the Service that exposes the SSH server.
 type SSHServiceSpec struct {
-	// type is NodePort (the default: a port on every node), LoadBalancer (an
-	// address of its own), ClusterIP (inside the cluster only) or None (no
-	// Service of its own: through the gateway, or kubectl port-forward).
+	// type is NodePort (a port on every node), LoadBalancer (its own address),
+	// ClusterIP (reachable only inside the cluster) or None (no Service: log in
+	// through the gateway or kubectl port-forward). Default NodePort. A change
+	// takes effect without a restart, and can change the address of the server.
 	//
 	// +optional
 	// +kubebuilder:default=NodePort
 	Type SSHServiceType `json:"type,omitempty"`
 
-	// annotations are put on the Service, for example to ask a cloud for an
-	// internal load balancer. At most 32. Those of devserver.io and
-	// kubernetes.io's own are kept for the operator.
+	// annotations are annotations for the Service, for example
+	// {service.beta.kubernetes.io/aws-load-balancer-scheme: internal}. At most
+	// 32. Keys in devserver.io and its subdomains are reserved. Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$') && !k.matches('^([a-z0-9.-]*[.])?devserver[.]io/'))",message="annotations must have valid annotation keys, none of them of devserver.io"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$') && !k.matches('^([a-z0-9.-]*[.])?devserver[.]io/'))",message="annotations must have valid annotation keys outside of devserver.io, which is reserved"
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }
 
@@ -273,7 +291,8 @@ type AnnotationValue string
 
 // LocalObjectReference names an object in the same namespace.
 type LocalObjectReference struct {
-	// name of the object.
+	// name is the name of the object, for example "registry-credentials". 1 to
+	// 253 characters.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -283,7 +302,8 @@ type LocalObjectReference struct {
 
 // EnvVar is an environment variable.
 type EnvVar struct {
-	// name of the variable: letters, digits and "_", not starting with a digit.
+	// name is the name of the variable, for example "HF_HOME". 1 to 256
+	// letters, digits and "_", not starting with a digit.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -291,8 +311,8 @@ type EnvVar struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
 	Name string `json:"name,omitempty"`
 
-	// value of the variable, as it is: "$(NAME)" is not expanded. At most 32768
-	// characters. Default empty.
+	// value is the value of the variable. It is used literally: "$(NAME)" is
+	// not expanded. At most 32768 characters. Default: empty.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=32768

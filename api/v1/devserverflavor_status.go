@@ -2,7 +2,7 @@ package v1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// FlavorSchedulable says whether a server of a flavor would find a node.
+// FlavorSchedulable is whether one more server of a flavor would find a node.
 //
 // +kubebuilder:validation:Enum="Yes";"No";Autoscaled;Unknown
 type FlavorSchedulable string
@@ -10,22 +10,23 @@ type FlavorSchedulable string
 const (
 	// SchedulableYes: a node has room for one more server now.
 	SchedulableYes FlavorSchedulable = "Yes"
-	// SchedulableNo: no node has room, and none would be added.
+	// SchedulableNo: no node has room, and no autoscaler would add one.
 	SchedulableNo FlavorSchedulable = "No"
-	// SchedulableAutoscaled: no node has room now, and a Karpenter NodePool
+	// SchedulableAutoscaled: no node has room now, but a Karpenter NodePool
 	// would add one.
 	SchedulableAutoscaled FlavorSchedulable = "Autoscaled"
-	// SchedulableUnknown: it cannot be computed, because something that only
-	// the scheduler knows decides, such as another scheduler.
+	// SchedulableUnknown: the operator cannot compute it, for example because
+	// the flavor uses another scheduler.
 	SchedulableUnknown FlavorSchedulable = "Unknown"
 )
 
-// Types of conditions of a DevServerFlavor.
+// Condition types of a DevServerFlavor.
 const (
-	// ConditionSchedulable is True while a server of the flavor would find a
-	// node, be it one that is added. Its message has the numbers.
+	// ConditionSchedulable is True while one more server of the flavor would
+	// find a node, including a node that an autoscaler would add. Its message
+	// has the numbers.
 	ConditionSchedulable = "Schedulable"
-	// ConditionDefault is True for the flavor of servers that name none.
+	// ConditionDefault is True for the flavor of servers that name no flavor.
 	ConditionDefault = "Default"
 )
 
@@ -35,12 +36,13 @@ const (
 	ReasonFits = "Fits"
 	// ReasonNodePoolFits: a Karpenter NodePool would add a node with room.
 	ReasonNodePoolFits = "NodePoolFits"
-	// ReasonNoNodeMatches: no node has what the flavor selects, tolerates or
-	// names, however empty it were.
+	// ReasonNoNodeMatches: even an empty node could not run the server, because
+	// none matches the flavor's nodeSelector, affinity, tolerations and
+	// resources.
 	ReasonNoNodeMatches = "NoNodeMatches"
-	// ReasonNodesFull: nodes match, and their room is taken.
+	// ReasonNodesFull: nodes match, but none has enough free resources.
 	ReasonNodesFull = "NodesFull"
-	// ReasonNotComputed: only the scheduler can tell.
+	// ReasonNotComputed: only the scheduler can decide.
 	ReasonNotComputed = "NotComputed"
 )
 
@@ -48,17 +50,17 @@ const (
 const (
 	// ReasonIsDefault: servers that name no flavor get this one.
 	ReasonIsDefault = "IsDefault"
-	// ReasonOlderDefault: it claims to be the default, and an older flavor does
-	// too and is.
+	// ReasonOlderDefault: spec.default is true, but an older flavor with
+	// spec.default is the default.
 	ReasonOlderDefault = "OlderDefault"
-	// ReasonNotDefault: it does not claim to be the default.
+	// ReasonNotDefault: spec.default is false.
 	ReasonNotDefault = "NotDefault"
 )
 
-// DevServerFlavorStatus is what the cluster has room for. It is computed from
-// the nodes and from what their pods ask for, within seconds of a change; what
-// else the scheduler looks at, such as volumes' zones, ports and quotas, is
-// left to it.
+// DevServerFlavorStatus is the capacity that the cluster has for servers of a
+// flavor. The operator computes it from the nodes and the resource requests of
+// their pods, within seconds of a change. It does not consider everything that
+// the scheduler does: the zones of volumes, host ports and quotas are ignored.
 type DevServerFlavorStatus struct {
 	// conditions are Schedulable and Default.
 	//
@@ -68,27 +70,28 @@ type DevServerFlavorStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// schedulable says whether one more server of this flavor would find a node:
+	// schedulable is whether one more server of this flavor would find a node:
 	// Yes, No, Autoscaled (a node would be added for it) or Unknown.
 	//
 	// +optional
 	Schedulable FlavorSchedulable `json:"schedulable,omitempty"`
 
-	// fits is how many more servers of this flavor the nodes have room for now,
-	// were nothing else started. Nodes that would be added are not counted.
+	// fits is the number of additional servers of this flavor that the existing
+	// nodes have room for now. Nodes that an autoscaler would add are not
+	// counted.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Fits *int32 `json:"fits,omitempty"`
 
-	// inUse is how many servers of this flavor have a pod that holds resources
-	// or waits for them.
+	// inUse is the number of servers of this flavor that have a pod, whether it
+	// is running or waiting for resources.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	InUse *int32 `json:"inUse,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status is about.
+	// observedGeneration is the metadata.generation that this status describes.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -7,12 +7,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// DevServerFlavor is a size of DevServer that the cluster's admin offers: the
-// resources of a server and the nodes that it may run on.
+// DevServerFlavor is a kind of DevServer that an admin offers: the resources of
+// a server and the nodes that it may run on.
 //
-// An edit never restarts a running server: it takes effect at its next start,
-// and until then the server's RestartPending condition says so. Only lifecycle
-// and its bounds act at once.
+// An edit never restarts a running server. It takes effect at the server's next
+// start; until then, the server's RestartPending condition is True. Only
+// lifecycle and lifecycleBounds take effect at once.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -36,7 +36,8 @@ type DevServerFlavor struct {
 	// spec is what a server of this flavor gets.
 	// +required
 	Spec DevServerFlavorSpec `json:"spec"`
-	// status is what the cluster has room for. The operator writes it.
+	// status is the capacity that the cluster has for this flavor. The operator
+	// writes it.
 	// +optional
 	Status DevServerFlavorStatus `json:"status,omitempty"`
 }
@@ -54,41 +55,51 @@ type DevServerFlavorList struct {
 
 // DevServerFlavorSpec is what a server of this flavor gets.
 type DevServerFlavorSpec struct {
-	// The rules look at exponents first: the API server would compute for
-	// minutes on a quantity such as 1e1000000000.
+	// The rules check exponents first, because a quantity such as 1e1000000000
+	// would keep the API server busy for minutes.
 
-	// resources are the requests and limits of the server's container, with
-	// any extended resource: {requests: {cpu: "4", memory: 16Gi}, limits:
-	// {memory: 16Gi, nvidia.com/gpu: 1}}. claims are not supported.
+	// resources are the requests and limits of the server's container,
+	// including extended resources such as GPUs: {requests: {cpu: "4", memory:
+	// 16Gi}, limits: {memory: 16Gi, nvidia.com/gpu: 1}}. A request must not
+	// exceed the limit of the same resource. An extended resource requires a
+	// limit. At most 32 requests and 32 limits. claims are not supported.
 	//
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims are not supported"
-	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, !string(self.limits[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.limits[k])) && !quantity(string(self.limits[k])).isLessThan(quantity('0')))",message="each of resources.limits must be a quantity that is not negative, such as 16Gi, 500m or 1"
-	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || self.requests.all(k, !string(self.requests[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.requests[k])) && !quantity(string(self.requests[k])).isLessThan(quantity('0')))",message="each of resources.requests must be a quantity that is not negative, such as 16Gi, 500m or 1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, !string(self.limits[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.limits[k])) && !quantity(string(self.limits[k])).isLessThan(quantity('0')))",message="each of resources.limits must be a non-negative quantity, such as 16Gi, 500m or 1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || self.requests.all(k, !string(self.requests[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.requests[k])) && !quantity(string(self.requests[k])).isLessThan(quantity('0')))",message="each of resources.requests must be a non-negative quantity, such as 16Gi, 500m or 1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || !(!string(self.requests[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.requests[k]))) || !(!string(self.limits[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.limits[k]))) || quantity(string(self.limits[k])).isLessThan(quantity('0')) || !quantity(string(self.requests[k])).isGreaterThan(quantity(string(self.limits[k]))))",message="a request in resources must not exceed the limit of the same resource: lower the request or raise the limit"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || self.requests.all(k, !k.startsWith('hugepages-') && (!k.contains('/') || k.contains('kubernetes.io/')) || has(self.limits) && k in self.limits && (!(!string(self.requests[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.requests[k]))) || !(!string(self.limits[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.limits[k]))) || !quantity(string(self.requests[k])).isLessThan(quantity(string(self.limits[k])))))",message="a request for huge pages or for an extended resource such as nvidia.com/gpu must have an equal limit: set the limit and leave the request out"
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, !k.contains('/') || k.contains('kubernetes.io/') || !(!string(self.limits[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.limits[k]))) || quantity(string(self.limits[k])).isInteger())",message="the limit of an extended resource such as nvidia.com/gpu must be a whole number, such as 1"
+	// +kubebuilder:validation:XValidation:rule="(!has(self.limits) || self.limits.all(k, k.size() <= 317 && k.matches('^(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$'))) && (!has(self.requests) || self.requests.all(k, k.size() <= 317 && k.matches('^(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$')))",message="each of resources.limits and resources.requests must be cpu, memory, ephemeral-storage, hugepages-SIZE or an extended resource with its domain, such as nvidia.com/gpu"
 	Resources corev1.ResourceRequirements `json:"resources"`
 
 	// nodeSelector are labels that a node must have to run the server, for
 	// example {node.kubernetes.io/instance-type: p5.48xlarge}. At most 32.
+	// Default: any node.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
 
-	// tolerations let the server run on tainted nodes. At most 32.
+	// tolerations let the server run on nodes with matching taints, for example
+	// [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]. At most
+	// 32. Default: none.
 	//
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 
-	// affinity is the pod's affinity, as in Kubernetes, beside nodeSelector.
+	// affinity is the affinity of the pod, as in a Kubernetes PodSpec. A node
+	// must satisfy both affinity and nodeSelector. Default: none.
 	//
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 
-	// topologySpreadConstraints spread servers over zones or nodes, as in
-	// Kubernetes. Servers are selected by app.kubernetes.io/name: devserver. At
-	// most 8.
+	// topologySpreadConstraints spread servers over zones or nodes, as in a
+	// Kubernetes PodSpec. To select servers, use the label
+	// app.kubernetes.io/name: devserver. At most 8. Default: none.
 	//
 	// +optional
 	// +listType=map
@@ -97,29 +108,32 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
 
-	// priorityClassName is the PriorityClass of the pod: what may take the place
-	// of what when the cluster is full. Left out, it is the cluster's default.
+	// priorityClassName is the PriorityClass of the pod, for example
+	// "gpu-high". Kubernetes evicts pods of a lower priority if a pod of a
+	// higher priority needs their resources. At most 253 characters. Default:
+	// the cluster's default PriorityClass.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 
-	// runtimeClassName is the RuntimeClass of the pod, such as nvidia or gvisor.
-	// Left out, it is the node's default.
+	// runtimeClassName is the RuntimeClass of the pod, for example "nvidia" or
+	// "gvisor". At most 253 characters. Default: the node's default runtime.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	RuntimeClassName string `json:"runtimeClassName,omitempty"`
 
-	// schedulerName is the scheduler that places the pod. Left out, it is the
-	// cluster's default.
+	// schedulerName is the scheduler that assigns the pod to a node. At most
+	// 253 characters. Default: the cluster's default scheduler.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SchedulerName string `json:"schedulerName,omitempty"`
 
-	// image is the container image of servers that name none themselves. Left
-	// out, it is the operator's default image.
+	// image is the container image of servers that do not set spec.image, for
+	// example "registry.example.com/ml/pytorch:2.9". At most 1024 characters
+	// without spaces. Default: the operator's default image.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -127,17 +141,17 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="image must be an image reference without spaces, such as registry.example.com/team/image:tag"
 	Image string `json:"image,omitempty"`
 
-	// imagePullPolicy says when the node fetches the image, for servers that do
-	// not say it themselves: Always, IfNotPresent or Never. Left out, Kubernetes
-	// decides: Always for the tag "latest", else IfNotPresent.
+	// imagePullPolicy is when the node pulls the image of servers that do not
+	// set imagePullPolicy: Always, IfNotPresent or Never. Default: Always for
+	// the tag "latest", IfNotPresent for any other tag.
 	//
 	// +optional
 	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
 
-	// imagePullSecrets are the names of Secrets with which the node fetches the
-	// image, beside the server's own. They must be in the server's namespace.
-	// At most 16.
+	// imagePullSecrets are the names of Secrets that the node uses to pull the
+	// image, in addition to those that the server names. They must exist in the
+	// server's namespace. At most 16. Default: none.
 	//
 	// +optional
 	// +listType=map
@@ -145,11 +159,11 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	ImagePullSecrets []LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
-	// allowedImages are patterns of which a server's spec.image must match one:
-	// "registry.example.com/ml/*" allows every image and tag below that path.
-	// "*" stands for any characters, "/" and ":" among them. Left out, every
-	// image is allowed. The flavor's own and the operator's default image always
-	// are. At most 64.
+	// allowedImages are patterns, one of which a server's spec.image must
+	// match, for example "registry.example.com/ml/*" for every image and tag
+	// below that path. "*" matches any characters, including "/" and ":". The
+	// flavor's image and the operator's default image are always allowed. At
+	// most 64. Default: an empty list, which allows every image.
 	//
 	// +optional
 	// +listType=set
@@ -159,8 +173,9 @@ type DevServerFlavorSpec struct {
 	AllowedImages []string `json:"allowedImages,omitempty"`
 
 	// volumes are PersistentVolumeClaims that every server of this flavor
-	// mounts, by name, from its own namespace. A server's own volume with the
-	// same mount path takes its place. At most 32.
+	// mounts, for example [{claimName: datasets, mountPath: /data}]. They must
+	// exist in the server's namespace. A server's own volume with the same
+	// mount path replaces the flavor's. At most 32. Default: none.
 	//
 	// +optional
 	// +listType=map
@@ -168,9 +183,10 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Volumes []VolumeMount `json:"volumes,omitempty"`
 
-	// sharedMemorySize is the size of /dev/shm, which data loaders need much of.
-	// What is in it counts as memory. Left out, it is half of the memory limit,
-	// or as large as the node allows without one. From 1Mi to 16Ti.
+	// sharedMemorySize is the maximum size of /dev/shm, for example "64Gi".
+	// Data loaders often need much of it. Its contents count as memory of the
+	// server. From 1Mi to 16Ti. Default: half of the memory limit or, without a
+	// memory limit, as much as the node allows.
 	//
 	// +optional
 	// +kubebuilder:validation:Schemaless
@@ -179,15 +195,17 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	SharedMemorySize *resource.Quantity `json:"sharedMemorySize,omitempty"`
 
-	// homeSize bounds spec.persistentHomeSize of servers of this flavor. A
-	// server beyond the bounds does not start, and says so; one that runs goes
-	// on.
+	// homeSize is the range that spec.persistentHomeSize of a server must be
+	// in, for example {min: 10Gi, max: 1Ti}. A server outside of it does not
+	// start, and its Ready condition reports HomeSizeNotAllowed. A server that
+	// is already running keeps running. Default: no bounds.
 	//
 	// +optional
 	HomeSize *SizeBounds `json:"homeSize,omitempty"`
 
 	// env are environment variables of every server of this flavor. A server's
-	// own of the same name wins. At most 256.
+	// own variable of the same name overrides the flavor's. At most 256.
+	// Default: none.
 	//
 	// +optional
 	// +listType=map
@@ -195,60 +213,67 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:MaxItems=256
 	Env []EnvVar `json:"env,omitempty"`
 
-	// default makes this the flavor of servers that name none. When several
-	// claim it, the oldest is the default. Default false.
+	// default makes this the flavor of servers that name no flavor. If several
+	// flavors set it, the oldest is the default. Default false.
 	//
 	// +optional
 	Default bool `json:"default,omitempty"`
 
-	// lifecycle is what holds for servers that do not say it themselves.
+	// lifecycle is the lifecycle of servers that do not set their own. Each
+	// field that a server sets overrides the flavor's. Default: the operator's
+	// defaults.
 	//
 	// +optional
 	Lifecycle *LifecycleSpec `json:"lifecycle,omitempty"`
 
-	// lifecycleBounds bound what servers of this flavor may ask for in their
-	// lifecycle. They act on running servers at once: of one that asks for more,
-	// the bound counts. It does not start like that, and says so.
+	// lifecycleBounds limit the lifecycle of servers of this flavor. They apply
+	// to running servers at once: a value outside of the bounds is replaced by
+	// the nearest one within. A server whose own lifecycle is outside of the
+	// bounds does not start, and its Ready condition reports
+	// LifecycleNotAllowed. Default: no bounds.
 	//
 	// +optional
 	LifecycleBounds *LifecycleBounds `json:"lifecycleBounds,omitempty"`
 
-	// root says whether who may log in may be root in the server:
+	// root is whether users can become root in the server. A change takes
+	// effect at the next start of the server.
 	//
-	// None, the default: nobody is root. The server meets the restricted Pod
-	// Security Standard, and sudo and su have no effect.
+	// None, the default: nobody can become root. The server meets the
+	// restricted Pod Security Standard, and sudo and su have no effect.
 	//
-	// UserNamespace: "ssh root@SERVER" works, by the keys of the server, for
-	// apt-get install and all else that takes root, as do sudo and su where the
-	// image has and allows them. "ssh dev@SERVER" is as it is without: the same
-	// user id, home directory and files. What root changes outside of the home
-	// directory and the volumes is gone at the next start, /root too: what is to
-	// stay belongs into the image. Files that root makes in the home directory
-	// are root's there, also in a server without root.
+	// UserNamespace: the keys of the server also open "ssh root@SERVER", for
+	// apt-get install and everything else that requires root. sudo and su work
+	// if the image contains and allows them. "ssh dev@SERVER" has the same user
+	// id, home directory and files as without root. Changes that root makes
+	// outside of the home directory and the volumes, including in /root, are
+	// lost at the next start; put lasting changes into the image. Files that
+	// root creates in the home directory belong to root, even if the server
+	// later has no root.
 	//
-	// Root is that of a user namespace: on the node it is an id without any
-	// rights. This needs nodes with Linux 6.3 or later and a container runtime
-	// that has image volumes in user namespaces (containerd's releases from
-	// March 2026 on), a namespace of the Pod Security level baseline (restricted allows no capability at all), user
-	// ids below 65536, and volumes whose file systems can be mounted with mapped
-	// ids, as ext4, XFS, Btrfs and tmpfs can, and NFS cannot: a server with
-	// another volume does not start, and says VolumeNotIdmappable.
-	//
-	// A change takes effect at a server's next start.
+	// Root exists only in a user namespace: on the node, its user id has no
+	// privileges. It requires nodes with Linux 6.3 or later; a container
+	// runtime that supports image volumes in user namespaces (containerd
+	// releases from March 2026 on); a namespace with the Pod Security level
+	// baseline, because restricted allows no capabilities; and user ids below
+	// 65536. It also requires volumes whose file systems support ID-mapped
+	// mounts: ext4, XFS, Btrfs and tmpfs do, NFS does not. A server with any
+	// other volume does not start, and its Ready condition reports
+	// VolumeNotIdmappable.
 	//
 	// +optional
 	Root RootAccess `json:"root,omitempty"`
 
-	// podTemplate is merged into the pod of every server of this flavor, as a
-	// strategic merge patch of a PodTemplateSpec: for what has no field here,
-	// such as hostname aliases, a sidecar, an annotation for a device plugin or
-	// a capability for a profiler. The server's container is called devserver,
-	// its init container prepare:
-	// {spec: {containers: [{name: devserver, securityContext: {capabilities:
-	// {add: [SYS_PTRACE]}}}]}}. What the operator needs cannot be changed: the
-	// two containers' commands, ports and probes, its labels, its volumes, its
-	// user ids and, with root, its user namespace.
-	// One that does not decode is said in the servers' Ready condition.
+	// podTemplate is a strategic merge patch of a PodTemplateSpec that is
+	// merged into the pod of every server of this flavor. Use it for settings
+	// that have no field here, such as host aliases, a sidecar, an annotation
+	// for a device plugin or a capability for a profiler: {spec: {containers:
+	// [{name: devserver, securityContext: {capabilities: {add:
+	// [SYS_PTRACE]}}}]}}. The server's container is named devserver and its
+	// init container prepare. The operator overrides changes to what it depends
+	// on: the commands, ports and probes of these two containers, and the pod's
+	// labels, volumes, user ids and, with root, user namespace. If the patch
+	// cannot be merged, the servers' Ready condition reports InvalidFlavor.
+	// Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Schemaless
@@ -257,23 +282,23 @@ type DevServerFlavorSpec struct {
 	PodTemplate *runtime.RawExtension `json:"podTemplate,omitempty"`
 }
 
-// RootAccess says whether, and by what means, somebody is root in a server.
+// RootAccess is whether, and how, users can become root in a server.
 //
 // +kubebuilder:validation:Enum=None;UserNamespace
 type RootAccess string
 
 const (
-	// RootNone: nobody is. No value means the same.
+	// RootNone: nobody can become root. An empty value means the same.
 	RootNone RootAccess = "None"
-	// RootUserNamespace: root of a user namespace of the pod's.
+	// RootUserNamespace: users can become root in a user namespace of the pod.
 	RootUserNamespace RootAccess = "UserNamespace"
 )
 
-// SizeBounds are the least and the greatest size that is allowed.
+// SizeBounds are a minimum and a maximum size.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || !isQuantity(string(self.min)) || !isQuantity(string(self.max)) || string(self.min).matches('[eE][-+]?[0-9]{3}') || string(self.max).matches('[eE][-+]?[0-9]{3}') || !quantity(string(self.min)).isGreaterThan(quantity(string(self.max)))",message="min must not be above max"
 type SizeBounds struct {
-	// min is the least size, such as 10Gi. Default none.
+	// min is the minimum size, for example "10Gi". Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Schemaless
@@ -282,7 +307,7 @@ type SizeBounds struct {
 	// +kubebuilder:validation:MaxLength=32
 	Min *resource.Quantity `json:"min,omitempty"`
 
-	// max is the greatest size, such as 1Ti. Default none.
+	// max is the maximum size, for example "1Ti". Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Schemaless

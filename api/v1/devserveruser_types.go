@@ -5,19 +5,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DevServerUser is a person who has DevServers: their public keys, which every
-// DevServer of theirs accepts, and a namespace dev-USERNAME in which they may
-// create DevServers and nothing else may touch them.
+// DevServerUser is a person who has DevServers. All DevServers of this owner
+// accept the public keys in it. The operator creates the namespace
+// dev-USERNAME, in which the person may create DevServers.
 //
-// It is not needed to own a DevServer: without one, a DevServer has the keys of
-// its own spec, and namespaces are the admin's business.
+// A DevServerUser is optional. Without one, a DevServer accepts only the keys
+// in its own spec, and an admin manages namespaces and permissions.
 //
-// Deleting a DevServerUser is off-boarding in one step: the keys in it stop
-// opening any DevServer within seconds and sessions that they opened are cut,
-// and the roles in their namespace are taken away. (A key in the spec of a
-// DevServer itself opens that one until it is taken out there.) The namespace,
-// the DevServers in it and their home directories are kept, for the admin to
-// hand over or to delete.
+// Deleting a DevServerUser removes the person's access: within seconds, the
+// keys in it no longer open any DevServer, sessions that they opened are
+// closed, and the person's roles in the namespace are removed. A key in the
+// spec of a DevServer still opens that server until you remove it there. The
+// namespace, its DevServers and their home directories stay, so that an admin
+// can hand them over or delete them.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -35,10 +35,10 @@ type DevServerUser struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is who the person is and what they may use.
+	// spec is the person and what they may use.
 	// +required
 	Spec DevServerUserSpec `json:"spec"`
-	// status is what is there. The operator writes it.
+	// status is the observed state. The operator writes it.
 	// +optional
 	Status DevServerUserStatus `json:"status,omitempty"`
 }
@@ -54,14 +54,15 @@ type DevServerUserList struct {
 	Items []DevServerUser `json:"items"`
 }
 
-// DevServerUserSpec is who a person is and what they may use.
+// DevServerUserSpec is the person and what they may use.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.uid) ? self.uid : 1000) == (has(oldSelf.uid) ? oldSelf.uid : 1000)",message="uid cannot be changed, added or removed: the files in the home directories belong to it"
 type DevServerUserSpec struct {
 	// username is a short name for the person, for example "alice". Their
-	// namespace is dev-USERNAME. A DNS label of at most 50 lower-case letters,
-	// digits and "-". It cannot be changed. When two DevServerUsers have the
-	// same, the older keeps it and the younger says so in its Ready condition.
+	// namespace is named dev-USERNAME. 1 to 50 lower-case letters, digits and
+	// "-", starting and ending with a letter or digit. It cannot be changed. If
+	// two DevServerUsers have the same username, the older one keeps it, and
+	// the Ready condition of the other reports UsernameTaken.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -70,23 +71,23 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="username cannot be changed: the namespace is named after it; create another DevServerUser"
 	Username string `json:"username,omitempty"`
 
-	// owner is the identity of the person, as in spec.owner of their DevServers
-	// and as the API server knows them: the user name of their certificate or
-	// of their OpenID Connect token, for example "alice@example.com". It cannot
-	// be changed. 1 to 253 printable ASCII characters without spaces. Names
-	// that begin with "system:" belong to Kubernetes.
+	// owner is the identity of the person: the value of spec.owner in their
+	// DevServers, and their user name in the API server, which comes from their
+	// certificate or OpenID Connect token. For example "alice@example.com". 1
+	// to 253 printable ASCII characters without spaces. It must not start with
+	// "system:", which Kubernetes reserves. It cannot be changed.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[!-~]+$') && !self.startsWith('system:')",message="owner must be printable ASCII characters without spaces, such as user@example.com, and not begin with system:"
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[!-~]+$') && !self.startsWith('system:')",message="owner must be printable ASCII characters without spaces, such as user@example.com, and must not start with system:"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="owner cannot be changed: DevServers and home directories belong to it; create another DevServerUser"
 	Owner string `json:"owner,omitempty"`
 
-	// publicKeys are the person's SSH public keys, each the one line of a file
+	// publicKeys are the person's SSH public keys, each as the line in a file
 	// such as ~/.ssh/id_ed25519.pub. Every DevServer with this owner accepts
-	// them beside its own. A change reaches running servers within seconds and
-	// restarts none. At most 64.
+	// them in addition to its own. A change takes effect within seconds,
+	// without a restart. At most 64. Default: none.
 	//
 	// +optional
 	// +listType=set
@@ -95,37 +96,39 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh[.]com|sk-ecdsa-sha2-nistp256@openssh[.]com) [A-Za-z0-9+/]+=?=?=?( [^\\\\x00-\\\\x1f\\\\x7f]*)?$')",message="each of publicKeys must be one public key on one line, as in a .pub file: type, base64 and an optional comment, without options"
 	PublicKeys []string `json:"publicKeys,omitempty"`
 
-	// uid is the user id, and the group id, with which the person's servers
-	// run, so that their files on shared volumes are theirs. Default 1000, which
-	// all share. From 1000 to 2147483646. It cannot be changed: the files in
-	// the home directories belong to it.
+	// uid is the user id and group id of the person's servers. With different
+	// ids, files on shared volumes belong to the person who created them. From
+	// 1000 to 2147483646. Default 1000 for everyone. It cannot be changed,
+	// added or removed, because the files in the home directories belong to it.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1000
 	// +kubebuilder:validation:Maximum=2147483646
 	UID int64 `json:"uid,omitempty"`
 
-	// podSecurity is the Pod Security level that the person's namespace enforces:
-	// Restricted, the default, or Baseline, which servers of a flavor with root
-	// need. A pod that runs goes on when the level is raised. Default Restricted.
+	// podSecurity is the Pod Security level that the person's namespace
+	// enforces: Restricted or Baseline. Servers of a flavor with root require
+	// Baseline. A stricter level does not stop running pods. Default
+	// Restricted.
 	//
 	// +optional
 	PodSecurity PodSecurityLevel `json:"podSecurity,omitempty"`
 
-	// quota limits what all pods and claims in the person's namespace may ask
-	// for together, as the hard limits of a ResourceQuota:
+	// quota limits the total resources of all pods and claims in the person's
+	// namespace, as the hard limits of a ResourceQuota:
 	// {requests.nvidia.com/gpu: 2, requests.storage: 1Ti,
-	// count/devservers.devserver.io: 5}. Left out, there is none. A quota of CPU or
-	// memory asks every container for its requests or limits, so that it wants
-	// flavors that set them, or a limitRange with defaults. At most 32.
+	// count/devservers.devserver.io: 5}. With a quota for CPU or memory, every
+	// container must set requests or limits, so use flavors that set them, or a
+	// limitRange with defaults. At most 32. Default: no quota.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !string(self[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self[k])) && !quantity(string(self[k])).isLessThan(quantity('0')))",message="each of quota must be a quantity that is not negative, such as 64Gi or 2"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !string(self[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self[k])) && !quantity(string(self[k])).isLessThan(quantity('0')))",message="each of quota must be a non-negative quantity, such as 64Gi or 2"
 	Quota corev1.ResourceList `json:"quota,omitempty"`
 
-	// limitRange are the limits of a LimitRange in the person's namespace: what
-	// a container or claim may ask for at least and at most, and what it gets
-	// when it asks for nothing. At most 8.
+	// limitRange are the items of a LimitRange in the person's namespace:
+	// minimum, maximum and default resources of each container, pod or claim.
+	// For example [{type: Container, max: {cpu: "8"}}]. At most 8, one per
+	// type. Default: none.
 	//
 	// +optional
 	// +listType=map
@@ -133,10 +136,12 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	LimitRange []LimitRangeItem `json:"limitRange,omitempty"`
 
-	// roles are further roles in the person's namespace, beside the one that
-	// the work with DevServers needs. The operator must be allowed to bind them:
-	// the chart's value rbac.bindableClusterRoles lists the ClusterRoles, and of a
-	// Role it must have all the rights itself. At most 16.
+	// roles are additional roles for the person in their namespace, beside the
+	// ClusterRole devserver-user, which includes what using DevServers
+	// requires. For example [{kind: ClusterRole, name: view}]. The operator
+	// must be allowed to grant them: the chart's value
+	// rbac.bindableClusterRoles must list a ClusterRole, and the operator must
+	// itself have all permissions of a Role. At most 16. Default: none.
 	//
 	// +optional
 	// +listType=atomic
@@ -150,17 +155,26 @@ type DevServerUserSpec struct {
 type PodSecurityLevel string
 
 const (
-	// PodSecurityRestricted allows no root and no capability. No value means the
-	// same.
+	// PodSecurityRestricted allows neither root nor capabilities. An empty
+	// value means the same.
 	PodSecurityRestricted PodSecurityLevel = "Restricted"
-	// PodSecurityBaseline allows what container runtimes give by default.
+	// PodSecurityBaseline allows the defaults of container runtimes, including
+	// root.
 	PodSecurityBaseline PodSecurityLevel = "Baseline"
 )
 
-// LimitRangeItem limits one type of thing in a namespace, as the items of a
-// LimitRange do.
+// LimitRangeItem limits the resources of one type of object in a namespace,
+// like an item of a LimitRange.
 //
-// +kubebuilder:validation:XValidation:rule="[self.?min.orValue({}), self.?max.orValue({}), self.?default.orValue({}), self.?defaultRequest.orValue({})].all(l, l.all(k, !string(l[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(l[k])) && !quantity(string(l[k])).isLessThan(quantity('0'))))",message="each of min, max, default and defaultRequest must be quantities that are not negative, such as 16Gi or 500m"
+// +kubebuilder:validation:XValidation:rule="[self.?min.orValue({}), self.?max.orValue({}), self.?default.orValue({}), self.?defaultRequest.orValue({})].all(l, l.all(k, !string(l[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(l[k])) && !quantity(string(l[k])).isLessThan(quantity('0'))))",message="each of min, max, default and defaultRequest must be non-negative quantities, such as 16Gi or 500m"
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.defaultRequest) || self.min.all(k, !(k in self.defaultRequest) || string(self.min[k]).matches('[eE][-+]?[0-9]{3}') || string(self.defaultRequest[k]).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self.min[k])) || !isQuantity(string(self.defaultRequest[k])) || !quantity(string(self.min[k])).isGreaterThan(quantity(string(self.defaultRequest[k]))))",message="min must not be above defaultRequest for any resource"
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.default) || self.min.all(k, !(k in self.default) || string(self.min[k]).matches('[eE][-+]?[0-9]{3}') || string(self.default[k]).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self.min[k])) || !isQuantity(string(self.default[k])) || !quantity(string(self.min[k])).isGreaterThan(quantity(string(self.default[k]))))",message="min must not be above default for any resource"
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min.all(k, !(k in self.max) || string(self.min[k]).matches('[eE][-+]?[0-9]{3}') || string(self.max[k]).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self.min[k])) || !isQuantity(string(self.max[k])) || !quantity(string(self.min[k])).isGreaterThan(quantity(string(self.max[k]))))",message="min must not be above max for any resource"
+// +kubebuilder:validation:XValidation:rule="!has(self.defaultRequest) || !has(self.default) || self.defaultRequest.all(k, !(k in self.default) || string(self.defaultRequest[k]).matches('[eE][-+]?[0-9]{3}') || string(self.default[k]).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self.defaultRequest[k])) || !isQuantity(string(self.default[k])) || !quantity(string(self.defaultRequest[k])).isGreaterThan(quantity(string(self.default[k]))))",message="defaultRequest must not be above default for any resource"
+// +kubebuilder:validation:XValidation:rule="!has(self.defaultRequest) || !has(self.max) || self.defaultRequest.all(k, !(k in self.max) || string(self.defaultRequest[k]).matches('[eE][-+]?[0-9]{3}') || string(self.max[k]).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self.defaultRequest[k])) || !isQuantity(string(self.max[k])) || !quantity(string(self.defaultRequest[k])).isGreaterThan(quantity(string(self.max[k]))))",message="defaultRequest must not be above max for any resource"
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.max) || self.default.all(k, !(k in self.max) || string(self.default[k]).matches('[eE][-+]?[0-9]{3}') || string(self.max[k]).matches('[eE][-+]?[0-9]{3}') || !isQuantity(string(self.default[k])) || !isQuantity(string(self.max[k])) || !quantity(string(self.default[k])).isGreaterThan(quantity(string(self.max[k]))))",message="default must not be above max for any resource"
+// +kubebuilder:validation:XValidation:rule="self.type == 'Container' || (!has(self.default) && !has(self.defaultRequest))",message="default and defaultRequest are for the type Container only"
+// +kubebuilder:validation:XValidation:rule="self.type != 'PersistentVolumeClaim' || 'storage' in self.?min.orValue({}) || 'storage' in self.?max.orValue({})",message="the type PersistentVolumeClaim requires min.storage or max.storage"
 type LimitRangeItem struct {
 	// type is Container, Pod or PersistentVolumeClaim.
 	//
@@ -168,22 +182,26 @@ type LimitRangeItem struct {
 	// +kubebuilder:validation:Enum=Container;Pod;PersistentVolumeClaim
 	Type corev1.LimitType `json:"type,omitempty"`
 
-	// min is the least that one may ask for.
+	// min is the minimum of each resource, for example {memory: 1Gi}. Default:
+	// none.
 	//
 	// +optional
 	Min corev1.ResourceList `json:"min,omitempty"`
 
-	// max is the most that one may ask for.
+	// max is the maximum of each resource, for example {memory: 64Gi}. Default:
+	// none.
 	//
 	// +optional
 	Max corev1.ResourceList `json:"max,omitempty"`
 
-	// default are the limits of a container that has none.
+	// default is the limits of a container that sets none, for example {memory:
+	// 4Gi}. Only for the type Container. Default: none.
 	//
 	// +optional
 	Default corev1.ResourceList `json:"default,omitempty"`
 
-	// defaultRequest are the requests of a container that has none.
+	// defaultRequest is the requests of a container that sets none, for example
+	// {cpu: 500m}. Only for the type Container. Default: none.
 	//
 	// +optional
 	DefaultRequest corev1.ResourceList `json:"defaultRequest,omitempty"`
@@ -197,45 +215,49 @@ type RoleReference struct {
 	// +kubebuilder:validation:Enum=ClusterRole;Role
 	Kind string `json:"kind,omitempty"`
 
-	// name of the role.
+	// name is the name of the role, for example "view". 1 to 253 characters,
+	// without "/" and "%".
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[^/%]+$') && self != '.' && self != '..'",message="name must be that of a role, without / and %, such as view"
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[^/%]+$') && self != '.' && self != '..'",message="name must be the name of a role without '/' and '%', such as view"
 	Name string `json:"name,omitempty"`
 }
 
 // Reasons of the Ready condition of a DevServerUser.
 const (
-	// ReasonProvisioned: the namespace and all in it that the person needs are
-	// there.
+	// ReasonProvisioned: the namespace and everything that the person needs in
+	// it exist.
 	ReasonProvisioned = "Provisioned"
 	// ReasonUsernameTaken: an older DevServerUser has the same username or the
 	// same owner.
 	ReasonUsernameTaken = "UsernameTaken"
-	// ReasonNamespaceConflict: the namespace dev-USERNAME is there and is not
-	// this person's. It is left as it is.
+	// ReasonNamespaceConflict: the namespace dev-USERNAME exists and does not
+	// belong to this DevServerUser. The operator does not change it.
 	ReasonNamespaceConflict = "NamespaceConflict"
-	// ReasonNamespaceTerminating: the namespace dev-USERNAME is being deleted. It
-	// is made again when it is gone.
+	// ReasonNamespaceTerminating: the namespace dev-USERNAME is being deleted.
+	// The operator creates it again when it has been deleted.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
-	// ReasonUserInvalidKey: a public key cannot be decoded. The others count.
+	// ReasonUserInvalidKey: a public key cannot be decoded. The other keys are
+	// used.
 	ReasonUserInvalidKey = "InvalidPublicKey"
 	// ReasonUserRefused: the API server refused an object that the person
-	// needs, such as the binding of a role that the operator may not bind.
+	// needs, such as the binding of a role that the operator may not grant.
 	ReasonUserRefused = "ObjectRefused"
-	// ReasonUserObjectConflict: an object with a name that is needed is there
-	// and belongs to somebody else. It is left as it is.
+	// ReasonUserObjectConflict: an object with a name that the operator
+	// requires exists and does not belong to this DevServerUser. The operator
+	// does not change it.
 	ReasonUserObjectConflict = "ForeignObject"
-	// ReasonUserQuotaPending: Kubernetes does not count all of spec.quota yet. If
-	// it stays so, there is no resource of that name.
+	// ReasonUserQuotaPending: Kubernetes does not count all resources of
+	// spec.quota yet. If this persists, a resource in it does not exist.
 	ReasonUserQuotaPending = "QuotaPending"
 )
 
-// DevServerUserStatus is what is there.
+// DevServerUserStatus is the observed state of a DevServerUser.
 type DevServerUserStatus struct {
-	// conditions is Ready: True once the person can work.
+	// conditions contains Ready, which is True when the person can create
+	// DevServers.
 	//
 	// +optional
 	// +listType=map
@@ -243,13 +265,13 @@ type DevServerUserStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// namespace is the person's namespace, once it is theirs.
+	// namespace is the name of the person's namespace. Empty until it exists.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status is about.
+	// observedGeneration is the metadata.generation that this status describes.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -31,12 +31,13 @@ func TestReadyReasonsAreDocumented(t *testing.T) {
 	}
 	for _, name := range documented {
 		if !slices.Contains(reasons, name) {
-			t.Errorf("docs/troubleshooting.md has a row for %s, which is no reason", name)
+			t.Errorf("docs/troubleshooting.md has a row for %s, which is not a reason", name)
 		}
 	}
 }
 
-// readyReasons are the constants of that block of the source.
+// readyReasons returns the values of the constants below the comment "Reasons of the
+// Ready condition".
 func readyReasons(t *testing.T) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "devserver_conditions.go", nil, parser.ParseComments)

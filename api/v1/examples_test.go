@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestExamplesApply: what people copy from examples/ is accepted as it stands.
+// TestExamplesApply: the API server accepts every file in examples/.
 func TestExamplesApply(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -28,8 +28,8 @@ func TestExamplesApply(t *testing.T) {
 
 var yamlFence = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// TestDocumentedYAMLApplies: so is every complete object in the documentation.
-// A fragment, which has no apiVersion, is not.
+// TestDocumentedYAMLApplies: the API server accepts every complete object in the
+// documentation. Fragments, which have no apiVersion, are skipped.
 func TestDocumentedYAMLApplies(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(pages) == 0 {

@@ -2,34 +2,38 @@ package v1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// ExpireAction is what happens to a server whose time to live is over.
+// ExpireAction is what happens to a server when its time to live ends.
 //
 // +kubebuilder:validation:Enum=Suspend;Delete
 type ExpireAction string
 
 const (
-	// ExpireSuspend stops the server and keeps it. Its owner starts it again.
+	// ExpireSuspend stops the server and keeps the DevServer. Its owner can
+	// start it again.
 	ExpireSuspend ExpireAction = "Suspend"
-	// ExpireDelete deletes the DevServer. Its home directory stays, unless
-	// home.retentionPolicy says otherwise.
+	// ExpireDelete deletes the DevServer. Its home volume stays unless
+	// home.retentionPolicy is Delete.
 	ExpireDelete ExpireAction = "Delete"
 )
 
-// LifecycleSpec says when a server stops by itself, and what becomes of it.
+// LifecycleSpec is when a server stops automatically, and when its DevServer is
+// deleted.
 //
-// A server that sleeps keeps its home directory, name, keys and Services; its
-// processes end, and its CPUs, memory and GPUs are free for others. What is
-// left out is the flavor's, else the operator's default, else never; the
-// flavor's lifecycleBounds hold for all of them. An edit acts at once and
-// restarts nothing.
+// A stopped server keeps its home directory, name, keys and Services. Its
+// processes end, and its CPUs, memory and GPUs are released. A field that the
+// DevServer leaves out has the flavor's value, else the operator's default,
+// else the server never stops for that reason. The flavor's lifecycleBounds
+// limit all of them. An edit takes effect at once without a restart.
 //
-// Durations are written in hours, minutes and seconds, such as "8h" or
-// "1h30m", from one minute to ten years (87600h).
+// Durations consist of hours, minutes and seconds, such as "8h" or "1h30m",
+// from one minute to ten years (87600h).
 type LifecycleSpec struct {
-	// timeToLive is how long the server runs after its start before it expires,
-	// such as "72h", whatever it does. A start is also that by restartedAt or
-	// after an eviction. status.expiresAt has the time; a keep (see idleTimeout)
-	// that ends later defers it, within the flavor's bounds.
+	// timeToLive is how long the server runs after a start before it expires,
+	// for example "72h", even if it is active. A restart, and a start after an
+	// eviction, begins a new time to live. A keep-awake (see idleTimeout) that
+	// ends later delays the expiry, within the flavor's bounds.
+	// status.expiresAt shows the time. From 1m to 87600h. Default: the
+	// flavor's, else the operator's, else never.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -37,24 +41,27 @@ type LifecycleSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="timeToLive must be a duration from 1m to 87600h, such as 72h or 1h30m"
 	TimeToLive *metav1.Duration `json:"timeToLive,omitempty"`
 
-	// onExpire is what happens then: Suspend, which is the default, stops the
-	// server until its owner starts it again, by restartedAt; Delete deletes the
-	// DevServer.
+	// onExpire is what happens when the time to live ends: Suspend stops the
+	// server until its owner starts it again with restartedAt. Delete deletes
+	// the DevServer; its home volume stays unless home.retentionPolicy is
+	// Delete. Default: the flavor's, else Suspend.
 	//
 	// +optional
 	OnExpire ExpireAction `json:"onExpire,omitempty"`
 
-	// idleTimeout is how long the server may be without work before it is
-	// suspended, such as "2h". Work is what is typed or printed on a terminal,
-	// what SSH connections carry, CPU and GPU use, and what a process in the
-	// server declares (devserver-agent keep). A connection alone is no work. A
-	// server whose work cannot be told counts as at work; one whose container
-	// cannot run has none.
+	// idleTimeout is how long the server may be idle before it is suspended,
+	// for example "2h". Activity is terminal input and output, traffic on SSH
+	// connections, CPU and GPU use, and what a process in the server declares
+	// with `devserver-agent keep`. An open connection without traffic is not
+	// activity. A server whose activity is unknown counts as active. A server
+	// whose container cannot run counts as idle. From 1m to 87600h. Default:
+	// the flavor's, else the operator's, else never.
 	//
-	// A server that was suspended for that is woken by whoever renews the Lease
-	// of its name, as devctl start does. That Lease also has the last activity
-	// (renewTime), and a keep, until which the server counts as at work:
-	// acquireTime plus leaseDurationSeconds.
+	// Any renewal of the Lease with the server's name resumes a server that was
+	// suspended because it was idle: a connection through the gateway and
+	// `devctl start` renew it. The Lease also stores the last activity
+	// (renewTime) and the time until which the server is kept awake
+	// (acquireTime plus leaseDurationSeconds).
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -63,9 +70,10 @@ type LifecycleSpec struct {
 	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
 
 	// deleteAfterSuspended is how long the server may be suspended or expired,
-	// for whatever reason, before the DevServer is deleted, such as "720h" for
-	// thirty days. Its home directory stays, unless home.retentionPolicy says
-	// otherwise. status.deletesAt has the time.
+	// for any reason, before the DevServer is deleted, for example "720h" for
+	// thirty days. Its home volume stays unless home.retentionPolicy is Delete.
+	// status.deletesAt shows the time. From 1m to 87600h. Default: the
+	// flavor's, else never.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -73,19 +81,23 @@ type LifecycleSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="deleteAfterSuspended must be a duration from 1m to 87600h, such as 720h"
 	DeleteAfterSuspended *metav1.Duration `json:"deleteAfterSuspended,omitempty"`
 
-	// schedule starts and stops the server at times of the day.
+	// schedule starts and stops the server at fixed times. Default: the
+	// flavor's, else none.
 	//
 	// +optional
 	Schedule *Schedule `json:"schedule,omitempty"`
 
-	// activity says what counts as work.
+	// activity contains the thresholds from which on CPU use, GPU use and SSH
+	// traffic count as activity. Default: for each threshold the flavor's, else
+	// the one below.
 	//
 	// +optional
 	Activity *ActivityThresholds `json:"activity,omitempty"`
 
-	// terminationGracePeriodSeconds is how long processes may take to end, after
-	// SIGTERM, whenever the server stops. It counts from the next start on.
-	// Default 30; from 5 to 3600.
+	// terminationGracePeriodSeconds is how many seconds processes have to end
+	// after SIGTERM before they are killed, whenever the server stops. A change
+	// takes effect at the next start. From 5 to 3600. Default: the flavor's,
+	// else 30.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=5
@@ -93,32 +105,36 @@ type LifecycleSpec struct {
 	TerminationGracePeriodSeconds int64 `json:"terminationGracePeriodSeconds,omitempty"`
 }
 
-// Schedule starts and stops a server at times of the day.
+// Schedule starts and stops a server at fixed times.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.start) || has(self.stop)",message="schedule needs a start or a stop"
+// +kubebuilder:validation:XValidation:rule="has(self.start) || has(self.stop)",message="schedule requires start or stop"
 type Schedule struct {
-	// start is when a server that is suspended for want of work, or by stop, is
-	// started, as a cron expression of minute, hour, day of the month, month and
-	// day of the week: "0 8 * * 1-5". One that its owner suspended, or that
-	// expired, is left alone.
+	// start is when the server starts if it was suspended because it was idle
+	// or because of stop. It is a cron expression with minute, hour, day of the
+	// month, month and day of the week: "0 8 * * 1-5" is 08:00 from Monday to
+	// Friday. It does not start a server that its owner suspended or that
+	// expired. Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Start string `json:"start,omitempty"`
 
-	// stop is from when on the server is suspended as soon as it has been
-	// without work for 15 minutes, until the next start: "0 20 * * *". A server
-	// that was started or woken since is left alone.
+	// stop is from when on an idle server is suspended, as a cron expression:
+	// "0 20 * * *" is 20:00 every day. From then until the next start, the
+	// server is suspended as soon as it has been idle for 15 minutes. This does
+	// not apply to a server that was started or resumed after that time.
+	// Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Stop string `json:"stop,omitempty"`
 
-	// timeZone is the IANA time zone of the times, such as "Europe/Berlin".
-	// Default "UTC". Where clocks are set forward, a time that does not exist is
-	// as much later as they are set; where they are set back, both count.
+	// timeZone is the IANA time zone of start and stop, for example
+	// "Europe/Berlin". If clocks are set forward over a time, it happens that
+	// much later. If they are set back, a time that occurs twice counts twice.
+	// Default "UTC".
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -126,28 +142,33 @@ type Schedule struct {
 	TimeZone string `json:"timeZone,omitempty"`
 }
 
-// ActivityThresholds are the least that counts as work, over one minute.
+// ActivityThresholds are the thresholds of activity. A server that reaches one
+// of them within one minute counts as active.
 type ActivityThresholds struct {
-	// cpuMillis is CPU time in thousandths of one core, of all processes of the
-	// server together. Default 100; from 1 to 1000000.
+	// cpuMillis is the CPU use from which on the server counts as active, in
+	// thousandths of one core. The CPU use of all its processes is added up.
+	// From 1 to 1000000. Default 100.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	CPUMillis int64 `json:"cpuMillis,omitempty"`
 
-	// gpuPercent is the utilisation of the busiest GPU. Default 2; from 1 to
-	// 100, and 101 to leave GPUs out: slices of one (MIG) do not tell their
-	// utilisation, and count as busy otherwise.
+	// gpuPercent is the utilization of the busiest GPU from which on the server
+	// counts as active, in percent. From 1 to 100, or 101 to ignore GPUs. GPU
+	// slices (MIG) do not report their utilization, so they count as busy
+	// unless GPUs are ignored. Default 2.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=101
 	GPUPercent int64 `json:"gpuPercent,omitempty"`
 
-	// sshBytes is what all SSH connections carry in both directions, beside
-	// terminals, of which every key counts. It is to be above the heartbeats of
-	// editors. Default 65536; from 1 to 1099511627776.
+	// sshBytes is the traffic from which on the server counts as active, in
+	// bytes per minute. The traffic of all SSH connections in both directions
+	// is added up, except that of terminals, where every key counts as
+	// activity. Set it above the heartbeats of editors. From 1 to
+	// 1099511627776. Default 65536.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -155,34 +176,38 @@ type ActivityThresholds struct {
 	SSHBytes int64 `json:"sshBytes,omitempty"`
 }
 
-// LifecycleBounds are what servers of a flavor may ask for, and what they get
-// where they ask for nothing.
+// LifecycleBounds limit the lifecycle of servers of a flavor, including values
+// that a server leaves out.
 type LifecycleBounds struct {
-	// timeToLive bounds lifecycle.timeToLive. With a max, every server expires.
+	// timeToLive limits lifecycle.timeToLive, for example {max: 168h}. With a
+	// max, every server expires.
 	//
 	// +optional
 	TimeToLive *DurationBounds `json:"timeToLive,omitempty"`
 
-	// idleTimeout bounds lifecycle.idleTimeout. With a max, every server is
-	// suspended for want of work.
+	// idleTimeout limits lifecycle.idleTimeout, for example {max: 4h}. With a
+	// max, every idle server is suspended.
 	//
 	// +optional
 	IdleTimeout *DurationBounds `json:"idleTimeout,omitempty"`
 
-	// deleteAfterSuspended bounds lifecycle.deleteAfterSuspended. With a max, every
-	// server that sleeps for so long is deleted.
+	// deleteAfterSuspended limits lifecycle.deleteAfterSuspended, for example
+	// {min: 168h}. With a max, every server that is suspended for that long is
+	// deleted.
 	//
 	// +optional
 	DeleteAfterSuspended *DurationBounds `json:"deleteAfterSuspended,omitempty"`
 
-	// activity bounds lifecycle.activity: with a min, nobody keeps a server at work
-	// by a threshold that everything is above, and with a max nobody's work is
-	// overlooked. The defaults are held to it too.
+	// activity limits lifecycle.activity. A min prevents thresholds so low that
+	// a server is always active. A max prevents thresholds so high that real
+	// activity is ignored. The defaults are limited too.
 	//
 	// +optional
 	Activity *ActivityBounds `json:"activity,omitempty"`
 
-	// maxKeep is the longest keep, counted from when it began. Default none.
+	// maxKeep is the longest time that a server can be kept awake at once,
+	// counted from when the keep-awake was requested, for example "24h". From
+	// 1m to 87600h. Default: no limit.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -191,37 +216,40 @@ type LifecycleBounds struct {
 	MaxKeep *metav1.Duration `json:"maxKeep,omitempty"`
 }
 
-// ActivityBounds bound the thresholds of work, each in its own unit.
+// ActivityBounds limit the activity thresholds, each in its own unit.
 type ActivityBounds struct {
-	// cpuMillis bounds lifecycle.activity.cpuMillis, in thousandths of one core.
+	// cpuMillis limits lifecycle.activity.cpuMillis, in thousandths of one
+	// core.
 	//
 	// +optional
 	CPUMillis *ThresholdBounds `json:"cpuMillis,omitempty"`
 
-	// gpuPercent bounds lifecycle.activity.gpuPercent. A max of 100 keeps GPUs from
-	// being left out.
+	// gpuPercent limits lifecycle.activity.gpuPercent, in percent. With a max
+	// of 100 or less, servers cannot ignore GPUs.
 	//
 	// +optional
 	GPUPercent *ThresholdBounds `json:"gpuPercent,omitempty"`
 
-	// sshBytes bounds lifecycle.activity.sshBytes.
+	// sshBytes limits lifecycle.activity.sshBytes, in bytes.
 	//
 	// +optional
 	SSHBytes *ThresholdBounds `json:"sshBytes,omitempty"`
 }
 
-// ThresholdBounds are the least and the greatest threshold that is allowed.
+// ThresholdBounds are a minimum and a maximum threshold.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="min must not be above max"
 type ThresholdBounds struct {
-	// min is the least threshold, such as 50. Default none.
+	// min is the minimum threshold, for example 50. From 1 to 1099511627776.
+	// Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1099511627776
 	Min int64 `json:"min,omitempty"`
 
-	// max is the greatest threshold, such as 1000. Default none.
+	// max is the maximum threshold, for example 1000. From 1 to 1099511627776.
+	// Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -229,11 +257,12 @@ type ThresholdBounds struct {
 	Max int64 `json:"max,omitempty"`
 }
 
-// DurationBounds are the least and the greatest duration that is allowed.
+// DurationBounds are a minimum and a maximum duration.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || !self.min.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') || !self.max.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') || self.min.size() == 0 || self.max.size() == 0 || duration(self.min) <= duration(self.max)",message="min must not be above max"
 type DurationBounds struct {
-	// min is the least duration, such as 30m. Default none.
+	// min is the minimum duration, for example "30m". From 1m to 87600h.
+	// Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -241,7 +270,8 @@ type DurationBounds struct {
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="min must be a duration from 1m to 87600h, such as 30m"
 	Min *metav1.Duration `json:"min,omitempty"`
 
-	// max is the greatest duration, such as 168h. Default none.
+	// max is the maximum duration, for example "168h". From 1m to 87600h.
+	// Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string

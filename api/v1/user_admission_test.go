@@ -29,16 +29,19 @@ spec:
 
 const (
 	usernameWords   = "username must be lower-case letters, digits and '-', and start and end with a letter or digit, such as alice"
-	userOwnerWords  = "owner must be printable ASCII characters without spaces, such as user@example.com, and not begin with system:"
-	quotaWords      = "each of quota must be a quantity that is not negative, such as 64Gi or 2"
-	roleWords       = "name must be that of a role, without / and %, such as view"
-	limitRangeWords = "each of min, max, default and defaultRequest must be quantities that are not negative, such as 16Gi or 500m"
+	userOwnerWords  = "owner must be printable ASCII characters without spaces, such as user@example.com, and must not start with system:"
+	quotaWords      = "each of quota must be a non-negative quantity, such as 64Gi or 2"
+	roleWords       = "name must be the name of a role without '/' and '%', such as view"
+	limitRangeWords = "each of min, max, default and defaultRequest must be non-negative quantities, such as 16Gi or 500m"
 )
 
 func TestUserRefused(t *testing.T) {
 	list := func(name string, value any) map[string]any { return map[string]any{name: value} }
 	limit := func(field string, value any) []any {
 		return []any{map[string]any{"type": "Container", field: list("cpu", value)}}
+	}
+	order := func(lower, upper string) []any {
+		return []any{map[string]any{"type": "Container", lower: list("cpu", "2"), upper: list("cpu", "1500m")}}
 	}
 	role := func(kind, name string) []any { return []any{map[string]any{"kind": kind, "name": name}} }
 	var keys, roles, limits []any
@@ -80,26 +83,34 @@ func TestUserRefused(t *testing.T) {
 		"too many keys":             {edit{"spec.publicKeys", keys}, "must have at most 64 items"},
 		"uid of a system's user":    {edit{"spec.uid", int64(999)}, "spec.uid"},
 		"uid of root":               {edit{"spec.uid", int64(0)}, "spec.uid"},
-		"uid of nobody there":       {edit{"spec.uid", int64(2147483647)}, "spec.uid"},
+		"uid above the maximum":     {edit{"spec.uid", int64(2147483647)}, "spec.uid"},
 		"negative quota":            {edit{"spec.quota", list("pods", "-1")}, quotaWords},
-		"quota without sense":       {edit{"spec.quota", list("pods", "many")}, quotaWords},
-		"quota not to be decoded":   {edit{"spec.quota", list("pods", "1e5.5")}, quotaWords},
+		"quota in letters":          {edit{"spec.quota", list("pods", "many")}, quotaWords},
+		"quota of a bad exponent":   {edit{"spec.quota", list("pods", "1e5.5")}, quotaWords},
 		"quota of a huge exponent":  {edit{"spec.quota", list("pods", "1e1000000000")}, quotaWords},
 		"too many quotas":           {edit{"spec.quota", many}, "must have at most 32 items"},
 		"limit of no type":          {edit{"spec.limitRange", []any{map[string]any{"max": list("cpu", "1")}}}, "spec.limitRange[0].type: Required value"},
 		"limit of an unknown type":  {edit{"spec.limitRange", []any{map[string]any{"type": "Node"}}}, `Unsupported value: "Node"`},
 		"two limits of a type":      {edit{"spec.limitRange", limits}, "Duplicate value"},
 		"negative minimum":          {edit{"spec.limitRange", limit("min", "-1")}, limitRangeWords},
-		"maximum without sense":     {edit{"spec.limitRange", limit("max", "all")}, limitRangeWords},
-		"default not to be decoded": {edit{"spec.limitRange", limit("default", "1e5.5")}, limitRangeWords},
+		"maximum in letters":        {edit{"spec.limitRange", limit("max", "all")}, limitRangeWords},
+		"default of a bad exponent": {edit{"spec.limitRange", limit("default", "1e5.5")}, limitRangeWords},
 		"huge default request":      {edit{"spec.limitRange", limit("defaultRequest", "1e1000000000")}, limitRangeWords},
+		"minimum above maximum":     {edit{"spec.limitRange", order("min", "max")}, "min must not be above max for any resource"},
+		"minimum above default":     {edit{"spec.limitRange", order("min", "default")}, "min must not be above default for any resource"},
+		"minimum above request":     {edit{"spec.limitRange", order("min", "defaultRequest")}, "min must not be above defaultRequest for any resource"},
+		"request above default":     {edit{"spec.limitRange", order("defaultRequest", "default")}, "defaultRequest must not be above default for any resource"},
+		"request above maximum":     {edit{"spec.limitRange", order("defaultRequest", "max")}, "defaultRequest must not be above max for any resource"},
+		"default above maximum":     {edit{"spec.limitRange", order("default", "max")}, "default must not be above max for any resource"},
+		"default of a pod":          {edit{"spec.limitRange", []any{map[string]any{"type": "Pod", "default": list("cpu", "1")}}}, "default and defaultRequest are for the type Container only"},
+		"claims without a size":     {edit{"spec.limitRange", []any{map[string]any{"type": "PersistentVolumeClaim"}}}, "the type PersistentVolumeClaim requires min.storage or max.storage"},
 		"a role of no kind":         {edit{"spec.roles", []any{map[string]any{"name": "view"}}}, "spec.roles[0].kind: Required value"},
 		"a role of an unknown kind": {edit{"spec.roles", role("Group", "view")}, `Unsupported value: "Group"`},
 		"a role without a name":     {edit{"spec.roles", role("Role", "")}, "spec.roles[0].name"},
 		"a role with a slash":       {edit{"spec.roles", role("ClusterRole", "a/b")}, roleWords},
 		"a role named dot dot":      {edit{"spec.roles", role("ClusterRole", "..")}, roleWords},
 		"too many roles":            {edit{"spec.roles", roles}, "must have at most 16 items"},
-		"level without rules":       {edit{"spec.podSecurity", "Privileged"}, `supported values: "Restricted", "Baseline"`},
+		"privileged level":          {edit{"spec.podSecurity", "Privileged"}, `supported values: "Restricted", "Baseline"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := parse(t, goodUser)
@@ -112,7 +123,7 @@ func TestUserRefused(t *testing.T) {
 func TestUserAccepted(t *testing.T) {
 	create := try(t)
 	for name, test := range map[string]edit{
-		"as it is":                  {"metadata.name", "another.name"},
+		"unchanged":                 {"metadata.name", "another.name"},
 		"no keys yet":               {"spec.publicKeys", nil},
 		"a long user name":          {"spec.username", strings.Repeat("a", 50)},
 		"digits":                    {"spec.username", "42"},
@@ -123,6 +134,8 @@ func TestUserAccepted(t *testing.T) {
 		"no quota":                  {"spec.quota", nil},
 		"quota of nothing":          {"spec.quota", map[string]any{"pods": int64(0)}},
 		"no limits":                 {"spec.limitRange", nil},
+		"limits in order":           {"spec.limitRange", []any{map[string]any{"type": "Container", "min": map[string]any{"cpu": "1"}, "defaultRequest": map[string]any{"cpu": "1000m"}, "default": map[string]any{"cpu": "2"}, "max": map[string]any{"cpu": int64(2)}}}},
+		"largest claim":             {"spec.limitRange", []any{map[string]any{"type": "PersistentVolumeClaim", "max": map[string]any{"storage": "1Ti"}}}},
 		"role of a system":          {"spec.roles", []any{map[string]any{"kind": "ClusterRole", "name": "system:node-reader"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +149,7 @@ func TestUserAccepted(t *testing.T) {
 	}
 }
 
-// What homes and namespaces hang on stays as it is.
+// Fields that homes and namespaces depend on cannot be changed.
 func TestUserChangeRefused(t *testing.T) {
 	c := apiserver.Client(t)
 	for name, test := range map[string]struct {

@@ -1,66 +1,71 @@
 package v1
 
-// HomeRetentionPolicy says what becomes of the home directory.
+// HomeRetentionPolicy is what happens to the home volume when its DevServer is
+// deleted.
 //
 // +kubebuilder:validation:Enum=Retain;Delete
 type HomeRetentionPolicy string
 
 const (
-	// HomeRetain keeps the home directory when its DevServer is deleted.
+	// HomeRetain keeps the home volume when its DevServer is deleted.
 	HomeRetain HomeRetentionPolicy = "Retain"
-	// HomeDelete deletes the home directory with its DevServer.
+	// HomeDelete deletes the home volume with its DevServer.
 	HomeDelete HomeRetentionPolicy = "Delete"
 )
 
-// HomeSpec says what the home directory is on, and what becomes of it.
+// HomeSpec is the volume that holds the home directory, and whether it is
+// deleted with the DevServer.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.ephemeral) || !self.ephemeral || (!has(self.claimName) && !has(self.storageClassName) && !has(self.dataSource) && !has(self.retentionPolicy))",message="home.ephemeral goes with none of claimName, storageClassName, dataSource and retentionPolicy: there is no volume to keep"
-// +kubebuilder:validation:XValidation:rule="!has(self.claimName) || (!has(self.storageClassName) && !has(self.dataSource) && !has(self.retentionPolicy))",message="home.claimName goes with none of storageClassName, dataSource and retentionPolicy: the claim is there, and stays"
+// +kubebuilder:validation:XValidation:rule="!has(self.ephemeral) || !self.ephemeral || (!has(self.claimName) && !has(self.storageClassName) && !has(self.dataSource) && !has(self.retentionPolicy))",message="home.ephemeral cannot be combined with claimName, storageClassName, dataSource or retentionPolicy: an ephemeral home has no volume"
+// +kubebuilder:validation:XValidation:rule="!has(self.claimName) || (!has(self.storageClassName) && !has(self.dataSource) && !has(self.retentionPolicy))",message="home.claimName cannot be combined with storageClassName, dataSource or retentionPolicy: an existing claim is neither created nor deleted"
 type HomeSpec struct {
-	// storageClassName is the StorageClass of the home directory's volume. It
-	// counts when the volume is created and cannot be changed or added
-	// afterwards. Left out, it is the cluster's default StorageClass.
+	// storageClassName is the StorageClass of the home volume, for example
+	// "fast-ssd". It is used when the volume is created, and cannot be changed,
+	// added or removed afterwards. Default: the cluster's default StorageClass.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	StorageClassName *string `json:"storageClassName,omitempty"`
 
-	// retentionPolicy says what becomes of the home directory when the
-	// DevServer is deleted: Retain (the default) keeps it for one that is
-	// created again with the same name, Delete deletes it for good. It can be
-	// changed at any time.
+	// retentionPolicy is what happens to the home volume when the DevServer is
+	// deleted. Retain keeps it for a DevServer that is created again with the
+	// same name, namespace and owner. Delete deletes it permanently. It can be
+	// changed at any time. Default Retain.
 	//
 	// +optional
 	RetentionPolicy HomeRetentionPolicy `json:"retentionPolicy,omitempty"`
 
-	// claimName is the name of an existing PersistentVolumeClaim in this
-	// namespace to be the home directory, instead of one of the DevServer's
-	// own. It must be annotated with devserver.io/owner, the owner of the
-	// DevServer, and no other pod may use it at the same time. It is never
-	// deleted or resized with the DevServer, and cannot be changed.
+	// claimName is the name of an existing PersistentVolumeClaim in the
+	// server's namespace to use as the home directory. The claim must have the
+	// annotation devserver.io/owner with the owner of the DevServer, and no
+	// other pod may use it at the same time. The operator never deletes or
+	// resizes it. It cannot be changed, added or removed. Default: the operator
+	// creates the claim home-NAME-0.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	ClaimName string `json:"claimName,omitempty"`
 
-	// dataSource is what a new home directory starts from: a copy of a
-	// VolumeSnapshot or of another PersistentVolumeClaim. It counts when the
-	// volume is created and cannot be changed or added afterwards.
+	// dataSource is a VolumeSnapshot or another PersistentVolumeClaim that a
+	// new home volume is copied from, for example {kind: VolumeSnapshot, name:
+	// friday}. It is used when the volume is created, and cannot be changed,
+	// added or removed afterwards. Default: an empty volume.
 	//
 	// +optional
 	DataSource *HomeDataSource `json:"dataSource,omitempty"`
 
-	// ephemeral makes the home directory a folder of the node that is gone with
-	// the pod: for servers without anything to keep. persistentHomeSize is then
-	// the most that it may hold. It cannot be changed. Default false.
+	// ephemeral puts the home directory on the node's own disk, where it is
+	// deleted with the pod: at every stop, suspension and restart.
+	// persistentHomeSize is then the maximum size of its contents. It cannot be
+	// changed. Default false.
 	//
 	// +optional
 	Ephemeral bool `json:"ephemeral,omitempty"`
 }
 
-// HomeDataSource is what a new home directory is a copy of.
+// HomeDataSource is what a new home volume is copied from.
 type HomeDataSource struct {
 	// kind is VolumeSnapshot (of snapshot.storage.k8s.io) or
 	// PersistentVolumeClaim.
@@ -69,9 +74,10 @@ type HomeDataSource struct {
 	// +kubebuilder:validation:Enum=VolumeSnapshot;PersistentVolumeClaim
 	Kind string `json:"kind,omitempty"`
 
-	// name of the snapshot or claim, in this namespace. It must be annotated
-	// with devserver.io/owner, the owner of the DevServer, as the claims of
-	// their home directories are.
+	// name is the name of the snapshot or claim, in the server's namespace. It
+	// must have the annotation devserver.io/owner with the owner of the
+	// DevServer. The operator puts this annotation on the claims that it
+	// creates for home directories. 1 to 253 characters.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -82,18 +88,19 @@ type HomeDataSource struct {
 // VolumeMount mounts a PersistentVolumeClaim.
 type VolumeMount struct {
 	// claimName is the name of an existing PersistentVolumeClaim in the
-	// server's namespace. A claim that does not exist (yet) is said in the Ready
-	// condition; the server starts once it does.
+	// server's namespace, for example "datasets". If it does not exist, the
+	// Ready condition reports ClaimNotFound, and the server starts when the
+	// claim is created. 1 to 253 characters.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	ClaimName string `json:"claimName,omitempty"`
 
-	// mountPath is where it is mounted, for example /data. Folders that the
-	// server itself needs are refused: / and whatever is at or below /dev,
-	// /etc, /opt/devserver, /proc and /sys, and /home/dev itself. "/data" and
-	// "/data/" are the same.
+	// mountPath is the absolute path to mount the volume at, for example
+	// "/data". It must not be "/", "/home/dev", or at or below /dev, /etc,
+	// /opt/devserver, /proc or /sys, because the server itself uses them.
+	// "/data" and "/data/" are the same. 1 to 512 characters.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -102,7 +109,7 @@ type VolumeMount struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^/([.]?/)*((dev|etc|proc|sys|opt/+devserver)(/.*)?|home/+dev/*)?$')",message="mountPath must not be a folder that the server itself needs: /, /home/dev, or anything in /dev, /etc, /opt/devserver, /proc and /sys"
 	MountPath string `json:"mountPath,omitempty"`
 
-	// readOnly mounts it for reading only. Default false.
+	// readOnly mounts the volume for reading only. Default false.
 	//
 	// +optional
 	ReadOnly bool `json:"readOnly,omitempty"`

@@ -1,4 +1,4 @@
-// Command devserver-agent runs inside every server.
+// Command devserver-agent is the SSH server that runs in every dev server.
 package main
 
 import (

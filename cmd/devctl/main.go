@@ -1,4 +1,5 @@
-// Devctl is the command line of DevServer, also as kubectl-devserver.
+// Command devctl is the command line of DevServer. It is also installed as
+// kubectl-devserver.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Gateway is the one SSH jump host to all DevServers of a cluster.
+// Command gateway is the SSH jump host for all DevServers of a cluster.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 	}
 	err := cfg.Check()
 	if flag.NArg() > 0 {
-		err = errors.New("unexpected argument: the gateway takes flags only")
+		err = errors.New("unexpected argument: the gateway accepts only flags")
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "gateway: %v: see gateway --help\n", err)

@@ -1,5 +1,5 @@
-// Command operator runs the DevServer operator. In a cluster the chart gives
-// it its flags; outside one it runs from KUBECONFIG without any.
+// Command operator runs the DevServer operator. In a cluster, the chart sets its flags.
+// Outside of a cluster, it uses KUBECONFIG and requires no flags.
 package main
 
 import (
@@ -46,13 +46,13 @@ func run(args []string) error {
 
 func parse(args []string) (operator.Config, error) {
 	var cfg operator.Config
-	// The flag set of the whole program, since --kubeconfig is registered there.
+	// controller-runtime registers --kubeconfig in the flag set of the program.
 	flags := flag.CommandLine
 	flags.Init("devserver-operator", flag.ContinueOnError)
-	flags.StringVar(&cfg.Namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "devserver-system"), "the operator's own `namespace`: its master secret and its leader's Lease")
+	flags.StringVar(&cfg.Namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "devserver-system"), "`namespace` of the operator's master secret and leader election Lease")
 	flags.StringVar(&cfg.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, the SSH server in each server")
-	policy := flags.String("agent-image-pull-policy", "", "when nodes fetch the agent's image: Always, IfNotPresent or Never (default: Kubernetes decides)")
-	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/server:"+version.Version, "`image` of servers if neither they nor their flavor name one")
+	policy := flags.String("agent-image-pull-policy", "", "when nodes pull the agent's image: Always, IfNotPresent or Never (default: Always for the tag latest, else IfNotPresent)")
+	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/server:"+version.Version, "`image` of servers if neither they nor their flavor set one")
 	flags.StringVar(&cfg.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
 	gatewayFlags(flags, &cfg.Gateway)
 	flags.DurationVar(&cfg.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` servers may be idle before they are suspended, if neither they nor their flavor set it; 0 for no limit")
@@ -71,7 +71,7 @@ func parse(args []string) (operator.Config, error) {
 		return cfg, flag.ErrHelp
 	}
 	if flags.NArg() > 0 {
-		return cfg, fmt.Errorf("unexpected argument %q: the operator takes flags only", flags.Arg(0))
+		return cfg, fmt.Errorf("unexpected argument %q: the operator accepts only flags", flags.Arg(0))
 	}
 	if err := checkGateway(cfg.Gateway); err != nil {
 		return cfg, err
@@ -99,7 +99,7 @@ func gatewayFlags(flags *flag.FlagSet, g *operator.Gateway) {
 	flags.StringVar(&g.HostKeySecret, "gateway-host-key-secret", "", "`name` of the Secret with the gateway's host key (default: a key that the operator creates)")
 	flags.StringVar(&g.Host, "gateway-host", "", "`name` or address by which users reach the gateway (default: that of its Service)")
 	flags.IntVar(&g.Port, "gateway-port", 0, "`port` at which users reach the gateway (default: that of its Service)")
-	flags.BoolVar(&g.Only, "gateway-only", false, "have servers accept SSH from the gateway alone, with a NetworkPolicy for each")
+	flags.BoolVar(&g.Only, "gateway-only", false, "create a NetworkPolicy for each server, so that it accepts SSH only from the gateway")
 }
 
 func checkGateway(g operator.Gateway) error {

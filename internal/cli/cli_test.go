@@ -93,7 +93,7 @@ type stage struct {
 	client  client.Client
 	ns      string
 	key     ssh.PublicKey
-	box     *sshserver.Box
+	box     *sshserver.Server
 	hostKey string
 	// terminals is the number of opened terminals.
 	terminals int
@@ -108,7 +108,7 @@ func setUp(env *testscript.Env) error {
 	if err := os.WriteFile(filepath.Join(env.WorkDir, "key.pub"), []byte(authorized(s.key)+" ann@laptop\n"), 0o600); err != nil {
 		return err
 	}
-	s.box = sshserver.NewBox(t, s.key)
+	s.box = sshserver.New(t, s.key)
 	s.hostKey = authorized(s.box.HostKey)
 	env.Values[stageKey{}] = s
 	kubeconfig := filepath.Join(env.WorkDir, "kubeconfig")

@@ -82,7 +82,7 @@ func setUp(env *testscript.Env) error {
 	} {
 		ip := fmt.Sprintf("10.0.0.%d", i+1)
 		// Every server would accept alice. The gateway is what refuses her.
-		standIn := sshserver.NewBox(t, alice.PublicKey(), bob.PublicKey())
+		standIn := sshserver.New(t, alice.PublicKey(), bob.PublicKey())
 		w.route(ip, standIn.Address)
 		knownAs(b.address, standIn.HostKey)
 		s.started[b.address] = standIn.Started

@@ -1,5 +1,5 @@
-// Package printable makes what somebody else decides fit to be shown to people:
-// a box says what it likes, and it comes to everybody's terminal.
+// Package printable makes untrusted text safe to print on a terminal: a server's owner
+// decides what the server reports, and other users and admins see it.
 package printable
 
 import (
@@ -7,9 +7,9 @@ import (
 	"unicode"
 )
 
-// Line is the text as one line: with a blank for each line break and the like, a
-// question mark for what a terminal would not show but obey, and an ellipsis in
-// place of what is beyond longest characters; 0 is no bound.
+// Line returns the text as one line. White space becomes a blank, and other characters
+// that are not printable, such as escape sequences, become question marks. Text with more
+// than longest characters is cut to that length and ends in an ellipsis; 0 means no limit.
 func Line(text string, longest int) string {
 	text = strings.Map(func(r rune) rune {
 		switch {

@@ -1,8 +1,8 @@
-// Package sshkeys parses the public keys that people hand in and derives the
-// private keys that a box identifies itself with.
+// Package sshkeys parses users' public keys and derives the keys of servers and of the
+// gateway from the operator's master secret.
 //
-// Both halves are shared: the operator refuses what the agent and the gateway
-// would not accept, because all three ask the same function.
+// Operator, agent and gateway parse public keys with the same function, so the operator
+// refuses exactly the keys that the other two would not accept.
 package sshkeys
 
 import (
@@ -27,8 +27,8 @@ const (
 	maxRSABits = 16384
 )
 
-// accepted are the key types that may log in. DSA is broken, and a
-// certificate would carry an authority that no one checks here.
+// accepted are the key types that may log in. DSA is broken. Certificates are not
+// accepted because this function does not check their authority.
 var accepted = map[string]bool{
 	ssh.KeyAlgoRSA:        true,
 	ssh.KeyAlgoED25519:    true,
@@ -41,13 +41,12 @@ var accepted = map[string]bool{
 
 const acceptedWords = "use an ed25519, ecdsa, rsa or sk (hardware) key"
 
-// ParseAuthorized parses one public key as it stands in a .pub file: type,
-// base64 body and an optional comment. Everything else that authorized_keys(5)
-// allows is refused, above all options: one `command="…"` in a list of keys
-// would change what the others' logins mean.
+// ParseAuthorized parses one public key in the form of a .pub file: type, base64 body
+// and an optional comment. It refuses everything else that authorized_keys(5) allows,
+// in particular options such as command="…", which would not be enforced.
 //
-// Errors are one sentence for the person who handed the key in, and never
-// repeat the line, which may be a private key.
+// Each error is one sentence for the owner of the key. It never repeats the line, which
+// may be a private key.
 func ParseAuthorized(line string) (key ssh.PublicKey, comment string, err error) {
 	if err := checkText(line); err != nil {
 		return nil, "", err
@@ -69,7 +68,7 @@ func ParseAuthorized(line string) (key ssh.PublicKey, comment string, err error)
 		return nil, "", errors.New("the public key's body does not decode: it is cut off or was changed while copying")
 	}
 	if key.Type() != kind || !bytes.Equal(key.Marshal(), wire) {
-		return nil, "", fmt.Errorf("the public key says %s, but its body holds another key", kind)
+		return nil, "", fmt.Errorf("the public key has the type %s, but its body is a key of another type or has extra data", kind)
 	}
 	if err := checkStrength(key); err != nil {
 		return nil, "", err
@@ -77,8 +76,7 @@ func ParseAuthorized(line string) (key ssh.PublicKey, comment string, err error)
 	return key, comment, nil
 }
 
-// Fingerprint is the key's SHA-256 fingerprint as ssh-keygen -l prints it. It
-// identifies a key in logs without repeating it.
+// Fingerprint returns the SHA-256 fingerprint of the key as ssh-keygen -l prints it.
 func Fingerprint(key ssh.PublicKey) string {
 	return ssh.FingerprintSHA256(key)
 }
@@ -94,7 +92,7 @@ func cutField(s string) (field, rest string) {
 	return s[:end], strings.TrimLeft(s[end:], blanks)
 }
 
-// checkText refuses what cannot be one line of text with one key.
+// checkText refuses text that cannot be one line with one key.
 func checkText(line string) error {
 	switch {
 	case len(line) > maxLineBytes:
@@ -102,18 +100,19 @@ func checkText(line string) error {
 	case strings.TrimSpace(line) == "":
 		return errors.New("the public key is empty")
 	case strings.Contains(line, "PRIVATE KEY"):
-		return errors.New("this is a private key: keep it to yourself and give the public one, the file that ends in .pub")
+		return errors.New("this is a private key: keep it secret and use the public key, in the file that ends in .pub")
 	case strings.ContainsAny(line, "\r\n"):
-		return errors.New("the public key has a line break: give exactly one key on one line")
+		return errors.New("the public key has a line break: it must be one key on one line")
 	case !utf8.ValidString(line):
 		return errors.New("the public key is not valid UTF-8 text")
 	case strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }):
-		return errors.New("the public key has a control character in it")
+		return errors.New("the public key contains a control character")
 	}
 	return nil
 }
 
-// checkKind explains a first word that is not an accepted key type.
+// checkKind returns an error that explains why the first word is not an accepted key
+// type, and nil if it is one.
 func checkKind(kind, rest string) error {
 	switch {
 	case accepted[kind]:
@@ -123,17 +122,17 @@ func checkKind(kind, rest string) error {
 	case kind == "ssh-dss":
 		return errors.New("DSA keys are broken and not accepted: " + acceptedWords)
 	case strings.Contains(kind, "-cert-v0"):
-		return errors.New("SSH certificates are not accepted: give the plain public key, the file that ends in .pub but not in -cert.pub")
+		return errors.New("SSH certificates are not accepted: use the plain public key, in the file that ends in .pub but not in -cert.pub")
 	case hasKeyType(rest):
 		return errors.New("the public key has options before its type: remove everything before the type")
 	case strings.HasPrefix(kind, "AAAA"):
-		return errors.New("the public key lacks its type: it begins with ssh-ed25519, ssh-rsa or the like")
+		return errors.New("the public key lacks its type: it must start with a type such as ssh-ed25519 or ssh-rsa")
 	default:
 		return errors.New("this is not a public key of an accepted type: " + acceptedWords)
 	}
 }
 
-// hasKeyType reports whether a key type stands as a word of its own in s.
+// hasKeyType reports whether one of the words of s is an accepted key type.
 func hasKeyType(s string) bool {
 	for word := range strings.FieldsSeq(s) {
 		if accepted[word] {
@@ -143,8 +142,8 @@ func hasKeyType(s string) bool {
 	return false
 }
 
-// checkStrength bounds RSA keys: short ones are weak, and huge ones cost the
-// server seconds for each login attempt.
+// checkStrength limits the size of RSA keys: short ones are weak, and very long ones take
+// the server seconds for each login attempt.
 func checkStrength(key ssh.PublicKey) error {
 	crypto, ok := key.(ssh.CryptoPublicKey)
 	if !ok {

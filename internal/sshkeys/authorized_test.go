@@ -33,8 +33,8 @@ func ed25519Line(t *testing.T) string {
 	return line(t, public)
 }
 
-// rsaLine makes an RSA public key of the given size without searching for
-// primes: only its size is looked at.
+// rsaLine returns an RSA public key of the given size. Its modulus is not a product of
+// primes, because only its size is checked.
 func rsaLine(t *testing.T, bits int) string {
 	t.Helper()
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
@@ -50,7 +50,7 @@ func ecdsaLine(t *testing.T, curve elliptic.Curve) string {
 	return line(t, &key.PublicKey)
 }
 
-// skLine makes the public key of a hardware token from its wire format.
+// skLine returns the public key of a hardware token from its wire format.
 func skLine(t *testing.T) string {
 	t.Helper()
 	public, _, err := ed25519.GenerateKey(rand.Reader)
@@ -89,7 +89,7 @@ func TestParseAuthorizedAccepts(t *testing.T) {
 				t.Errorf("comment %q, want %q", comment, test.comment)
 			}
 			if want := strings.Fields(test.line)[1]; base64.StdEncoding.EncodeToString(key.Marshal()) != want {
-				t.Error("another key came back")
+				t.Error("the parsed key is another one")
 			}
 		})
 	}
@@ -118,7 +118,7 @@ func TestParseAuthorizedRefuses(t *testing.T) {
 		"not base64":         {"ssh-ed25519 A*" + body[2:], "base64"},
 		"cut off":            {good[:len(good)-8], "cut off"},
 		"trailing data":      {"ssh-ed25519 " + base64.StdEncoding.EncodeToString(append(decode(t, body), 1, 2, 3)), "does not decode"},
-		"type does not fit":  {"ssh-rsa " + body, "another key"},
+		"type does not fit":  {"ssh-rsa " + body, "another type"},
 		"dsa":                {"ssh-dss AAAAB3NzaC1kc3M=", "DSA"},
 		"certificate":        {"ssh-ed25519-cert-v01@openssh.com " + body, "certificates"},
 		"private key":        {"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r", "private key"},
@@ -136,7 +136,7 @@ func TestParseAuthorizedRefuses(t *testing.T) {
 				t.Fatal("accepted")
 			}
 			if !strings.Contains(err.Error(), test.says) {
-				t.Errorf("error %q does not say %q", err, test.says)
+				t.Errorf("error %q does not contain %q", err, test.says)
 			}
 			if strings.ContainsAny(err.Error(), "\r\n") || strings.Contains(err.Error(), body) {
 				t.Errorf("error %q is not one sentence without the key", err)
@@ -175,7 +175,7 @@ func FuzzParseAuthorized(f *testing.F) {
 		}
 		again := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " " + comment
 		if _, _, err := ParseAuthorized(again); err != nil {
-			t.Errorf("%q was accepted, but what it says again is not: %v", line, err)
+			t.Errorf("%q was accepted, but its canonical form is not: %v", line, err)
 		}
 	})
 }

@@ -14,18 +14,19 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// minMasterBytes is the least entropy that every box's keys may hang on.
+// minMasterBytes is the minimum length of the master secret, on which the keys of every
+// server depend.
 const minMasterBytes = 32
 
-// derivation separates these keys from anything else that may one day derive
-// from the same master secret. Changing it changes every box's host key.
-const derivation = "devserver.io box keys v1"
+// derivation separates these keys from others that are derived from the same master
+// secret. Changing it would change every server's host key.
+const derivation = "devserver.io box keys v1" // wordlint:allow part of every server's keys
 
-// gatewayDerivation does the same for the host key of the gateway. It is no
-// prefix of a box's, nor the other way round.
+// gatewayDerivation does the same for the host key of the gateway. Neither string is a
+// prefix of the other, so the keys cannot be equal.
 const gatewayDerivation = "devserver.io gateway host key v1"
 
-// Keys is what a box identifies itself with.
+// Keys are the secrets by which a server proves its identity.
 type Keys struct {
 	// HostKeyPEM is the ed25519 host key in OpenSSH's private key format.
 	HostKeyPEM []byte
@@ -39,22 +40,22 @@ type Keys struct {
 	ControlToken string
 }
 
-// Derive computes a box's keys from the operator's master secret and the
-// box's identity. The same arguments give the same bytes, for ever: nothing
-// needs to be read back, and a box that is deleted and recreated keeps its
-// host key. The owner is part of it, so that a name that passes to somebody
-// else does not pass the key along.
+// Derive computes the keys of a server from the operator's master secret and the
+// server's identity. The same arguments give the same bytes in every version, so the
+// operator never has to read keys back, and a server that is deleted and created again
+// keeps its host key. The owner is one of the arguments, so a server with the same name
+// and another owner has other keys.
 func Derive(master []byte, namespace, name, owner string) (Keys, error) {
 	if err := checkMaster(master); err != nil {
 		return Keys{}, err
 	}
 	if namespace == "" || name == "" || owner == "" {
-		return Keys{}, errors.New("namespace, name and owner must all be set to derive a box's keys")
+		return Keys{}, errors.New("namespace, name and owner must all be set to derive a server's keys")
 	}
-	// hkdf.Key in its two steps, of which the first is the same for all purposes.
+	// These are the two steps of hkdf.Key. The first is the same for all purposes.
 	source, err := hkdf.Extract(sha256.New, master, nil)
 	if err != nil {
-		return Keys{}, fmt.Errorf("deriving a box's keys: %w", err)
+		return Keys{}, fmt.Errorf("deriving a server's keys: %w", err)
 	}
 	secret := func(purpose string) ([]byte, error) {
 		return hkdf.Expand(sha256.New, source, info(namespace, name, owner, purpose), ed25519.SeedSize)
@@ -75,8 +76,8 @@ func Derive(master []byte, namespace, name, owner string) (Keys, error) {
 }
 
 // DeriveGateway computes the ed25519 host key of the gateway from the operator's
-// master secret, in OpenSSH's private key format: all replicas have the same
-// one, for ever.
+// master secret, in OpenSSH's private key format. All replicas have the same
+// key, in every version.
 func DeriveGateway(master []byte) ([]byte, error) {
 	if err := checkMaster(master); err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func DeriveGateway(master []byte) ([]byte, error) {
 	return marshalOpenSSH(private, public), nil
 }
 
-// PublicLine is the public half of a private key in PEM format, as
+// PublicLine returns the public half of a private key in PEM format, as
 // "ssh-ed25519 AAAA…", without a comment or line break.
 func PublicLine(private []byte) (string, error) {
 	signer, err := ssh.ParsePrivateKey(private)
@@ -127,16 +128,16 @@ func assemble(host ed25519.PrivateKey, control, token []byte) (Keys, error) {
 	}, nil
 }
 
-// pkcs8 encodes the private key with the seed as x509.MarshalPKCS8PrivateKey
-// does, which wants the public half as well, leaves it out, and costs as much as
-// all the rest of a derivation.
+// pkcs8 returns the same bytes as x509.MarshalPKCS8PrivateKey for the private key with
+// the seed. That function requires the public half, which costs as much to compute as the
+// rest of a derivation, and does not encode it.
 func pkcs8(seed []byte) []byte {
 	// RFC 8410, section 7: version 0, the algorithm id-Ed25519, and the seed.
 	return append([]byte("\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"), seed...)
 }
 
-// info joins the fields with their lengths, so that no two tuples collide:
-// ("a", "bc") and ("ab", "c") are different boxes.
+// info joins the fields with their lengths, so that different servers have different
+// infos: ("a", "bc") and ("ab", "c") do not collide.
 func info(fields ...string) string {
 	joined := []byte(derivation)
 	for _, field := range fields {

@@ -29,16 +29,16 @@ func derive(t *testing.T, namespace, name, owner string) Keys {
 }
 
 func TestDeriveIsDeterministic(t *testing.T) {
-	first, second := derive(t, "ns", "box", "me"), derive(t, "ns", "box", "me")
+	first, second := derive(t, "ns", "server", "me"), derive(t, "ns", "server", "me")
 	if !reflect.DeepEqual(first, second) {
-		t.Error("two derivations of the same box differ")
+		t.Error("two derivations for the same server differ")
 	}
 }
 
-// The keys must not change between versions either: every user would get a
-// host key warning.
+// The keys must not change between versions, because every user would get a host key
+// warning.
 func TestDeriveStaysTheSameAcrossVersions(t *testing.T) {
-	keys := derive(t, "ns", "box", "me")
+	keys := derive(t, "ns", "box", "me") // wordlint:allow the keys below are of this name
 	const public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIM2CupBA8ifClcxXmBTag4c6qvGsw8rGRLTnq//e5gnp"
 	if keys.HostPublic != public {
 		t.Errorf("host key %s, want %s", keys.HostPublic, public)
@@ -53,16 +53,16 @@ func TestDeriveStaysTheSameAcrossVersions(t *testing.T) {
 	}
 }
 
-func TestDeriveSeparatesBoxes(t *testing.T) {
+func TestDeriveSeparatesServers(t *testing.T) {
 	tuples := [][3]string{
-		{"ns", "box", "me"},
-		{"ns", "box", "you"},
+		{"ns", "server", "me"},
+		{"ns", "server", "you"},
 		{"ns", "other", "me"},
-		{"other", "box", "me"},
-		{"n", "sbox", "me"},
-		{"nsbo", "x", "me"},
-		{"ns", "boxm", "e"},
-		{"box", "ns", "me"},
+		{"other", "server", "me"},
+		{"n", "sserver", "me"},
+		{"nsserv", "er", "me"},
+		{"ns", "serverm", "e"},
+		{"server", "ns", "me"},
 	}
 	seen := map[string][3]string{}
 	for _, tuple := range tuples {
@@ -77,11 +77,11 @@ func TestDeriveSeparatesBoxes(t *testing.T) {
 }
 
 func TestDeriveDependsOnMaster(t *testing.T) {
-	other, err := Derive(bytes.Repeat([]byte{1}, 32), "ns", "box", "me")
+	other, err := Derive(bytes.Repeat([]byte{1}, 32), "ns", "server", "me")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if derive(t, "ns", "box", "me").HostPublic == other.HostPublic {
+	if derive(t, "ns", "server", "me").HostPublic == other.HostPublic {
 		t.Error("two master secrets gave the same host key")
 	}
 }
@@ -92,30 +92,30 @@ func TestDeriveRefuses(t *testing.T) {
 		namespace, name, owner string
 		says                   string
 	}{
-		"no master":    {nil, "ns", "box", "me", "0 bytes"},
-		"short master": {master[:31], "ns", "box", "me", "31 bytes"},
-		"no namespace": {master, "", "box", "me", "must all be set"},
+		"no master":    {nil, "ns", "server", "me", "0 bytes"},
+		"short master": {master[:31], "ns", "server", "me", "31 bytes"},
+		"no namespace": {master, "", "server", "me", "must all be set"},
 		"no name":      {master, "ns", "", "me", "must all be set"},
-		"no owner":     {master, "ns", "box", "", "must all be set"},
+		"no owner":     {master, "ns", "server", "", "must all be set"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, err := Derive(test.master, test.namespace, test.name, test.owner)
 			if err == nil || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("error %v, want one that says %q", err, test.says)
+				t.Errorf("error %v, want one that contains %q", err, test.says)
 			}
 		})
 	}
 }
 
 func TestDerivedKeysParse(t *testing.T) {
-	keys := derive(t, "ns", "box", "me")
+	keys := derive(t, "ns", "server", "me")
 	signer, err := ssh.ParsePrivateKey(keys.HostKeyPEM)
 	if err != nil {
 		t.Fatalf("host key: %v", err)
 	}
 	if got := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey()))); got != keys.HostPublic {
-		t.Errorf("the private host key belongs to %s, not to %s", got, keys.HostPublic)
+		t.Errorf("the private host key has the public half %s, want %s", got, keys.HostPublic)
 	}
 	block, rest := pem.Decode(keys.ControlKeyPEM)
 	if block == nil || len(rest) != 0 {
@@ -129,12 +129,11 @@ func TestDerivedKeysParse(t *testing.T) {
 		t.Errorf("control key is %T, want ed25519", control)
 	}
 	if len(keys.ControlToken) != 43 {
-		t.Errorf("control token has %d characters, want 43 of base64", len(keys.ControlToken))
+		t.Errorf("control token has %d characters, want 43", len(keys.ControlToken))
 	}
 }
 
-// Users know the gateway by its host key: it must not change either, and must be
-// no box's.
+// The gateway's host key must not change between versions either.
 func TestDeriveGatewayStaysTheSame(t *testing.T) {
 	private, err := DeriveGateway(master)
 	if err != nil {
@@ -157,13 +156,13 @@ func TestDeriveGatewayStaysTheSame(t *testing.T) {
 	}
 }
 
-// OpenSSH is stricter than x/crypto about its own format.
+// OpenSSH parses its own format more strictly than x/crypto.
 func TestOpenSSHReadsHostKey(t *testing.T) {
 	keygen, err := exec.LookPath("ssh-keygen")
 	if err != nil {
-		t.Fatal("this test needs ssh-keygen: install the Debian package openssh-client")
+		t.Fatal("this test requires ssh-keygen: install the Debian package openssh-client")
 	}
-	keys := derive(t, "ns", "box", "me")
+	keys := derive(t, "ns", "server", "me")
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, keys.HostKeyPEM, 0o600); err != nil {
 		t.Fatal(err)

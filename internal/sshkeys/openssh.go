@@ -10,11 +10,10 @@ import (
 )
 
 // marshalOpenSSH writes an unencrypted private key in OpenSSH's format, as
-// PROTOCOL.key describes it. ssh.MarshalPrivateKey does the same with random
-// check integers, so that each call gives other bytes, and a Secret that is
-// computed anew would look changed each time. The check integers only tell a
-// wrong passphrase from a right one, and there is none: here they come from
-// the public key.
+// PROTOCOL.key describes it. ssh.MarshalPrivateKey uses random check integers, so its
+// output differs on each call and the Secret would change each time. The check integers
+// only serve to detect a wrong passphrase. There is no passphrase here, so they can be
+// derived from the public key.
 func marshalOpenSSH(key ed25519.PrivateKey, public ssh.PublicKey) []byte {
 	sum := sha256.Sum256(public.Marshal())
 	check := binary.BigEndian.Uint32(sum[:4])

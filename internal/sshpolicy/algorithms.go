@@ -1,6 +1,6 @@
-// Package sshpolicy is what every SSH server of DevServer has in common: the
-// algorithms that it agrees to, how many strangers it deals with at once and
-// for how long, and how it finds out that a client is gone.
+// Package sshpolicy has what the SSH servers of DevServer have in common: which
+// algorithms they offer, how many connections may be logging in at once and for how long,
+// and how they detect that a client has disappeared.
 package sshpolicy
 
 import (
@@ -9,13 +9,13 @@ import (
 	"devserver.io/devserver/internal/version"
 )
 
-// ServerConfig returns a configuration without host keys and callbacks.
+// ServerConfig returns a server configuration without host keys and callbacks.
 //
 // The ciphers are AES-GCM only. ChaCha20-Poly1305 is an AEAD too, but safe
 // from prefix truncation (CVE-2023-48795) only if the client has strict key
-// exchange, which a server cannot demand in advance; AES-GCM is safe either
-// way. Strict key exchange is used with every client that has it. OpenSSH has
-// had AES-GCM since 6.2.
+// exchange, which a server cannot require in advance. AES-GCM is safe without it. Strict
+// key exchange is used with every client that supports it. OpenSSH has supported AES-GCM
+// since 6.2.
 func ServerConfig() *ssh.ServerConfig {
 	return &ssh.ServerConfig{
 		Config: ssh.Config{
@@ -27,8 +27,8 @@ func ServerConfig() *ssh.ServerConfig {
 				ssh.KeyExchangeECDHP521,
 			},
 			Ciphers: []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM},
-			// An AEAD cipher needs no MAC. The list is sent all the same, and
-			// the library's own has SHA-1 in it.
+			// AEAD ciphers use no MAC, but the list is sent anyway, and the
+			// library's default contains SHA-1.
 			MACs: []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM},
 		},
 		PublicKeyAuthAlgorithms: []string{
@@ -41,15 +41,15 @@ func ServerConfig() *ssh.ServerConfig {
 			ssh.KeyAlgoRSASHA512,
 			ssh.KeyAlgoRSASHA256,
 		},
-		// An agent may hold many keys, and the right one may be the last; a
-		// key that was only offered costs no signature check.
+		// An SSH agent may offer many keys before the right one. An offered key
+		// costs no signature check.
 		MaxAuthTries:  20,
 		ServerVersion: "SSH-2.0-DevServer_" + versionWord(version.Version),
 	}
 }
 
-// versionWord makes v fit to stand in a version string, where spaces and "-"
-// end a field (RFC 4253, section 4.2).
+// versionWord replaces the characters of v that an SSH version string must not contain:
+// spaces and "-" end a field (RFC 4253, section 4.2).
 func versionWord(v string) string {
 	word := []byte(v)
 	for i, c := range word {

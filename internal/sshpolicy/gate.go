@@ -8,23 +8,22 @@ import (
 )
 
 const (
-	// KeyExchangeTimeout bounds the key exchange, which no person takes part in.
+	// KeyExchangeTimeout limits the key exchange, which requires no user input.
 	KeyExchangeTimeout = 20 * time.Second
-	// LoginTimeout bounds the rest of the login, in which a person may have to
-	// type a passphrase or touch a key.
+	// LoginTimeout limits the rest of the login, during which a user may have to type
+	// a passphrase or touch a hardware key.
 	LoginTimeout = 2 * time.Minute
 
-	// MaxLogins is how many connections may be logging in at once. Each takes
-	// some 60 KiB.
+	// MaxLogins is how many connections may be logging in at once. Each takes about
+	// 60 KiB.
 	MaxLogins = 1024
-	// MaxLoginsPerAddress is how many of them may come from one address. A
-	// proxy in front, kube-proxy for one, makes all clients look like one.
+	// MaxLoginsPerAddress is how many of them may come from one address. Behind a
+	// proxy, such as kube-proxy, all clients have the same address.
 	MaxLoginsPerAddress = 256
 )
 
-// Gate counts the connections that have not logged in yet, in all and for each
-// client address. A server that takes everyone in at this point can be filled
-// up by anyone.
+// Gate limits the connections that have not logged in yet, in total and per client
+// address. Without it, anybody could exhaust the server's memory.
 type Gate struct {
 	total, perAddress int
 
@@ -33,14 +32,14 @@ type Gate struct {
 	from map[netip.Prefix]int
 }
 
-// NewGate returns a gate that lets in at most total connections at once, and
-// at most perAddress of them from one address.
+// NewGate returns a gate that admits at most total connections at once, and at most
+// perAddress of them from one address.
 func NewGate(total, perAddress int) *Gate {
 	return &Gate{total: total, perAddress: perAddress, from: map[netip.Prefix]int{}}
 }
 
-// Enter asks to let a connection from addr in. If it may, leave must be called
-// once the login is over, however it ended; calling it again does nothing.
+// Enter admits a connection from addr, or returns false. If it was admitted, call leave
+// when the login has succeeded or failed. Calling leave again has no effect.
 func (g *Gate) Enter(addr net.Addr) (leave func(), ok bool) {
 	origin := originOf(addr)
 	g.mu.Lock()
@@ -62,8 +61,8 @@ func (g *Gate) leave(origin netip.Prefix) {
 	}
 }
 
-// originOf is what counts as one address: with IPv6, a /64, which is the least
-// that a site gets. Addresses of other kinds all count as one.
+// originOf returns what counts as one address: an IPv4 address or an IPv6 /64, the
+// smallest network that a site gets. All addresses of other kinds count as one.
 func originOf(addr net.Addr) netip.Prefix {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {

@@ -8,13 +8,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Handshake does the server's part of the key exchange and the login on raw,
-// each within its time, and leaves raw without a deadline. On an error raw is
-// closed.
+// Handshake performs the server's side of the key exchange and the login on raw, each
+// within its timeout. Afterwards raw has no deadline. On an error, raw is closed.
 func Handshake(raw net.Conn, config *ssh.ServerConfig) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	limited := *config
 	limited.PreAuthConnCallback = func(conn ssh.ServerPreAuthConn) {
-		// An error means that raw is gone, which the next read finds out.
+		// An error means that raw is closed, which the next read reports.
 		_ = raw.SetDeadline(time.Now().Add(LoginTimeout))
 		if config.PreAuthConnCallback != nil {
 			config.PreAuthConnCallback(conn)

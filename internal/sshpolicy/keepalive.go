@@ -7,21 +7,22 @@ import (
 )
 
 const (
-	// KeepAliveInterval is short enough for the NATs and load balancers that
-	// forget a silent connection after a minute or more.
+	// KeepAliveInterval is short enough for NATs and load balancers, which drop a
+	// silent connection after a minute or more.
 	KeepAliveInterval = 30 * time.Second
-	// KeepAliveMisses is how many intervals a client may leave unanswered.
+	// KeepAliveMisses is after how many intervals without an answer a connection is
+	// closed.
 	KeepAliveMisses = 4
 )
 
-// keepAliveRequest is OpenSSH's name for it; a client that does not know it
-// answers with a failure, which is as good.
+// keepAliveRequest is the name that OpenSSH uses. A client that does not know it answers
+// with a failure, which proves just as well that it is connected.
 const keepAliveRequest = "keepalive@openssh.com"
 
 // KeepAlive sends a request through conn at every interval until conn ends,
 // and closes conn when a request stays unanswered for misses intervals. It
-// returns when conn has ended, which it learns from the client's own requests;
-// it refuses them all. One goroutine does both: there may be ten thousand
+// returns when requests is closed, which means that conn has ended, and refuses all of the
+// client's requests. One goroutine does both, because there may be ten thousand
 // connections.
 func KeepAlive(conn ssh.Conn, requests <-chan *ssh.Request, interval time.Duration, misses int) {
 	answered, refused := make(chan struct{}, 1), make(chan struct{}, 1)
@@ -36,8 +37,8 @@ func KeepAlive(conn ssh.Conn, requests <-chan *ssh.Request, interval time.Durati
 				return
 			}
 			if request.WantReply {
-				// A client that reads nothing holds this up, but one reply
-				// only, and until it is found out.
+				// This blocks while the client reads nothing, until the
+				// keep-alive closes conn. One reply at a time is enough.
 				next = nil
 				go func() {
 					_ = request.Reply(false, nil)
@@ -51,7 +52,7 @@ func KeepAlive(conn ssh.Conn, requests <-chan *ssh.Request, interval time.Durati
 		case <-tick.C:
 			if !waiting {
 				waiting = true
-				// Ends with conn at the latest.
+				// Returns when conn ends, at the latest.
 				go func() {
 					if _, _, err := conn.SendRequest(keepAliveRequest, true, nil); err == nil {
 						answered <- struct{}{}

@@ -108,7 +108,7 @@ func connect(t *testing.T, change func(*ssh.ClientConfig)) (server, client end, 
 	if change != nil {
 		change(clientConfig)
 	}
-	conn, _, requests, err := ssh.NewClientConn(buffer(t, clientSide), "box", clientConfig)
+	conn, _, requests, err := ssh.NewClientConn(buffer(t, clientSide), "server", clientConfig)
 	return <-accepted, end{Conn: conn, requests: requests}, err
 }
 
@@ -241,7 +241,7 @@ func TestHandshakeTakesNoLongerThanAllowed(t *testing.T) {
 		"Undecided": {
 			reason: "a person may have to type a passphrase after the key exchange",
 			client: func(conn net.Conn, over <-chan struct{}) {
-				_, _, _, _ = ssh.NewClientConn(conn, "box", &ssh.ClientConfig{
+				_, _, _, _ = ssh.NewClientConn(conn, "server", &ssh.ClientConfig{
 					HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey()),
 					Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
 						<-over

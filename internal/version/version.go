@@ -1,4 +1,4 @@
-// Package version holds the version that a release build puts in with
+// Package version has the version of the program. A build sets it with
 //
 //	-ldflags "-X devserver.io/devserver/internal/version.Version=v1.2.3"
 package version

@@ -42,7 +42,7 @@ func TestRefusedAtAdmission(t *testing.T) {
 		"options":                {"spec.ssh.publicKey", `command="/bin/sh" ` + key, keyWords},
 		"option without a value": {"spec.ssh.publicKey", "no-pty " + key, keyWords},
 		"private key":            {"spec.ssh.publicKey", "-----BEGIN OPENSSH PRIVATE KEY-----", keyWords},
-		"no key":                 {"spec.ssh.publicKey", nil, "ssh needs a publicKey"},
+		"no key":                 {"spec.ssh.publicKey", nil, "ssh requires publicKey or publicKeys"},
 		"bad further key":        {"spec.ssh.publicKeys", []any{"nonsense"}, "each of publicKeys must be one public key on one line"},
 		"size without sense":     {"spec.persistentHomeSize", "large", sizeWords},
 		"size of zero":           {"spec.persistentHomeSize", "0", sizeWords},

@@ -1,6 +1,6 @@
 {{/*
-There is one operator in a cluster, and everything of it has one name: a second
-installation is refused by Helm before two operators contradict each other.
+A cluster has one operator. All of its objects have fixed names, so Helm refuses a
+second installation, which would conflict with the first.
 */}}
 {{- define "devserver-operator.selectorLabels" -}}
 app.kubernetes.io/name: devserver-operator
@@ -20,8 +20,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{/*
-The Service that people use is the one whose component is gateway; the one for
-metrics has another: include … (dict "root" $ "component" "metrics").
+The Service that users connect to has the component gateway. The one for metrics has
+its own: include … (dict "root" $ "component" "metrics").
 */}}
 {{- define "devserver-gateway.labels" -}}
 {{- $root := .root | default . -}}
@@ -33,7 +33,7 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }
 {{- end }}
 
 {{/*
-The seconds of a duration such as 10m, of one unit.
+The seconds of a duration with one unit, such as 10m.
 */}}
 {{- define "devserver-operator.seconds" -}}
 {{- $number := regexFind "^[0-9]+" . -}}
@@ -41,7 +41,7 @@ The seconds of a duration such as 10m, of one unit.
 {{- end }}
 
 {{/*
-The reference of an image, by its short name: include … (list $ "agent").
+The reference of the image with a short name: include … (list $ "agent").
 */}}
 {{- define "devserver-operator.image" -}}
 {{- $root := index . 0 -}}

@@ -11,7 +11,7 @@ import (
 )
 
 // The fields by which the cache can list DevServers, DevServerFlavors and
-// DevServerUsers, with client.MatchingFields. The API server knows none of them.
+// DevServerUsers, with client.MatchingFields. The API server does not support them as field selectors.
 const (
 	// FieldFlavor is the name in spec.flavor, empty for the default flavor.
 	FieldFlavor = "flavor"
@@ -51,9 +51,9 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 }
 
 // List lists from the cache without copying, which matters with thousands of
-// objects: what the objects refer to is the cache's own and must not be changed.
-// It doesn't wait for the cache to see what the operator wrote last, since the
-// operator writes nothing that is indexed.
+// objects. The caller must not change anything that the objects refer to. List does not
+// wait until the cache has the operator's last writes, because the operator writes no
+// indexed field.
 func List(ctx context.Context, c client.Reader, list client.ObjectList, opts ...client.ListOption) error {
 	opts = append(opts, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
 	if err := c.List(ctx, list, opts...); err != nil {

@@ -25,12 +25,12 @@ func transform[T client.Object](strip func(T)) toolscache.TransformFunc {
 			o.SetManagedFields(nil)
 			strip(o)
 		}
-		return object, nil // Otherwise it is the tombstone of a deleted object.
+		return object, nil // Anything else is the tombstone of a deleted object.
 	}
 }
 
-// stripPod drops what neither capacity nor a DevServer's status reads. Every pod
-// of the cluster is in the cache, because it takes room on its node.
+// stripPod drops what neither capacity nor a DevServer's status reads. The cache holds
+// every pod of the cluster, because each uses resources of its node.
 func stripPod(pod *corev1.Pod) {
 	if !capacity.Ours(pod) {
 		capacity.StripPod(pod)
@@ -86,11 +86,11 @@ func containerStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus
 	return kept
 }
 
-// stripNode drops, above all, the list of the images that a node has.
+// stripNode drops what capacity does not read, in particular the list of images.
 func stripNode(node *corev1.Node) { capacity.StripNode(node) }
 
-// stripClaim drops what is not about the claim's owner, size and phase. Every
-// claim of the cluster is in the cache: a DevServer may name any of its namespace.
+// stripClaim keeps the claim's owner, size and phase. The cache holds every claim of the
+// cluster, because a DevServer may name any claim in its namespace.
 func stripClaim(claim *corev1.PersistentVolumeClaim) {
 	claim.Labels, claim.Finalizers = nil, nil
 	maps.DeleteFunc(claim.Annotations, func(key, _ string) bool { return !ours(key) })

@@ -22,7 +22,7 @@ func TestStrippedPodCountsTheSame(t *testing.T) {
 	gi := func(n string) corev1.ResourceList {
 		return corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(n)}
 	}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: objects.Labels("box")}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: objects.Labels("server")}}
 	pod.Spec.NodeName = "node"
 	pod.Spec.Overhead = gi("1Gi")
 	pod.Spec.InitContainers = []corev1.Container{
@@ -33,7 +33,7 @@ func TestStrippedPodCountsTheSame(t *testing.T) {
 		{Name: "other", Resources: corev1.ResourceRequirements{Requests: gi("8Gi"), Limits: gi("9Gi")}},
 		{Name: objects.ServerContainer, Resources: corev1.ResourceRequirements{Requests: gi("16Gi"), Limits: gi("32Gi")}},
 	}
-	pod.Spec.Volumes = []corev1.Volume{{Name: "home", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "home-box-0"}}}}
+	pod.Spec.Volumes = []corev1.Volume{{Name: "home", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "home-server-0"}}}}
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: objects.ServerContainer, AllocatedResources: gi("20Gi")}}
 	want, wantVolumes := capacity.Requests(pod), pod.Spec.Volumes
 
@@ -55,7 +55,7 @@ func TestStrippedPodCountsTheSame(t *testing.T) {
 // it requests.
 func TestStrippedPodWhileResized(t *testing.T) {
 	pod := func(has, condition string) *corev1.Pod {
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: objects.Labels("box")}}
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: objects.Labels("server")}}
 		amount := func(n string) corev1.ResourceList {
 			return corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(n)}
 		}

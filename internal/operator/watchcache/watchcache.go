@@ -23,7 +23,7 @@ import (
 )
 
 // Objects limits what the cache holds of each kind. A kind that is not listed
-// is held as it is, without managed fields.
+// is held completely, except for managed fields.
 func Objects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{objects.LabelManagedBy: objects.ManagedBy})
 	return map[client.Object]cache.ByObject{
@@ -32,9 +32,9 @@ func Objects() map[client.Object]cache.ByObject {
 		&corev1.PersistentVolumeClaim{}: {Transform: transform(stripClaim)},
 		&corev1.Service{}:               {Label: ours},
 		&appsv1.StatefulSet{}:           {Label: ours, Transform: transform(stripStatefulSet)},
-		// Not those of nodes and leader election, which change every few seconds.
+		// Excludes the Leases of nodes and leader election, which change every few seconds.
 		&coordinationv1.Lease{}: {Label: ours},
-		// Watched only if servers accept SSH from the gateway alone.
+		// Watched only if servers accept SSH only from the gateway.
 		&networkingv1.NetworkPolicy{}: {Label: ours},
 
 		&corev1.Namespace{}:     {Label: ours},
@@ -42,7 +42,7 @@ func Objects() map[client.Object]cache.ByObject {
 		&corev1.LimitRange{}:    {Label: ours},
 		&corev1.ResourceQuota{}: {Label: ours, Transform: transform(stripQuota)},
 
-		// Shows whether Karpenter is installed; the other definitions don't matter.
+		// Shows whether Karpenter is installed. Other definitions are not read.
 		CustomResourceDefinition(): {Field: fields.OneTermEqualSelector("metadata.name", NodePoolCRD)},
 	}
 }

@@ -1,12 +1,12 @@
-// Package apiserver gives the tests of a package one real API server, with
-// the CRDs of DevServer and with no controller but those that a test runs: no
-// pod is ever made from a StatefulSet, and no namespace ever goes away.
+// Package apiserver gives the tests of a package one real API server with the CRDs of
+// DevServer. It runs only the controllers that a test starts: StatefulSets create no pods,
+// and deleted namespaces stay.
 //
-//	func TestMain(m *testing.M) { os.Exit(apiservertest.Run(m)) }
+//	func TestMain(m *testing.M) { os.Exit(apiserver.Run(m)) }
 //
 //	func TestSomething(t *testing.T) {
-//		c := apiservertest.Client(t)
-//		ns := apiservertest.Namespace(t)
+//		c := apiserver.Client(t)
+//		ns := apiserver.Namespace(t)
 //		…
 //	}
 package apiserver
@@ -36,15 +36,15 @@ import (
 // assetsVariable names the folder with the binaries etcd and kube-apiserver.
 const assetsVariable = "KUBEBUILDER_ASSETS"
 
-// startTimeout is far above the few seconds that a start takes, since tests of
-// many packages may start theirs at once on a small machine.
+// startTimeout is far longer than a start usually takes, because the tests of many
+// packages may start API servers at once on a small machine.
 const startTimeout = 2 * time.Minute
 
 var (
 	running *envtest.Environment
-	// start is replaced by Run; without Run nothing would stop the server.
+	// Run replaces start. Without Run, nothing would stop the server.
 	start = func() (*rest.Config, error) {
-		return nil, errors.New("this package's TestMain must call apiservertest.Run, which stops the API server after the last test")
+		return nil, errors.New("this package's TestMain must call apiserver.Run, which stops the API server after the last test")
 	}
 )
 
@@ -62,7 +62,7 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// Config returns how to reach the package's API server as an administrator.
+// Config returns the admin's configuration for the package's API server.
 func Config(t testing.TB) *rest.Config {
 	t.Helper()
 	cfg, err := start()
@@ -98,8 +98,8 @@ func Scheme(t testing.TB) *runtime.Scheme {
 	return scheme
 }
 
-// Namespace makes a namespace for one test and returns its name. It stays
-// until the API server stops, since only a controller could remove it.
+// Namespace creates a namespace for one test and returns its name. It exists until the
+// API server stops, because only a controller could remove it.
 func Namespace(t testing.TB) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
@@ -110,11 +110,11 @@ func Namespace(t testing.TB) string {
 }
 
 func startServer() (*rest.Config, error) {
-	// controller-runtime complains about a missing logger, at length.
+	// Without a logger, controller-runtime prints a long warning.
 	log.SetLogger(logr.Discard())
 	assets := os.Getenv(assetsVariable)
 	if assets == "" {
-		return nil, fmt.Errorf("%s is not set: run the tests with make test, or name in it a folder with etcd and kube-apiserver", assetsVariable)
+		return nil, fmt.Errorf("%s is not set: run the tests with make test, or set it to a folder with etcd and kube-apiserver", assetsVariable)
 	}
 	crds, err := crd.All()
 	if err != nil {
@@ -131,7 +131,7 @@ func startServer() (*rest.Config, error) {
 		return nil, errors.Join(fmt.Errorf("starting an API server from %s=%s: %w", assetsVariable, assets, err), env.Stop())
 	}
 	running = env
-	// The default limits of client-go make a test with many objects slow.
+	// With client-go's default limits, tests with many objects are slow.
 	cfg.QPS, cfg.Burst = 1000, 2000
 	return cfg, nil
 }

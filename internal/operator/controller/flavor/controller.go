@@ -33,7 +33,7 @@ type Reconciler struct {
 	// NodePools reads Karpenter's NodePools. SetupWithManager sets it to a
 	// function that watches them while Karpenter is installed.
 	NodePools NodePools
-	// next is the earliest time of the next pass that an event starts.
+	// next is the earliest time at which an event may start another pass.
 	next atomic.Pointer[time.Time]
 }
 
@@ -63,13 +63,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	return result, errors.Join(failed...)
 }
 
-// observe reads all that the status of a flavor depends on.
+// observe reads everything that the status of a flavor depends on, and returns how soon
+// to do so again even without an event (0: not at all).
 func (r *Reconciler) observe(ctx context.Context) (o capacity.Observed, again time.Duration, err error) {
 	flavors := &devv1.DevServerFlavorList{}
 	if err := r.Client.List(ctx, flavors); err != nil {
 		return o, 0, fmt.Errorf("listing DevServerFlavors: %w", err)
 	}
-	// These are only read.
+	// The lists below are not copied from the cache and must not be changed.
 	nodes, pods, servers, classes := &corev1.NodeList{}, &corev1.PodList{}, &devv1.DevServerList{}, &nodev1.RuntimeClassList{}
 	for _, list := range []client.ObjectList{nodes, pods, servers, classes} {
 		if err := watchcache.List(ctx, r.Client, list); err != nil {

@@ -10,8 +10,8 @@ import (
 	"devserver.io/devserver/internal/operator/capacity"
 )
 
-// A pass costs more in a larger cluster, so passes come less often there: with a
-// thousand servers every five seconds, with ten thousand every fifty.
+// A pass takes longer in a larger cluster, so it runs less often: every five seconds with
+// a thousand servers, every fifty with ten thousand.
 func TestInterval(t *testing.T) {
 	for _, tc := range []struct {
 		servers int

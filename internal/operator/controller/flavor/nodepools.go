@@ -31,16 +31,16 @@ func nodePool() *unstructured.Unstructured {
 // does not exist would keep the operator from starting.
 type karpenter struct {
 	cache cache.Cache
-	// watch has changes of NodePools start a pass.
+	// watch starts a watch, so that changes of NodePools start a pass.
 	watch    func() error
 	watching bool
 }
 
 const (
-	// listPatience is how long a first list of NodePools may take.
+	// listPatience limits the first list of NodePools, which waits for the cache.
 	listPatience = 30 * time.Second
-	// servedRetry is how soon to look again for a kind that is defined but not
-	// served yet, or only in another version.
+	// servedRetry is how soon to look again if the kind is defined but the API server
+	// does not serve it yet, or only in another version.
 	servedRetry = 10 * time.Second
 )
 

@@ -1,7 +1,7 @@
 package flavor
 
-// What the operator may do in the whole cluster for the status of flavors. Of
-// the CustomResourceDefinitions it may see the one of Karpenter's NodePools.
+// The operator's permissions in the whole cluster for the status of flavors. It may read
+// only one CustomResourceDefinition, that of Karpenter's NodePools.
 //
 // +kubebuilder:rbac:groups=devserver.io,resources=devservers;devserverflavors,verbs=get;list;watch
 // +kubebuilder:rbac:groups=devserver.io,resources=devserverflavors/status,verbs=get;patch;update

@@ -15,7 +15,7 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-func TestNodesAndPodsDecide(t *testing.T) {
+func TestStatusFollowsNodesAndPods(t *testing.T) {
 	w := newWorld(t)
 	w.node("node-1")
 	second := w.node("node-2")
@@ -43,7 +43,7 @@ func TestOnlyChangesAreWritten(t *testing.T) {
 	w.settled()
 	w.pod("other", "node-1", "4")
 	if writes := w.reconcile(); !slices.Equal(writes, []string{"status of small"}) {
-		t.Errorf("a pod that concerns one flavor leads to the writes %v", writes)
+		t.Errorf("a pod that affects one flavor causes the writes %v", writes)
 	}
 	w.settled()
 }
@@ -53,7 +53,7 @@ func TestServersAreInUse(t *testing.T) {
 	w.node("node-1")
 	w.flavor("small", "2")
 	d := &devv1.DevServer{
-		ObjectMeta: metav1.ObjectMeta{Name: "box", Namespace: w.ns},
+		ObjectMeta: metav1.ObjectMeta{Name: "server", Namespace: w.ns},
 		Spec: devv1.DevServerSpec{
 			Owner: "user@example.com", Flavor: "small", PersistentHomeSize: resource.MustParse("1Gi"),
 			SSH: devv1.SSHSpec{PublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxBvVYIoNzD3xk0Zs4R9rT test"},
@@ -63,15 +63,15 @@ func TestServersAreInUse(t *testing.T) {
 	w.settled()
 	w.want("small", devv1.SchedulableYes, 4, 0, "4 more fit")
 
-	labelled := func(p *corev1.Pod) { p.Labels = objects.Labels("box") }
-	waiting := w.pod("box-0", "", "2", labelled)
+	labelled := func(p *corev1.Pod) { p.Labels = objects.Labels("server") }
+	waiting := w.pod("server-0", "", "2", labelled)
 	w.settled()
 	w.want("small", devv1.SchedulableYes, 4, 1, "4 more fit")
 
 	if err := w.c.Delete(t.Context(), waiting, client.GracePeriodSeconds(0)); err != nil {
 		t.Fatal(err)
 	}
-	w.pod("box-0", "node-1", "2", labelled)
+	w.pod("server-0", "node-1", "2", labelled)
 	w.settled()
 	w.want("small", devv1.SchedulableYes, 3, 1, "3 more fit")
 }
@@ -91,7 +91,7 @@ func TestOneDefault(t *testing.T) {
 	w.wantDefault("b-second", devv1.ReasonIsDefault)
 }
 
-func TestRuntimeClassHasASay(t *testing.T) {
+func TestRuntimeClassOverhead(t *testing.T) {
 	w := newWorld(t)
 	w.node("node-1")
 	w.flavor("kata", "2", func(f *devv1.DevServerFlavor) { f.Spec.RuntimeClassName = "kata" })

@@ -26,23 +26,22 @@ import (
 )
 
 const (
-	// settle is how long an event waits for others, to share one pass with them.
+	// settle is how long a pass waits after an event, so that it covers later ones too.
 	settle = time.Second
-	// shortestInterval is the least time between two passes that events start.
+	// shortestInterval is the minimum time between two passes that events start.
 	shortestInterval = 5 * time.Second
-	// intervalPerObject adds to it for each pod and DevServer of the cluster.
+	// intervalPerObject is the minimum time per pod and DevServer of the cluster.
 	intervalPerObject = 2500 * time.Microsecond
 )
 
-// interval returns the least time until the next pass that an event starts. A
-// pass looks at every server and pod, and while thousands are being created there
-// are events all the time: the interval grows with their number, so that the
-// passes take a constant share of CPU time.
+// interval returns the minimum time until the next pass that an event starts. A pass reads
+// every server and pod, and while thousands are being created, events never stop. The
+// interval grows with their number, so that passes take a constant share of CPU time.
 func interval(o capacity.Observed) time.Duration {
 	return max(shortestInterval, intervalPerObject*time.Duration(len(o.Pods)+len(o.DevServers)))
 }
 
-// everything is the only request: a pass covers all flavors.
+// everything is the only request, because a pass covers all flavors.
 var everything = reconcile.Request{}
 
 // SetupWithManager registers the controller and its watches.
@@ -75,7 +74,7 @@ func atOnce(context.Context, client.Object) []reconcile.Request {
 	return []reconcile.Request{everything}
 }
 
-// gather starts one pass for all events until the interval is over.
+// gather starts one pass for all events within an interval.
 func (r *Reconciler) gather() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(q queue) {
@@ -110,8 +109,8 @@ func podChanged() predicate.Predicate {
 	return p
 }
 
-// flavorChanged passes a DevServer's change of flavor. One that was created counts
-// once it has a pod, whose events are watched.
+// flavorChanged passes changes of a DevServer's flavor. It drops creations, because a
+// DevServer counts only when it has a pod, and the pod has an event of its own.
 func flavorChanged() predicate.Predicate {
 	p := changes(func(before, after *devv1.DevServer) bool {
 		return before.Status.Flavor != after.Status.Flavor || before.Spec.Flavor != after.Spec.Flavor

@@ -23,7 +23,7 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// counter counts the passes: each asks for the time once.
+// counter counts passes, each of which reads the clock once.
 type counter struct {
 	clock.RealClock
 	passes atomic.Int32
@@ -62,7 +62,7 @@ func (w *world) start() *counter {
 	return passes
 }
 
-// await follows a flavor until its status says so.
+// await waits until the status of a flavor has the given values.
 func (w *world) await(name string, schedulable devv1.FlavorSchedulable, fits int32) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
@@ -83,18 +83,19 @@ func (w *world) await(name string, schedulable devv1.FlavorSchedulable, fits int
 		}
 		last = fmt.Sprintf("%s, %d fit", f.Status.Schedulable, *f.Status.Fits)
 	}
-	w.t.Fatalf("%s never says %s, %d fit; it says %s", name, schedulable, fits, last)
+	w.t.Fatalf("%s never had the status %s, %d fit; the last one was %s", name, schedulable, fits, last)
 }
 
-// TestWatches runs the controller itself, once, as its name in metrics wants.
+// TestWatches runs the controller once for all subtests, because its metrics allow each
+// controller name only once.
 func TestWatches(t *testing.T) {
 	passes := newWorld(t).start()
 	t.Run("the status follows the cluster", func(t *testing.T) { newWorld(t).followsTheCluster(passes) })
-	t.Run("Karpenter comes and goes", func(t *testing.T) { newWorld(t).karpenterComesAndGoes() })
+	t.Run("Karpenter is installed and removed", func(t *testing.T) { newWorld(t).karpenterInstalledAndRemoved() })
 }
 
-// The status follows nodes and pods, however many events there are, with a
-// pass in five seconds at most; what changes no room leads to none.
+// The status follows nodes and pods with at most one pass in five seconds, however many
+// events there are. Events that do not change the capacity start no pass.
 func (w *world) followsTheCluster(passes *counter) {
 	n := w.node("node-1")
 	w.flavor("small", "1")
@@ -112,8 +113,8 @@ func (w *world) followsTheCluster(passes *counter) {
 		w.t.Errorf("%d passes in %s, want %d at most", made, time.Since(began), most)
 	}
 
-	// The one pass that may be is of the last of the pods above. Were these
-	// events let through, each five seconds would have one.
+	// The last pod above can cause one pass. If these events started passes, there
+	// would be one every five seconds.
 	p := &corev1.Pod{}
 	w.get(p, "other-0")
 	began, before = time.Now(), passes.passes.Load()
@@ -125,7 +126,7 @@ func (w *world) followsTheCluster(passes *counter) {
 		w.updateStatus(p)
 	}
 	if made := passes.passes.Load() - before; made > 1 {
-		w.t.Errorf("heartbeats of a node and a pod lead to %d passes", made)
+		w.t.Errorf("heartbeats of a node and a pod cause %d passes", made)
 	}
 
 	w.refresh(n, func() { n.Spec.Unschedulable = true })
@@ -155,9 +156,8 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 `
 
-// Karpenter may be installed, removed and installed again while the operator
-// runs.
-func (w *world) karpenterComesAndGoes() {
+// Karpenter can be installed, removed and installed again while the operator runs.
+func (w *world) karpenterInstalledAndRemoved() {
 	w.flavor("small", "1")
 	w.await("small", devv1.SchedulableNo, 0)
 	for range 2 {
@@ -199,7 +199,8 @@ func (w *world) object(text string) *unstructured.Unstructured {
 	return u
 }
 
-// createOnceServed creates an object of a kind that was just defined.
+// createOnceServed creates an object when the API server serves its kind, which was just
+// defined.
 func (w *world) createOnceServed(o client.Object) {
 	w.t.Helper()
 	err := wait.PollUntilContextTimeout(w.t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
@@ -218,7 +219,7 @@ func ignoreNoMatch(err error) error {
 	return err
 }
 
-// gone waits until an object that was deleted is.
+// gone waits until a deleted object no longer exists.
 func (w *world) gone(o client.Object) {
 	w.t.Helper()
 	err := wait.PollUntilContextTimeout(w.t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
@@ -226,6 +227,6 @@ func (w *world) gone(o client.Object) {
 		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	})
 	if err != nil {
-		w.t.Fatalf("waiting until %s is gone: %v", o.GetName(), err)
+		w.t.Fatalf("waiting until %s no longer exists: %v", o.GetName(), err)
 	}
 }

@@ -21,9 +21,8 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// world is a real API server with nodes that the test makes up, and a
-// reconciler whose passes the test makes itself. Flavors and nodes belong to no
-// namespace, so its tests do not run beside each other.
+// world is a real API server, with nodes that the test creates and a reconciler that the
+// test calls. Flavors and nodes have no namespace, so tests must not run in parallel.
 type world struct {
 	t      *testing.T
 	c      client.WithWatch // the test's own
@@ -57,7 +56,7 @@ func (w *world) create(objects ...client.Object) {
 	}
 }
 
-// node has 8 CPUs.
+// node creates a node with 8 CPUs.
 func (w *world) node(name string) *corev1.Node {
 	w.t.Helper()
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
@@ -76,7 +75,7 @@ func (w *world) node(name string) *corev1.Node {
 	return n
 }
 
-// flavor asks for a number of CPUs.
+// flavor creates a flavor that requests a number of CPUs.
 func (w *world) flavor(name, cpus string, edits ...func(*devv1.DevServerFlavor)) *devv1.DevServerFlavor {
 	w.t.Helper()
 	f := &devv1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -88,7 +87,8 @@ func (w *world) flavor(name, cpus string, edits ...func(*devv1.DevServerFlavor))
 	return f
 }
 
-// pod asks for a number of CPUs of a node, or waits for one.
+// pod creates a pod that requests a number of CPUs. It is assigned to a node, or pending
+// if node is empty.
 func (w *world) pod(name, node, cpus string, edits ...func(*corev1.Pod)) *corev1.Pod {
 	w.t.Helper()
 	p := &corev1.Pod{
@@ -105,7 +105,7 @@ func (w *world) pod(name, node, cpus string, edits ...func(*corev1.Pod)) *corev1
 	return p
 }
 
-// settled makes a pass, and a second one that must not write anything.
+// settled reconciles twice. The second time must not write anything.
 func (w *world) settled() {
 	w.t.Helper()
 	w.reconcile()
@@ -124,7 +124,7 @@ func (w *world) reconcile() []string {
 	return w.writes
 }
 
-// want checks what the status of a flavor says.
+// want checks the status of a flavor.
 func (w *world) want(name string, schedulable devv1.FlavorSchedulable, fits, inUse int32, message string) {
 	w.t.Helper()
 	f := &devv1.DevServerFlavor{}
@@ -139,7 +139,7 @@ func (w *world) want(name string, schedulable devv1.FlavorSchedulable, fits, inU
 		w.t.Errorf("%s: %s, %d fit, %d in use; want %s, %d, %d", name, s.Schedulable, *s.Fits, *s.InUse, schedulable, fits, inUse)
 	}
 	if c := meta.FindStatusCondition(s.Conditions, devv1.ConditionSchedulable); c == nil || !strings.Contains(c.Message, message) {
-		w.t.Errorf("%s says %+v, want …%s…", name, c, message)
+		w.t.Errorf("the condition Schedulable of %s is %+v, want a message with %q", name, c, message)
 	}
 }
 
@@ -150,7 +150,7 @@ func (w *world) get(o client.Object, name string) {
 	}
 }
 
-// refresh edits an object as it is now.
+// refresh reads an object, edits it and updates it.
 func (w *world) refresh(o client.Object, edit func()) {
 	w.t.Helper()
 	if err := w.c.Get(w.t.Context(), client.ObjectKeyFromObject(o), o); err != nil {

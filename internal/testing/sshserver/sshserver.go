@@ -1,5 +1,4 @@
-// Package sshserver gives tests an SSH server that stands in for a box where no
-// box can run, and the keys to go with it.
+// Package sshserver gives tests an SSH server in place of a dev server's, and keys.
 package sshserver
 
 import (
@@ -20,17 +19,17 @@ import (
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// Box is an SSH server on a loopback port that runs commands on this machine.
-type Box struct {
+// Server is an SSH server on a loopback port that runs commands on this machine.
+type Server struct {
 	Address string
 	HostKey ssh.PublicKey
-	// Started has a value for each command that was started.
+	// Started receives a value for each command that is started.
 	Started <-chan struct{}
 }
 
-// NewBox starts a server for the box's user with one of keys. It ends with the
-// test.
-func NewBox(t testing.TB, keys ...ssh.PublicKey) *Box {
+// New starts a server that accepts the user dev with any of keys. It stops when the test
+// ends.
+func New(t testing.TB, keys ...ssh.PublicKey) *Server {
 	t.Helper()
 	allowed := map[string]bool{}
 	for _, key := range keys {
@@ -60,7 +59,7 @@ func NewBox(t testing.TB, keys ...ssh.PublicKey) *Box {
 			go serve(raw, config, started)
 		}
 	}()
-	return &Box{Address: listener.Addr().String(), HostKey: hostKey.PublicKey(), Started: started}
+	return &Server{Address: listener.Addr().String(), HostKey: hostKey.PublicKey(), Started: started}
 }
 
 func serve(raw net.Conn, config *ssh.ServerConfig, started chan<- struct{}) {
@@ -97,7 +96,7 @@ func run(channel ssh.Channel, payload []byte) (status uint32) {
 	}
 	command := exec.Command("/bin/sh", "-c", line.Command)
 	command.Stdout, command.Stderr = channel, channel.Stderr()
-	// Not all that a client might still send is waited for, as with Stdin.
+	// Not command.Stdin, because Run would then wait until the client sends EOF.
 	stdin, err := command.StdinPipe()
 	if err != nil {
 		return 1
@@ -110,14 +109,14 @@ func run(channel ssh.Channel, payload []byte) (status uint32) {
 	return uint32(max(0, command.ProcessState.ExitCode()))
 }
 
-// NewKey makes an ed25519 key.
+// NewKey returns a new ed25519 key.
 func NewKey(t testing.TB) ssh.Signer {
 	t.Helper()
 	signer, _ := newKey(t)
 	return signer
 }
 
-// WriteKey makes an ed25519 key and writes its private half to file.
+// WriteKey returns a new ed25519 key and writes its private half to file.
 func WriteKey(t testing.TB, file string) ssh.Signer {
 	t.Helper()
 	signer, private := newKey(t)

@@ -1,5 +1,5 @@
-// Package kubelet gives tests a node without a node: an HTTPS server that
-// forwards ports and has logs as a kubelet does, where no kubelet can run.
+// Package kubelet gives tests an HTTPS server that forwards ports and serves logs like a
+// kubelet, without running one.
 package kubelet
 
 import (
@@ -19,9 +19,9 @@ import (
 
 // Kubelet forwards every port of every pod to one address.
 type Kubelet struct {
-	// Server also answers those who take it for an API server.
+	// Server also serves port forwarding at the API server's path.
 	Server *httptest.Server
-	// Opened has a value for each forwarding that stands.
+	// Opened receives a value for each forwarding that is established.
 	Opened <-chan struct{}
 
 	to    string
@@ -29,8 +29,7 @@ type Kubelet struct {
 	conns []net.Conn
 }
 
-// New starts a kubelet, whose pods' ports are at an address. It ends with the
-// test.
+// New starts a kubelet that forwards to address. It stops when the test ends.
 func New(t testing.TB, address string) *Kubelet {
 	t.Helper()
 	opened := make(chan struct{}, 64)
@@ -56,11 +55,10 @@ func New(t testing.TB, address string) *Kubelet {
 	return k
 }
 
-// Port is where the API server finds it.
+// Port returns the port that the kubelet listens on.
 func (k *Kubelet) Port() int { return k.Server.Listener.Addr().(*net.TCPAddr).Port }
 
-// Cut breaks the connections of all that is forwarded, as a node that goes away
-// does.
+// Cut closes the connections of all forwardings, as if the node had failed.
 func (k *Kubelet) Cut() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -70,7 +68,7 @@ func (k *Kubelet) Cut() {
 	k.conns = nil
 }
 
-// logs prints what it was asked for.
+// logs prints the parameters of the request.
 func logs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	_, _ = fmt.Fprintf(w, "logs of %s of %s: %s\n", r.PathValue("container"), r.PathValue("pod"), r.URL.Query().Encode())
@@ -93,10 +91,10 @@ func (k *Kubelet) forward(w http.ResponseWriter, r *http.Request, opened chan<- 
 		_, _ = fmt.Fprint(faults, err)
 	}
 	_ = faults.Close()
-	<-conn.CloseChan() // It is the client that ends it.
+	<-conn.CloseChan() // The client closes the connection.
 }
 
-// carry connects a stream and an address, each direction by itself.
+// carry copies between a stream and an address, in both directions independently.
 func carry(ctx context.Context, data httpstream.Stream, address string, opened chan<- struct{}) error {
 	defer data.Close()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
