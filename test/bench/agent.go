@@ -21,7 +21,7 @@ import (
 const mebi = 1 << 20
 
 // measureAgent says how large the agent's binary is and how much memory it
-// takes in a box that nobody uses, fresh and after a session.
+// takes in a server that nobody uses, fresh and after a session.
 func measureAgent(ctx context.Context, _ options, r *report) error {
 	binary, err := cluster.Binary("agent")
 	if err != nil {
@@ -38,7 +38,7 @@ func measureAgent(ctx context.Context, _ options, r *report) error {
 		return err
 	}
 	defer g.remove()
-	d := g.devServer("box")
+	d := g.devServer("server")
 	if err := g.c.Create(ctx, d); err != nil {
 		return fmt.Errorf("create %s: %w", d.Name, err)
 	}

@@ -91,7 +91,7 @@ func (l *bareLoop) send(ctx context.Context, object runtime.ApplyConfiguration) 
 	return nil
 }
 
-// bare makes all boxes without the operator, and waits until their pods are
+// bare makes all servers without the operator, and waits until their pods are
 // Ready.
 func (s *scale) bare(ctx context.Context, w *crowd) error {
 	loop, err := newBareLoop(s.kubeconfig, s.chart, w.flavor)
@@ -116,10 +116,10 @@ func (s *scale) bare(ctx context.Context, w *crowd) error {
 		return err
 	}
 	each, all := w.times()
-	s.one("bare loop: all pods are Ready", "s", all, 0, fmt.Sprintf("%.1f boxes/s", float64(len(w.boxes))/all))
+	s.one("bare loop: all pods are Ready", "s", all, 0, fmt.Sprintf("%.1f servers/s", float64(len(w.servers))/all))
 	s.one("bare loop: all have their objects", "s", did.written.Sub(begin).Seconds(), 0, "")
 	s.r.add(result{Target: "scale", Name: "bare loop: each, created to Ready", Unit: "s", Values: each})
-	s.one("bare loop: writing calls per box", "", float64(did.writing)/float64(len(w.boxes)), 0, did.writes.note(len(w.boxes)))
+	s.one("bare loop: writing calls per server", "", float64(did.writing)/float64(len(w.servers)), 0, did.writes.note(len(w.servers)))
 	s.one("bare loop: CPU time of all", "s", others(before, after), 0, othersNote(before, after))
 	return nil
 }

@@ -28,7 +28,7 @@ func tallied(calls []auditEvent) tally {
 			t.leases[what]++
 		case e.ObjectRef.Resource == "events" && !reads:
 			t.events[what]++
-		case e.Verb == "watch" || e.Verb == "list" && e.ObjectRef.Namespace == "":
+		case e.Verb == "watch" || (e.Verb == "list" && e.ObjectRef.Namespace == ""):
 			t.watches[what]++
 		case reads:
 			t.reads[what]++
@@ -44,7 +44,7 @@ func tallied(calls []auditEvent) tally {
 	return t
 }
 
-// note says which calls there were, and how many of each for one of n boxes.
+// note says which calls there were, and how many of each for one of n servers.
 func (c callCount) note(n int) string {
 	var parts []string
 	for what, times := range c {

@@ -37,7 +37,7 @@ func readAudit(t *testing.T, lines string) []auditEvent {
 	return a.all
 }
 
-// Leases and Events are no part of a box's way to Running, nor are the lists
+// Leases and Events are no part of a server's way to Running, nor are the lists
 // that fill caches. A list in one namespace is a live read.
 func TestCallsAreSortedIntoKinds(t *testing.T) {
 	got := tallied(readAudit(t, `{"stage":"ResponseStarted","verb":"watch","objectRef":{"resource":"pods"}}
@@ -66,7 +66,7 @@ func TestCallsAreSortedIntoKinds(t *testing.T) {
 		"events":  {got.events, "create events 0.5", 1},
 	} {
 		if note := tc.got.note(2); note != tc.want || tc.got.sum() != tc.sum {
-			t.Errorf("%s: %d, for one of two boxes %s; want %d, %s", what, tc.got.sum(), note, tc.sum, tc.want)
+			t.Errorf("%s: %d, for one of two servers %s; want %d, %s", what, tc.got.sum(), note, tc.sum, tc.want)
 		}
 	}
 	if got.writing != 4 || got.asking != 3 {

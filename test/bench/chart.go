@@ -128,7 +128,7 @@ func (c *chart) env() ([]string, error) {
 // flag is the value of one of the operator's flags by the chart.
 func (c *chart) flag(name string) string {
 	for _, arg := range c.operator.Args {
-		if value, is := strings.CutPrefix(arg, "--"+name+"="); is {
+		if value, ok := strings.CutPrefix(arg, "--"+name+"="); ok {
 			return value
 		}
 	}

@@ -25,8 +25,8 @@ const greedyName = "jump-greedy"
 type greed struct {
 	jump.Way
 	Target string
-	Upload bool // to the box, else from it
-	Inside bool // through the box's own SSH
+	Upload bool // to the server, else from it
+	Inside bool // through the server's own SSH
 	Time   time.Duration
 }
 
@@ -83,7 +83,7 @@ func runGreedy(args []string) error {
 	return nil
 }
 
-// ask tells the box what to do, and returns the way on which it does it.
+// ask tells the server what to do, and returns the way on which it does it.
 func (g greed) ask(conn net.Conn) (io.ReadWriter, error) {
 	line := jump.Source(1<<50, 0)
 	if g.Upload {
@@ -115,8 +115,8 @@ func (g greed) ask(conn net.Conn) (io.ReadWriter, error) {
 	}{out, in}, session.Start(line)
 }
 
-// open opens n ways to a box, each in a connection of its own.
-func open(ctx context.Context, h *jump.Host, n int, b jump.Box) ([]net.Conn, error) {
+// open opens n ways to a server, each in a connection of its own.
+func open(ctx context.Context, h *jump.Host, n int, b jump.Server) ([]net.Conn, error) {
 	tunnels := make([]net.Conn, n)
 	next := make(chan int, n)
 	for i := range n {

@@ -52,7 +52,7 @@ func during(h *jump.Host, do func() error) (host, clients, seconds float64, err 
 	return after.CPU - before.CPU, selfAfter - self, seconds, errors.Join(err, err2, err3)
 }
 
-// idle opens many ways to a box and leaves them alone.
+// idle opens many ways to a server and leaves them alone.
 func (c *crossing) idle(ctx context.Context, h *jump.Host) error {
 	n, note, err := c.idlers(h)
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *crossing) idle(ctx context.Context, h *jump.Host) error {
 	return nil
 }
 
-// connections logs in, opens the way to a box until its SSH server's first
+// connections logs in, opens the way to a server until its SSH server's first
 // words come, and leaves, again and again.
 func (c *crossing) connections(ctx context.Context, h *jump.Host) error {
 	fmt.Fprintf(os.Stderr, "gateway: %s: connections\n", h.Name)
@@ -147,9 +147,9 @@ func (c *crossing) streams(ctx context.Context, h *jump.Host) error {
 		what  greed
 		least float64
 	}{
-		{"one stream, from a box", greed{Way: h.Way, Target: h.Target(jump.Raw)}, 230},
-		{"one stream, to a box", greed{Way: h.Way, Target: h.Target(jump.Raw), Upload: true}, 230},
-		{"one stream, from a box, with its SSH inside", greed{Way: h.Way, Target: h.Target(jump.SSH), Inside: true}, 0},
+		{"one stream, from a server", greed{Way: h.Way, Target: h.Target(jump.Raw)}, 230},
+		{"one stream, to a server", greed{Way: h.Way, Target: h.Target(jump.Raw), Upload: true}, 230},
+		{"one stream, from a server, with its SSH inside", greed{Way: h.Way, Target: h.Target(jump.SSH), Inside: true}, 0},
 	} {
 		fmt.Fprintf(os.Stderr, "gateway: %s: %s\n", h.Name, s.name)
 		var rates, cpu []float64
@@ -170,7 +170,7 @@ func (c *crossing) streams(ctx context.Context, h *jump.Host) error {
 	return nil
 }
 
-// crowd has many boxes talk at once, at the pace of a busy build.
+// crowd has many servers talk at once, at the pace of a busy build.
 func (c *crossing) crowd(ctx context.Context, h *jump.Host) error {
 	fmt.Fprintf(os.Stderr, "gateway: %s: %d sessions\n", h.Name, sessions)
 	tunnels, err := open(ctx, h, sessions, jump.Raw)

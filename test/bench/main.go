@@ -25,7 +25,7 @@ import (
 )
 
 type options struct {
-	boxes    int // 0: as many as the target needs
+	servers    int // 0: as many as the target needs
 	image    string
 	audit    string
 	operator string
@@ -70,8 +70,8 @@ func run(ctx context.Context, args []string) error {
 			return runStandIn(ctx, args[1:])
 		case islandName:
 			return runOnIsland(ctx, args[1:])
-		case boxesName:
-			return jump.ServeBoxes(ctx)
+		case serversName:
+			return jump.ServeServers(ctx)
 		case greedyName:
 			return runGreedy(args[1:])
 		}
@@ -102,7 +102,7 @@ func run(ctx context.Context, args []string) error {
 func parse(args []string) (options, []string, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	flags.IntVar(&o.boxes, "n", 0, "boxes: for start, one after the other (20 if left out); for scale, at once (1000); for gateway, idle connections (10,000)")
+	flags.IntVar(&o.servers, "n", 0, "servers: for start, one after the other (20 if left out); for scale, at once (1000); for gateway, idle connections (10,000)")
 	flags.StringVar(&o.image, "image", "devserver.io/server:0.1.0", "start: image of the bare pods, which has to be on the node")
 	flags.StringVar(&o.audit, "audit", auditLog(), "start: audit log of the API server")
 	flags.StringVar(&o.operator, "operator", operatorUser, "start: user name of the operator in the audit log")
@@ -110,7 +110,7 @@ func parse(args []string) (options, []string, error) {
 	flags.BoolVar(&o.bare, "bare", false, "scale: no operator, but a plain loop that applies the same objects: what the control plane alone takes")
 	flags.BoolVar(&o.noNodePorts, "no-node-ports", false, "scale: SSH Services of type ClusterIP, as there are 2,768 node ports only")
 	flags.BoolVar(&o.kubelet, "kubelet-steps", false, "scale: play every report of a kubelet on a pod's way, not the last one alone")
-	flags.BoolVar(&o.agents, "agents", false, "scale: boxes that are suspended for want of work, and agents that answer the operator's polls: what those take")
+	flags.BoolVar(&o.agents, "agents", false, "scale: servers that are suspended for want of work, and agents that answer the operator's polls: what those take")
 	flags.DurationVar(&o.idle, "idle", 30*time.Second, "scale, gateway: how long to watch with nothing to do")
 	flags.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "scale: `folder` with etcd, kube-apiserver, kube-controller-manager and helm")
 	flags.StringVar(&o.json, "json", "", "`file` for the results in JSON")

@@ -25,7 +25,7 @@ import (
 // nodePorts is how many there are by default.
 const nodePorts = 2768
 
-// scale is a control plane without nodes, with the operator and many boxes.
+// scale is a control plane without nodes, with the operator and many servers.
 type scale struct {
 	o          options
 	r          *report
@@ -38,12 +38,12 @@ type scale struct {
 	kubeconfig string // the operator's
 }
 
-// measureScale makes many boxes at once, then leaves the operator alone with
-// them, then starts it again. Nothing runs in the boxes: a stand-in plays the
+// measureScale makes many servers at once, then leaves the operator alone with
+// them, then starts it again. Nothing runs in the servers: a stand-in plays the
 // nodes.
 func measureScale(ctx context.Context, o options, r *report) error {
-	if !o.noNodePorts && o.boxes > nodePorts {
-		return fmt.Errorf("%d boxes need as many node ports, and there are %d: add --no-node-ports", o.boxes, nodePorts)
+	if !o.noNodePorts && o.servers > nodePorts {
+		return fmt.Errorf("%d servers need as many node ports, and there are %d: add --no-node-ports", o.servers, nodePorts)
 	}
 	if o.assets == "" {
 		return errors.New("KUBEBUILDER_ASSETS is not set: say make bench ARGS=scale, which sets it")
@@ -54,7 +54,7 @@ func measureScale(ctx context.Context, o options, r *report) error {
 // runScale measures in the network that there is.
 func runScale(ctx context.Context, o options, r *report) error {
 	log.SetLogger(logr.Discard()) // what the library says is no result
-	o.boxes = cmp.Or(o.boxes, 1000)
+	o.servers = cmp.Or(o.servers, 1000)
 	s := &scale{o: o, r: r}
 	err := s.start(ctx)
 	if err == nil {
@@ -63,7 +63,7 @@ func runScale(ctx context.Context, o options, r *report) error {
 	return errors.Join(err, s.stop())
 }
 
-// start starts all that there is to be before the first box.
+// start starts all that there is to be before the first server.
 func (s *scale) start(ctx context.Context) (err error) {
 	fmt.Fprintln(os.Stderr, "scale: starting a control plane")
 	if s.chart, err = renderChart(ctx, s.o.assets); err != nil {
@@ -143,7 +143,7 @@ func (s *scale) describe() error {
 		maker = "no operator"
 	}
 	s.r.Setting = append(s.r.Setting,
-		fmt.Sprintf("scale: %d boxes at once; %s; Kubernetes %s", s.o.boxes, maker, kubernetes.GitVersion),
+		fmt.Sprintf("scale: %d servers at once; %s; Kubernetes %s", s.o.servers, maker, kubernetes.GitVersion),
 		"scale: etcd without fsync; kube-controller-manager "+strings.Join(s.plane.Flags, " "),
 		fmt.Sprintf("scale: no kubelets: a stand-in binds claim and pod, and makes %s on each pod until it is Ready", reports))
 	return nil
@@ -154,7 +154,7 @@ func (s *scale) measure(ctx context.Context) error {
 	if s.o.noNodePorts {
 		service = v1.SSHServiceClusterIP
 	}
-	boxes, err := newCrowd(ctx, s.c, s.o.boxes, service, s.lifecycle())
+	servers, err := newCrowd(ctx, s.c, s.o.servers, service, s.lifecycle())
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (s *scale) measure(ctx context.Context) error {
 		phases = []func(context.Context, *crowd) error{s.bare}
 	}
 	for _, phase := range phases {
-		if err := phase(ctx, boxes); err != nil {
+		if err := phase(ctx, servers); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func startStandIn(p *plane.Plane, o options) (*plane.Process, error) {
 		return nil, err
 	}
 	return plane.Run(filepath.Join(p.Dir, "stand-in.log"), []string{"KUBECONFIG=" + kubeconfig}, self, standInName,
-		fmt.Sprintf("-nodes=%d", o.boxes/podsPerNode+1), fmt.Sprintf("-steps=%t", o.kubelet), fmt.Sprintf("-agents=%t", o.agents))
+		fmt.Sprintf("-nodes=%d", o.servers/podsPerNode+1), fmt.Sprintf("-steps=%t", o.kubelet), fmt.Sprintf("-agents=%t", o.agents))
 }
 
 func runStandIn(ctx context.Context, args []string) error {

@@ -17,7 +17,7 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// measureStart starts boxes one after the other, and bare pods beside them,
+// measureStart starts servers one after the other, and bare pods beside them,
 // and says how long each stage took and what the operator wrote meanwhile.
 func measureStart(ctx context.Context, o options, r *report) error {
 	g, err := newGround(ctx, "start")
@@ -38,11 +38,11 @@ func measureStart(ctx context.Context, o options, r *report) error {
 	var starts []stages
 	var bare []float64
 	var calls []callCount
-	boxes := cmp.Or(o.boxes, 20)
-	for i := range boxes {
-		fmt.Fprintf(os.Stderr, "\rstart: box %d of %d", i+1, boxes)
-		name := fmt.Sprintf("box-%d", i)
-		s, err := g.timeBox(ctx, watched, name)
+	servers := cmp.Or(o.servers, 20)
+	for i := range servers {
+		fmt.Fprintf(os.Stderr, "\rstart: server %d of %d", i+1, servers)
+		name := fmt.Sprintf("server-%d", i)
+		s, err := g.timeServer(ctx, watched, name)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func measureStart(ctx context.Context, o options, r *report) error {
 		}
 	}
 	// Not in between: the node is busy with what is left of one for a while.
-	for i := range boxes {
+	for i := range servers {
 		seconds, err := g.timePod(ctx, fmt.Sprintf("bare-%d", i), o.image)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func measureStart(ctx context.Context, o options, r *report) error {
 	return nil
 }
 
-// ground is a namespace with a flavor and a key for boxes.
+// ground is a namespace with a flavor and a key for servers.
 type ground struct {
 	c      *cluster.Cluster
 	ns     string
@@ -132,8 +132,8 @@ func (g *ground) devServer(name string) *v1.DevServer {
 	return d
 }
 
-// timeBox creates a box and waits until it is Running.
-func (g *ground) timeBox(ctx context.Context, watched *observer, name string) (stages, error) {
+// timeServer creates a server and waits until it is Running.
+func (g *ground) timeServer(ctx context.Context, watched *observer, name string) (stages, error) {
 	d := g.devServer(name)
 	begin := time.Now()
 	if err := g.c.Create(ctx, d); err != nil {
@@ -146,7 +146,7 @@ func (g *ground) timeBox(ctx context.Context, watched *observer, name string) (s
 	return watched.since(name, begin), nil
 }
 
-// clear deletes a box and its home, and waits until both are gone.
+// clear deletes a server and its home, and waits until both are gone.
 func (g *ground) clear(ctx context.Context, name string) error {
 	for _, o := range []client.Object{
 		&v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.ns}},

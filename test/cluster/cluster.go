@@ -41,7 +41,7 @@ func Connect() (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", path, err)
 	}
-	// The waits and writes of many boxes at once must not queue on this side.
+	// The waits and writes of many servers at once must not queue on this side.
 	config.QPS, config.Burst = 500, 1000
 	scheme := kruntime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1.AddToScheme(scheme)); err != nil {

@@ -50,8 +50,8 @@ func TestRefusedAtAdmission(t *testing.T) {
 		"size Go cannot decode":  {"spec.persistentHomeSize", "1e5.5", sizeWords},
 		"huge size":              {"spec.persistentHomeSize", "5000Pi", sizeWords},
 		"long name":              {"metadata.name", strings.Repeat("x", 51), nameWords},
-		"digit first":            {"metadata.name", "1box", nameWords},
-		"dots":                   {"metadata.name", "my.box", nameWords},
+		"digit first":            {"metadata.name", "1server", nameWords},
+		"dots":                   {"metadata.name", "my.server", nameWords},
 		"no owner":               {"spec.owner", nil, "spec.owner"},
 		"owner with a space":     {"spec.owner", "two words", "owner must be printable ASCII characters without spaces"},
 		"type of Service":        {"spec.ssh.service", map[string]any{"type": "Ingress"}, `Unsupported value: "Ingress"`},
@@ -68,7 +68,7 @@ func TestRefusedAtAdmission(t *testing.T) {
 }
 
 func refused(s *site, c refusal) {
-	good, err := runtime.DefaultUnstructuredConverter.ToUnstructured(s.devServer("box"))
+	good, err := runtime.DefaultUnstructuredConverter.ToUnstructured(s.devServer("server"))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -108,11 +108,11 @@ func oneSentence(s *site, err error, words string) {
 	}
 }
 
-// TestRefusedChanges: what cannot be changed is refused, and the box goes on.
+// TestRefusedChanges: what cannot be changed is refused, and the server goes on.
 func TestRefusedChanges(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	generation := b.ds.Generation
 	for patch, words := range map[string]string{
 		`{"spec":{"owner":"somebody-else"}}`:        "owner cannot be changed",

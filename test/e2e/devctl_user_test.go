@@ -53,10 +53,10 @@ func TestKubeconfigOfANewUser(t *testing.T) {
 	if who := n.must(n.tool("kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")); who != p.user.Spec.Owner {
 		t.Errorf("the cluster takes them for %q, want %q", who, p.user.Spec.Owner)
 	}
-	if said := n.may("create", "box", "--flavor", s.flavor, "--home-size", "64Mi", "--idle", "1h", "--key", n.key.File+".pub", "--wait"); !strings.HasPrefix(said, "ssh ") {
+	if said := n.may("create", "server", "--flavor", s.flavor, "--home-size", "64Mi", "--idle", "1h", "--key", n.key.File+".pub", "--wait"); !strings.HasPrefix(said, "ssh ") {
 		t.Errorf("devctl create said %q, want the ssh command", said)
 	}
-	ds := p.devServer("box")
+	ds := p.devServer("server")
 	if p.get(ds); ds.Spec.Owner != p.user.Spec.Owner {
 		t.Errorf("the owner is %q, want %q", ds.Spec.Owner, p.user.Spec.Owner)
 	}
@@ -79,25 +79,25 @@ func (n *newcomer) verbs() {
 		n.Fatal(err)
 	}
 	for _, verb := range []struct{ words, want string }{
-		{"list --mine -o name", "devserver.devserver.io/box"},
+		{"list --mine -o name", "devserver.devserver.io/server"},
 		{"flavors " + n.flavor, n.flavor},
-		{"describe box", "ssh-ed25519"},
-		{"wait box", "ssh "},
-		{"ssh box -- whoami", "dev"},
-		{"ssh --via api box -- whoami", "dev"},
-		{"cp " + file + " box:", ""},
-		{"ssh box -- cat file", "hello"},
-		{"logs box", "listening"},
-		{"events box", ""},
-		{"keep box 2h", "counts as at work until"},
-		{"why box", "it is kept until"},
-		{"keep box --end", "is not kept any more"},
-		{"stop box --wait", ""},
-		{"why box", "sleeps, since"},
-		{"start box --wait", "ssh "},
+		{"describe server", "ssh-ed25519"},
+		{"wait server", "ssh "},
+		{"ssh server -- whoami", "dev"},
+		{"ssh --via api server -- whoami", "dev"},
+		{"cp " + file + " server:", ""},
+		{"ssh server -- cat file", "hello"},
+		{"logs server", "listening"},
+		{"events server", ""},
+		{"keep server 2h", "counts as at work until"},
+		{"why server", "it is kept until"},
+		{"keep server --end", "is not kept any more"},
+		{"stop server --wait", ""},
+		{"why server", "sleeps, since"},
+		{"start server --wait", "ssh "},
 		{"version", "kubernetes v1."},
 		{"config view", "flavor"},
-		{"ssh-config --print", "box." + n.ns},
+		{"ssh-config --print", "server." + n.ns},
 	} {
 		if got := n.may(strings.Fields(verb.words)...); !strings.Contains(got, verb.want) {
 			n.Errorf("devctl %s: %s\nwant %q", verb.words, got, verb.want)
@@ -105,34 +105,34 @@ func (n *newcomer) verbs() {
 	}
 }
 
-// changes restarts the box, which devctl waits for and not for the pod of before,
+// changes restarts the server, which devctl waits for and not for the pod of before,
 // gives it another size, and deletes it.
 func (n *newcomer) changes() {
 	n.Helper()
 	larger := n.newFlavor(n.flavor+"-larger", nil).Name
-	for _, verb := range [][]string{{"restart", "box", "--wait"}, {"resize", "box", "--flavor", larger, "--yes", "--wait"}} {
-		n.may("ssh", "box", "--", "touch", "/tmp/before", "work")
+	for _, verb := range [][]string{{"restart", "server", "--wait"}, {"resize", "server", "--flavor", larger, "--yes", "--wait"}} {
+		n.may("ssh", "server", "--", "touch", "/tmp/before", "work")
 		if said := n.may(verb...); !strings.HasPrefix(said, "ssh ") {
 			n.Errorf("devctl %v said %q, want the ssh command", verb, said)
 		}
-		if left := n.may("ssh", "box", "--", "ls", "/tmp", "."); strings.Contains(left, "before") || !strings.Contains(left, "work") {
+		if left := n.may("ssh", "server", "--", "ls", "/tmp", "."); strings.Contains(left, "before") || !strings.Contains(left, "work") {
 			n.Errorf("after devctl %v there is %q, want what is in the home and nothing else", verb, left)
 		}
 	}
-	if said := n.may("create", "box", "--flavor", larger, "--key", n.key.File+".pub"); !strings.Contains(said, "unchanged") {
+	if said := n.may("create", "server", "--flavor", larger, "--key", n.key.File+".pub"); !strings.Contains(said, "unchanged") {
 		n.Errorf("devctl create said %q of what is there", said)
 	}
-	if said := n.may("delete", "box", "--yes", "--wait"); !strings.Contains(said, "home directory stays, in the PersistentVolumeClaim home-box-0") {
+	if said := n.may("delete", "server", "--yes", "--wait"); !strings.Contains(said, "home directory stays, in the PersistentVolumeClaim home-server-0") {
 		n.Errorf("devctl delete said %q", said)
 	}
-	n.absent(&corev1.Pod{ObjectMeta: n.named("box-0")})
+	n.absent(&corev1.Pod{ObjectMeta: n.named("server-0")})
 }
 
-// looks asks the box itself how it stands. To look, again and again, is no work.
+// looks asks the server itself how it stands. To look, again and again, is no work.
 func (n *newcomer) looks() {
 	n.Helper()
 	for range 2 {
-		got := n.may("why", "box", "--live")
+		got := n.may("why", "server", "--live")
 		if !strings.Contains(got, "Connections: no ssh session (no work since its start)") {
 			n.Errorf("devctl why --live:\n%s", got)
 		}

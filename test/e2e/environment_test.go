@@ -6,7 +6,7 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// environmentOfSpec is the spec.env of the box of TestStockOpenSSH. Its values
+// environmentOfSpec is the spec.env of the server of TestStockOpenSSH. Its values
 // look like what Kubernetes and shells expand, and have to stay as they are.
 var environmentOfSpec = []v1.EnvVar{
 	{Name: "FROM_SPEC", Value: "spec's"},
@@ -17,7 +17,7 @@ var environmentOfSpec = []v1.EnvVar{
 
 // environment: a command, a login shell and tmux see the same variables, from
 // the image, the flavor and the DevServer, each as it was written.
-func environment(b *box) {
+func environment(b *server) {
 	want := map[string]string{"FROM_FLAVOR": "flavor's", "PATH": b.sh("printenv PATH")}
 	for _, v := range environmentOfSpec {
 		want[v.Name] = v.Value
@@ -47,7 +47,7 @@ func environment(b *box) {
 
 // sharedMemory: there is room for 1 GiB in /dev/shm where the memory limit is
 // 3 GiB, not the 64 MiB that container runtimes give.
-func sharedMemory(b *box) {
+func sharedMemory(b *server) {
 	b.want(`python3 - <<'END'
 from multiprocessing import shared_memory
 m = shared_memory.SharedMemory(create=True, size=1 << 30)

@@ -84,7 +84,7 @@ func (s *site) applyFile(file string) {
 	}
 }
 
-// TestGPU: a flavor's extended resource reaches the box. The node says that it
+// TestGPU: a flavor's extended resource reaches the server. The node says that it
 // has some; what a device plugin would do with it is not DevServer's part.
 func TestGPU(t *testing.T) {
 	t.Parallel()
@@ -100,15 +100,15 @@ func TestGPU(t *testing.T) {
 		f.Resources.Limits = quantities("memory", "512Mi", gpu, "2")
 		f.NodeSelector = map[string]string{corev1.LabelHostname: node.Labels[corev1.LabelHostname]}
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	b := s.start(ds)
 	pod := b.pod()
 	s.get(pod)
 	if n := pod.Spec.Containers[0].Resources.Limits[gpu]; n.Value() != 2 {
-		s.Errorf("the box has %d GPUs, want 2", n.Value())
+		s.Errorf("the server has %d GPUs, want 2", n.Value())
 	}
-	// Both are taken: a second box waits, in the scheduler's words.
+	// Both are taken: a second server waits, in the scheduler's words.
 	second := s.devServer("second")
 	second.Spec.Flavor = flavor.Name
 	s.create(second)

@@ -16,7 +16,7 @@ import (
 // fakeGPU is an extended resource that no other test asks for.
 const fakeGPU = "example.com/gpu"
 
-// TestFlavorStatus: a flavor's status follows what the node has, what boxes
+// TestFlavorStatus: a flavor's status follows what the node has, what servers
 // and other pods take, and a cordon. It runs while no other test does, since a
 // cordon is about the whole node.
 func TestFlavorStatus(t *testing.T) {
@@ -32,12 +32,12 @@ func TestFlavorStatus(t *testing.T) {
 	s.flavorSays(three, v1.SchedulableNo, 0, 0, "too little "+fakeGPU)
 	s.table(one.Name, "20m 64Mi Yes 2 0 False")
 
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = one.Name
 	s.start(ds)
 	s.flavorSays(one, v1.SchedulableYes, 1, 1, "1 more fits on 1 of 1 node")
 
-	// A pod that is nobody's box counts as well, from when it has a node.
+	// A pod that is nobody's server counts as well, from when it has a node.
 	other := s.stuckPod("other")
 	s.flavorSays(one, v1.SchedulableNo, 0, 1, fakeGPU+" is short on 1")
 	s.delete(other)

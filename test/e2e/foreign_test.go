@@ -12,8 +12,8 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// TestForeignObjects: an object of somebody else under a name that a box needs
-// is left exactly as it is, the condition names it, and the box starts once it
+// TestForeignObjects: an object of somebody else under a name that a server needs
+// is left exactly as it is, the condition names it, and the server starts once it
 // is out of the way.
 func TestForeignObjects(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestForeignObjects(t *testing.T) {
 	home.Spec.Resources.Requests = quantities("storage", "64Mi")
 	home.Spec.StorageClassName = new(string) // no class: nothing else writes it
 	s.create(home)
-	// Claims are watched: a claim that another box shares has been seen.
+	// Claims are watched: a claim that another server shares has been seen.
 	looker := s.devServer("looker")
 	looker.Spec.SharedVolumeClaimName = home.Name
 	s.create(looker)
@@ -59,7 +59,7 @@ func TestForeignObjects(t *testing.T) {
 }
 
 func untouched(s *site, name string, foreign client.Object, reason string) {
-	if sts, is := foreign.(*appsv1.StatefulSet); is {
+	if sts, ok := foreign.(*appsv1.StatefulSet); ok {
 		// Its own controller writes its status once.
 		foreign = await(s, sts, "observed", func(o *appsv1.StatefulSet) bool { return o.Status.ObservedGeneration == o.Generation })
 	}
@@ -85,17 +85,17 @@ func untouched(s *site, name string, foreign client.Object, reason string) {
 func TestHomeOfAnotherOwner(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	hostKey := b.ds.Status.SSH.HostKey
 	s.delete(b.ds)
 	s.awaitGone(b.ds)
 	s.awaitGone(b.pod())
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Owner = "somebody-else@example.com"
 	s.create(ds)
-	ds = s.notReady(ds, v1.PhasePending, v1.ReasonHomeConflict, "home-box-0")
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonHomeConflict, "home-server-0")
 	if ds.Status.SSH != nil && ds.Status.SSH.HostKey == hostKey {
 		s.Error("another owner gets the same host key")
 	}
-	s.absent(&corev1.Pod{ObjectMeta: s.named("box-0")})
+	s.absent(&corev1.Pod{ObjectMeta: s.named("server-0")})
 }

@@ -16,7 +16,7 @@ import (
 // master opens a connection that other commands share and that ends with the
 // test. It returns the options that use it. ssh -f returns once everything
 // asked for, such as a forwarding, is in place.
-func (b *box) master(options ...string) []string {
+func (b *server) master(options ...string) []string {
 	b.Helper()
 	shared, err := b.tryMaster(options...)
 	if err != nil {
@@ -28,7 +28,7 @@ func (b *box) master(options ...string) []string {
 // masterAtPort opens a shared connection that listens on a port of this machine.
 // OpenSSH takes no port 0 for that, and a port that was free a moment ago may
 // have been taken: then another one is tried.
-func (b *box) masterAtPort(options func(address string) []string) (address string) {
+func (b *server) masterAtPort(options func(address string) []string) (address string) {
 	b.Helper()
 	for {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,7 +47,7 @@ func (b *box) masterAtPort(options func(address string) []string) (address strin
 	}
 }
 
-func (b *box) tryMaster(options ...string) ([]string, error) {
+func (b *server) tryMaster(options ...string) ([]string, error) {
 	b.Helper()
 	socket := filepath.Join(b.shortDir(), "ctl")
 	options = append(options, "-f", "-N", "-M", "-S", socket, "-o", "ExitOnForwardFailure=yes")
@@ -124,20 +124,20 @@ func (s *site) ask(network, address, word string) string {
 	return string(answer)
 }
 
-// inBox is the python program that asks a socket inside the box.
-const inBox = `import socket
+// inServer is the python program that asks a socket inside the server.
+const inServer = `import socket
 s = socket.socket(%s); s.connect(%s); s.sendall(b"hello"); s.shutdown(socket.SHUT_WR)
 print(s.makefile().read())`
 
-// serveInBox is the python program that answers one caller inside the box.
-const serveInBox = `import socket
+// serveInServer is the python program that answers one caller inside the server.
+const serveInServer = `import socket
 l = socket.socket(%s); l.bind(%s); l.listen()
 print(l.getsockname(), flush=True)
 c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()`
 
-// localForward reaches, through -L, the box's own SSH port as seen from inside
+// localForward reaches, through -L, the server's own SSH port as seen from inside
 // and logs in over it.
-func localForward(b *box) {
+func localForward(b *server) {
 	address := b.masterAtPort(func(address string) []string {
 		return []string{"-L", fmt.Sprintf("%s:127.0.0.1:%d", address, contract.SSHPort)}
 	})
@@ -150,12 +150,12 @@ func localForward(b *box) {
 	}
 }
 
-// localForwardUnix reaches a unix socket inside the box.
-func localForwardUnix(b *box) {
+// localForwardUnix reaches a unix socket inside the server.
+func localForwardUnix(b *server) {
 	local := filepath.Join(b.shortDir(), "s")
 	cmd := b.client.Command(b.bounded(), []string{"-L", local + ":/home/dev/l.sock", "-o", "ExitOnForwardFailure=yes"},
 		"python3", "-")
-	cmd.Stdin = strings.NewReader(fmt.Sprintf(serveInBox, "socket.AF_UNIX", `"/home/dev/l.sock"`))
+	cmd.Stdin = strings.NewReader(fmt.Sprintf(serveInServer, "socket.AF_UNIX", `"/home/dev/l.sock"`))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -168,15 +168,15 @@ func localForwardUnix(b *box) {
 		b.Errorf("through -L to a unix socket: %q", got)
 	}
 	if err := cmd.Wait(); err != nil {
-		b.Errorf("the server in the box: %v", err)
+		b.Errorf("the server in the server: %v", err)
 	}
 }
 
-// remoteForward lets the box reach a port outside: one that the client chose
+// remoteForward lets the server reach a port outside: one that the client chose
 // and one that the server chose.
-func remoteForward(b *box) {
+func remoteForward(b *server) {
 	outside := b.upper("tcp", "127.0.0.1:0").Addr().String()
-	python := fmt.Sprintf(inBox, "", `("127.0.0.1", %s)`)
+	python := fmt.Sprintf(inServer, "", `("127.0.0.1", %s)`)
 	r := b.try(fmt.Sprintf("python3 -c '%s'", fmt.Sprintf(python, "18080")), "-R", "18080:"+outside)
 	if r.Stdout != "HELLO\n" {
 		b.Errorf("through -R 18080: %+v", r)
@@ -195,12 +195,12 @@ func remoteForward(b *box) {
 	})
 }
 
-// remoteForwardUnix lets the box reach a unix socket outside through one of
+// remoteForwardUnix lets the server reach a unix socket outside through one of
 // its own.
-func remoteForwardUnix(b *box) {
+func remoteForwardUnix(b *server) {
 	outside := filepath.Join(b.shortDir(), "s")
 	b.upper("unix", outside)
-	python := fmt.Sprintf(inBox, "socket.AF_UNIX", `"/home/dev/r.sock"`)
+	python := fmt.Sprintf(inServer, "socket.AF_UNIX", `"/home/dev/r.sock"`)
 	r := b.try(fmt.Sprintf("python3 -c '%s'", python), "-R", "/home/dev/r.sock:"+outside)
 	if r.Stdout != "HELLO\n" {
 		b.Errorf("through -R to a unix socket: %+v", r)
@@ -208,8 +208,8 @@ func remoteForwardUnix(b *box) {
 	b.eventually("the socket of a finished -R is gone", func() bool { return b.try("test ! -e ~/r.sock").Code == 0 })
 }
 
-// agentForward: with -A, and only with it, the box can use the caller's agent.
-func agentForward(b *box) {
+// agentForward: with -A, and only with it, the server can use the caller's agent.
+func agentForward(b *server) {
 	key, err := openssh.NewKey(b.Context(), b.TempDir(), "in-the-agent", "ed25519")
 	if err != nil {
 		b.Fatal(err)
@@ -218,12 +218,12 @@ func agentForward(b *box) {
 	with := b.client.Command(b.bounded(), []string{"-A"}, "ssh-add -L")
 	with.Env = append(with.Env, "SSH_AUTH_SOCK="+socket)
 	if got := b.must(with); got != key.Public {
-		b.Errorf("ssh-add -L in the box: %q, want %q", got, key.Public)
+		b.Errorf("ssh-add -L in the server: %q, want %q", got, key.Public)
 	}
 	without := b.client.Command(b.bounded(), nil, "ssh-add -L")
 	without.Env = append(without.Env, "SSH_AUTH_SOCK="+socket)
 	if r := b.do(without); r.Code == 0 {
-		b.Errorf("the box has an agent without -A: %s", r.Stdout)
+		b.Errorf("the server has an agent without -A: %s", r.Stdout)
 	}
 }
 

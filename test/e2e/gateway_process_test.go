@@ -15,15 +15,15 @@ import (
 )
 
 // startGateway runs a gateway until the test ends.
-func (s *site) startGateway(b *box) (config string) {
+func (s *site) startGateway(b *server) (config string) {
 	s.Helper()
 	config, _ = s.launchGateway(b)
 	return config
 }
 
-// launchGateway runs bin/gateway on the node, where the boxes' addresses can be
+// launchGateway runs bin/gateway on the node, where the servers' addresses can be
 // reached, and returns the client's configuration for it.
-func (s *site) launchGateway(b *box) (config string, kill func()) {
+func (s *site) launchGateway(b *server) (config string, kill func()) {
 	s.Helper()
 	program, err := cluster.Binary("gateway")
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 const operatorNamespace = "devserver-system"
 
 // TestGateway goes through the installed gateway, whose address and host key are
-// in the status, to two boxes by their names, and is not let through to a third
+// in the status, to two servers by their names, and is not let through to a third
 // of somebody else.
 func TestGateway(t *testing.T) {
 	t.Parallel()
@@ -31,24 +31,24 @@ func TestGateway(t *testing.T) {
 	s.create(mine)
 	s.create(also)
 	s.create(other)
-	for name, b := range map[string]*box{"mine": s.running(mine), "also": s.running(also)} {
+	for name, b := range map[string]*server{"mine": s.running(mine), "also": s.running(also)} {
 		b.throughGateway(name)
 	}
 	// What has no address of its own says how to come in all the same.
 	b := s.running(mine)
 	line := strings.Fields(b.ds.Status.SSH.Command)
 	if !slices.Contains(line, "-J") || b.ds.Status.SSH.Host != "" {
-		t.Fatalf("status.ssh of a box without an address of its own is %+v", b.ds.Status.SSH)
+		t.Fatalf("status.ssh of a server without an address of its own is %+v", b.ds.Status.SSH)
 	}
 	if r := b.do(openssh.Tool(b.bounded(), line[0], slices.Concat([]string{"-F", b.gatewayConfig()}, line[1:], []string{"cat ~/through"})...)); r.Stdout != "mine\n" {
 		t.Errorf("%s: %+v", b.ds.Status.SSH.Command, r)
 	}
 	if r := s.running(other).jump("true"); r.Code != 255 {
-		t.Errorf("a key that does not open the box is let through: %+v", r)
+		t.Errorf("a key that does not open the server is let through: %+v", r)
 	}
 }
 
-func (b *box) throughGateway(name string) {
+func (b *server) throughGateway(name string) {
 	b.Helper()
 	if r := b.jump("whoami; echo " + name + " > ~/through; cat ~/through"); r.Stdout != "dev\n"+name+"\n" {
 		b.Errorf("through the gateway to %s: %+v", name, r)
@@ -56,19 +56,19 @@ func (b *box) throughGateway(name string) {
 }
 
 // jump is "ssh -J GATEWAY dev@NAME.NAMESPACE SCRIPT".
-func (b *box) jump(script string) openssh.Result {
+func (b *server) jump(script string) openssh.Result {
 	b.Helper()
 	return b.do(openssh.Tool(b.bounded(), "ssh", b.jumpArgs(script)...))
 }
 
-func (b *box) jumpArgs(script string) []string {
+func (b *server) jumpArgs(script string) []string {
 	b.Helper()
 	at := b.gateway()
 	return []string{"-F", b.gatewayConfig(), "-J", fmt.Sprintf("%s:%d", at.Host, at.Port), "dev@" + b.ds.Name + "." + b.ns, script}
 }
 
 // gateway is what the status says of it.
-func (b *box) gateway() v1.SSHGateway {
+func (b *server) gateway() v1.SSHGateway {
 	b.Helper()
 	if b.ds.Status.SSH.Gateway == nil {
 		b.Fatalf("status.ssh says nothing of the gateway: %+v", b.ds.Status.SSH)
@@ -76,10 +76,10 @@ func (b *box) gateway() v1.SSHGateway {
 	return *b.ds.Status.SSH.Gateway
 }
 
-// gatewayConfig is the box's client configuration with the gateway's host key:
-// ssh -J leaves no room for options of the jump. It waits for a box that wakes,
+// gatewayConfig is the server's client configuration with the gateway's host key:
+// ssh -J leaves no room for options of the jump. It waits for a server that wakes,
 // as a client does by default.
-func (b *box) gatewayConfig() string {
+func (b *server) gatewayConfig() string {
 	b.Helper()
 	at, dir := b.gateway(), b.TempDir()
 	known := filepath.Join(dir, "known_hosts")
@@ -102,7 +102,7 @@ func (b *box) gatewayConfig() string {
 func TestGatewayRestartsBesideItsSessions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
 	b := s.start(ds)
 	old := s.gatewayPods()
@@ -129,7 +129,7 @@ func TestGatewayRestartsBesideItsSessions(t *testing.T) {
 	// For a moment the old pod takes new sessions too, so that none is lost.
 	s.eventually("a new session comes in by the new pod", func() bool {
 		b.throughGateway("new")
-		return s.newPodServed(old, "box."+s.ns)
+		return s.newPodServed(old, "server."+s.ns)
 	})
 	if !s.stillDraining(old) {
 		t.Error("no old pod is left, with a session open")
@@ -147,11 +147,11 @@ func TestGatewayRestartsBesideItsSessions(t *testing.T) {
 }
 
 // TestGatewayWakes: plain ssh through the gateway is all that it takes to wake a
-// box that sleeps for want of work.
+// server that sleeps for want of work.
 func TestGatewayWakes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.restless("box", soon)
+	ds := s.restless("server", soon)
 	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
 	b := s.start(ds)
 	b.throughGateway("before")
@@ -160,7 +160,7 @@ func TestGatewayWakes(t *testing.T) {
 		t.Errorf("asleep, the line to type is %q, and awake %q", ds.Status.SSH.Command, b.ds.Status.SSH.Command)
 	}
 	if r := b.jump("cat ~/through"); r.Stdout != "before\n" {
-		t.Errorf("through the gateway to a box that sleeps: %+v", r)
+		t.Errorf("through the gateway to a server that sleeps: %+v", r)
 	}
 }
 
@@ -174,14 +174,14 @@ func (s *site) gatewayPods() []corev1.Pod {
 }
 
 // newPodServed tells whether a pod that is not one of the old ones has written
-// an audit line about a box.
-func (s *site) newPodServed(old []corev1.Pod, box string) bool {
+// an audit line about a server.
+func (s *site) newPodServed(old []corev1.Pod, server string) bool {
 	s.Helper()
 	for _, p := range s.gatewayPods() {
 		if among(old, p) || p.Status.Phase != corev1.PodRunning {
 			continue
 		}
-		if strings.Contains(s.kubectl("", "--namespace", operatorNamespace, "logs", p.Name), `"box":"`+box+`"`) {
+		if strings.Contains(s.kubectl("", "--namespace", operatorNamespace, "logs", p.Name), `"server":"`+server+`"`) {
 			return true
 		}
 	}

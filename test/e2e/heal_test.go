@@ -16,21 +16,21 @@ import (
 func TestDeletedChildren(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	port := b.ds.Status.SSH.Port
 
-	ssh := &corev1.Service{ObjectMeta: s.named("box-ssh")}
+	ssh := &corev1.Service{ObjectMeta: s.named("server-ssh")}
 	for range 5 { // the API server frees the port a moment after the Service is gone
 		back(s, ssh)
 		if s.get(ssh); ssh.Spec.Ports[0].NodePort != port {
 			s.Fatalf("the port was %d and is %d", port, ssh.Spec.Ports[0].NodePort)
 		}
 	}
-	back(s, &corev1.Service{ObjectMeta: s.named("box-headless")})
+	back(s, &corev1.Service{ObjectMeta: s.named("server-headless")})
 	s.eventually("the same port answers again", func() bool { return b.try("true").Code == 0 })
 
 	pod := b.podUID()
-	back(s, &appsv1.StatefulSet{ObjectMeta: s.named("box")})
+	back(s, &appsv1.StatefulSet{ObjectMeta: s.named("server")})
 	b = b.restarted(pod)
 	if b.ds.Status.SSH.Port != port {
 		s.Errorf("the port was %d and is %d", port, b.ds.Status.SSH.Port)
@@ -52,9 +52,9 @@ func back[T client.Object](s *site, obj T) {
 func TestEditedChildren(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 
-	ssh := &corev1.Service{ObjectMeta: s.named("box-ssh")}
+	ssh := &corev1.Service{ObjectMeta: s.named("server-ssh")}
 	s.get(ssh)
 	want := ssh.DeepCopy()
 	edit(s, ssh, func(x *corev1.Service) {
@@ -66,11 +66,11 @@ func TestEditedChildren(t *testing.T) {
 		s.Error("somebody else's annotation is gone")
 	}
 
-	headless := &corev1.Service{ObjectMeta: s.named("box-headless")}
+	headless := &corev1.Service{ObjectMeta: s.named("server-headless")}
 	edit(s, headless, func(x *corev1.Service) { x.Spec.Selector["app.kubernetes.io/name"] = "other" })
 	await(s, headless, "back as it was", func(x *corev1.Service) bool { return x.Spec.Selector["app.kubernetes.io/name"] != "other" })
 
-	sts := &appsv1.StatefulSet{ObjectMeta: s.named("box")}
+	sts := &appsv1.StatefulSet{ObjectMeta: s.named("server")}
 	s.get(sts)
 	image := sts.Spec.Template.Spec.Containers[0].Image
 	edit(s, sts, func(x *appsv1.StatefulSet) {
@@ -88,14 +88,14 @@ func TestEditedChildren(t *testing.T) {
 func TestRestartPending(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	pod := b.podUID()
 	flavor := &v1.DevServerFlavor{}
 	flavor.Name = s.flavor
 	edit(s, flavor, func(f *v1.DevServerFlavor) { f.Spec.Env = []v1.EnvVar{{Name: "FROM_FLAVOR", Value: "new"}} })
 	await(s, b.ds, "RestartPending", restartPending)
 	if b.want("printenv FROM_FLAVOR; true", ""); b.podUID() != pod {
-		s.Error("an edit of the flavor restarted the box")
+		s.Error("an edit of the flavor restarted the server")
 	}
 	b.delete(b.pod())
 	b = b.restarted(pod)

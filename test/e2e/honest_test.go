@@ -11,13 +11,13 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// TestRunningIsHonest: a box whose SSH server no longer answers is not
+// TestRunningIsHonest: a server whose SSH server no longer answers is not
 // Running, though its pod and everything in it are there; it is again once the
 // server answers.
 func TestRunningIsHonest(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	pod := b.pod()
 	b.get(pod)
 
@@ -27,22 +27,22 @@ func TestRunningIsHonest(t *testing.T) {
 	}
 	// Whatever happens, nothing stopped may stay behind.
 	s.Cleanup(func() { _ = syscall.Kill(server, syscall.SIGCONT) })
-	ds := s.notReady(b.ds, v1.PhaseFailed, v1.ReasonNotAnswering, "box-0")
+	ds := s.notReady(b.ds, v1.PhaseFailed, v1.ReasonNotAnswering, "server-0")
 	if err := syscall.Kill(server, syscall.SIGCONT); err != nil {
 		s.Fatal(err)
 	}
 	b = s.running(ds)
 	if b.want("whoami", "dev"); b.podUID() != pod.UID {
-		s.Error("the box was restarted")
+		s.Error("the server was restarted")
 	}
 }
 
-// TestKilledServer: a user who kills the SSH server of his box gets it back
-// without losing what runs in the box.
+// TestKilledServer: a user who kills the SSH server of his server gets it back
+// without losing what runs in the server.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	pod := b.pod()
 	b.get(pod)
 	job := b.sh("nohup sleep 100000 > /dev/null 2>&1 & echo $!")
@@ -52,12 +52,12 @@ func TestKilledServer(t *testing.T) {
 	s.eventually("SSH answers again", func() bool { return b.try("true").Code == 0 })
 	b.sh("kill -0 " + job)
 	if b.podUID() != pod.UID {
-		s.Error("the box was restarted")
+		s.Error("the server was restarted")
 	}
 }
 
 // serverProcess finds the agent's SSH server among this machine's processes.
-// The node of the local cluster shares them with the host; a box could not
+// The node of the local cluster shares them with the host; a server could not
 // stop its own server and tell.
 func serverProcess(s *site, podUID string) int {
 	s.Helper()
@@ -81,7 +81,7 @@ func serverProcess(s *site, podUID string) int {
 		}
 		return pid
 	}
-	s.Fatal("the box's SSH server is not among this machine's processes: this test needs the local cluster (make up)")
+	s.Fatal("the server's SSH server is not among this machine's processes: this test needs the local cluster (make up)")
 	return 0
 }
 

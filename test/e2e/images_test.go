@@ -15,9 +15,9 @@ const (
 	condaLikeImage = "devserver.io/test/conda-like:0.1.0"
 )
 
-func (s *site) startImage(image string) *box {
+func (s *site) startImage(image string) *server {
 	s.Helper()
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Image = image
 	return s.start(ds)
 }
@@ -53,7 +53,7 @@ func TestImageWithoutShell(t *testing.T) {
 	b := s.startImage(noShellImage)
 	for _, options := range [][]string{{"-tt"}, {"-T"}} {
 		r := s.do(b.client.Command(s.bounded(), options))
-		if said := r.Stdout + r.Stderr; r.Code == 0 || !strings.Contains(said, "This box's image has no shell") {
+		if said := r.Stdout + r.Stderr; r.Code == 0 || !strings.Contains(said, "This server's image has no shell") {
 			s.Errorf("login with %v: exit code %d, %q", options, r.Code, said)
 		}
 	}

@@ -23,11 +23,11 @@ func (s *site) newKey(name, keyType string) openssh.Key {
 }
 
 // TestKeyTypes: every kind of key that stock OpenSSH makes by itself opens the
-// box, and nobody else's does.
+// server, and nobody else's does.
 func TestKeyTypes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	keys := map[string]openssh.Key{}
 	for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
 		keys[kind] = s.newKey(kind, kind)
@@ -51,12 +51,12 @@ func TestKeyTypes(t *testing.T) {
 	}
 }
 
-// TestKeyChange: a new key opens the box without a restart, and the old one no
+// TestKeyChange: a new key opens the server without a restart, and the old one no
 // longer does; what is running goes on.
 func TestKeyChange(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	before := b.pod()
 	b.get(before)
 	second := s.newKey("second", "ed25519")
@@ -65,12 +65,12 @@ func TestKeyChange(t *testing.T) {
 		s.Fatalf("a key that was not given yet: %+v", r)
 	}
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.SSH.PublicKey = second.Public })
-	s.eventually("the new key opens the box", func() bool { return other.try("true").Code == 0 })
-	s.eventually("the old key opens the box no longer", func() bool { return b.try("true").Code == 255 })
+	s.eventually("the new key opens the server", func() bool { return other.try("true").Code == 0 })
+	s.eventually("the old key opens the server no longer", func() bool { return b.try("true").Code == 255 })
 	after := b.pod()
 	b.get(after)
 	if after.UID != before.UID || after.Status.ContainerStatuses[0].RestartCount != 0 {
-		s.Error("the change of keys restarted the box")
+		s.Error("the change of keys restarted the server")
 	}
 	other.want("whoami", "dev")
 }
@@ -80,7 +80,7 @@ func TestKeyChange(t *testing.T) {
 func TestCorruptKey(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SSH.PublicKey = corruptRSA()
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonInvalidKey, "publicKey")
@@ -102,13 +102,13 @@ func corruptRSA() string {
 	return "ssh-rsa " + base64.StdEncoding.EncodeToString(body) + " corrupt@example.com"
 }
 
-// TestLostSecret: a box whose Secret was deleted by hand goes on, and starts
+// TestLostSecret: a server whose Secret was deleted by hand goes on, and starts
 // again with the same host key: the Secret is derived, not kept.
 func TestLostSecret(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
-	secret := &corev1.Secret{ObjectMeta: s.named("box-ssh")}
+	b := s.start(s.devServer("server"))
+	secret := &corev1.Secret{ObjectMeta: s.named("server-ssh")}
 	b.get(secret)
 	want := secret.DeepCopy()
 	s.delete(secret)

@@ -13,7 +13,7 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// soon is the shortest time that a box may be without work.
+// soon is the shortest time that a server may be without work.
 const soon = time.Minute
 
 // restless is a DevServer that is suspended after so long without work.
@@ -23,8 +23,8 @@ func (s *site) restless(name string, timeout time.Duration) *v1.DevServer {
 	return ds
 }
 
-// asleep waits until the box's pod is gone, for a reason.
-func (b *box) asleep(phase v1.DevServerPhase, reason string) *v1.DevServer {
+// asleep waits until the server's pod is gone, for a reason.
+func (b *server) asleep(phase v1.DevServerPhase, reason string) *v1.DevServer {
 	b.Helper()
 	ds := await(b.site, b.ds, string(phase), func(d *v1.DevServer) bool { return d.Status.Phase == phase })
 	if !hasReason(ds, v1.ConditionReady, reason) {
@@ -37,13 +37,13 @@ func (b *box) asleep(phase v1.DevServerPhase, reason string) *v1.DevServer {
 // micro is a time as a Lease has it.
 func micro(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// TestIdleBoxSleepsAndWakes: a box that nobody uses gives its resources back,
+// TestIdleServerIsSuspendedAndWakes: a server that nobody uses gives its resources back,
 // with a silent session open, and wakes by devctl start, which renews its Lease,
 // with its home, key and port.
-func TestIdleBoxSleepsAndWakes(t *testing.T) {
+func TestIdleServerIsSuspendedAndWakes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.restless("box", soon))
+	b := s.start(s.restless("server", soon))
 	b.sh("echo kept > ~/file")
 	port := b.ds.Status.SSH.Port
 	b.session().expect("$ ")
@@ -52,8 +52,8 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	if ds.Status.SuspendedAt == nil {
 		s.Error("status.suspendedAt is empty")
 	}
-	s.awaitEvent("box", "Idle")
-	if printed := s.devctl("start", "box", "--wait"); printed != ds.Status.SSH.Command {
+	s.awaitEvent("server", "Idle")
+	if printed := s.devctl("start", "server", "--wait"); printed != ds.Status.SSH.Command {
 		s.Errorf("devctl start printed %q, want the ssh command alone", printed)
 	}
 	b = s.running(b.ds)
@@ -63,21 +63,21 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	}
 }
 
-// TestWorkKeepsABoxAwake: whatever a box works with, it is not suspended.
-func TestWorkKeepsABoxAwake(t *testing.T) {
+// TestActivityKeepsAServerAwake: whatever a server works with, it is not suspended.
+func TestActivityKeepsAServerAwake(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for name, work := range map[string]func(*box){
-		"cpu": func(b *box) {
+	for name, work := range map[string]func(*server){
+		"cpu": func(b *server) {
 			b.sh(`nohup sh -c 'while :; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 0.2; done' >/dev/null 2>&1 </dev/null &`)
 		},
-		"output": func(b *box) { b.session("while :; do date; sleep 1; done").expect(":") },
+		"output": func(b *server) { b.session("while :; do date; sleep 1; done").expect(":") },
 		// A terminal of an editor's own, at which somebody types.
-		"typing": func(b *box) {
+		"typing": func(b *server) {
 			b.sh(`nohup sh -c 'while :; do echo ls; sleep 9; done | script -qc "cat >/dev/null" /dev/null' >/dev/null 2>&1 </dev/null &`)
 		},
-		"keep": func(b *box) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
-		"lease": func(b *box) {
+		"keep": func(b *server) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
+		"lease": func(b *server) {
 			lease := &coordinationv1.Lease{ObjectMeta: b.named(b.ds.Name)}
 			await(b.site, lease, "there", func(*coordinationv1.Lease) bool { return true })
 			b.kubectl("", "patch", "lease", b.ds.Name, "--type=merge", "--patch",
@@ -89,11 +89,11 @@ func TestWorkKeepsABoxAwake(t *testing.T) {
 			idle.Spec.Lifecycle = b.ds.Spec.Lifecycle
 			work(b)
 			before := b.podUID()
-			// Another box that starts later sleeps before anything happens here.
+			// Another server that starts later sleeps before anything happens here.
 			s.start(idle).asleep(v1.PhaseSuspended, v1.ReasonIdle)
 			s.get(b.ds)
 			if b.ds.Status.Phase != v1.PhaseRunning || b.podUID() != before {
-				s.Errorf("a box at work is %s: %s", b.ds.Status.Phase, b.ds.Status.Activity)
+				s.Errorf("a server at work is %s: %s", b.ds.Status.Phase, b.ds.Status.Activity)
 			}
 		})
 	}
@@ -104,7 +104,7 @@ func TestWorkKeepsABoxAwake(t *testing.T) {
 func TestWarnedUserWhoTypesStays(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.restless("box", soon))
+	b := s.start(s.restless("server", soon))
 	before := b.podUID()
 	await(s, b.ds, "watched", func(d *v1.DevServer) bool { return d.Status.Activity != "" })
 	c := b.session()
@@ -113,17 +113,17 @@ func TestWarnedUserWhoTypesStays(t *testing.T) {
 	c.keys("\r")
 	c.expect("server is suspended at ")
 	if b.podUID() != before {
-		s.Error("the box was stopped between the two warnings")
+		s.Error("the server was stopped between the two warnings")
 	}
 	b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
 }
 
-// TestBoxWithoutImageSleeps: a box that never starts gives its node back as any
+// TestServerWithoutImageIsSuspended: a server that never starts gives its node back as any
 // other, and says why; once its image is there, it wakes.
-func TestBoxWithoutImageSleeps(t *testing.T) {
+func TestServerWithoutImageIsSuspended(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.restless("box", soon)
+	ds := s.restless("server", soon)
 	ds.Spec.Image = "localhost:1/no-such-image:1.0" // Nothing listens there.
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonImagePullFailed)
@@ -132,9 +132,9 @@ func TestBoxWithoutImageSleeps(t *testing.T) {
 	})
 	await(s, ds, "Suspended", func(d *v1.DevServer) bool { return d.Status.Phase == v1.PhaseSuspended })
 	s.notReady(ds, v1.PhaseSuspended, v1.ReasonIdle, "because its container did not run: ImagePullFailed")
-	s.absent(&corev1.Pod{ObjectMeta: s.named("box-0")})
+	s.absent(&corev1.Pod{ObjectMeta: s.named("server-0")})
 	edit(s, ds, func(d *v1.DevServer) { d.Spec.Image = "" })
-	s.devctl("start", "box", "--wait")
+	s.devctl("start", "server", "--wait")
 	s.running(ds).want("whoami", "dev")
 }
 
@@ -142,21 +142,21 @@ func TestBoxWithoutImageSleeps(t *testing.T) {
 func TestSuspendAndResume(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	b.sh(`nohup sh -c 'trap "echo saved > ~/file; exit" TERM; while :; do sleep 0.1; done' >/dev/null 2>&1 </dev/null &`)
-	s.devctl("stop", "box", "--wait")
+	s.devctl("stop", "server", "--wait")
 	b.absent(b.pod())
 	b.asleep(v1.PhaseSuspended, v1.ReasonSuspended)
-	s.devctl("start", "box", "--wait")
+	s.devctl("start", "server", "--wait")
 	s.running(b.ds).want("cat ~/file", "saved")
 }
 
-// TestExpiry: a box whose time is over stops, whatever it does, and comes back
+// TestExpiry: a server whose time is over stops, whatever it does, and comes back
 // by its owner's edit.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Lifecycle = &v1.LifecycleSpec{TimeToLive: &metav1.Duration{Duration: soon}}
 	b := s.start(ds)
 	b.sh("echo kept > ~/file")

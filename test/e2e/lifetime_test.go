@@ -14,7 +14,7 @@ import (
 func TestHomeSurvives(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	hostKey := b.ds.Status.SSH.HostKey
 
 	b.sh("test -s ~/.bashrc && rm ~/.bashrc") // it came from the image's /etc/skel
@@ -33,7 +33,7 @@ func TestHomeSurvives(t *testing.T) {
 	s.delete(b.ds)
 	s.awaitGone(b.ds)
 	s.awaitGone(b.pod())
-	b = s.start(s.devServer("box"))
+	b = s.start(s.devServer("server"))
 	sameHome(b, "deleting and creating the DevServer again", before, hostKey)
 }
 
@@ -41,7 +41,7 @@ func TestHomeSurvives(t *testing.T) {
 // deleted.
 const homeState = `cd ~; cat file .profile; ls -A; stat -c '%n %a %U %G' . .ssh .ssh/*; ssh-keygen -y -f .ssh/id_ed25519`
 
-func sameHome(b *box, after, before, hostKey string) {
+func sameHome(b *server, after, before, hostKey string) {
 	b.Helper()
 	if now := b.sh(homeState); now != before {
 		b.Errorf("%s changed the home from\n%s\nto\n%s", after, before, now)
@@ -51,7 +51,7 @@ func sameHome(b *box, after, before, hostKey string) {
 	}
 }
 
-// TestSharedVolume: /shared is one file system for two boxes.
+// TestSharedVolume: /shared is one file system for two servers.
 func TestSharedVolume(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -73,17 +73,17 @@ func TestSharedVolume(t *testing.T) {
 func TestDeletion(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("home-box-0")}
+	b := s.start(s.devServer("server"))
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("home-server-0")}
 	s.get(claim)
 	s.delete(b.ds)
 	s.awaitGone(b.ds)
 	for _, o := range []client.Object{
 		b.pod(),
-		&appsv1.StatefulSet{ObjectMeta: s.named("box")},
-		&corev1.Service{ObjectMeta: s.named("box-headless")},
-		&corev1.Service{ObjectMeta: s.named("box-ssh")},
-		&corev1.Secret{ObjectMeta: s.named("box-ssh")},
+		&appsv1.StatefulSet{ObjectMeta: s.named("server")},
+		&corev1.Service{ObjectMeta: s.named("server-headless")},
+		&corev1.Service{ObjectMeta: s.named("server-ssh")},
+		&corev1.Secret{ObjectMeta: s.named("server-ssh")},
 	} {
 		s.awaitGone(o)
 	}
@@ -98,7 +98,7 @@ func TestDeletion(t *testing.T) {
 func TestStatusSaysWhere(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	p := b.pod()
 	b.get(p)
 	status := b.ds.Status

@@ -14,7 +14,7 @@ import (
 
 // simultaneousLogins: kube-proxy can make all clients look like one address,
 // so many must be let in at the same moment from one.
-func simultaneousLogins(b *box) {
+func simultaneousLogins(b *server) {
 	const clients = 24
 	var wg sync.WaitGroup
 	results := make([]string, clients)
@@ -34,7 +34,7 @@ func simultaneousLogins(b *box) {
 }
 
 // slowHandshakes: clients that connect and say nothing keep nobody out.
-func slowHandshakes(b *box) {
+func slowHandshakes(b *server) {
 	address := net.JoinHostPort(b.ds.Status.SSH.Host, fmt.Sprint(b.ds.Status.SSH.Port))
 	for range 20 {
 		c, err := net.Dial("tcp", address)
@@ -52,7 +52,7 @@ func slowHandshakes(b *box) {
 // sharedConnection does what VS Code Remote-SSH and JetBrains do: one
 // connection, over which a script from standard input starts a server that
 // outlives it, a forwarding to that server, and many sessions at once.
-func sharedConnection(b *box) {
+func sharedConnection(b *server) {
 	shared := b.master()
 	install := b.client.Command(b.bounded(), append(shared, "-T"), "bash")
 	install.Stdin = strings.NewReader(`mkdir -p ~/.server && cd ~/.server && echo served > index.html && mkfifo port
@@ -73,13 +73,13 @@ cat port
 	browser := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}}
-	page, err := browser.Get("http://box/")
+	page, err := browser.Get("http://server/")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer page.Body.Close()
 	if body, _ := io.ReadAll(page.Body); string(body) != "served\n" {
-		b.Errorf("the server in the box says %q", body)
+		b.Errorf("the server in the server says %q", body)
 	}
 	var wg sync.WaitGroup
 	for range 10 {

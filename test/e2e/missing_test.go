@@ -51,7 +51,7 @@ func (s *site) noChildren() {
 func TestMissingFlavor(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = s.flavor + "-later"
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonFlavorNotFound, ds.Spec.Flavor)
@@ -67,7 +67,7 @@ func TestMissingFlavor(t *testing.T) {
 func TestMissingClaim(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SharedVolumeClaimName = "later"
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonClaimNotFound, "later")
@@ -93,7 +93,7 @@ func TestDefaultFlavor(t *testing.T) {
 		s.delete(ds)
 	}
 	s.newFlavor(s.flavor+"-younger", func(f *v1.DevServerFlavorSpec) { f.Default = true })
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = ""
 	if b := s.start(ds); b.ds.Status.Flavor != oldest {
 		s.Errorf("status.flavor is %q, want the oldest default, %q", b.ds.Status.Flavor, oldest)

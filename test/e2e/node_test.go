@@ -21,7 +21,7 @@ import (
 // name for a value: the volumes of other tests are on the first node only.
 const farTaint = "example.com/far"
 
-// farSite is a site whose boxes run on a second node while there is one. It is
+// farSite is a site whose servers run on a second node while there is one. It is
 // theirs alone, so that such tests can run beside all others.
 type farSite struct {
 	*site
@@ -67,13 +67,13 @@ func (f *farSite) machineEnds(ctx context.Context) {
 	f.local(ctx, "down")
 }
 
-// admit has boxes start on the second node, and on the first once it is gone.
+// admit has servers start on the second node, and on the first once it is gone.
 func (f *farSite) admit(flavor *v1.DevServerFlavorSpec) {
 	f.prefer(flavor)
 	flavor.Tolerations = append(flavor.Tolerations, corev1.Toleration{Key: farTaint, Value: f.second, Effect: corev1.TaintEffectNoSchedule})
 }
 
-// prefer has boxes start on the second node where they may, and else on the first.
+// prefer has servers start on the second node where they may, and else on the first.
 func (f *farSite) prefer(flavor *v1.DevServerFlavorSpec) {
 	second := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{
 		Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{f.second},
@@ -83,9 +83,9 @@ func (f *farSite) prefer(flavor *v1.DevServerFlavorSpec) {
 	}}
 }
 
-// startFar starts a box on the second node, with a home that both nodes reach,
+// startFar starts a server on the second node, with a home that both nodes reach,
 // as a network's disk, and something in it.
-func (f *farSite) startFar(name, flavor string) *box {
+func (f *farSite) startFar(name, flavor string) *server {
 	f.Helper()
 	folder := filepath.Join(f.TempDir(), "home")
 	if err := os.Mkdir(folder, 0o755); err != nil {
@@ -119,7 +119,7 @@ func (f *farSite) startFar(name, flavor string) *box {
 	return b
 }
 
-// keepsOthersOff shows that a box without the toleration does not come to the
+// keepsOthersOff shows that a server without the toleration does not come to the
 // second node, though its flavor prefers that and no volume stands against it.
 func (f *farSite) keepsOthersOff() {
 	f.Helper()
@@ -128,15 +128,15 @@ func (f *farSite) keepsOthersOff() {
 	other.Spec.Flavor = f.newFlavor(f.flavor+"-other", f.prefer).Name
 	b := f.start(other)
 	if b.ds.Status.NodeName != f.first {
-		f.Errorf("a box that does not tolerate the taint of %s runs on %s", f.second, b.ds.Status.NodeName)
+		f.Errorf("a server that does not tolerate the taint of %s runs on %s", f.second, b.ds.Status.NodeName)
 	}
 	f.delete(b.ds)
 	f.awaitGone(b.pod())
 }
 
-// movedToFirst waits until the box runs on the first node, and looks whether it
-// is the same box there and says what happened, in these words.
-func (f *farSite) movedToFirst(b *box, words string) {
+// movedToFirst waits until the server runs on the first node, and looks whether it
+// is the same server there and says what happened, in these words.
+func (f *farSite) movedToFirst(b *server, words string) {
 	f.Helper()
 	ds := await(f.site, b.ds, "Running on the first node", func(d *v1.DevServer) bool {
 		return d.Status.Phase == v1.PhaseRunning && d.Status.NodeName == f.first
@@ -157,9 +157,9 @@ func (f *farSite) movedToFirst(b *box, words string) {
 	})
 }
 
-// TestLostNode: of a machine that is gone nobody knows whether a box still runs
+// TestLostNode: of a machine that is gone nobody knows whether a server still runs
 // there, until its Node is tainted as out of service, or deleted. Either brings
-// the box back, on another node.
+// the server back, on another node.
 func TestLostNode(t *testing.T) {
 	t.Parallel()
 	f := newFarSite(t, "-2")
@@ -177,7 +177,7 @@ func TestLostNode(t *testing.T) {
 	f.kubectl("", strings.Fields(ways[1])[1:]...)
 	f.movedToFirst(one, "The node "+f.second+" stopped answering")
 	if f.get(other.ds); !hasReason(other.ds, v1.ConditionReady, v1.ReasonNodeLost) || other.podUID() != lost {
-		f.Errorf("a box that tolerates the taint has left all the same: %+v", other.ds.Status.Conditions)
+		f.Errorf("a server that tolerates the taint has left all the same: %+v", other.ds.Status.Conditions)
 	}
 	f.kubectl("", strings.Fields(ways[0])[1:]...)
 	f.movedToFirst(other, "The node "+f.second+" stopped answering")
@@ -187,16 +187,16 @@ func TestLostNode(t *testing.T) {
 func TestDeletedNode(t *testing.T) {
 	t.Parallel()
 	f := newFarSite(t, "-3")
-	b := f.startFar("box", f.flavor)
+	b := f.startFar("server", f.flavor)
 	f.kubectl("", "delete", "node", f.second)
 	f.movedToFirst(b, "its node is gone")
 }
 
-// TestDrain: an admin who empties a node moves its boxes, with their homes.
+// TestDrain: an admin who empties a node moves its servers, with their homes.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	f := newFarSite(t, "-4")
-	b := f.startFar("box", f.flavor)
+	b := f.startFar("server", f.flavor)
 	f.keepsOthersOff()
 	f.kubectl("", "drain", f.second, "--delete-emptydir-data")
 	f.movedToFirst(b, "its node is being drained")

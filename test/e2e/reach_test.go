@@ -63,9 +63,9 @@ func (r *reacher) command(name string, words ...string) *exec.Cmd {
 }
 
 // ssh runs devctl ssh with this person's key.
-func (r *reacher) ssh(box string, script string) openssh.Result {
+func (r *reacher) ssh(server string, script string) openssh.Result {
 	r.Helper()
-	return r.devctl("ssh", box, "-F", r.config(), "--", script)
+	return r.devctl("ssh", server, "-F", r.config(), "--", script)
 }
 
 func (r *reacher) wants(got openssh.Result, printed string) {
@@ -75,34 +75,34 @@ func (r *reacher) wants(got openssh.Result, printed string) {
 	}
 }
 
-// TestSSHWakesABox: ssh to a box that sleeps for want of work wakes it; of one
+// TestSSHWakesAServer: ssh to a server that sleeps for want of work wakes it; of one
 // that its owner suspended it says how to start it.
-func TestSSHWakesABox(t *testing.T) {
+func TestSSHWakesAServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.newReacher()
-	b := s.start(s.restless("box", soon))
+	b := s.start(s.restless("server", soon))
 	b.sh("echo kept > ~/file")
 	b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
-	woken := r.ssh("box", "cat ~/file; exit 7")
+	woken := r.ssh("server", "cat ~/file; exit 7")
 	if woken.Code != 7 || woken.Stdout != "kept\n" || !strings.Contains(woken.Stderr, "asleep for want of work") {
-		s.Errorf("ssh to a sleeping box: %+v", woken)
+		s.Errorf("ssh to a sleeping server: %+v", woken)
 	}
 
-	s.devctl("stop", "box", "--wait")
-	if refused := r.ssh("box", "true"); refused.Code != 4 || !strings.Contains(refused.Stderr, "devctl start box") {
-		s.Errorf("ssh to a suspended box: %+v", refused)
+	s.devctl("stop", "server", "--wait")
+	if refused := r.ssh("server", "true"); refused.Code != 4 || !strings.Contains(refused.Stderr, "devctl start server") {
+		s.Errorf("ssh to a suspended server: %+v", refused)
 	}
-	r.wants(r.devctl("ssh", "--start", "box", "-F", r.config(), "--", "cat ~/file"), "kept\n")
+	r.wants(r.devctl("ssh", "--start", "server", "-F", r.config(), "--", "cat ~/file"), "kept\n")
 }
 
 // TestSSHConfig: with what devctl ssh-config writes, stock OpenSSH and what
-// stands on it reach a box that has no port, by its name.
+// stands on it reach a server that has no port, by its name.
 func TestSSHConfig(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.newReacher()
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
 	s.start(ds)
 	for via, want := range map[string]string{"auto": "ProxyCommand ssh -W ", "api": "ssh-proxy"} {
@@ -112,14 +112,14 @@ func TestSSHConfig(t *testing.T) {
 		if file, err := os.ReadFile(filepath.Join(r.home, ".ssh", "devserver", "config")); err != nil || !strings.Contains(string(file), want) {
 			t.Errorf("devctl ssh-config --via %s wrote (%v):\n%s\nwant %q in it", via, err, file, want)
 		}
-		r.copies("box." + s.ns + ".devserver")
+		r.copies("server." + s.ns + ".devserver")
 	}
-	r.wants(r.devctl("logs", "box", "--tail", "0"), "")
-	s.awaitEvent("box-0", "Scheduled")
-	if happened := r.devctl("events", "box"); happened.Code != 0 || !strings.Contains(happened.Stdout, "Scheduled") {
+	r.wants(r.devctl("logs", "server", "--tail", "0"), "")
+	s.awaitEvent("server-0", "Scheduled")
+	if happened := r.devctl("events", "server"); happened.Code != 0 || !strings.Contains(happened.Stdout, "Scheduled") {
 		t.Errorf("devctl events: %+v", happened)
 	}
-	r.wants(r.devctl("ssh", "--via=gateway", "box", "-F", r.config(), "--", "whoami"), "dev\n")
+	r.wants(r.devctl("ssh", "--via=gateway", "server", "-F", r.config(), "--", "whoami"), "dev\n")
 }
 
 // copies carries a file there and back in all ways.
@@ -136,8 +136,8 @@ func (r *reacher) copies(name string) {
 	r.wants(r.tool("rsync", "-a", "-e", "ssh -F "+r.config(), name+":there", tree+"/"), "")
 	r.sameFile(source, filepath.Join(tree, "there"))
 
-	r.wants(r.devctl("cp", "-q", "-i", r.key.File, source, "box:again"), "")
-	r.wants(r.devctl("cp", "-q", "-i", r.key.File, "box:again", filepath.Join(tree, "again")), "")
+	r.wants(r.devctl("cp", "-q", "-i", r.key.File, source, "server:again"), "")
+	r.wants(r.devctl("cp", "-q", "-i", r.key.File, "server:again", filepath.Join(tree, "again")), "")
 	r.sameFile(source, filepath.Join(tree, "again"))
 }
 
@@ -147,17 +147,17 @@ func TestSilentProxySurvives(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.newReacher()
-	s.start(s.devServer("box"))
-	silent := r.devctl("ssh", "--via=api", "box", "-F", r.config(), "-o", "ServerAliveInterval=0", "--", "sleep 40; echo still here")
+	s.start(s.devServer("server"))
+	silent := r.devctl("ssh", "--via=api", "server", "-F", r.config(), "-o", "ServerAliveInterval=0", "--", "sleep 40; echo still here")
 	r.wants(silent, "still here\n")
 }
 
-// TestPortForward: a port of the box's own localhost is reached here, through
+// TestPortForward: a port of the server's own localhost is reached here, through
 // the API server too, and Ctrl-C is no failure.
 func TestPortForward(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	b.sh(`nohup python3 -c 'import socket
 l = socket.create_server(("127.0.0.1", 8888))
 while True: c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()' >/dev/null 2>&1 </dev/null &
@@ -167,7 +167,7 @@ until (: < /dev/tcp/127.0.0.1/8888) 2>/dev/null; do sleep 0.1; done`)
 		t.Fatal(err)
 	}
 	for _, via := range []string{"direct", "api"} {
-		cmd := openssh.Tool(s.bounded(), path, "--kubeconfig", s.c.Kubeconfig, "-n", s.ns, "port-forward", "--via", via, "-i", s.key.File, "box", ":8888")
+		cmd := openssh.Tool(s.bounded(), path, "--kubeconfig", s.c.Kubeconfig, "-n", s.ns, "port-forward", "--via", via, "-i", s.key.File, "server", ":8888")
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -16,12 +16,12 @@ import (
 
 // TestRoot: a flavor gives root where the namespace allows it, to whoever may
 // log in, and nothing of the node's. Its user has what they have elsewhere, and
-// the home goes to a box without root and back.
+// the home goes to a server without root and back.
 func TestRoot(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newRootFlavor()
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonAdmissionRefused, flavor+" gives root", "kubectl label namespace "+s.ns)
@@ -47,8 +47,8 @@ func TestRoot(t *testing.T) {
 	b.want("cat ~/file; stat -c %u:%g:%a ~ ~/file ~/root", "mine\n1000:1000:700\n1000:1000:640\n0:0:600")
 	privilegedNothing(b)
 	r := b.try("whoami", "-l", "root", "-o", "LogLevel=INFO")
-	if r.Code != 255 || !strings.Contains(r.Stderr, "This box has no root login: connect as dev. Root needs a flavor that grants it.") {
-		b.Errorf("root logs in to a box without root: %+v", r)
+	if r.Code != 255 || !strings.Contains(r.Stderr, "This server has no root login: connect as dev. Root needs a flavor that grants it.") {
+		b.Errorf("root logs in to a server without root: %+v", r)
 	}
 
 	before = b.podUID()
@@ -59,7 +59,7 @@ func TestRoot(t *testing.T) {
 }
 
 // changeOfSystem is what people want root for: packages, users and groups.
-func changeOfSystem(b *box) {
+func changeOfSystem(b *server) {
 	b.Helper()
 	b.asRoot(`set -e
 		mkdir -p /tmp/package/DEBIAN /tmp/package/usr/bin
@@ -75,7 +75,7 @@ func changeOfSystem(b *box) {
 
 // boundaries: what is root's is not the user's, and what is the node's is
 // nobody's.
-func boundaries(b *box) {
+func boundaries(b *server) {
 	b.Helper()
 	for _, script := range []string{
 		"cat /etc/devserver/ssh/ssh_host_ed25519_key", "ls /etc/devserver", "kill -TERM 1", "kill -TERM $PPID",
@@ -104,7 +104,7 @@ func TestVolumeNotIdmappable(t *testing.T) {
 	s := newSite(t)
 	s.allowRoot()
 	s.newUnmappable("datasets")
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = s.newRootFlavor()
 	ds.Spec.SharedVolumeClaimName = "datasets"
 	s.create(ds)
@@ -164,16 +164,16 @@ func (s *site) allowRoot() {
 	s.kubectl("", "label", "namespace", s.ns, "pod-security.kubernetes.io/enforce=baseline", "--overwrite")
 }
 
-// asRoot is "ssh root@box SCRIPT" that has to succeed: what the script printed.
-func (b *box) asRoot(script string) string {
+// asRoot is "ssh root@server SCRIPT" that has to succeed: what the script printed.
+func (b *server) asRoot(script string) string {
 	b.Helper()
 	return b.must(b.client.Command(b.bounded(), []string{"-l", "root"}, script))
 }
 
-func (b *box) wantAsRoot(script, printed string) {
+func (b *server) wantAsRoot(script, printed string) {
 	b.Helper()
 	if r := b.do(b.client.Command(b.bounded(), []string{"-l", "root"}, script)); strings.TrimSuffix(r.Stdout, "\n") != printed {
-		b.Errorf("ssh root@box %q: %+v, want %q", script, r, printed)
+		b.Errorf("ssh root@server %q: %+v, want %q", script, r, printed)
 	}
 }
 

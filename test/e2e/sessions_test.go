@@ -9,7 +9,7 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// TestStockOpenSSH uses one box in all the ways in which people use SSH.
+// TestStockOpenSSH uses one server in all the ways in which people use SSH.
 func TestStockOpenSSH(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -19,11 +19,11 @@ func TestStockOpenSSH(t *testing.T) {
 		f.Spec.Env = []v1.EnvVar{{Name: "FROM_FLAVOR", Value: "flavor's"}, {Name: "BOTH", Value: "flavor's"}}
 		f.Spec.Resources.Limits = quantities("memory", "3Gi")
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Env = environmentOfSpec
 	b := s.start(ds)
 	b.sh("true") // the port is open to all parts
-	for name, part := range map[string]func(*box){
+	for name, part := range map[string]func(*server){
 		"Account":            account,
 		"ExitCodes":          exitCodes,
 		"Streams":            streams,
@@ -48,8 +48,8 @@ func TestStockOpenSSH(t *testing.T) {
 	}
 }
 
-// account: everything in the box knows its user.
-func account(b *box) {
+// account: everything in the server knows its user.
+func account(b *server) {
 	b.want("whoami; id -un; id -gn; id -u; id -g", "dev\ndev\ndev\n1000\n1000")
 	b.want("echo $USER $LOGNAME $HOME; pwd", "dev dev /home/dev\n/home/dev")
 	b.want("getent passwd dev | cut -d: -f1,3,4,6", "dev:1000:1000:/home/dev")
@@ -63,23 +63,23 @@ func account(b *box) {
 }
 
 // exitCodes: how a command ends arrives at the client.
-func exitCodes(b *box) {
+func exitCodes(b *server) {
 	for script, code := range map[string]int{
 		"true": 0, "exit 3": 3, "no-such-command": 127, "/etc/passwd": 126,
 		// OpenSSH's own code for a command that a signal ended.
 		"kill -KILL $$": 255,
 	} {
 		if r := b.try(script); r.Code != code {
-			b.Errorf("ssh box %q: exit code %d, want %d (%s)", script, r.Code, code, r.Stderr)
+			b.Errorf("ssh server %q: exit code %d, want %d (%s)", script, r.Code, code, r.Stderr)
 		}
 		if r := b.try(script, "-tt"); r.Code != code {
-			b.Errorf("ssh -tt box %q: exit code %d, want %d (%s)", script, r.Code, code, r.Stdout)
+			b.Errorf("ssh -tt server %q: exit code %d, want %d (%s)", script, r.Code, code, r.Stdout)
 		}
 	}
 }
 
 // streams: output and errors stay apart, input passes and ends.
-func streams(b *box) {
+func streams(b *server) {
 	if r := b.try("echo out; echo err >&2"); r.Stdout != "out\n" || r.Stderr != "err\n" {
 		b.Errorf("stdout %q, stderr %q", r.Stdout, r.Stderr)
 	}
@@ -94,20 +94,20 @@ func streams(b *box) {
 	b.want("sleep 1000 >/dev/null 2>&1 </dev/null & echo started", "started")
 }
 
-// privilegedNothing: the box runs with no more rights than the restricted
+// privilegedNothing: the server runs with no more rights than the restricted
 // standard allows.
-func privilegedNothing(b *box) {
+func privilegedNothing(b *server) {
 	b.want("grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'",
 		"CapEff:0000000000000000\nCapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2")
 	b.want("ls /var/run/secrets/kubernetes.io 2>/dev/null; env | grep ^KUBERNETES_ ; true", "")
 	// The keys of the host are the agent's business, and the user is the agent's user,
-	// but nothing in the box may change who can log in.
+	// but nothing in the server may change who can log in.
 	if r := b.try("touch /etc/devserver/ssh/x || touch /opt/devserver/x || touch /etc/profile.d/x"); r.Code == 0 {
-		b.Error("the box can write to its agent's files")
+		b.Error("the server can write to its agent's files")
 	}
 }
 
-// random is a file of random bytes outside the box.
+// random is a file of random bytes outside the server.
 func (s *site) random(name string, size int) string {
 	s.Helper()
 	path := filepath.Join(s.TempDir(), name)

@@ -1,6 +1,6 @@
 // Package e2e proves, on a real cluster and with the stock OpenSSH client,
 // what DevServer promises: each test makes a namespace of its own that admits
-// only pods of the restricted Pod Security Standard, and uses boxes in it as
+// only pods of the restricted Pod Security Standard, and uses servers in it as
 // their owners would.
 package e2e
 
@@ -28,7 +28,7 @@ import (
 // allows for a busy machine.
 const bound = 3 * time.Minute
 
-// owner is the identity that the boxes belong to.
+// owner is the identity that the servers belong to.
 const owner = "user@example.com"
 
 // site is a test's own place in the cluster.
@@ -68,7 +68,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// newFlavor makes a flavor for small boxes, changed by edit.
+// newFlavor makes a flavor for small servers, changed by edit.
 func (s *site) newFlavor(name string, edit func(*v1.DevServerFlavorSpec)) *v1.DevServerFlavor {
 	s.Helper()
 	f := &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -233,7 +233,7 @@ func (s *site) devctl(words ...string) string {
 	return s.must(openssh.Tool(s.bounded(), path, append([]string{"--kubeconfig", s.c.Kubeconfig, "-n", s.ns}, words...)...))
 }
 
-// newShared makes a claim that several boxes can mount.
+// newShared makes a claim that several servers can mount.
 func (s *site) newShared(name string) {
 	s.Helper()
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named(name)}

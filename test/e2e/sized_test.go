@@ -25,7 +25,7 @@ func (s *site) onClass(name, class string) *v1.DevServer {
 }
 
 // fill writes to a file until there is no room, and returns how large it got.
-func (b *box) fill(file string) resource.Quantity {
+func (b *server) fill(file string) resource.Quantity {
 	b.Helper()
 	r := b.try("dd if=/dev/zero bs=1M of=" + file)
 	if r.Code == 0 || !strings.Contains(r.Stderr, "No space left on device") {
@@ -35,12 +35,12 @@ func (b *box) fill(file string) resource.Quantity {
 }
 
 // TestSizedHomeFillsAndGrows: a home of the class sized ends where its size
-// says, which is said, and grows under a running box, with everything that runs
+// says, which is said, and grows under a running server, with everything that runs
 // in it.
 func TestSizedHomeFillsAndGrows(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.onClass("box", sizedClass)
+	ds := s.onClass("server", sizedClass)
 	ds.Spec.Lifecycle = &v1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: time.Hour}} // asked once a minute
 	b := s.start(ds)
 	pod, shell := b.podUID(), b.shell()
@@ -63,7 +63,7 @@ func TestSizedHomeFillsAndGrows(t *testing.T) {
 	}
 	b.fill("third")
 	if b.podUID() != pod {
-		s.Error("the box was restarted")
+		s.Error("the server was restarted")
 	}
 }
 

@@ -15,8 +15,8 @@ type console struct {
 	*openssh.Terminal
 }
 
-// terminal is "ssh -t box WORDS" on a terminal.
-func (b *box) terminal(words ...string) *console {
+// terminal is "ssh -t server WORDS" on a terminal.
+func (b *server) terminal(words ...string) *console {
 	b.Helper()
 	t, err := openssh.OpenTerminal(b.client.Command(b.bounded(), []string{"-tt"}, words...))
 	if err != nil {
@@ -27,7 +27,7 @@ func (b *box) terminal(words ...string) *console {
 }
 
 // session opens a terminal that stays as long as the test.
-func (b *box) session(words ...string) *console {
+func (b *server) session(words ...string) *console {
 	b.Helper()
 	t, err := openssh.OpenTerminal(b.client.Command(b.Context(), []string{"-tt"}, words...))
 	if err != nil {
@@ -38,7 +38,7 @@ func (b *box) session(words ...string) *console {
 }
 
 // shell is a login shell with a prompt that is easy to wait for.
-func (b *box) shell() *console {
+func (b *server) shell() *console {
 	b.Helper()
 	c := b.session()
 	c.enter(`PS1='re''ady> '`)
@@ -92,7 +92,7 @@ func (c *console) ask(line string) string {
 
 // terminalSize: the shell has a terminal of the client's kind and size, and
 // follows when the window changes.
-func terminalSize(b *box) {
+func terminalSize(b *server) {
 	c := b.shell()
 	for line, want := range map[string]string{
 		"stty size":         "24 80",
@@ -120,7 +120,7 @@ func terminalSize(b *box) {
 }
 
 // interrupt: Ctrl-C reaches what runs on the terminal, Ctrl-D ends the shell.
-func interrupt(b *box) {
+func interrupt(b *server) {
 	c := b.shell()
 	c.enter("sleep 100000")
 	// Before, the shell itself would be what Ctrl-C interrupts.
@@ -137,7 +137,7 @@ func interrupt(b *box) {
 }
 
 // vim draws on the terminal, takes what is typed and writes the file.
-func vim(b *box) {
+func vim(b *server) {
 	c := b.terminal("vim", "-u", "NONE", "-N", "notes.txt")
 	c.expect(`"notes.txt"`)
 	c.keys("iwritten in vim\x1b")
@@ -148,7 +148,7 @@ func vim(b *box) {
 
 // outliveConnection: what runs on a terminal is hung up when the client is cut
 // off; nohup, tmux and a command without a terminal live on.
-func outliveConnection(b *box) {
+func outliveConnection(b *server) {
 	c := b.shell()
 	c.enter("nohup sleep 100001 >/dev/null 2>&1 &")
 	c.enter("tmux new-session -d -s work 'sleep 100002'")

@@ -23,7 +23,7 @@ import (
 func TestMissingImage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	// Nothing listens there: the node gets its answer at once.
 	ds.Spec.Image = "localhost:1/no-such-image:1.0"
 	s.create(ds)
@@ -39,7 +39,7 @@ func TestUnschedulable(t *testing.T) {
 	flavor := s.newFlavor(s.flavor+"-nowhere", func(f *v1.DevServerFlavorSpec) {
 		f.NodeSelector = map[string]string{"example.com/no-such-label": "yes"}
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	s.create(ds)
 	s.notReady(ds, v1.PhasePending, v1.ReasonUnschedulable, "0/", " nodes are available", "didn't match Pod's node affinity/selector")
@@ -52,7 +52,7 @@ func TestTooLarge(t *testing.T) {
 	flavor := s.newFlavor(s.flavor+"-huge", func(f *v1.DevServerFlavorSpec) {
 		f.Resources.Requests = quantities("cpu", "4000", "memory", "64Mi")
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	s.create(ds)
 	s.notReady(ds, v1.PhasePending, v1.ReasonUnschedulable, "Insufficient cpu")
@@ -67,7 +67,7 @@ func TestQuota(t *testing.T) {
 	s.create(quota)
 	// Until the quota has a status, it refuses in other words.
 	await(s, quota, "computed", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) > 0 })
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonQuotaExceeded, "ResourceQuota team", "requests.memory=64Mi", "requests.memory=32Mi", "requests.memory=0")
 	edit(s, quota, func(q *corev1.ResourceQuota) { q.Spec.Hard = quantities("requests.memory", "1Gi") })
@@ -79,7 +79,7 @@ func TestPodSecurity(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newFlavor(s.flavor+"-host", func(f *v1.DevServerFlavorSpec) { f.PodTemplate = raw(`{"spec":{"hostNetwork":true}}`) })
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	s.create(ds)
 	s.notReady(ds, v1.PhasePending, v1.ReasonAdmissionRefused, "PodSecurity", "hostNetwork")
@@ -89,14 +89,14 @@ func TestPodSecurity(t *testing.T) {
 func TestUnboundHome(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Home = &v1.HomeSpec{StorageClassName: new("nonesuch")}
 	s.create(ds)
-	s.notReady(ds, v1.PhasePending, v1.ReasonClaimNotBound, "home-box-0", `"nonesuch" not found`)
+	s.notReady(ds, v1.PhasePending, v1.ReasonClaimNotBound, "home-server-0", `"nonesuch" not found`)
 }
 
 // TestVolumeNotMounted: a volume that the node cannot mount is said in the
-// node's words, and the box starts once the node can.
+// node's words, and the server starts once the node can.
 func TestVolumeNotMounted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -117,7 +117,7 @@ func TestVolumeNotMounted(t *testing.T) {
 	claim.Spec.AccessModes = volume.Spec.AccessModes
 	claim.Spec.Resources.Requests = volume.Spec.Capacity
 	s.create(claim)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SharedVolumeClaimName = claim.Name
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonVolumeFailed, volume.Name, folder, "does not exist")
@@ -127,7 +127,7 @@ func TestVolumeNotMounted(t *testing.T) {
 	s.running(ds).want("touch /shared/file && ls /shared", "file")
 }
 
-// TestNodePortsExhausted: where every port is taken, a box says so, and starts
+// TestNodePortsExhausted: where every port is taken, a server says so, and starts
 // once one is free. It runs alone: all others need ports.
 func TestNodePortsExhausted(t *testing.T) {
 	s := newSite(t)
@@ -139,7 +139,7 @@ func TestNodePortsExhausted(t *testing.T) {
 		}
 	})
 	last := s.takeNodePorts()
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonNodePortsExhausted, "Every port of the cluster's NodePort range is taken")
 	s.delete(last)
@@ -173,12 +173,12 @@ func (s *site) takeNodePorts() (last *corev1.Service) {
 }
 
 // TestOutOfMemory: a process that asks for too much is killed alone; where it
-// takes the box's main process along, the cause is named and the box is back.
+// takes the server's main process along, the cause is named and the server is back.
 func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newFlavor(s.flavor+"-shm", func(f *v1.DevServerFlavorSpec) { f.SharedMemorySize = new(resource.MustParse("1Gi")) })
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	b := s.start(ds)
 	pod := b.podUID()
@@ -188,11 +188,11 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	b.want("whoami", "dev")
 	if b.podUID() != pod {
-		s.Error("one greedy process took the box along")
+		s.Error("one greedy process took the server along")
 	}
 	// What is in /dev/shm is nobody's, so the kernel takes who volunteers.
 	if r := b.try("echo 1000 > /proc/1/oom_score_adj; head -c 600M /dev/zero > /dev/shm/ballast"); r.Code == 0 {
-		s.Errorf("the box outlives its main process: %+v", r)
+		s.Errorf("the server outlives its main process: %+v", r)
 	}
 	ds = s.notReady(b.ds, v1.PhaseFailed, v1.ReasonOOMKilled, "its limit of 512Mi")
 	// The ballast is the pod's, not the container's.
@@ -200,11 +200,11 @@ func TestOutOfMemory(t *testing.T) {
 	s.running(ds).want("whoami", "dev")
 }
 
-// TestCrash: the end of the box's main process is said with its exit code.
+// TestCrash: the end of the server's main process is said with its exit code.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	if err := syscall.Kill(parentOf(s, serverProcess(s, string(b.podUID()))), syscall.SIGKILL); err != nil {
 		s.Fatal(err)
 	}
@@ -212,12 +212,12 @@ func TestCrash(t *testing.T) {
 	s.running(ds).want("whoami", "dev")
 }
 
-// TestEviction: a drain is reported, and the box comes back. How it is reported
+// TestEviction: a drain is reported, and the server comes back. How it is reported
 // while the pod ends passes too quickly to be seen for certain.
 func TestEviction(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	before := b.podUID()
 	b.sh("echo kept > ~/file")
 	if err := s.c.SubResource("eviction").Create(s.Context(), b.pod(), &policyv1.Eviction{ObjectMeta: b.pod().ObjectMeta}); err != nil {

@@ -111,21 +111,21 @@ func (p *person) apply(ds *v1.DevServer) *exec.Cmd {
 }
 
 // TestUser: a person gets a namespace in which they can do all that the work
-// with a box needs, and nothing else; when they go, their rights go, and their
-// box and home stay.
+// with a server needs, and nothing else; when they go, their rights go, and their
+// server and home stay.
 func TestUser(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	p := s.newPerson(func(u *v1.DevServerUserSpec) { u.Quota = quantities("count/devservers.devserver.io", "1") })
 	p.provisioned()
-	p.must(p.apply(p.devServer("box")))
-	b := p.running(p.devServer("box"))
+	p.must(p.apply(p.devServer("server")))
+	b := p.running(p.devServer("server"))
 
 	rights(p)
 	portForward(p)
 	if r := p.do(p.apply(p.devServer("second"))); r.Code == 0 || !strings.Contains(r.Stderr,
 		"exceeded quota: devserver-user, requested: count/devservers.devserver.io=1, used: count/devservers.devserver.io=1, limited: count/devservers.devserver.io=1") {
-		p.Errorf("a second box: %+v", r)
+		p.Errorf("a second server: %+v", r)
 	}
 
 	pod := b.podUID()
@@ -136,36 +136,36 @@ func TestUser(t *testing.T) {
 		return !p.can("get", "devservers.devserver.io") && !p.can("delete", "devservers.devserver.io")
 	})
 	p.mayNot("forbidden: User", "get", "devservers")
-	p.mayNot("forbidden: User", "delete", "devserver", "box")
+	p.mayNot("forbidden: User", "delete", "devserver", "server")
 	if b.want("whoami", "dev"); b.podUID() != pod {
-		p.Error("the box was restarted")
+		p.Error("the server was restarted")
 	}
-	p.get(&corev1.PersistentVolumeClaim{ObjectMeta: p.named("home-box-0")})
+	p.get(&corev1.PersistentVolumeClaim{ObjectMeta: p.named("home-server-0")})
 
 	// Whoever comes back finds all of it.
 	p.user.ObjectMeta = metav1.ObjectMeta{Name: p.user.Name}
 	p.create(p.user)
 	p.provisioned()
-	p.may("delete", "devserver", "box")
-	p.may("delete", "persistentvolumeclaim", "home-box-0")
+	p.may("delete", "devserver", "server")
+	p.may("delete", "persistentvolumeclaim", "home-server-0")
 }
 
-// rights tries what a person does with a box, and what they must not.
+// rights tries what a person does with a server, and what they must not.
 func rights(p *person) {
 	p.Helper()
 	for _, words := range []string{
-		"get devservers", "get devserver box -o yaml", "describe devserver box", "get devserverflavors",
-		"get pods", "logs box-0", "events", "get events", "get persistentvolumeclaims", "get leases.coordination.k8s.io",
-		"get resourcequotas,limitranges,services", "wait --for=condition=Ready devserver/box", "annotate devserver box example.com/note=mine",
+		"get devservers", "get devserver server -o yaml", "describe devserver server", "get devserverflavors",
+		"get pods", "logs server-0", "events", "get events", "get persistentvolumeclaims", "get leases.coordination.k8s.io",
+		"get resourcequotas,limitranges,services", "wait --for=condition=Ready devserver/server", "annotate devserver server example.com/note=mine",
 	} {
 		p.may(strings.Fields(words)...)
 	}
-	if got := p.may("get", "devserver", "box", "-o", "jsonpath={.status.ssh.command}"); !strings.HasPrefix(got, "ssh ") {
+	if got := p.may("get", "devserver", "server", "-o", "jsonpath={.status.ssh.command}"); !strings.HasPrefix(got, "ssh ") {
 		p.Errorf("the person reads the command %q", got)
 	}
 	for _, words := range []string{
-		"get secrets", "get secret box-ssh", "exec box-0 -- true", "run mine --image=example.com/mine:1",
-		"get devservers -n default", "get devservers --all-namespaces", "delete devserver box -n default", "get pods -n devserver-system",
+		"get secrets", "get secret server-ssh", "exec server-0 -- true", "run mine --image=example.com/mine:1",
+		"get devservers -n default", "get devservers --all-namespaces", "delete devserver server -n default", "get pods -n devserver-system",
 		"get devserverusers", "create serviceaccount mine", "create token default", "create rolebinding mine --clusterrole=admin --user=x",
 		"label namespace " + p.ns + " pod-security.kubernetes.io/enforce=privileged --overwrite",
 	} {
@@ -173,10 +173,10 @@ func rights(p *person) {
 	}
 }
 
-// portForward reaches the SSH server of the box through the API server.
+// portForward reaches the SSH server of the server through the API server.
 func portForward(p *person) {
 	p.Helper()
-	cmd := p.cmd("port-forward", "--address=127.0.0.1", "pod/box-0", ":2222")
+	cmd := p.cmd("port-forward", "--address=127.0.0.1", "pod/server-0", ":2222")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		p.Fatal(err)

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Host is the name of the box in the client's configuration.
-const Host = "box"
+// Host is the name of the server in the client's configuration.
+const Host = "server"
 
-// Target is what a client needs to know of a box.
+// Target is what a client needs to know of a server.
 type Target struct {
 	Host    string // empty for one without an address of its own
 	Port    int32
@@ -54,7 +54,7 @@ func NewClient(dir string, t Target) (*Client, error) {
 		"  StrictHostKeyChecking yes",
 		"  BatchMode yes",
 		"  ConnectTimeout 20",
-		// A box is Running when its SSH server answers; on a busy node kube-proxy
+		// A server is Running when its SSH server answers; on a busy node kube-proxy
 		// follows a moment later, and until then the port is closed.
 		"  ConnectionAttempts 10",
 		"  ServerAliveInterval 15",
@@ -73,7 +73,7 @@ type Result struct {
 	Code           int // -1 when a signal ended the client
 }
 
-// Command prepares "ssh OPTIONS box WORDS".
+// Command prepares "ssh OPTIONS server WORDS".
 func (c *Client) Command(ctx context.Context, options []string, words ...string) *exec.Cmd {
 	args := append([]string{"-F", c.Config}, options...)
 	args = append(args, Host)

@@ -1,5 +1,5 @@
-// Package openssh drives the stock OpenSSH client against one box: a key made
-// by ssh-keygen, and a client configuration that knows the box's host key and
+// Package openssh drives the stock OpenSSH client against one server: a key made
+// by ssh-keygen, and a client configuration that knows the server's host key and
 // accepts no other.
 package openssh
 

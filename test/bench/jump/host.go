@@ -1,5 +1,5 @@
 // Package jump runs SSH jump hosts, the gateway and OpenSSH's sshd, and the
-// boxes behind them, and goes through them as a client, so that both can be
+// servers behind them, and goes through them as a client, so that both can be
 // measured alike. All of it is on loopback, and writes into one folder.
 package jump
 
@@ -25,7 +25,7 @@ type Host struct {
 	*plane.Process
 	Name string
 	Way
-	// direct: boxes have their addresses as names.
+	// direct: servers have their addresses as names.
 	direct bool
 }
 
@@ -37,7 +37,7 @@ type Way struct {
 	KeyFile string
 }
 
-// Gateway starts bin/gateway, which the client's key leads to boxes.
+// Gateway starts bin/gateway, which the client's key leads to servers.
 func Gateway(ctx context.Context, dir string, hostKey, clientKey openssh.Key) (*Host, error) {
 	program, err := cluster.Binary("gateway")
 	if err != nil {
@@ -162,10 +162,10 @@ func (h *Host) Algorithms() (string, error) {
 	return said, nil
 }
 
-// Target is what a client asks the jump host for to get to a box.
-func (h *Host) Target(b Box) string {
+// Target is what a client asks the jump host for to get to a server.
+func (h *Host) Target(b Server) string {
 	if h.direct {
-		return net.JoinHostPort(b.IP, boxPort)
+		return net.JoinHostPort(b.IP, serverPort)
 	}
 	return net.JoinHostPort(b.Name+"."+Namespace, "22")
 }
@@ -191,7 +191,7 @@ func (w Way) Login() (*ssh.Client, error) {
 	})
 }
 
-// Tunnel logs in and opens the way to a box. Its end is the connection's.
+// Tunnel logs in and opens the way to a server. Its end is the connection's.
 func (w Way) Tunnel(target string) (net.Conn, error) {
 	c, err := w.Login()
 	if err != nil {

@@ -18,13 +18,13 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// Known is how many boxes the gateway knows.
+// Known is how many servers the gateway knows.
 const Known = 1000
 
 // serveWatches is all of an API server that a gateway needs which wakes nobody:
-// watches of the boxes and of no person. It returns a kubeconfig.
+// watches of the servers and of no person. It returns a kubeconfig.
 func serveWatches(ctx context.Context, dir, key string) (string, error) {
-	boxes, err := devServers(key)
+	servers, err := devServers(key)
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +34,7 @@ func serveWatches(ctx context.Context, dir, key string) (string, error) {
 			stream(w, r, kind, objects)
 		})
 	}
-	serve("DevServer", "devservers", boxes)
+	serve("DevServer", "devservers", servers)
 	serve("DevServerUser", "devserverusers", nil)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,8 +78,8 @@ func stream(w http.ResponseWriter, r *http.Request, kind string, objects []*v1.D
 
 // devServers are those that key opens, and many that are others'.
 func devServers(key string) ([]*v1.DevServer, error) {
-	boxes := []*v1.DevServer{devServer(Raw.Name, Raw.IP, key), devServer(SSH.Name, SSH.IP, key)}
-	for i := len(boxes); i < Known; i++ {
+	servers := []*v1.DevServer{devServer(Raw.Name, Raw.IP, key), devServer(SSH.Name, SSH.IP, key)}
+	for i := len(servers); i < Known; i++ {
 		public, _, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
 			return nil, err
@@ -88,9 +88,9 @@ func devServers(key string) ([]*v1.DevServer, error) {
 		if err != nil {
 			return nil, err
 		}
-		boxes = append(boxes, devServer(fmt.Sprintf("box-%d", i), Raw.IP, string(ssh.MarshalAuthorizedKey(other))))
+		servers = append(servers, devServer(fmt.Sprintf("server-%d", i), Raw.IP, string(ssh.MarshalAuthorizedKey(other))))
 	}
-	return boxes, nil
+	return servers, nil
 }
 
 func devServer(name, ip, key string) *v1.DevServer {

@@ -87,7 +87,7 @@ func (p *Plane) startServers(audited string, address netip.Addr) error {
 		return err
 	}
 	etcd := &envtest.Etcd{Path: filepath.Join(p.assets, "etcd"), DataDir: filepath.Join(p.Dir, "etcd"), StartTimeout: patience, StopTimeout: patience}
-	// Ten thousand boxes with all their revisions exceed the default of 2 GB.
+	// Ten thousand servers with all their revisions exceed the default of 2 GB.
 	etcd.Configure().Set("quota-backend-bytes", "8589934592")
 	server := &envtest.APIServer{Path: filepath.Join(p.assets, "kube-apiserver"), CertDir: filepath.Join(p.Dir, "apiserver"), StartTimeout: patience, StopTimeout: patience}
 	if err := os.Mkdir(server.CertDir, 0o700); err != nil {
@@ -123,7 +123,7 @@ func (p *Plane) installCRDs(context.Context) error {
 }
 
 // startManager starts the controller manager as on DevServer's local cluster,
-// with limits that let a thousand boxes be made in seconds: with its defaults,
+// with limits that let a thousand servers be made in seconds: with its defaults,
 // 20 calls a second and 5 StatefulSets at a time, only they would be measured.
 // It binds no volumes: the stand-in for the nodes does, since nobody
 // provisions them here.

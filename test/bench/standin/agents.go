@@ -20,7 +20,7 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// agents answer for the pods when the operator asks how their boxes are. Each is
+// agents answer for the pods when the operator asks how their servers are. Each is
 // an agent's own control endpoint, with its own key and token; they share one
 // listener, since all pods' addresses are this machine's.
 type agents struct {
@@ -98,7 +98,7 @@ func (s *standIn) answer(ctx context.Context, pod *corev1.Pod, address string) e
 	return nil
 }
 
-// newServer is an agent's endpoint for a box that is always at work.
+// newServer is an agent's endpoint for a server that is always at work.
 func newServer(secret *corev1.Secret) (_ *control.Server, failed error) {
 	dir, err := os.MkdirTemp("", "devserver-bench-agent-")
 	if err != nil {

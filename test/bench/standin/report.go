@@ -34,9 +34,9 @@ func report(pod *corev1.Pod, s stage, host, address string, now metav1.Time) cor
 		Phase: corev1.PodPending, StartTime: &now, QOSClass: corev1.PodQOSBurstable,
 		HostIP: host, HostIPs: []corev1.HostIP{{IP: host}},
 	}
-	condition := func(kind corev1.PodConditionType, is bool) {
+	condition := func(kind corev1.PodConditionType, met bool) {
 		state := corev1.ConditionFalse
-		if is {
+		if met {
 			state = corev1.ConditionTrue
 		}
 		status.Conditions = append(status.Conditions, corev1.PodCondition{
@@ -84,8 +84,8 @@ func identified(c corev1.Container, there bool) corev1.ContainerStatus {
 
 func initStatus(c corev1.Container, s stage, now metav1.Time) corev1.ContainerStatus {
 	status := identified(c, s >= initRunning)
-	is := s == initRunning
-	status.Started = &is
+	isRunning := s == initRunning
+	status.Started = &isRunning
 	switch {
 	case s < initRunning:
 		status.State = waiting("PodInitializing")
@@ -100,8 +100,8 @@ func initStatus(c corev1.Container, s stage, now metav1.Time) corev1.ContainerSt
 
 func containerStatus(c corev1.Container, s stage, now metav1.Time) corev1.ContainerStatus {
 	status := identified(c, s >= started)
-	is := s >= ready
-	status.Started, status.Ready = &is, is
+	isReady := s >= ready
+	status.Started, status.Ready = &isReady, isReady
 	status.State = waiting("PodInitializing")
 	if s >= started {
 		status.State = running(now)

@@ -16,22 +16,22 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// box is a running DevServer and its owner's OpenSSH client.
-type box struct {
+// server is a running DevServer and its owner's OpenSSH client.
+type server struct {
 	*site
 	ds     *v1.DevServer
 	client *openssh.Client
 }
 
 // start creates a DevServer and waits until it is Running.
-func (s *site) start(ds *v1.DevServer) *box {
+func (s *site) start(ds *v1.DevServer) *server {
 	s.Helper()
 	s.create(ds)
 	return s.running(ds)
 }
 
 // running waits until a DevServer is Running and prepares a client for it.
-func (s *site) running(ds *v1.DevServer) *box {
+func (s *site) running(ds *v1.DevServer) *server {
 	s.Helper()
 	ds = await(s, ds, "Running", func(d *v1.DevServer) bool {
 		return d.Status.Phase == v1.PhaseRunning && d.Status.ObservedGeneration == d.Generation
@@ -42,8 +42,8 @@ func (s *site) running(ds *v1.DevServer) *box {
 	return s.login(ds, s.key)
 }
 
-// login prepares a client for a box with a key.
-func (s *site) login(ds *v1.DevServer, key openssh.Key) *box {
+// login prepares a client for a server with a key.
+func (s *site) login(ds *v1.DevServer, key openssh.Key) *server {
 	s.Helper()
 	if ds.Status.SSH == nil {
 		s.Fatalf("%s has no status.ssh", ds.Name)
@@ -55,16 +55,16 @@ func (s *site) login(ds *v1.DevServer, key openssh.Key) *box {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return &box{site: s, ds: ds, client: client}
+	return &server{site: s, ds: ds, client: client}
 }
 
-// in runs the box's checks under another test, such as a subtest.
-func (b *box) in(s *site) *box {
-	return &box{site: s, ds: b.ds, client: b.client}
+// in runs the server's checks under another test, such as a subtest.
+func (b *server) in(s *site) *server {
+	return &server{site: s, ds: b.ds, client: b.client}
 }
 
-// restarted waits until the box runs in another pod than before.
-func (b *box) restarted(before types.UID) *box {
+// restarted waits until the server runs in another pod than before.
+func (b *server) restarted(before types.UID) *server {
 	b.Helper()
 	pod := await(b.site, b.pod(), "Ready in another pod", func(p *corev1.Pod) bool {
 		return p.UID != before && podReady(p)
@@ -76,13 +76,13 @@ func (b *box) restarted(before types.UID) *box {
 	return b.running(ds)
 }
 
-// pod is the box's pod, by name only.
-func (b *box) pod() *corev1.Pod {
+// pod is the server's pod, by name only.
+func (b *server) pod() *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: b.named(b.ds.Name + "-0")}
 }
 
-// podUID is the UID of the box's pod now.
-func (b *box) podUID() types.UID {
+// podUID is the UID of the server's pod now.
+func (b *server) podUID() types.UID {
 	b.Helper()
 	p := b.pod()
 	b.get(p)
@@ -126,28 +126,28 @@ func (s *site) must(cmd *exec.Cmd) string {
 	return strings.TrimSuffix(r.Stdout, "\n")
 }
 
-// sh is "ssh box SCRIPT" that has to succeed: what the script printed.
-func (b *box) sh(script string) string {
+// sh is "ssh server SCRIPT" that has to succeed: what the script printed.
+func (b *server) sh(script string) string {
 	b.Helper()
 	return b.must(b.client.Command(b.bounded(), nil, script))
 }
 
-// try is "ssh OPTIONS box SCRIPT", however it ends.
-func (b *box) try(script string, options ...string) openssh.Result {
+// try is "ssh OPTIONS server SCRIPT", however it ends.
+func (b *server) try(script string, options ...string) openssh.Result {
 	b.Helper()
 	return b.do(b.client.Command(b.bounded(), options, script))
 }
 
-// want compares what a script in the box prints.
-func (b *box) want(script, printed string) {
+// want compares what a script in the server prints.
+func (b *server) want(script, printed string) {
 	b.Helper()
 	if got := b.sh(script); got != printed {
-		b.Errorf("ssh box %q printed %q, want %q", script, got, printed)
+		b.Errorf("ssh server %q printed %q, want %q", script, got, printed)
 	}
 }
 
-// endOf waits until a process of the box has ended.
-func (b *box) endOf(pid string) {
+// endOf waits until a process of the server has ended.
+func (b *server) endOf(pid string) {
 	b.Helper()
 	b.sh(fmt.Sprintf("tail --pid=%s -f /dev/null", pid))
 }

@@ -20,22 +20,22 @@ import (
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// Box is a stand-in for boxes: something behind the jump host.
-type Box struct{ Name, IP string }
+// Server is a stand-in for servers: something behind the jump host.
+type Server struct{ Name, IP string }
 
-// Namespace is where the boxes are.
+// Namespace is where the servers are.
 const Namespace = "bench"
 
-var boxPort = strconv.Itoa(contract.SSHPort)
+var serverPort = strconv.Itoa(contract.SSHPort)
 
-// The boxes. Raw does at once what the first line says, SSH is an SSH server
+// The servers. Raw does at once what the first line says, SSH is an SSH server
 // like the agent's that does it as a command. All that they do is on loopback.
 var (
-	Raw = Box{"raw", "127.77.0.1"}
-	SSH = Box{"ssh", "127.77.0.2"}
+	Raw = Server{"raw", "127.77.0.1"}
+	SSH = Server{"ssh", "127.77.0.2"}
 )
 
-// What a box can be told. Source sends so many bytes, at so many a second or,
+// What a server can be told. Source sends so many bytes, at so many a second or,
 // with 0, as fast as it can; Sink takes all that comes and says how much it was;
 // Echo returns it.
 const (
@@ -46,8 +46,8 @@ const (
 // Source is the command to send bytes.
 func Source(bytes, pace int) string { return fmt.Sprintf("source %d %d", bytes, pace) }
 
-// ServeBoxes serves both boxes until ctx ends.
-func ServeBoxes(ctx context.Context) error {
+// ServeServers serves both servers until ctx ends.
+func ServeServers(ctx context.Context) error {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -60,11 +60,11 @@ func ServeBoxes(ctx context.Context) error {
 	config.NoClientAuth = true // nobody else gets to a loopback address
 	config.AddHostKey(hostKey)
 	ended := make(chan error, 2)
-	for b, serve := range map[Box]func(net.Conn){
+	for b, serve := range map[Server]func(net.Conn){
 		Raw: func(c net.Conn) { _ = obeyLine(c) },
 		SSH: func(c net.Conn) { serveSSH(c, config) },
 	} {
-		listener, err := net.Listen("tcp", net.JoinHostPort(b.IP, boxPort))
+		listener, err := net.Listen("tcp", net.JoinHostPort(b.IP, serverPort))
 		if err != nil {
 			return err
 		}
@@ -142,10 +142,10 @@ func obey(conn io.ReadWriter, line string) error {
 		_, err2 := fmt.Fprintln(conn, n)
 		return errors.Join(err, err2)
 	}
-	return fmt.Errorf("a box does not know %q", line)
+	return fmt.Errorf("a server does not know %q", line)
 }
 
-// pattern is what a box sends, again and again. Its length is a prime, so that
+// pattern is what a server sends, again and again. Its length is a prime, so that
 // nothing that is lost or sent twice is overlooked.
 var pattern = func() []byte {
 	p := make([]byte, 65521)
@@ -189,7 +189,7 @@ func Receive(from io.Reader) (right int, err error) {
 			want := pattern[right%len(pattern):]
 			m := min(len(rest), len(want))
 			if !bytes.Equal(rest[:m], want[:m]) {
-				return right, fmt.Errorf("after %d bytes came others than the box had sent", right)
+				return right, fmt.Errorf("after %d bytes came others than the server had sent", right)
 			}
 			right, rest = right+m, rest[m:]
 		}
