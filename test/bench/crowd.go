@@ -32,9 +32,9 @@ const (
 
 // crowd is many servers made at once.
 type crowd struct {
-	c      client.WithWatch
-	servers  []*v1.DevServer
-	flavor *v1.DevServerFlavor
+	c       client.WithWatch
+	servers []*v1.DevServer
+	flavor  *v1.DevServerFlavor
 
 	// made is called with each server that was created; nil: nothing is.
 	made func(context.Context, *v1.DevServer) error

@@ -19,10 +19,10 @@ const serversName = "jump-servers"
 
 // crossing is jump hosts that are compared with each other.
 type crossing struct {
-	o     options
-	r     *report
+	o       options
+	r       *report
 	servers *plane.Process
-	hosts []*jump.Host
+	hosts   []*jump.Host
 }
 
 // measureGateway puts the same load on the gateway and on OpenSSH's sshd as a

@@ -25,7 +25,7 @@ import (
 )
 
 type options struct {
-	servers    int // 0: as many as the target needs
+	servers  int // 0: as many as the target needs
 	image    string
 	audit    string
 	operator string

@@ -16,7 +16,7 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// copies: scp (which speaks sftp, and its old protocol), sftp and rsync.
+// copies tests scp with the SFTP and the old protocol, sftp, and rsync.
 func copies(b *server) {
 	b.sub("scp", func(s *site) { scp(b.in(s)) })
 	b.sub("sftp", func(s *site) { sftp(b.in(s)) })

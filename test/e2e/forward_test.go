@@ -13,9 +13,9 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// master opens a connection that other commands share and that ends with the
-// test. It returns the options that use it. ssh -f returns once everything
-// asked for, such as a forwarding, is in place.
+// master opens a connection that other commands share and that is closed at the end
+// of the test. It returns the options for using it. ssh -f returns once the
+// connection and its forwards are established.
 func (b *server) master(options ...string) []string {
 	b.Helper()
 	shared, err := b.tryMaster(options...)
@@ -25,9 +25,9 @@ func (b *server) master(options ...string) []string {
 	return shared
 }
 
-// masterAtPort opens a shared connection that listens on a port of this machine.
-// OpenSSH takes no port 0 for that, and a port that was free a moment ago may
-// have been taken: then another one is tried.
+// masterAtPort opens a shared connection that listens on a local port. OpenSSH does
+// not accept port 0 for that, and a port that was free a moment ago may be in use
+// now. masterAtPort then tries another one.
 func (b *server) masterAtPort(options func(address string) []string) (address string) {
 	b.Helper()
 	for {
@@ -52,16 +52,16 @@ func (b *server) tryMaster(options ...string) ([]string, error) {
 	socket := filepath.Join(b.shortDir(), "ctl")
 	options = append(options, "-f", "-N", "-M", "-S", socket, "-o", "ExitOnForwardFailure=yes")
 	cmd := b.client.Command(b.bounded(), options)
-	// A file and no pipe, of which one would wait for the end: the ssh to a
-	// jump host keeps it open in the background.
-	said, err := os.Create(filepath.Join(b.TempDir(), "said"))
+	// A file instead of a pipe, because the ssh to a jump host stays in the
+	// background and keeps its output open.
+	output, err := os.Create(filepath.Join(b.TempDir(), "output"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer said.Close()
-	cmd.Stdout, cmd.Stderr = said, said
+	defer output.Close()
+	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Run(); err != nil {
-		text, _ := os.ReadFile(said.Name())
+		text, _ := os.ReadFile(output.Name())
 		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, text)
 	}
 	b.Cleanup(func() {
@@ -70,7 +70,7 @@ func (b *server) tryMaster(options ...string) ([]string, error) {
 	return []string{"-S", socket}, nil
 }
 
-// shortDir is a folder whose path is short enough for a socket in it.
+// shortDir returns a folder whose path is short enough for the path of a socket.
 func (s *site) shortDir() string {
 	s.Helper()
 	dir, err := os.MkdirTemp("", "e2e")
@@ -81,7 +81,7 @@ func (s *site) shortDir() string {
 	return dir
 }
 
-// upper serves one listener: it sends back what it gets, in capital letters.
+// upper serves a listener that returns its input in upper case.
 func (s *site) upper(network, address string) net.Listener {
 	s.Helper()
 	l, err := net.Listen(network, address)
@@ -103,7 +103,7 @@ func (s *site) upper(network, address string) net.Listener {
 	return l
 }
 
-// ask sends a word to an address, closes its side and reads the answer.
+// ask sends a word to an address, closes its side and returns the answer.
 func (s *site) ask(network, address, word string) string {
 	s.Helper()
 	c, err := net.Dial(network, address)
@@ -124,19 +124,18 @@ func (s *site) ask(network, address, word string) string {
 	return string(answer)
 }
 
-// inServer is the python program that asks a socket inside the server.
+// inServer is a Python program that sends a word to a socket on the server.
 const inServer = `import socket
 s = socket.socket(%s); s.connect(%s); s.sendall(b"hello"); s.shutdown(socket.SHUT_WR)
 print(s.makefile().read())`
 
-// serveInServer is the python program that answers one caller inside the server.
+// serveInServer is a Python program that answers one connection on the server.
 const serveInServer = `import socket
 l = socket.socket(%s); l.bind(%s); l.listen()
 print(l.getsockname(), flush=True)
 c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()`
 
-// localForward reaches, through -L, the server's own SSH port as seen from inside
-// and logs in over it.
+// localForward forwards the server's own SSH port with -L, and logs in through it.
 func localForward(b *server) {
 	address := b.masterAtPort(func(address string) []string {
 		return []string{"-L", fmt.Sprintf("%s:127.0.0.1:%d", address, contract.SSHPort)}
@@ -150,7 +149,7 @@ func localForward(b *server) {
 	}
 }
 
-// localForwardUnix reaches a unix socket inside the server.
+// localForwardUnix connects to a unix socket on the server.
 func localForwardUnix(b *server) {
 	local := filepath.Join(b.shortDir(), "s")
 	cmd := b.client.Command(b.bounded(), []string{"-L", local + ":/home/dev/l.sock", "-o", "ExitOnForwardFailure=yes"},
@@ -172,8 +171,8 @@ func localForwardUnix(b *server) {
 	}
 }
 
-// remoteForward lets the server reach a port outside: one that the client chose
-// and one that the server chose.
+// remoteForward gives the server access to a local port, through a port that the
+// client chooses and through one that the server chooses.
 func remoteForward(b *server) {
 	outside := b.upper("tcp", "127.0.0.1:0").Addr().String()
 	python := fmt.Sprintf(inServer, "", `("127.0.0.1", %s)`)
@@ -188,15 +187,14 @@ func remoteForward(b *server) {
 	if r.Stdout != "HELLO\n" {
 		b.Errorf("through -R 0, port %q: %+v", port, r)
 	}
-	// The port is free again once the client takes the forwarding back.
+	// The port is free again when the client cancels the forward.
 	b.must(b.client.Command(b.bounded(), append(shared, "-O", "cancel", "-R", "0:"+outside)))
 	b.eventually("the port of a cancelled -R is closed", func() bool {
 		return b.try(fmt.Sprintf("python3 -c '%s'", fmt.Sprintf(python, port)), shared...).Code != 0
 	})
 }
 
-// remoteForwardUnix lets the server reach a unix socket outside through one of
-// its own.
+// remoteForwardUnix gives the server access to a local unix socket.
 func remoteForwardUnix(b *server) {
 	outside := filepath.Join(b.shortDir(), "s")
 	b.upper("unix", outside)
@@ -205,10 +203,10 @@ func remoteForwardUnix(b *server) {
 	if r.Stdout != "HELLO\n" {
 		b.Errorf("through -R to a unix socket: %+v", r)
 	}
-	b.eventually("the socket of a finished -R is gone", func() bool { return b.try("test ! -e ~/r.sock").Code == 0 })
+	b.eventually("the socket of a finished -R is removed", func() bool { return b.try("test ! -e ~/r.sock").Code == 0 })
 }
 
-// agentForward: with -A, and only with it, the server can use the caller's agent.
+// agentForward: the server can use the client's agent with -A, and only then.
 func agentForward(b *server) {
 	key, err := openssh.NewKey(b.Context(), b.TempDir(), "in-the-agent", "ed25519")
 	if err != nil {
@@ -231,7 +229,7 @@ func agentForward(b *server) {
 func (s *site) startAgent(key openssh.Key) (socket string) {
 	s.Helper()
 	socket = filepath.Join(s.shortDir(), "agent")
-	// The agent puts itself into the background once its socket is there.
+	// The agent moves to the background once its socket exists.
 	printed := s.must(openssh.Tool(s.bounded(), "ssh-agent", "-s", "-a", socket))
 	pid, _, _ := strings.Cut(strings.SplitAfter(printed, "SSH_AGENT_PID=")[1], ";")
 	s.Cleanup(func() { kill(s.T, pid) })

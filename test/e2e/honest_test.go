@@ -11,9 +11,8 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// TestRunningIsHonest: a server whose SSH server no longer answers is not
-// Running, though its pod and everything in it are there; it is again once the
-// server answers.
+// TestRunningIsHonest: a dev server whose SSH server does not answer is not
+// Running, even if its pod runs. It is Running again once the SSH server answers.
 func TestRunningIsHonest(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -25,7 +24,7 @@ func TestRunningIsHonest(t *testing.T) {
 	if err := syscall.Kill(server, syscall.SIGSTOP); err != nil {
 		s.Fatal(err)
 	}
-	// Whatever happens, nothing stopped may stay behind.
+	// Also if the test fails: the process must not stay stopped.
 	s.Cleanup(func() { _ = syscall.Kill(server, syscall.SIGCONT) })
 	ds := s.notReady(b.ds, v1.PhaseFailed, v1.ReasonNotAnswering, "server-0")
 	if err := syscall.Kill(server, syscall.SIGCONT); err != nil {
@@ -37,8 +36,8 @@ func TestRunningIsHonest(t *testing.T) {
 	}
 }
 
-// TestKilledServer: a user who kills the SSH server of his server gets it back
-// without losing what runs in the server.
+// TestKilledServer: if a user kills the SSH server, it is restarted, and the user's
+// processes keep running.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -56,9 +55,9 @@ func TestKilledServer(t *testing.T) {
 	}
 }
 
-// serverProcess finds the agent's SSH server among this machine's processes.
-// The node of the local cluster shares them with the host; a server could not
-// stop its own server and tell.
+// serverProcess finds the agent's SSH server among the host's processes, which
+// include those of the local cluster's node. The test cannot stop the SSH server in
+// a session, because the session would stop as well.
 func serverProcess(s *site, podUID string) int {
 	s.Helper()
 	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -67,9 +66,9 @@ func serverProcess(s *site, podUID string) int {
 	}
 	for _, file := range commands {
 		command, err := os.ReadFile(file)
-		if err != nil || !strings.HasPrefix(string(command), "/opt/devserver/bin/devserver-agent\x00serve\x00") &&
-			string(command) != "/opt/devserver/bin/devserver-agent\x00serve" {
-			continue // also when it has ended since
+		if err != nil || (!strings.HasPrefix(string(command), "/opt/devserver/bin/devserver-agent\x00serve\x00") &&
+			string(command) != "/opt/devserver/bin/devserver-agent\x00serve") {
+			continue // also if the process has ended
 		}
 		dir := filepath.Dir(file)
 		if cgroup, err := os.ReadFile(filepath.Join(dir, "cgroup")); err != nil || !strings.Contains(string(cgroup), podUID) {
@@ -85,7 +84,7 @@ func serverProcess(s *site, podUID string) int {
 	return 0
 }
 
-// parentOf is the process that started another one.
+// parentOf returns the id of a process's parent.
 func parentOf(s *site, pid int) int {
 	s.Helper()
 	id, lives := parent(strconv.Itoa(pid))

@@ -12,8 +12,8 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// simultaneousLogins: kube-proxy can make all clients look like one address,
-// so many must be let in at the same moment from one.
+// simultaneousLogins: many clients can log in at the same time from one address,
+// because behind kube-proxy all clients can have the same address.
 func simultaneousLogins(b *server) {
 	const clients = 24
 	var wg sync.WaitGroup
@@ -33,7 +33,7 @@ func simultaneousLogins(b *server) {
 	}
 }
 
-// slowHandshakes: clients that connect and say nothing keep nobody out.
+// slowHandshakes: clients that connect and send nothing do not block others.
 func slowHandshakes(b *server) {
 	address := net.JoinHostPort(b.ds.Status.SSH.Host, fmt.Sprint(b.ds.Status.SSH.Port))
 	for range 20 {
@@ -49,9 +49,9 @@ func slowHandshakes(b *server) {
 	b.want("whoami", "dev")
 }
 
-// sharedConnection does what VS Code Remote-SSH and JetBrains do: one
-// connection, over which a script from standard input starts a server that
-// outlives it, a forwarding to that server, and many sessions at once.
+// sharedConnection does what VS Code Remote-SSH and JetBrains do. Over one
+// connection, a script from standard input starts a program that outlives the
+// script, the client forwards a port to that program, and opens many sessions.
 func sharedConnection(b *server) {
 	shared := b.master()
 	install := b.client.Command(b.bounded(), append(shared, "-T"), "bash")
@@ -79,7 +79,7 @@ cat port
 	}
 	defer page.Body.Close()
 	if body, _ := io.ReadAll(page.Body); string(body) != "served\n" {
-		b.Errorf("the server in the server says %q", body)
+		b.Errorf("the program on the server returned %q", body)
 	}
 	var wg sync.WaitGroup
 	for range 10 {

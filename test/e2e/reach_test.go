@@ -17,17 +17,18 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// reacher runs devctl as a person with a home, and a key, of their own.
+// reacher runs devctl as a user with a separate home directory and key.
 type reacher struct {
 	*site
 	home  string
-	agent string // the socket of one that has the key
+	agent string // the socket of an SSH agent with the key
 }
 
 func (s *site) newReacher() *reacher {
 	s.Helper()
 	r := &reacher{site: s, home: s.TempDir(), agent: s.startAgent(s.key)}
-	// OpenSSH asks the account for the home, and so is told where all is.
+	// OpenSSH takes the home directory from the account and not from HOME, so the
+	// configuration has absolute paths.
 	config := fmt.Sprintf("Host *\n  IdentityFile %s\n  IdentitiesOnly yes\n  BatchMode yes\n", s.key.File)
 	if err := os.MkdirAll(filepath.Join(r.home, ".ssh"), 0o700); err != nil {
 		s.Fatal(err)
@@ -40,7 +41,7 @@ func (s *site) newReacher() *reacher {
 
 func (r *reacher) config() string { return filepath.Join(r.home, ".ssh", "config") }
 
-// devctl runs devctl with this person's home, however it ends.
+// devctl runs devctl with this user's home. It may fail.
 func (r *reacher) devctl(words ...string) openssh.Result {
 	r.Helper()
 	path, err := cluster.Binary("devctl")
@@ -57,12 +58,12 @@ func (r *reacher) tool(name string, words ...string) openssh.Result {
 
 func (r *reacher) command(name string, words ...string) *exec.Cmd {
 	cmd := openssh.Tool(r.bounded(), name, words...)
-	// An ssh that ssh starts, to the gateway, knows nothing of -F.
+	// The ssh that ssh starts for the gateway does not get -F, so it needs the agent.
 	cmd.Env = append(cmd.Env, "HOME="+r.home, "SSH_AUTH_SOCK="+r.agent)
 	return cmd
 }
 
-// ssh runs devctl ssh with this person's key.
+// ssh runs devctl ssh with this user's key.
 func (r *reacher) ssh(server string, script string) openssh.Result {
 	r.Helper()
 	return r.devctl("ssh", server, "-F", r.config(), "--", script)
@@ -71,33 +72,32 @@ func (r *reacher) ssh(server string, script string) openssh.Result {
 func (r *reacher) wants(got openssh.Result, printed string) {
 	r.Helper()
 	if got.Code != 0 || got.Stdout != printed {
-		r.Errorf("got %+v, want that it prints %q", got, printed)
+		r.Errorf("got %+v, want the output %q", got, printed)
 	}
 }
 
-// TestSSHWakesAServer: ssh to a server that sleeps for want of work wakes it; of one
-// that its owner suspended it says how to start it.
+// TestSSHWakesAServer: devctl ssh wakes a server that was suspended because it was idle.
+// For a server that its owner stopped, it prints how to start it.
 func TestSSHWakesAServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.newReacher()
-	b := s.start(s.restless("server", soon))
+	b := s.start(s.suspendedWhenIdle("server", soon))
 	b.sh("echo kept > ~/file")
-	b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
-	woken := r.ssh("server", "cat ~/file; exit 7")
-	if woken.Code != 7 || woken.Stdout != "kept\n" || !strings.Contains(woken.Stderr, "asleep for want of work") {
-		s.Errorf("ssh to a sleeping server: %+v", woken)
+	b.stopped(v1.PhaseSuspended, v1.ReasonIdle)
+	if got := r.ssh("server", "cat ~/file; exit 7"); got.Code != 7 || got.Stdout != "kept\n" || got.Stderr == "" {
+		s.Errorf("ssh to an idle server that is suspended: %+v, want a notice that it wakes", got)
 	}
 
 	s.devctl("stop", "server", "--wait")
 	if refused := r.ssh("server", "true"); refused.Code != 4 || !strings.Contains(refused.Stderr, "devctl start server") {
-		s.Errorf("ssh to a suspended server: %+v", refused)
+		s.Errorf("ssh to a stopped server: %+v", refused)
 	}
 	r.wants(r.devctl("ssh", "--start", "server", "-F", r.config(), "--", "cat ~/file"), "kept\n")
 }
 
-// TestSSHConfig: with what devctl ssh-config writes, stock OpenSSH and what
-// stands on it reach a server that has no port, by its name.
+// TestSSHConfig: with the configuration that devctl ssh-config writes, stock OpenSSH,
+// scp, sftp and rsync reach a server without a port by its name.
 func TestSSHConfig(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -122,7 +122,7 @@ func TestSSHConfig(t *testing.T) {
 	r.wants(r.devctl("ssh", "--via=gateway", "server", "-F", r.config(), "--", "whoami"), "dev\n")
 }
 
-// copies carries a file there and back in all ways.
+// copies copies a file to the server and back with every tool.
 func (r *reacher) copies(name string) {
 	r.Helper()
 	r.wants(r.tool("ssh", "-F", r.config(), name, "whoami"), "dev\n")
@@ -141,8 +141,8 @@ func (r *reacher) copies(name string) {
 	r.sameFile(source, filepath.Join(tree, "again"))
 }
 
-// TestSilentProxySurvives: a session through the API server on which nothing is
-// said for longer than heartbeats are apart goes on.
+// TestSilentProxySurvives: a session through the API server survives a silence that is
+// longer than the heartbeat interval.
 func TestSilentProxySurvives(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -152,8 +152,8 @@ func TestSilentProxySurvives(t *testing.T) {
 	r.wants(silent, "still here\n")
 }
 
-// TestPortForward: a port of the server's own localhost is reached here, through
-// the API server too, and Ctrl-C is no failure.
+// TestPortForward: devctl port-forward reaches a port on the server's localhost,
+// directly and through the API server, and exits with 0 on Ctrl-C.
 func TestPortForward(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -185,8 +185,8 @@ until (: < /dev/tcp/127.0.0.1/8888) 2>/dev/null; do sleep 0.1; done`)
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("Ctrl-C: %v", err)
 		}
-		// The port may be another program's by now: only an answer proves that the
-		// forward is still there.
+		// Another program may use the port by now. Only an answer proves that the forward
+		// is still open.
 		if c, err := net.Dial("tcp", address); err == nil {
 			_ = c.SetDeadline(time.Now().Add(bound))
 			_, _ = io.WriteString(c, "hello")

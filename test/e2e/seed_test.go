@@ -20,8 +20,8 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// The example that the storage guide ends with; only the key and the flavor's
-// name are changed.
+// The example at the end of the storage guide. The test changes only the key and the
+// flavor's name.
 //
 //go:embed testdata/seed.yaml
 var seedYAML string
@@ -50,7 +50,7 @@ func TestSeedExample(t *testing.T) {
 	b.sh("echo data > /shared/file && grep -q ' /shared ' /proc/mounts && grep -q ' /home/dev ' /proc/mounts")
 }
 
-// seedObjects compares the names of everything that is in the namespace.
+// seedObjects checks the names of all objects in the namespace.
 func seedObjects(b *server) {
 	for _, kind := range []struct {
 		list client.ObjectList
@@ -138,8 +138,8 @@ func seedServices(b *server) {
 	}
 }
 
-// seedCommand runs the line of status.ssh.command as it is printed; only the
-// account's own configuration is replaced by one that has the key.
+// seedCommand runs status.ssh.command unchanged. Only the client's configuration is
+// replaced by one that has the key.
 func seedCommand(b *server) {
 	status := b.ds.Status.SSH
 	line := status.Command
