@@ -18,6 +18,6 @@ func TestFlagsAndTargetsInAnyOrder(t *testing.T) {
 		}
 	}
 	if _, _, err := parse([]string{"scale", "-n", "5", "nothing"}); err == nil {
-		t.Error("a target that there is not is accepted")
+		t.Error("an unknown target is accepted")
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"devserver.io/devserver/test/bench/standin"
 )
 
-// nodePorts is how many there are by default.
+// nodePorts is the number of node ports in a cluster by default.
 const nodePorts = 2768
 
 // scale is a control plane without nodes, with the operator and many servers.
@@ -38,22 +38,21 @@ type scale struct {
 	kubeconfig string // the operator's
 }
 
-// measureScale makes many servers at once, then leaves the operator alone with
-// them, then starts it again. Nothing runs in the servers: a stand-in plays the
-// nodes.
+// measureScale creates many servers at once, then leaves the operator idle, then restarts it.
+// No pods run: a stand-in plays the nodes.
 func measureScale(ctx context.Context, o options, r *report) error {
 	if !o.noNodePorts && o.servers > nodePorts {
 		return fmt.Errorf("%d servers need as many node ports, and there are %d: add --no-node-ports", o.servers, nodePorts)
 	}
 	if o.assets == "" {
-		return errors.New("KUBEBUILDER_ASSETS is not set: say make bench ARGS=scale, which sets it")
+		return errors.New("KUBEBUILDER_ASSETS is not set: run \"make bench ARGS=scale\", which sets it")
 	}
 	return measureOnIsland(ctx, r)
 }
 
-// runScale measures in the network that there is.
+// runScale measures in the current network namespace.
 func runScale(ctx context.Context, o options, r *report) error {
-	log.SetLogger(logr.Discard()) // what the library says is no result
+	log.SetLogger(logr.Discard()) // the library's log is not a result
 	o.servers = cmp.Or(o.servers, 1000)
 	s := &scale{o: o, r: r}
 	err := s.start(ctx)
@@ -63,7 +62,7 @@ func runScale(ctx context.Context, o options, r *report) error {
 	return errors.Join(err, s.stop())
 }
 
-// start starts all that there is to be before the first server.
+// start starts everything that must run before the first server is created.
 func (s *scale) start(ctx context.Context) (err error) {
 	fmt.Fprintln(os.Stderr, "scale: starting a control plane")
 	if s.chart, err = renderChart(ctx, s.o.assets); err != nil {
@@ -97,8 +96,8 @@ func (s *scale) start(ctx context.Context) (err error) {
 	return s.describe()
 }
 
-// startOperator returns when the operator works, or at once where there is to
-// be none.
+// startOperator starts the operator and waits until it leads. It does nothing if the bare loop
+// is measured.
 func (s *scale) startOperator(ctx context.Context) (err error) {
 	if s.o.bare {
 		return nil
@@ -109,7 +108,7 @@ func (s *scale) startOperator(ctx context.Context) (err error) {
 	return s.operator.until(ctx, s.operator.leads)
 }
 
-// stop ends everything and leaves nothing behind.
+// stop stops all processes and removes all files.
 func (s *scale) stop() error {
 	var failed error
 	if s.operator != nil && s.operator.Process != nil {
@@ -124,7 +123,7 @@ func (s *scale) stop() error {
 	return failed
 }
 
-// describe notes under which conditions is measured.
+// describe adds the conditions of the measurement to the report.
 func (s *scale) describe() error {
 	d, err := discovery.NewDiscoveryClientForConfig(s.plane.Admin)
 	if err != nil {
@@ -145,7 +144,7 @@ func (s *scale) describe() error {
 	s.r.Setting = append(s.r.Setting,
 		fmt.Sprintf("scale: %d servers at once; %s; Kubernetes %s", s.o.servers, maker, kubernetes.GitVersion),
 		"scale: etcd without fsync; kube-controller-manager "+strings.Join(s.plane.Flags, " "),
-		fmt.Sprintf("scale: no kubelets: a stand-in binds claim and pod, and makes %s on each pod until it is Ready", reports))
+		fmt.Sprintf("scale: no kubelets: a stand-in binds claim and pod, and writes %s to each pod until it is Ready", reports))
 	return nil
 }
 

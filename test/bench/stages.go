@@ -15,8 +15,8 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// stage is a step on the way of a server from created to Running, by the moment
-// at which a watcher of the API server sees it.
+// stage is a point in the start of a server, from created to Running. Its time is when a
+// client that watches the API server sees it.
 type stage int
 
 const (
@@ -36,7 +36,7 @@ const (
 	stageCount
 )
 
-// steps are what the table shows: a step ends when all of its stages were seen.
+// steps has the steps that the table shows. A step ends when all of its stages were seen.
 var steps = []struct {
 	name string
 	of   []stage
@@ -52,10 +52,10 @@ var steps = []struct {
 	{"status Running", []stage{statusRunning}},
 }
 
-// stages are the seconds from the call that created a server until each stage.
+// stages has the seconds from the creation of a server until each stage.
 type stages map[stage]float64
 
-// observer notes when it saw which server at which stage.
+// observer records when it first saw each server at each stage.
 type observer struct {
 	mu    sync.Mutex
 	seen  map[string]map[stage]time.Time
@@ -63,7 +63,7 @@ type observer struct {
 	stops []func()
 }
 
-// observe watches everything that a namespace's servers are made of.
+// observe watches all objects of a namespace's servers.
 func observe(ctx context.Context, c client.WithWatch, ns string) (*observer, error) {
 	w := &observer{seen: map[string]map[stage]time.Time{}, more: make(chan struct{})}
 	for _, list := range []client.ObjectList{
@@ -93,7 +93,7 @@ func (w *observer) stop() {
 	}
 }
 
-// saw notes a stage, the first time.
+// saw records a stage, unless it was seen before.
 func (w *observer) saw(server string, s stage) {
 	now := time.Now()
 	w.mu.Lock()
@@ -109,7 +109,7 @@ func (w *observer) saw(server string, s stage) {
 	w.more = make(chan struct{})
 }
 
-// look finds the stages that an object's state shows.
+// look records the stages that an object's state shows.
 func (w *observer) look(o client.Object) {
 	name := o.GetName()
 	switch o := o.(type) {
@@ -197,7 +197,7 @@ func (w *observer) since(server string, begin time.Time) stages {
 	return s
 }
 
-// reportStages adds the whole way and each step's part of it.
+// reportStages adds the duration of the whole start and of each step to the report.
 func reportStages(r *report, starts []stages) {
 	whole := make([]float64, len(starts))
 	parts := make([][]float64, len(steps))
@@ -207,7 +207,7 @@ func reportStages(r *report, starts []stages) {
 		for k, step := range steps {
 			end := before
 			for _, at := range step.of {
-				end = max(end, s[at]) // two watches may show things in either order
+				end = max(end, s[at]) // separate watches may report stages in any order
 			}
 			parts[k] = append(parts[k], end-before)
 			before = end

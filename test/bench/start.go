@@ -17,8 +17,8 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// measureStart starts servers one after the other, and bare pods beside them,
-// and says how long each stage took and what the operator wrote meanwhile.
+// measureStart starts servers one after the other, and then bare pods for comparison. It reports
+// how long each stage took and how many calls the operator made.
 func measureStart(ctx context.Context, o options, r *report) error {
 	g, err := newGround(ctx, "start")
 	if err != nil {
@@ -58,7 +58,7 @@ func measureStart(ctx context.Context, o options, r *report) error {
 			return err
 		}
 	}
-	// Not in between: the node is busy with what is left of one for a while.
+	// Not between the servers, because the node is still busy with removing the former one.
 	for i := range servers {
 		seconds, err := g.timePod(ctx, fmt.Sprintf("bare-%d", i), o.image)
 		if err != nil {
@@ -111,7 +111,7 @@ func newGround(ctx context.Context, name string) (*ground, error) {
 	return g, nil
 }
 
-// remove takes everything away, also after an interruption.
+// remove deletes all objects and files, even if the measurement was interrupted.
 func (g *ground) remove() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -146,14 +146,14 @@ func (g *ground) timeServer(ctx context.Context, watched *observer, name string)
 	return watched.since(name, begin), nil
 }
 
-// clear deletes a server and its home, and waits until both are gone.
+// clear deletes a server and its home, and waits until both are deleted.
 func (g *ground) clear(ctx context.Context, name string) error {
 	for _, o := range []client.Object{
 		&v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.ns}},
 		&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name + "-0", Namespace: g.ns}},
 		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-" + name + "-0", Namespace: g.ns}},
 	} {
-		if _, pod := o.(*corev1.Pod); !pod { // its owners' end is its end
+		if _, pod := o.(*corev1.Pod); !pod { // it is deleted with its owner
 			if err := g.c.Delete(ctx, o); err != nil {
 				return fmt.Errorf("delete %s: %w", o.GetName(), err)
 			}
@@ -165,8 +165,7 @@ func (g *ground) clear(ctx context.Context, name string) error {
 	return nil
 }
 
-// timePod measures the least that anything on this node can take: a pod with
-// one container and no volume.
+// timePod measures the minimum start time on this node: a pod with one container and no volume.
 func (g *ground) timePod(ctx context.Context, name, image string) (float64, error) {
 	yes, no, user, grace := true, false, int64(1000), int64(0)
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.ns}}

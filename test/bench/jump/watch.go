@@ -18,11 +18,12 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// Known is how many servers the gateway knows.
+// Known is the number of servers that the gateway knows.
 const Known = 1000
 
-// serveWatches is all of an API server that a gateway needs which wakes nobody:
-// watches of the servers and of no person. It returns a kubeconfig.
+// serveWatches serves the part of the Kubernetes API that a gateway needs if no suspended server
+// is used: a watch of the servers, and a watch of users, of which there are none. It returns
+// the path of a kubeconfig.
 func serveWatches(ctx context.Context, dir, key string) (string, error) {
 	servers, err := devServers(key)
 	if err != nil {
@@ -49,7 +50,7 @@ func serveWatches(ctx context.Context, dir, key string) (string, error) {
 "contexts": [{"name": "bench", "context": {"cluster": "bench"}}]}`, listener.Addr()), 0o600)
 }
 
-// stream sends what there is, says that this was all, and leaves the watch open.
+// stream sends all objects and the end of the initial objects, and leaves the watch open.
 func stream(w http.ResponseWriter, r *http.Request, kind string, objects []*v1.DevServer) {
 	if r.URL.Query().Get("sendInitialEvents") != "true" {
 		http.Error(w, "only watches that begin with all objects", http.StatusNotImplemented)
@@ -76,7 +77,7 @@ func stream(w http.ResponseWriter, r *http.Request, kind string, objects []*v1.D
 	<-r.Context().Done()
 }
 
-// devServers are those that key opens, and many that are others'.
+// devServers returns the two servers for key, and many servers with other keys.
 func devServers(key string) ([]*v1.DevServer, error) {
 	servers := []*v1.DevServer{devServer(Raw.Name, Raw.IP, key), devServer(SSH.Name, SSH.IP, key)}
 	for i := len(servers); i < Known; i++ {

@@ -8,8 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The last report is the same whether or not the others were made, and only in
-// it is the pod Ready.
+// The last report does not depend on the others, and the pod is Ready in it only.
 func TestReportsEndWithReady(t *testing.T) {
 	pod := &corev1.Pod{Spec: corev1.PodSpec{
 		InitContainers: []corev1.Container{{Name: "prepare", Image: "agent:1"}},
