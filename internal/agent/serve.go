@@ -139,7 +139,7 @@ func newSSHServer(ctx context.Context, flags serveFlags, reports *reporter) (*ss
 	return sshd.New(sshd.Config{
 		HostKey:            hostKey,
 		AuthorizedKeysFile: filepath.Join(flags.sshDir, agentapi.AuthorizedKeysFile),
-		Box: environ.Server{
+		Environment: environ.Server{
 			Inherited:    os.Environ(),
 			User:         flags.user,
 			Home:         flags.home,

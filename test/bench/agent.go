@@ -20,8 +20,8 @@ import (
 
 const mebi = 1 << 20
 
-// measureAgent says how large the agent's binary is and how much memory it
-// takes in a box that nobody uses, fresh and after a session.
+// measureAgent measures the size of the agent's binary, and its memory in an idle
+// server, before and after a session.
 func measureAgent(ctx context.Context, _ options, r *report) error {
 	binary, err := cluster.Binary("agent")
 	if err != nil {
@@ -38,7 +38,7 @@ func measureAgent(ctx context.Context, _ options, r *report) error {
 		return err
 	}
 	defer g.remove()
-	d := g.devServer("box")
+	d := g.devServer("server")
 	if err := g.c.Create(ctx, d); err != nil {
 		return fmt.Errorf("create %s: %w", d.Name, err)
 	}
@@ -59,7 +59,7 @@ func measureAgent(ctx context.Context, _ options, r *report) error {
 	return reportMemory(r, "idle, after a session", string(pod.UID))
 }
 
-// session logs in once and out again.
+// session logs in once and logs out.
 func (g *ground) session(ctx context.Context, d *v1.DevServer) error {
 	c, err := openssh.NewClient(g.dir, openssh.Target{
 		Host: d.Status.SSH.Host, Port: d.Status.SSH.Port, HostKey: d.Status.SSH.HostKey,
@@ -75,9 +75,9 @@ func (g *ground) session(ctx context.Context, d *v1.DevServer) error {
 	return err
 }
 
-// reportMemory adds what the kernel says of the agent's processes in a pod:
-// their resident sets added up, which counts the binary's pages once for each,
-// and their proportional ones, which count them once.
+// reportMemory adds the memory of the agent's processes in a pod to the report: the sum
+// of their resident sets, which counts the pages of the binary once per process, and the
+// sum of their proportional sets, which counts them once.
 func reportMemory(r *report, when, podUID string) error {
 	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -87,7 +87,7 @@ func reportMemory(r *report, when, podUID string) error {
 	processes := 0
 	for _, file := range commands {
 		dir := filepath.Dir(file)
-		command, _ := os.ReadFile(file) // a process that ended since has none
+		command, _ := os.ReadFile(file) // empty if the process has ended
 		cgroup, _ := os.ReadFile(filepath.Join(dir, "cgroup"))
 		if !strings.Contains(strings.SplitN(string(command), "\x00", 2)[0], "devserver-agent") || !strings.Contains(string(cgroup), podUID) {
 			continue
@@ -109,7 +109,7 @@ func reportMemory(r *report, when, podUID string) error {
 	return nil
 }
 
-// field is a number of kB in a file of /proc, in MiB.
+// field returns a value of a file in /proc, which is in kB, in MiB.
 func field(text, name string) float64 {
 	_, rest, _ := strings.Cut(text, name)
 	words := strings.Fields(rest)

@@ -16,8 +16,8 @@ import (
 // measurement began.
 type audit struct {
 	file  *os.File
-	begun bool   // past the line that was being written then
-	rest  []byte // the beginning of a line whose end is not written yet
+	begun bool   // the line that was being written at the start has been skipped
+	rest  []byte // the beginning of an incomplete line
 	all   []auditEvent
 }
 
@@ -49,19 +49,19 @@ func openAudit(path string) (*audit, error) {
 	if err != nil || end == 0 {
 		return &audit{file: file, begun: true}, err
 	}
-	// From the end of the last line, be it written or not.
+	// Start at the end of the last line, which may not be complete yet.
 	_, err = file.Seek(-1, io.SeekEnd)
 	return &audit{file: file}, err
 }
 
-// callCount counts calls by what they were, "patch services".
+// callCount counts calls by verb and resource, such as "patch services".
 type callCount map[string]int
 
-// callsFor counts what a user did to one box from its creation until the
-// write that made it Running. That write is known to have happened, so it is
-// waited for in the log.
-func (a *audit) callsFor(ctx context.Context, user, ns, box string) (callCount, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, fmt.Errorf("the audit log has no call of %s for %s", user, box))
+// callsFor counts a user's calls for one server, from its creation until the write that
+// made it Running. That write must have happened already; callsFor waits for it to
+// appear in the log.
+func (a *audit) callsFor(ctx context.Context, user, ns, server string) (callCount, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, fmt.Errorf("the audit log has no call of %s for %s", user, server))
 	defer cancel()
 	pace := time.NewTicker(50 * time.Millisecond)
 	defer pace.Stop()
@@ -71,7 +71,7 @@ func (a *audit) callsFor(ctx context.Context, user, ns, box string) (callCount, 
 		}
 		n := callCount{}
 		for _, e := range a.all {
-			if e.User.Username == user && e.ObjectRef.Namespace == ns && belongs(e.ObjectRef.Name, box) {
+			if e.User.Username == user && e.ObjectRef.Namespace == ns && belongs(e.ObjectRef.Name, server) {
 				n[e.what()]++
 			}
 		}
@@ -112,7 +112,7 @@ func (a *audit) read() error {
 func (e auditEvent) what() string {
 	resource := e.ObjectRef.Resource
 	if resource == "" {
-		resource = e.URI // The API's description, for one.
+		resource = e.URI // For example, API discovery.
 	}
 	if e.ObjectRef.Subresource != "" {
 		resource += "/" + e.ObjectRef.Subresource
@@ -123,12 +123,12 @@ func (e auditEvent) what() string {
 	return e.Verb + " " + resource
 }
 
-// belongs tells whether an object of that name is the box or a part of it.
-func belongs(object, box string) bool {
-	return object == box || strings.HasPrefix(object, box+"-") || object == "home-"+box+"-0"
+// belongs reports whether a name is that of the server or of one of its objects.
+func belongs(object, server string) bool {
+	return object == server || strings.HasPrefix(object, server+"-") || object == "home-"+server+"-0"
 }
 
-// reportCalls adds the number of writing and of reading calls per box.
+// reportCalls adds the number of writing and reading calls per server to the report.
 func reportCalls(r *report, calls []callCount) {
 	if len(calls) == 0 {
 		return
@@ -152,6 +152,6 @@ func reportCalls(r *report, calls []callCount) {
 		note = append(note, fmt.Sprintf("%s %.2g", what, float64(times)/float64(len(calls))))
 	}
 	slices.Sort(note)
-	r.add(result{Target: "start", Name: "operator's writing calls per box", Values: writes, Goal: 6, Note: strings.Join(note, ", ")})
-	r.add(result{Target: "start", Name: "operator's reading calls per box", Values: reads})
+	r.add(result{Target: "start", Name: "operator's writing calls per server", Values: writes, Goal: 6, Note: strings.Join(note, ", ")})
+	r.add(result{Target: "start", Name: "operator's reading calls per server", Values: reads})
 }

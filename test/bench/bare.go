@@ -19,9 +19,8 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// bareLoop makes what the operator makes of a DevServer, and does nothing else:
-// it looks at nothing, and reports nothing. How long it takes is how long the
-// control plane takes.
+// bareLoop creates the objects that the operator creates for a DevServer, without reading
+// or reporting anything. Its duration is what the control plane alone takes.
 type bareLoop struct {
 	client *kubernetes.Clientset
 	flavor *v1.DevServerFlavor
@@ -29,7 +28,7 @@ type bareLoop struct {
 	agent  string
 }
 
-// newBareLoop acts as the operator does, with its rights.
+// newBareLoop returns a loop that acts with the operator's rights.
 func newBareLoop(kubeconfig string, c *chart, flavor *v1.DevServerFlavor) (*bareLoop, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -41,7 +40,7 @@ func newBareLoop(kubeconfig string, c *chart, flavor *v1.DevServerFlavor) (*bare
 	return l, err
 }
 
-// apply makes the objects of a DevServer that was just created.
+// apply creates the objects of a new DevServer.
 func (l *bareLoop) apply(ctx context.Context, d *v1.DevServer) error {
 	keys, err := sshkeys.Derive(make([]byte, 32), d.Namespace, d.Name, d.Spec.Owner)
 	if err != nil {
@@ -63,7 +62,7 @@ func (l *bareLoop) apply(ctx context.Context, d *v1.DevServer) error {
 	return nil
 }
 
-// send asks for as short an answer as there is, and does not read it.
+// send applies an object. It requests the shortest possible response and ignores it.
 func (l *bareLoop) send(ctx context.Context, object runtime.ApplyConfiguration) error {
 	body, err := json.Marshal(object)
 	if err != nil {
@@ -91,8 +90,8 @@ func (l *bareLoop) send(ctx context.Context, object runtime.ApplyConfiguration) 
 	return nil
 }
 
-// bare makes all boxes without the operator, and waits until their pods are
-// Ready.
+// bare creates the objects of all servers without the operator, and waits until their
+// pods are Ready.
 func (s *scale) bare(ctx context.Context, w *crowd) error {
 	loop, err := newBareLoop(s.kubeconfig, s.chart, w.flavor)
 	if err != nil {
@@ -116,10 +115,10 @@ func (s *scale) bare(ctx context.Context, w *crowd) error {
 		return err
 	}
 	each, all := w.times()
-	s.one("bare loop: all pods are Ready", "s", all, 0, fmt.Sprintf("%.1f boxes/s", float64(len(w.boxes))/all))
+	s.one("bare loop: all pods are Ready", "s", all, 0, fmt.Sprintf("%.1f servers/s", float64(len(w.servers))/all))
 	s.one("bare loop: all have their objects", "s", did.written.Sub(begin).Seconds(), 0, "")
 	s.r.add(result{Target: "scale", Name: "bare loop: each, created to Ready", Unit: "s", Values: each})
-	s.one("bare loop: writing calls per box", "", float64(did.writing)/float64(len(w.boxes)), 0, did.writes.note(len(w.boxes)))
+	s.one("bare loop: writing calls per server", "", float64(did.writing)/float64(len(w.servers)), 0, did.writes.note(len(w.servers)))
 	s.one("bare loop: CPU time of all", "s", others(before, after), 0, othersNote(before, after))
 	return nil
 }

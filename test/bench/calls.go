@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// tally is what somebody called, in kinds.
+// tally has the counts of a client's calls, by category.
 type tally struct {
-	writes, reads   callCount
-	watches         callCount // lists and watches of whole kinds, which fill caches
-	leases, events  callCount
-	written         time.Time // when the last StatefulSet was applied
-	writing, asking int       // how many writes and reads there are
+	writes, reads    callCount
+	watches          callCount // lists and watches of whole kinds, which fill caches
+	leases, events   callCount
+	written          time.Time // when the last StatefulSet was applied
+	writing, reading int       // the number of writes and reads
 }
 
-// tallied sorts calls into kinds. Leases of leader election and events are no
-// part of a DevServer's way to Running and are counted apart; so are the
-// lists and watches of all namespaces, of which there is one for each kind.
+// tallied counts calls by category. Calls for Leases and events are counted separately,
+// because a DevServer does not need them to become Running. So are lists and watches of
+// all namespaces, which happen once for each kind.
 func tallied(calls []auditEvent) tally {
 	t := tally{writes: callCount{}, reads: callCount{}, watches: callCount{}, leases: callCount{}, events: callCount{}}
 	for _, e := range calls {
@@ -28,11 +28,11 @@ func tallied(calls []auditEvent) tally {
 			t.leases[what]++
 		case e.ObjectRef.Resource == "events" && !reads:
 			t.events[what]++
-		case e.Verb == "watch" || e.Verb == "list" && e.ObjectRef.Namespace == "":
+		case e.Verb == "watch" || (e.Verb == "list" && e.ObjectRef.Namespace == ""):
 			t.watches[what]++
 		case reads:
 			t.reads[what]++
-			t.asking++
+			t.reading++
 		default:
 			t.writes[what]++
 			t.writing++
@@ -44,7 +44,7 @@ func tallied(calls []auditEvent) tally {
 	return t
 }
 
-// note says which calls there were, and how many of each for one of n boxes.
+// note lists the calls with their average number for each of n servers.
 func (c callCount) note(n int) string {
 	var parts []string
 	for what, times := range c {
@@ -54,7 +54,7 @@ func (c callCount) note(n int) string {
 	return strings.Join(parts, ", ")
 }
 
-// sum is how many calls there were.
+// sum returns the number of all calls.
 func (c callCount) sum() int {
 	sum := 0
 	for _, times := range c {

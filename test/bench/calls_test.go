@@ -18,7 +18,7 @@ func readAudit(t *testing.T, lines string) []auditEvent {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.file.Close() })
-	// The second half of a line is written later than the first.
+	// One line is written in two parts.
 	for _, part := range []string{lines[:len(lines)/2], lines[len(lines)/2:]} {
 		log, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
@@ -37,8 +37,8 @@ func readAudit(t *testing.T, lines string) []auditEvent {
 	return a.all
 }
 
-// Leases and Events are no part of a box's way to Running, nor are the lists
-// that fill caches. A list in one namespace is a live read.
+// Leases, events and the lists that fill caches are counted separately. A list in one
+// namespace is a read.
 func TestCallsAreSortedIntoKinds(t *testing.T) {
 	got := tallied(readAudit(t, `{"stage":"ResponseStarted","verb":"watch","objectRef":{"resource":"pods"}}
 {"stage":"ResponseComplete","verb":"patch","stageTimestamp":"2026-11-23T10:00:01.000001Z","objectRef":{"resource":"statefulsets","namespace":"a","name":"x"},"responseStatus":{"code":201}}
@@ -66,11 +66,11 @@ func TestCallsAreSortedIntoKinds(t *testing.T) {
 		"events":  {got.events, "create events 0.5", 1},
 	} {
 		if note := tc.got.note(2); note != tc.want || tc.got.sum() != tc.sum {
-			t.Errorf("%s: %d, for one of two boxes %s; want %d, %s", what, tc.got.sum(), note, tc.sum, tc.want)
+			t.Errorf("%s: %d, for one of two servers %s; want %d, %s", what, tc.got.sum(), note, tc.sum, tc.want)
 		}
 	}
-	if got.writing != 4 || got.asking != 3 {
-		t.Errorf("%d writes and %d reads; want 4 and 3", got.writing, got.asking)
+	if got.writing != 4 || got.reading != 3 {
+		t.Errorf("%d writes and %d reads; want 4 and 3", got.writing, got.reading)
 	}
 	if s := got.written.UTC().Format("05"); s != "03" {
 		t.Errorf("the last StatefulSet was written at second %s; want 03", s)

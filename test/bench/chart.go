@@ -22,18 +22,18 @@ import (
 	"devserver.io/devserver/test/cluster"
 )
 
-// Where the chart is installed, and as whom the operator runs there.
+// The namespace in which the chart is installed, and the operator's names.
 const (
 	operatorNamespace  = "devserver-system"
 	operatorDeployment = "devserver-operator"
 	operatorUser       = "system:serviceaccount:" + operatorNamespace + ":devserver-operator"
 )
 
-// operatorGroups are those of the ServiceAccount. The operator must not be an
-// administrator: the API server never lets those wait.
+// operatorGroups are the groups of the operator's ServiceAccount. The operator must not
+// be an administrator, because the API server does not queue their requests.
 var operatorGroups = []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespace}
 
-// chart is what helm makes of the chart with its default values.
+// chart is the chart, rendered with its default values.
 type chart struct {
 	operator corev1.Container
 	others   []*unstructured.Unstructured
@@ -44,11 +44,11 @@ type chart struct {
 func renderChart(ctx context.Context, assets string) (*chart, error) {
 	helm := exec.CommandContext(ctx, filepath.Join(assets, "helm"), "template", "devserver",
 		filepath.Join(cluster.Root(), "charts", "devserver-operator"), "--namespace", operatorNamespace, "--set", "crds.install=false")
-	var said bytes.Buffer
-	helm.Stderr = &said
+	var stderr bytes.Buffer
+	helm.Stderr = &stderr
 	text, err := helm.Output()
 	if err != nil {
-		return nil, fmt.Errorf("rendering the chart: %w: %s", err, said.String())
+		return nil, fmt.Errorf("rendering the chart: %w: %s", err, stderr.String())
 	}
 	return parseChart(text)
 }
@@ -64,8 +64,8 @@ func parseChart(text []byte) (*chart, error) {
 			return nil, fmt.Errorf("reading the rendered chart: %w", err)
 		}
 		switch {
-		case len(object.Object) == 0: // A file with nothing in it for these values.
-		case object.GetKind() == "Deployment" && object.GetName() != operatorDeployment: // Nothing runs here but the operator.
+		case len(object.Object) == 0: // A template that renders to nothing with these values.
+		case object.GetKind() == "Deployment" && object.GetName() != operatorDeployment: // Of the chart's programs, only the operator runs.
 		case object.GetKind() == "Deployment":
 			d := &appsv1.Deployment{}
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, d); err != nil {
@@ -82,7 +82,8 @@ func parseChart(text []byte) (*chart, error) {
 	return c, nil
 }
 
-// install makes all that the chart has beside the operator itself: its rights.
+// install creates the chart's objects except the operator's Deployment, mainly its RBAC
+// rules.
 func (c *chart) install(ctx context.Context, to client.Client) error {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}
 	if err := to.Create(ctx, ns); err != nil {
@@ -96,8 +97,8 @@ func (c *chart) install(ctx context.Context, to client.Client) error {
 	return nil
 }
 
-// args are the operator's flags by the chart, except that it listens on ports
-// of its own choosing.
+// args returns the operator's flags from the chart, with other addresses for metrics and
+// health probes.
 func (c *chart) args(metrics, health string) []string {
 	args := slices.DeleteFunc(slices.Clone(c.operator.Args), func(arg string) bool {
 		return strings.HasPrefix(arg, "--metrics-bind-address=") || strings.HasPrefix(arg, "--health-probe-bind-address=")
@@ -105,7 +106,7 @@ func (c *chart) args(metrics, health string) []string {
 	return append(args, "--metrics-bind-address="+metrics, "--health-probe-bind-address="+health)
 }
 
-// env is the operator's environment by the chart.
+// env returns the operator's environment variables from the chart.
 func (c *chart) env() ([]string, error) {
 	var env []string
 	for _, e := range c.operator.Env {
@@ -117,7 +118,7 @@ func (c *chart) env() ([]string, error) {
 			case from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "limits.memory":
 				value = fmt.Sprint(c.operator.Resources.Limits.Memory().Value())
 			default:
-				return nil, fmt.Errorf("the chart takes %s from where the benchmark cannot", e.Name)
+				return nil, fmt.Errorf("the chart sets %s from a source that the benchmark does not support", e.Name)
 			}
 		}
 		env = append(env, e.Name+"="+value)
@@ -125,10 +126,10 @@ func (c *chart) env() ([]string, error) {
 	return env, nil
 }
 
-// flag is the value of one of the operator's flags by the chart.
+// flag returns the value of one of the operator's flags in the chart.
 func (c *chart) flag(name string) string {
 	for _, arg := range c.operator.Args {
-		if value, is := strings.CutPrefix(arg, "--"+name+"="); is {
+		if value, ok := strings.CutPrefix(arg, "--"+name+"="); ok {
 			return value
 		}
 	}

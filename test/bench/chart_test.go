@@ -9,8 +9,8 @@ import (
 	"devserver.io/devserver/test/cluster"
 )
 
-// The benchmark runs the operator as the chart does, but for the ports.
-func TestOperatorRunsByTheChart(t *testing.T) {
+// The benchmark runs the operator with the chart's flags, except for the ports.
+func TestOperatorRunsWithTheChartsFlags(t *testing.T) {
 	text, err := os.ReadFile(cluster.Root() + "/charts/testdata/default.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -22,47 +22,47 @@ import (
 )
 
 const (
-	// perNamespace is how many boxes share a namespace.
+	// perNamespace is how many servers share a namespace.
 	perNamespace = 100
-	// creators is how many calls that create boxes are under way at a time.
+	// creators is how many servers are created at the same time.
 	creators = 32
-	// crowdKey may log in: nobody ever does.
+	// crowdKey is the key of all servers. No client uses it.
 	crowdKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0bJ2TM3ZiHbbOzdFfgRZPNr0LLUpOLKVlBC6R0Z0f3 bench@example.com"
 )
 
-// crowd is many boxes made at once.
+// crowd is many servers that are created at once.
 type crowd struct {
-	c      client.WithWatch
-	boxes  []*v1.DevServer
-	flavor *v1.DevServerFlavor
+	c       client.WithWatch
+	servers []*v1.DevServer
+	flavor  *v1.DevServerFlavor
 
-	// made is called with each box that was created; nil: nothing is.
+	// made is called with each created server, unless it is nil.
 	made func(context.Context, *v1.DevServer) error
-	// list is what is watched, and reached which box an object says has come
-	// to its end, if it says so.
+	// list is the kind of object to watch. reached reports whether an object shows that a
+	// server is finished, and which server that is.
 	list    client.ObjectList
-	reached func(client.Object) (box types.NamespacedName, is bool)
+	reached func(client.Object) (server types.NamespacedName, ok bool)
 
 	mu      sync.Mutex
 	created map[types.NamespacedName]time.Time
 	running map[types.NamespacedName]time.Time
-	all     chan struct{} // closed once all have come to their end
+	all     chan struct{} // closed once all servers are finished
 }
 
-// running tells of a DevServer that is Running.
+// running reports whether a DevServer is Running.
 func running(object client.Object) (types.NamespacedName, bool) {
-	d, is := object.(*v1.DevServer)
-	return client.ObjectKeyFromObject(object), is && d.Status.Phase == v1.PhaseRunning
+	d, ok := object.(*v1.DevServer)
+	return client.ObjectKeyFromObject(object), ok && d.Status.Phase == v1.PhaseRunning
 }
 
-// ready tells of a DevServer's pod that is Ready.
+// ready reports whether a DevServer's pod is Ready.
 func ready(object client.Object) (types.NamespacedName, bool) {
-	pod, is := object.(*corev1.Pod)
+	pod, ok := object.(*corev1.Pod)
 	key := types.NamespacedName{Namespace: object.GetNamespace(), Name: strings.TrimSuffix(object.GetName(), "-0")}
-	return key, is && status.PodReady(pod)
+	return key, ok && status.PodReady(pod)
 }
 
-// newCrowd makes the namespaces and the flavor of n boxes, not the boxes.
+// newCrowd creates the namespaces and the flavor for n servers, but not the servers.
 func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServiceType, lifecycle *v1.LifecycleSpec) (*crowd, error) {
 	w := &crowd{c: c, list: &v1.DevServerList{}, reached: running, created: map[types.NamespacedName]time.Time{}, running: map[types.NamespacedName]time.Time{}, all: make(chan struct{})}
 	flavor := &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "bench"}}
@@ -76,13 +76,13 @@ func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServ
 	}
 	w.flavor = flavor
 	for i := range n {
-		d := &v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("box-%d", i), Namespace: fmt.Sprintf("team-%d", i/perNamespace)}}
+		d := &v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("server-%d", i), Namespace: fmt.Sprintf("team-%d", i/perNamespace)}}
 		d.Spec.Owner = "bench@example.com"
 		d.Spec.Flavor = flavor.Name
 		d.Spec.SSH.PublicKey = crowdKey
 		d.Spec.SSH.Service.Type = service
 		d.Spec.PersistentHomeSize = resource.MustParse("10Gi")
-		w.boxes = append(w.boxes, d)
+		w.servers = append(w.servers, d)
 		if i%perNamespace != 0 {
 			continue
 		}
@@ -98,8 +98,8 @@ func newCrowd(ctx context.Context, c client.WithWatch, n int, service v1.SSHServ
 	return w, nil
 }
 
-// run creates the boxes and returns when all came to their end, or when gone, which
-// is asked now and then, returns an error.
+// run creates the servers and returns when all are finished, or when gone, which it calls
+// every second, returns an error.
 func (w *crowd) run(ctx context.Context, gone func() error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -125,7 +125,7 @@ func (w *crowd) run(ctx context.Context, gone func() error) error {
 				return err
 			}
 			w.mu.Lock()
-			fmt.Fprintf(os.Stderr, "\rscale: %d of %d", len(w.running), len(w.boxes))
+			fmt.Fprintf(os.Stderr, "\rscale: %d of %d", len(w.running), len(w.servers))
 			w.mu.Unlock()
 		}
 	}
@@ -154,7 +154,7 @@ func (w *crowd) create(ctx context.Context) error {
 			}
 		})
 	}
-	for _, d := range w.boxes {
+	for _, d := range w.servers {
 		todo <- d
 	}
 	close(todo)
@@ -162,12 +162,12 @@ func (w *crowd) create(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// watch notes what comes to its end until ctx ends. The API server may end a
-// watch at any time; the next one begins with what was missed.
+// watch notes finished servers until ctx ends. The API server may end a watch at any
+// time. The next one starts with a new list, so that no change is missed.
 func (w *crowd) watch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := w.c.List(ctx, w.list); err != nil {
-			return fmt.Errorf("list what is waited for: %w", err)
+			return fmt.Errorf("list the watched objects: %w", err)
 		}
 		if err := meta.EachListItem(w.list, func(object runtime.Object) error {
 			w.note(object.(client.Object)) //nolint:forcetypeassert // what a client lists are API objects
@@ -178,10 +178,10 @@ func (w *crowd) watch(ctx context.Context) error {
 		from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: w.list.GetResourceVersion()}}
 		events, err := w.c.Watch(ctx, w.list, from)
 		if err != nil {
-			return fmt.Errorf("watch what is waited for: %w", err)
+			return fmt.Errorf("watch the objects: %w", err)
 		}
 		for e := range events.ResultChan() {
-			if object, is := e.Object.(client.Object); is {
+			if object, ok := e.Object.(client.Object); ok {
 				w.note(object)
 			}
 		}
@@ -190,10 +190,10 @@ func (w *crowd) watch(ctx context.Context) error {
 	return nil
 }
 
-// note remembers when a box was seen at its end the first time.
+// note records when a server was first seen to be finished.
 func (w *crowd) note(object client.Object) {
-	key, is := w.reached(object)
-	if !is {
+	key, ok := w.reached(object)
+	if !ok {
 		return
 	}
 	now := time.Now()
@@ -203,13 +203,13 @@ func (w *crowd) note(object client.Object) {
 		return
 	}
 	w.running[key] = now
-	if len(w.running) == len(w.boxes) {
+	if len(w.running) == len(w.servers) {
 		close(w.all)
 	}
 }
 
-// times are the seconds that each box took, and all of them together from the
-// first call.
+// times returns the seconds that each server took, and the seconds from the first call
+// until all were finished.
 func (w *crowd) times() (each []float64, all float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

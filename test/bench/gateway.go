@@ -13,16 +13,16 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// boxesName as the first argument makes this program the boxes behind the jump
-// hosts, in a process of its own, whose CPU time is counted apart.
-const boxesName = "jump-boxes"
+// serversName as the first argument makes this program the servers behind the jump hosts.
+// They run in a separate process so that their CPU time is counted separately.
+const serversName = "jump-servers"
 
-// crossing is jump hosts that are compared with each other.
+// crossing holds the jump hosts that are compared.
 type crossing struct {
-	o     options
-	r     *report
-	boxes *plane.Process
-	hosts []*jump.Host
+	o       options
+	r       *report
+	servers *plane.Process
+	hosts   []*jump.Host
 }
 
 // measureGateway puts the same load on the gateway and on OpenSSH's sshd as a
@@ -56,7 +56,7 @@ func (c *crossing) start(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if c.boxes, err = plane.Run(filepath.Join(dir, "boxes.log"), nil, self, boxesName); err != nil {
+	if c.servers, err = plane.Run(filepath.Join(dir, "servers.log"), nil, self, serversName); err != nil {
 		return err
 	}
 	hostKey, err := openssh.NewKey(ctx, dir, "host", "ed25519")
@@ -70,7 +70,7 @@ func (c *crossing) start(ctx context.Context, dir string) error {
 	for _, start := range []func(context.Context, string, openssh.Key, openssh.Key) (*jump.Host, error){jump.Gateway, jump.Sshd} {
 		h, err := start(ctx, dir, hostKey, clientKey)
 		if err != nil {
-			return errors.Join(err, c.boxes.Ended())
+			return errors.Join(err, c.servers.Ended())
 		}
 		c.hosts = append(c.hosts, h)
 		algorithms, err := h.Algorithms()
@@ -79,7 +79,7 @@ func (c *crossing) start(ctx context.Context, dir string) error {
 		}
 		c.r.Setting = append(c.r.Setting, fmt.Sprintf("gateway: %s: %s", h.Name, algorithms))
 	}
-	c.r.Setting = append(c.r.Setting, fmt.Sprintf("gateway: it knows %d boxes; clients and boxes are on the same machine, in processes of their own", jump.Known))
+	c.r.Setting = append(c.r.Setting, fmt.Sprintf("gateway: it knows %d servers; clients and servers run on the same machine, in separate processes", jump.Known))
 	return nil
 }
 
@@ -88,14 +88,14 @@ func (c *crossing) stop() error {
 	for _, h := range c.hosts {
 		failed = errors.Join(failed, h.Stop())
 	}
-	if c.boxes != nil {
-		failed = errors.Join(failed, c.boxes.Stop())
+	if c.servers != nil {
+		failed = errors.Join(failed, c.servers.Stop())
 	}
 	return failed
 }
 
-// add reports a number of one of the jump hosts. The project's goals are the
-// gateway's.
+// add adds a result of one of the jump hosts to the report. The project's goals apply to
+// the gateway only.
 func (c *crossing) add(h *jump.Host, x result) {
 	x.Target, x.Name = "gateway", h.Name+": "+x.Name
 	if h != c.hosts[0] {
@@ -104,8 +104,8 @@ func (c *crossing) add(h *jump.Host, x result) {
 	c.r.add(x)
 }
 
-// idlers is how many idle connections there are to be: the gateway needs two
-// file descriptors for each, sshd two processes.
+// idlers returns how many idle connections to open. For each, the gateway needs two file
+// descriptors and sshd needs two processes.
 func (c *crossing) idlers(h *jump.Host) (n int, note string, err error) {
 	if h != c.hosts[0] {
 		return 500, "500 of them", nil
@@ -114,9 +114,9 @@ func (c *crossing) idlers(h *jump.Host) (n int, note string, err error) {
 	if err != nil {
 		return 0, "", err
 	}
-	n = cmp.Or(c.o.boxes, 10_000)
+	n = cmp.Or(c.o.servers, 10_000)
 	if most := (files - 200) / 2; n > most {
-		return most, fmt.Sprintf("%d of them, as a program may have %d files open here", most, files), nil
+		return most, fmt.Sprintf("%d of them, because of the limit of %d open files", most, files), nil
 	}
 	return n, fmt.Sprintf("%d of them", n), nil
 }

@@ -16,21 +16,20 @@ import (
 	"devserver.io/devserver/test/bench/jump"
 )
 
-// greedyName as the first argument makes this program a client that takes all
-// that there is, in a process of its own: in this one it would keep others from
-// noticing what comes for them.
+// greedyName as the first argument makes this program a client that transfers as fast as
+// it can. It runs in a separate process so that it does not delay the other clients.
 const greedyName = "jump-greedy"
 
 // greed is one stream through a jump host.
 type greed struct {
 	jump.Way
 	Target string
-	Upload bool // to the box, else from it
-	Inside bool // through the box's own SSH
+	Upload bool // to the server, else from it
+	Inside bool // in an SSH session with the server
 	Time   time.Duration
 }
 
-// run says how many bytes there were in that time.
+// run runs the stream for a time and returns the number of bytes.
 func (g greed) run(ctx context.Context, length time.Duration) (float64, error) {
 	g.Time = length
 	what, err := json.Marshal(g)
@@ -43,16 +42,16 @@ func (g greed) run(ctx context.Context, length time.Duration) (float64, error) {
 	}
 	cmd := exec.CommandContext(ctx, self, greedyName, string(what))
 	cmd.Stderr = os.Stderr
-	said, err := cmd.Output()
+	output, err := cmd.Output()
 	if err != nil {
 		return 0, fmt.Errorf("a stream through the jump host: %w", err)
 	}
 	var bytes float64
-	_, err = fmt.Sscan(string(said), &bytes)
+	_, err = fmt.Sscan(string(output), &bytes)
 	return bytes, err
 }
 
-// runGreedy is the other end of run.
+// runGreedy is the process that run starts.
 func runGreedy(args []string) error {
 	var g greed
 	if err := json.Unmarshal([]byte(args[0]), &g); err != nil {
@@ -83,7 +82,7 @@ func runGreedy(args []string) error {
 	return nil
 }
 
-// ask tells the box what to do, and returns the way on which it does it.
+// ask sends the command to the server, and returns the stream for its data.
 func (g greed) ask(conn net.Conn) (io.ReadWriter, error) {
 	line := jump.Source(1<<50, 0)
 	if g.Upload {
@@ -115,8 +114,8 @@ func (g greed) ask(conn net.Conn) (io.ReadWriter, error) {
 	}{out, in}, session.Start(line)
 }
 
-// open opens n ways to a box, each in a connection of its own.
-func open(ctx context.Context, h *jump.Host, n int, b jump.Box) ([]net.Conn, error) {
+// open opens n tunnels to a server, each in a separate connection.
+func open(ctx context.Context, h *jump.Host, n int, b jump.Server) ([]net.Conn, error) {
 	tunnels := make([]net.Conn, n)
 	next := make(chan int, n)
 	for i := range n {
@@ -146,7 +145,7 @@ func closeAll(tunnels []net.Conn) {
 	})
 }
 
-// each does something n times at once.
+// each calls do n times concurrently, and returns the first error.
 func each(n int, do func(i int) error) error {
 	failed := make(chan error, n)
 	for i := range n {
@@ -154,7 +153,7 @@ func each(n int, do func(i int) error) error {
 	}
 	var all error
 	for range n {
-		// The first one tells enough where thousands fail.
+		// If thousands fail, the first error is enough.
 		if err := <-failed; all == nil {
 			all = err
 		}
@@ -162,19 +161,19 @@ func each(n int, do func(i int) error) error {
 	return all
 }
 
-// talk begins an echo and sends about as much both ways as a login and the
-// first screen take.
+// talk starts an echo, and sends about as many bytes in both directions as a login and
+// the first screen.
 func talk(conn net.Conn) error {
 	if _, err := fmt.Fprintln(conn, jump.Echo); err != nil {
 		return err
 	}
-	return errors.Join(there(conn, make([]byte, 10_000)), knock(conn))
+	return errors.Join(roundTrip(conn, make([]byte, 10_000)), knock(conn))
 }
 
-// knock sends a key and waits until it comes back.
-func knock(conn net.Conn) error { return there(conn, []byte{'x'}) }
+// knock sends a keystroke and waits for its echo.
+func knock(conn net.Conn) error { return roundTrip(conn, []byte{'x'}) }
 
-func there(conn net.Conn, what []byte) error {
+func roundTrip(conn net.Conn, what []byte) error {
 	_, err := conn.Write(what)
 	_, err2 := io.ReadFull(conn, what)
 	return errors.Join(err, err2)

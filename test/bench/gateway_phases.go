@@ -18,7 +18,7 @@ import (
 const (
 	// atOnce is how many clients log in at the same time.
 	atOnce = 32
-	// runs is how often something short is measured.
+	// runs is how often a short measurement is repeated.
 	runs = 3
 
 	connecting = 8 * time.Second
@@ -33,8 +33,8 @@ const (
 	kibibytes = 1024.0
 )
 
-// during measures what the jump host and this program, which is the clients,
-// take while something is done.
+// during returns the CPU time that the jump host and this program, which runs the clients,
+// use during do.
 func during(h *jump.Host, do func() error) (host, clients, seconds float64, err error) {
 	before, err := h.Usage()
 	if err != nil {
@@ -52,7 +52,7 @@ func during(h *jump.Host, do func() error) (host, clients, seconds float64, err 
 	return after.CPU - before.CPU, selfAfter - self, seconds, errors.Join(err, err2, err3)
 }
 
-// idle opens many ways to a box and leaves them alone.
+// idle opens many connections and leaves them idle.
 func (c *crossing) idle(ctx context.Context, h *jump.Host) error {
 	n, note, err := c.idlers(h)
 	if err != nil {
@@ -99,8 +99,8 @@ func (c *crossing) idle(ctx context.Context, h *jump.Host) error {
 	return nil
 }
 
-// connections logs in, opens the way to a box until its SSH server's first
-// words come, and leaves, again and again.
+// connections repeatedly logs in, connects to a server, reads the start of its SSH
+// version, and disconnects.
 func (c *crossing) connections(ctx context.Context, h *jump.Host) error {
 	fmt.Fprintf(os.Stderr, "gateway: %s: connections\n", h.Name)
 	var rates, host, clients []float64
@@ -133,23 +133,23 @@ func (c *crossing) connections(ctx context.Context, h *jump.Host) error {
 	}
 	c.add(h, result{
 		Name: "connections per second", Unit: "/s", Values: rates, Least: 300,
-		Note: fmt.Sprintf("%d at once, on %d cores that the clients take as well", atOnce, runtime.NumCPU()),
+		Note: fmt.Sprintf("%d at once, on %d cores that the clients use as well", atOnce, runtime.NumCPU()),
 	})
 	c.add(h, result{Name: "… CPU of the jump host for each", Unit: "ms", Values: host})
 	c.add(h, result{Name: "… CPU of the client for each", Unit: "ms", Values: clients})
 	return nil
 }
 
-// streams moves as many bytes as go through one connection.
+// streams measures the throughput of one connection.
 func (c *crossing) streams(ctx context.Context, h *jump.Host) error {
 	for _, s := range []struct {
 		name  string
 		what  greed
 		least float64
 	}{
-		{"one stream, from a box", greed{Way: h.Way, Target: h.Target(jump.Raw)}, 230},
-		{"one stream, to a box", greed{Way: h.Way, Target: h.Target(jump.Raw), Upload: true}, 230},
-		{"one stream, from a box, with its SSH inside", greed{Way: h.Way, Target: h.Target(jump.SSH), Inside: true}, 0},
+		{"one stream, from a server", greed{Way: h.Way, Target: h.Target(jump.Raw)}, 230},
+		{"one stream, to a server", greed{Way: h.Way, Target: h.Target(jump.Raw), Upload: true}, 230},
+		{"one stream, from a server, with its SSH inside", greed{Way: h.Way, Target: h.Target(jump.SSH), Inside: true}, 0},
 	} {
 		fmt.Fprintf(os.Stderr, "gateway: %s: %s\n", h.Name, s.name)
 		var rates, cpu []float64
@@ -170,7 +170,7 @@ func (c *crossing) streams(ctx context.Context, h *jump.Host) error {
 	return nil
 }
 
-// crowd has many boxes talk at once, at the pace of a busy build.
+// crowd runs many sessions at once, each with the output of a busy build.
 func (c *crossing) crowd(ctx context.Context, h *jump.Host) error {
 	fmt.Fprintf(os.Stderr, "gateway: %s: %d sessions\n", h.Name, sessions)
 	tunnels, err := open(ctx, h, sessions, jump.Raw)
@@ -204,8 +204,7 @@ func (c *crossing) crowd(ctx context.Context, h *jump.Host) error {
 	return nil
 }
 
-// keystrokes measures how long keys take to come back, alone and beside one
-// who takes all that there is.
+// keystrokes measures the round trip of keystrokes, without and with a greedy stream.
 func (c *crossing) keystrokes(ctx context.Context, h *jump.Host) error {
 	fmt.Fprintf(os.Stderr, "gateway: %s: keystrokes\n", h.Name)
 	tunnels, err := open(ctx, h, typists, jump.Raw)
@@ -233,13 +232,13 @@ func (c *crossing) keystrokes(ctx context.Context, h *jump.Host) error {
 	if err := errors.Join(err, greedy); err != nil {
 		return err
 	}
-	note := fmt.Sprintf("there and back, %d people, %d keys a second each", typists, time.Second/keyEvery)
+	note := fmt.Sprintf("round trip, %d users, %d keys per second each", typists, time.Second/keyEvery)
 	c.add(h, result{Name: "keystroke", Unit: "ms", Values: alone, Note: note})
 	c.add(h, result{Name: "keystroke beside a greedy stream", Unit: "ms", Values: crowded, Note: fmt.Sprintf("the stream had %.0f MB/s", moved/typing.Seconds()/1e6)})
 	return nil
 }
 
-// typeKeys returns the milliseconds that each key took.
+// typeKeys returns the round-trip time of each keystroke in milliseconds.
 func typeKeys(ctx context.Context, tunnels []net.Conn) ([]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, typing)
 	defer cancel()

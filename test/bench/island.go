@@ -18,14 +18,13 @@ import (
 	"devserver.io/devserver/test/bench/standin"
 )
 
-// islandName as the first argument makes this program measure scale in the
-// network namespace that it was started in, and write the results to a file.
+// islandName as the first argument makes this program measure scale in its current network
+// namespace, and write the results to a file.
 const islandName = "on-island"
 
-// measureOnIsland has scale measured by a process of its own, in a network
-// namespace that has nothing but a loopback interface. Pods need addresses that
-// are no loopback addresses, or no EndpointSlice could have them; the operator
-// may call them; and none of these calls must ever leave the machine.
+// measureOnIsland measures scale in a separate process, in a network namespace with only a
+// loopback interface. EndpointSlices do not accept loopback addresses, so pods need other
+// addresses, which the operator may call. These calls must not leave the machine.
 func measureOnIsland(ctx context.Context, r *report) (failed error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -39,7 +38,7 @@ func measureOnIsland(ctx context.Context, r *report) (failed error) {
 	file := filepath.Join(dir, "report.json")
 	island := exec.CommandContext(ctx, self, append([]string{islandName, file}, os.Args[1:]...)...)
 	island.Stdout, island.Stderr = os.Stdout, os.Stderr
-	// It has a control plane to stop.
+	// SIGTERM, so that it can stop its control plane.
 	island.Cancel = func() error { return island.Process.Signal(syscall.SIGTERM) }
 	island.SysProcAttr = newNetwork(os.Getuid(), os.Getgid())
 	if err := island.Run(); err != nil {
@@ -48,8 +47,8 @@ func measureOnIsland(ctx context.Context, r *report) (failed error) {
 	return errors.Join(failed, r.include(file))
 }
 
-// newNetwork is how a process gets a network of its own. Nobody but root may
-// have one without a user namespace.
+// newNetwork returns the attributes of a process with a new network namespace. Without
+// root, that requires a user namespace.
 func newNetwork(uid, gid int) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	if uid != 0 {
@@ -60,8 +59,8 @@ func newNetwork(uid, gid int) *syscall.SysProcAttr {
 	return attr
 }
 
-// runOnIsland measures scale and writes the results to the file that the first
-// argument names, as far as there are any. The others are the program's own.
+// runOnIsland measures scale and writes the results to the file in the first argument, even
+// after an error. The other arguments are those of the parent process.
 func runOnIsland(ctx context.Context, args []string) error {
 	o, _, err := parse(args[1:])
 	if err != nil {
@@ -74,8 +73,7 @@ func runOnIsland(ctx context.Context, args []string) error {
 	return errors.Join(runScale(ctx, o, r), r.write(args[0]))
 }
 
-// bringUpLoopback gives the loopback interface 127.0.0.1, and every address in
-// pods.
+// bringUpLoopback gives the loopback interface 127.0.0.1 and all addresses in pods.
 func bringUpLoopback(pods netip.Prefix) error {
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -100,23 +98,23 @@ func bringUpLoopback(pods netip.Prefix) error {
 	return errors.Join(
 		set("lo", unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP); return nil }),
 		set(alias, unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(pods.Addr().AsSlice()) }),
-		// All of a loopback interface's network is local, not its address alone.
+		// On a loopback interface, all addresses of the network are local.
 		set(alias, unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr(mask) }),
 	)
 }
 
-// include adds what another process measured.
+// include adds the results of another process.
 func (r *report) include(file string) error {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // It failed before that, and said so.
+		return nil // The process failed before it wrote the file, and reported that.
 	}
 	var other report
 	if err == nil {
 		err = json.Unmarshal(text, &other)
 	}
 	if err != nil {
-		return fmt.Errorf("reading what was measured: %w", err)
+		return fmt.Errorf("reading the results: %w", err)
 	}
 	r.Setting = append(r.Setting, other.Setting...)
 	r.Results = append(r.Results, other.Results...)

@@ -1,11 +1,11 @@
-// Command bench measures what DevServer promises in numbers, on the cluster
-// that KUBECONFIG names, and prints a table. Nothing in it is estimated: a
-// number that could not be measured is missing and the reason stands there.
+// Command bench measures the speed and resource use of DevServer on the cluster that
+// KUBECONFIG names, and prints a table. Every number is measured. If a number cannot be
+// measured, it is missing, and the reason is printed.
 //
 //	bench [flags] [start] [agent] [up] [scale] [gateway]
 //
-// Without a target all are measured. The targets scale and gateway need no
-// cluster: they start what they need of a control plane.
+// Without a target, all are measured. The targets scale and gateway do not use the
+// cluster: they start a control plane as far as they need one.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 )
 
 type options struct {
-	boxes    int // 0: as many as the target needs
+	servers  int // 0: as many as the target needs
 	image    string
 	audit    string
 	operator string
@@ -70,8 +70,8 @@ func run(ctx context.Context, args []string) error {
 			return runStandIn(ctx, args[1:])
 		case islandName:
 			return runOnIsland(ctx, args[1:])
-		case boxesName:
-			return jump.ServeBoxes(ctx)
+		case serversName:
+			return jump.ServeServers(ctx)
 		case greedyName:
 			return runGreedy(args[1:])
 		}
@@ -102,16 +102,16 @@ func run(ctx context.Context, args []string) error {
 func parse(args []string) (options, []string, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	flags.IntVar(&o.boxes, "n", 0, "boxes: for start, one after the other (20 if left out); for scale, at once (1000); for gateway, idle connections (10,000)")
-	flags.StringVar(&o.image, "image", "devserver.io/server:0.1.0", "start: image of the bare pods, which has to be on the node")
+	flags.IntVar(&o.servers, "n", 0, "number of servers; for start, one after the other (default 20); for scale, at once (default 1000); for gateway, number of idle connections (default 10,000)")
+	flags.StringVar(&o.image, "image", "devserver.io/server:0.1.0", "start: image of the bare pods, which must be on the node")
 	flags.StringVar(&o.audit, "audit", auditLog(), "start: audit log of the API server")
 	flags.StringVar(&o.operator, "operator", operatorUser, "start: user name of the operator in the audit log")
-	flags.StringVar(&o.up, "local", filepath.Join(cluster.Root(), "bin", "local"), "up: the local cluster's command")
-	flags.BoolVar(&o.bare, "bare", false, "scale: no operator, but a plain loop that applies the same objects: what the control plane alone takes")
-	flags.BoolVar(&o.noNodePorts, "no-node-ports", false, "scale: SSH Services of type ClusterIP, as there are 2,768 node ports only")
-	flags.BoolVar(&o.kubelet, "kubelet-steps", false, "scale: play every report of a kubelet on a pod's way, not the last one alone")
-	flags.BoolVar(&o.agents, "agents", false, "scale: boxes that are suspended for want of work, and agents that answer the operator's polls: what those take")
-	flags.DurationVar(&o.idle, "idle", 30*time.Second, "scale, gateway: how long to watch with nothing to do")
+	flags.StringVar(&o.up, "local", filepath.Join(cluster.Root(), "bin", "local"), "up: the command that runs the local cluster")
+	flags.BoolVar(&o.bare, "bare", false, "scale: instead of the operator, run a plain loop that applies the same objects, to measure the control plane alone")
+	flags.BoolVar(&o.noNodePorts, "no-node-ports", false, "scale: use SSH Services of type ClusterIP, because a cluster has only 2,768 node ports")
+	flags.BoolVar(&o.kubelet, "kubelet-steps", false, "scale: write every status that a kubelet reports while a pod starts, not only the last one")
+	flags.BoolVar(&o.agents, "agents", false, "scale: measure polls: use servers with an idle timeout, and agents that answer the operator")
+	flags.DurationVar(&o.idle, "idle", 30*time.Second, "scale, gateway: how long to measure while idle")
 	flags.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "scale: `folder` with etcd, kube-apiserver, kube-controller-manager and helm")
 	flags.StringVar(&o.json, "json", "", "`file` for the results in JSON")
 	var chosen []string
@@ -124,13 +124,14 @@ func parse(args []string) (options, []string, error) {
 		}
 		name := flags.Arg(0)
 		if !slices.ContainsFunc(targets, func(t target) bool { return t.name == name }) {
-			return o, nil, fmt.Errorf("there is no target %q", name)
+			return o, nil, fmt.Errorf("unknown target %q", name)
 		}
 		chosen, args = append(chosen, name), flags.Args()[1:]
 	}
 }
 
-// auditLog is where the local cluster keeps it, beside its kubeconfig.
+// auditLog returns the path of the local cluster's audit log, which is next to its
+// kubeconfig.
 func auditLog() string {
 	return filepath.Join(filepath.Dir(os.Getenv("KUBECONFIG")), "log", "audit.log")
 }

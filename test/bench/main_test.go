@@ -13,11 +13,11 @@ func TestFlagsAndTargetsInAnyOrder(t *testing.T) {
 		{"-n=5", "scale", "-idle", "2m"},
 	} {
 		o, chosen, err := parse(args)
-		if err != nil || o.boxes != 5 || o.idle != 2*time.Minute || !slices.Equal(chosen, []string{"scale"}) {
-			t.Errorf("%q: %d boxes, idle %s, targets %q, %v", args, o.boxes, o.idle, chosen, err)
+		if err != nil || o.servers != 5 || o.idle != 2*time.Minute || !slices.Equal(chosen, []string{"scale"}) {
+			t.Errorf("%q: %d servers, idle %s, targets %q, %v", args, o.servers, o.idle, chosen, err)
 		}
 	}
 	if _, _, err := parse([]string{"scale", "-n", "5", "nothing"}); err == nil {
-		t.Error("a target that there is not is accepted")
+		t.Error("an unknown target is accepted")
 	}
 }

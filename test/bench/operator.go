@@ -17,13 +17,13 @@ import (
 	"devserver.io/devserver/test/cluster"
 )
 
-// operator is bin/operator, run as the chart has it run.
+// operator is bin/operator, with the chart's flags and environment.
 type operator struct {
 	*plane.Process
 	metrics, health string
 }
 
-// startOperator returns as soon as the process runs.
+// startOperator starts the operator and does not wait until it is ready.
 func startOperator(p *plane.Plane, c *chart, kubeconfig string) (*operator, error) {
 	path, err := cluster.Binary("operator")
 	if err != nil {
@@ -44,7 +44,7 @@ func startOperator(p *plane.Plane, c *chart, kubeconfig string) (*operator, erro
 	return o, err
 }
 
-// freeAddress is one on loopback that nobody listens on at the moment.
+// freeAddress returns an address on loopback that is free at the moment.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,7 +53,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// until asks again and again, quickly, until ok says so or the operator ends.
+// until calls ok every 20 ms until it returns true or the operator ends.
 func (o *operator) until(ctx context.Context, ok func(context.Context) (bool, error)) error {
 	pace := time.NewTicker(20 * time.Millisecond)
 	defer pace.Stop()
@@ -72,7 +72,7 @@ func (o *operator) until(ctx context.Context, ok func(context.Context) (bool, er
 	}
 }
 
-// ready tells whether /readyz says so.
+// ready reports whether /readyz succeeds.
 func (o *operator) ready(ctx context.Context) (bool, error) {
 	body, err := fetch(ctx, "http://"+o.health+"/readyz")
 	if err != nil {
@@ -81,15 +81,15 @@ func (o *operator) ready(ctx context.Context) (bool, error) {
 	return true, body.Close()
 }
 
-// leads tells whether the operator's controller has started its work: it holds
-// the leader's Lease and its caches are full.
+// leads reports whether the operator's controller has started, which means that it holds the
+// leader's Lease and its caches are synced.
 func (o *operator) leads(ctx context.Context) (bool, error) {
 	q, err := o.queue(ctx)
 	return q.workers > 0, err
 }
 
-// settled tells whether the operator has made at least so many passes, and has
-// nothing left to do.
+// settled returns a function that reports whether the operator has made at least a number of
+// passes and its queue is empty.
 func (o *operator) settled(passes int) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		q, err := o.queue(ctx)
@@ -97,7 +97,7 @@ func (o *operator) settled(passes int) func(context.Context) (bool, error) {
 	}
 }
 
-// queue is how the work of the DevServer controller stands.
+// queue is the state of the DevServer controller's work queue.
 type queue struct{ workers, passes, waiting, active float64 }
 
 // queue reads the operator's metrics. Until it serves any, all are 0.
@@ -130,7 +130,7 @@ func parseQueue(metrics io.Reader) (queue, error) {
 		if err != nil {
 			return q, fmt.Errorf("the metric %q: %w", lines.Text(), err)
 		}
-		*number += v // Some are told apart by result or priority.
+		*number += v // Some metrics have a label for the result or priority.
 	}
 	return q, lines.Err()
 }
@@ -145,7 +145,7 @@ func fetch(ctx context.Context, url string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, errors.Join(fmt.Errorf("%s says %s", url, response.Status), response.Body.Close())
+		return nil, errors.Join(fmt.Errorf("%s returned %s", url, response.Status), response.Body.Close())
 	}
 	return response.Body, nil
 }

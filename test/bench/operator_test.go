@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The numbers of other controllers do not count, those of one controller that
-// are told apart by a label add up.
+// Metrics of other controllers are ignored. Values of one controller that differ only in a
+// label are added up.
 func TestQueueFromMetrics(t *testing.T) {
 	q, err := parseQueue(strings.NewReader(`# HELP controller_runtime_reconcile_total Total number of reconciliations per controller
 # TYPE controller_runtime_reconcile_total counter

@@ -11,12 +11,12 @@ import (
 	"devserver.io/devserver/test/bench/plane"
 )
 
-// one adds a result that is measured once.
+// one adds a result with a single value.
 func (s *scale) one(name, unit string, value, goal float64, note string) {
 	s.r.add(result{Target: "scale", Name: name, Unit: unit, Values: []float64{value}, Goal: goal, Note: note})
 }
 
-// apart adds how many calls there were that are no part of what is measured.
+// apart adds the number of calls that are not part of the measurement.
 func (s *scale) apart(name string, kinds ...callCount) {
 	sum, notes := 0, []string{}
 	for _, calls := range kinds {
@@ -24,7 +24,7 @@ func (s *scale) apart(name string, kinds ...callCount) {
 			sum, notes = sum+calls.sum(), append(notes, calls.note(1))
 		}
 	}
-	s.one(name+", in all", "", float64(sum), 0, strings.Join(notes, ", "))
+	s.one(name+", in total", "", float64(sum), 0, strings.Join(notes, ", "))
 }
 
 // calls counts what the operator called since the last count.
@@ -34,7 +34,7 @@ func (s *scale) calls() (tally, error) {
 	return tallied(s.audit.all), err
 }
 
-// usage is what the parts have taken so far, by name.
+// usage returns the resource usage of all processes so far, by name.
 func (s *scale) usage() (map[string]plane.Usage, error) {
 	usage, err := s.plane.Usage()
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *scale) usage() (map[string]plane.Usage, error) {
 	return usage, nil
 }
 
-// create makes all boxes and waits until they are Running.
+// create creates all servers and waits until they are Running.
 func (s *scale) create(ctx context.Context, w *crowd) error {
 	if _, err := s.calls(); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (s *scale) create(ctx context.Context, w *crowd) error {
 	if err := w.run(ctx, s.operator.Ended); err != nil {
 		return err
 	}
-	if err := s.operator.until(ctx, s.operator.settled(len(w.boxes))); err != nil {
+	if err := s.operator.until(ctx, s.operator.settled(len(w.servers))); err != nil {
 		return err
 	}
 	passes, err := s.operator.queue(ctx)
@@ -80,27 +80,28 @@ func (s *scale) create(ctx context.Context, w *crowd) error {
 	if err != nil {
 		return err
 	}
-	n := len(w.boxes)
+	n := len(w.servers)
 	each, all := w.times()
-	s.one("all are Running", "s", all, scaled(60, n), fmt.Sprintf("%.1f boxes/s", float64(n)/all))
+	s.one("all are Running", "s", all, scaled(60, n), fmt.Sprintf("%.1f servers/s", float64(n)/all))
 	s.one("all have their objects", "s", did.written.Sub(begin).Seconds(), 0, "")
 	s.r.add(result{Target: "scale", Name: "each, created to Running", Unit: "s", Values: each})
 	cpu, sys := after["operator"].CPU-before["operator"].CPU, after["operator"].Sys-before["operator"].Sys
-	s.one("operator's CPU time", "s", cpu, 0, fmt.Sprintf("%.1f s of it in the kernel; %.2f ms and %.1f passes for each box", sys, 1000*cpu/float64(n), passes.passes/float64(n)))
-	const apiServer = "kube-apiserver" // How fast the machine is matters less in terms of its CPU time.
+	s.one("operator's CPU time", "s", cpu, 0, fmt.Sprintf("%.1f s of it in the kernel; %.2f ms and %.1f passes for each server", sys, 1000*cpu/float64(n), passes.passes/float64(n)))
+	const apiServer = "kube-apiserver" // A ratio depends less on the speed of the machine.
 	s.one("operator's CPU time per second of kube-apiserver's", "s", cpu/(after[apiServer].CPU-before[apiServer].CPU), 0.15, "")
-	s.one("operator's peak resident memory", "MiB", after["operator"].Peak, upTo1000(160, n), fmt.Sprintf("%.1f MiB before the first box", before["operator"].RSS))
-	s.one("operator's writing calls per box", "", float64(did.writing)/float64(n), 6, did.writes.note(n))
-	s.one("operator's reading calls per box", "", float64(did.asking)/float64(n), 0, did.reads.note(n))
+	s.one("operator's peak resident memory", "MiB", after["operator"].Peak, upTo1000(160, n), fmt.Sprintf("%.1f MiB before the first server", before["operator"].RSS))
+	s.one("operator's writing calls per server", "", float64(did.writing)/float64(n), 6, did.writes.note(n))
+	s.one("operator's reading calls per server", "", float64(did.reading)/float64(n), 0, did.reads.note(n))
 	s.apart("operator's other calls", did.leases, did.events, did.watches)
 	s.one("CPU time of the others", "s", others(before, after), 0, othersNote(before, after))
 	return nil
 }
 
-// scaled is a goal for 1,000 boxes, for n: each box may cost as much.
+// scaled returns a goal for n servers, given the goal for 1,000 servers.
 func scaled(goal float64, n int) float64 { return goal * float64(n) / 1000 }
 
-// upTo1000 is a goal that says nothing of more than 1,000 boxes.
+// upTo1000 returns a goal that applies to at most 1,000 servers, and 0, which means none, for
+// more.
 func upTo1000(goal float64, n int) float64 {
 	if n > 1000 {
 		return 0
@@ -129,13 +130,13 @@ func othersNote(before, after map[string]plane.Usage) string {
 	return strings.Join(parts, ", ")
 }
 
-// settling is more than the operator takes to count the last of n boxes in the
-// status of their flavor. That is no idle write.
+// settling is longer than the operator takes to count the last of n servers in the status of
+// their flavor. That write must not count as one of an idle operator.
 func settling(n int) time.Duration {
 	return 2*time.Second + max(5*time.Second, time.Duration(n)*5*time.Millisecond)
 }
 
-// wait lets time pass.
+// wait waits for a duration.
 func wait(ctx context.Context, d time.Duration) error {
 	over := time.NewTimer(d)
 	defer over.Stop()
@@ -147,9 +148,9 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// leaveAlone gives the operator nothing to do.
+// leaveAlone measures the operator while it has nothing to do.
 func (s *scale) leaveAlone(ctx context.Context, w *crowd) error {
-	if err := wait(ctx, settling(len(w.boxes))); err != nil {
+	if err := wait(ctx, settling(len(w.servers))); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "scale: idle for %s\n", s.o.idle)
@@ -198,7 +199,7 @@ func (s *scale) restart(ctx context.Context, w *crowd) error {
 		return err
 	}
 	ready := time.Now()
-	if err := s.operator.until(ctx, s.operator.settled(len(w.boxes))); err != nil {
+	if err := s.operator.until(ctx, s.operator.settled(len(w.servers))); err != nil {
 		return err
 	}
 	settled := time.Now()
@@ -210,10 +211,10 @@ func (s *scale) restart(ctx context.Context, w *crowd) error {
 	if err != nil {
 		return err
 	}
-	n := len(w.boxes)
-	s.one("restart: the old one ended", "s", stopped.Sub(begin).Seconds(), 0, "")
-	s.one("restart: /readyz of the new one", "s", ready.Sub(stopped).Seconds(), 5, "from its start")
-	s.one("restart: all boxes looked at", "s", settled.Sub(stopped).Seconds(), upTo1000(5, n), "from its start")
+	n := len(w.servers)
+	s.one("restart: the former process ended", "s", stopped.Sub(begin).Seconds(), 0, "")
+	s.one("restart: /readyz of the new process", "s", ready.Sub(stopped).Seconds(), 5, "from its start")
+	s.one("restart: all servers reconciled", "s", settled.Sub(stopped).Seconds(), upTo1000(5, n), "from its start")
 	s.r.add(result{Target: "scale", Name: "restart: writes", Values: []float64{float64(did.writing)}, Zero: true, Note: did.writes.note(1)})
 	s.apart("restart: other calls", did.leases, did.events, did.reads, did.watches)
 	s.one("restart: operator's CPU time", "s", usage.CPU, 0, "")

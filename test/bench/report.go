@@ -19,12 +19,11 @@ type report struct {
 	Time   time.Time `json:"time"`
 	CPUs   int       `json:"cpus"`
 	Kernel string    `json:"kernel"`
-	// Load is the machine's load average of the last minute when the
-	// measurement began: others may have been at work. LoadAfter is the same at
-	// its end, the measurement's own load included.
+	// Load is the machine's one-minute load average at the start, which shows the load of
+	// other programs. LoadAfter is the same at the end, and includes the measurement's load.
 	Load      string `json:"load"`
 	LoadAfter string `json:"loadAfter"`
-	// Setting is under which conditions it was measured, one a line.
+	// Setting describes the conditions of the measurement, one per line.
 	Setting []string `json:"setting,omitempty"`
 	Results []result `json:"results"`
 }
@@ -38,13 +37,13 @@ type result struct {
 	P50    float64   `json:"p50"`
 	P99    float64   `json:"p99"`
 	Max    float64   `json:"max"`
-	// Share is this stage's part of the whole, at the median.
+	// Share is this stage's share of the whole duration, by the medians.
 	Share float64 `json:"share,omitempty"`
-	// Goal is what the project wants to reach, in the unit, where it says so.
+	// Goal is the project's upper limit for the value, in the unit, or 0 for none.
 	Goal float64 `json:"goal,omitempty"`
-	// Least is the same for what is the better the more there is.
+	// Least is the project's lower limit, for values where more is better.
 	Least float64 `json:"least,omitempty"`
-	// Zero says that nothing at all is the goal.
+	// Zero is set if the goal is 0.
 	Zero bool   `json:"zero,omitempty"`
 	Note string `json:"note,omitempty"`
 }
@@ -73,7 +72,7 @@ func load() string {
 	return minute
 }
 
-// add appends a result and works out its percentiles.
+// add appends a result and computes its percentiles.
 func (r *report) add(x result) {
 	if len(x.Values) > 0 {
 		x.P50, x.P99, x.Max = percentile(x.Values, 50), percentile(x.Values, 99), percentile(x.Values, 100)
@@ -81,8 +80,8 @@ func (r *report) add(x result) {
 	r.Results = append(r.Results, x)
 }
 
-// percentile is the nearest rank: the smallest value that at least p per cent
-// of the values do not exceed.
+// percentile returns the percentile p by nearest rank: the smallest value that is greater than
+// or equal to at least p percent of the values.
 func percentile(values []float64, p float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	rank := int(math.Ceil(p / 100 * float64(len(sorted))))

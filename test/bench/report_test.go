@@ -31,6 +31,6 @@ func TestGoalsOfScale(t *testing.T) {
 		t.Errorf("60 s for 1,000 are %v for 10,000; want 600", got)
 	}
 	if upTo1000(80, 1000) != 80 || upTo1000(80, 1001) != 0 {
-		t.Error("a goal for up to 1,000 boxes is not for 1,000, or is for more")
+		t.Error("a goal for up to 1,000 servers is not for 1,000, or is for more")
 	}
 }

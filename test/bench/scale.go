@@ -22,10 +22,10 @@ import (
 	"devserver.io/devserver/test/bench/standin"
 )
 
-// nodePorts is how many there are by default.
+// nodePorts is the number of node ports in a cluster by default.
 const nodePorts = 2768
 
-// scale is a control plane without nodes, with the operator and many boxes.
+// scale is a control plane without nodes, with the operator and many servers.
 type scale struct {
 	o          options
 	r          *report
@@ -38,23 +38,22 @@ type scale struct {
 	kubeconfig string // the operator's
 }
 
-// measureScale makes many boxes at once, then leaves the operator alone with
-// them, then starts it again. Nothing runs in the boxes: a stand-in plays the
-// nodes.
+// measureScale creates many servers at once, then leaves the operator idle, then restarts it.
+// No pods run: a stand-in plays the nodes.
 func measureScale(ctx context.Context, o options, r *report) error {
-	if !o.noNodePorts && o.boxes > nodePorts {
-		return fmt.Errorf("%d boxes need as many node ports, and there are %d: add --no-node-ports", o.boxes, nodePorts)
+	if !o.noNodePorts && o.servers > nodePorts {
+		return fmt.Errorf("%d servers need as many node ports, and there are %d: add --no-node-ports", o.servers, nodePorts)
 	}
 	if o.assets == "" {
-		return errors.New("KUBEBUILDER_ASSETS is not set: say make bench ARGS=scale, which sets it")
+		return errors.New("KUBEBUILDER_ASSETS is not set: run \"make bench ARGS=scale\", which sets it")
 	}
 	return measureOnIsland(ctx, r)
 }
 
-// runScale measures in the network that there is.
+// runScale measures in the current network namespace.
 func runScale(ctx context.Context, o options, r *report) error {
-	log.SetLogger(logr.Discard()) // what the library says is no result
-	o.boxes = cmp.Or(o.boxes, 1000)
+	log.SetLogger(logr.Discard()) // the library's log is not a result
+	o.servers = cmp.Or(o.servers, 1000)
 	s := &scale{o: o, r: r}
 	err := s.start(ctx)
 	if err == nil {
@@ -63,7 +62,7 @@ func runScale(ctx context.Context, o options, r *report) error {
 	return errors.Join(err, s.stop())
 }
 
-// start starts all that there is to be before the first box.
+// start starts everything that must run before the first server is created.
 func (s *scale) start(ctx context.Context) (err error) {
 	fmt.Fprintln(os.Stderr, "scale: starting a control plane")
 	if s.chart, err = renderChart(ctx, s.o.assets); err != nil {
@@ -97,8 +96,8 @@ func (s *scale) start(ctx context.Context) (err error) {
 	return s.describe()
 }
 
-// startOperator returns when the operator works, or at once where there is to
-// be none.
+// startOperator starts the operator and waits until it leads. It does nothing if the bare loop
+// is measured.
 func (s *scale) startOperator(ctx context.Context) (err error) {
 	if s.o.bare {
 		return nil
@@ -109,7 +108,7 @@ func (s *scale) startOperator(ctx context.Context) (err error) {
 	return s.operator.until(ctx, s.operator.leads)
 }
 
-// stop ends everything and leaves nothing behind.
+// stop stops all processes and removes all files.
 func (s *scale) stop() error {
 	var failed error
 	if s.operator != nil && s.operator.Process != nil {
@@ -124,7 +123,7 @@ func (s *scale) stop() error {
 	return failed
 }
 
-// describe notes under which conditions is measured.
+// describe adds the conditions of the measurement to the report.
 func (s *scale) describe() error {
 	d, err := discovery.NewDiscoveryClientForConfig(s.plane.Admin)
 	if err != nil {
@@ -143,9 +142,9 @@ func (s *scale) describe() error {
 		maker = "no operator"
 	}
 	s.r.Setting = append(s.r.Setting,
-		fmt.Sprintf("scale: %d boxes at once; %s; Kubernetes %s", s.o.boxes, maker, kubernetes.GitVersion),
+		fmt.Sprintf("scale: %d servers at once; %s; Kubernetes %s", s.o.servers, maker, kubernetes.GitVersion),
 		"scale: etcd without fsync; kube-controller-manager "+strings.Join(s.plane.Flags, " "),
-		fmt.Sprintf("scale: no kubelets: a stand-in binds claim and pod, and makes %s on each pod until it is Ready", reports))
+		fmt.Sprintf("scale: no kubelets: a stand-in binds claim and pod, and writes %s to each pod until it is Ready", reports))
 	return nil
 }
 
@@ -154,7 +153,7 @@ func (s *scale) measure(ctx context.Context) error {
 	if s.o.noNodePorts {
 		service = v1.SSHServiceClusterIP
 	}
-	boxes, err := newCrowd(ctx, s.c, s.o.boxes, service, s.lifecycle())
+	servers, err := newCrowd(ctx, s.c, s.o.servers, service, s.lifecycle())
 	if err != nil {
 		return err
 	}
@@ -166,7 +165,7 @@ func (s *scale) measure(ctx context.Context) error {
 		phases = []func(context.Context, *crowd) error{s.bare}
 	}
 	for _, phase := range phases {
-		if err := phase(ctx, boxes); err != nil {
+		if err := phase(ctx, servers); err != nil {
 			return err
 		}
 	}

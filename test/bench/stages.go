@@ -15,8 +15,8 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// stage is a step on the way of a box from created to Running, by the moment
-// at which a watcher of the API server sees it.
+// stage is a point in the start of a server, from created to Running. Its time is when a
+// client that watches the API server sees it.
 type stage int
 
 const (
@@ -36,7 +36,7 @@ const (
 	stageCount
 )
 
-// steps are what the table shows: a step ends when all of its stages were seen.
+// steps has the steps that the table shows. A step ends when all of its stages were seen.
 var steps = []struct {
 	name string
 	of   []stage
@@ -52,10 +52,10 @@ var steps = []struct {
 	{"status Running", []stage{statusRunning}},
 }
 
-// stages are the seconds from the call that created a box until each stage.
+// stages has the seconds from the creation of a server until each stage.
 type stages map[stage]float64
 
-// observer notes when it saw which box at which stage.
+// observer records when it first saw each server at each stage.
 type observer struct {
 	mu    sync.Mutex
 	seen  map[string]map[stage]time.Time
@@ -63,7 +63,7 @@ type observer struct {
 	stops []func()
 }
 
-// observe watches everything that a namespace's boxes are made of.
+// observe watches all objects of a namespace's servers.
 func observe(ctx context.Context, c client.WithWatch, ns string) (*observer, error) {
 	w := &observer{seen: map[string]map[stage]time.Time{}, more: make(chan struct{})}
 	for _, list := range []client.ObjectList{
@@ -78,7 +78,7 @@ func observe(ctx context.Context, c client.WithWatch, ns string) (*observer, err
 		w.stops = append(w.stops, events.Stop)
 		go func() {
 			for e := range events.ResultChan() {
-				if o, is := e.Object.(client.Object); is && e.Type != watch.Deleted {
+				if o, ok := e.Object.(client.Object); ok && e.Type != watch.Deleted {
 					w.look(o)
 				}
 			}
@@ -93,23 +93,23 @@ func (w *observer) stop() {
 	}
 }
 
-// saw notes a stage, the first time.
-func (w *observer) saw(box string, s stage) {
+// saw records a stage, unless it was seen before.
+func (w *observer) saw(server string, s stage) {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.seen[box] == nil {
-		w.seen[box] = map[stage]time.Time{}
+	if w.seen[server] == nil {
+		w.seen[server] = map[stage]time.Time{}
 	}
-	if _, known := w.seen[box][s]; known {
+	if _, known := w.seen[server][s]; known {
 		return
 	}
-	w.seen[box][s] = now
+	w.seen[server][s] = now
 	close(w.more)
 	w.more = make(chan struct{})
 }
 
-// look finds the stages that an object's state shows.
+// look records the stages that an object's state shows.
 func (w *observer) look(o client.Object) {
 	name := o.GetName()
 	switch o := o.(type) {
@@ -120,8 +120,8 @@ func (w *observer) look(o client.Object) {
 	case *appsv1.StatefulSet:
 		w.saw(name, sawStatefulSet)
 	case *corev1.Service:
-		if box, is := strings.CutSuffix(name, "-headless"); is {
-			w.saw(box, sawHeadless)
+		if server, ok := strings.CutSuffix(name, "-headless"); ok {
+			w.saw(server, sawHeadless)
 		} else {
 			w.saw(strings.TrimSuffix(name, "-ssh"), sawSSHService)
 		}
@@ -136,26 +136,26 @@ func (w *observer) look(o client.Object) {
 	}
 }
 
-func (w *observer) lookAtPod(box string, p *corev1.Pod) {
-	w.saw(box, podCreated)
+func (w *observer) lookAtPod(server string, p *corev1.Pod) {
+	w.saw(server, podCreated)
 	if p.Spec.NodeName != "" {
-		w.saw(box, podScheduled)
+		w.saw(server, podScheduled)
 	}
 	for _, c := range p.Status.InitContainerStatuses {
 		if c.State.Running != nil || c.State.Terminated != nil {
-			w.saw(box, prepareStarted)
+			w.saw(server, prepareStarted)
 		}
 		if c.State.Terminated != nil {
-			w.saw(box, prepareEnded)
+			w.saw(server, prepareEnded)
 		}
 	}
 	for _, c := range p.Status.ContainerStatuses {
 		if c.State.Running != nil {
-			w.saw(box, mainStarted)
+			w.saw(server, mainStarted)
 		}
 	}
 	if podReady(p) {
-		w.saw(box, podIsReady)
+		w.saw(server, podIsReady)
 	}
 }
 
@@ -168,13 +168,13 @@ func podReady(p *corev1.Pod) bool {
 	return false
 }
 
-// await waits until every stage of a box was seen.
-func (w *observer) await(ctx context.Context, box string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, fmt.Errorf("%s is not Running after 5 minutes", box))
+// await waits until every stage of a server was seen.
+func (w *observer) await(ctx context.Context, server string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, fmt.Errorf("%s is not Running after 5 minutes", server))
 	defer cancel()
 	for {
 		w.mu.Lock()
-		seen, more := len(w.seen[box]), w.more
+		seen, more := len(w.seen[server]), w.more
 		w.mu.Unlock()
 		if seen == int(stageCount) {
 			return nil
@@ -187,17 +187,17 @@ func (w *observer) await(ctx context.Context, box string) error {
 	}
 }
 
-func (w *observer) since(box string, begin time.Time) stages {
+func (w *observer) since(server string, begin time.Time) stages {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := stages{}
-	for at, when := range w.seen[box] {
+	for at, when := range w.seen[server] {
 		s[at] = when.Sub(begin).Seconds()
 	}
 	return s
 }
 
-// reportStages adds the whole way and each step's part of it.
+// reportStages adds the duration of the whole start and of each step to the report.
 func reportStages(r *report, starts []stages) {
 	whole := make([]float64, len(starts))
 	parts := make([][]float64, len(steps))
@@ -207,7 +207,7 @@ func reportStages(r *report, starts []stages) {
 		for k, step := range steps {
 			end := before
 			for _, at := range step.of {
-				end = max(end, s[at]) // two watches may show things in either order
+				end = max(end, s[at]) // separate watches may report stages in any order
 			}
 			parts[k] = append(parts[k], end-before)
 			before = end

@@ -17,8 +17,8 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// measureStart starts boxes one after the other, and bare pods beside them,
-// and says how long each stage took and what the operator wrote meanwhile.
+// measureStart starts servers one after the other, and then bare pods for comparison. It reports
+// how long each stage took and how many calls the operator made.
 func measureStart(ctx context.Context, o options, r *report) error {
 	g, err := newGround(ctx, "start")
 	if err != nil {
@@ -38,11 +38,11 @@ func measureStart(ctx context.Context, o options, r *report) error {
 	var starts []stages
 	var bare []float64
 	var calls []callCount
-	boxes := cmp.Or(o.boxes, 20)
-	for i := range boxes {
-		fmt.Fprintf(os.Stderr, "\rstart: box %d of %d", i+1, boxes)
-		name := fmt.Sprintf("box-%d", i)
-		s, err := g.timeBox(ctx, watched, name)
+	servers := cmp.Or(o.servers, 20)
+	for i := range servers {
+		fmt.Fprintf(os.Stderr, "\rstart: server %d of %d", i+1, servers)
+		name := fmt.Sprintf("server-%d", i)
+		s, err := g.timeServer(ctx, watched, name)
 		if err != nil {
 			return err
 		}
@@ -58,8 +58,8 @@ func measureStart(ctx context.Context, o options, r *report) error {
 			return err
 		}
 	}
-	// Not in between: the node is busy with what is left of one for a while.
-	for i := range boxes {
+	// Not between the servers, because the node is still busy with removing the former one.
+	for i := range servers {
 		seconds, err := g.timePod(ctx, fmt.Sprintf("bare-%d", i), o.image)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func measureStart(ctx context.Context, o options, r *report) error {
 	return nil
 }
 
-// ground is a namespace with a flavor and a key for boxes.
+// ground is a namespace with a flavor and a key for servers.
 type ground struct {
 	c      *cluster.Cluster
 	ns     string
@@ -111,7 +111,7 @@ func newGround(ctx context.Context, name string) (*ground, error) {
 	return g, nil
 }
 
-// remove takes everything away, also after an interruption.
+// remove deletes all objects and files, even if the measurement was interrupted.
 func (g *ground) remove() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -132,8 +132,8 @@ func (g *ground) devServer(name string) *v1.DevServer {
 	return d
 }
 
-// timeBox creates a box and waits until it is Running.
-func (g *ground) timeBox(ctx context.Context, watched *observer, name string) (stages, error) {
+// timeServer creates a server and waits until it is Running.
+func (g *ground) timeServer(ctx context.Context, watched *observer, name string) (stages, error) {
 	d := g.devServer(name)
 	begin := time.Now()
 	if err := g.c.Create(ctx, d); err != nil {
@@ -146,14 +146,14 @@ func (g *ground) timeBox(ctx context.Context, watched *observer, name string) (s
 	return watched.since(name, begin), nil
 }
 
-// clear deletes a box and its home, and waits until both are gone.
+// clear deletes a server and its home, and waits until both are deleted.
 func (g *ground) clear(ctx context.Context, name string) error {
 	for _, o := range []client.Object{
 		&v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.ns}},
 		&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name + "-0", Namespace: g.ns}},
 		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "home-" + name + "-0", Namespace: g.ns}},
 	} {
-		if _, pod := o.(*corev1.Pod); !pod { // its owners' end is its end
+		if _, pod := o.(*corev1.Pod); !pod { // it is deleted with its owner
 			if err := g.c.Delete(ctx, o); err != nil {
 				return fmt.Errorf("delete %s: %w", o.GetName(), err)
 			}
@@ -165,8 +165,7 @@ func (g *ground) clear(ctx context.Context, name string) error {
 	return nil
 }
 
-// timePod measures the least that anything on this node can take: a pod with
-// one container and no volume.
+// timePod measures the minimum start time on this node: a pod with one container and no volume.
 func (g *ground) timePod(ctx context.Context, name, image string) (float64, error) {
 	yes, no, user, grace := true, false, int64(1000), int64(0)
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.ns}}

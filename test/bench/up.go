@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// measureUp starts a local cluster of its own from a warm cache, notes when
-// each line of progress came, and takes it down again.
+// measureUp starts a separate local cluster from a warm cache, records the time of each line of
+// progress, and deletes the cluster.
 func measureUp(ctx context.Context, o options, r *report) error {
 	name := fmt.Sprintf("bench-%d", os.Getpid())
 	if _, err := os.Stat(o.up); err != nil {
@@ -41,7 +41,7 @@ func measureUp(ctx context.Context, o options, r *report) error {
 	}
 	r.add(result{Target: "up", Name: "cluster and operator ready, warm", Unit: "s", Values: []float64{time.Since(begin).Seconds()}, Goal: 10})
 	for _, l := range lines {
-		// Lines that begin with dots only say that a step still goes on.
+		// Lines that begin with dots only report that a step continues.
 		if text := strings.Join(strings.Fields(l.text), " "); !strings.HasPrefix(text, "...") {
 			r.add(result{Target: "up", Name: "… until: " + text, Unit: "s", Values: []float64{l.at}})
 		}
@@ -63,8 +63,8 @@ func (t timedLines) last() string {
 	return t[len(t)-1].text
 }
 
-// timed reads lines until the end and notes when each came. What the command
-// started and left running does not write to it.
+// timed reads lines to the end and records the time of each. Processes that the command leaves
+// running must not keep the pipe open.
 func timed(from io.Reader, begin time.Time) timedLines {
 	var lines timedLines
 	scanner := bufio.NewScanner(from)

@@ -1,7 +1,6 @@
-// Package cluster is what the end-to-end tests and the benchmark know about
-// the cluster that they run against: a client that reads, writes and watches,
-// namespaces of their own, and waits that follow the API server instead of
-// asking it again and again.
+// Package cluster connects the end-to-end tests and the benchmark to the cluster that they run
+// against. It has a client that reads, writes and watches, and functions that wait by watching
+// instead of polling.
 package cluster
 
 import (
@@ -32,16 +31,16 @@ type Cluster struct {
 
 // Connect opens the cluster that KUBECONFIG names.
 func Connect() (*Cluster, error) {
-	log.SetLogger(logr.Discard()) // what the library says is no result of a test
+	log.SetLogger(logr.Discard()) // the library's log is not a test result
 	path := os.Getenv("KUBECONFIG")
 	if path == "" {
-		return nil, errors.New("KUBECONFIG is not set: start the local cluster with \"make up\" and say export KUBECONFIG=$(make -s kubeconfig)")
+		return nil, errors.New("KUBECONFIG is not set: start the local cluster with \"make up\" and run export KUBECONFIG=$(make -s kubeconfig)")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", path, err)
 	}
-	// The waits and writes of many boxes at once must not queue on this side.
+	// The client must not throttle the calls for many servers at once.
 	config.QPS, config.Burst = 500, 1000
 	scheme := kruntime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1.AddToScheme(scheme)); err != nil {
@@ -54,7 +53,7 @@ func Connect() (*Cluster, error) {
 	return &Cluster{WithWatch: c, Config: config, Kubeconfig: path}, nil
 }
 
-// Binary is the path of one of the binaries that "make build" puts into bin/.
+// Binary returns the path of one of the binaries that "make build" puts into bin/.
 func Binary(name string) (string, error) {
 	path := filepath.Join(Root(), "bin", name)
 	if _, err := os.Stat(path); err != nil {
@@ -63,7 +62,7 @@ func Binary(name string) (string, error) {
 	return path, nil
 }
 
-// Root is the root of the checkout.
+// Root returns the root of the checkout.
 func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..")

@@ -12,9 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// Await follows the object with obj's kind, namespace and name until ok says
-// that it is as wanted, and returns it. While there is no such object, ok is
-// not asked.
+// Await watches the object with obj's kind, namespace and name until ok returns
+// true, and returns the object. It does not call ok while the object does not
+// exist.
 func Await[T client.Object](ctx context.Context, c client.WithWatch, obj T, ok func(T) bool) (T, error) {
 	var found T
 	err := follow(ctx, c, obj, func(o client.Object) bool {
@@ -27,15 +27,15 @@ func Await[T client.Object](ctx context.Context, c client.WithWatch, obj T, ok f
 	return found, err
 }
 
-// AwaitGone follows the object with obj's kind, namespace and name until there
-// is none.
+// AwaitGone watches the object with obj's kind, namespace and name until it does
+// not exist.
 func AwaitGone(ctx context.Context, c client.WithWatch, obj client.Object) error {
 	return follow(ctx, c, obj, func(o client.Object) bool { return o == nil })
 }
 
-// follow shows every state of one object to done, nil when there is none,
-// until done is content or the context ends. A watch that breaks off is
-// started again from a new list.
+// follow calls done with every state of one object, nil if it does not exist,
+// until done returns true or the context ends. If the watch ends, follow starts
+// again with a new list.
 func follow(ctx context.Context, c client.WithWatch, obj client.Object, done func(client.Object) bool) error {
 	key := client.ObjectKeyFromObject(obj)
 	only := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{"metadata.name": key.Name}}
@@ -51,7 +51,7 @@ func follow(ctx context.Context, c client.WithWatch, obj client.Object, done fun
 		if err != nil {
 			return err
 		}
-		if len(items) == 0 && done(nil) || len(items) == 1 && done(items[0].(client.Object)) {
+		if (len(items) == 0 && done(nil)) || (len(items) == 1 && done(items[0].(client.Object))) {
 			return nil
 		}
 		from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}}
@@ -59,9 +59,9 @@ func follow(ctx context.Context, c client.WithWatch, obj client.Object, done fun
 		if err != nil {
 			return fmt.Errorf("watch %T %s: %w", obj, key, err)
 		}
-		over := drain(ctx, events, done)
+		finished := drain(ctx, events, done)
 		events.Stop()
-		if over {
+		if finished {
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -70,7 +70,8 @@ func follow(ctx context.Context, c client.WithWatch, obj client.Object, done fun
 	}
 }
 
-// drain reads events until done is content (true) or the watch ends (false).
+// drain reads events until done returns true, and then returns true. It returns
+// false if the watch ends before.
 func drain(ctx context.Context, events watch.Interface, done func(client.Object) bool) bool {
 	for {
 		select {
@@ -80,18 +81,18 @@ func drain(ctx context.Context, events watch.Interface, done func(client.Object)
 			if !open || e.Type == watch.Error {
 				return false
 			}
-			o, is := e.Object.(client.Object)
+			o, ok := e.Object.(client.Object)
 			if e.Type == watch.Deleted {
 				o = nil
 			}
-			if is && done(o) {
+			if ok && done(o) {
 				return true
 			}
 		}
 	}
 }
 
-// listOf makes an empty list of obj's kind.
+// listOf returns an empty list of obj's kind.
 func listOf(c client.Client, obj client.Object) (client.ObjectList, error) {
 	gvk, err := apiutil.GVKForObject(obj, c.Scheme())
 	if err != nil {

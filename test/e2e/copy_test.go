@@ -16,14 +16,14 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// copies: scp (which speaks sftp, and its old protocol), sftp and rsync.
-func copies(b *box) {
+// copies tests scp with the SFTP and the old protocol, sftp, and rsync.
+func copies(b *server) {
 	b.sub("scp", func(s *site) { scp(b.in(s)) })
 	b.sub("sftp", func(s *site) { sftp(b.in(s)) })
 	b.sub("rsync", func(s *site) { rsync(b.in(s)) })
 }
 
-func scp(b *box) {
+func scp(b *server) {
 	for _, protocol := range []string{"-s", "-O"} {
 		source := b.random("data", 3<<20)
 		back := filepath.Join(b.TempDir(), "back")
@@ -35,7 +35,7 @@ func scp(b *box) {
 	}
 }
 
-func sftp(b *box) {
+func sftp(b *server) {
 	source := b.random("data", 1<<20)
 	back := filepath.Join(b.TempDir(), "back")
 	cmd := openssh.Tool(b.bounded(), "sftp", "-q", "-F", b.client.Config, "-b", "-", openssh.Host)
@@ -56,7 +56,7 @@ func sftp(b *box) {
 	b.want("stat -c %a ~/sftp-dir/renamed; readlink ~/sftp-dir/link", "640\nrenamed")
 }
 
-func rsync(b *box) {
+func rsync(b *server) {
 	tree := b.TempDir()
 	for _, name := range []string{"one", "two words", "sub/three"} {
 		path := filepath.Join(tree, name)

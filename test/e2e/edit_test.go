@@ -10,19 +10,19 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// TestOwnEdit: an edit of the DevServer's own acts at once, an event says what
-// it restarts, and a bad edit that is taken back ends where it began.
+// TestOwnEdit: an edit of a DevServer takes effect at once and is reported in an
+// event. An invalid edit that is reverted does not restart the server.
 func TestOwnEdit(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	b.sh("echo kept > ~/file")
 	before := b.podUID()
 
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Env = []v1.EnvVar{{Name: "TIER", Value: "two words"}} })
 	b = b.restarted(before)
 	b.want("echo $TIER; cat ~/file", "two words\nkept")
-	s.awaitEvent("box", "Restarting")
+	s.awaitEvent("server", "Restarting")
 
 	before = b.podUID()
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Flavor = "nonesuch" })
@@ -32,7 +32,7 @@ func TestOwnEdit(t *testing.T) {
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Flavor = s.flavor })
 	await(s, b.ds, "accepted again", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionAccepted, v1.ReasonApplied) })
 	if b.podUID() != before {
-		s.Error("a bad edit and its rollback restarted the box")
+		s.Error("a bad edit and its rollback restarted the server")
 	}
 
 	at := metav1.Now()
@@ -49,13 +49,13 @@ func hasReason(d *v1.DevServer, condition, reason string) bool {
 	return false
 }
 
-// TestKeysWithinSeconds: the operator tells the running box; the kubelet, which
-// takes a minute or two to bring a changed Secret, need not have. A session of
-// a revoked key is cut.
+// TestKeysWithinSeconds: the operator sends changed keys to the running server,
+// before the kubelet updates the Secret in the pod, which takes a minute or two.
+// Sessions of a revoked key are disconnected.
 func TestKeysWithinSeconds(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	owner := "user@" + s.ns
 	second := s.newKey("second", "ed25519")
 	ds := s.devServer("other")
@@ -72,7 +72,7 @@ func TestKeysWithinSeconds(t *testing.T) {
 	}
 	s.line(out)
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.SSH.PublicKey = second.Public })
-	// It ends by the box's doing alone.
+	// The server disconnects it.
 	if err := hanging.Wait(); err == nil || !strings.Contains(err.Error(), "255") {
 		s.Errorf("the session of a revoked key ends with %v", err)
 	}
@@ -83,14 +83,14 @@ func TestKeysWithinSeconds(t *testing.T) {
 	s.create(user)
 	s.Cleanup(func() { remove(s.T, s.c, user) })
 	theirs := s.login(o.ds, second)
-	s.eventually("the key of the DevServerUser opens the box", func() bool { return theirs.try("true").Code == 0 })
+	s.eventually("the key of the DevServerUser opens the server", func() bool { return theirs.try("true").Code == 0 })
 	s.delete(user)
 	s.eventually("it no longer does", func() bool { return theirs.try("true").Code == 255 })
 	o.want("whoami", "dev")
 }
 
-// TestVolumes: further claims are mounted, for reading only where that is
-// asked, and a DevServer's own takes the place of its flavor's.
+// TestVolumes: the volumes of flavor and DevServer are mounted, read-only if so
+// specified. A volume of the DevServer replaces one of the flavor at the same path.
 func TestVolumes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -99,7 +99,7 @@ func TestVolumes(t *testing.T) {
 	flavor := s.newFlavor(s.flavor+"-volumes", func(f *v1.DevServerFlavorSpec) {
 		f.Volumes = []v1.VolumeMount{{ClaimName: "data", MountPath: "/data"}, {ClaimName: "data", MountPath: "/models", ReadOnly: true}}
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	b := s.start(ds)
 	b.want("echo 1 > /data/file && cat /models/file", "1")
@@ -111,8 +111,8 @@ func TestVolumes(t *testing.T) {
 	b.restarted(before).want("ls /data | wc -l; cat /models/file", "0\n1")
 }
 
-// TestHomes: kept unless told otherwise, gone where asked for, a claim that is
-// there, and one that is gone with its pod.
+// TestHomes: a home can be deleted with its DevServer, be an existing claim, or be
+// ephemeral, which means that it is deleted with the pod.
 func TestHomes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -140,8 +140,8 @@ func TestHomes(t *testing.T) {
 	b.restarted(before).want("ls ~ | wc -l", "0")
 }
 
-// TestOwnUID: the box of a person with a uid of their own runs as it, so that
-// files on a shared volume are theirs.
+// TestOwnUID: the server of a user with a uid runs with that uid, so that the user
+// owns their files on a shared volume.
 func TestOwnUID(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -151,22 +151,22 @@ func TestOwnUID(t *testing.T) {
 	user.Spec = v1.DevServerUserSpec{Username: s.ns, Owner: owner, UID: 20017, PublicKeys: []string{s.key.Public}}
 	s.create(user)
 	s.Cleanup(func() { remove(s.T, s.c, user) })
-	// In a namespace that is not the owner's, nothing else has the operator know
-	// of them before it knows of the box.
+	// The server is not in the owner's namespace, so the operator must have seen the
+	// DevServerUser first.
 	await(s, user, "Ready", userReady)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Owner, ds.Spec.SharedVolumeClaimName = owner, "shared"
 	s.start(ds).want("id -un; id -u; id -g; touch /shared/f; stat -c %u:%g /shared/f ~; ls -ld ~ | cut -d' ' -f3", "dev\n20017\n20017\n20017:20017\n20017:20017\ndev")
 }
 
-// TestOverlay: what has no field of its own is merged into the pod.
+// TestOverlay: a flavor's podTemplate is merged into the pod.
 func TestOverlay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newFlavor(s.flavor+"-overlay", func(f *v1.DevServerFlavorSpec) {
 		f.PodTemplate = raw(`{"spec":{"hostAliases":[{"ip":"192.0.2.7","hostnames":["registry.internal"]}]}}`)
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	s.start(ds).want("getent hosts registry.internal | cut -d' ' -f1", "192.0.2.7")
 }

@@ -6,8 +6,8 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// environmentOfSpec is the spec.env of the box of TestStockOpenSSH. Its values
-// look like what Kubernetes and shells expand, and have to stay as they are.
+// environmentOfSpec is the spec.env of the server of TestStockOpenSSH. Its values
+// look like references that Kubernetes and shells expand, and must not change.
 var environmentOfSpec = []v1.EnvVar{
 	{Name: "FROM_SPEC", Value: "spec's"},
 	{Name: "BOTH", Value: "spec's"},
@@ -16,8 +16,8 @@ var environmentOfSpec = []v1.EnvVar{
 }
 
 // environment: a command, a login shell and tmux see the same variables, from
-// the image, the flavor and the DevServer, each as it was written.
-func environment(b *box) {
+// the image, the flavor and the DevServer, each unchanged.
+func environment(b *server) {
 	want := map[string]string{"FROM_FLAVOR": "flavor's", "PATH": b.sh("printenv PATH")}
 	for _, v := range environmentOfSpec {
 		want[v.Name] = v.Value
@@ -35,19 +35,19 @@ func environment(b *box) {
 		if got := shell.ask("printenv " + name); got != value {
 			b.Errorf("%s in the login shell: %q, want %q", name, got, value)
 		}
-		// A tmux server each: the one before may be about to end.
+		// A separate tmux server each, because the former one may be about to end.
 		b.want("mkfifo ~/env.fifo; tmux -L env-"+name+" new-session -d 'printenv "+name+" > ~/env.fifo'; cat ~/env.fifo; rm ~/env.fifo", value)
 	}
-	// The client may send its language and no more.
+	// The client may set its language, but not these other variables.
 	sent := b.try("echo $LC_TEST:$LANG:$LD_PRELOAD:$FROM_CLIENT", "-o", "SetEnv=LC_TEST=here LANG=C.UTF-8 LD_PRELOAD=/no.so FROM_CLIENT=no")
 	if sent.Stdout != "here:C.UTF-8::\n" {
 		b.Errorf("variables from the client: %q", sent.Stdout)
 	}
 }
 
-// sharedMemory: there is room for 1 GiB in /dev/shm where the memory limit is
-// 3 GiB, not the 64 MiB that container runtimes give.
-func sharedMemory(b *box) {
+// sharedMemory: with a memory limit of 3 GiB, /dev/shm has room for 1 GiB, instead of
+// the 64 MiB that container runtimes provide.
+func sharedMemory(b *server) {
 	b.want(`python3 - <<'END'
 from multiprocessing import shared_memory
 m = shared_memory.SharedMemory(create=True, size=1 << 30)

@@ -19,15 +19,15 @@ import (
 // exampleUser is the one example that TestExamples leaves to TestExampleUser.
 const exampleUser = "user.yaml"
 
-// TestExamples applies every other file of examples/ as it stands. It runs while
-// no other test does: one of the flavors is the cluster's default.
+// TestExamples applies every other file of examples/ unchanged. It does not run in
+// parallel with other tests, because one of the flavors is the cluster's default.
 func TestExamples(t *testing.T) {
 	s := newSite(t)
 	files, err := filepath.Glob(filepath.Join(cluster.Root(), "examples", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
-	// Flavors that are there already belong to the cluster's users.
+	// Flavors that already exist belong to the cluster's users and are kept.
 	for _, name := range []string{"cpu-small", "cpu-root", "gpu-large"} {
 		flavor := &v1.DevServerFlavor{}
 		flavor.Name = name
@@ -44,23 +44,22 @@ func TestExamples(t *testing.T) {
 	minimal := &v1.DevServer{ObjectMeta: s.named("minimal")}
 	edit(s, minimal, func(d *v1.DevServer) { d.Spec.SSH.PublicKeys = []string{s.key.Public} })
 	s.running(minimal).want("whoami", "dev")
-	// This node has no such GPU machine; that is said, and nothing else is
-	// wrong with the example.
+	// The node has no such GPU. Nothing else must be wrong with the example.
 	s.notReady(&v1.DevServer{ObjectMeta: s.named("my-dev-server")}, v1.PhasePending, v1.ReasonUnschedulable, "0/1 nodes are available")
-	balancer := await(s, &corev1.Service{ObjectMeta: s.named("team-server-ssh")}, "there", func(*corev1.Service) bool { return true })
+	balancer := await(s, &corev1.Service{ObjectMeta: s.named("team-server-ssh")}, "existed", func(*corev1.Service) bool { return true })
 	if balancer.Spec.Type != corev1.ServiceTypeLoadBalancer || len(balancer.Annotations) == 0 {
 		s.Errorf("team-server's Service: %+v", balancer.Spec)
 	}
 }
 
-// TestExampleUser: the person of the examples can work. In a new cluster that
-// takes half a minute, until Kubernetes counts objects of kinds that are new.
+// TestExampleUser: the user of the examples becomes Ready. In a new cluster that
+// takes half a minute, until Kubernetes counts objects of the new kinds.
 func TestExampleUser(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	alice, home := &v1.DevServerUser{}, &corev1.Namespace{}
 	alice.Name, home.Name = "alice", "dev-alice"
-	// One that is there already belongs to the cluster's users.
+	// A user that already exists belongs to the cluster and is kept.
 	if err := s.c.Get(s.Context(), client.ObjectKeyFromObject(alice), alice); apierrors.IsNotFound(err) {
 		s.Cleanup(func() {
 			remove(s.T, s.c, alice)
@@ -71,7 +70,7 @@ func TestExampleUser(t *testing.T) {
 	await(s, alice, "Ready", userReady)
 }
 
-// applyFile is "kubectl apply -f".
+// applyFile runs "kubectl apply -f".
 func (s *site) applyFile(file string) {
 	s.Helper()
 	yaml, err := os.ReadFile(file)
@@ -84,8 +83,8 @@ func (s *site) applyFile(file string) {
 	}
 }
 
-// TestGPU: a flavor's extended resource reaches the box. The node says that it
-// has some; what a device plugin would do with it is not DevServer's part.
+// TestGPU: a server gets its flavor's extended resource. The test sets the node's
+// capacity, because the cluster has no device plugin.
 func TestGPU(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -100,20 +99,20 @@ func TestGPU(t *testing.T) {
 		f.Resources.Limits = quantities("memory", "512Mi", gpu, "2")
 		f.NodeSelector = map[string]string{corev1.LabelHostname: node.Labels[corev1.LabelHostname]}
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	b := s.start(ds)
 	pod := b.pod()
 	s.get(pod)
 	if n := pod.Spec.Containers[0].Resources.Limits[gpu]; n.Value() != 2 {
-		s.Errorf("the box has %d GPUs, want 2", n.Value())
+		s.Errorf("the server has %d GPUs, want 2", n.Value())
 	}
-	// Both are taken: a second box waits, in the scheduler's words.
+	// Both are in use: a second server waits, and shows the scheduler's message.
 	second := s.devServer("second")
 	second.Spec.Flavor = flavor.Name
 	s.create(second)
 	s.notReady(second, v1.PhasePending, v1.ReasonUnschedulable, "Insufficient "+gpu)
-	// The first one's end is enough.
+	// It starts when the first one is deleted.
 	s.delete(b.ds)
 	s.running(second)
 }

@@ -13,12 +13,12 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// fakeGPU is an extended resource that no other test asks for.
+// fakeGPU is an extended resource that no other test requests.
 const fakeGPU = "example.com/gpu"
 
-// TestFlavorStatus: a flavor's status follows what the node has, what boxes
-// and other pods take, and a cordon. It runs while no other test does, since a
-// cordon is about the whole node.
+// TestFlavorStatus: a flavor's status reflects the node's capacity, the requests of
+// servers and other pods, and a cordon. It does not run in parallel with other
+// tests, because a cordon affects the whole node.
 func TestFlavorStatus(t *testing.T) {
 	s := newSite(t)
 	s.gpus("2")
@@ -28,34 +28,34 @@ func TestFlavorStatus(t *testing.T) {
 	}
 	one := s.newFlavor(s.flavor+"-one", oneGPU("1"))
 	three := s.newFlavor(s.flavor+"-three", oneGPU("3"))
-	s.flavorSays(one, v1.SchedulableYes, 2, 0, "2 more fit on 1 of 1 node")
-	s.flavorSays(three, v1.SchedulableNo, 0, 0, "too little "+fakeGPU)
+	s.wantFlavorStatus(one, v1.SchedulableYes, 2, 0, "2 more fit")
+	s.wantFlavorStatus(three, v1.SchedulableNo, 0, 0, fakeGPU)
 	s.table(one.Name, "20m 64Mi Yes 2 0 False")
 
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = one.Name
 	s.start(ds)
-	s.flavorSays(one, v1.SchedulableYes, 1, 1, "1 more fits on 1 of 1 node")
+	s.wantFlavorStatus(one, v1.SchedulableYes, 1, 1, "1 more fits")
 
-	// A pod that is nobody's box counts as well, from when it has a node.
+	// A pod that does not belong to a server counts as well, once it has a node.
 	other := s.stuckPod("other")
-	s.flavorSays(one, v1.SchedulableNo, 0, 1, fakeGPU+" is short on 1")
+	s.wantFlavorStatus(one, v1.SchedulableNo, 0, 1, fakeGPU)
 	s.delete(other)
-	s.flavorSays(one, v1.SchedulableYes, 1, 1, "1 more fits")
+	s.wantFlavorStatus(one, v1.SchedulableYes, 1, 1, "1 more fits")
 
 	node := s.node()
 	t.Cleanup(func() { s.kubectlAfter("uncordon", node) })
 	s.kubectl("", "cordon", node)
-	s.flavorSays(one, v1.SchedulableNo, 0, 1, "1 is cordoned")
+	s.wantFlavorStatus(one, v1.SchedulableNo, 0, 1, "cordoned")
 	s.kubectl("", "uncordon", node)
-	s.flavorSays(one, v1.SchedulableYes, 1, 1, "1 more fits")
+	s.wantFlavorStatus(one, v1.SchedulableYes, 1, 1, "1 more fits")
 
 	s.delete(ds)
-	s.flavorSays(one, v1.SchedulableYes, 2, 0, "2 more fit")
+	s.wantFlavorStatus(one, v1.SchedulableYes, 2, 0, "2 more fit")
 }
 
-// flavorSays waits until the status of a flavor is as wanted.
-func (s *site) flavorSays(f *v1.DevServerFlavor, schedulable v1.FlavorSchedulable, fits, inUse int32, message string) {
+// wantFlavorStatus waits for the given status of a flavor.
+func (s *site) wantFlavorStatus(f *v1.DevServerFlavor, schedulable v1.FlavorSchedulable, fits, inUse int32, message string) {
 	s.Helper()
 	f = await(s, f, string(schedulable)+": "+message, func(f *v1.DevServerFlavor) bool {
 		c := meta.FindStatusCondition(f.Status.Conditions, v1.ConditionSchedulable)
@@ -65,7 +65,7 @@ func (s *site) flavorSays(f *v1.DevServerFlavor, schedulable v1.FlavorSchedulabl
 	s.Logf("%s: %s", f.Name, meta.FindStatusCondition(f.Status.Conditions, v1.ConditionSchedulable).Message)
 }
 
-// table checks the columns of "kubectl get devflavor", but name and age.
+// table checks the columns of "kubectl get devflavor" between name and age.
 func (s *site) table(flavor, columns string) {
 	s.Helper()
 	fields := strings.Fields(s.kubectl("", "get", "devflavor", flavor, "--no-headers"))
@@ -74,7 +74,8 @@ func (s *site) table(flavor, columns string) {
 	}
 }
 
-// stuckPod takes a GPU without ever running: its image does not exist.
+// stuckPod creates a pod that requests a GPU but never runs, because its image does
+// not exist.
 func (s *site) stuckPod(name string) *corev1.Pod {
 	s.Helper()
 	pod := &corev1.Pod{ObjectMeta: s.named(name)}
@@ -94,7 +95,7 @@ func (s *site) stuckPod(name string) *corev1.Pod {
 	return pod
 }
 
-// gpus lets the local node claim to have them, also when the test is over.
+// gpus sets the number of GPUs that the local node reports. It works in a cleanup.
 func (s *site) gpus(count string) {
 	s.Helper()
 	s.after("local", "gpu", "--cluster", s.node(), "--resource", fakeGPU, "--count", count)
@@ -105,8 +106,8 @@ func (s *site) kubectlAfter(words ...string) {
 	s.after("kubectl", append([]string{"--kubeconfig", s.c.Kubeconfig}, words...)...)
 }
 
-// after runs one of the checkout's programs, also when the test's own context
-// is over.
+// after runs one of the checkout's programs. It works in a cleanup, when the test's
+// context has ended.
 func (s *site) after(program string, args ...string) {
 	s.Helper()
 	path, err := cluster.Binary(program)

@@ -12,13 +12,13 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// TestForeignObjects: an object of somebody else under a name that a box needs
-// is left exactly as it is, the condition names it, and the box starts once it
-// is out of the way.
+// TestForeignObjects: an existing object that has a name that a server needs but
+// does not belong to it is not changed. The condition names it, and the server
+// starts when it is deleted.
 func TestForeignObjects(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	labels := map[string]string{"app": "somebody-elses"}
+	labels := map[string]string{"app": "foreign"}
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}}
 	template.Spec.Containers = []corev1.Container{{Name: "c", Image: "localhost:1/none:1"}}
 	for name, foreign := range map[string]client.Object{
@@ -38,7 +38,7 @@ func TestForeignObjects(t *testing.T) {
 		},
 		"secret": &corev1.Secret{
 			ObjectMeta: s.named("secret-ssh"),
-			StringData: map[string]string{"password": "somebody else's"},
+			StringData: map[string]string{"password": "foreign"},
 		},
 	} {
 		s.create(foreign)
@@ -49,18 +49,18 @@ func TestForeignObjects(t *testing.T) {
 	home.Spec.Resources.Requests = quantities("storage", "64Mi")
 	home.Spec.StorageClassName = new(string) // no class: nothing else writes it
 	s.create(home)
-	// Claims are watched: a claim that another box shares has been seen.
-	looker := s.devServer("looker")
-	looker.Spec.SharedVolumeClaimName = home.Name
-	s.create(looker)
-	await(s, &appsv1.StatefulSet{ObjectMeta: s.named("looker")}, "there", func(*appsv1.StatefulSet) bool { return true })
-	s.delete(looker)
+	// Once another server uses the claim, the operator's cache contains it.
+	reader := s.devServer("reader")
+	reader.Spec.SharedVolumeClaimName = home.Name
+	s.create(reader)
+	await(s, &appsv1.StatefulSet{ObjectMeta: s.named("reader")}, "existed", func(*appsv1.StatefulSet) bool { return true })
+	s.delete(reader)
 	s.sub("home", func(s *site) { untouched(s, "home", home, v1.ReasonHomeConflict) })
 }
 
 func untouched(s *site, name string, foreign client.Object, reason string) {
-	if sts, is := foreign.(*appsv1.StatefulSet); is {
-		// Its own controller writes its status once.
+	if sts, ok := foreign.(*appsv1.StatefulSet); ok {
+		// The StatefulSet controller writes the status once.
 		foreign = await(s, sts, "observed", func(o *appsv1.StatefulSet) bool { return o.Status.ObservedGeneration == o.Generation })
 	}
 	ds := s.devServer(name)
@@ -75,27 +75,27 @@ func untouched(s *site, name string, foreign client.Object, reason string) {
 	b := s.running(ds)
 	if b.want("whoami", "dev"); reason == v1.ReasonObjectConflict {
 		if s.get(now); !metav1.IsControlledBy(now, ds) {
-			s.Errorf("%T %s is not the DevServer's after it was out of the way", now, now.GetName())
+			s.Errorf("%T %s does not belong to the DevServer after the foreign object was deleted", now, now.GetName())
 		}
 	}
 }
 
-// TestHomeOfAnotherOwner: a home that was kept belongs to the owner of the
-// DevServer that it was made for, whatever name a new one has.
+// TestHomeOfAnotherOwner: a retained home belongs to the owner of its former
+// DevServer. A new DevServer of the same name but another owner does not get it.
 func TestHomeOfAnotherOwner(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	hostKey := b.ds.Status.SSH.HostKey
 	s.delete(b.ds)
 	s.awaitGone(b.ds)
 	s.awaitGone(b.pod())
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Owner = "somebody-else@example.com"
 	s.create(ds)
-	ds = s.notReady(ds, v1.PhasePending, v1.ReasonHomeConflict, "home-box-0")
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonHomeConflict, "home-server-0")
 	if ds.Status.SSH != nil && ds.Status.SSH.HostKey == hostKey {
 		s.Error("another owner gets the same host key")
 	}
-	s.absent(&corev1.Pod{ObjectMeta: s.named("box-0")})
+	s.absent(&corev1.Pod{ObjectMeta: s.named("server-0")})
 }

@@ -13,10 +13,10 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// master opens a connection that other commands share and that ends with the
-// test. It returns the options that use it. ssh -f returns once everything
-// asked for, such as a forwarding, is in place.
-func (b *box) master(options ...string) []string {
+// master opens a connection that other commands share and that is closed at the end
+// of the test. It returns the options for using it. ssh -f returns once the
+// connection and its forwards are established.
+func (b *server) master(options ...string) []string {
 	b.Helper()
 	shared, err := b.tryMaster(options...)
 	if err != nil {
@@ -25,10 +25,10 @@ func (b *box) master(options ...string) []string {
 	return shared
 }
 
-// masterAtPort opens a shared connection that listens on a port of this machine.
-// OpenSSH takes no port 0 for that, and a port that was free a moment ago may
-// have been taken: then another one is tried.
-func (b *box) masterAtPort(options func(address string) []string) (address string) {
+// masterAtPort opens a shared connection that listens on a local port. OpenSSH does
+// not accept port 0 for that, and a port that was free a moment ago may be in use
+// now. masterAtPort then tries another one.
+func (b *server) masterAtPort(options func(address string) []string) (address string) {
 	b.Helper()
 	for {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,21 +47,21 @@ func (b *box) masterAtPort(options func(address string) []string) (address strin
 	}
 }
 
-func (b *box) tryMaster(options ...string) ([]string, error) {
+func (b *server) tryMaster(options ...string) ([]string, error) {
 	b.Helper()
 	socket := filepath.Join(b.shortDir(), "ctl")
 	options = append(options, "-f", "-N", "-M", "-S", socket, "-o", "ExitOnForwardFailure=yes")
 	cmd := b.client.Command(b.bounded(), options)
-	// A file and no pipe, of which one would wait for the end: the ssh to a
-	// jump host keeps it open in the background.
-	said, err := os.Create(filepath.Join(b.TempDir(), "said"))
+	// A file instead of a pipe, because the ssh to a jump host stays in the
+	// background and keeps its output open.
+	output, err := os.Create(filepath.Join(b.TempDir(), "output"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer said.Close()
-	cmd.Stdout, cmd.Stderr = said, said
+	defer output.Close()
+	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Run(); err != nil {
-		text, _ := os.ReadFile(said.Name())
+		text, _ := os.ReadFile(output.Name())
 		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, text)
 	}
 	b.Cleanup(func() {
@@ -70,7 +70,7 @@ func (b *box) tryMaster(options ...string) ([]string, error) {
 	return []string{"-S", socket}, nil
 }
 
-// shortDir is a folder whose path is short enough for a socket in it.
+// shortDir returns a folder whose path is short enough for the path of a socket.
 func (s *site) shortDir() string {
 	s.Helper()
 	dir, err := os.MkdirTemp("", "e2e")
@@ -81,7 +81,7 @@ func (s *site) shortDir() string {
 	return dir
 }
 
-// upper serves one listener: it sends back what it gets, in capital letters.
+// upper serves a listener that returns its input in upper case.
 func (s *site) upper(network, address string) net.Listener {
 	s.Helper()
 	l, err := net.Listen(network, address)
@@ -103,7 +103,7 @@ func (s *site) upper(network, address string) net.Listener {
 	return l
 }
 
-// ask sends a word to an address, closes its side and reads the answer.
+// ask sends a word to an address, closes its side and returns the answer.
 func (s *site) ask(network, address, word string) string {
 	s.Helper()
 	c, err := net.Dial(network, address)
@@ -124,20 +124,19 @@ func (s *site) ask(network, address, word string) string {
 	return string(answer)
 }
 
-// inBox is the python program that asks a socket inside the box.
-const inBox = `import socket
+// inServer is a Python program that sends a word to a socket on the server.
+const inServer = `import socket
 s = socket.socket(%s); s.connect(%s); s.sendall(b"hello"); s.shutdown(socket.SHUT_WR)
 print(s.makefile().read())`
 
-// serveInBox is the python program that answers one caller inside the box.
-const serveInBox = `import socket
+// serveInServer is a Python program that answers one connection on the server.
+const serveInServer = `import socket
 l = socket.socket(%s); l.bind(%s); l.listen()
 print(l.getsockname(), flush=True)
 c, _ = l.accept(); c.sendall(c.makefile("rb").read().upper()); c.close()`
 
-// localForward reaches, through -L, the box's own SSH port as seen from inside
-// and logs in over it.
-func localForward(b *box) {
+// localForward forwards the server's own SSH port with -L, and logs in through it.
+func localForward(b *server) {
 	address := b.masterAtPort(func(address string) []string {
 		return []string{"-L", fmt.Sprintf("%s:127.0.0.1:%d", address, contract.SSHPort)}
 	})
@@ -150,12 +149,12 @@ func localForward(b *box) {
 	}
 }
 
-// localForwardUnix reaches a unix socket inside the box.
-func localForwardUnix(b *box) {
+// localForwardUnix connects to a unix socket on the server.
+func localForwardUnix(b *server) {
 	local := filepath.Join(b.shortDir(), "s")
 	cmd := b.client.Command(b.bounded(), []string{"-L", local + ":/home/dev/l.sock", "-o", "ExitOnForwardFailure=yes"},
 		"python3", "-")
-	cmd.Stdin = strings.NewReader(fmt.Sprintf(serveInBox, "socket.AF_UNIX", `"/home/dev/l.sock"`))
+	cmd.Stdin = strings.NewReader(fmt.Sprintf(serveInServer, "socket.AF_UNIX", `"/home/dev/l.sock"`))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -168,15 +167,15 @@ func localForwardUnix(b *box) {
 		b.Errorf("through -L to a unix socket: %q", got)
 	}
 	if err := cmd.Wait(); err != nil {
-		b.Errorf("the server in the box: %v", err)
+		b.Errorf("the server in the server: %v", err)
 	}
 }
 
-// remoteForward lets the box reach a port outside: one that the client chose
-// and one that the server chose.
-func remoteForward(b *box) {
+// remoteForward gives the server access to a local port, through a port that the
+// client chooses and through one that the server chooses.
+func remoteForward(b *server) {
 	outside := b.upper("tcp", "127.0.0.1:0").Addr().String()
-	python := fmt.Sprintf(inBox, "", `("127.0.0.1", %s)`)
+	python := fmt.Sprintf(inServer, "", `("127.0.0.1", %s)`)
 	r := b.try(fmt.Sprintf("python3 -c '%s'", fmt.Sprintf(python, "18080")), "-R", "18080:"+outside)
 	if r.Stdout != "HELLO\n" {
 		b.Errorf("through -R 18080: %+v", r)
@@ -188,28 +187,27 @@ func remoteForward(b *box) {
 	if r.Stdout != "HELLO\n" {
 		b.Errorf("through -R 0, port %q: %+v", port, r)
 	}
-	// The port is free again once the client takes the forwarding back.
+	// The port is free again when the client cancels the forward.
 	b.must(b.client.Command(b.bounded(), append(shared, "-O", "cancel", "-R", "0:"+outside)))
 	b.eventually("the port of a cancelled -R is closed", func() bool {
 		return b.try(fmt.Sprintf("python3 -c '%s'", fmt.Sprintf(python, port)), shared...).Code != 0
 	})
 }
 
-// remoteForwardUnix lets the box reach a unix socket outside through one of
-// its own.
-func remoteForwardUnix(b *box) {
+// remoteForwardUnix gives the server access to a local unix socket.
+func remoteForwardUnix(b *server) {
 	outside := filepath.Join(b.shortDir(), "s")
 	b.upper("unix", outside)
-	python := fmt.Sprintf(inBox, "socket.AF_UNIX", `"/home/dev/r.sock"`)
+	python := fmt.Sprintf(inServer, "socket.AF_UNIX", `"/home/dev/r.sock"`)
 	r := b.try(fmt.Sprintf("python3 -c '%s'", python), "-R", "/home/dev/r.sock:"+outside)
 	if r.Stdout != "HELLO\n" {
 		b.Errorf("through -R to a unix socket: %+v", r)
 	}
-	b.eventually("the socket of a finished -R is gone", func() bool { return b.try("test ! -e ~/r.sock").Code == 0 })
+	b.eventually("the socket of a finished -R is removed", func() bool { return b.try("test ! -e ~/r.sock").Code == 0 })
 }
 
-// agentForward: with -A, and only with it, the box can use the caller's agent.
-func agentForward(b *box) {
+// agentForward: the server can use the client's agent with -A, and only then.
+func agentForward(b *server) {
 	key, err := openssh.NewKey(b.Context(), b.TempDir(), "in-the-agent", "ed25519")
 	if err != nil {
 		b.Fatal(err)
@@ -218,12 +216,12 @@ func agentForward(b *box) {
 	with := b.client.Command(b.bounded(), []string{"-A"}, "ssh-add -L")
 	with.Env = append(with.Env, "SSH_AUTH_SOCK="+socket)
 	if got := b.must(with); got != key.Public {
-		b.Errorf("ssh-add -L in the box: %q, want %q", got, key.Public)
+		b.Errorf("ssh-add -L in the server: %q, want %q", got, key.Public)
 	}
 	without := b.client.Command(b.bounded(), nil, "ssh-add -L")
 	without.Env = append(without.Env, "SSH_AUTH_SOCK="+socket)
 	if r := b.do(without); r.Code == 0 {
-		b.Errorf("the box has an agent without -A: %s", r.Stdout)
+		b.Errorf("the server has an agent without -A: %s", r.Stdout)
 	}
 }
 
@@ -231,7 +229,7 @@ func agentForward(b *box) {
 func (s *site) startAgent(key openssh.Key) (socket string) {
 	s.Helper()
 	socket = filepath.Join(s.shortDir(), "agent")
-	// The agent puts itself into the background once its socket is there.
+	// The agent moves to the background once its socket exists.
 	printed := s.must(openssh.Tool(s.bounded(), "ssh-agent", "-s", "-a", socket))
 	pid, _, _ := strings.Cut(strings.SplitAfter(printed, "SSH_AGENT_PID=")[1], ";")
 	s.Cleanup(func() { kill(s.T, pid) })

@@ -15,15 +15,15 @@ import (
 )
 
 // startGateway runs a gateway until the test ends.
-func (s *site) startGateway(b *box) (config string) {
+func (s *site) startGateway(b *server) (config string) {
 	s.Helper()
 	config, _ = s.launchGateway(b)
 	return config
 }
 
-// launchGateway runs bin/gateway on the node, where the boxes' addresses can be
-// reached, and returns the client's configuration for it.
-func (s *site) launchGateway(b *box) (config string, kill func()) {
+// launchGateway runs bin/gateway in the node's network, where it can reach the
+// servers, and returns the client's configuration for it.
+func (s *site) launchGateway(b *server) (config string, kill func()) {
 	s.Helper()
 	program, err := cluster.Binary("gateway")
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *site) launchGateway(b *box) (config string, kill func()) {
 	}
 	kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed: it ends with an error
+		_ = cmd.Wait() // returns an error because the process was killed
 	})
 	s.Cleanup(kill)
 	lines := bufio.NewScanner(log)
@@ -53,7 +53,7 @@ func (s *site) launchGateway(b *box) (config string, kill func()) {
 			s.Log("gateway:", lines.Text())
 			continue
 		}
-		go func() { // it must not stop at a full pipe
+		go func() { // so that the gateway does not block on a full pipe
 			for lines.Scan() {
 			}
 		}()

@@ -19,9 +19,9 @@ import (
 // operatorNamespace is where the chart is installed in the local cluster.
 const operatorNamespace = "devserver-system"
 
-// TestGateway goes through the installed gateway, whose address and host key are
-// in the status, to two boxes by their names, and is not let through to a third
-// of somebody else.
+// TestGateway connects to two servers by name through the installed gateway, whose
+// address and host key are in the status. The gateway refuses to connect to another
+// user's server.
 func TestGateway(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -31,55 +31,56 @@ func TestGateway(t *testing.T) {
 	s.create(mine)
 	s.create(also)
 	s.create(other)
-	for name, b := range map[string]*box{"mine": s.running(mine), "also": s.running(also)} {
+	for name, b := range map[string]*server{"mine": s.running(mine), "also": s.running(also)} {
 		b.throughGateway(name)
 	}
-	// What has no address of its own says how to come in all the same.
+	// The status has a command for a server without an address, too.
 	b := s.running(mine)
 	line := strings.Fields(b.ds.Status.SSH.Command)
 	if !slices.Contains(line, "-J") || b.ds.Status.SSH.Host != "" {
-		t.Fatalf("status.ssh of a box without an address of its own is %+v", b.ds.Status.SSH)
+		t.Fatalf("status.ssh of a server without an address of its own is %+v", b.ds.Status.SSH)
 	}
 	if r := b.do(openssh.Tool(b.bounded(), line[0], slices.Concat([]string{"-F", b.gatewayConfig()}, line[1:], []string{"cat ~/through"})...)); r.Stdout != "mine\n" {
 		t.Errorf("%s: %+v", b.ds.Status.SSH.Command, r)
 	}
 	if r := s.running(other).jump("true"); r.Code != 255 {
-		t.Errorf("a key that does not open the box is let through: %+v", r)
+		t.Errorf("the gateway accepts a key that may not log in to the server: %+v", r)
 	}
 }
 
-func (b *box) throughGateway(name string) {
+func (b *server) throughGateway(name string) {
 	b.Helper()
 	if r := b.jump("whoami; echo " + name + " > ~/through; cat ~/through"); r.Stdout != "dev\n"+name+"\n" {
 		b.Errorf("through the gateway to %s: %+v", name, r)
 	}
 }
 
-// jump is "ssh -J GATEWAY dev@NAME.NAMESPACE SCRIPT".
-func (b *box) jump(script string) openssh.Result {
+// jump runs "ssh -J GATEWAY dev@NAME.NAMESPACE SCRIPT".
+func (b *server) jump(script string) openssh.Result {
 	b.Helper()
 	return b.do(openssh.Tool(b.bounded(), "ssh", b.jumpArgs(script)...))
 }
 
-func (b *box) jumpArgs(script string) []string {
+func (b *server) jumpArgs(script string) []string {
 	b.Helper()
 	at := b.gateway()
 	return []string{"-F", b.gatewayConfig(), "-J", fmt.Sprintf("%s:%d", at.Host, at.Port), "dev@" + b.ds.Name + "." + b.ns, script}
 }
 
-// gateway is what the status says of it.
-func (b *box) gateway() v1.SSHGateway {
+// gateway returns status.ssh.gateway.
+func (b *server) gateway() v1.SSHGateway {
 	b.Helper()
 	if b.ds.Status.SSH.Gateway == nil {
-		b.Fatalf("status.ssh says nothing of the gateway: %+v", b.ds.Status.SSH)
+		b.Fatalf("status.ssh.gateway is empty: %+v", b.ds.Status.SSH)
 	}
 	return *b.ds.Status.SSH.Gateway
 }
 
-// gatewayConfig is the box's client configuration with the gateway's host key:
-// ssh -J leaves no room for options of the jump. It waits for a box that wakes,
-// as a client does by default.
-func (b *box) gatewayConfig() string {
+// gatewayConfig writes the client configuration with the gateway's host key, and
+// returns its path. ssh -J does not accept options for the jump host. The
+// configuration sets no timeout, as by default, so the client waits while a server
+// wakes.
+func (b *server) gatewayConfig() string {
 	b.Helper()
 	at, dir := b.gateway(), b.TempDir()
 	known := filepath.Join(dir, "known_hosts")
@@ -97,12 +98,12 @@ func (b *box) gatewayConfig() string {
 	return file
 }
 
-// TestGatewayRestartsBesideItsSessions: a session that is open when the gateway
-// is restarted goes on in the old pod, and new ones come in by the new one.
-func TestGatewayRestartsBesideItsSessions(t *testing.T) {
+// TestGatewayRestartKeepsSessions: a session that is open when the gateway is
+// restarted continues in the old pod, and new sessions use the new pod.
+func TestGatewayRestartKeepsSessions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
 	b := s.start(ds)
 	old := s.gatewayPods()
@@ -126,13 +127,13 @@ func TestGatewayRestartsBesideItsSessions(t *testing.T) {
 	s.kubectl("", "--namespace", operatorNamespace, "rollout", "restart", deployment)
 	s.kubectl("", "--namespace", operatorNamespace, "rollout", "status", deployment)
 
-	// For a moment the old pod takes new sessions too, so that none is lost.
-	s.eventually("a new session comes in by the new pod", func() bool {
+	// For a moment the old pod still accepts sessions, so that none fails.
+	s.eventually("a new session uses the new pod", func() bool {
 		b.throughGateway("new")
-		return s.newPodServed(old, "box."+s.ns)
+		return s.newPodServed(old, "server."+s.ns)
 	})
 	if !s.stillDraining(old) {
-		t.Error("no old pod is left, with a session open")
+		t.Error("the old pod ended while its session was open")
 	}
 	if _, err := stdin.Write([]byte("it\n")); err != nil {
 		t.Fatal(err)
@@ -143,24 +144,24 @@ func TestGatewayRestartsBesideItsSessions(t *testing.T) {
 	if err := session.Wait(); err != nil {
 		t.Errorf("the open session: %v", err)
 	}
-	s.eventually("the old pod is gone, now that its session is over", func() bool { return !s.stillDraining(old) })
+	s.eventually("the old pod ends after its session", func() bool { return !s.stillDraining(old) })
 }
 
-// TestGatewayWakes: plain ssh through the gateway is all that it takes to wake a
-// box that sleeps for want of work.
+// TestGatewayWakes: ssh through the gateway wakes a server that was suspended
+// because it was idle.
 func TestGatewayWakes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.restless("box", soon)
+	ds := s.suspendedWhenIdle("server", soon)
 	ds.Spec.SSH.Service.Type = v1.SSHServiceNone
 	b := s.start(ds)
 	b.throughGateway("before")
-	ds = b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+	ds = b.stopped(v1.PhaseSuspended, v1.ReasonIdle)
 	if ds.Status.SSH.Command != b.ds.Status.SSH.Command {
-		t.Errorf("asleep, the line to type is %q, and awake %q", ds.Status.SSH.Command, b.ds.Status.SSH.Command)
+		t.Errorf("status.ssh.command: got %q while suspended, want %q as before", ds.Status.SSH.Command, b.ds.Status.SSH.Command)
 	}
 	if r := b.jump("cat ~/through"); r.Stdout != "before\n" {
-		t.Errorf("through the gateway to a box that sleeps: %+v", r)
+		t.Errorf("through the gateway to a suspended server: %+v", r)
 	}
 }
 
@@ -173,22 +174,22 @@ func (s *site) gatewayPods() []corev1.Pod {
 	return list.Items
 }
 
-// newPodServed tells whether a pod that is not one of the old ones has written
-// an audit line about a box.
-func (s *site) newPodServed(old []corev1.Pod, box string) bool {
+// newPodServed reports whether a pod that is not among the old ones has written an
+// audit line about a server.
+func (s *site) newPodServed(old []corev1.Pod, server string) bool {
 	s.Helper()
 	for _, p := range s.gatewayPods() {
 		if among(old, p) || p.Status.Phase != corev1.PodRunning {
 			continue
 		}
-		if strings.Contains(s.kubectl("", "--namespace", operatorNamespace, "logs", p.Name), `"server":"`+box+`"`) {
+		if strings.Contains(s.kubectl("", "--namespace", operatorNamespace, "logs", p.Name), `"`+server+`"`) {
 			return true
 		}
 	}
 	return false
 }
 
-// stillDraining tells whether one of the old pods, on its way out, is there.
+// stillDraining reports whether one of the old pods still exists and is terminating.
 func (s *site) stillDraining(old []corev1.Pod) bool {
 	s.Helper()
 	return slices.ContainsFunc(s.gatewayPods(), func(p corev1.Pod) bool { return among(old, p) && p.DeletionTimestamp != nil })
@@ -198,8 +199,8 @@ func among(pods []corev1.Pod, p corev1.Pod) bool {
 	return slices.ContainsFunc(pods, func(o corev1.Pod) bool { return o.UID == p.UID })
 }
 
-// TestGatewayService: scripts find the gateway's Service by its label, and there
-// is one alone.
+// TestGatewayService: exactly one Service has the gateway's label, by which scripts
+// find it.
 func TestGatewayService(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -213,6 +214,6 @@ func TestGatewayService(t *testing.T) {
 	host := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "devserver-gateway-host-key"}}
 	s.get(host)
 	if len(host.Data[corev1.SSHAuthPrivateKey]) == 0 {
-		t.Error("the Secret with the host key has none")
+		t.Error("the Secret has no host key")
 	}
 }

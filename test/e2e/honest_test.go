@@ -11,13 +11,12 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// TestRunningIsHonest: a box whose SSH server no longer answers is not
-// Running, though its pod and everything in it are there; it is again once the
-// server answers.
+// TestRunningIsHonest: a dev server whose SSH server does not answer is not
+// Running, even if its pod runs. It is Running again once the SSH server answers.
 func TestRunningIsHonest(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	pod := b.pod()
 	b.get(pod)
 
@@ -25,24 +24,24 @@ func TestRunningIsHonest(t *testing.T) {
 	if err := syscall.Kill(server, syscall.SIGSTOP); err != nil {
 		s.Fatal(err)
 	}
-	// Whatever happens, nothing stopped may stay behind.
+	// Also if the test fails: the process must not stay stopped.
 	s.Cleanup(func() { _ = syscall.Kill(server, syscall.SIGCONT) })
-	ds := s.notReady(b.ds, v1.PhaseFailed, v1.ReasonNotAnswering, "box-0")
+	ds := s.notReady(b.ds, v1.PhaseFailed, v1.ReasonNotAnswering, "server-0")
 	if err := syscall.Kill(server, syscall.SIGCONT); err != nil {
 		s.Fatal(err)
 	}
 	b = s.running(ds)
 	if b.want("whoami", "dev"); b.podUID() != pod.UID {
-		s.Error("the box was restarted")
+		s.Error("the server was restarted")
 	}
 }
 
-// TestKilledServer: a user who kills the SSH server of his box gets it back
-// without losing what runs in the box.
+// TestKilledServer: if a user kills the SSH server, it is restarted, and the user's
+// processes keep running.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	pod := b.pod()
 	b.get(pod)
 	job := b.sh("nohup sleep 100000 > /dev/null 2>&1 & echo $!")
@@ -52,13 +51,13 @@ func TestKilledServer(t *testing.T) {
 	s.eventually("SSH answers again", func() bool { return b.try("true").Code == 0 })
 	b.sh("kill -0 " + job)
 	if b.podUID() != pod.UID {
-		s.Error("the box was restarted")
+		s.Error("the server was restarted")
 	}
 }
 
-// serverProcess finds the agent's SSH server among this machine's processes.
-// The node of the local cluster shares them with the host; a box could not
-// stop its own server and tell.
+// serverProcess finds the agent's SSH server among the host's processes, which
+// include those of the local cluster's node. The test cannot stop the SSH server in
+// a session, because the session would stop as well.
 func serverProcess(s *site, podUID string) int {
 	s.Helper()
 	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -67,9 +66,9 @@ func serverProcess(s *site, podUID string) int {
 	}
 	for _, file := range commands {
 		command, err := os.ReadFile(file)
-		if err != nil || !strings.HasPrefix(string(command), "/opt/devserver/bin/devserver-agent\x00serve\x00") &&
-			string(command) != "/opt/devserver/bin/devserver-agent\x00serve" {
-			continue // also when it has ended since
+		if err != nil || (!strings.HasPrefix(string(command), "/opt/devserver/bin/devserver-agent\x00serve\x00") &&
+			string(command) != "/opt/devserver/bin/devserver-agent\x00serve") {
+			continue // also if the process has ended
 		}
 		dir := filepath.Dir(file)
 		if cgroup, err := os.ReadFile(filepath.Join(dir, "cgroup")); err != nil || !strings.Contains(string(cgroup), podUID) {
@@ -81,11 +80,11 @@ func serverProcess(s *site, podUID string) int {
 		}
 		return pid
 	}
-	s.Fatal("the box's SSH server is not among this machine's processes: this test needs the local cluster (make up)")
+	s.Fatal("the server's SSH server is not among this machine's processes: this test needs the local cluster (make up)")
 	return 0
 }
 
-// parentOf is the process that started another one.
+// parentOf returns the id of a process's parent.
 func parentOf(s *site, pid int) int {
 	s.Helper()
 	id, lives := parent(strconv.Itoa(pid))

@@ -7,22 +7,23 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// The local cluster has these images: they are as poor, or as particular, as
-// the images that people bring.
+// Images in the local cluster that lack things or differ from the default image, as
+// users' images do.
 const (
 	shOnlyImage    = "devserver.io/test/sh-only:0.1.0"
 	noShellImage   = "devserver.io/test/no-shell:0.1.0"
 	condaLikeImage = "devserver.io/test/conda-like:0.1.0"
 )
 
-func (s *site) startImage(image string) *box {
+func (s *site) startImage(image string) *server {
 	s.Helper()
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Image = image
 	return s.start(ds)
 }
 
-// TestImageWithShOnly: no SSH server, no bash, no account for 1000.
+// TestImageWithShOnly: an image without an SSH server, bash and an account with the
+// uid 1000 works.
 func TestImageWithShOnly(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -45,16 +46,16 @@ func TestImageWithShOnly(t *testing.T) {
 	c.ended(4)
 }
 
-// TestImageWithoutShell: a login says in plain words what is missing, and a
-// program of the image can be run all the same.
+// TestImageWithoutShell: a login reports that the image has no shell. Programs of the
+// image can still be run.
 func TestImageWithoutShell(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.startImage(noShellImage)
 	for _, options := range [][]string{{"-tt"}, {"-T"}} {
 		r := s.do(b.client.Command(s.bounded(), options))
-		if said := r.Stdout + r.Stderr; r.Code == 0 || !strings.Contains(said, "This box's image has no shell") {
-			s.Errorf("login with %v: exit code %d, %q", options, r.Code, said)
+		if output := r.Stdout + r.Stderr; r.Code == 0 || !strings.Contains(output, "image has no shell") {
+			s.Errorf("login with %v: exit code %d, %q", options, r.Code, output)
 		}
 	}
 	r := b.try("/noshell 'two words' exit=5")
@@ -65,7 +66,7 @@ func TestImageWithoutShell(t *testing.T) {
 		s.Errorf("its environment: %s", r.Stdout)
 	}
 	if r := b.try("/no/such/program"); r.Code != 127 {
-		s.Errorf("a program that is not there: %+v", r)
+		s.Errorf("a program that does not exist: %+v", r)
 	}
 	source := s.random("data", 100_000)
 	back := s.TempDir() + "/back"
@@ -74,8 +75,8 @@ func TestImageWithoutShell(t *testing.T) {
 	s.sameFile(source, back)
 }
 
-// TestImageWithItsOwnAccount: an image like those of machine learning has
-// another name for 1000 and tools outside of the usual PATH.
+// TestImageWithItsOwnAccount: the image has another account with the uid 1000 and
+// tools outside the usual PATH, as images for machine learning do.
 func TestImageWithItsOwnAccount(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

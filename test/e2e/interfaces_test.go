@@ -15,8 +15,8 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// TestScriptableInterfaces: what scripts rely on prints what they read and
-// nothing else.
+// TestScriptableInterfaces: the make targets that scripts use print only the expected
+// output.
 func TestScriptableInterfaces(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -36,7 +36,7 @@ func TestScriptableInterfaces(t *testing.T) {
 		if err := documents.Decode(&crd); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			s.Fatalf("make crds is no YAML: %v", err)
+			s.Fatalf("make crds does not print YAML: %v", err)
 		}
 		if crd.Kind != "CustomResourceDefinition" {
 			s.Errorf("make crds prints a %q", crd.Kind)
@@ -60,7 +60,7 @@ func (s *site) make(target string) string {
 	s.Helper()
 	cmd := openssh.Tool(s.bounded(), "make", target)
 	cmd.Dir = cluster.Root()
-	// Of a make that runs these tests, this one is no part.
+	// It must not inherit the settings of a make that runs these tests.
 	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool {
 		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") || strings.HasPrefix(v, "CLUSTER=")
 	})

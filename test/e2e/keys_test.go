@@ -12,7 +12,7 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// newKey makes another key pair.
+// newKey creates another key pair.
 func (s *site) newKey(name, keyType string) openssh.Key {
 	s.Helper()
 	key, err := openssh.NewKey(s.Context(), s.TempDir(), name, keyType)
@@ -22,12 +22,12 @@ func (s *site) newKey(name, keyType string) openssh.Key {
 	return key
 }
 
-// TestKeyTypes: every kind of key that stock OpenSSH makes by itself opens the
-// box, and nobody else's does.
+// TestKeyTypes: every type of key that stock OpenSSH generates can log in, if the
+// DevServer lists it. Other keys cannot.
 func TestKeyTypes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	keys := map[string]openssh.Key{}
 	for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
 		keys[kind] = s.newKey(kind, kind)
@@ -45,42 +45,41 @@ func TestKeyTypes(t *testing.T) {
 	if r := b.try("true", "-l", "root"); r.Code != 255 {
 		s.Errorf("login as root: %+v", r)
 	}
-	// The client checks the host key: under another name's it refuses.
+	// The client refuses to connect if it does not know the host key.
 	if r := b.try("true", "-o", "HostKeyAlias=other."+s.ns); r.Code != 255 {
-		s.Errorf("a host key that nobody knows: %+v", r)
+		s.Errorf("an unknown host key: %+v", r)
 	}
 }
 
-// TestKeyChange: a new key opens the box without a restart, and the old one no
-// longer does; what is running goes on.
+// TestKeyChange: a change of the key takes effect without a restart.
 func TestKeyChange(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	before := b.pod()
 	b.get(before)
 	second := s.newKey("second", "ed25519")
 	other := s.login(b.ds, second)
 	if r := other.try("true"); r.Code != 255 {
-		s.Fatalf("a key that was not given yet: %+v", r)
+		s.Fatalf("a key that is not authorised yet: %+v", r)
 	}
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.SSH.PublicKey = second.Public })
-	s.eventually("the new key opens the box", func() bool { return other.try("true").Code == 0 })
-	s.eventually("the old key opens the box no longer", func() bool { return b.try("true").Code == 255 })
+	s.eventually("the new key can log in", func() bool { return other.try("true").Code == 0 })
+	s.eventually("the old key cannot log in", func() bool { return b.try("true").Code == 255 })
 	after := b.pod()
 	b.get(after)
 	if after.UID != before.UID || after.Status.ContainerStatuses[0].RestartCount != 0 {
-		s.Error("the change of keys restarted the box")
+		s.Error("the change of keys restarted the server")
 	}
 	other.want("whoami", "dev")
 }
 
-// TestCorruptKey: what passes for a key by its looks and is none is a
-// condition, and nothing is made until it is mended.
+// TestCorruptKey: a key that looks valid but cannot be parsed is reported in the
+// condition, and no objects are created until it is corrected.
 func TestCorruptKey(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SSH.PublicKey = corruptRSA()
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonInvalidKey, "publicKey")
@@ -89,8 +88,8 @@ func TestCorruptKey(t *testing.T) {
 	s.running(ds).want("whoami", "dev")
 }
 
-// corruptRSA is a key whose second number is said to be longer than the rest
-// of it.
+// corruptRSA returns an RSA key whose second number claims to be longer than the
+// rest of the key.
 func corruptRSA() string {
 	var body []byte
 	for _, part := range []string{"ssh-rsa", "\x01\x00\x01"} {
@@ -102,13 +101,13 @@ func corruptRSA() string {
 	return "ssh-rsa " + base64.StdEncoding.EncodeToString(body) + " corrupt@example.com"
 }
 
-// TestLostSecret: a box whose Secret was deleted by hand goes on, and starts
-// again with the same host key: the Secret is derived, not kept.
+// TestLostSecret: a server whose Secret was deleted keeps running, and restarts with
+// the same host key, because the operator derives the keys again.
 func TestLostSecret(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
-	secret := &corev1.Secret{ObjectMeta: s.named("box-ssh")}
+	b := s.start(s.devServer("server"))
+	secret := &corev1.Secret{ObjectMeta: s.named("server-ssh")}
 	b.get(secret)
 	want := secret.DeepCopy()
 	s.delete(secret)
@@ -116,7 +115,7 @@ func TestLostSecret(t *testing.T) {
 	pod := b.podUID()
 	b.delete(b.pod())
 	b.restarted(pod).want("whoami", "dev")
-	await(s, secret, "as it was", func(now *corev1.Secret) bool { return now.UID != want.UID && sameData(now, want) })
+	await(s, secret, "restored", func(now *corev1.Secret) bool { return now.UID != want.UID && sameData(now, want) })
 }
 
 func sameData(a, b *corev1.Secret) bool {

@@ -13,18 +13,19 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// soon is the shortest time that a box may be without work.
+// soon is the shortest idle timeout that the API accepts.
 const soon = time.Minute
 
-// restless is a DevServer that is suspended after so long without work.
-func (s *site) restless(name string, timeout time.Duration) *v1.DevServer {
+// suspendedWhenIdle returns a DevServer with an idle timeout.
+func (s *site) suspendedWhenIdle(name string, timeout time.Duration) *v1.DevServer {
 	ds := s.devServer(name)
 	ds.Spec.Lifecycle = &v1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: timeout}}
 	return ds
 }
 
-// asleep waits until the box's pod is gone, for a reason.
-func (b *box) asleep(phase v1.DevServerPhase, reason string) *v1.DevServer {
+// stopped waits until the server has a phase in which it has no pod, and checks the
+// reason.
+func (b *server) stopped(phase v1.DevServerPhase, reason string) *v1.DevServer {
 	b.Helper()
 	ds := await(b.site, b.ds, string(phase), func(d *v1.DevServer) bool { return d.Status.Phase == phase })
 	if !hasReason(ds, v1.ConditionReady, reason) {
@@ -34,135 +35,137 @@ func (b *box) asleep(phase v1.DevServerPhase, reason string) *v1.DevServer {
 	return ds
 }
 
-// micro is a time as a Lease has it.
+// micro formats a time for a Lease.
 func micro(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// TestIdleBoxSleepsAndWakes: a box that nobody uses gives its resources back,
-// with a silent session open, and wakes by devctl start, which renews its Lease,
-// with its home, key and port.
-func TestIdleBoxSleepsAndWakes(t *testing.T) {
+// TestIdleServerIsSuspendedAndWakes: an idle server is suspended even if a silent
+// session is open. devctl start resumes it by renewing its Lease, and it has the
+// same home, key and port.
+func TestIdleServerIsSuspendedAndWakes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.restless("box", soon))
+	b := s.start(s.suspendedWhenIdle("server", soon))
 	b.sh("echo kept > ~/file")
 	port := b.ds.Status.SSH.Port
 	b.session().expect("$ ")
 
-	ds := b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+	ds := b.stopped(v1.PhaseSuspended, v1.ReasonIdle)
 	if ds.Status.SuspendedAt == nil {
 		s.Error("status.suspendedAt is empty")
 	}
-	s.awaitEvent("box", "Idle")
-	if printed := s.devctl("start", "box", "--wait"); printed != ds.Status.SSH.Command {
+	s.awaitEvent("server", "Idle")
+	if printed := s.devctl("start", "server", "--wait"); printed != ds.Status.SSH.Command {
 		s.Errorf("devctl start printed %q, want the ssh command alone", printed)
 	}
 	b = s.running(b.ds)
 	b.want("cat ~/file", "kept")
 	if b.ds.Status.SSH.Port != port {
-		s.Errorf("the port was %d and is %d", port, b.ds.Status.SSH.Port)
+		s.Errorf("the port changed from %d to %d", port, b.ds.Status.SSH.Port)
 	}
 }
 
-// TestWorkKeepsABoxAwake: whatever a box works with, it is not suspended.
-func TestWorkKeepsABoxAwake(t *testing.T) {
+// TestActivityKeepsAServerAwake: every kind of activity prevents that a server is
+// suspended.
+func TestActivityKeepsAServerAwake(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for name, work := range map[string]func(*box){
-		"cpu": func(b *box) {
+	for name, work := range map[string]func(*server){
+		"cpu": func(b *server) {
 			b.sh(`nohup sh -c 'while :; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 0.2; done' >/dev/null 2>&1 </dev/null &`)
 		},
-		"output": func(b *box) { b.session("while :; do date; sleep 1; done").expect(":") },
-		// A terminal of an editor's own, at which somebody types.
-		"typing": func(b *box) {
+		"output": func(b *server) { b.session("while :; do date; sleep 1; done").expect(":") },
+		// Input on a terminal that is not an SSH session's, such as an editor's.
+		"typing": func(b *server) {
 			b.sh(`nohup sh -c 'while :; do echo ls; sleep 9; done | script -qc "cat >/dev/null" /dev/null' >/dev/null 2>&1 </dev/null &`)
 		},
-		"keep": func(b *box) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
-		"lease": func(b *box) {
+		"keep": func(b *server) { b.sh("nohup devserver-agent keep -- sleep 1000 >/dev/null 2>&1 </dev/null &") },
+		"lease": func(b *server) {
 			lease := &coordinationv1.Lease{ObjectMeta: b.named(b.ds.Name)}
-			await(b.site, lease, "there", func(*coordinationv1.Lease) bool { return true })
+			await(b.site, lease, "existed", func(*coordinationv1.Lease) bool { return true })
 			b.kubectl("", "patch", "lease", b.ds.Name, "--type=merge", "--patch",
 				fmt.Sprintf(`{"spec":{"acquireTime":%q,"leaseDurationSeconds":3600}}`, micro(time.Now())))
 		},
 	} {
 		s.sub(name, func(s *site) {
-			b, idle := s.start(s.restless("works-"+name, soon)), s.devServer("idle-"+name)
+			b, idle := s.start(s.suspendedWhenIdle("active-"+name, soon)), s.devServer("idle-"+name)
 			idle.Spec.Lifecycle = b.ds.Spec.Lifecycle
 			work(b)
 			before := b.podUID()
-			// Another box that starts later sleeps before anything happens here.
-			s.start(idle).asleep(v1.PhaseSuspended, v1.ReasonIdle)
+			// By the time another, idle server is suspended, which started later, this
+			// one would have been suspended too.
+			s.start(idle).stopped(v1.PhaseSuspended, v1.ReasonIdle)
 			s.get(b.ds)
 			if b.ds.Status.Phase != v1.PhaseRunning || b.podUID() != before {
-				s.Errorf("a box at work is %s: %s", b.ds.Status.Phase, b.ds.Status.Activity)
+				s.Errorf("an active server is %s: %s", b.ds.Status.Phase, b.ds.Status.Activity)
 			}
 		})
 	}
 }
 
-// TestWarnedUserWhoTypesStays: the warning comes on the terminal, and one key
-// averts what it warns of; the next warning comes when that was long ago.
-func TestWarnedUserWhoTypesStays(t *testing.T) {
+// TestTypingAfterAWarning: the terminal shows a warning before the server is
+// suspended. Typing a key keeps the server awake, until the next warning.
+func TestTypingAfterAWarning(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.restless("box", soon))
+	b := s.start(s.suspendedWhenIdle("server", soon))
 	before := b.podUID()
 	await(s, b.ds, "watched", func(d *v1.DevServer) bool { return d.Status.Activity != "" })
 	c := b.session()
-	c.expect("after 1m without work.") // The notice at login.
-	c.expect("server is suspended at ")
+	c.expect("It is suspended after ") // The notice at login.
+	c.expect("suspended at ")
 	c.keys("\r")
-	c.expect("server is suspended at ")
+	c.expect("suspended at ")
 	if b.podUID() != before {
-		s.Error("the box was stopped between the two warnings")
+		s.Error("the server was stopped between the two warnings")
 	}
-	b.asleep(v1.PhaseSuspended, v1.ReasonIdle)
+	b.stopped(v1.PhaseSuspended, v1.ReasonIdle)
 }
 
-// TestBoxWithoutImageSleeps: a box that never starts gives its node back as any
-// other, and says why; once its image is there, it wakes.
-func TestBoxWithoutImageSleeps(t *testing.T) {
+// TestServerWithoutImageIsSuspended: a server that cannot start is suspended like an
+// idle one, and reports why it did not start. It can be resumed with another image.
+func TestServerWithoutImageIsSuspended(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.restless("box", soon)
+	ds := s.suspendedWhenIdle("server", soon)
 	ds.Spec.Image = "localhost:1/no-such-image:1.0" // Nothing listens there.
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonImagePullFailed)
 	await(s, ds, "idle", func(d *v1.DevServer) bool {
-		return strings.Contains(d.Status.Activity, "its container does not run: ImagePullFailed")
+		return strings.Contains(d.Status.Activity, v1.ReasonImagePullFailed)
 	})
 	await(s, ds, "Suspended", func(d *v1.DevServer) bool { return d.Status.Phase == v1.PhaseSuspended })
-	s.notReady(ds, v1.PhaseSuspended, v1.ReasonIdle, "because its container did not run: ImagePullFailed")
-	s.absent(&corev1.Pod{ObjectMeta: s.named("box-0")})
+	s.notReady(ds, v1.PhaseSuspended, v1.ReasonIdle, v1.ReasonImagePullFailed)
+	s.absent(&corev1.Pod{ObjectMeta: s.named("server-0")})
 	edit(s, ds, func(d *v1.DevServer) { d.Spec.Image = "" })
-	s.devctl("start", "box", "--wait")
+	s.devctl("start", "server", "--wait")
 	s.running(ds).want("whoami", "dev")
 }
 
-// TestSuspendAndResume: processes are asked to end, and have time to.
+// TestSuspendAndResume: processes get SIGTERM and time to end.
 func TestSuspendAndResume(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	b.sh(`nohup sh -c 'trap "echo saved > ~/file; exit" TERM; while :; do sleep 0.1; done' >/dev/null 2>&1 </dev/null &`)
-	s.devctl("stop", "box", "--wait")
+	s.devctl("stop", "server", "--wait")
 	b.absent(b.pod())
-	b.asleep(v1.PhaseSuspended, v1.ReasonSuspended)
-	s.devctl("start", "box", "--wait")
+	b.stopped(v1.PhaseSuspended, v1.ReasonSuspended)
+	s.devctl("start", "server", "--wait")
 	s.running(b.ds).want("cat ~/file", "saved")
 }
 
-// TestExpiry: a box whose time is over stops, whatever it does, and comes back
-// by its owner's edit.
+// TestExpiry: a server stops at the end of its time to live even if it is active, and
+// starts again when its owner edits the DevServer.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Lifecycle = &v1.LifecycleSpec{TimeToLive: &metav1.Duration{Duration: soon}}
 	b := s.start(ds)
 	b.sh("echo kept > ~/file")
 	c := b.session("while :; do date; sleep 1; done")
-	c.expect("server expires at ")
-	b.asleep(v1.PhaseExpired, v1.ReasonExpired)
+	c.expect("expires at ")
+	b.stopped(v1.PhaseExpired, v1.ReasonExpired)
 	now := metav1.Now()
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.RestartedAt, d.Spec.Lifecycle = &now, nil })
 	s.running(b.ds).want("cat ~/file", "kept")

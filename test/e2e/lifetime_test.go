@@ -9,12 +9,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestHomeSurvives: a lost pod and a deleted DevServer take nothing of the
-// home along, and clients see the same host.
+// TestHomeSurvives: home and host key stay when the pod or the DevServer is deleted
+// and created again.
 func TestHomeSurvives(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	hostKey := b.ds.Status.SSH.HostKey
 
 	b.sh("test -s ~/.bashrc && rm ~/.bashrc") // it came from the image's /etc/skel
@@ -27,21 +27,21 @@ func TestHomeSurvives(t *testing.T) {
 	b = b.restarted(pod)
 	sameHome(b, "kubectl delete pod", before, hostKey)
 	if b.ds.Status.SSH.Port != port {
-		b.Errorf("the port was %d and is %d", port, b.ds.Status.SSH.Port)
+		b.Errorf("the port changed from %d to %d", port, b.ds.Status.SSH.Port)
 	}
 
 	s.delete(b.ds)
 	s.awaitGone(b.ds)
 	s.awaitGone(b.pod())
-	b = s.start(s.devServer("box"))
+	b = s.start(s.devServer("server"))
 	sameHome(b, "deleting and creating the DevServer again", before, hostKey)
 }
 
-// homeState is what must not change: contents, modes, owners, and what was
-// deleted.
+// homeState prints the contents, modes and owners of files in the home, and so also
+// which files were deleted.
 const homeState = `cd ~; cat file .profile; ls -A; stat -c '%n %a %U %G' . .ssh .ssh/*; ssh-keygen -y -f .ssh/id_ed25519`
 
-func sameHome(b *box, after, before, hostKey string) {
+func sameHome(b *server, after, before, hostKey string) {
 	b.Helper()
 	if now := b.sh(homeState); now != before {
 		b.Errorf("%s changed the home from\n%s\nto\n%s", after, before, now)
@@ -51,7 +51,7 @@ func sameHome(b *box, after, before, hostKey string) {
 	}
 }
 
-// TestSharedVolume: /shared is one file system for two boxes.
+// TestSharedVolume: two servers share the file system at /shared.
 func TestSharedVolume(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -64,41 +64,41 @@ func TestSharedVolume(t *testing.T) {
 	first.sh("mkdir /shared/models && echo from one > /shared/models/file")
 	second.want("cat /shared/models/file; stat -c %U /shared/models/file; echo from two >> /shared/models/file", "from one\ndev")
 	first.want("cat /shared/models/file", "from one\nfrom two")
-	// Their homes are their own.
+	// Their homes are separate.
 	first.sh("touch ~/mine")
 	second.sh("test ! -e ~/mine")
 }
 
-// TestDeletion: a deleted DevServer leaves its home and nothing else.
+// TestDeletion: deleting a DevServer deletes all its objects except its home.
 func TestDeletion(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("home-box-0")}
+	b := s.start(s.devServer("server"))
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named("home-server-0")}
 	s.get(claim)
 	s.delete(b.ds)
 	s.awaitGone(b.ds)
 	for _, o := range []client.Object{
 		b.pod(),
-		&appsv1.StatefulSet{ObjectMeta: s.named("box")},
-		&corev1.Service{ObjectMeta: s.named("box-headless")},
-		&corev1.Service{ObjectMeta: s.named("box-ssh")},
-		&corev1.Secret{ObjectMeta: s.named("box-ssh")},
+		&appsv1.StatefulSet{ObjectMeta: s.named("server")},
+		&corev1.Service{ObjectMeta: s.named("server-headless")},
+		&corev1.Service{ObjectMeta: s.named("server-ssh")},
+		&corev1.Secret{ObjectMeta: s.named("server-ssh")},
 	} {
 		s.awaitGone(o)
 	}
 	kept := claim.DeepCopy()
 	if s.get(kept); kept.UID != claim.UID || kept.DeletionTimestamp != nil || len(kept.OwnerReferences) != 0 {
-		s.Errorf("the home is not kept: %+v", kept.ObjectMeta)
+		s.Errorf("the home was not retained: %+v", kept.ObjectMeta)
 	}
 }
 
-// TestStatusSaysWhere: status names the pod, its address and its node, the
-// flavor and the host key.
+// TestStatusSaysWhere: the status has the pod, its address and node, the flavor and
+// the host key.
 func TestStatusSaysWhere(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	p := b.pod()
 	b.get(p)
 	status := b.ds.Status

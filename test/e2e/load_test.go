@@ -12,9 +12,9 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// simultaneousLogins: kube-proxy can make all clients look like one address,
-// so many must be let in at the same moment from one.
-func simultaneousLogins(b *box) {
+// simultaneousLogins: many clients can log in at the same time from one address,
+// because behind kube-proxy all clients can have the same address.
+func simultaneousLogins(b *server) {
 	const clients = 24
 	var wg sync.WaitGroup
 	results := make([]string, clients)
@@ -33,8 +33,8 @@ func simultaneousLogins(b *box) {
 	}
 }
 
-// slowHandshakes: clients that connect and say nothing keep nobody out.
-func slowHandshakes(b *box) {
+// slowHandshakes: clients that connect and send nothing do not block others.
+func slowHandshakes(b *server) {
 	address := net.JoinHostPort(b.ds.Status.SSH.Host, fmt.Sprint(b.ds.Status.SSH.Port))
 	for range 20 {
 		c, err := net.Dial("tcp", address)
@@ -49,10 +49,10 @@ func slowHandshakes(b *box) {
 	b.want("whoami", "dev")
 }
 
-// sharedConnection does what VS Code Remote-SSH and JetBrains do: one
-// connection, over which a script from standard input starts a server that
-// outlives it, a forwarding to that server, and many sessions at once.
-func sharedConnection(b *box) {
+// sharedConnection does what VS Code Remote-SSH and JetBrains do. Over one
+// connection, a script from standard input starts a program that outlives the
+// script, the client forwards a port to that program, and opens many sessions.
+func sharedConnection(b *server) {
 	shared := b.master()
 	install := b.client.Command(b.bounded(), append(shared, "-T"), "bash")
 	install.Stdin = strings.NewReader(`mkdir -p ~/.server && cd ~/.server && echo served > index.html && mkfifo port
@@ -73,13 +73,13 @@ cat port
 	browser := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}}
-	page, err := browser.Get("http://box/")
+	page, err := browser.Get("http://server/")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer page.Body.Close()
 	if body, _ := io.ReadAll(page.Body); string(body) != "served\n" {
-		b.Errorf("the server in the box says %q", body)
+		b.Errorf("the program on the server returned %q", body)
 	}
 	var wg sync.WaitGroup
 	for range 10 {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain lets more tests run at once than there are processors: most of
-// their time they wait for the cluster.
+// TestMain runs more tests in parallel than there are processors, because the
+// tests mostly wait for the cluster.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if !given("test.parallel") {

@@ -13,8 +13,8 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// notReady waits until a DevServer is not Ready for a reason, and checks that
-// the message names what a person has to look at.
+// notReady waits until a DevServer is not Ready for a reason, and checks the phase
+// and that the message contains the names.
 func (s *site) notReady(ds *v1.DevServer, phase v1.DevServerPhase, reason string, names ...string) *v1.DevServer {
 	s.Helper()
 	ds = await(s, ds, "Ready False with reason "+reason, func(d *v1.DevServer) bool {
@@ -34,7 +34,7 @@ func (s *site) notReady(ds *v1.DevServer, phase v1.DevServerPhase, reason string
 	return ds
 }
 
-// noChildren checks that nothing was made for a DevServer.
+// noChildren checks that no objects were created for a DevServer.
 func (s *site) noChildren() {
 	s.Helper()
 	for _, list := range []client.ObjectList{&appsv1.StatefulSetList{}, &corev1.ServiceList{}, &corev1.SecretList{}, &corev1.PodList{}} {
@@ -47,11 +47,12 @@ func (s *site) noChildren() {
 	}
 }
 
-// TestMissingFlavor: the condition names it, and its arrival is enough.
+// TestMissingFlavor: the condition names the missing flavor, and the server starts
+// when it is created.
 func TestMissingFlavor(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = s.flavor + "-later"
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonFlavorNotFound, ds.Spec.Flavor)
@@ -63,11 +64,11 @@ func TestMissingFlavor(t *testing.T) {
 	}
 }
 
-// TestMissingClaim: likewise for the shared volume's claim.
+// TestMissingClaim: the same for the claim of the shared volume.
 func TestMissingClaim(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SharedVolumeClaimName = "later"
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonClaimNotFound, "later")
@@ -76,9 +77,9 @@ func TestMissingClaim(t *testing.T) {
 	s.running(ds).sh("touch /shared/file")
 }
 
-// TestDefaultFlavor: without a flavor of its own a DevServer gets the
-// cluster's default one, the oldest of those that claim it. It runs while no
-// other test does, since it is about the whole cluster.
+// TestDefaultFlavor: a DevServer without a flavor gets the cluster's default flavor.
+// If several flavors are marked as default, it gets the oldest. The test does not run
+// in parallel with others, because it affects the whole cluster.
 func TestDefaultFlavor(t *testing.T) {
 	s := newSite(t)
 	oldest := s.defaultFlavor()
@@ -93,7 +94,7 @@ func TestDefaultFlavor(t *testing.T) {
 		s.delete(ds)
 	}
 	s.newFlavor(s.flavor+"-younger", func(f *v1.DevServerFlavorSpec) { f.Default = true })
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = ""
 	if b := s.start(ds); b.ds.Status.Flavor != oldest {
 		s.Errorf("status.flavor is %q, want the oldest default, %q", b.ds.Status.Flavor, oldest)

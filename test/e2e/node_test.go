@@ -17,30 +17,31 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// farTaint is on every second node from the moment it is there, with the node's
-// name for a value: the volumes of other tests are on the first node only.
+// farTaint is a taint that every second node has from the start. Its value is the
+// node's name. It keeps the servers of other tests off, because their volumes are on
+// the first node only.
 const farTaint = "example.com/far"
 
-// farSite is a site whose boxes run on a second node while there is one. It is
-// theirs alone, so that such tests can run beside all others.
+// farSite is a site with a second node, on which only its own servers run. Such tests
+// can therefore run in parallel with all others.
 type farSite struct {
 	*site
 	// first and second are the nodes' names.
 	first, second string
 }
 
-// newFarSite makes the local cluster one node larger for as long as the test
-// takes. The suffix tells the second nodes of tests apart.
+// newFarSite adds a node to the local cluster until the test ends. The suffix must be
+// different for each test.
 func newFarSite(t *testing.T, suffix string) *farSite {
 	t.Helper()
 	s := newSite(t)
 	f := &farSite{site: s, first: s.node(), second: s.node() + suffix}
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: f.second}}
 	if err := s.c.Get(t.Context(), client.ObjectKeyFromObject(node), node); !apierrors.IsNotFound(err) {
-		t.Fatalf("node %s is there, left by another run (or: %v)", f.second, err)
+		t.Fatalf("node %s: got error %v, want that it does not exist; it may be left from another run", f.second, err)
 	}
 	t.Cleanup(func() {
-		f.machineEnds(context.Background())
+		f.stopNode(context.Background())
 		remove(t, s.c, node)
 	})
 	f.local(t.Context(), "join", f.first, "--taint", farTaint+"="+f.second+":NoSchedule")
@@ -48,7 +49,7 @@ func newFarSite(t *testing.T, suffix string) *farSite {
 	return f
 }
 
-// local runs the checkout's "local" for the second node.
+// local runs the checkout's "local" command for the second node.
 func (f *farSite) local(ctx context.Context, words ...string) {
 	f.Helper()
 	path, err := cluster.Binary("local")
@@ -60,20 +61,21 @@ func (f *farSite) local(ctx context.Context, words ...string) {
 	f.must(openssh.Tool(ctx, path, append(words, "--cluster", f.second, "--root", cluster.Root())...))
 }
 
-// machineEnds ends the second node with all that runs on it, at once, and
-// without a word to the cluster.
-func (f *farSite) machineEnds(ctx context.Context) {
+// stopNode stops the second node and everything on it at once. The cluster is not
+// notified.
+func (f *farSite) stopNode(ctx context.Context) {
 	f.Helper()
 	f.local(ctx, "down")
 }
 
-// admit has boxes start on the second node, and on the first once it is gone.
+// admit makes servers run on the second node, or on the first if the second does not
+// exist.
 func (f *farSite) admit(flavor *v1.DevServerFlavorSpec) {
 	f.prefer(flavor)
 	flavor.Tolerations = append(flavor.Tolerations, corev1.Toleration{Key: farTaint, Value: f.second, Effect: corev1.TaintEffectNoSchedule})
 }
 
-// prefer has boxes start on the second node where they may, and else on the first.
+// prefer makes servers prefer the second node. It does not make them tolerate the taint.
 func (f *farSite) prefer(flavor *v1.DevServerFlavorSpec) {
 	second := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{
 		Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{f.second},
@@ -83,9 +85,9 @@ func (f *farSite) prefer(flavor *v1.DevServerFlavorSpec) {
 	}}
 }
 
-// startFar starts a box on the second node, with a home that both nodes reach,
-// as a network's disk, and something in it.
-func (f *farSite) startFar(name, flavor string) *box {
+// startFar starts a server on the second node and writes a file to its home. Both nodes
+// can mount the home, like a network volume.
+func (f *farSite) startFar(name, flavor string) *server {
 	f.Helper()
 	folder := filepath.Join(f.TempDir(), "home")
 	if err := os.Mkdir(folder, 0o755); err != nil {
@@ -119,47 +121,47 @@ func (f *farSite) startFar(name, flavor string) *box {
 	return b
 }
 
-// keepsOthersOff shows that a box without the toleration does not come to the
-// second node, though its flavor prefers that and no volume stands against it.
-func (f *farSite) keepsOthersOff() {
+// repelsOthers checks that a server without the toleration does not run on the second
+// node, even if its flavor prefers that node and its home can be mounted there.
+func (f *farSite) repelsOthers() {
 	f.Helper()
 	other := f.devServer("other")
 	other.Spec.Home = &v1.HomeSpec{Ephemeral: true}
 	other.Spec.Flavor = f.newFlavor(f.flavor+"-other", f.prefer).Name
 	b := f.start(other)
 	if b.ds.Status.NodeName != f.first {
-		f.Errorf("a box that does not tolerate the taint of %s runs on %s", f.second, b.ds.Status.NodeName)
+		f.Errorf("a server that does not tolerate the taint of %s runs on %s", f.second, b.ds.Status.NodeName)
 	}
 	f.delete(b.ds)
 	f.awaitGone(b.pod())
 }
 
-// movedToFirst waits until the box runs on the first node, and looks whether it
-// is the same box there and says what happened, in these words.
-func (f *farSite) movedToFirst(b *box, words string) {
+// movedToFirst waits until the server runs on the first node, and checks that it has
+// the same port and home, and that the words are in status.lastDisruption.
+func (f *farSite) movedToFirst(b *server, words string) {
 	f.Helper()
 	ds := await(f.site, b.ds, "Running on the first node", func(d *v1.DevServer) bool {
 		return d.Status.Phase == v1.PhaseRunning && d.Status.NodeName == f.first
 	})
 	port := b.ds.Status.SSH.Port
 	if b = f.running(ds); b.ds.Status.SSH.Port != port {
-		f.Errorf("the port was %d and is %d", port, b.ds.Status.SSH.Port)
+		f.Errorf("the port changed from %d to %d", port, b.ds.Status.SSH.Port)
 	}
 	b.want("cat ~/file", "kept")
 	if was := b.ds.Status.LastDisruption; was == nil || !strings.Contains(was.Message, words) {
-		f.Errorf("status.lastDisruption is %+v, which does not say %q", was, words)
+		f.Errorf("status.lastDisruption is %+v, want a message with %q", was, words)
 	}
-	f.eventually("the login message tells of the interruption", func() bool {
+	f.eventually("the login message reports the interruption", func() bool {
 		c := b.session()
 		c.enter("exit")
 		c.ended(0)
-		return strings.Contains(c.Screen(), "This server was interrupted at")
+		return strings.Contains(c.Screen(), "interrupted")
 	})
 }
 
-// TestLostNode: of a machine that is gone nobody knows whether a box still runs
-// there, until its Node is tainted as out of service, or deleted. Either brings
-// the box back, on another node.
+// TestLostNode: if a node stops answering, Kubernetes does not know whether a server
+// still runs there, so the server stays. Once the Node is tainted as out of service, or
+// deleted, the server starts on another node.
 func TestLostNode(t *testing.T) {
 	t.Parallel()
 	f := newFarSite(t, "-2")
@@ -168,40 +170,41 @@ func TestLostNode(t *testing.T) {
 		spec.Tolerations = append(spec.Tolerations, corev1.Toleration{Key: corev1.TaintNodeOutOfService, Operator: corev1.TolerationOpExists})
 	})
 	one, other := f.startFar("one", f.flavor), f.startFar("other", untainted.Name)
-	f.machineEnds(t.Context())
+	f.stopNode(t.Context())
 	ways := []string{"kubectl delete node " + f.second, "kubectl taint node " + f.second + " node.kubernetes.io/out-of-service=:NoExecute"}
 	f.notReady(one.ds, v1.PhaseFailed, v1.ReasonNodeLost, ways...)
 	f.notReady(other.ds, v1.PhaseFailed, v1.ReasonNodeLost, ways...)
 
 	lost := other.podUID()
 	f.kubectl("", strings.Fields(ways[1])[1:]...)
-	f.movedToFirst(one, "The node "+f.second+" stopped answering")
+	f.movedToFirst(one, f.second)
 	if f.get(other.ds); !hasReason(other.ds, v1.ConditionReady, v1.ReasonNodeLost) || other.podUID() != lost {
-		f.Errorf("a box that tolerates the taint has left all the same: %+v", other.ds.Status.Conditions)
+		f.Errorf("a server that tolerates the taint was moved: %+v", other.ds.Status.Conditions)
 	}
 	f.kubectl("", strings.Fields(ways[0])[1:]...)
-	f.movedToFirst(other, "The node "+f.second+" stopped answering")
+	f.movedToFirst(other, f.second)
 }
 
-// TestDeletedNode: a cloud that takes a machine back deletes its Node.
+// TestDeletedNode: if a Node is deleted, as in a cloud that removes a machine, the
+// server starts on another node.
 func TestDeletedNode(t *testing.T) {
 	t.Parallel()
 	f := newFarSite(t, "-3")
-	b := f.startFar("box", f.flavor)
+	b := f.startFar("server", f.flavor)
 	f.kubectl("", "delete", "node", f.second)
-	f.movedToFirst(b, "its node is gone")
+	f.movedToFirst(b, "its node")
 }
 
-// TestDrain: an admin who empties a node moves its boxes, with their homes.
+// TestDrain: draining a node moves its servers, with their homes.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	f := newFarSite(t, "-4")
-	b := f.startFar("box", f.flavor)
-	f.keepsOthersOff()
+	b := f.startFar("server", f.flavor)
+	f.repelsOthers()
 	f.kubectl("", "drain", f.second, "--delete-emptydir-data")
-	f.movedToFirst(b, "its node is being drained")
+	f.movedToFirst(b, "drained")
 	var left corev1.PodList
 	if err := f.c.List(t.Context(), &left, client.InNamespace(f.ns)); err != nil || len(left.Items) != 1 {
-		f.Errorf("%d pods are left, want the one that moved: %v", len(left.Items), err)
+		f.Errorf("%d pods exist, want only the new one: %v", len(left.Items), err)
 	}
 }

@@ -14,17 +14,17 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// TestRoot: a flavor gives root where the namespace allows it, to whoever may
-// log in, and nothing of the node's. Its user has what they have elsewhere, and
-// the home goes to a box without root and back.
+// TestRoot: with a flavor that grants root, in a namespace that allows it, users can log
+// in as root, but get no rights on the node. The user account works as on other servers,
+// and the home can be used by a server without root and back.
 func TestRoot(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newRootFlavor()
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor
 	s.create(ds)
-	ds = s.notReady(ds, v1.PhasePending, v1.ReasonAdmissionRefused, flavor+" gives root", "kubectl label namespace "+s.ns)
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonAdmissionRefused, flavor, "kubectl label namespace "+s.ns)
 	s.allowRoot()
 	b := s.running(ds)
 
@@ -43,12 +43,12 @@ func TestRoot(t *testing.T) {
 	before := b.podUID()
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.Flavor = s.flavor })
 	b = b.restarted(before)
-	// Here ids are those of the node, and so of the volume.
+	// Without a user namespace, these are the ids on the node and on the volume.
 	b.want("cat ~/file; stat -c %u:%g:%a ~ ~/file ~/root", "mine\n1000:1000:700\n1000:1000:640\n0:0:600")
 	privilegedNothing(b)
 	r := b.try("whoami", "-l", "root", "-o", "LogLevel=INFO")
-	if r.Code != 255 || !strings.Contains(r.Stderr, "This box has no root login: connect as dev. Root needs a flavor that grants it.") {
-		b.Errorf("root logs in to a box without root: %+v", r)
+	if r.Code != 255 || !strings.Contains(r.Stderr, "no root login: connect as dev") {
+		b.Errorf("root login to a server without root: %+v", r)
 	}
 
 	before = b.podUID()
@@ -58,8 +58,9 @@ func TestRoot(t *testing.T) {
 	b.wantAsRoot("cat /home/dev/root; ls /usr/bin/e2e-hello; getent passwd alice", "root")
 }
 
-// changeOfSystem is what people want root for: packages, users and groups.
-func changeOfSystem(b *box) {
+// changeOfSystem does what users need root for: it installs a package, and adds users
+// and groups.
+func changeOfSystem(b *server) {
 	b.Helper()
 	b.asRoot(`set -e
 		mkdir -p /tmp/package/DEBIAN /tmp/package/usr/bin
@@ -73,9 +74,8 @@ func changeOfSystem(b *box) {
 	b.wantAsRoot("su dev -c 'whoami; echo ~'; su - alice -c whoami", "dev\n/home/dev\nalice")
 }
 
-// boundaries: what is root's is not the user's, and what is the node's is
-// nobody's.
-func boundaries(b *box) {
+// boundaries: the user does not have root's rights, and root does not have the node's.
+func boundaries(b *server) {
 	b.Helper()
 	for _, script := range []string{
 		"cat /etc/devserver/ssh/ssh_host_ed25519_key", "ls /etc/devserver", "kill -TERM 1", "kill -TERM $PPID",
@@ -88,7 +88,7 @@ func boundaries(b *box) {
 	b.want("grep ^CapEff: /proc/self/status | tr -d '\\t'", "CapEff:0000000000000000")
 	ids := strings.Fields(b.asRoot("cat /proc/self/uid_map"))
 	if len(ids) != 3 || ids[0] != "0" || ids[1] == "0" || ids[2] != "65536" {
-		b.Errorf("root is the node's: uid_map is %q", ids)
+		b.Errorf("root is root on the node: uid_map is %q", ids)
 	}
 	for _, script := range []string{"mount -t tmpfs none /mnt", "echo 1 > /proc/sys/vm/drop_caches", "touch /opt/devserver/x", "dmesg --clear"} {
 		if r := b.try(script, "-l", "root"); r.Code == 0 || r.Code == 255 {
@@ -97,24 +97,25 @@ func boundaries(b *box) {
 	}
 }
 
-// TestVolumeNotIdmappable: a volume that no user namespace can have is named,
-// and a flavor without root takes it.
+// TestVolumeNotIdmappable: a volume that cannot be mounted in a user namespace is named
+// in the condition. A flavor without root can mount it.
 func TestVolumeNotIdmappable(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.allowRoot()
 	s.newUnmappable("datasets")
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = s.newRootFlavor()
 	ds.Spec.SharedVolumeClaimName = "datasets"
 	s.create(ds)
-	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonVolumeNotIdmappable, "the volume "+s.ns+" ", "A flavor without root takes it")
+	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonVolumeNotIdmappable, s.ns)
 	edit(s, ds, func(d *v1.DevServer) { d.Spec.Flavor = s.flavor })
 	s.running(ds).want("echo x > /shared/x; cat /shared/x", "x")
 }
 
-// newUnmappable makes a claim of a volume on a file system without mapped ids:
-// ramfs, where users have NFS. The volume has the namespace's name.
+// newUnmappable creates a claim for a volume on a file system that does not support
+// mapped ids: ramfs, in place of the NFS of real clusters. The volume has the
+// namespace's name.
 func (s *site) newUnmappable(claim string) {
 	s.Helper()
 	dir := s.TempDir()
@@ -140,8 +141,8 @@ func (s *site) newUnmappable(claim string) {
 	s.create(c)
 }
 
-// onNode runs a program among the node's mounts, also when the test's own
-// context is over.
+// onNode runs a program in the node's mount namespace. It works in a cleanup, when the
+// test's context has ended.
 func (s *site) onNode(program string, args ...string) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
@@ -152,42 +153,41 @@ func (s *site) onNode(program string, args ...string) {
 	}
 }
 
-// newRootFlavor is the site's small flavor, with root.
+// newRootFlavor creates the site's small flavor with root, and returns its name.
 func (s *site) newRootFlavor() string {
 	s.Helper()
 	return s.newFlavor(s.flavor+"-root", func(f *v1.DevServerFlavorSpec) { f.Root = v1.RootUserNamespace }).Name
 }
 
-// allowRoot is what an admin does for a namespace.
+// allowRoot allows root in the site's namespace, as an admin does.
 func (s *site) allowRoot() {
 	s.Helper()
 	s.kubectl("", "label", "namespace", s.ns, "pod-security.kubernetes.io/enforce=baseline", "--overwrite")
 }
 
-// asRoot is "ssh root@box SCRIPT" that has to succeed: what the script printed.
-func (b *box) asRoot(script string) string {
+// asRoot runs "ssh root@server SCRIPT", which must succeed, and returns its output.
+func (b *server) asRoot(script string) string {
 	b.Helper()
 	return b.must(b.client.Command(b.bounded(), []string{"-l", "root"}, script))
 }
 
-func (b *box) wantAsRoot(script, printed string) {
+func (b *server) wantAsRoot(script, printed string) {
 	b.Helper()
 	if r := b.do(b.client.Command(b.bounded(), []string{"-l", "root"}, script)); strings.TrimSuffix(r.Stdout, "\n") != printed {
-		b.Errorf("ssh root@box %q: %+v, want %q", script, r, printed)
+		b.Errorf("ssh root@server %q: %+v, want %q", script, r, printed)
 	}
 }
 
-// nodeProcess finds a part of the cluster that KUBECONFIG names among this
-// machine's processes: its command line speaks of the same folder. A process that
-// it is about to start has that line too, for a moment: the one that nobody like it
-// started is the part.
+// nodeProcess finds the process of a program of the cluster that KUBECONFIG names. Its
+// command line contains the cluster's folder. A child that it is about to start has the
+// same command line for a moment, so a process whose parent matches is not the result.
 func nodeProcess(s *site, part string) string {
 	s.Helper()
 	folder := filepath.Dir(s.c.Kubeconfig) + "/"
-	is := func(pid string) bool {
+	matches := func(pid string) bool {
 		command, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
 		program, _, _ := strings.Cut(string(command), "\x00")
-		return err == nil && filepath.Base(program) == part && strings.Contains(string(command), folder) // else it may have ended
+		return err == nil && filepath.Base(program) == part && strings.Contains(string(command), folder) // not if it has ended
 	}
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -195,10 +195,10 @@ func nodeProcess(s *site, part string) string {
 	}
 	for _, process := range processes {
 		pid := filepath.Base(process)
-		if !is(pid) {
+		if !matches(pid) {
 			continue
 		}
-		if starter, lives := parent(pid); lives && !is(starter) {
+		if starter, lives := parent(pid); lives && !matches(starter) {
 			return pid
 		}
 	}
@@ -206,7 +206,7 @@ func nodeProcess(s *site, part string) string {
 	return ""
 }
 
-// parent is who started a process that still lives.
+// parent returns the parent of a process, and whether the process still runs.
 func parent(pid string) (id string, lives bool) {
 	status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// The example that the storage guide ends with; only the key and the flavor's
-// name are changed.
+// The example at the end of the storage guide. The test changes only the key and the
+// flavor's name.
 //
 //go:embed testdata/seed.yaml
 var seedYAML string
@@ -50,8 +50,8 @@ func TestSeedExample(t *testing.T) {
 	b.sh("echo data > /shared/file && grep -q ' /shared ' /proc/mounts && grep -q ' /home/dev ' /proc/mounts")
 }
 
-// seedObjects compares the names of everything that is in the namespace.
-func seedObjects(b *box) {
+// seedObjects checks the names of all objects in the namespace.
+func seedObjects(b *server) {
 	for _, kind := range []struct {
 		list client.ObjectList
 		want []string
@@ -93,7 +93,7 @@ func seedObjects(b *box) {
 	}
 }
 
-func seedStatefulSet(b *box) {
+func seedStatefulSet(b *server) {
 	sts := &appsv1.StatefulSet{ObjectMeta: b.named("my-dev-server")}
 	b.get(sts)
 	if n := len(sts.Spec.Template.Spec.InitContainers); n != 1 {
@@ -119,7 +119,7 @@ func seedStatefulSet(b *box) {
 	}
 }
 
-func seedServices(b *box) {
+func seedServices(b *server) {
 	headless := &corev1.Service{ObjectMeta: b.named("my-dev-server-headless")}
 	if b.get(headless); headless.Spec.ClusterIP != corev1.ClusterIPNone || !headless.Spec.PublishNotReadyAddresses {
 		b.Errorf("headless Service: %+v", headless.Spec)
@@ -138,9 +138,9 @@ func seedServices(b *box) {
 	}
 }
 
-// seedCommand runs the line of status.ssh.command as it is printed; only the
-// account's own configuration is replaced by one that has the key.
-func seedCommand(b *box) {
+// seedCommand runs status.ssh.command unchanged. Only the client's configuration is
+// replaced by one that has the key.
+func seedCommand(b *server) {
 	status := b.ds.Status.SSH
 	line := status.Command
 	for _, part := range []string{"ssh ", fmt.Sprintf("-p %d", status.Port), "HostKeyAlias=my-dev-server." + b.ns, "dev@" + status.Host} {
@@ -156,7 +156,7 @@ func seedCommand(b *box) {
 	}
 }
 
-func seedColumns(b *box) {
+func seedColumns(b *server) {
 	table := strings.Split(b.kubectl("", "get", "dev"), "\n")
 	if got := strings.Join(strings.Fields(table[0]), " "); got != "NAME PHASE FLAVOR OWNER AGE" {
 		b.Errorf("columns of kubectl get dev: %q", got)

@@ -1,7 +1,6 @@
-// Package e2e proves, on a real cluster and with the stock OpenSSH client,
-// what DevServer promises: each test makes a namespace of its own that admits
-// only pods of the restricted Pod Security Standard, and uses boxes in it as
-// their owners would.
+// Package e2e tests DevServer on a real cluster with the stock OpenSSH client.
+// Each test creates a namespace that admits only pods of the restricted Pod
+// Security Standard, and uses servers in it as their owners would.
 package e2e
 
 import (
@@ -24,14 +23,14 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// bound ends a wait that nothing will satisfy. It is no measure of speed: it
-// allows for a busy machine.
+// bound limits every wait. It is long because the machine may be busy, and says
+// nothing about how fast DevServer is.
 const bound = 3 * time.Minute
 
-// owner is the identity that the boxes belong to.
+// owner is the spec.owner of the tests' servers.
 const owner = "user@example.com"
 
-// site is a test's own place in the cluster.
+// site is the namespace, flavor and key of one test.
 type site struct {
 	*testing.T
 	c      *cluster.Cluster
@@ -40,8 +39,7 @@ type site struct {
 	key    openssh.Key // the owner's
 }
 
-// newSite makes the namespace, the flavor, whose name is the namespace's, and
-// the key.
+// newSite creates a namespace, a flavor of the same name, and a key.
 func newSite(t *testing.T) *site {
 	t.Helper()
 	c, err := cluster.Connect()
@@ -68,7 +66,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// newFlavor makes a flavor for small boxes, changed by edit.
+// newFlavor creates a flavor for small servers. edit may change its spec.
 func (s *site) newFlavor(name string, edit func(*v1.DevServerFlavorSpec)) *v1.DevServerFlavor {
 	s.Helper()
 	f := &v1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -84,7 +82,7 @@ func (s *site) newFlavor(name string, edit func(*v1.DevServerFlavorSpec)) *v1.De
 	return f
 }
 
-// devServer is a DevServer of this site, not created yet.
+// devServer returns a DevServer for this site without creating it.
 func (s *site) devServer(name string) *v1.DevServer {
 	ds := &v1.DevServer{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.ns}}
 	ds.Spec = v1.DevServerSpec{
@@ -96,7 +94,8 @@ func (s *site) devServer(name string) *v1.DevServer {
 	return ds
 }
 
-// node is the name of the local cluster, and so of its first node.
+// node returns the name of the local cluster, which is also that of its first
+// node.
 func (s *site) node() string { return filepath.Base(filepath.Dir(s.c.Kubeconfig)) }
 
 func (s *site) create(obj client.Object) {
@@ -131,20 +130,20 @@ func (s *site) delete(obj client.Object) {
 	}
 }
 
-// absent fails the test if there is such an object.
+// absent fails the test if the object exists.
 func (s *site) absent(obj client.Object) {
 	s.Helper()
 	if err := s.c.Get(s.Context(), client.ObjectKeyFromObject(obj), obj); !apierrors.IsNotFound(err) {
-		s.Errorf("%T %s is there (or: %v)", obj, obj.GetName(), err)
+		s.Errorf("%T %s: got error %v, want that it does not exist", obj, obj.GetName(), err)
 	}
 }
 
-// named is the metadata of an object of this site.
+// named returns the metadata for an object in this site's namespace.
 func (s *site) named(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: s.ns}
 }
 
-// await watches an object until ok says that it is as wanted.
+// await watches an object until ok returns true. wanted describes that state.
 func await[T client.Object](s *site, obj T, wanted string, ok func(T) bool) T {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), bound)
@@ -156,18 +155,17 @@ func await[T client.Object](s *site, obj T, wanted string, ok func(T) bool) T {
 	return found
 }
 
-// awaitGone watches until there is no such object.
+// awaitGone watches an object until it does not exist.
 func (s *site) awaitGone(obj client.Object) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), bound)
 	defer cancel()
 	if err := cluster.AwaitGone(ctx, s.c, obj); err != nil {
-		s.Fatalf("%T %s stays: %v", obj, obj.GetName(), err)
+		s.Fatalf("%T %s was not deleted: %v", obj, obj.GetName(), err)
 	}
 }
 
-// remove deletes an object whose test is over, when the test's own context is
-// over too.
+// remove deletes an object in a cleanup, when the test's context has ended.
 func remove(t *testing.T, c client.Client, obj client.Object) {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
@@ -184,7 +182,7 @@ func quantities(pairs ...string) corev1.ResourceList {
 	return list
 }
 
-// report prints what a person would look at first after a failure.
+// report prints the state of a namespace after a failure.
 func report(t *testing.T, c *cluster.Cluster, ns string) {
 	kubectl, err := cluster.Binary("kubectl")
 	if err != nil {
@@ -200,7 +198,7 @@ func report(t *testing.T, c *cluster.Cluster, ns string) {
 	}
 }
 
-// sub runs a part of the test by its own name, beside the other parts.
+// sub runs a part of the test as a subtest, in parallel with the other parts.
 func (s *site) sub(name string, part func(*site)) {
 	s.Run(name, func(t *testing.T) {
 		t.Parallel()
@@ -233,7 +231,7 @@ func (s *site) devctl(words ...string) string {
 	return s.must(openssh.Tool(s.bounded(), path, append([]string{"--kubeconfig", s.c.Kubeconfig, "-n", s.ns}, words...)...))
 }
 
-// newShared makes a claim that several boxes can mount.
+// newShared creates a claim that several servers can mount.
 func (s *site) newShared(name string) {
 	s.Helper()
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: s.named(name)}

@@ -12,11 +12,12 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// sizedClass is the local cluster's StorageClass with real sizes, which grow.
+// sizedClass is a StorageClass of the local cluster that enforces sizes and supports
+// expansion.
 const sizedClass = "sized"
 
-// onClass is a DevServer whose home is of a StorageClass. 300 MiB are the least
-// that the class sized makes.
+// onClass returns a DevServer whose home has a StorageClass. Its size of 300 MiB is the
+// minimum of the class sized.
 func (s *site) onClass(name, class string) *v1.DevServer {
 	ds := s.devServer(name)
 	ds.Spec.PersistentHomeSize = resource.MustParse("300Mi")
@@ -24,30 +25,29 @@ func (s *site) onClass(name, class string) *v1.DevServer {
 	return ds
 }
 
-// fill writes to a file until there is no room, and returns how large it got.
-func (b *box) fill(file string) resource.Quantity {
+// fill writes to a file until the file system is full, and returns the file's size.
+func (b *server) fill(file string) resource.Quantity {
 	b.Helper()
 	r := b.try("dd if=/dev/zero bs=1M of=" + file)
 	if r.Code == 0 || !strings.Contains(r.Stderr, "No space left on device") {
-		b.Fatalf("writing without end: exit code %d, %q", r.Code, r.Stderr)
+		b.Fatalf("filling the home: exit code %d, %q", r.Code, r.Stderr)
 	}
 	return resource.MustParse(b.sh("stat -c %s " + file))
 }
 
-// TestSizedHomeFillsAndGrows: a home of the class sized ends where its size
-// says, which is said, and grows under a running box, with everything that runs
-// in it.
+// TestSizedHomeFillsAndGrows: a home of the class sized can be filled up to its size,
+// which is reported, and can be enlarged while the server runs.
 func TestSizedHomeFillsAndGrows(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.onClass("box", sizedClass)
-	ds.Spec.Lifecycle = &v1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: time.Hour}} // asked once a minute
+	ds := s.onClass("server", sizedClass)
+	ds.Spec.Lifecycle = &v1.LifecycleSpec{IdleTimeout: &metav1.Duration{Duration: time.Hour}} // so that the operator polls the agent every minute
 	b := s.start(ds)
 	pod, shell := b.podUID(), b.shell()
 	if wrote := b.fill("first"); wrote.Cmp(resource.MustParse("300Mi")) > 0 {
 		s.Fatalf("a home of 300Mi holds %s", wrote.String())
 	}
-	// A full home is no reason to lock its owner out.
+	// The owner of a full home can still log in.
 	b.want("whoami", "dev")
 
 	b.terminal().expect("Your home directory is full")
@@ -57,18 +57,18 @@ func TestSizedHomeFillsAndGrows(t *testing.T) {
 	await(s, b.ds, "with a larger home", func(d *v1.DevServer) bool {
 		return d.Status.Home.Capacity == "600Mi" && hasReason(d, v1.ConditionResizePending, v1.ReasonSizeAsRequested)
 	})
-	await(s, b.ds, "roomy", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionHomeFull, v1.ReasonHomeHasSpace) })
+	await(s, b.ds, "with space in the home", func(d *v1.DevServer) bool { return hasReason(d, v1.ConditionHomeFull, v1.ReasonHomeHasSpace) })
 	if got := shell.ask("dd if=/dev/zero bs=1M count=250 of=second status=none && stat -c %s second"); got != "262144000" {
 		s.Errorf("after it grew by 300Mi, 250 MiB more: %q", got)
 	}
 	b.fill("third")
 	if b.podUID() != pod {
-		s.Error("the box was restarted")
+		s.Error("the server was restarted")
 	}
 }
 
-// TestCopyOfAClaim: a claim whose data source is another claim of its class has
-// what that one held, while that one is in use.
+// TestCopyOfAClaim: a claim whose data source is another claim of its class gets a copy
+// of that claim's data, even while that claim is in use.
 func TestCopyOfAClaim(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -89,16 +89,16 @@ func copied(s *site, class string) {
 	reader := s.devServer("to-" + class)
 	reader.Spec.SharedVolumeClaimName = claim.Name
 	to := s.start(reader)
-	b.sh("echo after > file") // it is not held up any more
+	b.sh("echo after > file") // the source can be written to again
 	to.want("cd /shared/dev; cat link; stat -c '%a %U' file", "before\n640 dev")
 	to.sh("echo in the copy > /shared/dev/file")
 	b.want("cat file", "after")
 	if class == sizedClass {
-		// Its own size is larger than its source's.
+		// The copy is larger than its source.
 		to.sh("dd if=/dev/zero bs=1M count=310 of=/shared/dev/more status=none")
 	}
 
-	// The volume goes with its claim.
+	// The volume is deleted with its claim.
 	s.get(claim)
 	volume := &corev1.PersistentVolume{}
 	volume.Name = claim.Spec.VolumeName

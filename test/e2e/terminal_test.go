@@ -15,8 +15,8 @@ type console struct {
 	*openssh.Terminal
 }
 
-// terminal is "ssh -t box WORDS" on a terminal.
-func (b *box) terminal(words ...string) *console {
+// terminal runs "ssh -t server WORDS" on a terminal.
+func (b *server) terminal(words ...string) *console {
 	b.Helper()
 	t, err := openssh.OpenTerminal(b.client.Command(b.bounded(), []string{"-tt"}, words...))
 	if err != nil {
@@ -26,8 +26,8 @@ func (b *box) terminal(words ...string) *console {
 	return &console{site: b.site, Terminal: t}
 }
 
-// session opens a terminal that stays as long as the test.
-func (b *box) session(words ...string) *console {
+// session opens a terminal that stays open until the test ends.
+func (b *server) session(words ...string) *console {
 	b.Helper()
 	t, err := openssh.OpenTerminal(b.client.Command(b.Context(), []string{"-tt"}, words...))
 	if err != nil {
@@ -37,8 +37,8 @@ func (b *box) session(words ...string) *console {
 	return &console{site: b.site, Terminal: t}
 }
 
-// shell is a login shell with a prompt that is easy to wait for.
-func (b *box) shell() *console {
+// shell opens a login shell with a prompt that the test can recognize.
+func (b *server) shell() *console {
 	b.Helper()
 	c := b.session()
 	c.enter(`PS1='re''ady> '`)
@@ -78,7 +78,7 @@ func (c *console) ended(code int) {
 	}
 }
 
-// ask runs a line and returns what it prints.
+// ask runs a line in the shell and returns its output.
 func (c *console) ask(line string) string {
 	c.Helper()
 	from := len(c.Screen())
@@ -90,9 +90,9 @@ func (c *console) ask(line string) string {
 	return strings.ReplaceAll(answer, "\r\n", "\n")
 }
 
-// terminalSize: the shell has a terminal of the client's kind and size, and
-// follows when the window changes.
-func terminalSize(b *box) {
+// terminalSize: the shell's terminal has the type and size of the client's, and is
+// resized with it.
+func terminalSize(b *server) {
 	c := b.shell()
 	for line, want := range map[string]string{
 		"stty size":         "24 80",
@@ -108,8 +108,8 @@ func terminalSize(b *box) {
 	if c.ask("shopt login_shell") != "login_shell    \ton" {
 		b.Errorf("not a login shell: %q", c.ask("shopt login_shell"))
 	}
-	// Neither the client nor the server keeps the order of keys and changes of the
-	// window, so the shell waits for the change.
+	// The client may send the resize before or after the typed line, so the shell waits
+	// for it.
 	c.enter(`until [ "$(stty size)" = "50 120" ]; do sleep 0.1; done; echo now "$(stty size)"`)
 	if err := c.Resize(50, 120); err != nil {
 		b.Fatal(err)
@@ -119,11 +119,11 @@ func terminalSize(b *box) {
 	c.ended(7)
 }
 
-// interrupt: Ctrl-C reaches what runs on the terminal, Ctrl-D ends the shell.
-func interrupt(b *box) {
+// interrupt: Ctrl-C interrupts the foreground command, and Ctrl-D ends the shell.
+func interrupt(b *server) {
 	c := b.shell()
 	c.enter("sleep 100000")
-	// Before, the shell itself would be what Ctrl-C interrupts.
+	// Before the command runs, Ctrl-C would interrupt the shell itself.
 	b.eventually("the command runs", func() bool { return b.try("pgrep -f '^sleep 100000'").Code == 0 })
 	c.keys("\x03")
 	c.expect("ready> ")
@@ -132,12 +132,12 @@ func interrupt(b *box) {
 	c.expect("ready> ")
 	c.enter("(exit 130)")
 	c.expect("ready> ")
-	c.keys("\x04") // the shell's own end hands the last code on
+	c.keys("\x04") // the shell exits with the code of the last command
 	c.ended(130)
 }
 
-// vim draws on the terminal, takes what is typed and writes the file.
-func vim(b *box) {
+// vim: an editor runs on the terminal and writes a file.
+func vim(b *server) {
 	c := b.terminal("vim", "-u", "NONE", "-N", "notes.txt")
 	c.expect(`"notes.txt"`)
 	c.keys("iwritten in vim\x1b")
@@ -146,9 +146,9 @@ func vim(b *box) {
 	b.want("cat notes.txt", "written in vim")
 }
 
-// outliveConnection: what runs on a terminal is hung up when the client is cut
-// off; nohup, tmux and a command without a terminal live on.
-func outliveConnection(b *box) {
+// outliveConnection: if the connection is lost, processes on a terminal get SIGHUP.
+// nohup, tmux and a command without a terminal keep running.
+func outliveConnection(b *server) {
 	c := b.shell()
 	c.enter("nohup sleep 100001 >/dev/null 2>&1 &")
 	c.enter("tmux new-session -d -s work 'sleep 100002'")
@@ -165,7 +165,7 @@ func outliveConnection(b *box) {
 		b.Fatal(err)
 	}
 	b.line(out)
-	// Each has to be itself before the cut: nohup ignores hang-ups from then on.
+	// All must run before the connection is cut: nohup ignores SIGHUP only then.
 	for _, pattern := range []string{"^sleep 100001", "^sleep 100002", "^sleep 100003", "^sleep 100004"} {
 		b.eventually(pattern+" runs", func() bool { return b.try("pgrep -f '"+pattern+"'").Code == 0 })
 	}
@@ -187,15 +187,14 @@ func outliveConnection(b *box) {
 	}
 	again := b.terminal("tmux", "attach", "-t", "work")
 	again.expect("[work]")
-	// Not by its keys: what comes faster than a person types, tmux takes for
-	// pasted text.
+	// Not by typing: tmux treats keys that arrive very fast as pasted text.
 	b.sh("tmux detach-client -s work")
 	again.ended(0)
-	// Other parts of the test have sleeps of their own on the same server.
+	// Only these: other parts of the test run sleep on the same server.
 	b.sh("tmux kill-server; pkill -f '^sleep 10000[14]'")
 }
 
-// kill ends a process of this machine.
+// kill sends SIGTERM to a local process.
 func kill(t *testing.T, pid string) {
 	n, err := strconv.Atoi(strings.TrimSpace(pid))
 	if err != nil {

@@ -13,17 +13,16 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// TestEditorsThroughGateway uses a box through the gateway in the ways in which
-// VS Code Remote-SSH and JetBrains Gateway do: one connection that many
-// channels share, servers that are installed over it, sftp, and forwardings of
-// all kinds. The box's own address has no part in it.
+// TestEditorsThroughGateway uses a server through the gateway as VS Code Remote-SSH and
+// JetBrains Gateway do: many channels on one connection, programs that are installed
+// over it, SFTP, and forwards of all kinds. It does not use the server's own address.
 func TestEditorsThroughGateway(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	b = b.through(s.startGateway(b))
 	b.want("whoami", "dev")
-	for name, part := range map[string]func(*box){
+	for name, part := range map[string]func(*server){
 		"SharedConnection":  sharedConnection,
 		"Copies":            copies,
 		"LocalForward":      localForward,
@@ -38,9 +37,9 @@ func TestEditorsThroughGateway(t *testing.T) {
 	}
 }
 
-// through is the box as it is reached with "ssh -J": under its name, which
-// nobody but the gateway resolves.
-func (b *box) through(gateway string) *box {
+// through returns the server with a client that uses the gateway as a jump host. The
+// client knows the server only by its name, which the gateway resolves.
+func (b *server) through(gateway string) *server {
 	b.Helper()
 	own, err := os.ReadFile(b.client.Config)
 	if err != nil {
@@ -53,12 +52,11 @@ func (b *box) through(gateway string) *box {
 	if err := os.WriteFile(config, []byte(gateway+jump+string(own)), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	return &box{site: b.site, ds: b.ds, client: &openssh.Client{Config: config}}
+	return &server{site: b.site, ds: b.ds, client: &openssh.Client{Config: config}}
 }
 
-// dynamicForward reaches the box's own SSH port through -D, which is how VS
-// Code forwards.
-func dynamicForward(b *box) {
+// dynamicForward connects to the server's own SSH port through -D, as VS Code does.
+func dynamicForward(b *server) {
 	proxy := b.masterAtPort(func(address string) []string { return []string{"-D", address} })
 	c, err := net.Dial("tcp", proxy)
 	if err != nil {
@@ -76,12 +74,12 @@ func dynamicForward(b *box) {
 	}
 }
 
-// TestGatewayKilled: who was in a box when the gateway died notices at once,
-// and finds everything again through the next one.
+// TestGatewayKilled: if the gateway is killed, its clients are disconnected at once, and
+// their processes are still running when they connect through the next gateway.
 func TestGatewayKilled(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	direct := s.start(s.devServer("box"))
+	direct := s.start(s.devServer("server"))
 	config, kill := s.launchGateway(direct)
 	b := direct.through(config)
 	b.sh("tmux new-session -d -s work 'sleep 100005'")
@@ -100,7 +98,7 @@ func TestGatewayKilled(t *testing.T) {
 	}
 	kill()
 	if err := session.Wait(); err == nil || session.ProcessState.ExitCode() != 255 {
-		t.Errorf("the client whose gateway died ended with %v, want OpenSSH's own exit code 255", err)
+		t.Errorf("the client of the killed gateway ended with %v, want exit code 255", err)
 	}
 	again := direct.through(s.startGateway(direct))
 	for what, pattern := range patterns {

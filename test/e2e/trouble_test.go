@@ -18,13 +18,13 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// TestMissingImage: the condition names the image that cannot be fetched, and
-// another one in its place is enough.
+// TestMissingImage: the condition names an image that cannot be pulled, and the server
+// starts when the image is changed.
 func TestMissingImage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
-	// Nothing listens there: the node gets its answer at once.
+	ds := s.devServer("server")
+	// Nothing listens there, so the pull fails at once.
 	ds.Spec.Image = "localhost:1/no-such-image:1.0"
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonImagePullFailed, ds.Spec.Image)
@@ -32,71 +32,72 @@ func TestMissingImage(t *testing.T) {
 	s.running(ds).want("whoami", "dev")
 }
 
-// TestUnschedulable: the condition has the scheduler's own words.
+// TestUnschedulable: the condition has the scheduler's message.
 func TestUnschedulable(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newFlavor(s.flavor+"-nowhere", func(f *v1.DevServerFlavorSpec) {
 		f.NodeSelector = map[string]string{"example.com/no-such-label": "yes"}
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	s.create(ds)
 	s.notReady(ds, v1.PhasePending, v1.ReasonUnschedulable, "0/", " nodes are available", "didn't match Pod's node affinity/selector")
 }
 
-// TestTooLarge: likewise for a flavor that is larger than every node.
+// TestTooLarge: the same for a flavor that is larger than every node.
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newFlavor(s.flavor+"-huge", func(f *v1.DevServerFlavorSpec) {
 		f.Resources.Requests = quantities("cpu", "4000", "memory", "64Mi")
 	})
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	s.create(ds)
 	s.notReady(ds, v1.PhasePending, v1.ReasonUnschedulable, "Insufficient cpu")
 }
 
-// TestQuota: a full quota is said with its numbers, and room in it is enough.
+// TestQuota: the condition has the numbers of an exceeded quota, and the server starts
+// when the quota is raised.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	quota := &corev1.ResourceQuota{ObjectMeta: s.named("team")}
 	quota.Spec.Hard = quantities("requests.memory", "32Mi")
 	s.create(quota)
-	// Until the quota has a status, it refuses in other words.
+	// Until the quota has a status, the API server returns a different message.
 	await(s, quota, "computed", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) > 0 })
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhasePending, v1.ReasonQuotaExceeded, "ResourceQuota team", "requests.memory=64Mi", "requests.memory=32Mi", "requests.memory=0")
 	edit(s, quota, func(q *corev1.ResourceQuota) { q.Spec.Hard = quantities("requests.memory", "1Gi") })
 	s.running(ds).want("whoami", "dev")
 }
 
-// TestPodSecurity: a pod that the namespace does not admit.
+// TestPodSecurity: the condition reports a pod that Pod Security does not admit.
 func TestPodSecurity(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newFlavor(s.flavor+"-host", func(f *v1.DevServerFlavorSpec) { f.PodTemplate = raw(`{"spec":{"hostNetwork":true}}`) })
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	s.create(ds)
 	s.notReady(ds, v1.PhasePending, v1.ReasonAdmissionRefused, "PodSecurity", "hostNetwork")
 }
 
-// TestUnboundHome: a claim that nobody can provide is named, with the cause.
+// TestUnboundHome: the condition names a claim that cannot be provisioned, and why.
 func TestUnboundHome(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Home = &v1.HomeSpec{StorageClassName: new("nonesuch")}
 	s.create(ds)
-	s.notReady(ds, v1.PhasePending, v1.ReasonClaimNotBound, "home-box-0", `"nonesuch" not found`)
+	s.notReady(ds, v1.PhasePending, v1.ReasonClaimNotBound, "home-server-0", `"nonesuch" not found`)
 }
 
-// TestVolumeNotMounted: a volume that the node cannot mount is said in the
-// node's words, and the box starts once the node can.
+// TestVolumeNotMounted: the condition has the kubelet's message about a volume that it
+// cannot mount, and the server starts once it can.
 func TestVolumeNotMounted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -117,7 +118,7 @@ func TestVolumeNotMounted(t *testing.T) {
 	claim.Spec.AccessModes = volume.Spec.AccessModes
 	claim.Spec.Resources.Requests = volume.Spec.Capacity
 	s.create(claim)
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.SharedVolumeClaimName = claim.Name
 	s.create(ds)
 	ds = s.notReady(ds, v1.PhaseFailed, v1.ReasonVolumeFailed, volume.Name, folder, "does not exist")
@@ -127,27 +128,27 @@ func TestVolumeNotMounted(t *testing.T) {
 	s.running(ds).want("touch /shared/file && ls /shared", "file")
 }
 
-// TestNodePortsExhausted: where every port is taken, a box says so, and starts
-// once one is free. It runs alone: all others need ports.
+// TestNodePortsExhausted: if all node ports are allocated, the server reports that, and
+// starts once a port is free. The test runs alone because all others need ports.
 func TestNodePortsExhausted(t *testing.T) {
 	s := newSite(t)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), bound)
 		defer cancel()
 		if err := s.c.DeleteAllOf(ctx, &corev1.Service{}, client.InNamespace(s.ns)); err != nil {
-			t.Errorf("give the ports back: %v", err)
+			t.Errorf("release the ports: %v", err)
 		}
 	})
 	last := s.takeNodePorts()
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	s.create(ds)
-	ds = s.notReady(ds, v1.PhasePending, v1.ReasonNodePortsExhausted, "Every port of the cluster's NodePort range is taken")
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonNodePortsExhausted)
 	s.delete(last)
 	s.running(ds).want("whoami", "dev")
 }
 
-// takeNodePorts takes every port of the cluster's NodePort range, with Services
-// of fewer and fewer ports, and returns the last of them.
+// takeNodePorts allocates all ports of the cluster's NodePort range, with Services of
+// fewer and fewer ports, and returns the last Service.
 func (s *site) takeNodePorts() (last *corev1.Service) {
 	s.Helper()
 	for n := 512; n > 0; {
@@ -172,39 +173,41 @@ func (s *site) takeNodePorts() (last *corev1.Service) {
 	return last
 }
 
-// TestOutOfMemory: a process that asks for too much is killed alone; where it
-// takes the box's main process along, the cause is named and the box is back.
+// TestOutOfMemory: a process that uses too much memory is killed alone. If the kernel
+// kills the server's main process, the condition names the cause, and the server can be
+// started again.
 func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	flavor := s.newFlavor(s.flavor+"-shm", func(f *v1.DevServerFlavorSpec) { f.SharedMemorySize = new(resource.MustParse("1Gi")) })
-	ds := s.devServer("box")
+	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	b := s.start(ds)
 	pod := b.podUID()
-	// The client tells of an end by signal with 255.
+	// The client exits with 255 if a signal ended the command.
 	if r := b.try("python3 -c 'b = bytearray(1 << 30)'"); r.Code != 255 {
 		s.Errorf("a process beyond the memory limit: %+v", r)
 	}
 	b.want("whoami", "dev")
 	if b.podUID() != pod {
-		s.Error("one greedy process took the box along")
+		s.Error("the server was restarted")
 	}
-	// What is in /dev/shm is nobody's, so the kernel takes who volunteers.
+	// Memory in /dev/shm does not belong to a process, so the kernel kills the process
+	// with the highest score.
 	if r := b.try("echo 1000 > /proc/1/oom_score_adj; head -c 600M /dev/zero > /dev/shm/ballast"); r.Code == 0 {
-		s.Errorf("the box outlives its main process: %+v", r)
+		s.Errorf("the session survived the server's main process: %+v", r)
 	}
-	ds = s.notReady(b.ds, v1.PhaseFailed, v1.ReasonOOMKilled, "its limit of 512Mi")
-	// The ballast is the pod's, not the container's.
+	ds = s.notReady(b.ds, v1.PhaseFailed, v1.ReasonOOMKilled, "512Mi")
+	// The file in /dev/shm belongs to the pod, so a restart of the container keeps it.
 	s.delete(b.pod())
 	s.running(ds).want("whoami", "dev")
 }
 
-// TestCrash: the end of the box's main process is said with its exit code.
+// TestCrash: if the server's main process ends, the condition has its exit code.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	if err := syscall.Kill(parentOf(s, serverProcess(s, string(b.podUID()))), syscall.SIGKILL); err != nil {
 		s.Fatal(err)
 	}
@@ -212,12 +215,13 @@ func TestCrash(t *testing.T) {
 	s.running(ds).want("whoami", "dev")
 }
 
-// TestEviction: a drain is reported, and the box comes back. How it is reported
-// while the pod ends passes too quickly to be seen for certain.
+// TestEviction: an eviction is reported in status.lastDisruption, and the server starts
+// again. The test does not check the condition while the pod ends, because that passes
+// too quickly.
 func TestEviction(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	b := s.start(s.devServer("box"))
+	b := s.start(s.devServer("server"))
 	before := b.podUID()
 	b.sh("echo kept > ~/file")
 	if err := s.c.SubResource("eviction").Create(s.Context(), b.pod(), &policyv1.Eviction{ObjectMeta: b.pod().ObjectMeta}); err != nil {

@@ -19,13 +19,13 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// person is somebody with a DevServerUser; their site is their own namespace.
+// person is a user with a DevServerUser. The site's namespace is the user's.
 type person struct {
 	*site
 	user *v1.DevServerUser
 }
 
-// newPerson makes a DevServerUser, named like the site's namespace.
+// newPerson creates a DevServerUser with the name of the site's namespace.
 func (s *site) newPerson(edit func(*v1.DevServerUserSpec)) *person {
 	s.Helper()
 	u := &v1.DevServerUser{ObjectMeta: metav1.ObjectMeta{Name: s.ns}}
@@ -50,28 +50,28 @@ func userReady(u *v1.DevServerUser) bool {
 	return u.Status.ObservedGeneration == u.Generation && meta.IsStatusConditionTrue(u.Status.Conditions, v1.ConditionReady)
 }
 
-// provisioned waits until the person can work.
+// provisioned waits until the user can create DevServers.
 func (p *person) provisioned() {
 	p.Helper()
 	p.user = await(p.site, p.user, "Ready", userReady)
 	if p.user.Status.Namespace != p.ns {
-		p.Fatalf("the person's namespace is %q", p.user.Status.Namespace)
+		p.Fatalf("the user's namespace is %q", p.user.Status.Namespace)
 	}
-	// The API server learns of roles and quotas from watches of its own. Until it
-	// knows the status of a quota, it refuses what the quota counts.
-	p.eventually("the person may create DevServers", func() bool { return p.can("create", "devservers.devserver.io") })
+	// The API server watches roles and quotas, and sees changes with a delay. Until it has
+	// seen the status of a quota, it refuses objects that the quota counts.
+	p.eventually("the user may create DevServers", func() bool { return p.can("create", "devservers.devserver.io") })
 	if len(p.user.Spec.Quota) > 0 {
 		await(p.site, &corev1.ResourceQuota{ObjectMeta: p.named("devserver-user")}, "computed", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) > 0 })
 	}
 }
 
-// can asks the API server whether it would let this person do something.
+// can reports whether the API server allows this user a verb on a resource.
 func (p *person) can(verb, resource string) bool {
 	p.Helper()
 	return p.do(p.cmd("auth", "can-i", verb, resource)).Code == 0
 }
 
-// cmd prepares kubectl as this person, in their namespace.
+// cmd prepares kubectl as this user, in the user's namespace.
 func (p *person) cmd(words ...string) *exec.Cmd {
 	p.Helper()
 	path, err := cluster.Binary("kubectl")
@@ -82,13 +82,14 @@ func (p *person) cmd(words ...string) *exec.Cmd {
 	return openssh.Tool(p.bounded(), path, args...)
 }
 
-// may runs kubectl as this person, who is allowed to.
+// may runs kubectl as this user, who must have the permission.
 func (p *person) may(words ...string) string {
 	p.Helper()
 	return p.must(p.cmd(words...))
 }
 
-// mayNot runs kubectl as this person, who is not, and checks the reason.
+// mayNot runs kubectl as this user, who must not have the permission, and checks the
+// error.
 func (p *person) mayNot(reason string, words ...string) {
 	p.Helper()
 	if r := p.do(p.cmd(words...)); r.Code == 0 || !strings.Contains(r.Stderr, reason) {
@@ -96,7 +97,7 @@ func (p *person) mayNot(reason string, words ...string) {
 	}
 }
 
-// apply is "kubectl apply" of a DevServer by this person.
+// apply prepares "kubectl apply" of a DevServer as this user.
 func (p *person) apply(ds *v1.DevServer) *exec.Cmd {
 	p.Helper()
 	ds.Spec.Owner = p.user.Spec.Owner
@@ -110,62 +111,62 @@ func (p *person) apply(ds *v1.DevServer) *exec.Cmd {
 	return cmd
 }
 
-// TestUser: a person gets a namespace in which they can do all that the work
-// with a box needs, and nothing else; when they go, their rights go, and their
-// box and home stay.
+// TestUser: a DevServerUser gets a namespace and exactly the rights that using a server
+// requires. If the DevServerUser is deleted, the rights are deleted, and the server and
+// its home stay.
 func TestUser(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	p := s.newPerson(func(u *v1.DevServerUserSpec) { u.Quota = quantities("count/devservers.devserver.io", "1") })
 	p.provisioned()
-	p.must(p.apply(p.devServer("box")))
-	b := p.running(p.devServer("box"))
+	p.must(p.apply(p.devServer("server")))
+	b := p.running(p.devServer("server"))
 
 	rights(p)
 	portForward(p)
 	if r := p.do(p.apply(p.devServer("second"))); r.Code == 0 || !strings.Contains(r.Stderr,
 		"exceeded quota: devserver-user, requested: count/devservers.devserver.io=1, used: count/devservers.devserver.io=1, limited: count/devservers.devserver.io=1") {
-		p.Errorf("a second box: %+v", r)
+		p.Errorf("a second server: %+v", r)
 	}
 
 	pod := b.podUID()
 	p.delete(p.user)
 	p.awaitGone(&rbacv1.RoleBinding{ObjectMeta: p.named("devserver-user")})
 	p.awaitGone(&corev1.ResourceQuota{ObjectMeta: p.named("devserver-user")})
-	p.eventually("the person may do nothing", func() bool {
+	p.eventually("the user has no rights", func() bool {
 		return !p.can("get", "devservers.devserver.io") && !p.can("delete", "devservers.devserver.io")
 	})
 	p.mayNot("forbidden: User", "get", "devservers")
-	p.mayNot("forbidden: User", "delete", "devserver", "box")
+	p.mayNot("forbidden: User", "delete", "devserver", "server")
 	if b.want("whoami", "dev"); b.podUID() != pod {
-		p.Error("the box was restarted")
+		p.Error("the server was restarted")
 	}
-	p.get(&corev1.PersistentVolumeClaim{ObjectMeta: p.named("home-box-0")})
+	p.get(&corev1.PersistentVolumeClaim{ObjectMeta: p.named("home-server-0")})
 
-	// Whoever comes back finds all of it.
+	// A DevServerUser that is created again gets the rights back.
 	p.user.ObjectMeta = metav1.ObjectMeta{Name: p.user.Name}
 	p.create(p.user)
 	p.provisioned()
-	p.may("delete", "devserver", "box")
-	p.may("delete", "persistentvolumeclaim", "home-box-0")
+	p.may("delete", "devserver", "server")
+	p.may("delete", "persistentvolumeclaim", "home-server-0")
 }
 
-// rights tries what a person does with a box, and what they must not.
+// rights checks what a user may do and what not.
 func rights(p *person) {
 	p.Helper()
 	for _, words := range []string{
-		"get devservers", "get devserver box -o yaml", "describe devserver box", "get devserverflavors",
-		"get pods", "logs box-0", "events", "get events", "get persistentvolumeclaims", "get leases.coordination.k8s.io",
-		"get resourcequotas,limitranges,services", "wait --for=condition=Ready devserver/box", "annotate devserver box example.com/note=mine",
+		"get devservers", "get devserver server -o yaml", "describe devserver server", "get devserverflavors",
+		"get pods", "logs server-0", "events", "get events", "get persistentvolumeclaims", "get leases.coordination.k8s.io",
+		"get resourcequotas,limitranges,services", "wait --for=condition=Ready devserver/server", "annotate devserver server example.com/note=mine",
 	} {
 		p.may(strings.Fields(words)...)
 	}
-	if got := p.may("get", "devserver", "box", "-o", "jsonpath={.status.ssh.command}"); !strings.HasPrefix(got, "ssh ") {
-		p.Errorf("the person reads the command %q", got)
+	if got := p.may("get", "devserver", "server", "-o", "jsonpath={.status.ssh.command}"); !strings.HasPrefix(got, "ssh ") {
+		p.Errorf("status.ssh.command is %q for the user", got)
 	}
 	for _, words := range []string{
-		"get secrets", "get secret box-ssh", "exec box-0 -- true", "run mine --image=example.com/mine:1",
-		"get devservers -n default", "get devservers --all-namespaces", "delete devserver box -n default", "get pods -n devserver-system",
+		"get secrets", "get secret server-ssh", "exec server-0 -- true", "run mine --image=example.com/mine:1",
+		"get devservers -n default", "get devservers --all-namespaces", "delete devserver server -n default", "get pods -n devserver-system",
 		"get devserverusers", "create serviceaccount mine", "create token default", "create rolebinding mine --clusterrole=admin --user=x",
 		"label namespace " + p.ns + " pod-security.kubernetes.io/enforce=privileged --overwrite",
 	} {
@@ -173,10 +174,10 @@ func rights(p *person) {
 	}
 }
 
-// portForward reaches the SSH server of the box through the API server.
+// portForward connects to the SSH server through the API server.
 func portForward(p *person) {
 	p.Helper()
-	cmd := p.cmd("port-forward", "--address=127.0.0.1", "pod/box-0", ":2222")
+	cmd := p.cmd("port-forward", "--address=127.0.0.1", "pod/server-0", ":2222")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		p.Fatal(err)
@@ -192,7 +193,7 @@ func portForward(p *person) {
 	found := regexp.MustCompile(`127\.0\.0\.1:[0-9]+`).FindString(line)
 	c, err := net.Dial("tcp", found)
 	if err != nil {
-		p.Fatalf("%v, after kubectl port-forward said %q", err, line)
+		p.Fatalf("%v, after kubectl port-forward printed %q", err, line)
 	}
 	defer c.Close()
 	if banner, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.HasPrefix(banner, "SSH-2.0-") {
@@ -200,8 +201,8 @@ func portForward(p *person) {
 	}
 }
 
-// TestUserHeals: what is changed or deleted by hand comes back, what leaves
-// the spec goes.
+// TestUserHeals: the operator reverts changes of a user's objects, creates deleted ones
+// again, and deletes those that the spec no longer requires.
 func TestUserHeals(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -210,19 +211,19 @@ func TestUserHeals(t *testing.T) {
 
 	binding := &rbacv1.RoleBinding{ObjectMeta: p.named("devserver-user")}
 	p.get(binding)
-	was := binding.UID
+	before := binding.UID
 	p.delete(binding)
-	await(p.site, binding, "made again", func(b *rbacv1.RoleBinding) bool { return b.UID != was })
+	await(p.site, binding, "created again", func(b *rbacv1.RoleBinding) bool { return b.UID != before })
 
 	quota := &corev1.ResourceQuota{ObjectMeta: p.named("devserver-user")}
 	edit(p.site, quota, func(q *corev1.ResourceQuota) { q.Spec.Hard = quantities("pods", "300") })
-	await(p.site, quota, "as it was", func(q *corev1.ResourceQuota) bool { return q.Spec.Hard.Pods().Value() == 3 })
+	await(p.site, quota, "reverted", func(q *corev1.ResourceQuota) bool { return q.Spec.Hard.Pods().Value() == 3 })
 
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.ns}}
 	edit(p.site, ns, func(n *corev1.Namespace) {
 		n.Labels = map[string]string{"pod-security.kubernetes.io/enforce": "privileged"}
 	})
-	await(p.site, ns, "as it was", func(n *corev1.Namespace) bool {
+	await(p.site, ns, "reverted", func(n *corev1.Namespace) bool {
 		return n.Labels["pod-security.kubernetes.io/enforce"] == "restricted" && n.Labels["app.kubernetes.io/managed-by"] == "devserver-operator"
 	})
 
@@ -230,20 +231,20 @@ func TestUserHeals(t *testing.T) {
 	p.awaitGone(quota)
 	p.provisioned()
 
-	// What Kubernetes does not count is said.
+	// A resource that Kubernetes does not count is reported.
 	edit(p.site, p.user, func(u *v1.DevServerUser) { u.Spec.Quota = quantities("count/devserver.devserver.io", "3") })
-	p.told(v1.ReasonUserQuotaPending, "count/devserver.devserver.io")
+	p.awaitNotReady(v1.ReasonUserQuotaPending, "count/devserver.devserver.io")
 }
 
-// TestUserNamespaceConflict: a namespace that is there is left as it is, until
-// an admin hands it over with the command that the condition says.
+// TestUserNamespaceConflict: an existing namespace is not changed until an admin hands it
+// over with the command in the condition.
 func TestUserNamespaceConflict(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	foreign := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "dev-" + s.ns}}
 	s.create(foreign)
 	p := s.newPerson(nil)
-	message := p.told(v1.ReasonNamespaceConflict, "is not "+p.user.Spec.Owner+"'s")
+	message := p.awaitNotReady(v1.ReasonNamespaceConflict, p.user.Spec.Owner)
 	p.absent(&rbacv1.RoleBinding{ObjectMeta: p.named("devserver-user")})
 	now := foreign.DeepCopy()
 	if p.get(now); len(now.Annotations) > 0 || len(now.Labels) != len(foreign.Labels) {
@@ -255,8 +256,9 @@ func TestUserNamespaceConflict(t *testing.T) {
 	p.may("get", "devservers")
 }
 
-// told waits until the person's DevServerUser says why it is not Ready.
-func (p *person) told(reason, part string) string {
+// awaitNotReady waits until the DevServerUser is not Ready for a reason, and returns the
+// message, which must contain part.
+func (p *person) awaitNotReady(reason, part string) string {
 	p.Helper()
 	p.user = await(p.site, p.user, reason, func(u *v1.DevServerUser) bool {
 		c := meta.FindStatusCondition(u.Status.Conditions, v1.ConditionReady)
@@ -269,8 +271,8 @@ func (p *person) told(reason, part string) string {
 	return message
 }
 
-// TestUserRivals: of two DevServerUsers for one owner the older counts; the
-// younger takes its place once it is gone.
+// TestUserRivals: of two DevServerUsers for one owner, only the older is provisioned. If
+// it is deleted, the younger is provisioned.
 func TestUserRivals(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -279,7 +281,7 @@ func TestUserRivals(t *testing.T) {
 	rival := *s
 	rival.ns = "x-" + s.ns
 	younger := rival.newPerson(func(u *v1.DevServerUserSpec) { u.Owner = elder.user.Spec.Owner })
-	younger.told(v1.ReasonUsernameTaken, elder.user.Name)
+	younger.awaitNotReady(v1.ReasonUsernameTaken, elder.user.Name)
 	younger.absent(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: younger.ns}})
 	elder.delete(elder.user)
 	younger.provisioned()

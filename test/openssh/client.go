@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// Host is the name of the box in the client's configuration.
-const Host = "box"
+// Host is the server's name in the client's configuration.
+const Host = "server"
 
-// Target is what a client needs to know of a box.
+// Target is the information that a client needs to connect to a server.
 type Target struct {
-	Host    string // empty for one without an address of its own
+	Host    string // empty for a server without an address
 	Port    int32
 	HostKey string // "ssh-ed25519 AAAA…"
-	Alias   string // under which HostKey is known
+	Alias   string // the name of HostKey in known_hosts
 	Key     Key
 }
 
-// Client is OpenSSH with a configuration of its own: nothing of the account
-// that runs it (keys, agent, known hosts, configuration) has a part in it.
+// Client is an OpenSSH client with a separate configuration. It does not use the keys, agent,
+// known hosts and configuration of the account that runs it.
 type Client struct {
 	// Config is the file for ssh -F.
 	Config string
@@ -44,8 +44,7 @@ func NewClient(dir string, t Target) (*Client, error) {
 	lines = append(lines,
 		"  HostKeyAlias "+t.Alias,
 		"  User dev",
-		// Also for the line that status.ssh.command prints, which brings its
-		// own address, port, user and alias.
+		// For all hosts, because status.ssh.command has its own address, port, user and alias.
 		"Host *",
 		"  IdentityFile "+t.Key.File,
 		"  IdentitiesOnly yes",
@@ -54,8 +53,8 @@ func NewClient(dir string, t Target) (*Client, error) {
 		"  StrictHostKeyChecking yes",
 		"  BatchMode yes",
 		"  ConnectTimeout 20",
-		// A box is Running when its SSH server answers; on a busy node kube-proxy
-		// follows a moment later, and until then the port is closed.
+		// A dev server is Running when its SSH server answers. On a busy node, kube-proxy opens
+		// the port a moment later.
 		"  ConnectionAttempts 10",
 		"  ServerAliveInterval 15",
 		"  LogLevel ERROR",
@@ -73,15 +72,15 @@ type Result struct {
 	Code           int // -1 when a signal ended the client
 }
 
-// Command prepares "ssh OPTIONS box WORDS".
+// Command prepares "ssh OPTIONS server WORDS".
 func (c *Client) Command(ctx context.Context, options []string, words ...string) *exec.Cmd {
 	args := append([]string{"-F", c.Config}, options...)
 	args = append(args, Host)
 	return Tool(ctx, "ssh", append(args, words...)...)
 }
 
-// Tool prepares a program so that nothing of the caller's own SSH agent is in
-// its surroundings, and so that the end of ctx ends it for sure.
+// Tool prepares a program without the SSH variables of the caller's environment. The program
+// is killed when ctx ends.
 func Tool(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	for _, v := range os.Environ() {
@@ -89,13 +88,13 @@ func Tool(ctx context.Context, name string, args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	// A killed ssh may leave a ProxyCommand or a background job with its pipes.
+	// A ProxyCommand or background job may keep the pipes of a killed ssh open.
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-// Do runs a prepared program to its end. The error is about running it at all;
-// how it ended is in the result.
+// Do runs a prepared program to its end. It returns an error only if the program could not be
+// run. The result has its exit code.
 func Do(cmd *exec.Cmd) (Result, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -1,6 +1,5 @@
-// Package openssh drives the stock OpenSSH client against one box: a key made
-// by ssh-keygen, and a client configuration that knows the box's host key and
-// accepts no other.
+// Package openssh runs the stock OpenSSH client against one server. It creates keys with
+// ssh-keygen, and a client configuration that accepts only the server's host key.
 package openssh
 
 import (
@@ -14,13 +13,13 @@ import (
 
 // Key is a key pair in a folder.
 type Key struct {
-	// File is the private key's.
+	// File is the path of the private key.
 	File string
 	// Public is the line of the .pub file.
 	Public string
 }
 
-// NewKey makes a key pair of a type ("ed25519", "rsa", "ecdsa") in dir.
+// NewKey creates a key pair of a type ("ed25519", "rsa", "ecdsa") in dir.
 func NewKey(ctx context.Context, dir, name, keyType string) (Key, error) {
 	file := filepath.Join(dir, name)
 	out, err := exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", keyType, "-N", "", "-C", name, "-f", file).CombinedOutput()

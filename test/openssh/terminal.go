@@ -12,15 +12,15 @@ import (
 	"github.com/creack/pty"
 )
 
-// Terminal is a program on a terminal that a test types at and reads.
+// Terminal is a program on a terminal. A test types keys and reads the output.
 type Terminal struct {
 	cmd  *exec.Cmd
 	file *os.File
 
 	mu     sync.Mutex
 	screen strings.Builder // everything that was ever written to it
-	read   int             // how much of it was expected already
-	more   chan struct{}   // closed when there is more, then replaced
+	read   int             // how much of it Expect has consumed
+	more   chan struct{}   // closed and replaced when more is written
 	over   bool
 }
 
@@ -64,7 +64,7 @@ func (t *Terminal) Resize(rows, columns uint16) error {
 	return pty.Setsize(t.file, &pty.Winsize{Rows: rows, Cols: columns})
 }
 
-// Expect waits until words come that were not expected before.
+// Expect waits for words in the output after the words of the last call.
 func (t *Terminal) Expect(ctx context.Context, words string) error {
 	for {
 		t.mu.Lock()
@@ -76,11 +76,11 @@ func (t *Terminal) Expect(ctx context.Context, words string) error {
 		}
 		t.mu.Unlock()
 		if over {
-			return fmt.Errorf("the terminal closed before %q came; it showed %q", words, unread)
+			return fmt.Errorf("the terminal closed without %q; it showed %q", words, unread)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%q never came (%w); the terminal showed %q", words, context.Cause(ctx), unread)
+			return fmt.Errorf("%q did not appear (%w); the terminal showed %q", words, context.Cause(ctx), unread)
 		case <-more:
 		}
 	}
@@ -95,21 +95,21 @@ func (t *Terminal) Wait() (int, error) {
 	return 0, err
 }
 
-// Cut ends the client at once, without a word to the other side.
+// Cut kills the client, which cannot close its connection properly.
 func (t *Terminal) Cut() error {
 	if err := t.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	_, _ = t.Wait() // killed: there is nothing to learn from it
+	_, _ = t.Wait() // the exit code of a killed client does not matter
 	return nil
 }
 
-// Screen is everything that the terminal has shown.
+// Screen returns everything that the terminal has shown.
 func (t *Terminal) Screen() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.screen.String()
 }
 
-// Close gives the terminal back.
+// Close closes the terminal.
 func (t *Terminal) Close() error { return t.file.Close() }

@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// rootName is the account that a box with RootLogin has beside its user.
+// rootName is the second account of a server with RootLogin.
 const rootName = "root"
 
-// account is somebody who may log in. Without RootLogin there is one, and what
-// it starts runs as the agent itself does. With RootLogin the agent is root,
-// and there are two; what the agent does in the user's name, it does with the
-// user's rights and no more: it starts processes with the user's ids, and
-// opens terminals, pipes, ports and sockets as the user (see as).
+// account is a name that may log in. Without RootLogin there is one account,
+// and its processes run with the agent's ids. With RootLogin the agent is root
+// and there are two accounts. Whatever the agent does for the user, it then
+// does with the user's rights only: it starts processes with the user's ids,
+// and opens terminals, pipes, ports and sockets as the user (see as).
 type account struct {
 	cfg  *Config
 	name string
@@ -27,14 +27,14 @@ type account struct {
 	agents   *agentSockets
 }
 
-// newAccounts makes the accounts of a box, by name.
+// newAccounts returns the accounts of a server, by name.
 func newAccounts(cfg *Config, log *slog.Logger) map[string]*account {
-	user := &account{cfg: cfg, name: cfg.Box.User, switches: cfg.RootLogin, uid: cfg.UID, gid: cfg.GID}
+	user := &account{cfg: cfg, name: cfg.Environment.User, switches: cfg.RootLogin, uid: cfg.UID, gid: cfg.GID}
 	user.agents = newAgentSockets(cfg.RuntimeDir, user, log)
 	accounts := map[string]*account{user.name: user}
 	if cfg.RootLogin {
-		// The agent has a further group, that of the pod's volumes, which root's
-		// processes do not need.
+		// The ids are set even though the agent is root: it also has the group of
+		// the pod's volumes, and root's processes do not need that group.
 		root := &account{cfg: cfg, name: rootName, switches: true}
 		root.agents = newAgentSockets(filepath.Join(filepath.Dir(cfg.RuntimeDir), ".devserver-agent-"+rootName), root, log)
 		accounts[rootName] = root
@@ -42,11 +42,12 @@ func newAccounts(cfg *Config, log *slog.Logger) map[string]*account {
 	return accounts
 }
 
-// home is the box's home for its user, whatever passwd says, so that the way
-// into the box does not depend on a file that root may break.
+// home returns the account's home directory. The user's home comes from the
+// configuration and not from passwd, so that the user can still log in after
+// root has broken that file.
 func (a *account) home() string {
-	if a.name == a.cfg.Box.User {
-		return a.cfg.Box.Home
+	if a.name == a.cfg.Environment.User {
+		return a.cfg.Environment.Home
 	}
 	if home, _ := a.passwdEntry(); filepath.IsAbs(home) {
 		return home
@@ -54,8 +55,8 @@ func (a *account) home() string {
 	return "/root"
 }
 
-// inHome gives the place of a path that a client names. A relative one is
-// meant from the home, where every session starts.
+// inHome resolves a path from a client. A relative path starts at the home
+// directory, as every session does.
 func (a *account) inHome(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -63,8 +64,9 @@ func (a *account) inHome(path string) string {
 	return filepath.Join(a.home(), path)
 }
 
-// passwdEntry is read each time: it is one small file, and a box where somebody
-// may edit it shows the change at the next login. It is empty where it is missing.
+// passwdEntry returns the account's home and shell from passwd, or empty
+// strings if the file or the entry does not exist. It reads the file each time:
+// the file is small, and root may edit it, which takes effect at the next login.
 func (a *account) passwdEntry() (home, shell string) {
 	text, err := os.ReadFile(a.cfg.PasswdFile)
 	if err != nil {
@@ -79,11 +81,12 @@ func (a *account) passwdEntry() (home, shell string) {
 	return "", ""
 }
 
-// maxGroups is the kernel's bound.
+// maxGroups is the kernel's limit for a process.
 const maxGroups = 65536
 
-// groups are the account's own and those that name it in the box's group file:
-// "usermod --append --groups docker dev" takes effect at the next login.
+// groups returns the account's own group and every group of the server's group
+// file that lists it. "usermod --append --groups docker dev" therefore takes
+// effect at the next login.
 func (a *account) groups() []uint32 {
 	ids := []uint32{uint32(a.gid)}
 	text, err := os.ReadFile(a.cfg.GroupFile)
@@ -103,7 +106,8 @@ func (a *account) groups() []uint32 {
 	return ids
 }
 
-// attributes are those of a process that leads a session of its own.
+// attributes returns the attributes of a process that leads its own kernel
+// session and has the account's ids.
 func (a *account) attributes() *syscall.SysProcAttr {
 	attributes := &syscall.SysProcAttr{Setsid: true}
 	if a.switches {

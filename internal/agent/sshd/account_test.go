@@ -32,18 +32,18 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// userOfTest is an account of a box with root.
+// userOfTest returns the user's account of a server with root login.
 func userOfTest(t *testing.T) *account {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("acting as somebody else takes root")
+		t.Skip("acting as another user requires root")
 	}
-	cfg := &Config{RootLogin: true, UID: 54321, GID: 54322, Box: environ.Server{User: "dev"}}
+	cfg := &Config{RootLogin: true, UID: 54321, GID: 54322, Environment: environ.Server{User: "dev"}}
 	return newAccounts(cfg, nil)["dev"]
 }
 
-// TestAsHasTheUsersRights: what is the user's is made as the user's, what is
-// root's is closed, and the other end of a socket sees the user.
+// TestAsHasTheUsersRights: new files belong to the user, root's files are not
+// accessible, and the peer of a socket sees the user.
 func TestAsHasTheUsersRights(t *testing.T) {
 	user := userOfTest(t)
 	dir := t.TempDir()
@@ -63,7 +63,7 @@ func TestAsHasTheUsersRights(t *testing.T) {
 	}
 	err = user.as(func() error {
 		if _, err := os.Create(filepath.Join(dir, "mine")); !errors.Is(err, fs.ErrPermission) {
-			t.Errorf("making a file in root's folder: %v", err)
+			t.Errorf("creating a file in root's folder: got %v, want a permission error", err)
 		}
 		socket, err := net.Dial("unix", listener.Addr().String())
 		if err != nil {
@@ -84,7 +84,7 @@ func TestAsHasTheUsersRights(t *testing.T) {
 	}
 	defer socket.Close()
 	if peer := peerOf(t, socket); peer.Uid != 54321 || peer.Gid != 54322 {
-		t.Errorf("the other end sees %d:%d", peer.Uid, peer.Gid)
+		t.Errorf("the peer sees %d:%d", peer.Uid, peer.Gid)
 	}
 }
 
@@ -102,14 +102,15 @@ func peerOf(t *testing.T, socket *net.UnixConn) *unix.Ucred {
 	return peer
 }
 
-// TestAsLendsItsThreadOnly: beside and after it, the agent is root. The thread
-// keeps a real id that the user can do nothing to.
-func TestAsLendsItsThreadOnly(t *testing.T) {
+// TestAsChangesItsThreadOnly: other goroutines stay root, and the thread is root
+// again afterwards. During the call, the thread's real id stays root's, so the
+// user cannot signal it.
+func TestAsChangesItsThreadOnly(t *testing.T) {
 	user := userOfTest(t)
 	inside, done := make(chan struct{}), make(chan struct{})
-	var beside sync.WaitGroup
+	var others sync.WaitGroup
 	for range 8 {
-		beside.Go(func() {
+		others.Go(func() {
 			<-inside
 			if os.Geteuid() != 0 {
 				t.Error("another goroutine is not root")
@@ -117,7 +118,7 @@ func TestAsLendsItsThreadOnly(t *testing.T) {
 		})
 	}
 	go func() {
-		beside.Wait()
+		others.Wait()
 		close(done)
 	}()
 	before, err := os.Getgroups()
@@ -141,7 +142,7 @@ func TestAsLendsItsThreadOnly(t *testing.T) {
 	}
 }
 
-// What ends the agent after its supervisor is not lost with the ids of a thread.
+// The agent's parent death signal survives a change of the thread's ids.
 func TestActingAsAnotherKeepsTheParentDeathSignal(t *testing.T) {
 	user := userOfTest(t)
 	runtime.LockOSThread()

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// admission bounds the connections that have not authenticated yet, which
-// anybody can make. The bound for one address is high, since kube-proxy can
-// make all clients look like one.
+// admission limits the connections that have not authenticated yet, because
+// anyone who reaches the port can open them. The limit for one address is high,
+// because behind kube-proxy all clients can have the same address.
 type admission struct {
 	max, maxPerAddress int
 
@@ -25,8 +25,8 @@ func newAdmission(limit, perAddress int) *admission {
 	return &admission{max: limit, maxPerAddress: perAddress, byAddress: map[string]int{}, exempt: map[string]bool{}}
 }
 
-// admit takes a place for a connection from addr. The caller gives it back
-// with release.
+// admit counts a connection from addr, or returns an error if a limit is
+// reached. The caller must call release when the connection no longer counts.
 func (a *admission) admit(addr net.Addr) (release func(), err error) {
 	host, _, splitErr := net.SplitHostPort(addr.String())
 	if splitErr != nil {
@@ -38,7 +38,7 @@ func (a *admission) admit(addr net.Addr) (release func(), err error) {
 	case a.total >= a.max:
 		return nil, fmt.Errorf("%d connections are waiting to authenticate", a.total)
 	case a.byAddress[host] >= a.maxPerAddress:
-		return nil, fmt.Errorf("%d connections of this address are waiting to authenticate", a.byAddress[host])
+		return nil, fmt.Errorf("%d connections from this address are waiting to authenticate", a.byAddress[host])
 	}
 	a.total++
 	a.byAddress[host]++
@@ -54,8 +54,8 @@ func (a *admission) release(host string) {
 	}
 }
 
-// expectProbe exempts a connection that the agent itself is about to make:
-// a flood from outside must not make the box look dead.
+// expectProbe exempts a connection that the agent itself is about to open, so
+// that a flood of connections does not make the server look dead.
 func (a *admission) expectProbe(source string) (forget func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -73,8 +73,8 @@ func (a *admission) isProbe(addr net.Addr) bool {
 	return a.exempt[addr.String()]
 }
 
-// refusals logs refused connections, at most one line a second: a flood of
-// connections must not become a flood of logs.
+// refusals logs refused connections, at most one line per second, so that a
+// flood of connections does not flood the log.
 type refusals struct {
 	log *slog.Logger
 

@@ -15,13 +15,13 @@ import (
 	"devserver.io/devserver/internal/agent/runtimedir"
 )
 
-// agentLink is the path, in the runtime folder, that every session with agent
-// forwarding finds in SSH_AUTH_SOCK.
+// agentLink is the name, in the runtime folder, of the link that SSH_AUTH_SOCK
+// contains in every session with agent forwarding.
 const agentLink = "agent.sock"
 
-// agentSockets keeps one path at which the newest forwarded agent answers. A
-// shell in tmux keeps the SSH_AUTH_SOCK that it was started with: with a path
-// for each connection it would lose its agent at the first reconnect.
+// agentSockets maintains one stable path to the newest forwarded agent. A shell
+// in tmux keeps the SSH_AUTH_SOCK that it was started with. If the path changed
+// with each connection, that shell would lose its agent at the first reconnect.
 type agentSockets struct {
 	dir   string
 	owner *account
@@ -41,10 +41,10 @@ func newAgentSockets(dir string, owner *account, log *slog.Logger) *agentSockets
 	return &agentSockets{dir: dir, owner: owner, log: log}
 }
 
-// link is the stable path.
+// link returns the stable path.
 func (a *agentSockets) link() string { return filepath.Join(a.dir, agentLink) }
 
-// add makes a socket for one more connection and points the link to it.
+// add creates a socket for a connection and points the link to it.
 func (a *agentSockets) add() (net.Listener, string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -66,8 +66,8 @@ func (a *agentSockets) add() (net.Listener, string, error) {
 	return listener, path, nil
 }
 
-// remove takes a connection's socket away. The link falls back to the newest
-// of the others.
+// remove removes a connection's socket. The link then points to the newest
+// remaining one.
 func (a *agentSockets) remove(path string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,7 +78,7 @@ func (a *agentSockets) remove(path string) {
 	a.live[at].stop()
 	a.live = slices.Delete(a.live, at, at+1)
 	if err := a.owner.as(a.point); err != nil {
-		a.log.Warn("the path of the forwarded agent is stale", "error", err)
+		a.log.Warn("cannot update the path of the forwarded agent", "error", err)
 	}
 }
 
@@ -90,11 +90,11 @@ func (a *agentSockets) removeAll() {
 	}
 	a.live = nil
 	if err := a.owner.as(a.point); err != nil {
-		a.log.Warn("the path of the forwarded agent is stale", "error", err)
+		a.log.Warn("cannot update the path of the forwarded agent", "error", err)
 	}
 }
 
-// point points the link to the newest live socket, in one step.
+// point makes the link point to the newest socket, atomically.
 func (a *agentSockets) point() error {
 	if len(a.live) == 0 {
 		if err := os.Remove(a.link()); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -116,8 +116,8 @@ func (a *agentSockets) point() error {
 	return nil
 }
 
-// forwardAgent makes the client's agent available to the box, once for each
-// connection, and gives the path for SSH_AUTH_SOCK.
+// forwardAgent makes the client's agent available on the server, once for each
+// connection, and returns the path for SSH_AUTH_SOCK.
 func (c *conn) forwardAgent() (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

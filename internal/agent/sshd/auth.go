@@ -9,21 +9,22 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// errNotAuthorised is the one answer to a wrong key and to an unknown user.
+// errNotAuthorised answers both a wrong key and an unknown user, so that a
+// client cannot find out which names exist.
 var errNotAuthorised = errors.New("not authorised")
 
-// identity is the key of ExtraData under which the verified key is kept.
+// identity is the key under which ExtraData holds the verified public key.
 type identity struct{}
 
 // login is one connection's attempt to log in.
 type login struct {
 	server *Server
-	// offered is the fingerprint of the last key that was offered, for the
-	// log. It proves nothing: only identity does.
+	// offered is the fingerprint of the key that the client offered last. It is
+	// for the log only: the client may not have that key.
 	offered string
 }
 
-// config gives the connection's own copy of the server's configuration.
+// config returns a copy of the server's configuration for this connection.
 func (l *login) config() *ssh.ServerConfig {
 	config := *l.server.sshConfig
 	config.PublicKeyCallback = l.offer
@@ -32,15 +33,15 @@ func (l *login) config() *ssh.ServerConfig {
 	return &config
 }
 
-// offer decides whether a key may log in. A client can offer any key without
-// having it, so nothing about the connection may be derived from this call.
-// The key is looked up whoever the user is, so that an unknown user costs the
-// same time as a wrong key.
+// offer decides whether a key may log in. A client can offer a key that it does
+// not have, so nothing about the connection may be derived from this call. The
+// key is looked up even if the user is unknown, so that an unknown user takes
+// the same time as a wrong key.
 func (l *login) offer(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 	l.offered = sshkeys.Fingerprint(key)
 	authorised, err := l.server.keys.contains(key)
 	if err != nil {
-		l.server.log.Error("nobody can log in", "error", err)
+		l.server.log.Error("login refused: cannot check the key", "error", err)
 		return nil, errNotAuthorised
 	}
 	if !authorised || l.server.accounts[conn.User()] == nil {
@@ -49,22 +50,22 @@ func (l *login) offer(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permission
 	return &ssh.Permissions{}, nil
 }
 
-// verified runs once the client has proved that it has the key. This key, and
-// no other, is who the connection belongs to.
+// verified runs once the client has proved that it has the key. The connection
+// belongs to this key, whichever keys the client offered before.
 func (l *login) verified(_ ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
 	return &ssh.Permissions{ExtraData: map[any]any{identity{}: key}}, nil
 }
 
-// banner says what a user who tries root would otherwise not find out. It
-// depends on the name alone.
+// banner explains to a client that tries to log in as root why that fails. It
+// depends on the name only, so it reveals nothing about keys.
 func (l *login) banner(conn ssh.ConnMetadata) string {
 	if conn.User() != rootName || l.server.accounts[rootName] != nil {
 		return ""
 	}
-	return fmt.Sprintf("This box has no root login: connect as %s. Root needs a flavor that grants it.\r\n", l.server.cfg.Box.User)
+	return fmt.Sprintf("This server has no root login: connect as %s. Root access requires a flavor that grants it.\r\n", l.server.cfg.Environment.User)
 }
 
-// verifiedKey gives the key that a connection has proved.
+// verifiedKey returns the public key that the client has proved to have.
 func verifiedKey(conn *ssh.ServerConn) (ssh.PublicKey, error) {
 	if conn.Permissions != nil {
 		if key, ok := conn.Permissions.ExtraData[identity{}].(ssh.PublicKey); ok {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// forged offers one key, and signs with another.
+// forged offers one key and signs with another.
 type forged struct {
 	ssh.Signer
 	offered ssh.PublicKey
@@ -40,8 +40,8 @@ func TestSignatureOfAnotherKeyIsRefused(t *testing.T) {
 	}
 }
 
-// A client may offer many keys, and prove only one. The connection belongs to
-// that one, also if another was looked at last.
+// A client may offer many keys but prove only one. The connection belongs to
+// that one, even if the server looked up another one last.
 func TestConnectionBelongsToTheVerifiedKey(t *testing.T) {
 	ts := serve(t, nil)
 	other := newSigner(t)
@@ -59,11 +59,11 @@ func TestConnectionBelongsToTheVerifiedKey(t *testing.T) {
 	if got := ts.server.connections()[0].key.Marshal(); !bytes.Equal(got, ts.key.PublicKey().Marshal()) {
 		t.Error("the connection belongs to another key than the one that signed")
 	}
-	// Taking away the key that was only offered changes nothing; the verified
-	// one ends the connection.
+	// Revoking the key that was only offered changes nothing. Revoking the
+	// verified key ends the connection.
 	ts.authorize(ts.key)
 	if _, _, err := client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
-		t.Fatalf("the connection ended with a key that is not its own: %v", err)
+		t.Fatalf("revoking a key that was only offered ended the connection: %v", err)
 	}
 	ts.authorize(other)
 	if err := client.Wait(); err == nil {
@@ -78,7 +78,7 @@ func (failingSigner) Sign(io.Reader, []byte) (*ssh.Signature, error) {
 	return nil, errors.New("no")
 }
 
-// transcript is all that a client learns from a refused login.
+// transcript returns everything that a client learns from a refused login.
 func (ts *testServer) transcript(user string, auth ssh.AuthMethod) string {
 	ts.t.Helper()
 	var banners []string
@@ -101,23 +101,23 @@ func TestUnknownUserAndWrongKeyGetTheSameAnswer(t *testing.T) {
 	want := ts.transcript("dev", ssh.PublicKeys(stranger))
 	for _, user := range []string{"nobody", "", "Dev", "dev ", "dev\x00", strings.Repeat("x", 5000)} {
 		if got := ts.transcript(user, ssh.PublicKeys(stranger)); got != want {
-			t.Errorf("user %.10q with a wrong key reads %q, a wrong key %q", user, got, want)
+			t.Errorf("user %.10q with a wrong key: got %q, want %q as for the right user", user, got, want)
 		}
 		if got := ts.transcript(user, ssh.PublicKeys(ts.key)); got != want {
-			t.Errorf("user %.10q with a right key reads %q, a wrong key %q", user, got, want)
+			t.Errorf("user %.10q with an authorised key: got %q, want %q as for a wrong key", user, got, want)
 		}
 	}
-	// The one name with an answer of its own has it whatever the key.
+	// Only root gets a different answer, and it does not depend on the key.
 	if a, b := ts.transcript("root", ssh.PublicKeys(stranger)), ts.transcript("root", ssh.PublicKeys(ts.key)); a != b || !strings.Contains(a, "no root login") {
-		t.Errorf("root reads %q and %q", a, b)
+		t.Errorf("root with a wrong and an authorised key: got %q and %q, want the same banner", a, b)
 	}
 }
 
-// The time of an answer may not tell either: both do the same work, which is
-// counted here, since a timed test would tell nothing on a busy machine.
+// The time of an answer must not reveal whether a user exists. This test checks
+// that the server does the same work, because timings are not reliable.
 func TestUnknownUserCostsTheSameWork(t *testing.T) {
 	ts := serve(t, nil)
-	looked := func(user string) bool {
+	lookedUp := func(user string) bool {
 		attempt := &login{server: ts.server}
 		_, err := attempt.offer(fakeMetadata{user: user}, ts.key.PublicKey())
 		if (err == nil) != (user == "dev") {
@@ -125,8 +125,8 @@ func TestUnknownUserCostsTheSameWork(t *testing.T) {
 		}
 		return attempt.offered != ""
 	}
-	if !looked("dev") || !looked("nobody") {
-		t.Error("the key of an unknown user is not looked at")
+	if !lookedUp("dev") || !lookedUp("nobody") {
+		t.Error("the key of an unknown user is not looked up")
 	}
 }
 
@@ -146,13 +146,13 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 	for name, method := range methods {
 		t.Run(name, func(t *testing.T) {
 			if got := ts.transcript("dev", method); !strings.Contains(got, "attempted methods [none]") {
-				t.Errorf("the server took part in it: %s", got)
+				t.Errorf("the server supports it: %s", got)
 			}
 		})
 	}
 	if client, err := ssh.Dial("tcp", ts.address, ts.config("dev")); err == nil {
 		client.Close()
-		t.Error("logged in without any proof")
+		t.Error("logged in without authenticating")
 	}
 }
 
@@ -164,7 +164,7 @@ func TestTooManyKeysEndTheConnection(t *testing.T) {
 	}
 	signers = append(signers, ts.key)
 	if got := ts.transcript("dev", ssh.PublicKeys(signers...)); !strings.Contains(got, "too many authentication failures") {
-		t.Errorf("read %q", got)
+		t.Errorf("got %q, want too many authentication failures", got)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestKeyFile(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			// Written in place, as an editor may.
+			// Written in place, as some editors do.
 			if err := os.WriteFile(ts.keys, []byte(test.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -212,8 +212,8 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
-// TestKeyFileEditedTwiceInAMoment: two edits in place may leave the file with the
-// same size and, by the clock of the file system, the same time.
+// TestKeyFileEditedTwiceInAMoment: after two edits in place, the file may have
+// the same size and, because the file system's clock is coarse, the same time.
 func TestKeyFileEditedTwiceInAMoment(t *testing.T) {
 	ts := serve(t, nil)
 	second := newSigner(t)
@@ -239,13 +239,13 @@ func TestKeyFileEditedTwiceInAMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	ts.server.keys.mu.Lock()
-	ts.server.keys.stamp = stampOf(info) // as if the clock had not moved on
+	ts.server.keys.stamp = stampOf(info) // as if the clock had not advanced
 	ts.server.keys.mu.Unlock()
 	wantOnly(second, ts.key)
 }
 
-// TestPushedKeys: what the operator pushes counts until the file has something
-// that is neither this nor older.
+// TestPushedKeys: pushed keys count until the file has other keys that are not
+// older than the push.
 func TestPushedKeys(t *testing.T) {
 	ts := serve(t, nil)
 	keys := ts.server.keys
@@ -277,11 +277,11 @@ func TestPushedKeys(t *testing.T) {
 	want("when the file has caught up", "b")
 	file("c")
 	want("when the file is newer", "c")
-	file("a") // which nobody has looked at when the next push comes
+	file("a") // not read before the next push
 	keys.push(text("b"))
 	want("after a push over an unread file", "b")
 	file("c")
-	want("when the file has what was replaced before", "b")
+	want("when the file has keys that a push replaced", "b")
 	keys.push(text("a"))
 	want("after another push", "a")
 	keys.push(text("c"))
@@ -289,10 +289,10 @@ func TestPushedKeys(t *testing.T) {
 	file("a")
 	want("while the file may lag", "c")
 	now = now.Add(lag)
-	want("when it no longer may", "a")
+	want("when the file can no longer lag", "a")
 }
 
-// TestPushCutsOff: nobody waits for the next look at the keys.
+// TestPushCutsOff: a push takes effect at once, not at the next check of the file.
 func TestPushCutsOff(t *testing.T) {
 	ts := serve(t, func(cfg *Config) { cfg.KeysInterval = patience })
 	client := ts.dial()
@@ -303,12 +303,13 @@ func TestPushCutsOff(t *testing.T) {
 	ts.waitLog("no longer authorised")
 }
 
-// A key that is taken away between its login and the connection's first
-// channel counts as taken away.
+// A key can be revoked after the login and before the first channel of the
+// connection. No channel is opened then.
 func TestRevokedConnectionOpensNothing(t *testing.T) {
 	ts := serve(t, func(cfg *Config) { cfg.KeysInterval = patience })
 	client := ts.dial()
-	// The server looks once more after the login, and cuts off without a word then.
+	// Before it logs this, the server checks the key once more, and a key that is
+	// revoked by then gets no reason.
 	ts.waitLog("login accepted")
 	ts.authorize(newSigner(t))
 	session, err := client.NewSession()
@@ -343,7 +344,7 @@ func (rsaPublic) Type() string { return ssh.KeyAlgoRSA }
 
 func TestManyHandshakesAtOnce(t *testing.T) {
 	ts := serve(t, nil)
-	const clients = 40 // all of one address
+	const clients = 40 // all from one address
 	var started, logins sync.WaitGroup
 	started.Add(clients)
 	for range clients {
@@ -354,7 +355,7 @@ func TestManyHandshakesAtOnce(t *testing.T) {
 				started.Done()
 				return
 			}
-			// All have connected before the first one goes on.
+			// All clients connect before the first one authenticates.
 			started.Done()
 			started.Wait()
 			sc, _, _, err := ssh.NewClientConn(nc, ts.address, ts.config("dev", ssh.PublicKeys(ts.key)))

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// BenchmarkLogin is a connection from its first byte to an authenticated
-// session, client included:
+// BenchmarkLogin measures a connection from its first byte to the end of
+// authentication, including the client's part:
 //
 //	go test -run '^$' -bench . ./internal/agent/sshd
 func BenchmarkLogin(b *testing.B) {
@@ -27,7 +27,7 @@ func BenchmarkLogin(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "logins/s")
 }
 
-// BenchmarkCommand is one command over a connection that is there.
+// BenchmarkCommand measures one command over an existing connection.
 func BenchmarkCommand(b *testing.B) {
 	ts := serve(b, nil)
 	client := ts.dial()
@@ -42,7 +42,8 @@ func BenchmarkCommand(b *testing.B) {
 	}
 }
 
-// BenchmarkStream is the output of one command, client included.
+// BenchmarkStream measures the output of one command, including the client's
+// part.
 func BenchmarkStream(b *testing.B) {
 	ts := serve(b, nil)
 	session := ts.session(ts.dial())

@@ -28,13 +28,13 @@ func TestChannelsThatAreRefused(t *testing.T) {
 		kind    string
 		payload []byte
 		reason  ssh.RejectionReason
-		says    string
+		text    string
 	}{
-		{"x11", nil, ssh.UnknownChannelType, "does not know"},
-		{"tun@openssh.com", nil, ssh.UnknownChannelType, "does not know"},
-		{"forwarded-tcpip", nil, ssh.UnknownChannelType, "does not know"},
-		{"auth-agent@openssh.com", nil, ssh.UnknownChannelType, "does not know"},
-		{"", nil, ssh.UnknownChannelType, "does not know"},
+		{"x11", nil, ssh.UnknownChannelType, "does not support"},
+		{"tun@openssh.com", nil, ssh.UnknownChannelType, "does not support"},
+		{"forwarded-tcpip", nil, ssh.UnknownChannelType, "does not support"},
+		{"auth-agent@openssh.com", nil, ssh.UnknownChannelType, "does not support"},
+		{"", nil, ssh.UnknownChannelType, "does not support"},
 		{"direct-tcpip", nil, ssh.ConnectionFailed, "malformed"},
 		{"direct-tcpip", ssh.Marshal(target{"127.0.0.1", 1 << 16, "", 0}), ssh.ConnectionFailed, "malformed"},
 		{"direct-tcpip", ssh.Marshal(target{"127.0.0.1", uint32(closed.Port), "", 0}), ssh.ConnectionFailed, "refused"},
@@ -52,8 +52,8 @@ func TestChannelsThatAreRefused(t *testing.T) {
 			continue
 		}
 		var refused *ssh.OpenChannelError
-		if !errors.As(err, &refused) || refused.Reason != test.reason || !strings.Contains(refused.Message, test.says) {
-			t.Errorf("%s: %v, want %v with %q", test.kind, err, test.reason, test.says)
+		if !errors.As(err, &refused) || refused.Reason != test.reason || !strings.Contains(refused.Message, test.text) {
+			t.Errorf("%s: %v, want %v with %q", test.kind, err, test.reason, test.text)
 		}
 	}
 }
@@ -74,9 +74,9 @@ func TestNoMoreSessions(t *testing.T) {
 	}
 }
 
-// OpenSSH's client opens its session and promises, in the same breath, that
-// there will be no more. Both wait when they are read.
-func TestSessionBeforeThePromiseIsOpened(t *testing.T) {
+// OpenSSH's client opens its session and immediately sends no-more-sessions. The
+// server may find both waiting, and must open the session first.
+func TestSessionBeforeNoMoreSessionsIsOpened(t *testing.T) {
 	ts := serve(t, nil)
 	for range 100 {
 		opened := &fakeChannel{accepted: make(chan bool, 1)}
@@ -94,12 +94,12 @@ func TestSessionBeforeThePromiseIsOpened(t *testing.T) {
 	}
 }
 
-// fakeChannel is a session that a client wants to open.
+// fakeChannel is a request to open a session.
 type fakeChannel struct{ accepted chan bool }
 
 func (f *fakeChannel) Accept() (ssh.Channel, <-chan *ssh.Request, error) {
 	f.accepted <- true
-	return nil, nil, errors.New("the test has seen enough")
+	return nil, nil, errors.New("not supported by this test")
 }
 
 func (f *fakeChannel) Reject(ssh.RejectionReason, string) error {
@@ -159,15 +159,15 @@ func TestRemoteForwardsEndWithTheirConnection(t *testing.T) {
 	})
 }
 
-// A fault in one channel is logged, and the server goes on.
-func TestFaultIsSurvived(t *testing.T) {
+// A panic in one channel is logged, and the server keeps serving.
+func TestPanicIsSurvived(t *testing.T) {
 	ts := serve(t, nil)
 	func() {
 		defer ts.server.survive("test")
 		var c *conn
 		c.cut("a nil pointer")
 	}()
-	ts.waitLog("a fault was survived")
+	ts.waitLog("recovered from a panic")
 	if err := ts.session(ts.dial()).Run("true"); err != nil {
 		t.Error(err)
 	}

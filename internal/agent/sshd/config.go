@@ -12,33 +12,34 @@ import (
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// Config is what a Server needs to know.
+// Config configures a Server.
 type Config struct {
-	// HostKey is the only host key, ed25519.
+	// HostKey is the server's only host key. It must be an ed25519 key.
 	HostKey ssh.Signer
-	// AuthorizedKeysFile names the public keys that may log in. It is read
-	// again whenever it changes.
+	// AuthorizedKeysFile is the file with the public keys that may log in. It is
+	// read again whenever it changes.
 	AuthorizedKeysFile string
-	// Box is the environment of every session, and names the user.
-	Box environ.Server
-	// RootLogin lets root in beside the user, by the same keys. The agent is
-	// root then, and the user's processes run with UID and GID. Without it they
-	// run as the agent does.
+	// Environment is that of every session. It also has the user's name and home.
+	Environment environ.Server
+	// RootLogin allows root to log in with the user's keys. The agent must then
+	// run as root, and the user's processes run with UID and GID. Without
+	// RootLogin, all processes run with the agent's ids.
 	RootLogin bool
 	UID, GID  int
-	// PasswdFile says which shell an account has, and GroupFile, with RootLogin,
-	// its further groups. Shells are tried when that one is not there.
+	// PasswdFile has the shell of each account and, with RootLogin, GroupFile has
+	// its supplementary groups. If that shell cannot be run, the first of Shells
+	// that can is used.
 	PasswdFile, GroupFile string
 	Shells                []string
-	// MotdFile is printed when somebody logs in on a terminal.
+	// MotdFile is the message of the day, which a login on a terminal prints.
 	MotdFile string
-	// Binary is the agent's executable, whose verb sftp-server serves files.
+	// Binary is the agent's executable. Its verb sftp-server serves files.
 	Binary string
 	// RuntimeDir is a private folder for the sockets of forwarded agents.
 	RuntimeDir string
-	// Traffic is told what clients do.
+	// Traffic receives what clients send, type and open, to detect activity.
 	Traffic *activity.Traffic
-	// Activity is what a client gets that asks for agentapi.ActivitySubsystem.
+	// Activity returns the report that agentapi.ActivitySubsystem sends.
 	Activity func() agentapi.Report
 	// Usage returns a line about what the server uses and may use, for a login on a
 	// terminal. It may be nil.
@@ -46,19 +47,20 @@ type Config struct {
 
 	// HandshakeTimeout is how long a connection may take to authenticate.
 	HandshakeTimeout time.Duration
-	// KeepaliveInterval is how often a silent client is asked for a sign of
-	// life; after keepaliveTries intervals without one it is cut off.
+	// KeepaliveInterval is how often the server sends a keepalive request. A
+	// client that sends nothing for keepaliveTries intervals is disconnected.
 	KeepaliveInterval time.Duration
-	// KeysInterval is how often AuthorizedKeysFile is looked at, beside at
+	// KeysInterval is how often AuthorizedKeysFile is checked, in addition to
 	// every login and every new channel.
 	KeysInterval time.Duration
-	// Grace is how long sessions may take to end when the server stops.
+	// Grace is how long sessions may take to end when the server stops. Then
+	// their processes are killed.
 	Grace time.Duration
-	// HangUpTime is how long a client whose session has ended may take to close
-	// its connection when the server stops. 0 stands for 2 seconds.
+	// HangUpTime is how long a client may take to close its connection after its
+	// last session has ended, when the server stops. 0 means 2 seconds.
 	HangUpTime time.Duration
-	// MaxPending and MaxPendingPerAddress bound the connections that have not
-	// authenticated yet.
+	// MaxPending and MaxPendingPerAddress limit the connections that have not
+	// authenticated yet, in total and for each address.
 	MaxPending           int
 	MaxPendingPerAddress int
 
@@ -67,13 +69,13 @@ type Config struct {
 
 const keepaliveTries = 4
 
-// serverVersion begins with OpenSSH because its client looks for that before
-// it uses the extensions of the protocol that this server has: without
-// eow@openssh.com, `ssh box yes | head` would never end.
+// serverVersion begins with OpenSSH because the OpenSSH client requires that
+// before it uses protocol extensions that this server has. Without the extension
+// eow@openssh.com, `ssh HOST yes | head` would never end.
 const serverVersion = "SSH-2.0-OpenSSH_compatible_DevServer"
 
-// newServerConfig is the policy of all our SSH servers, with this box's host
-// key.
+// newServerConfig returns the common policy of all SSH servers of this project
+// with this server's host key.
 func newServerConfig(hostKey ssh.Signer) *ssh.ServerConfig {
 	config := sshpolicy.ServerConfig()
 	config.ServerVersion = serverVersion

@@ -16,12 +16,12 @@ import (
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// hangUpTime is how long a client has, after the end of its last session, to
-// close the connection itself. A client that is cut off sooner may report that
+// hangUpTime is the default of Config.HangUpTime. A client that is disconnected
+// before it has closed the connection itself may report the disconnection
 // instead of its command's exit status.
 const hangUpTime = 2 * time.Second
 
-// clientConn notes when the client was last heard of.
+// clientConn records when the client last sent something.
 type clientConn struct {
 	*sshpolicy.Conn
 	heard atomic.Int64 // Unix nanoseconds
@@ -43,7 +43,7 @@ type conn struct {
 	ssh    *ssh.ServerConn
 	client *clientConn
 	key    ssh.PublicKey
-	// account is who logged in.
+	// account is the account that the client logged in to.
 	account *account
 	log     *slog.Logger
 	// ctx ends with the connection.
@@ -53,14 +53,15 @@ type conn struct {
 	done chan struct{}
 
 	forwards *forwards
-	// sessionsEnded belongs to dispatch.
+	// sessionsEnded is set once the client has promised to open no more sessions.
+	// Only dispatch uses it.
 	sessionsEnded bool
 
 	mu        sync.Mutex
 	agentPath string // the socket of the client's agent, once it is forwarded
 	cutReason string
-	// sessions counts the session channels that are open; lastSession is when
-	// one was closed last.
+	// sessions is the number of open session channels. lastSession is when the
+	// last one was closed.
 	sessions    int
 	lastSession time.Time
 }
@@ -85,13 +86,14 @@ func newConn(ctx context.Context, s *Server, sc *ssh.ServerConn, client *clientC
 		done:    make(chan struct{}),
 		log:     s.log.With("remote", sc.RemoteAddr().String(), "user", account.name, "key", sshkeys.Fingerprint(key)),
 	}
-	// Not a child of ctx: when the server stops, sessions get their grace first.
+	// Not a child of ctx: when the server stops, sessions first get Grace to end.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.forwards = newForwards(c)
 	return c, nil
 }
 
-// channelTypes is every channel that a client may open, and nothing else.
+// channelTypes has every channel type that a client may open. All others are
+// refused.
 var channelTypes = map[string]func(*conn, ssh.NewChannel){
 	"session":                        (*conn).openSession,
 	"direct-tcpip":                   (*conn).openDirectTCP,
@@ -100,7 +102,8 @@ var channelTypes = map[string]func(*conn, ssh.NewChannel){
 
 const noMoreSessions = "no-more-sessions@openssh.com"
 
-// globalRequests is every request that concerns a whole connection.
+// globalRequests has every request that a client may make for a connection as a
+// whole. All others are refused.
 var globalRequests = map[string]func(*conn, *ssh.Request) (ok bool, reply []byte){
 	"tcpip-forward":                          (*conn).forwardTCP,
 	"cancel-tcpip-forward":                   (*conn).cancelTCP,
@@ -116,7 +119,7 @@ func (c *conn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 	defer close(c.done)
 	defer c.close()
 	c.server.add(c)
-	// The key may have been taken away between the login and now.
+	// The key may have been revoked between the login and now.
 	if c.revoked() {
 		c.cutRevoked()
 	}
@@ -126,11 +129,12 @@ func (c *conn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 	c.log.Info("connection ended", "reason", c.endReason(), "after", since(start))
 }
 
-// dispatch serves what the client asks for until the connection ends.
+// dispatch serves channels and requests until the connection ends.
 //
-// Channels and requests come apart, but their order matters once: a client
-// opens its session and says right behind that there will be no more. All
-// channels that were opened before a request wait when the request is read.
+// They arrive on two Go channels, but their order matters in one case: a client
+// opens its session and then sends no-more-sessions. When that request is read,
+// every channel that the client opened before it is already waiting, so
+// dispatch starts those first.
 func (c *conn) dispatch(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	for {
 		select {
@@ -179,7 +183,7 @@ func (c *conn) close() {
 	c.server.remove(c)
 }
 
-// cut ends the connection from this side.
+// cut closes the connection from this side. The first reason is logged.
 func (c *conn) cut(reason string) {
 	c.mu.Lock()
 	if c.cutReason == "" {
@@ -189,11 +193,11 @@ func (c *conn) cut(reason string) {
 	c.ssh.Close()
 }
 
-// part ends the connection of a server that is stopping, whose processes have
-// ended. A client whose session has just ended is about to close the connection
-// itself, and is given the time to do so.
-func (c *conn) part() {
-	// The client of an open forward would wait for the forward's end.
+// closeGracefully ends the connection when the server stops, after all processes
+// have ended. A client whose session has just ended is about to close the
+// connection itself and gets the time to do so.
+func (c *conn) closeGracefully() {
+	// A client with an open forward would wait for the end of the forward.
 	c.cancel()
 	c.forwards.closeAll()
 	timer := time.NewTimer(c.untilHangUp())
@@ -204,7 +208,7 @@ func (c *conn) part() {
 		c.cut("the server is stopping")
 	}
 	<-c.client.Closed()
-	// A peer that reads nothing may hold up what serves it.
+	// If the client does not read, the goroutine that serves it may be blocked.
 	timer.Reset(hangUpTime)
 	select {
 	case <-c.done:
@@ -212,8 +216,9 @@ func (c *conn) part() {
 	}
 }
 
-// untilHangUp is how long the client may still take to close the connection: no
-// time if it has had no session lately, as with ssh -N.
+// untilHangUp returns how long the client may still take to close the
+// connection. It is zero or negative if the client has had no session lately,
+// as with ssh -N.
 func (c *conn) untilHangUp() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -250,8 +255,8 @@ func (c *conn) endReason() string {
 	}
 }
 
-// revoked reports whether the connection's key has been taken away. A key
-// file that cannot be read at the moment takes nothing away.
+// revoked reports whether the connection's key is no longer authorised. If the
+// key file cannot be read, the key still counts as authorised.
 func (c *conn) revoked() bool {
 	authorised, err := c.server.keys.contains(c.key)
 	return err == nil && !authorised
@@ -259,22 +264,22 @@ func (c *conn) revoked() bool {
 
 var errRevoked = errors.New("the key of this connection is no longer authorised")
 
-// cutRevoked cuts the connection off after the client has been told why.
+// cutRevoked closes a connection whose key has been revoked.
 func (c *conn) cutRevoked() { c.cut("its key is no longer authorised") }
 
-// startChannel decides at once whether the channel may be opened, in the
-// order in which the client asks, and then serves it beside the others.
+// startChannel decides whether the channel may be opened, in the order of the
+// client's requests, and then serves it in a goroutine.
 func (c *conn) startChannel(channel ssh.NewChannel) {
 	open, known := channelTypes[channel.ChannelType()]
 	switch {
 	case !known:
-		reject(channel, ssh.UnknownChannelType, "this box does not know channels of this type")
+		reject(channel, ssh.UnknownChannelType, "this server does not support channels of this type")
 		return
 	case c.sessionsEnded && channel.ChannelType() == "session":
 		reject(channel, ssh.Prohibited, "the client asked for no more sessions on this connection")
 		return
 	}
-	// Looked up for each channel and listener, not for the first only.
+	// The key is checked for every channel, because it may be revoked at any time.
 	if c.revoked() {
 		reject(channel, ssh.Prohibited, errRevoked.Error())
 		c.cutRevoked()
@@ -286,7 +291,7 @@ func (c *conn) startChannel(channel ssh.NewChannel) {
 	}()
 }
 
-// reject ignores the error: it means that the connection is gone.
+// reject ignores the error, which means that the connection has ended.
 func reject(channel ssh.NewChannel, reason ssh.RejectionReason, message string) {
 	_ = channel.Reject(reason, message)
 }
@@ -308,8 +313,8 @@ func (c *conn) serveRequest(request *ssh.Request) {
 	}
 }
 
-// endSessions is how a client without multiplexing says that whoever gets
-// hold of its connection may not start anything more.
+// endSessions serves no-more-sessions: the client promises to open no further
+// session, so an attacker who takes over its connection cannot open one either.
 func (c *conn) endSessions(*ssh.Request) (bool, []byte) {
 	c.sessionsEnded = true
 	return true, nil
@@ -317,16 +322,17 @@ func (c *conn) endSessions(*ssh.Request) (bool, []byte) {
 
 func (c *conn) answer(*ssh.Request) (bool, []byte) { return true, nil }
 
-// keepalive asks the client for a sign of life, which also keeps NAT and load
-// balancers from forgetting the connection, and cuts off one that is gone.
+// keepalive sends requests that the client must answer, and disconnects a client
+// that sends nothing for keepaliveTries intervals. The requests also keep NAT
+// gateways and load balancers from dropping an idle connection.
 func (c *conn) keepalive() {
 	defer c.server.survive("keepalive")
 	ticker := time.NewTicker(c.server.cfg.KeepaliveInterval)
 	defer ticker.Stop()
 	limit := keepaliveTries * c.server.cfg.KeepaliveInterval
 	c.client.heard.Store(time.Now().UnixNano())
-	// Requests are answered in order, so a second one while the first is
-	// unanswered would tell nothing new.
+	// Requests are answered in order, so a second request before the answer to
+	// the first would yield no information.
 	answered := make(chan struct{}, 1)
 	answered <- struct{}{}
 	for {

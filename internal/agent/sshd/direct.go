@@ -9,8 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// dialTimeout bounds how long a client waits for an address that swallows
-// packets.
+// dialTimeout is how long a client waits for an address that drops packets.
 const dialTimeout = 30 * time.Second
 
 // openDirectTCP serves ssh -L, -D and -W: RFC 4254, section 7.2.
@@ -44,7 +43,7 @@ func (c *conn) openDirectUnix(channel ssh.NewChannel) {
 
 func (c *conn) dial(channel ssh.NewChannel, network, address string) {
 	if !c.server.processes.mayForward() {
-		reject(channel, ssh.Prohibited, goingToSleep)
+		reject(channel, ssh.Prohibited, beingSuspended)
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
@@ -57,7 +56,7 @@ func (c *conn) dial(channel ssh.NewChannel, network, address string) {
 	}
 	var err error
 	if network == "unix" {
-		err = c.account.as(connect) // who is asked who may connect
+		err = c.account.as(connect) // the permissions of the socket apply to the account
 	} else {
 		err = connect()
 	}
@@ -68,7 +67,7 @@ func (c *conn) dial(channel ssh.NewChannel, network, address string) {
 	c.accept(channel, socket)
 }
 
-// accept accepts a channel for a socket that is connected.
+// accept accepts a channel for a connected socket.
 func (c *conn) accept(channel ssh.NewChannel, socket net.Conn) {
 	stream, requests, err := channel.Accept()
 	if err != nil {
@@ -78,7 +77,8 @@ func (c *conn) accept(channel ssh.NewChannel, socket net.Conn) {
 	c.joinChannel(stream, requests, socket)
 }
 
-// joinChannel joins a channel without requests of its own to a socket.
+// joinChannel copies between a channel, whose requests it discards, and a
+// socket.
 func (c *conn) joinChannel(stream ssh.Channel, requests <-chan *ssh.Request, socket net.Conn) {
 	go ssh.DiscardRequests(requests)
 	half, ok := socket.(halfCloser)

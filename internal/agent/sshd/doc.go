@@ -1,21 +1,22 @@
-// Package sshd is a box's SSH server. It behaves as OpenSSH's does wherever a
-// user could tell, and needs neither root nor anything of the box's image.
+// Package sshd is the SSH server that runs in every dev server. For users it
+// behaves like OpenSSH's sshd. It requires neither root nor any file of the dev
+// server's image.
 //
-// It stands on golang.org/x/crypto/ssh alone. gliderlabs/ssh and its fork
-// tailscale/gliderssh were considered: both run a session's requests in a
-// goroutine of their own and hide the channel behind an io.ReadWriter, which
-// leaves no place for half-closed streams, for signals and window changes in
-// order, for unix-socket forwarding with its own cancellation, or for an
-// authorisation of each channel; and the identity of a login would go through
-// their context instead of the permissions of the verified key. What they
-// save is a few hundred lines, which stand here in full sight.
+// It is built directly on golang.org/x/crypto/ssh. gliderlabs/ssh and its fork
+// tailscale/gliderssh were considered. Both serve a session's requests in a
+// separate goroutine and hide the channel behind an io.ReadWriter. That rules
+// out half-closed streams, signals and window changes in order, unix-socket
+// forwarding that can be cancelled, and a check of the key for each channel.
+// They also pass the identity of a login through their context instead of the
+// permissions of the verified key. They would save a few hundred lines.
 //
-// One difference to sshd is on purpose: remote forwards (-R) bind the
-// loopback addresses only, as with GatewayPorts=no, whatever the client asks.
+// One difference from sshd is intended: remote forwards (-R) bind the loopback
+// addresses only, as with GatewayPorts=no, whatever address the client requests.
 //
 // As with sshd, the channel of a command without a terminal stays open until
-// all that holds its output has closed it, so that nothing is lost; redirect
-// the output of a job that is to stay behind. The channel of a terminal ends
-// with its shell, and with it the terminal: whatever runs on it is hung up.
-// Nothing else is ever signalled because a connection ends.
+// every process that holds its output has closed it, so that no output is lost.
+// A background job must redirect its output if it is to outlive the session. The
+// channel of a terminal ends with its shell, and the terminal is closed, which
+// hangs up the processes on it. No other process gets a signal when a connection
+// ends.
 package sshd

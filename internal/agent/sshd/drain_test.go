@@ -17,41 +17,41 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-func TestDrainedBoxRefusesSessions(t *testing.T) {
+func TestDrainedServerRefusesSessions(t *testing.T) {
 	ts := serve(t, nil)
 	client := ts.dial()
 	before := ts.screen(client, "read line; echo heard")
 	if ts.server.Drain(func() bool { return false }, time.Hour) {
-		t.Fatal("a box at work was drained")
+		t.Fatal("an active server was drained")
 	}
 	if out, err := ts.session(client).Output("echo works"); err != nil || string(out) != "works\n" {
-		t.Fatalf("after a drain that was refused: %q, %v", out, err)
+		t.Fatalf("after a refused drain: got %q, %v", out, err)
 	}
 	if !ts.server.Drain(func() bool { return true }, time.Hour) {
-		t.Fatal("an idle box was not drained")
+		t.Fatal("an idle server was not drained")
 	}
 	for name, client := range map[string]*ssh.Client{"a new connection": ts.dial(), "an old connection": client} {
 		session := ts.session(client)
-		var said strings.Builder
-		session.Stderr = &said
+		var stderr strings.Builder
+		session.Stderr = &stderr
 		err := session.Run("echo works")
 		exit, ok := errors.AsType[*ssh.ExitError](err)
-		if !ok || exit.ExitStatus() != 255 || said.String() != "This box is going to sleep. Connect again in a moment.\n" {
-			t.Errorf("%s: got %v, %q", name, err, said.String())
+		if !ok || exit.ExitStatus() != 255 || stderr.String() != "This server is being suspended. Connect again in a minute to wake it.\n" {
+			t.Errorf("%s: got %v, %q", name, err, stderr.String())
 		}
-		if _, err := client.Dial("tcp", ts.address); err == nil || !strings.Contains(err.Error(), "going to sleep") {
-			t.Errorf("%s: a forward gives %v", name, err)
+		if _, err := client.Dial("tcp", ts.address); err == nil || !strings.Contains(err.Error(), "is being suspended") {
+			t.Errorf("%s: a forward: got %v", name, err)
 		}
 	}
-	// What was open stays.
+	// Open sessions stay.
 	before.typeLine("hello")
 	before.expect("heard")
-	// Its time is over.
+	// A drain ends after its time.
 	if !ts.server.Drain(func() bool { return true }, 0) {
-		t.Fatal("it was not drained again")
+		t.Fatal("an idle server was not drained again")
 	}
 	if out, err := ts.session(client).Output("echo works"); err != nil || string(out) != "works\n" {
-		t.Errorf("after its time: %q, %v", out, err)
+		t.Errorf("after the drain: got %q, %v", out, err)
 	}
 }
 
@@ -76,14 +76,14 @@ func TestStoppingServerLetsClientsHangUp(t *testing.T) {
 	if err := session.Wait(); !errors.As(err, &exit) || exit.ExitStatus() != 7 {
 		t.Fatalf("the session ended with %v, want exit status 7", err)
 	}
-	// The client is held here until the server has nothing else left to do.
+	// The client does not close the connection before the server waits for that.
 	ts.await("the server to wait for its clients", func() bool {
 		select {
 		case <-ts.ended:
 			t.Fatal("the server ended before its client had closed the connection")
 		default:
 		}
-		return ts.server.parting.Load()
+		return ts.server.awaitingClients.Load()
 	})
 	if _, _, err := client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
 		t.Fatalf("the server cut the connection off: %v", err)
@@ -122,7 +122,7 @@ func TestStoppingServerCutsOffSilentClients(t *testing.T) {
 	}
 }
 
-// A session that starts while the box is drained either keeps it from that, or
+// A session that starts at the same time as a drain either prevents the drain or
 // is refused.
 func TestDrainAgainstStart(t *testing.T) {
 	for range 200 {

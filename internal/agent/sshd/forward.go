@@ -9,22 +9,23 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// forwards is what a connection listens on for its client (ssh -R).
+// forwards holds the listeners that a connection has opened for its client
+// (ssh -R).
 type forwards struct {
 	conn *conn
 
 	mu        sync.Mutex
 	closed    bool
-	listeners map[string]func() // what closes it, by what the client calls it
+	listeners map[string]func() // closes a listener, by the client's name for it
 }
 
 func newForwards(c *conn) *forwards {
 	return &forwards{conn: c, listeners: map[string]func(){}}
 }
 
-var errForwarded = errors.New("this is forwarded already")
+var errForwarded = errors.New("this address is already forwarded")
 
-// add remembers a listener under the client's name for it.
+// add adds a listener under the client's name for it.
 func (f *forwards) add(name string, stop func()) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -44,7 +45,7 @@ func (f *forwards) has(name string) bool {
 	return f.listeners[name] != nil
 }
 
-// cancel closes a listener, and reports whether there was one.
+// cancel closes a listener, and reports whether it existed.
 func (f *forwards) cancel(name string) bool {
 	f.mu.Lock()
 	stop := f.listeners[name]
@@ -98,7 +99,7 @@ func (r tcpForward) name() string {
 	return "tcp " + net.JoinHostPort(r.Address, strconv.Itoa(int(r.Port)))
 }
 
-// forwardTCP binds the loopback addresses, whatever address the client names.
+// forwardTCP binds the loopback addresses, whatever address the client requests.
 func (c *conn) forwardTCP(request *ssh.Request) (ok bool, reply []byte) {
 	var want tcpForward
 	if err := ssh.Unmarshal(request.Payload, &want); err != nil || want.Port > 65535 {
@@ -144,8 +145,8 @@ func (c *conn) cancelTCP(request *ssh.Request) (ok bool, reply []byte) {
 	return c.forwards.cancel(which.name()), nil
 }
 
-// forwardedTCP tells the client which of its forwards a connection came to,
-// in the client's own words.
+// forwardedTCP returns the payload that tells the client to which of its
+// forwards a connection belongs. It names the address as the client did.
 func forwardedTCP(forward tcpForward, origin net.Addr) []byte {
 	payload := struct {
 		Address    string
@@ -159,8 +160,8 @@ func forwardedTCP(forward tcpForward, origin net.Addr) []byte {
 	return ssh.Marshal(payload)
 }
 
-// listenLoopback listens on both loopback addresses. Port 0 is any port, the
-// same for both. A box without IPv6 has only the first.
+// listenLoopback listens on both loopback addresses, or on 127.0.0.1 only if
+// [::1] is not available. Port 0 means any port, the same for both addresses.
 func listenLoopback(port int) (listeners []net.Listener, bound int, err error) {
 	first, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {

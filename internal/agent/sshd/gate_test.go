@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// gate is a connection whose client falls silent when it is shut: nothing
-// more is sent, and nothing ends.
+// gate is a connection on which the client can no longer send once it is shut.
+// The connection stays open.
 type gate struct {
 	net.Conn
 	shut   atomic.Bool

@@ -8,7 +8,7 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// RoomOf tells the room in the file system of a folder.
+// RoomOf returns the size and the free space of the file system of a folder.
 func RoomOf(dir string) (agentapi.Room, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
@@ -20,15 +20,16 @@ func RoomOf(dir string) (agentapi.Room, error) {
 	}, nil
 }
 
-// fullHome is what somebody who logs in should know of the home's room, or
-// empty. Programs that cannot write fail in odd ways.
+// fullHome returns a warning for a login if the home volume is full or nearly
+// full, or the empty string. Without it, users see only the confusing errors of
+// programs that cannot write.
 func fullHome(r agentapi.Room) string {
-	const advice = "Make room, or ask for more: spec.persistentHomeSize of the DevServer.\n"
+	const advice = "Delete files, or increase spec.persistentHomeSize: devctl resize NAME --home-size SIZE\n"
 	switch {
 	case r.FullOfBytes():
 		return fmt.Sprintf("Your home directory is full: %d MiB of %d MiB are free. %s", r.FreeBytes>>20, r.SizeBytes>>20, advice)
 	case r.FullOfFiles():
-		return fmt.Sprintf("Your home directory is full: it may hold %d more files, of %d. %s", r.FreeFiles, r.Files, advice)
+		return fmt.Sprintf("Your home directory is full: it has room for %d more files of %d. %s", r.FreeFiles, r.Files, advice)
 	default:
 		return ""
 	}

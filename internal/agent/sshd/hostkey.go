@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// ReadHostKey reads the box's host key.
+// ReadHostKey reads the server's SSH host key.
 func ReadHostKey(path string) (ssh.Signer, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -15,7 +15,7 @@ func ReadHostKey(path string) (ssh.Signer, error) {
 	}
 	key, err := ssh.ParsePrivateKey(text)
 	if err != nil {
-		// The error of the parser could repeat parts of the key.
+		// The parser's error is left out because it could contain parts of the key.
 		return nil, fmt.Errorf("the SSH host key %s is not a private key in OpenSSH's format", path)
 	}
 	return key, nil

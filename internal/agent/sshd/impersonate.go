@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// as does something with the account's rights. Where those are not the agent's
-// own, it lends them to the thread that it runs on, as OpenSSH does to its
-// process: only the effective ids change, with which the kernel also takes the
-// capabilities away, so that files, sockets, pipes and terminals are opened,
-// made and owned as if the account had done it itself, and who is at the other
-// end of a socket sees the account. The real and saved ids stay root's: with
-// those, the account can neither signal nor trace the thread meanwhile.
+// as calls do with the account's rights. If the account is not the agent's own,
+// as changes the effective ids of the current thread, as OpenSSH does for its
+// process. The kernel then drops the thread's effective capabilities too, so
+// files, sockets, pipes and terminals are opened, created and owned as if the
+// account had done it, and the peer of a socket sees the account. The real and
+// saved ids stay root's, so the account can neither signal nor trace the thread
+// during the call.
 //
-// do must not hand its work to another goroutine, nor start a process, which
-// attributes are for.
+// do must not leave work to another goroutine, and must not start a process: use
+// attributes for that.
 func (a *account) as(do func() error) error {
 	if !a.switches || a.uid == os.Getuid() {
 		return do()
@@ -28,7 +28,7 @@ func (a *account) as(do func() error) error {
 	if err != nil {
 		return fmt.Errorf("reading the agent's groups: %w", err)
 	}
-	// Go makes no thread from one that is locked, so no other inherits the ids.
+	// Go starts no thread from a locked one, so no other thread inherits the ids.
 	runtime.LockOSThread()
 	defer restore(own, os.Getegid(), parentDeathSignal())
 	if err := become(a.uid, a.gid, a.groups()); err != nil {
@@ -37,8 +37,8 @@ func (a *account) as(do func() error) error {
 	return do()
 }
 
-// parentDeathSignal is the signal that the thread asks for when the one that
-// started the agent ends; 0 where it asks for none.
+// parentDeathSignal returns the signal that the kernel sends to this thread when
+// its parent process ends, or 0 if none is set.
 func parentDeathSignal() (signal int32) {
 	to := unsafe.Pointer(&signal) //nolint:gosec // The kernel writes there.
 	if failure(unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_PDEATHSIG, uintptr(to), 0)) != nil {
@@ -47,10 +47,11 @@ func parentDeathSignal() (signal int32) {
 	return signal
 }
 
-// restore gives the thread root's rights back, and its parent death signal,
-// which the kernel takes away with the ids: on the agent's first thread it is
-// what ends the agent after its supervisor. A thread where that fails is not used
-// again: it ends with the goroutine that is locked to it.
+// restore makes the thread root again and sets its parent death signal again,
+// which the kernel clears when the ids change. On the agent's first thread, that
+// signal ends the agent when its supervisor ends. If restoring fails, restore
+// panics with the thread still locked, so the thread ends with the goroutine and
+// is not used again.
 func restore(groups []int, gid int, signal int32) {
 	ids := make([]uint32, 0, len(groups))
 	for _, id := range groups {
@@ -69,7 +70,8 @@ func restore(groups []int, gid int, signal int32) {
 	runtime.UnlockOSThread()
 }
 
-// become sets the groups first: without the user's capabilities that is over.
+// become sets the groups before the user, because changing the user drops the
+// capability that setting groups requires.
 func become(uid, gid int, groups []uint32) error {
 	if err := setThreadGroups(gid, groups); err != nil {
 		return err
@@ -77,14 +79,14 @@ func become(uid, gid int, groups []uint32) error {
 	return setThreadUser(uid)
 }
 
-// keep leaves an id as it is.
-const keep = ^uintptr(0)
+// unchanged leaves an id as it is.
+const unchanged = ^uintptr(0)
 
-// These are bare system calls because the functions of package syscall, as
-// POSIX wants it, change all threads of the process.
+// These are raw system calls because the functions of package syscall change
+// all threads of the process, as POSIX requires.
 
 func setThreadUser(uid int) error {
-	return failure(unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(uid), keep))
+	return failure(unix.RawSyscall(unix.SYS_SETRESUID, unchanged, uintptr(uid), unchanged))
 }
 
 func setThreadGroups(gid int, groups []uint32) error {
@@ -92,7 +94,7 @@ func setThreadGroups(gid int, groups []uint32) error {
 	if err := failure(unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(list), 0)); err != nil {
 		return err
 	}
-	return failure(unix.RawSyscall(unix.SYS_SETRESGID, keep, uintptr(gid), keep))
+	return failure(unix.RawSyscall(unix.SYS_SETRESGID, unchanged, uintptr(gid), unchanged))
 }
 
 func failure(_, _ uintptr, errno syscall.Errno) error {
@@ -102,6 +104,6 @@ func failure(_, _ uintptr, errno syscall.Errno) error {
 	return nil
 }
 
-// AsUser does something with the rights of the box's user, who the agent is
-// itself unless the box grants root.
-func (s *Server) AsUser(do func() error) error { return s.accounts[s.cfg.Box.User].as(do) }
+// AsUser calls do with the rights of the server's user. Without RootLogin, those
+// are the agent's own.
+func (s *Server) AsUser(do func() error) error { return s.accounts[s.cfg.Environment.User].as(do) }

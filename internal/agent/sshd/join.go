@@ -15,11 +15,12 @@ type halfCloser interface {
 	CloseWrite() error
 }
 
-// join copies both ways between a channel and a socket until both have ended,
-// and notes how much. The end of one direction is passed on as such: the other
-// may go on for long. A program that reads no more of what it is sent, such as
-// an HTTP server that refuses an upload, may still answer.
-func join(ctx context.Context, channel ssh.Channel, socket halfCloser, note func(bytes int)) {
+// join copies in both directions between a channel and a socket until both
+// directions have ended, and counts the bytes. The end of one direction is
+// passed on as a half-close, because the other may go on. In particular, a
+// program that stops reading, such as an HTTP server that refuses an upload, may
+// still answer.
+func join(ctx context.Context, channel ssh.Channel, socket halfCloser, count func(bytes int)) {
 	abort := func() {
 		channel.Close()
 		socket.Close()
@@ -29,15 +30,15 @@ func join(ctx context.Context, channel ssh.Channel, socket halfCloser, note func
 	defer abort()
 	var both sync.WaitGroup
 	both.Go(func() {
-		if _, err := io.Copy(noting{socket, note}, channel); err != nil {
-			// The client may go on sending until it has read the answer.
+		if _, err := io.Copy(countingWriter{socket, count}, channel); err != nil {
+			// The client may keep sending until it has read the answer.
 			go func() { _, _ = io.Copy(io.Discard, channel) }()
 			return
 		}
 		_ = socket.CloseWrite() // fails only if the other end has closed already
 	})
 	both.Go(func() {
-		if _, err := io.Copy(noting{channel, note}, socket); err != nil || channel.CloseWrite() != nil {
+		if _, err := io.Copy(countingWriter{channel, count}, socket); err != nil || channel.CloseWrite() != nil {
 			abort()
 		}
 	})

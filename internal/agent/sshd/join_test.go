@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// answering is a socket whose program reads nothing of what it is sent, and
-// answers once the join has found that out.
+// answering is a socket of a program that does not read its input. It answers
+// once join has noticed that writing fails.
 type answering struct {
 	net.Conn
 	answer   io.Reader
@@ -40,7 +40,7 @@ func (a *answering) Close() error {
 	return nil
 }
 
-// uploading is a channel whose client goes on sending until the channel is
+// uploading is a channel of a client that keeps sending until the channel is
 // closed.
 type uploading struct {
 	ssh.Channel
@@ -79,8 +79,8 @@ func (u *uploading) Close() error {
 	return nil
 }
 
-// TestAnswerToAnUnreadUploadArrives: a program may refuse what it is sent
-// without reading it, and its answer still reaches the client.
+// TestAnswerToAnUnreadUploadArrives: a program may refuse an upload without
+// reading it, and its answer still reaches the client.
 func TestAnswerToAnUnreadUploadArrives(t *testing.T) {
 	channel := &uploading{goesOn: make(chan struct{}), closed: make(chan struct{})}
 	socket := &answering{answer: bytes.NewBufferString("413 too large"), goesOn: channel.goesOn, closed: make(chan struct{})}

@@ -20,15 +20,15 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// lag is longer than a kubelet takes to bring a changed Secret into a pod.
+// lag is longer than a kubelet takes to update a changed Secret in a pod.
 const lag = 5 * time.Minute
 
-// settled is how old a change has to be for the next one to have another time:
-// more than the resolution of any file system's clock.
+// settled is how old a change must be so that the next change is sure to have a
+// different time. It exceeds the resolution of any file system's clock.
 const settled = 2 * time.Second
 
-// keyFile is the set of public keys that may log in: the file's, or newer ones
-// that were pushed before the file has them.
+// keyFile is the set of public keys that may log in. The keys come from a file,
+// or from a push that the file does not contain yet.
 type keyFile struct {
 	path string
 	log  *slog.Logger
@@ -37,14 +37,15 @@ type keyFile struct {
 	mu    sync.Mutex
 	stamp fileStamp
 	keys  map[string]bool // by wire format
-	// sum is that of the text that keys is made of.
+	// sum is the checksum of the text that keys was parsed from.
 	sum [sha256.Size]byte
-	// replaced are the sums of texts that were replaced by a push, and when:
-	// the file may still have one of these for a while.
+	// replaced has the checksum of each text that a push replaced, and the time
+	// of that push. The file may still have such a text for a while.
 	replaced map[[sha256.Size]byte]time.Time
-	// recent is set if the file had changed shortly before it was read.
+	// recent is set if the file had changed shortly before it was read. The next
+	// change may then have the same stamp.
 	recent bool
-	// lagging is set while it does.
+	// lagging is set while the file is expected to be older than the last push.
 	lagging bool
 }
 
@@ -52,16 +53,16 @@ func newKeyFile(path string, log *slog.Logger) *keyFile {
 	return &keyFile{path: path, log: log, now: time.Now, replaced: map[[sha256.Size]byte]time.Time{}}
 }
 
-// fileStamp changes whenever the file does. A Secret's file is replaced
-// through a symbolic link, so it is another inode each time.
+// fileStamp changes whenever the file does. A kubelet replaces the file of a
+// Secret through a symbolic link, so it has a different inode each time.
 type fileStamp struct {
 	device, inode uint64
 	size          int64
 	changed       syscall.Timespec
 }
 
-// contains reports whether the key may log in now. A file that cannot be read
-// lets nobody in.
+// contains reports whether the key may log in now. If the file cannot be read,
+// it returns an error, and the caller must refuse the login.
 func (f *keyFile) contains(key ssh.PublicKey) (bool, error) {
 	keys, err := f.load()
 	if err != nil {
@@ -70,14 +71,14 @@ func (f *keyFile) contains(key ssh.PublicKey) (bool, error) {
 	return keys[string(key.Marshal())], nil
 }
 
-// load gives the current set of keys, which must not be written to.
+// load returns the current set of keys, which the caller must not change.
 func (f *keyFile) load() (map[string]bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.refresh()
 }
 
-// refresh reads the file where it may have changed.
+// refresh reads the file if it may have changed. The caller holds the lock.
 func (f *keyFile) refresh() (map[string]bool, error) {
 	file, err := os.Open(f.path)
 	if err != nil {
@@ -100,7 +101,7 @@ func (f *keyFile) refresh() (map[string]bool, error) {
 	f.stamp = stamp
 	sum := sha256.Sum256(text)
 	replaced, old := f.replaced[sum]
-	if f.lagging = old && f.now().Sub(replaced) < lag; f.lagging || f.keys != nil && sum == f.sum {
+	if f.lagging = old && f.now().Sub(replaced) < lag; f.lagging || (f.keys != nil && sum == f.sum) {
 		return f.keys, nil
 	}
 	f.keys, f.sum = f.parse(text), sum
@@ -108,14 +109,14 @@ func (f *keyFile) refresh() (map[string]bool, error) {
 	return f.keys, nil
 }
 
-// push sets keys that are newer than the file's, whose turn comes: a file that
-// still has, or briefly gets, what was replaced here is not looked at.
+// push sets keys that are newer than the keys in the file. Until lag has passed,
+// a file with a text that a push has replaced is ignored. Any other text counts.
 func (f *keyFile) push(text []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// What the file has by now is older, too.
+	// A change of the file that has not been read yet is older than this push.
 	if _, err := f.refresh(); err != nil {
-		f.log.Warn("keys are pushed without knowing those before", "error", err)
+		f.log.Warn("cannot read the keys that a push replaces", "error", err)
 	}
 	sum := sha256.Sum256(text)
 	if f.keys != nil && sum == f.sum {
@@ -138,8 +139,8 @@ func stampOf(info os.FileInfo) fileStamp {
 	return fileStamp{device: stat.Dev, inode: stat.Ino, size: stat.Size, changed: stat.Ctim}
 }
 
-// parse skips what it does not accept: one bad key must not lock out the
-// owners of the others.
+// parse skips lines that it does not accept, so that one bad key does not lock
+// out the owners of the others.
 func (f *keyFile) parse(text []byte) map[string]bool {
 	keys := map[string]bool{}
 	lines := bufio.NewScanner(bytes.NewReader(text))

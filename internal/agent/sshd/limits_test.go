@@ -14,8 +14,8 @@ import (
 	"devserver.io/devserver/internal/testing/port"
 )
 
-// knock opens a connection that never authenticates, and waits for the
-// server's first byte, or for it to hang up.
+// knock opens a connection that never authenticates, and waits until the server
+// sends its first byte or closes the connection.
 func (ts *testServer) knock() (net.Conn, error) {
 	ts.t.Helper()
 	nc, err := net.Dial("tcp", ts.address)
@@ -33,10 +33,10 @@ func (ts *testServer) knock() (net.Conn, error) {
 func TestPendingConnectionsAreBounded(t *testing.T) {
 	tests := map[string]struct {
 		max, perAddress, want int
-		says                  string
+		log                   string
 	}{
-		"in all":          {100, 1000, 100, "100 connections are waiting"},
-		"for one address": {1000, 64, 64, "64 connections of this address"},
+		"in total":        {100, 1000, 100, "100 connections are waiting"},
+		"for one address": {1000, 64, 64, "64 connections from this address"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -52,14 +52,14 @@ func TestPendingConnectionsAreBounded(t *testing.T) {
 			if _, err := ts.knock(); err == nil {
 				t.Fatalf("connection %d was not refused", test.want+1)
 			}
-			ts.waitLog(test.says)
-			// The flood keeps no probe out.
+			ts.waitLog(test.log)
+			// Probes are not affected.
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if err := ts.server.Probe(ctx, ts.address); err != nil {
-				t.Errorf("the box looks dead: %v", err)
+				t.Errorf("the server looks dead: %v", err)
 			}
-			// A place that is given back is another's.
+			// A connection that ends makes room for another.
 			open[0].Close()
 			ts.await("a free place", func() bool { _, err := ts.knock(); return err == nil })
 		})
@@ -80,8 +80,7 @@ func TestLoggedInConnectionsDoNotCount(t *testing.T) {
 	ts.await("three connections", func() bool { return len(ts.server.connections()) == 3 })
 }
 
-// Slow-loris: whatever a client sends or holds back, it has to authenticate
-// in time.
+// Slow loris: a client must authenticate in time, whatever it sends or delays.
 func TestHandshakeHasADeadline(t *testing.T) {
 	tests := map[string]func(net.Conn){
 		"sends nothing":        func(net.Conn) {},
@@ -104,7 +103,7 @@ func TestHandshakeHasADeadline(t *testing.T) {
 			defer nc.Close()
 			behave(nc)
 			ts.waitLog("login refused")
-			ts.await("the place to be given back", func() bool {
+			ts.await("the connection not to count any longer", func() bool {
 				ts.server.admission.mu.Lock()
 				defer ts.server.admission.mu.Unlock()
 				return ts.server.admission.total == 0 && len(ts.server.admission.byAddress) == 0
@@ -113,8 +112,9 @@ func TestHandshakeHasADeadline(t *testing.T) {
 	}
 }
 
-// Load balancers knock every few seconds: that is no login, and fills no log.
-func TestAKnockIsNoLogin(t *testing.T) {
+// Load balancers connect every few seconds and send nothing. That is not logged
+// as a refused login.
+func TestPortCheckIsNotLogged(t *testing.T) {
 	ts := serve(t, nil)
 	nc, err := net.Dial("tcp", ts.address)
 	if err != nil {
@@ -122,13 +122,13 @@ func TestAKnockIsNoLogin(t *testing.T) {
 	}
 	nc.Close()
 	ts.session(ts.dial())
-	ts.await("the knock to be over", func() bool {
+	ts.await("the end of the connection", func() bool {
 		ts.server.admission.mu.Lock()
 		defer ts.server.admission.mu.Unlock()
 		return ts.server.admission.total == 0
 	})
 	if log := ts.log.String(); strings.Contains(log, "login refused") {
-		t.Errorf("the log says of it:\n%s", log)
+		t.Errorf("the connection is logged:\n%s", log)
 	}
 }
 
@@ -149,10 +149,10 @@ func TestGarbageIsRefused(t *testing.T) {
 	ts.session(ts.dial())
 }
 
-// A client that has gone without a goodbye is cut off; one that answers
-// stays, however little it says.
+// A client that has disappeared is disconnected. A client that answers keepalive
+// requests stays connected.
 func TestKeepalive(t *testing.T) {
-	// The client that answers may be held up for nearly four intervals.
+	// Long intervals, because on a busy machine an answer may take a while.
 	ts := serve(t, func(cfg *Config) { cfg.KeepaliveInterval = 500 * time.Millisecond })
 	answering := ts.dial()
 
@@ -171,7 +171,7 @@ func TestKeepalive(t *testing.T) {
 	gate.shut.Store(true)
 	ts.waitLog("the client has gone silent")
 	if _, _, err := answering.SendRequest("keepalive@openssh.com", true, nil); err != nil {
-		t.Errorf("the client that answers was cut off: %v", err)
+		t.Errorf("the client that answers was disconnected: %v", err)
 	}
 }
 
@@ -183,16 +183,16 @@ func TestProbe(t *testing.T) {
 		t.Error(err)
 	}
 	if strings.Contains(ts.log.String(), "login") {
-		t.Errorf("the probe is in the log:\n%s", ts.log)
+		t.Errorf("the probe is logged:\n%s", ts.log)
 	}
 
 	// Another server has taken the port.
 	other := serve(t, nil)
-	if err := ts.server.Probe(ctx, other.address); err == nil || !strings.Contains(err.Error(), "another host key") {
-		t.Errorf("a server with another host key: %v", err)
+	if err := ts.server.Probe(ctx, other.address); err == nil || !strings.Contains(err.Error(), "different host key") {
+		t.Errorf("a server with a different host key: got %v", err)
 	}
 
-	// Something else, or nothing, is there.
+	// The port belongs to another program, or is closed.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -208,14 +208,14 @@ func TestProbe(t *testing.T) {
 		}
 	}()
 	if err := ts.server.Probe(ctx, listener.Addr().String()); err == nil || !strings.Contains(err.Error(), "does not exchange keys") {
-		t.Errorf("a server of another kind: %v", err)
+		t.Errorf("a server that is not an SSH server: got %v", err)
 	}
 	listener.Close()
 	if err := ts.server.Probe(ctx, port.Refusing(t)); err == nil || !strings.Contains(err.Error(), "does not accept connections") {
-		t.Errorf("no server: %v", err)
+		t.Errorf("a closed port: got %v", err)
 	}
 
-	// A server that hangs does not hang the probe.
+	// A server that does not answer does not block the probe.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -224,9 +224,9 @@ func TestProbe(t *testing.T) {
 	short, cancelShort := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancelShort()
 	if err := ts.server.Probe(short, silent.Addr().String()); err == nil {
-		t.Error("a silent server passes")
+		t.Error("the probe of a silent server succeeded")
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		t.Error("the probe outlived its deadline")
+		t.Error("the probe did not end at its deadline")
 	}
 }

@@ -15,14 +15,14 @@ import (
 	"devserver.io/devserver/internal/agent/environ"
 )
 
-// Exit codes that shells have for a command that cannot be run.
+// Exit codes that shells return for a command that cannot be run.
 const (
 	exitNotExecutable = 126
 	exitNotFound      = 127
 )
 
-// refusal is a session that cannot start: what the user reads, and the exit
-// code.
+// refusal is the error of a session that cannot start. The client receives its
+// text on standard error, and its exit code.
 type refusal struct {
 	code int
 	text string
@@ -30,8 +30,9 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 
-// shell gives the account's login shell: the one that passwd names, else the
-// first there is, else none.
+// shell returns the account's login shell: the one that passwd names if it can
+// be run, otherwise the first of Config.Shells that can, otherwise the empty
+// string.
 func (a *account) shell() string {
 	candidates := a.cfg.Shells
 	if _, named := a.passwdEntry(); named != "" {
@@ -45,11 +46,11 @@ func (a *account) shell() string {
 	return ""
 }
 
-// environment is what the account's sessions begin with.
+// environment returns the environment that the account's sessions start with.
 func (a *account) environment() environ.Vars {
-	box := a.cfg.Box
-	box.User, box.Home = a.name, a.home()
-	return box.Session(a.shell())
+	base := a.cfg.Environment
+	base.User, base.Home = a.name, a.home()
+	return base.Session(a.shell())
 }
 
 func executable(path string) error {
@@ -63,30 +64,31 @@ func executable(path string) error {
 	return nil
 }
 
-// loginShell makes the command of a session without one of its own.
+// loginShell returns the command of a session for which the client names none.
 func (a *account) loginShell() (*exec.Cmd, error) {
 	shell := a.shell()
 	if shell == "" {
 		return nil, &refusal{exitNotFound, fmt.Sprintf(
-			"This box's image has no shell (looked for %s).\n"+
-				"Programs can still be run by their path: ssh HOST /path/to/program ARGUMENTS\n",
+			"This server's image has no shell (looked for %s).\n"+
+				"You can still run a program by its path: ssh HOST /path/to/program ARGUMENTS\n",
 			strings.Join(a.cfg.Shells, ", "))}
 	}
 	// The dash tells the shell that it is a login shell.
 	return &exec.Cmd{Path: shell, Args: []string{"-" + filepath.Base(shell)}}, nil
 }
 
-// shellCommand makes the command that a client names. The shell of the box
-// interprets it; without one, its words are a program and its arguments.
+// shellCommand returns the command for a command line from a client. The
+// account's shell interprets the line. Without a shell, the words of the line
+// are a program and its arguments.
 func (a *account) shellCommand(command, path string) (*exec.Cmd, error) {
 	if shell := a.shell(); shell != "" {
 		return &exec.Cmd{Path: shell, Args: []string{filepath.Base(shell), "-c", command}}, nil
 	}
 	parser := shellwords.NewParser()
 	words, err := parser.Parse(command)
-	// The parser stops where shell syntax begins.
+	// A position that is not negative means that the parser met shell syntax.
 	if err != nil || parser.Position >= 0 || len(words) == 0 {
-		return nil, &refusal{exitNotFound, "This box's image has no shell, so a command can only be a program and its arguments.\n"}
+		return nil, &refusal{exitNotFound, "This server's image has no shell, so a command can only be a program and its arguments.\n"}
 	}
 	program, err := lookPath(words[0], path)
 	if err != nil {
@@ -95,8 +97,8 @@ func (a *account) shellCommand(command, path string) (*exec.Cmd, error) {
 	return &exec.Cmd{Path: program, Args: words}, nil
 }
 
-// lookPath finds a program as a shell would, in the session's PATH, which is
-// not the agent's own.
+// lookPath finds a program as a shell would, in the session's PATH instead of
+// the agent's.
 func lookPath(name, path string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
@@ -115,13 +117,13 @@ func lookPath(name, path string) (string, error) {
 	return "", found
 }
 
-// notRunnable explains why a program did not start.
+// notRunnable returns the refusal for a program that did not start.
 func notRunnable(name string, err error) *refusal {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &refusal{exitNotFound, name + ": not found\n"}
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
-		return &refusal{exitNotExecutable, name + ": cannot start: the box has reached its limit of processes or memory\n"}
+		return &refusal{exitNotExecutable, name + ": cannot start: this server has reached its limit of processes or memory\n"}
 	default:
 		if path, ok := errors.AsType[*fs.PathError](err); ok {
 			err = path.Err

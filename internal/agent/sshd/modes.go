@@ -11,7 +11,8 @@ import (
 // Opcodes of the encoded terminal modes: RFC 4254, section 8.
 const (
 	modesEnd = 0
-	// From this opcode on the arguments' form is unknown: parsing stops.
+	// From this opcode on, the form of the arguments is not defined, so parsing
+	// stops.
 	modesUndefined = 160
 	modeDisabled   = 255 // of a control character
 )
@@ -42,11 +43,11 @@ var outputFlags = map[byte]uint32{
 	ssh.OCRNL: unix.OCRNL, ssh.ONOCR: unix.ONOCR, ssh.ONLRET: unix.ONLRET,
 }
 
-// Character sizes and parity are left out: a pseudo-terminal always has eight
-// bits and none.
+// Character sizes and parity are left out because a pseudo-terminal always has
+// eight bits and no parity.
 
-// speeds are the ones that Linux has a name for; a pseudo-terminal has no
-// real speed, so another one is not worth an error.
+// speeds has the speeds for which Linux has a constant. Other speeds are ignored
+// because a pseudo-terminal has no real speed.
 var speeds = map[uint32]uint32{
 	50: unix.B50, 75: unix.B75, 110: unix.B110, 134: unix.B134, 150: unix.B150, 200: unix.B200,
 	300: unix.B300, 600: unix.B600, 1200: unix.B1200, 1800: unix.B1800, 2400: unix.B2400,
@@ -54,7 +55,7 @@ var speeds = map[uint32]uint32{
 	57600: unix.B57600, 115200: unix.B115200, 230400: unix.B230400,
 }
 
-// applyModes sets a terminal to the modes of the client's own terminal.
+// applyModes sets a terminal to the modes of the client's terminal.
 func applyModes(terminal *os.File, encoded string) error {
 	return ioctl(terminal, func(fd int) error {
 		termios, err := unix.IoctlGetTermios(fd, unix.TCGETS)
@@ -66,7 +67,7 @@ func applyModes(terminal *os.File, encoded string) error {
 	})
 }
 
-// decodeModes applies what it knows of a client's modes, and ignores the rest.
+// decodeModes applies the client's modes that it knows, and ignores the others.
 func decodeModes(termios *unix.Termios, encoded string) {
 	modes := []byte(encoded)
 	for len(modes) >= 5 && modes[0] != modesEnd && modes[0] < modesUndefined {
@@ -85,7 +86,7 @@ func applyMode(termios *unix.Termios, opcode byte, value uint32) {
 	}
 	if opcode == ssh.TTY_OP_ISPEED || opcode == ssh.TTY_OP_OSPEED {
 		if speed, ok := speeds[value]; ok {
-			termios.Cflag = termios.Cflag&^unix.CBAUD | speed
+			termios.Cflag = (termios.Cflag &^ unix.CBAUD) | speed
 			termios.Ispeed, termios.Ospeed = speed, speed
 		}
 		return

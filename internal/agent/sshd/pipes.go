@@ -12,7 +12,8 @@ import (
 	"devserver.io/devserver/internal/agent/environ"
 )
 
-// pipe is one standard stream of a process: ours is read or written here.
+// pipe is one standard stream of a process. The agent has the end ours, and the
+// process has the end theirs.
 type pipe struct{ ours, theirs *os.File }
 
 func (p pipe) close() {
@@ -22,12 +23,11 @@ func (p pipe) close() {
 	}
 }
 
-// runWithPipes runs a command without a terminal. The pipes are made here and
-// not by os/exec, whose Wait would tie the end of the process to the end of
-// its output.
+// runWithPipes runs a command without a terminal. It creates the pipes itself
+// because os/exec's Wait would wait for the end of the output as well.
 func (s *session) runWithPipes(cmd *exec.Cmd, vars environ.Vars, kind string) error {
 	var in, out, errs pipe
-	// Theirs, so that a command may open /dev/stdout by its name.
+	// As the account, so that a command may open /dev/stdout by its name.
 	err := s.conn.account.as(func() (err error) {
 		in, out, errs, err = makePipes()
 		return err
@@ -53,8 +53,8 @@ func (s *session) runWithPipes(cmd *exec.Cmd, vars environ.Vars, kind string) er
 	go s.feed(in.ours)
 	var output sync.WaitGroup
 	carried := s.conn.server.cfg.Traffic.Carried
-	output.Go(func() { drain(noting{s.channel, carried}, out.ours) })
-	output.Go(func() { drain(noting{s.channel.Stderr(), carried}, errs.ours) })
+	output.Go(func() { drain(countingWriter{s.channel, carried}, out.ours) })
+	output.Go(func() { drain(countingWriter{s.channel.Stderr(), carried}, errs.ours) })
 	go func() {
 		defer s.conn.server.processes.done()
 		defer s.conn.server.survive("session")
@@ -84,19 +84,21 @@ func makePipes() (in, out, errs pipe, err error) {
 	return in, out, errs, err
 }
 
-// feed passes on what the client sends, and its end. What a command that has
-// closed its input leaves unread is dropped, so that the client can go on.
+// feed copies the client's input to the command, and closes the command's input
+// at its end. If the command has closed its input before, feed discards the
+// rest, so that the client is not blocked.
 func (s *session) feed(to *os.File) {
 	defer s.conn.server.survive("session input")
-	_, err := io.Copy(noting{to, s.conn.server.cfg.Traffic.Carried}, s.channel)
+	_, err := io.Copy(countingWriter{to, s.conn.server.cfg.Traffic.Carried}, s.channel)
 	to.Close()
 	if errors.Is(err, syscall.EPIPE) {
 		_, _ = io.Copy(io.Discard, s.channel)
 	}
 }
 
-// drain passes output on until its last writer has closed it. Closing our end
-// when the client is gone lets the writer know by SIGPIPE, as in any pipeline.
+// drain copies output to the client until its last writer has closed it. If the
+// client has disconnected, drain closes its end of the pipe, and the writer gets
+// SIGPIPE, as in any pipeline.
 func drain(to io.Writer, from *os.File) {
 	defer from.Close()
 	_, _ = io.Copy(to, from)

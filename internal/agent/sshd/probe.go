@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Probe checks, from the outside, that the server at address does what a
-// client needs first: accept a connection and exchange keys with the box's
-// host key. It is not logged, and not counted among the connections that wait
-// to authenticate.
+// Probe connects to the server at address as a client does, and checks that it
+// accepts the connection and completes a key exchange with this server's host
+// key. The server neither logs the connection nor counts it among those that
+// wait to authenticate.
 func (s *Server) Probe(ctx context.Context, address string) error {
 	nc, forget, err := s.dialSelf(ctx, address)
 	if err != nil {
@@ -36,18 +36,18 @@ func (s *Server) Probe(ctx context.Context, address string) error {
 		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			if !bytes.Equal(key.Marshal(), s.cfg.HostKey.PublicKey().Marshal()) {
-				wrongKey = errors.New("the SSH server shows another host key")
+				wrongKey = errors.New("the SSH server has a different host key")
 				return wrongKey
 			}
 			exchanged = true
 			return nil
 		},
 	}
-	// Without a key the login fails, after the exchange.
+	// The probe offers no key, so the login fails after the key exchange.
 	client, _, _, err := ssh.NewClientConn(nc, address, config)
 	if err == nil {
 		client.Close()
-		return errors.New("the SSH server lets anybody in")
+		return errors.New("the SSH server accepts a login without a key")
 	}
 	switch {
 	case wrongKey != nil:
@@ -58,8 +58,8 @@ func (s *Server) Probe(ctx context.Context, address string) error {
 	return nil
 }
 
-// dialSelf connects to the server from a port that the server knows before it
-// sees the connection.
+// dialSelf connects to the server from a port that is registered as a probe's
+// before the server sees the connection.
 func (s *Server) dialSelf(ctx context.Context, address string) (nc net.Conn, forget func(), err error) {
 	forget = func() {}
 	dialer := net.Dialer{Control: func(network, _ string, raw syscall.RawConn) error {
@@ -81,8 +81,8 @@ func (s *Server) dialSelf(ctx context.Context, address string) (nc net.Conn, for
 	return nc, forget, nil
 }
 
-// bindLoopback binds a socket to a free port, and says how the other side of
-// its connection will see it.
+// bindLoopback binds a socket to a free port, and returns the address that the
+// other side of its connection will see.
 func bindLoopback(network string, fd int) (string, error) {
 	var want unix.Sockaddr = &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 	if network == "tcp6" {
@@ -101,7 +101,7 @@ func bindLoopback(network string, fd int) (string, error) {
 	case *unix.SockaddrInet6:
 		return (&net.TCPAddr{IP: address.Addr[:], Port: address.Port}).String(), nil
 	}
-	return "", errors.New("the socket has an address of an unknown kind")
+	return "", errors.New("the socket's address has an unknown type")
 }
 
 // handshakeOnly serves a probe.
@@ -112,6 +112,6 @@ func (s *Server) handshakeOnly(nc net.Conn) {
 		return
 	}
 	attempt := &login{server: s}
-	// It never logs in: the error says so.
+	// A probe never logs in, so this always returns an error.
 	_, _, _, _ = ssh.NewServerConn(nc, attempt.config())
 }

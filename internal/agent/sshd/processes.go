@@ -13,16 +13,16 @@ import (
 	"devserver.io/devserver/internal/agent/activity"
 )
 
-// process is what a session runs. It leads a session of its own in the
-// kernel's sense, so its id is also that of its process group.
+// process is the command of a session. It leads its own kernel session, so its
+// process id is also the id of its process group.
 type process struct {
 	cmd *exec.Cmd
-	// terminal is the master side of its pseudo-terminal, or nil.
+	// terminal is the master side of its pseudo-terminal, or nil without one.
 	terminal *os.File
 }
 
-// signal delivers a client's signal to what the user looks at: on a terminal
-// the job in the foreground, else the command and its children.
+// signal delivers a client's signal to the foreground job of the terminal or,
+// without a terminal, to the command's process group.
 func (p *process) signal(signal syscall.Signal) error {
 	group := p.cmd.Process.Pid
 	if p.terminal != nil {
@@ -42,14 +42,14 @@ func foregroundGroup(terminal *os.File) (group int, err error) {
 	return group, err
 }
 
-// askToEnd asks as a user would: an interactive shell ignores SIGTERM, but
-// ends, and ends its jobs, when its terminal hangs up. It hears of that once:
-// bash takes a second SIGHUP for impatience, and dies without its exit trap
-// and without a word to its jobs.
+// askToEnd asks the command to end. On a terminal it sends SIGHUP, because an
+// interactive shell ignores SIGTERM, but on SIGHUP it ends and ends its jobs. It
+// must send SIGHUP only once: on a second one, bash exits without running its
+// exit trap or hanging up its jobs.
 func (p *process) askToEnd() {
 	leader := p.cmd.Process.Pid
 	if p.terminal == nil {
-		_ = syscall.Kill(-leader, syscall.SIGTERM) // fails only once it has ended
+		_ = syscall.Kill(-leader, syscall.SIGTERM) // fails only if it has ended
 		return
 	}
 	groups := []int{leader}
@@ -66,15 +66,15 @@ func (p *process) kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 }
 
-// processes are those that sessions started and that have not ended yet, also
-// after their connection is lost.
+// processes holds the commands of sessions that have not ended yet, including
+// those whose connection is lost.
 type processes struct {
 	traffic *activity.Traffic
 
 	mu      sync.Mutex
 	running map[*process]bool
 	ending  bool
-	// drained is until when nothing is started.
+	// drained is when the drain ends. Until then nothing is started.
 	drained  time.Time
 	sessions sync.WaitGroup
 }
@@ -83,21 +83,22 @@ func newProcesses(traffic *activity.Traffic) *processes {
 	return &processes{traffic: traffic, running: map[*process]bool{}}
 }
 
-// exitUnavailable is that of ssh itself, when it cannot connect: whoever tries
-// again then should try again now.
+// exitUnavailable is the exit code of ssh when it cannot connect. Scripts that
+// retry on this code also retry while the server is being suspended.
 const exitUnavailable = 255
 
-const goingToSleep = "This box is going to sleep. Connect again in a moment."
+const beingSuspended = "This server is being suspended. Connect again in a minute to wake it."
 
-// start starts a command. Every start is followed by one wait and one done.
+// start starts a command. After a start without an error, the caller must call
+// wait and done, once each.
 func (p *processes) start(cmd *exec.Cmd, terminal *os.File) (*process, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ending {
-		return nil, &refusal{exitNotExecutable, "The box is stopping.\n"}
+		return nil, &refusal{exitNotExecutable, "This server is stopping.\n"}
 	}
 	if p.isDrained() {
-		return nil, &refusal{exitUnavailable, goingToSleep + "\n"}
+		return nil, &refusal{exitUnavailable, beingSuspended + "\n"}
 	}
 	p.traffic.Started()
 	if err := cmd.Start(); err != nil {
@@ -109,9 +110,9 @@ func (p *processes) start(cmd *exec.Cmd, terminal *os.File) (*process, error) {
 	return started, nil
 }
 
-// drain starts nothing more for a time, if the box is idle. Whoever starts at
-// the same time comes first, and then the box is not idle, or later, and is
-// refused.
+// drain refuses to start commands for a time if the server is idle, and reports
+// whether it is. A command that starts at the same time either comes first, and
+// then the server is not idle, or comes later and is refused.
 func (p *processes) drain(idle func() bool, during time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,36 +123,36 @@ func (p *processes) drain(idle func() bool, during time.Duration) bool {
 	return true
 }
 
-// release lets be started again.
+// release ends a drain.
 func (p *processes) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drained = time.Time{}
 }
 
-// isDrained is called with the lock held.
+// isDrained reports whether a drain is in effect. The caller holds the lock.
 func (p *processes) isDrained() bool { return time.Now().Before(p.drained) }
 
-// mayForward reports whether something new may be connected to.
+// mayForward reports whether a client may open a new forwarded connection.
 func (p *processes) mayForward() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.isDrained()
 }
 
-// wait waits for a process to end. It is taken off the list before its id can
-// become another's.
+// wait waits for a process to end and collects it. The process leaves the list
+// before the kernel can reuse its id.
 func (p *processes) wait(running *process) *os.ProcessState {
 	waitForExit(running.cmd.Process.Pid)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.running, running)
-	// The state is there also if Wait fails.
+	// ProcessState is set even if Wait returns an error.
 	_ = running.cmd.Wait()
 	return running.cmd.ProcessState
 }
 
-// waitForExit waits until a child has ended, and leaves it to be collected.
+// waitForExit waits until a child has ended, without collecting it.
 func waitForExit(pid int) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -161,7 +162,7 @@ func waitForExit(pid int) {
 	}
 }
 
-// signal delivers a client's signal to a process that still runs.
+// signal delivers a client's signal to a process that is still running.
 func (p *processes) signal(to *process, signal syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,12 +172,13 @@ func (p *processes) signal(to *process, signal syscall.Signal) error {
 	return to.signal(signal)
 }
 
-// done is called once the session's client has been told all.
+// done ends a session: its client has received all output and the exit code.
 func (p *processes) done() { p.sessions.Done() }
 
-// end asks all processes to end, and kills those that have not after grace. It
-// returns when all clients have been told, or farewell after the kill: a process
-// that left the group of its session may hold the session's output open.
+// end asks all processes to end, and kills those that have not ended after
+// grace. It returns when all sessions are done, or farewell after the kill: a
+// process that has left its session's process group is not killed and may keep
+// the session's output open.
 func (p *processes) end(grace, farewell time.Duration) {
 	p.mu.Lock()
 	p.ending = true
@@ -201,8 +203,8 @@ func (p *processes) end(grace, farewell time.Duration) {
 	}
 }
 
-// each holds the lock, so that no process is waited for, and its id reused,
-// in between.
+// each calls do for each running process. It holds the lock, so that no process
+// can be collected, and its id reused, during the call.
 func (p *processes) each(do func(*process)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

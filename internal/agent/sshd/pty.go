@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openPTY makes a pseudo-terminal. github.com/creack/pty would, but it leaves
-// the master in blocking mode: closing it then waits for the read that is
-// pending, the terminal never hangs up, and what runs on it lives on after
-// its connection is lost.
+// openPTY opens a pseudo-terminal. github.com/creack/pty is not used because it
+// leaves the master in blocking mode: closing the master then waits for the
+// pending read, the terminal never hangs up, and its processes live on after
+// the connection is lost.
 func openPTY() (master, slave *os.File, err error) {
 	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -36,8 +36,8 @@ func openPTY() (master, slave *os.File, err error) {
 	return master, slave, nil
 }
 
-// ioctl runs do on a file's descriptor, and leaves its mode alone: File.Fd
-// would make it blocking.
+// ioctl calls do with a file's descriptor. Unlike File.Fd, it does not set the
+// descriptor to blocking mode.
 func ioctl(file *os.File, do func(fd int) error) error {
 	raw, err := file.SyscallConn()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Server serves one box.
+// Server is the SSH server of one dev server.
 type Server struct {
 	cfg       Config
 	log       *slog.Logger
@@ -27,25 +27,27 @@ type Server struct {
 	accounts  map[string]*account
 	processes *processes
 	terminals *terminals
-	// parting is set once no process is left and clients are waited for.
-	parting atomic.Bool
+	// awaitingClients is set once all processes have ended and Serve waits for
+	// clients to disconnect.
+	awaitingClients atomic.Bool
 
 	mu    sync.Mutex
 	conns map[*conn]bool
-	// idle runs once nobody has been connected for a while.
+	// idle fires when no client has been connected for idleDelay.
 	idle *time.Timer
 }
 
-// A box is idle most of its life: what its sessions took is given back after
-// idleDelay, and not between the connections of somebody at work.
+// idleDelay is how long no client must be connected before the memory that
+// sessions used is returned to the operating system. Most servers are idle most
+// of the time. The delay avoids the cost between two connections of one user.
 const idleDelay = time.Minute
 
-// New makes a server, which Serve then runs.
+// New returns a server. Call Serve to run it.
 func New(cfg Config) (*Server, error) {
 	if kind := cfg.HostKey.PublicKey().Type(); kind != ssh.KeyAlgoED25519 {
 		return nil, fmt.Errorf("the host key is %s: it must be %s", kind, ssh.KeyAlgoED25519)
 	}
-	heedSignals()
+	unignoreSignals()
 	cfg.HangUpTime = cmp.Or(cfg.HangUpTime, hangUpTime)
 	s := &Server{
 		cfg:       cfg,
@@ -61,19 +63,19 @@ func New(cfg Config) (*Server, error) {
 	s.accounts = newAccounts(&s.cfg, s.log)
 	for _, a := range s.accounts {
 		if err := a.as(func() error { return nil }); err != nil {
-			return nil, fmt.Errorf("%w: a box with root needs the capabilities that the container runtime gives by default", err)
+			return nil, fmt.Errorf("%w: a server with root login requires the default capabilities of the container runtime", err)
 		}
 	}
 	s.idle = time.AfterFunc(idleDelay, debug.FreeOSMemory)
 	if _, err := s.keys.load(); err != nil {
-		// The Secret may be edited into shape while the box runs.
-		s.log.Error("nobody can log in yet", "error", err)
+		// Not fatal: the Secret may be corrected while the server runs.
+		s.log.Error("logins are refused until the keys can be read", "error", err)
 	}
 	return s, nil
 }
 
-// Serve accepts connections until ctx ends, then ends all sessions, and
-// returns once they are over or killed.
+// Serve accepts connections until ctx ends. It then ends all sessions, and
+// returns once they have ended or are killed.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
@@ -93,11 +95,11 @@ func (s *Server) accept(ctx context.Context, listener net.Listener) error {
 			delay = 0
 			s.admit(ctx, nc)
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // The listener is closed because the server is to end.
+			return nil //nolint:nilerr // The listener is closed because the server stops.
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accepting SSH connections: %w", err)
 		default:
-			// Out of file descriptors or memory: it passes when others end.
+			// Probably out of file descriptors or memory, which end when sessions do.
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
 			s.log.Error("cannot accept a connection", "error", err, "retryIn", delay.String())
 			select {
@@ -122,12 +124,12 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	go s.serveConn(ctx, nc, release)
 }
 
-// serveConn runs one connection from its first byte to its last.
+// serveConn serves one connection from its first byte to its last.
 func (s *Server) serveConn(ctx context.Context, nc net.Conn, release func()) {
 	client := newClientConn(nc)
 	defer release()
-	// What refuses a login is read while the connection counts as one that waits
-	// to authenticate, so that no more than those are kept open.
+	// After a refused login, the connection stays open until the client has read
+	// the refusal. It counts as pending until then, so that the limit applies.
 	defer func() { <-client.Closed() }()
 	defer client.Close()
 	defer s.survive("connection")
@@ -140,8 +142,8 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn, release func()) {
 	if err != nil {
 		level := slog.LevelInfo
 		if client.heard.Load() == 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
-			// Somebody, such as a load balancer, every few seconds, only wanted to
-			// know whether the port is open.
+			// The client sent nothing. Load balancers do that every few seconds to
+			// check whether the port is open.
 			level = slog.LevelDebug
 		}
 		s.log.Log(ctx, level, "login refused", "remote", nc.RemoteAddr().String(), "key", attempt.offered,
@@ -160,8 +162,8 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn, release func()) {
 	c.serve(channels, requests)
 }
 
-// refusalReason is the last thing that went wrong, without the noise before
-// it: clients first try without any key, then each of their keys.
+// refusalReason returns the last error of a login attempt. The errors before it
+// are not interesting: clients first try without a key, then each of their keys.
 func refusalReason(err error) string {
 	var attempts *ssh.ServerAuthError
 	if errors.As(err, &attempts) && len(attempts.Errors) > 0 {
@@ -170,29 +172,31 @@ func refusalReason(err error) string {
 	return err.Error()
 }
 
-// survive keeps a fault in one connection from taking the others along.
+// survive recovers from a panic, so that a fault in one connection does not end
+// the others. It must be deferred.
 func (s *Server) survive(where string) {
 	if fault := recover(); fault != nil {
-		s.log.Error("a fault was survived", "where", where, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+		s.log.Error("recovered from a panic", "where", where, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
 	}
 }
 
-// SetAuthorizedKeys replaces the keys that may log in before the file in the
-// Secret does, and cuts off connections of others.
+// SetAuthorizedKeys replaces the keys that may log in, ahead of the file in the
+// Secret, and closes the connections of all other keys.
 func (s *Server) SetAuthorizedKeys(text []byte) {
 	s.keys.push(text)
 	s.cutRevoked()
 }
 
-// Drain refuses new sessions for a time, if the box is idle then.
+// Drain refuses new sessions for a time if the server is idle, and reports
+// whether it is.
 func (s *Server) Drain(idle func() bool, during time.Duration) bool {
 	return s.processes.drain(idle, during)
 }
 
-// Release takes a drain back.
+// Release ends a drain.
 func (s *Server) Release() { s.processes.release() }
 
-// watchKeys cuts off connections whose key has been taken away.
+// watchKeys closes connections whose key has been revoked, until ctx ends.
 func (s *Server) watchKeys(ctx context.Context) {
 	ticker := time.NewTicker(s.cfg.KeysInterval)
 	defer ticker.Stop()
@@ -240,13 +244,13 @@ func (s *Server) remove(c *conn) {
 	}
 }
 
-// end ends what still runs, then every connection.
+// end ends all processes, then every connection.
 func (s *Server) end() {
 	s.processes.end(s.cfg.Grace, s.cfg.HangUpTime)
-	s.parting.Store(true)
+	s.awaitingClients.Store(true)
 	var clients sync.WaitGroup
 	for _, c := range s.connections() {
-		clients.Go(c.part)
+		clients.Go(c.closeGracefully)
 	}
 	clients.Wait()
 	for _, a := range s.accounts {
@@ -254,7 +258,7 @@ func (s *Server) end() {
 	}
 }
 
-// since is a duration for the log.
+// since formats the time since start for the log.
 func since(start time.Time) string {
 	return time.Since(start).Round(time.Millisecond).String()
 }

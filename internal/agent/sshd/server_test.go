@@ -20,7 +20,7 @@ import (
 	"devserver.io/devserver/internal/agent/environ"
 )
 
-// patience is how long tests wait for what must happen.
+// patience is how long tests wait for an event before they fail.
 const patience = 30 * time.Second
 
 // testServer is a server in this process, and a key that may log in.
@@ -66,7 +66,7 @@ func newSigner(t testing.TB) ssh.Signer {
 	return signer
 }
 
-// serve starts a server that configure may change before.
+// serve starts a server. configure may change its configuration before that.
 func serve(t testing.TB, configure func(*Config)) *testServer {
 	t.Helper()
 	dir := t.TempDir()
@@ -77,7 +77,7 @@ func serve(t testing.TB, configure func(*Config)) *testServer {
 	cfg := Config{
 		HostKey:              hostKey,
 		AuthorizedKeysFile:   ts.keys,
-		Box:                  environ.Server{Inherited: os.Environ(), User: "dev", Home: dir, CgroupDir: dir},
+		Environment:          environ.Server{Inherited: os.Environ(), User: "dev", Home: dir, CgroupDir: dir},
 		PasswdFile:           filepath.Join(dir, "passwd"),
 		Shells:               []string{"/bin/sh"},
 		MotdFile:             filepath.Join(dir, "motd"),
@@ -161,13 +161,14 @@ func (ts *testServer) session(client *ssh.Client) *ssh.Session {
 	return session
 }
 
-// waitLog waits until the log says something.
-func (ts *testServer) waitLog(says string) {
+// waitLog waits until the log contains a text.
+func (ts *testServer) waitLog(text string) {
 	ts.t.Helper()
-	ts.await("the log to say "+says, func() bool { return strings.Contains(ts.log.String(), says) })
+	ts.await("the log to contain "+text, func() bool { return strings.Contains(ts.log.String(), text) })
 }
 
-// await polls: what another process does sends no notice.
+// await polls until done returns true. The server's goroutines and processes send
+// no notification that a test could wait for.
 func (ts *testServer) await(what string, done func() bool) {
 	ts.t.Helper()
 	deadline := time.After(patience)
@@ -177,7 +178,7 @@ func (ts *testServer) await(what string, done func() bool) {
 		select {
 		case <-again.C:
 		case <-deadline:
-			ts.t.Fatalf("waited in vain for %s", what)
+			ts.t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }

@@ -19,30 +19,30 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// session is one session channel: RFC 4254, section 6. Its requests are
-// served in the order in which they come, by one goroutine, which all fields
-// belong to.
+// session is one session channel: RFC 4254, section 6. One goroutine serves its
+// requests in order, and only that goroutine uses the fields.
 type session struct {
 	conn    *conn
 	channel ssh.Channel
-	// client is what the client asked to have in the environment.
+	// client has the environment variables that the client has set.
 	client environ.Vars
 	// agentPath is SSH_AUTH_SOCK, if the client's agent is forwarded.
 	agentPath string
-	// wanted is the terminal that the client asked for.
+	// wanted is the terminal that the client requested, or nil.
 	wanted *terminalRequest
-	// started is set once the session has a command; process stays nil if
-	// that could not be run.
+	// started is set once the client has requested a command, shell or subsystem.
+	// process stays nil if that could not be run.
 	started bool
 	process *process
-	// counted is set while the session is one of those that people are told of.
+	// counted is set while the session counts as open in Config.Traffic.
 	counted bool
-	// output is what the command writes to, at our end.
+	// output is the agent's end of the command's standard output.
 	output *os.File
 }
 
-// sessionRequests is every request that a session may make. x11-req is not
-// among them: a box has no X server to talk to.
+// sessionRequests has every request that a client may make in a session, except
+// those that start a command. x11-req is left out: X11 forwarding is not
+// supported.
 var sessionRequests = map[string]func(*session, *ssh.Request) bool{
 	"pty-req":                    (*session).requestTerminal,
 	"window-change":              (*session).changeWindow,
@@ -92,8 +92,8 @@ func (s *session) reply(request *ssh.Request, ok bool) {
 	}
 }
 
-// hangUp ends the terminal, which the kernel tells all that runs on it. What
-// has no terminal runs on.
+// hangUp closes the session's terminal, and the kernel sends SIGHUP to the
+// processes on it. A command without a terminal keeps running.
 func (s *session) hangUp() {
 	if s.process != nil && s.process.terminal != nil {
 		s.process.terminal.Close()
@@ -101,7 +101,8 @@ func (s *session) hangUp() {
 	s.channel.Close()
 }
 
-// serveStart starts what the session is for, of which there is one.
+// serveStart starts the session's command, shell or subsystem. A session can
+// have only one.
 func (s *session) serveStart(request *ssh.Request) {
 	var argument struct{ Text string }
 	if request.Type != "shell" && ssh.Unmarshal(request.Payload, &argument) != nil {
@@ -115,7 +116,7 @@ func (s *session) serveStart(request *ssh.Request) {
 	s.started = true
 	s.reply(request, true)
 	if argument.Text == agentapi.ActivitySubsystem && request.Type == "subsystem" {
-		s.tellActivity()
+		s.sendActivity()
 		return
 	}
 	kind := request.Type
@@ -127,12 +128,13 @@ func (s *session) serveStart(request *ssh.Request) {
 	}
 }
 
-// subsystems are those that there are.
+// subsystems has the names of all supported subsystems.
 var subsystems = []string{"sftp", agentapi.ActivitySubsystem}
 
-// tellActivity says how the box's work stands. It notes no work and starts no
-// process: who looks whether a box is idle must not be what keeps it awake.
-func (s *session) tellActivity() {
+// sendActivity sends the server's activity report to the client. The session
+// does not count as activity, so that asking whether a server is idle does not
+// keep it awake.
+func (s *session) sendActivity() {
 	s.uncount()
 	code := 0
 	if err := json.NewEncoder(s.channel).Encode(s.conn.server.cfg.Activity()); err != nil {
@@ -141,7 +143,7 @@ func (s *session) tellActivity() {
 	s.finish(exitStatus(code))
 }
 
-// start runs a command, shell or sftp server.
+// start starts a command, a shell or the SFTP server.
 func (s *session) start(kind, argument string) error {
 	vars := s.environment()
 	var cmd *exec.Cmd
@@ -152,8 +154,8 @@ func (s *session) start(kind, argument string) error {
 	case "exec":
 		cmd, err = s.conn.account.shellCommand(argument, vars["PATH"])
 	default:
-		// A process of its own: a fault in it ends one transfer, and its
-		// memory is given back.
+		// In a separate process, so that a crash ends only one transfer, and its
+		// memory is freed when the transfer ends.
 		cmd = &exec.Cmd{Path: s.conn.server.cfg.Binary, Args: []string{"devserver-agent", "sftp-server"}}
 	}
 	if err != nil {
@@ -168,20 +170,23 @@ func (s *session) start(kind, argument string) error {
 	return s.runWithPipes(cmd, vars, kind)
 }
 
-// startDir is the home. A box whose home is gone can still be looked at.
+// startDir returns the directory in which sessions start: the home directory or,
+// with a warning, / if the home does not exist or cannot be entered. The user can
+// then still log in to find out why.
 func (a *account) startDir() (dir, warning string) {
 	home := a.home()
 	if info, err := os.Stat(home); err != nil || !info.IsDir() {
-		return "/", "The home " + home + " is not there: starting in /.\n"
+		return "/", "The home directory " + home + " does not exist: starting in /.\n"
 	}
 	err := a.as(func() error { return unix.Faccessat(unix.AT_FDCWD, home, unix.X_OK, unix.AT_EACCESS) })
 	if err != nil {
-		return "/", "The home " + home + " may not be entered by " + a.name + ": starting in /.\n"
+		return "/", "The home directory " + home + " is not accessible to " + a.name + ": starting in /.\n"
 	}
 	return home, ""
 }
 
-// refuse tells the client why nothing runs, as a failed command would.
+// refuse sends the client the reason why the session cannot start on standard
+// error, and an exit code, as a failed command would.
 func (s *session) refuse(kind string, err error) {
 	code := exitNotExecutable
 	if refused, ok := errors.AsType[*refusal](err); ok {
@@ -192,7 +197,8 @@ func (s *session) refuse(kind string, err error) {
 	s.finish(exitStatus(code))
 }
 
-// lines adapts text to a client whose terminal is raw.
+// lines replaces line feeds with CR LF if the client requested a terminal,
+// because its own terminal is then in raw mode.
 func (s *session) lines(text string) string {
 	if s.wanted == nil {
 		return text
@@ -200,17 +206,17 @@ func (s *session) lines(text string) string {
 	return strings.ReplaceAll(text, "\n", "\r\n")
 }
 
-// finish tells the client how the command ended, and ends the channel. The
-// end of the output comes last: a client whose own input has ended too closes
-// the channel on it, and would never learn how the command ended. All errors
-// mean that the client is gone.
+// finish sends the client the command's exit status and closes the channel. The
+// exit status must come before the end of the output: a client whose own input
+// has ended closes the channel at the end of the output, and would miss an exit
+// status that comes later. All errors mean that the client has disconnected.
 func (s *session) finish(requestType string, payload []byte) {
 	_, _ = s.channel.SendRequest(requestType, false, payload)
 	_ = s.channel.CloseWrite()
 	s.channel.Close()
 }
 
-// ended logs the end of a session, without what was run in it.
+// ended logs the end of a session, but not its command, which may be private.
 func (s *session) ended(kind string, terminal bool, state *os.ProcessState, start time.Time) {
 	s.conn.log.Info("session ended", "kind", kind, "terminal", terminal, "exit", state.String(), "after", since(start))
 }
@@ -243,9 +249,9 @@ func (s *session) deliverSignal(request *ssh.Request) bool {
 	return known && s.conn.server.processes.signal(s.process, number) == nil
 }
 
-// stopOutput is a client that will not read what the command prints, as in
-// `ssh box yes | head`: whoever goes on writing learns it by SIGPIPE, or, on a
-// terminal, by a hang-up.
+// stopOutput closes the command's output because the client does not read any
+// more of it, as in `ssh HOST yes | head`. A command that keeps writing gets
+// SIGPIPE or, on a terminal, SIGHUP.
 func (s *session) stopOutput(*ssh.Request) bool {
 	if s.output == nil {
 		return false
@@ -254,7 +260,7 @@ func (s *session) stopOutput(*ssh.Request) bool {
 	return true
 }
 
-// environment is the box's environment with what this session adds.
+// environment returns the account's environment with this session's additions.
 func (s *session) environment() environ.Vars {
 	vars := s.conn.account.environment()
 	maps.Copy(vars, s.client)

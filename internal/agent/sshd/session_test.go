@@ -42,7 +42,7 @@ func (ts *testServer) terminal(t *testing.T, modes ssh.TerminalModes, command st
 	return &terminal{t, session, in, bufio.NewReader(out)}
 }
 
-// expect reads until a line is the wanted one.
+// expect reads until it has read the line want.
 func (tt *terminal) expect(want string) {
 	tt.t.Helper()
 	var seen []string
@@ -64,10 +64,10 @@ func (tt *terminal) exits(code int) {
 	_, _ = io.Copy(io.Discard, tt.out)
 	err := tt.session.Wait()
 	var exit *ssh.ExitError
-	if code == 0 && err == nil || errors.As(err, &exit) && exit.ExitStatus() == code {
+	if (code == 0 && err == nil) || (errors.As(err, &exit) && exit.ExitStatus() == code) {
 		return
 	}
-	tt.t.Errorf("exit %v, want code %d", err, code)
+	tt.t.Errorf("exit: got %v, want code %d", err, code)
 }
 
 func TestWindowChanges(t *testing.T) {
@@ -82,7 +82,7 @@ func TestWindowChanges(t *testing.T) {
 	tt.exits(7)
 }
 
-// A window may change before there is anything to tell of it.
+// A client may change the window size before it starts a command.
 func TestWindowChangeBeforeTheCommand(t *testing.T) {
 	ts := serve(t, nil)
 	session := ts.session(ts.dial())
@@ -135,15 +135,15 @@ func TestTerminalModesAreApplied(t *testing.T) {
 		modes ssh.TerminalModes
 		want  []string
 	}{
-		"echo off":       {ssh.TerminalModes{ssh.ECHO: 0}, []string{"-echo"}},
-		"raw":            {ssh.TerminalModes{ssh.ICANON: 0, ssh.ISIG: 0, ssh.OPOST: 0, ssh.IXON: 0}, []string{"-icanon", "-isig", "-opost", "-ixon"}},
-		"UTF-8":          {ssh.TerminalModes{ssh.IUTF8: 1}, []string{"iutf8"}},
-		"no UTF-8":       {ssh.TerminalModes{ssh.IUTF8: 0}, []string{"-iutf8"}},
-		"erase":          {ssh.TerminalModes{ssh.VERASE: 8}, []string{"erase = ^H;"}},
-		"no interrupt":   {ssh.TerminalModes{ssh.VINTR: 255}, []string{"intr = <undef>;"}},
-		"speed":          {ssh.TerminalModes{ssh.TTY_OP_ISPEED: 9600, ssh.TTY_OP_OSPEED: 9600}, []string{"speed 9600 baud"}},
-		"a speed of air": {ssh.TerminalModes{ssh.TTY_OP_OSPEED: 12345}, []string{"speed 38400 baud"}},
-		"unknown":        {ssh.TerminalModes{159: 1, 200: 7}, []string{"icanon"}},
+		"echo off":      {ssh.TerminalModes{ssh.ECHO: 0}, []string{"-echo"}},
+		"raw":           {ssh.TerminalModes{ssh.ICANON: 0, ssh.ISIG: 0, ssh.OPOST: 0, ssh.IXON: 0}, []string{"-icanon", "-isig", "-opost", "-ixon"}},
+		"UTF-8":         {ssh.TerminalModes{ssh.IUTF8: 1}, []string{"iutf8"}},
+		"no UTF-8":      {ssh.TerminalModes{ssh.IUTF8: 0}, []string{"-iutf8"}},
+		"erase":         {ssh.TerminalModes{ssh.VERASE: 8}, []string{"erase = ^H;"}},
+		"no interrupt":  {ssh.TerminalModes{ssh.VINTR: 255}, []string{"intr = <undef>;"}},
+		"speed":         {ssh.TerminalModes{ssh.TTY_OP_ISPEED: 9600, ssh.TTY_OP_OSPEED: 9600}, []string{"speed 9600 baud"}},
+		"unknown speed": {ssh.TerminalModes{ssh.TTY_OP_OSPEED: 12345}, []string{"speed 38400 baud"}},
+		"unknown":       {ssh.TerminalModes{159: 1, 200: 7}, []string{"icanon"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestExitSignal(t *testing.T) {
 	}
 }
 
-// An interrupt from the client, not typed, reaches the job in the foreground.
+// A signal request from the client reaches the foreground job.
 func TestSignalReachesTheForeground(t *testing.T) {
 	ts := serve(t, nil)
 	tt := ts.terminal(t, nil, `set -m; sh -c "trap 'exit 3' INT; echo ready; while :; do sleep 0.01; done"; exit $(($? + 1))`)
@@ -225,8 +225,8 @@ func TestEnvironmentRequests(t *testing.T) {
 	}
 }
 
-// requestAnswers sends a session request, and gives the answer.
-func requestAnswers(t *testing.T, session *ssh.Session, kind string, payload any) bool {
+// requestAccepted sends a session request, and reports whether it was accepted.
+func requestAccepted(t *testing.T, session *ssh.Session, kind string, payload any) bool {
 	t.Helper()
 	var encoded []byte
 	if payload != nil {
@@ -264,11 +264,11 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"", nil},
 	}
 	for _, request := range refused {
-		if requestAnswers(t, session, request.kind, request.payload) {
+		if requestAccepted(t, session, request.kind, request.payload) {
 			t.Errorf("%s with %v was accepted", request.kind, request.payload)
 		}
 	}
-	// The session is as good as new.
+	// The session can still be used.
 	out, err := session.Output("echo fine")
 	if err != nil || string(out) != "fine\n" {
 		t.Errorf("%q, %v", out, err)
@@ -286,11 +286,11 @@ func TestSecondCommandIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{"exec", "shell", "subsystem"} {
-		if requestAnswers(t, session, kind, struct{ S string }{"sftp"}) {
+		if requestAccepted(t, session, kind, struct{ S string }{"sftp"}) {
 			t.Errorf("a second %s was accepted", kind)
 		}
 	}
-	if requestAnswers(t, session, "signal", struct{ S string }{"NOSUCH"}) {
+	if requestAccepted(t, session, "signal", struct{ S string }{"NOSUCH"}) {
 		t.Error("an unknown signal was accepted")
 	}
 	in.Close()
@@ -303,7 +303,7 @@ func TestBreak(t *testing.T) {
 	ts := serve(t, nil)
 	tt := ts.terminal(t, nil, "echo ready; read line")
 	tt.expect("ready")
-	if !requestAnswers(t, tt.session, "break", struct{ Length uint32 }{500}) {
+	if !requestAccepted(t, tt.session, "break", struct{ Length uint32 }{500}) {
 		t.Error("a break on a terminal was refused")
 	}
 	_, _ = io.WriteString(tt.in, "\n")
@@ -336,14 +336,14 @@ func TestStopHangsUpTheForegroundJob(t *testing.T) {
 	tt.expect("ready")
 	ts.stop()
 	<-ts.ended
-	ts.await("the job in the foreground to be told", func() bool {
-		text, _ := os.ReadFile(filepath.Join(ts.server.cfg.Box.Home, "job"))
+	ts.await("SIGHUP to reach the foreground job", func() bool {
+		text, _ := os.ReadFile(filepath.Join(ts.server.cfg.Environment.Home, "job"))
 		return strings.Contains(string(text), "hung up\n")
 	})
 }
 
-// OpenSSH's client closes the channel when both directions have ended, and
-// then reports 255 if it has not heard of an exit code before.
+// OpenSSH's client closes the channel when both directions have ended, and then
+// exits with 255 if it has not received an exit status before.
 func TestExitCodeComesBeforeTheEndOfOutput(t *testing.T) {
 	ts := serve(t, nil)
 	client := ts.dial()
@@ -361,10 +361,10 @@ func TestExitCodeComesBeforeTheEndOfOutput(t *testing.T) {
 		select {
 		case request := <-requests:
 			if request == nil || !strings.HasPrefix(request.Type, "exit-") {
-				t.Errorf("%s: got %v", kind, request)
+				t.Errorf("%s: got %v, want an exit status or signal", kind, request)
 			}
 		default:
-			t.Errorf("%s: its output ended before its exit code came", kind)
+			t.Errorf("%s: its output ended before its exit status arrived", kind)
 		}
 	}
 }

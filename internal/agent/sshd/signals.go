@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalNumbers are the signals that SSH has names for: RFC 4254, section 6.10.
+// signalNumbers has the signals for which SSH has a name: RFC 4254, section 6.10.
 var signalNumbers = map[ssh.Signal]syscall.Signal{
 	ssh.SIGABRT: syscall.SIGABRT, ssh.SIGALRM: syscall.SIGALRM, ssh.SIGFPE: syscall.SIGFPE,
 	ssh.SIGHUP: syscall.SIGHUP, ssh.SIGILL: syscall.SIGILL, ssh.SIGINT: syscall.SIGINT,
@@ -20,12 +20,12 @@ var signalNumbers = map[ssh.Signal]syscall.Signal{
 	ssh.SIGUSR2: syscall.SIGUSR2,
 }
 
-// heedSignals has the signals of a terminal do in sessions what they always do.
-// What a process ignores, those that it starts ignore too; and whoever started
-// this one, or the container runtime, may have been started by nohup, or in the
-// background. Others than these two are handled in Go, which no child inherits.
-// This process goes on ignoring them.
-func heedSignals() {
+// unignoreSignals gives SIGHUP and SIGINT their default effect in sessions. A
+// process inherits the signals that its parent ignores, and the agent's parent
+// or the container runtime may have been started with nohup or in the background.
+// The Go runtime handles the other signals, and children do not inherit handlers.
+// The agent itself receives the two signals and drops them.
+func unignoreSignals() {
 	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
 		if signal.Ignored(s) {
 			signal.Notify(make(chan os.Signal, 1), s)
@@ -33,7 +33,7 @@ func heedSignals() {
 	}
 }
 
-// exitMessage tells a client how its command ended.
+// exitMessage returns the request that tells a client how its command ended.
 func exitMessage(state *os.ProcessState) (requestType string, payload []byte) {
 	status, ok := state.Sys().(syscall.WaitStatus)
 	if !ok || !status.Signaled() {
@@ -51,8 +51,8 @@ func exitStatus(code int) (requestType string, payload []byte) {
 	return "exit-status", ssh.Marshal(struct{ Code uint32 }{uint32(code)})
 }
 
-// signalName is a signal's name without "SIG". Those that the standard does
-// not know carry a suffix, as it demands.
+// signalName returns a signal's name without "SIG". A name that is not in the
+// RFC gets a suffix, as the RFC requires.
 func signalName(number syscall.Signal) string {
 	for name, known := range signalNumbers {
 		if known == number {

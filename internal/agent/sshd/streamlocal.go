@@ -24,7 +24,7 @@ func (c *conn) forwardUnix(request *ssh.Request) (ok bool, reply []byte) {
 		return false, nil
 	}
 	if c.forwards.has(want.name()) {
-		return false, nil // or it would replace its own socket
+		return false, nil // listening again would replace this connection's own socket
 	}
 	listener, stop, err := c.account.listenUnix(c.account.inHome(want.Path))
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *conn) cancelUnix(request *ssh.Request) (ok bool, reply []byte) {
 	return c.forwards.cancel(which.name()), nil
 }
 
-// listenUnix listens on a socket of the account's.
+// listenUnix listens on a unix socket with the account's rights.
 func (a *account) listenUnix(path string) (listener net.Listener, stop func(), err error) {
 	var remove func()
 	err = a.as(func() (err error) {
@@ -60,16 +60,16 @@ func (a *account) listenUnix(path string) (listener net.Listener, stop func(), e
 		return nil, nil, err
 	}
 	return listener, func() {
-		_ = a.as(func() error { // the folder may be gone or read-only by now
+		_ = a.as(func() error { // the folder may be deleted or read-only by now
 			remove()
 			return nil
 		})
 	}, nil
 }
 
-// listenUnix listens on a socket for its user only. A socket that is there
-// already is replaced, as with sshd's StreamLocalBindUnlink: a connection that
-// was lost leaves it behind. Any other file is left alone.
+// listenUnix listens on a unix socket that only its owner can use. An existing
+// socket is replaced, as with sshd's StreamLocalBindUnlink, because a lost
+// connection may have left it. Any other existing file is an error.
 func listenUnix(path string) (listener net.Listener, stop func(), err error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
 		if err := os.Remove(path); err != nil {
@@ -80,8 +80,8 @@ func listenUnix(path string) (listener net.Listener, stop func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// Another connection may put its own socket in the same place, which the
-	// end of this one must not remove.
+	// Another connection may replace the socket with its own, which this one must
+	// not remove when it ends.
 	unix.SetUnlinkOnClose(false)
 	mine, err := os.Lstat(path)
 	if err == nil {
@@ -93,7 +93,7 @@ func listenUnix(path string) (listener net.Listener, stop func(), err error) {
 	}
 	stop = sync.OnceFunc(func() {
 		if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) {
-			_ = os.Remove(path) // the folder may be gone or read-only by now
+			_ = os.Remove(path) // the folder may be deleted or read-only by now
 		}
 		unix.Close()
 	})

@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// After the shell has ended, its last output is still to be read. The
-	// kernel says when all is read only once nobody else holds the terminal;
-	// if a background job does, a pause as long as lingerPause is the end,
-	// and so is more output than the kernel could have held.
+	// After the shell has ended, its last output must still be read. The kernel
+	// reports the end of the output only if no other process has the terminal
+	// open. If a background job has, reading stops after a pause of lingerPause,
+	// or after lingerBytes, which is more than the kernel can have buffered.
 	lingerPause = 100 * time.Millisecond
 	lingerBytes = 128 << 10
 
@@ -81,11 +81,10 @@ func (s *session) sendBreak(*ssh.Request) bool {
 func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) error {
 	master, slave, err := s.openTerminal()
 	if err != nil {
-		return &refusal{exitNotExecutable, "No terminal could be made: " + err.Error() + "\n"}
+		return &refusal{exitNotExecutable, "Cannot open a terminal: " + err.Error() + "\n"}
 	}
-	output := &terminalOutput{master: master, note: s.conn.server.cfg.Traffic.Shown, done: make(chan struct{})}
-	// Before the greeting, so that of a notice and a warning that come now at
-	// least one is seen.
+	output := &terminalOutput{master: master, count: s.conn.server.cfg.Traffic.Shown, done: make(chan struct{})}
+	// Before the greeting, so that a warning that arrives in between is not lost.
 	s.conn.server.terminals.add(output)
 	if kind == "shell" {
 		s.greet()
@@ -139,12 +138,12 @@ func (s *session) openTerminal() (master, slave *os.File, err error) {
 	return master, slave, nil
 }
 
-// greet prints the message of the day, as login(1) does, what the operator has
-// to say, and what is amiss.
+// greet prints the message of the day, as login(1) does, then the operator's
+// notice, and a warning if the home volume is full.
 func (s *session) greet() {
 	server, home := s.conn.server, s.conn.account.home()
 	text := server.motd(home) + server.usage(home) + server.terminals.noticeText()
-	if room, err := RoomOf(home); err == nil && home == server.cfg.Box.Home {
+	if room, err := RoomOf(home); err == nil && home == server.cfg.Environment.Home {
 		text += fullHome(room)
 	}
 	_, _ = io.WriteString(s.channel, s.lines(text))
@@ -177,25 +176,25 @@ func (s *Server) motd(home string) string {
 		return ""
 	}
 	defer file.Close()
-	text, _ := io.ReadAll(io.LimitReader(file, maxMotdBytes)) // what could be read is printed
+	text, _ := io.ReadAll(io.LimitReader(file, maxMotdBytes)) // after an error, the part before it is printed
 	return string(text)
 }
 
-// typeTo passes on what the client types. The end of its input is no end of
-// the terminal, as with sshd: a user ends input with control-D.
+// typeTo copies the client's input to the terminal. As with sshd, the end of
+// that input does not close the terminal: a user ends input with Control-D.
 func (s *session) typeTo(master *os.File) {
 	defer s.conn.server.survive("terminal input")
-	_, _ = io.Copy(noting{master, s.conn.server.cfg.Traffic.Typed}, s.channel)
+	_, _ = io.Copy(countingWriter{master, s.conn.server.cfg.Traffic.Typed}, s.channel)
 }
 
-// terminalOutput copies what a terminal shows.
+// terminalOutput copies the output of a terminal to the client.
 type terminalOutput struct {
 	master *os.File
-	note   func(bytes int)
+	count  func(bytes int)
 	done   chan struct{}
 	// exited is set when the shell has ended.
 	exited atomic.Bool
-	// message is to be put between the output.
+	// message is a text to insert into the output, or nil.
 	message atomic.Pointer[string]
 }
 
@@ -211,9 +210,9 @@ func (o *terminalOutput) copyTo(channel io.Writer) {
 			left -= n
 		}
 		if n > 0 {
-			o.note(n)
+			o.count(n)
 			if _, err := channel.Write(buffer[:n]); err != nil {
-				// The client is gone: hang up what runs on the terminal.
+				// The client has disconnected: hang up the processes on the terminal.
 				o.master.Close()
 				return
 			}
@@ -222,22 +221,24 @@ func (o *terminalOutput) copyTo(channel io.Writer) {
 			err = o.writeMessage(channel)
 		}
 		if err != nil {
-			return // all is read (EIO), or the pause is over
+			return // all output is read (EIO), or the pause is over
 		}
 	}
 }
 
-// say puts a text between the output. The one goroutine that writes to the
-// client does it, so it waits while a client does not read.
-func (o *terminalOutput) say(text string) {
+// insert inserts a text into the output and returns at once. The goroutine that
+// runs copyTo writes the text, later if the client does not read. A later text
+// replaces one that has not been written yet.
+func (o *terminalOutput) insert(text string) {
 	o.message.Store(&text)
-	// Wakes a read that waits for output. It fails if the terminal is closed.
+	// A deadline in the past ends a pending read. This fails if the terminal is
+	// closed.
 	_ = o.master.SetReadDeadline(time.Unix(1, 0))
 }
 
-// writeMessage is called when say has ended a read.
+// writeMessage writes the message after insert has ended a read.
 func (o *terminalOutput) writeMessage(channel io.Writer) error {
-	// Before the message is taken, so that the next one ends a read again.
+	// Before the message is taken, so that the next insert ends a read again.
 	if err := o.master.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
@@ -249,10 +250,10 @@ func (o *terminalOutput) writeMessage(channel io.Writer) error {
 	return err
 }
 
-// finish waits until the last output has been passed on.
+// finish waits until the last output has been copied.
 func (o *terminalOutput) finish() {
 	o.exited.Store(true)
-	// Wakes a read that began before. It fails if the terminal is closed.
+	// Limits a read that began before. This fails if the terminal is closed.
 	_ = o.master.SetReadDeadline(time.Now().Add(lingerPause))
 	<-o.done
 }

@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// terminals are those that are open, and what is said on them.
+// terminals holds the open terminals and the texts to show on them.
 type terminals struct {
 	mu      sync.Mutex
 	open    map[*terminalOutput]bool
@@ -32,10 +32,10 @@ func (t *terminals) noticeText() string {
 	return t.notice
 }
 
-// SetNotice replaces what is printed at a login on a terminal, beside the
+// SetNotice replaces the text that a login on a terminal prints after the
 // message of the day.
 func (s *Server) SetNotice(text string) {
-	text = harmless(text)
+	text = printable(text)
 	if text != "" {
 		text = strings.TrimSuffix(text, "\n") + "\n"
 	}
@@ -44,14 +44,14 @@ func (s *Server) SetNotice(text string) {
 	s.terminals.notice = text
 }
 
-// Warn writes a line to every open terminal, if it is another than that of the
-// call before. Empty: there is nothing to warn of.
+// Warn writes a line to every open terminal unless it is the line of the last
+// call. An empty line writes nothing, so that the next line is written even if
+// it was written before.
 //
-// It goes to the client, not to what runs on the terminal, and begins on a line
-// of its own. A full-screen program does not know of it, as with wall(1), and
-// paints over it when it paints next.
+// The line goes to the client only, and starts on a new line. As with wall(1), a
+// full-screen program does not know about it and overwrites it when it redraws.
 func (s *Server) Warn(line string) {
-	line = strings.ReplaceAll(harmless(line), "\n", " ")
+	line = strings.ReplaceAll(printable(line), "\n", " ")
 	s.terminals.mu.Lock()
 	defer s.terminals.mu.Unlock()
 	if line == s.terminals.warning {
@@ -62,13 +62,14 @@ func (s *Server) Warn(line string) {
 		return
 	}
 	for output := range s.terminals.open {
-		output.say("\r\n" + line + "\r\n")
+		output.insert("\r\n" + line + "\r\n")
 	}
 }
 
-// harmless drops what would steer a terminal. The operator's texts quote what
-// people write.
-func harmless(text string) string {
+// printable drops control characters except line feeds. The operator's texts
+// can quote users, who must not be able to send control sequences to other
+// users' terminals.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || unicode.IsPrint(r) {
 			return r

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// screen is a session on a terminal, as its user sees it.
+// screen is a session on a terminal, from the user's side.
 type screen struct {
 	ts     *testServer
 	input  io.Writer
 	output *bufio.Reader
 }
 
-// screen runs a command, or a shell, on a terminal.
+// screen runs a command on a terminal, or a shell if command is empty.
 func (ts *testServer) screen(client *ssh.Client, command string) *screen {
 	ts.t.Helper()
 	session := ts.session(client)
@@ -45,7 +45,7 @@ func (ts *testServer) screen(client *ssh.Client, command string) *screen {
 	return &screen{ts, input, bufio.NewReader(output)}
 }
 
-// expect reads on to a line, and gives what was before it.
+// expect reads until it has read a line, and returns the output before that line.
 func (t *screen) expect(line string) (before string) {
 	t.ts.t.Helper()
 	for {
@@ -70,20 +70,19 @@ func (t *screen) typeLine(line string) {
 func TestWarning(t *testing.T) {
 	ts := serve(t, nil)
 	client := ts.dial()
-	// What cat reads, it repeats in capitals.
-	const shout = "echo ready; tr a-z A-Z"
-	screens := []*screen{ts.screen(client, shout), ts.screen(client, shout), ts.screen(ts.dial(), shout)}
+	const capitalize = "echo ready; tr a-z A-Z"
+	screens := []*screen{ts.screen(client, capitalize), ts.screen(client, capitalize), ts.screen(ts.dial(), capitalize)}
 	for _, screen := range screens {
 		screen.expect("ready")
 	}
-	ts.server.Warn("It suspends at 15:40.")
+	ts.server.Warn("Suspended at 15:40.")
 	for i, screen := range screens {
-		if before := screen.expect("It suspends at 15:40."); before != "\r\n" {
-			t.Errorf("terminal %d: before the warning is %q, want a line's end", i, before)
+		if before := screen.expect("Suspended at 15:40."); before != "\r\n" {
+			t.Errorf("terminal %d: before the warning is %q, want a line break", i, before)
 		}
 	}
-	// The same is said once, and again when there was nothing to say between.
-	ts.server.Warn("It suspends at 15:40.")
+	// A repeated warning is written once, and again after an empty one.
+	ts.server.Warn("Suspended at 15:40.")
 	ts.server.Warn("Five minutes\x1b[2J\nleft")
 	for _, screen := range screens {
 		if before := screen.expect("Five minutes[2J left"); before != "\r\n" {
@@ -94,25 +93,24 @@ func TestWarning(t *testing.T) {
 	ts.server.Warn("Five minutes left")
 	for i, screen := range screens {
 		screen.expect("Five minutes left")
-		// Nothing of it was typed to what runs there, and that goes on.
+		// The command did not receive the warning as input, and still runs.
 		screen.typeLine("still here")
 		if _, err := io.WriteString(screen.input, "\x04"); err != nil {
 			t.Fatal(err)
 		}
 		rest, _ := io.ReadAll(screen.output)
 		if string(rest) != "STILL HERE\r\n" {
-			t.Errorf("terminal %d then says %q", i, rest)
+			t.Errorf("terminal %d then shows %q", i, rest)
 		}
 	}
-	ts.await("no terminal to be left", func() bool {
+	ts.await("the end of all terminals", func() bool {
 		ts.server.terminals.mu.Lock()
 		defer ts.server.terminals.mu.Unlock()
 		return len(ts.server.terminals.open) == 0
 	})
 }
 
-// Warnings come while output does, and while the terminal ends: nothing of the
-// output is lost.
+// Warnings arrive during output and while the terminal ends. No output is lost.
 func TestWarningAmidOutput(t *testing.T) {
 	ts := serve(t, nil)
 	var numbers strings.Builder
@@ -122,7 +120,7 @@ func TestWarningAmidOutput(t *testing.T) {
 	for range 20 {
 		screen := ts.screen(ts.dial(), "stty -opost; echo ready; seq 1 20000; read line; seq 1 20000")
 		if line, err := screen.output.ReadString('\n'); err != nil || line != "ready\n" {
-			t.Fatalf("it begins with %q, %v", line, err)
+			t.Fatalf("the output starts with %q, %v", line, err)
 		}
 		ts.server.Warn("one")
 		screen.typeLine("go on")
@@ -136,14 +134,14 @@ func TestWarningAmidOutput(t *testing.T) {
 			t.Fatal("no warning was written")
 		}
 		if output != numbers.String()+numbers.String() {
-			t.Fatalf("the output is not whole: %d bytes, the last are %q", len(output), output[max(0, len(output)-40):])
+			t.Fatalf("output is missing: got %d bytes, the last are %q", len(output), output[max(0, len(output)-40):])
 		}
 	}
 }
 
 func TestNotice(t *testing.T) {
 	ts := serve(t, nil)
-	home := ts.server.cfg.Box.Home
+	home := ts.server.cfg.Environment.Home
 	if err := os.WriteFile(filepath.Join(home, "motd"), []byte("Welcome.\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +157,7 @@ func TestNotice(t *testing.T) {
 	if got := greeting(); !strings.HasPrefix(got, "Welcome.\r\nStarted for you.\r\nExpires ]0;eviltomorrow.\r\n") {
 		t.Errorf("with a notice: %q", got)
 	}
-	// Who wants no message of the day needs this one all the same.
+	// The notice is printed even if the user has disabled the message of the day.
 	if err := os.WriteFile(filepath.Join(home, ".hushlogin"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +166,6 @@ func TestNotice(t *testing.T) {
 	}
 	ts.server.SetNotice("")
 	if got := greeting(); strings.Contains(got, "Started") {
-		t.Errorf("the notice is said still: %q", got)
+		t.Errorf("the removed notice is still printed: %q", got)
 	}
 }

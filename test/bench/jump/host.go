@@ -1,6 +1,6 @@
-// Package jump runs SSH jump hosts, the gateway and OpenSSH's sshd, and the
-// boxes behind them, and goes through them as a client, so that both can be
-// measured alike. All of it is on loopback, and writes into one folder.
+// Package jump runs two SSH jump hosts, the gateway and OpenSSH's sshd, with servers behind
+// them, and connects through them as a client, so that both are measured in the same way.
+// Everything listens on loopback and writes to one folder.
 package jump
 
 import (
@@ -20,16 +20,16 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// Host is a jump host that runs.
+// Host is a running jump host.
 type Host struct {
 	*plane.Process
 	Name string
 	Way
-	// direct: boxes have their addresses as names.
+	// direct is set if clients use a server's address instead of its name.
 	direct bool
 }
 
-// Way is what a client needs to know of a jump host.
+// Way is the information that a client needs to connect to a jump host.
 type Way struct {
 	Address string
 	HostKey string // a line of authorized_keys
@@ -37,7 +37,7 @@ type Way struct {
 	KeyFile string
 }
 
-// Gateway starts bin/gateway, which the client's key leads to boxes.
+// Gateway starts bin/gateway with servers to which the client's key may log in.
 func Gateway(ctx context.Context, dir string, hostKey, clientKey openssh.Key) (*Host, error) {
 	program, err := cluster.Binary("gateway")
 	if err != nil {
@@ -61,7 +61,7 @@ func Gateway(ctx context.Context, dir string, hostKey, clientKey openssh.Key) (*
 	return h, h.await(ctx)
 }
 
-// sshdConfig lets in whom the key lets in, however many there are.
+// sshdConfig accepts the client's key, without a limit on connections.
 const sshdConfig = `ListenAddress %s
 HostKey %s
 AuthorizedKeysFile %s
@@ -78,17 +78,16 @@ MaxStartups 10000
 PerSourceMaxStartups none
 `
 
-// sshdProgram is where Debian's package openssh-server has it.
+// sshdProgram is the path of sshd in Debian's package openssh-server.
 const sshdProgram = "/usr/sbin/sshd"
 
-// Sshd starts OpenSSH's server, with the limits removed that would refuse many
-// clients at once.
+// Sshd starts OpenSSH's server without the limits on simultaneous clients.
 func Sshd(ctx context.Context, dir string, hostKey, clientKey openssh.Key) (*Host, error) {
 	if _, err := os.Stat(sshdProgram); err != nil {
 		return nil, fmt.Errorf("OpenSSH's server is missing: install it with \"tools/debian-packages openssh-server\": %w", err)
 	}
 	if os.Getuid() == 0 {
-		// It locks itself in there, and does not start without.
+		// sshd requires this folder for privilege separation.
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 			return nil, err
 		}
@@ -125,7 +124,7 @@ func newHost(name string, hostKey, clientKey openssh.Key) (*Host, error) {
 	return &Host{Name: name, Way: Way{Address: address, HostKey: hostKey.Public, User: me.Username, KeyFile: clientKey.File}}, nil
 }
 
-// await waits until the jump host lets somebody in.
+// await waits until the jump host accepts a login.
 func (h *Host) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -141,36 +140,36 @@ func (h *Host) await(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("%s lets nobody in: %w", h.Name, err), h.Stop())
+			return errors.Join(fmt.Errorf("%s does not accept logins: %w", h.Name, err), h.Stop())
 		case <-pace.C:
 		}
 	}
 }
 
-// Algorithms says what a client and the jump host agree to.
+// Algorithms describes the jump host's version and the algorithms that it negotiates.
 func (h *Host) Algorithms() (string, error) {
 	c, err := h.Login()
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	said := string(c.ServerVersion())
+	text := string(c.ServerVersion())
 	if conn, ok := c.Conn.(ssh.AlgorithmsConnMetadata); ok {
 		a := conn.Algorithms()
-		said += fmt.Sprintf(", %s, %s, host key %s", a.KeyExchange, a.Read.Cipher, a.HostKey)
+		text += fmt.Sprintf(", %s, %s, host key %s", a.KeyExchange, a.Read.Cipher, a.HostKey)
 	}
-	return said, nil
+	return text, nil
 }
 
-// Target is what a client asks the jump host for to get to a box.
-func (h *Host) Target(b Box) string {
+// Target returns the address that a client requests from the jump host for a server.
+func (h *Host) Target(b Server) string {
 	if h.direct {
-		return net.JoinHostPort(b.IP, boxPort)
+		return net.JoinHostPort(b.IP, serverPort)
 	}
 	return net.JoinHostPort(b.Name+"."+Namespace, "22")
 }
 
-// Login connects to the jump host and proves the key.
+// Login connects to the jump host and authenticates.
 func (w Way) Login() (*ssh.Client, error) {
 	pem, err := os.ReadFile(w.KeyFile)
 	if err != nil {
@@ -191,7 +190,7 @@ func (w Way) Login() (*ssh.Client, error) {
 	})
 }
 
-// Tunnel logs in and opens the way to a box. Its end is the connection's.
+// Tunnel logs in and connects to a server. Closing the tunnel closes the login too.
 func (w Way) Tunnel(target string) (net.Conn, error) {
 	c, err := w.Login()
 	if err != nil {
@@ -205,7 +204,7 @@ func (w Way) Tunnel(target string) (net.Conn, error) {
 	return &tunnel{Conn: conn, jump: c}, nil
 }
 
-// tunnel takes its connection along when it ends.
+// tunnel closes its connection to the jump host when it is closed.
 type tunnel struct {
 	net.Conn
 	jump *ssh.Client

@@ -13,8 +13,7 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// What a source sends is known to the last byte: nothing that is lost, changed
-// or sent twice passes.
+// Receive notices data that is lost, changed or sent twice.
 func TestReceiveNoticesEveryByte(t *testing.T) {
 	var sent bytes.Buffer
 	const total = 300_000
@@ -36,22 +35,22 @@ func TestReceiveNoticesEveryByte(t *testing.T) {
 		"Twice":   {append(bytes.Clone(whole[:8192]), whole[:8192]...), 8192, true},
 	} {
 		right, err := Receive(bytes.NewReader(tc.got))
-		// What is right in the piece in which the fault is does not count.
-		if (err != nil) != tc.fails || right > total || !tc.fails && right != tc.right || tc.fails && right > tc.right {
+		// Right bytes in the block with the fault may not be counted.
+		if (err != nil) != tc.fails || right > total || (!tc.fails && right != tc.right) || (tc.fails && right > tc.right) {
 			t.Errorf("%s: %d bytes are right, %v; want %d", name, right, err, tc.right)
 		}
 	}
 }
 
-func TestBoxesObeyTheFirstLine(t *testing.T) {
+func TestServersRunTheFirstLine(t *testing.T) {
 	for line, want := range map[string]string{Echo + "\nhello": "hello", Sink + "\nhello": "5\n"} {
-		box, client := net.Pipe()
+		server, client := net.Pipe()
 		go func() {
-			defer box.Close()
-			_ = obeyLine(struct {
+			defer server.Close()
+			_ = runLine(struct {
 				io.Reader
 				io.Writer
-			}{io.MultiReader(strings.NewReader(line)), box})
+			}{io.MultiReader(strings.NewReader(line)), server})
 		}()
 		if got, err := io.ReadAll(client); string(got) != want || err != nil {
 			t.Errorf("%q: got %q, %v; want %q", line, got, err, want)
@@ -66,19 +65,20 @@ func TestCPUTimeIncludesChildrenThatHaveEnded(t *testing.T) {
 	}
 }
 
-// A gateway is to take the stream for the whole of what there is.
-func TestStreamSaysThatThisWasAll(t *testing.T) {
-	boxes, err := devServers("ssh-ed25519 AAAA")
-	if err != nil || len(boxes) != Known {
-		t.Fatalf("%d boxes, %v; want %d", len(boxes), err, Known)
+// The stream ends the initial objects as an API server does, so that a gateway becomes
+// ready.
+func TestStreamEndsTheInitialObjects(t *testing.T) {
+	servers, err := devServers("ssh-ed25519 AAAA")
+	if err != nil || len(servers) != Known {
+		t.Fatalf("%d servers, %v; want %d", len(servers), err, Known)
 	}
 	gone := httptest.NewRequest(http.MethodGet, "/apis/devserver.io/v1/devservers?watch=true&sendInitialEvents=true", nil)
 	answer := httptest.NewRecorder()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	stream(answer, gone.WithContext(ctx), "DevServer", []*v1.DevServer{boxes[0]})
+	stream(answer, gone.WithContext(ctx), "DevServer", []*v1.DevServer{servers[0]})
 	lines := strings.Split(strings.TrimSpace(answer.Body.String()), "\n")
 	if len(lines) != 2 || !strings.Contains(lines[0], `"ADDED"`) || !strings.Contains(lines[1], "k8s.io/initial-events-end") {
-		t.Errorf("got %q, want a DevServer and the end of what there is", lines)
+		t.Errorf("got %q, want a DevServer and the end of the initial objects", lines)
 	}
 }

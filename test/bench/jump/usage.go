@@ -12,33 +12,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Usage is what a program and all that it started have taken.
+// Usage is the CPU time and memory of a program and its descendants.
 type Usage struct {
-	// CPU is in seconds, and counts those as well that have ended since.
+	// CPU is in seconds. It includes descendants that have ended.
 	CPU float64
-	// Memory is what they have resident, in bytes, what several share counted
-	// once.
+	// Memory is the resident memory in bytes. Shared pages count once.
 	Memory float64
 }
 
-// Usage of the jump host.
+// Usage returns the usage of the jump host.
 func (h *Host) Usage() (Usage, error) { return usageOf(h.PID()) }
 
-// MaxFiles is how many file descriptors a program may have here.
+// MaxFiles returns the highest number of file descriptors that a process may have.
 func MaxFiles() (int, error) {
 	var limit unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
 	return int(limit.Max), err
 }
 
-// SelfCPU is the CPU time in seconds that this program has taken.
+// SelfCPU returns the CPU time of this process in seconds.
 func SelfCPU() (float64, error) {
 	var usage unix.Rusage
 	err := unix.Getrusage(unix.RUSAGE_SELF, &usage)
 	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9, err
 }
 
-// ticks a second, in which Linux counts CPU time for programs, everywhere.
+// ticks is the unit in which Linux reports CPU time, in ticks per second. It is the same on
+// all architectures.
 const ticks = 100
 
 func usageOf(root int) (Usage, error) {
@@ -50,7 +50,7 @@ func usageOf(root int) (Usage, error) {
 	for _, file := range stats {
 		stat, err := os.ReadFile(file)
 		if err != nil {
-			continue // It ended since.
+			continue // The process has ended.
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		if err != nil {
@@ -73,8 +73,8 @@ func usageOf(root int) (Usage, error) {
 	return sum, nil
 }
 
-// parseStat reads /proc/PID/stat: the parent, and the CPU time of the process
-// and of the children that it has waited for.
+// parseStat reads the parent from /proc/PID/stat, and the CPU time of the process and of the
+// children that it has waited for.
 func parseStat(stat []byte) (parent int, cpu float64) {
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 15 {
@@ -88,7 +88,7 @@ func parseStat(stat []byte) (parent int, cpu float64) {
 	return parent, cpu
 }
 
-// proportional is the proportional resident memory of a process in bytes.
+// proportional returns the proportional set size of a process in bytes.
 func proportional(pid int) (float64, error) {
 	rollup, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {

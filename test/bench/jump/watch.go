@@ -18,13 +18,14 @@ import (
 	v1 "devserver.io/devserver/api/v1"
 )
 
-// Known is how many boxes the gateway knows.
+// Known is the number of servers that the gateway knows.
 const Known = 1000
 
-// serveWatches is all of an API server that a gateway needs which wakes nobody:
-// watches of the boxes and of no person. It returns a kubeconfig.
+// serveWatches serves the part of the Kubernetes API that a gateway needs if no suspended server
+// is used: a watch of the servers, and a watch of users, of which there are none. It returns
+// the path of a kubeconfig.
 func serveWatches(ctx context.Context, dir, key string) (string, error) {
-	boxes, err := devServers(key)
+	servers, err := devServers(key)
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +35,7 @@ func serveWatches(ctx context.Context, dir, key string) (string, error) {
 			stream(w, r, kind, objects)
 		})
 	}
-	serve("DevServer", "devservers", boxes)
+	serve("DevServer", "devservers", servers)
 	serve("DevServerUser", "devserverusers", nil)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,7 +50,7 @@ func serveWatches(ctx context.Context, dir, key string) (string, error) {
 "contexts": [{"name": "bench", "context": {"cluster": "bench"}}]}`, listener.Addr()), 0o600)
 }
 
-// stream sends what there is, says that this was all, and leaves the watch open.
+// stream sends all objects and the end of the initial objects, and leaves the watch open.
 func stream(w http.ResponseWriter, r *http.Request, kind string, objects []*v1.DevServer) {
 	if r.URL.Query().Get("sendInitialEvents") != "true" {
 		http.Error(w, "only watches that begin with all objects", http.StatusNotImplemented)
@@ -76,10 +77,10 @@ func stream(w http.ResponseWriter, r *http.Request, kind string, objects []*v1.D
 	<-r.Context().Done()
 }
 
-// devServers are those that key opens, and many that are others'.
+// devServers returns the two servers for key, and many servers with other keys.
 func devServers(key string) ([]*v1.DevServer, error) {
-	boxes := []*v1.DevServer{devServer(Raw.Name, Raw.IP, key), devServer(SSH.Name, SSH.IP, key)}
-	for i := len(boxes); i < Known; i++ {
+	servers := []*v1.DevServer{devServer(Raw.Name, Raw.IP, key), devServer(SSH.Name, SSH.IP, key)}
+	for i := len(servers); i < Known; i++ {
 		public, _, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
 			return nil, err
@@ -88,9 +89,9 @@ func devServers(key string) ([]*v1.DevServer, error) {
 		if err != nil {
 			return nil, err
 		}
-		boxes = append(boxes, devServer(fmt.Sprintf("box-%d", i), Raw.IP, string(ssh.MarshalAuthorizedKey(other))))
+		servers = append(servers, devServer(fmt.Sprintf("server-%d", i), Raw.IP, string(ssh.MarshalAuthorizedKey(other))))
 	}
-	return boxes, nil
+	return servers, nil
 }
 
 func devServer(name, ip, key string) *v1.DevServer {

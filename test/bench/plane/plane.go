@@ -1,6 +1,6 @@
-// Package plane runs a control plane for a measurement: etcd, kube-apiserver
-// and kube-controller-manager on loopback, with everything that they write in
-// one temporary folder. It needs no root, no node and no network.
+// Package plane runs a control plane for a measurement: etcd, kube-apiserver and
+// kube-controller-manager on loopback, with all files in one temporary folder. It requires
+// neither root nor a node or a network.
 package plane
 
 import (
@@ -18,22 +18,21 @@ import (
 	"devserver.io/devserver/config/crd"
 )
 
-// services has room for 20,000 cluster IPs and more.
+// services is the range of cluster IPs, which has room for more than 20,000.
 const services = "10.96.0.0/14"
 
 // patience is how long a part may take to start or to stop on a busy machine.
 const patience = 2 * time.Minute
 
-// Plane is a control plane that runs.
+// Plane is a running control plane.
 type Plane struct {
-	// Dir holds all files of the control plane; what is put into it goes away
-	// with it.
+	// Dir holds all files of the control plane. Stop removes it.
 	Dir string
-	// Admin is how to reach it as an administrator.
+	// Admin is the client configuration of an administrator.
 	Admin *rest.Config
-	// Audit is the file with one line for each call of the audited user.
+	// Audit is the audit log, with one line for each call of the audited user.
 	Audit string
-	// Flags of the controller manager, as far as they decide how fast it is.
+	// Flags are the controller manager's flags that affect its speed.
 	Flags []string
 
 	assets  string
@@ -62,7 +61,7 @@ func Start(ctx context.Context, assets, audited string, address netip.Addr) (*Pl
 	return p, nil
 }
 
-// Stop stops what runs, and removes every file.
+// Stop stops all processes and removes all files.
 func (p *Plane) Stop() error {
 	var failed error
 	if p.manager != nil {
@@ -71,8 +70,8 @@ func (p *Plane) Stop() error {
 	return errors.Join(failed, p.base.Stop(), os.RemoveAll(p.Dir))
 }
 
-// auditPolicy notes every call of one user, and none of anybody else: the log
-// of all would cost the API server more than the calls that are measured.
+// auditPolicy logs the calls of one user only. Logging all calls would cost the API server
+// more than the calls that are measured.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -87,7 +86,7 @@ func (p *Plane) startServers(audited string, address netip.Addr) error {
 		return err
 	}
 	etcd := &envtest.Etcd{Path: filepath.Join(p.assets, "etcd"), DataDir: filepath.Join(p.Dir, "etcd"), StartTimeout: patience, StopTimeout: patience}
-	// Ten thousand boxes with all their revisions exceed the default of 2 GB.
+	// Ten thousand servers with all their revisions exceed the default of 2 GB.
 	etcd.Configure().Set("quota-backend-bytes", "8589934592")
 	server := &envtest.APIServer{Path: filepath.Join(p.assets, "kube-apiserver"), CertDir: filepath.Join(p.Dir, "apiserver"), StartTimeout: patience, StopTimeout: patience}
 	if err := os.Mkdir(server.CertDir, 0o700); err != nil {
@@ -123,10 +122,10 @@ func (p *Plane) installCRDs(context.Context) error {
 }
 
 // startManager starts the controller manager as on DevServer's local cluster,
-// with limits that let a thousand boxes be made in seconds: with its defaults,
+// with limits that let a thousand servers be made in seconds: with its defaults,
 // 20 calls a second and 5 StatefulSets at a time, only they would be measured.
-// It binds no volumes: the stand-in for the nodes does, since nobody
-// provisions them here.
+// It does not bind volumes. The stand-in for the nodes does, because the control plane has no
+// provisioner.
 func (p *Plane) startManager(ctx context.Context) error {
 	kubeconfig, err := p.Kubeconfig("system:kube-controller-manager")
 	if err != nil {
@@ -164,10 +163,10 @@ func (p *Plane) Kubeconfig(user string, groups ...string) (string, error) {
 	return file.Name(), errors.Join(err, file.Close())
 }
 
-// Usage is what the parts of the control plane have taken so far, by name.
+// Usage returns the resource usage of the control plane's processes so far, by name.
 func (p *Plane) Usage() (map[string]Usage, error) {
 	usage := map[string]Usage{}
-	// envtest starts these two and tells nobody their numbers.
+	// envtest does not expose the process ids of etcd and kube-apiserver.
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
 		pid, err := childNamed(name)
 		if err != nil {

@@ -21,9 +21,8 @@ type Process struct {
 	err   error // once ended is closed
 }
 
-// Run starts a program with its output in the file log. The program is in a
-// process group of its own, so that Ctrl-C reaches only this one, which stops
-// it in its turn.
+// Run starts a program and writes its output to the file log. The program has a separate
+// process group, so that Ctrl-C reaches only this process, which then stops the program.
 func Run(log string, env []string, path string, args ...string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -44,22 +43,22 @@ func Run(log string, env []string, path string, args ...string) (*Process, error
 	return p, nil
 }
 
-// PID is the number of the process.
+// PID returns the id of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Ended returns an error, with the end of what the program said, if the
-// program ended by itself.
+// Ended returns an error with the end of the program's output if the program has ended by
+// itself, and nil if it runs.
 func (p *Process) Ended() error {
 	select {
 	case <-p.ended:
 	default:
 		return nil
 	}
-	said, _ := os.ReadFile(p.log)
-	return fmt.Errorf("%s ended: %w\n%s", filepath.Base(p.cmd.Path), errors.Join(errors.New("it was to run on"), p.err), said[max(0, len(said)-4000):])
+	output, _ := os.ReadFile(p.log)
+	return fmt.Errorf("%s ended: %w\n%s", filepath.Base(p.cmd.Path), errors.Join(errors.New("it was not expected to end"), p.err), output[max(0, len(output)-4000):])
 }
 
-// Stop ends the program, gently if it listens within some seconds.
+// Stop sends SIGTERM to the program, and kills it if it does not end within 30 seconds.
 func (p *Process) Stop() error {
 	if err := p.Ended(); err != nil {
 		return err
@@ -79,7 +78,7 @@ func (p *Process) Stop() error {
 	}
 }
 
-// Usage is what a process has taken since its start.
+// Usage is the CPU time and memory of a process since its start.
 type Usage struct {
 	CPU  float64 // seconds, user and system
 	Sys  float64 // seconds, of these in the kernel
@@ -87,10 +86,11 @@ type Usage struct {
 	RSS  float64 // MiB, now
 }
 
-// ticks a second, in which Linux counts CPU time for programs, everywhere.
+// ticks is the unit in which Linux reports CPU time, in ticks per second. It is the same on
+// all architectures.
 const ticks = 100
 
-// UsageOf reads from /proc what a process has taken.
+// UsageOf reads the usage of a process from /proc.
 func UsageOf(pid int) (Usage, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
@@ -109,7 +109,7 @@ func UsageOf(pid int) (Usage, error) {
 func parseUsage(stat, status []byte) (Usage, error) {
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 13 {
-		return Usage{}, fmt.Errorf("%q is no line of /proc/PID/stat", stat)
+		return Usage{}, fmt.Errorf("%q is not a line of /proc/PID/stat", stat)
 	}
 	user, err := strconv.ParseFloat(fields[11], 64)
 	system, err2 := strconv.ParseFloat(fields[12], 64)
@@ -119,7 +119,7 @@ func parseUsage(stat, status []byte) (Usage, error) {
 	return Usage{CPU: (user + system) / ticks, Sys: system / ticks, Peak: mebibytes(status, "VmHWM:"), RSS: mebibytes(status, "VmRSS:")}, nil
 }
 
-// mebibytes is a number of kB in a file of /proc, in MiB.
+// mebibytes returns a value of a file in /proc, which is in kB, in MiB.
 func mebibytes(text []byte, name string) float64 {
 	_, rest, _ := strings.Cut(string(text), name)
 	words := strings.Fields(rest)
@@ -142,7 +142,7 @@ func childNamed(name string) (int, error) {
 	for _, file := range stats {
 		stat, err := os.ReadFile(file)
 		if err != nil {
-			continue // It ended since.
+			continue // The process has ended.
 		}
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 		command, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))

@@ -10,6 +10,6 @@ func TestUsageFromProc(t *testing.T) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
 	if _, err := parseUsage([]byte("42 (a) S 1"), []byte(status)); err == nil {
-		t.Error("half a line is taken for one")
+		t.Error("an incomplete line is accepted")
 	}
 }

@@ -20,9 +20,9 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// agents answer for the pods when the operator asks how their boxes are. Each is
-// an agent's own control endpoint, with its own key and token; they share one
-// listener, since all pods' addresses are this machine's.
+// agents answers the operator's polls for all pods. Each agent is a real control endpoint with
+// the key and token of its pod. They share one listener, because the addresses of all pods
+// belong to this machine.
 type agents struct {
 	mu    sync.Mutex
 	byPod map[string]*agent // by the pod's address
@@ -47,8 +47,7 @@ func (a *agent) Accept() (net.Conn, error) {
 func (a *agent) Close() error   { return nil }
 func (a *agent) Addr() net.Addr { return a.address }
 
-// listen hands each connection to the agent whose address it is for, until ctx
-// ends.
+// listen passes each connection to the agent with its destination address, until ctx ends.
 func (a *agents) listen(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf(":%d", agentapi.ControlPort))
 	if err != nil {
@@ -75,7 +74,7 @@ func (a *agents) listen(ctx context.Context) error {
 	}
 }
 
-// answer has the agent of a pod answer from now on, with what its Secret holds.
+// answer starts the agent of a pod with the key and token of its Secret.
 func (s *standIn) answer(ctx context.Context, pod *corev1.Pod, address string) error {
 	name := objects.SecretName(strings.TrimSuffix(pod.Name, "-0"))
 	secret, err := s.client.CoreV1().Secrets(pod.Namespace).Get(ctx, name, metav1.GetOptions{})
@@ -98,7 +97,7 @@ func (s *standIn) answer(ctx context.Context, pod *corev1.Pod, address string) e
 	return nil
 }
 
-// newServer is an agent's endpoint for a box that is always at work.
+// newServer returns the control endpoint of a server that is always active.
 func newServer(secret *corev1.Secret) (_ *control.Server, failed error) {
 	dir, err := os.MkdirTemp("", "devserver-bench-agent-")
 	if err != nil {

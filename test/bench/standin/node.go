@@ -19,18 +19,18 @@ const heartbeat = 10 * time.Second
 func nodeName(i int) string    { return fmt.Sprintf("node-%d", i) }
 func nodeAddress(i int) string { return fmt.Sprintf("192.0.2.%d", i%254+1) }
 
-// Pods is where the pods have their addresses. The first of them is the
-// machine's own. Whoever plays pods sees to it that none leads out of it.
+// Pods is the network of the pods' addresses. Its first address is the machine's own. A program
+// that uses the stand-in must make sure that packets to these addresses do not leave the machine.
 var Pods = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), 8)
 
-// podAddress is another address for each pod, counted from 1, of the 16
-// million in Pods.
+// podAddress returns the address of the pod with the number n, which starts at 1. Pods has room
+// for 16 million.
 func podAddress(n int) string {
 	n++
 	return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}).String()
 }
 
-// addNodes makes nodes with room for every pod, and a Lease for each.
+// addNodes creates nodes with room for all pods, and a Lease for each.
 func (s *standIn) addNodes(ctx context.Context) error {
 	seconds, now := int32(40), metav1.NowMicro()
 	for i := range s.Nodes {
@@ -75,7 +75,7 @@ func newNode(i int) *corev1.Node {
 	return node
 }
 
-// renew says of every node that it is alive.
+// renew renews the Lease of every node.
 func (s *standIn) renew(ctx context.Context) error {
 	leases := s.client.CoordinationV1().Leases(corev1.NamespaceNodeLease)
 	for i := range s.Nodes {

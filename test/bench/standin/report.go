@@ -5,19 +5,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// stage is how far a pod is when its kubelet reports.
+// stage is how far a pod has started when its kubelet reports a status.
 type stage int
 
 const (
-	accepted    stage = iota // its images are being fetched
+	accepted    stage = iota // its images are being pulled
 	initRunning              // the init containers run
 	initDone                 // they ended
-	started                  // the containers run; nobody knows yet whether they work
+	started                  // the containers run, but have not passed a readiness probe
 	ready
 )
 
-// reports are the statuses that a kubelet writes until the pod is Ready: all
-// five, or the last one alone.
+// reports returns the statuses that a kubelet writes until the pod is Ready: all five, or only
+// the last.
 func reports(pod *corev1.Pod, host, address string, now metav1.Time, all bool) []corev1.PodStatus {
 	if !all {
 		return []corev1.PodStatus{report(pod, ready, host, address, now)}
@@ -34,9 +34,9 @@ func report(pod *corev1.Pod, s stage, host, address string, now metav1.Time) cor
 		Phase: corev1.PodPending, StartTime: &now, QOSClass: corev1.PodQOSBurstable,
 		HostIP: host, HostIPs: []corev1.HostIP{{IP: host}},
 	}
-	condition := func(kind corev1.PodConditionType, is bool) {
+	condition := func(kind corev1.PodConditionType, met bool) {
 		state := corev1.ConditionFalse
-		if is {
+		if met {
 			state = corev1.ConditionTrue
 		}
 		status.Conditions = append(status.Conditions, corev1.PodCondition{
@@ -71,11 +71,11 @@ func running(since metav1.Time) corev1.ContainerState {
 	return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: since}}
 }
 
-// identified is a status with what the container runtime adds once the
-// container is there.
-func identified(c corev1.Container, there bool) corev1.ContainerStatus {
+// identified returns a status with the ids that the container runtime adds once the container
+// exists.
+func identified(c corev1.Container, exists bool) corev1.ContainerStatus {
 	status := corev1.ContainerStatus{Name: c.Name, Image: c.Image}
-	if there {
+	if exists {
 		const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 		status.ImageID, status.ContainerID = c.Image+"@sha256:"+digest, "containerd://"+digest
 	}
@@ -84,8 +84,8 @@ func identified(c corev1.Container, there bool) corev1.ContainerStatus {
 
 func initStatus(c corev1.Container, s stage, now metav1.Time) corev1.ContainerStatus {
 	status := identified(c, s >= initRunning)
-	is := s == initRunning
-	status.Started = &is
+	isRunning := s == initRunning
+	status.Started = &isRunning
 	switch {
 	case s < initRunning:
 		status.State = waiting("PodInitializing")
@@ -100,8 +100,8 @@ func initStatus(c corev1.Container, s stage, now metav1.Time) corev1.ContainerSt
 
 func containerStatus(c corev1.Container, s stage, now metav1.Time) corev1.ContainerStatus {
 	status := identified(c, s >= started)
-	is := s >= ready
-	status.Started, status.Ready = &is, is
+	isReady := s >= ready
+	status.Started, status.Ready = &isReady, isReady
 	status.State = waiting("PodInitializing")
 	if s >= started {
 		status.State = running(now)

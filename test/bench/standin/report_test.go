@@ -8,12 +8,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The last report is the same whether or not the others were made, and only in
-// it is the pod Ready.
+// The last report does not depend on the others, and the pod is Ready in it only.
 func TestReportsEndWithReady(t *testing.T) {
 	pod := &corev1.Pod{Spec: corev1.PodSpec{
 		InitContainers: []corev1.Container{{Name: "prepare", Image: "agent:1"}},
-		Containers:     []corev1.Container{{Name: "devserver", Image: "box:1"}},
+		Containers:     []corev1.Container{{Name: "devserver", Image: "server:1"}},
 	}}
 	now := metav1.Now()
 	all, one := reports(pod, "192.0.2.1", "10.0.0.1", now, true), reports(pod, "192.0.2.1", "10.0.0.1", now, false)
@@ -24,13 +23,13 @@ func TestReportsEndWithReady(t *testing.T) {
 		t.Errorf("the last of all is\n%v\nand the only one is\n%v", all[4], one[0])
 	}
 	for i, s := range all {
-		is := i == 4
+		last := i == 4
 		for _, c := range s.Conditions {
-			if c.Type == corev1.PodReady && (c.Status == corev1.ConditionTrue) != is {
+			if c.Type == corev1.PodReady && (c.Status == corev1.ConditionTrue) != last {
 				t.Errorf("report %d says Ready=%s", i, c.Status)
 			}
 		}
-		if c := s.ContainerStatuses[0]; c.Ready != is || *c.Started != is {
+		if c := s.ContainerStatuses[0]; c.Ready != last || *c.Started != last {
 			t.Errorf("report %d says of the container ready=%t, started=%t", i, c.Ready, *c.Started)
 		}
 		if (s.PodIP != "") != (i > 0) || s.HostIP == "" || s.StartTime == nil {

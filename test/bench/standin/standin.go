@@ -1,6 +1,6 @@
-// Package standin plays the scheduler, the kubelets and the volume provisioner
-// of a cluster that has no nodes: it binds every pod and every claim, and says
-// that the pod runs. Nothing runs.
+// Package standin plays the scheduler, the kubelets and the volume provisioner of a cluster
+// without nodes. It binds every pod and every claim, and reports that the pod runs. No
+// container runs.
 package standin
 
 import (
@@ -21,18 +21,18 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// workers is how many pods are started at a time. They wait for the API
-// server most of their time.
+// workers is how many pods are started at the same time. Workers mostly wait for the API
+// server.
 const workers = 16
 
-// Config says what is played.
+// Config configures the stand-in.
 type Config struct {
-	// Nodes is how many nodes there are.
+	// Nodes is the number of nodes.
 	Nodes int
-	// Steps plays every report of a kubelet on the way to Ready, as a real one
-	// makes them: five instead of one.
+	// Steps writes all five statuses that a real kubelet reports until a pod is Ready, instead of
+	// only the last.
 	Steps bool
-	// Agents has an agent answer for each pod that is Ready.
+	// Agents runs an agent's control endpoint for each pod that is Ready.
 	Agents bool
 }
 
@@ -45,7 +45,7 @@ type standIn struct {
 	agents agents
 }
 
-// Run plays until ctx ends.
+// Run runs the stand-in until ctx ends.
 func Run(ctx context.Context, config *rest.Config, c Config) error {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
@@ -72,7 +72,7 @@ func Run(ctx context.Context, config *rest.Config, c Config) error {
 	if _, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: s.enqueue,
 		UpdateFunc: func(old, updated any) {
-			// Only an end is news: what else changes, it wrote itself.
+			// Only deletions matter: the stand-in itself wrote all other changes.
 			if !updated.(*corev1.Pod).DeletionTimestamp.IsZero() { //nolint:forcetypeassert // an informer of pods
 				s.enqueue(updated)
 			}
@@ -89,7 +89,7 @@ func Run(ctx context.Context, config *rest.Config, c Config) error {
 	return nil
 }
 
-// essence drops what the stand-in does not look at.
+// essence drops the fields that the stand-in does not use.
 func essence(object any) (any, error) {
 	if pod, ok := object.(*corev1.Pod); ok {
 		pod.ManagedFields, pod.Status = nil, corev1.PodStatus{}
@@ -164,8 +164,7 @@ func (s *standIn) play(ctx context.Context, key string) error {
 	return nil
 }
 
-// bindClaims says of the pod's claims that they have their volumes, of the size
-// that was asked for.
+// bindClaims reports that the pod's claims are bound to volumes of the requested size.
 func (s *standIn) bindClaims(ctx context.Context, pod *corev1.Pod) error {
 	for _, v := range pod.Spec.Volumes {
 		if v.PersistentVolumeClaim == nil {
@@ -194,7 +193,7 @@ func (s *standIn) bindClaims(ctx context.Context, pod *corev1.Pod) error {
 	return nil
 }
 
-// beat keeps the nodes alive until ctx ends.
+// beat renews the nodes' Leases until ctx ends.
 func (s *standIn) beat(ctx context.Context) {
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()

@@ -20,34 +20,34 @@ import (
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// Box is a stand-in for boxes: something behind the jump host.
-type Box struct{ Name, IP string }
+// Server is a stand-in for a dev server behind the jump host.
+type Server struct{ Name, IP string }
 
-// Namespace is where the boxes are.
+// Namespace is the namespace of the servers.
 const Namespace = "bench"
 
-var boxPort = strconv.Itoa(contract.SSHPort)
+var serverPort = strconv.Itoa(contract.SSHPort)
 
-// The boxes. Raw does at once what the first line says, SSH is an SSH server
-// like the agent's that does it as a command. All that they do is on loopback.
+// The servers. Raw runs the command in the first line that it receives. SSH is an SSH
+// server like the agent's, which runs the command of a session. Both are on loopback.
 var (
-	Raw = Box{"raw", "127.77.0.1"}
-	SSH = Box{"ssh", "127.77.0.2"}
+	Raw = Server{"raw", "127.77.0.1"}
+	SSH = Server{"ssh", "127.77.0.2"}
 )
 
-// What a box can be told. Source sends so many bytes, at so many a second or,
-// with 0, as fast as it can; Sink takes all that comes and says how much it was;
-// Echo returns it.
+// Commands of a server, together with Source. Echo returns all input. Sink discards it and
+// returns the number of bytes.
 const (
 	Echo = "echo"
 	Sink = "sink"
 )
 
-// Source is the command to send bytes.
+// Source returns the command to send a number of bytes at a pace in bytes per second, or as
+// fast as possible if pace is 0.
 func Source(bytes, pace int) string { return fmt.Sprintf("source %d %d", bytes, pace) }
 
-// ServeBoxes serves both boxes until ctx ends.
-func ServeBoxes(ctx context.Context) error {
+// ServeServers serves both servers until ctx ends.
+func ServeServers(ctx context.Context) error {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -57,21 +57,21 @@ func ServeBoxes(ctx context.Context) error {
 		return err
 	}
 	config := sshpolicy.ServerConfig()
-	config.NoClientAuth = true // nobody else gets to a loopback address
+	config.NoClientAuth = true // only local processes can connect to loopback
 	config.AddHostKey(hostKey)
-	ended := make(chan error, 2)
-	for b, serve := range map[Box]func(net.Conn){
-		Raw: func(c net.Conn) { _ = obeyLine(c) },
+	failed := make(chan error, 2)
+	for b, serve := range map[Server]func(net.Conn){
+		Raw: func(c net.Conn) { _ = runLine(c) },
 		SSH: func(c net.Conn) { serveSSH(c, config) },
 	} {
-		listener, err := net.Listen("tcp", net.JoinHostPort(b.IP, boxPort))
+		listener, err := net.Listen("tcp", net.JoinHostPort(b.IP, serverPort))
 		if err != nil {
 			return err
 		}
 		context.AfterFunc(ctx, func() { _ = listener.Close() })
-		go func() { ended <- accept(listener, serve) }()
+		go func() { failed <- accept(listener, serve) }()
 	}
-	return <-ended
+	return <-failed
 }
 
 func accept(listener net.Listener, serve func(net.Conn)) error {
@@ -107,7 +107,7 @@ func serveSSH(raw net.Conn, config *ssh.ServerConfig) {
 				ok := request.Type == "exec" && ssh.Unmarshal(request.Payload, &line) == nil
 				_ = request.Reply(ok, nil)
 				if ok {
-					_ = obey(channel, line.Command)
+					_ = runCommand(channel, line.Command)
 					_ = channel.Close()
 				}
 			}
@@ -115,20 +115,20 @@ func serveSSH(raw net.Conn, config *ssh.ServerConfig) {
 	}
 }
 
-func obeyLine(conn io.ReadWriter) error {
+func runLine(conn io.ReadWriter) error {
 	in := bufio.NewReaderSize(conn, 64)
 	line, err := in.ReadString('\n')
 	if err != nil {
 		return err
 	}
-	return obey(struct {
+	return runCommand(struct {
 		io.Reader
 		io.Writer
 	}{io.MultiReader(io.LimitReader(in, int64(in.Buffered())), conn), conn}, line)
 }
 
-// obey does what a line says.
-func obey(conn io.ReadWriter, line string) error {
+// runCommand runs the command in a line.
+func runCommand(conn io.ReadWriter, line string) error {
 	var total, pace int
 	if n, _ := fmt.Sscanf(line, "source %d %d", &total, &pace); n == 2 {
 		return send(conn, total, pace)
@@ -142,11 +142,11 @@ func obey(conn io.ReadWriter, line string) error {
 		_, err2 := fmt.Fprintln(conn, n)
 		return errors.Join(err, err2)
 	}
-	return fmt.Errorf("a box does not know %q", line)
+	return fmt.Errorf("unknown command %q", line)
 }
 
-// pattern is what a box sends, again and again. Its length is a prime, so that
-// nothing that is lost or sent twice is overlooked.
+// pattern is the data that a server sends, repeatedly. Its length is a prime, so that lost
+// or repeated blocks do not go unnoticed.
 var pattern = func() []byte {
 	p := make([]byte, 65521)
 	_, _ = mathrand.NewChaCha8([32]byte{}).Read(p)
@@ -179,8 +179,8 @@ func send(to io.Writer, total, pace int) error {
 	return nil
 }
 
-// Receive reads what a source sends until it ends, and tells how much of it
-// was what had to come, up to the first byte that was not.
+// Receive reads the data of a source to its end, and returns the number of bytes that are
+// right, up to the first wrong one.
 func Receive(from io.Reader) (right int, err error) {
 	buf := make([]byte, 1<<12)
 	for {
@@ -189,7 +189,7 @@ func Receive(from io.Reader) (right int, err error) {
 			want := pattern[right%len(pattern):]
 			m := min(len(rest), len(want))
 			if !bytes.Equal(rest[:m], want[:m]) {
-				return right, fmt.Errorf("after %d bytes came others than the box had sent", right)
+				return right, fmt.Errorf("the data is wrong after %d bytes", right)
 			}
 			right, rest = right+m, rest[m:]
 		}

@@ -16,22 +16,22 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// box is a running DevServer and its owner's OpenSSH client.
-type box struct {
+// server is a running DevServer and its owner's OpenSSH client.
+type server struct {
 	*site
 	ds     *v1.DevServer
 	client *openssh.Client
 }
 
 // start creates a DevServer and waits until it is Running.
-func (s *site) start(ds *v1.DevServer) *box {
+func (s *site) start(ds *v1.DevServer) *server {
 	s.Helper()
 	s.create(ds)
 	return s.running(ds)
 }
 
 // running waits until a DevServer is Running and prepares a client for it.
-func (s *site) running(ds *v1.DevServer) *box {
+func (s *site) running(ds *v1.DevServer) *server {
 	s.Helper()
 	ds = await(s, ds, "Running", func(d *v1.DevServer) bool {
 		return d.Status.Phase == v1.PhaseRunning && d.Status.ObservedGeneration == d.Generation
@@ -42,8 +42,8 @@ func (s *site) running(ds *v1.DevServer) *box {
 	return s.login(ds, s.key)
 }
 
-// login prepares a client for a box with a key.
-func (s *site) login(ds *v1.DevServer, key openssh.Key) *box {
+// login prepares a client that logs in to a server with a key.
+func (s *site) login(ds *v1.DevServer, key openssh.Key) *server {
 	s.Helper()
 	if ds.Status.SSH == nil {
 		s.Fatalf("%s has no status.ssh", ds.Name)
@@ -55,34 +55,34 @@ func (s *site) login(ds *v1.DevServer, key openssh.Key) *box {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return &box{site: s, ds: ds, client: client}
+	return &server{site: s, ds: ds, client: client}
 }
 
-// in runs the box's checks under another test, such as a subtest.
-func (b *box) in(s *site) *box {
-	return &box{site: s, ds: b.ds, client: b.client}
+// in returns the same server for use in another test, such as a subtest.
+func (b *server) in(s *site) *server {
+	return &server{site: s, ds: b.ds, client: b.client}
 }
 
-// restarted waits until the box runs in another pod than before.
-func (b *box) restarted(before types.UID) *box {
+// restarted waits until the server runs in a different pod.
+func (b *server) restarted(before types.UID) *server {
 	b.Helper()
 	pod := await(b.site, b.pod(), "Ready in another pod", func(p *corev1.Pod) bool {
 		return p.UID != before && podReady(p)
 	})
-	// Until the operator has seen that pod, the status is of the one before.
+	// Until the operator has seen that pod, the status describes the former one.
 	ds := await(b.site, b.ds, "Running in that pod", func(d *v1.DevServer) bool {
 		return d.Status.Phase == v1.PhaseRunning && d.Status.PodIP == pod.Status.PodIP && !d.Status.StartedAt.Before(&pod.CreationTimestamp)
 	})
 	return b.running(ds)
 }
 
-// pod is the box's pod, by name only.
-func (b *box) pod() *corev1.Pod {
+// pod returns the server's pod with only its name and namespace set.
+func (b *server) pod() *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: b.named(b.ds.Name + "-0")}
 }
 
-// podUID is the UID of the box's pod now.
-func (b *box) podUID() types.UID {
+// podUID returns the UID of the server's current pod.
+func (b *server) podUID() types.UID {
 	b.Helper()
 	p := b.pod()
 	b.get(p)
@@ -98,7 +98,7 @@ func podReady(p *corev1.Pod) bool {
 	return false
 }
 
-// bounded is the context of one client command.
+// bounded returns the context for one client command.
 func (s *site) bounded() context.Context {
 	ctx, cancel := context.WithTimeout(s.Context(), bound)
 	s.Cleanup(cancel)
@@ -115,8 +115,8 @@ func (s *site) do(cmd *exec.Cmd) openssh.Result {
 	return r
 }
 
-// must runs a prepared program, which has to succeed, and returns what it
-// printed, without the last newline.
+// must runs a prepared program, fails the test if it fails, and returns its output
+// without the last newline.
 func (s *site) must(cmd *exec.Cmd) string {
 	s.Helper()
 	r := s.do(cmd)
@@ -126,34 +126,34 @@ func (s *site) must(cmd *exec.Cmd) string {
 	return strings.TrimSuffix(r.Stdout, "\n")
 }
 
-// sh is "ssh box SCRIPT" that has to succeed: what the script printed.
-func (b *box) sh(script string) string {
+// sh runs "ssh server SCRIPT", which must succeed, and returns its output.
+func (b *server) sh(script string) string {
 	b.Helper()
 	return b.must(b.client.Command(b.bounded(), nil, script))
 }
 
-// try is "ssh OPTIONS box SCRIPT", however it ends.
-func (b *box) try(script string, options ...string) openssh.Result {
+// try runs "ssh OPTIONS server SCRIPT", which may fail.
+func (b *server) try(script string, options ...string) openssh.Result {
 	b.Helper()
 	return b.do(b.client.Command(b.bounded(), options, script))
 }
 
-// want compares what a script in the box prints.
-func (b *box) want(script, printed string) {
+// want checks the output of a script that runs on the server.
+func (b *server) want(script, printed string) {
 	b.Helper()
 	if got := b.sh(script); got != printed {
-		b.Errorf("ssh box %q printed %q, want %q", script, got, printed)
+		b.Errorf("ssh server %q printed %q, want %q", script, got, printed)
 	}
 }
 
-// endOf waits until a process of the box has ended.
-func (b *box) endOf(pid string) {
+// endOf waits until a process on the server has ended.
+func (b *server) endOf(pid string) {
 	b.Helper()
 	b.sh(fmt.Sprintf("tail --pid=%s -f /dev/null", pid))
 }
 
-// eventually tries until it works. It is for what no API shows, such as the
-// moment when a file in a pod has changed; everything else is watched.
+// eventually calls works until it returns true. It is for changes that no API
+// reports, such as a changed file in a pod. All others are watched.
 func (s *site) eventually(what string, works func() bool) {
 	s.Helper()
 	ctx := s.bounded()
@@ -162,14 +162,14 @@ func (s *site) eventually(what string, works func() bool) {
 	for !works() {
 		select {
 		case <-ctx.Done():
-			s.Fatalf("never: %s", what)
+			s.Fatalf("this never became true: %s", what)
 		case <-pace.C:
 		}
 	}
 }
 
-// awaitEvent waits for an event about an object. Events are sent beside all other
-// writes, and may arrive after the status that belongs to them.
+// awaitEvent waits for an event about an object. Events are sent independently of
+// other writes, and may arrive after the status that belongs to them.
 func (s *site) awaitEvent(object, reason string) {
 	s.Helper()
 	s.eventually("an event "+reason+" about "+object, func() bool {
