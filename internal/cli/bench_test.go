@@ -50,7 +50,7 @@ func BenchmarkList(b *testing.B) {
 	c, ns := apiserver.Client(b), apiserver.Namespace(b)
 	for i := range boxes {
 		ds := newDevServer(b, ns)
-		ds.Name = fmt.Sprintf("box-%d", i)
+		ds.Name = fmt.Sprintf("bot-%d", i)
 		if err := c.Create(b.Context(), ds); err != nil {
 			b.Fatal(err)
 		}

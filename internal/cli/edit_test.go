@@ -15,7 +15,7 @@ import (
 )
 
 func newDevServer(t testing.TB, ns string) *devserverv1.DevServer {
-	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "box"}}
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "bot"}}
 	ds.Spec.Owner, ds.Spec.PersistentHomeSize = "ann", resource.MustParse("1Gi")
 	ds.Spec.SSH.PublicKey = authorized(sshserver.NewKey(t).PublicKey())
 	return ds

@@ -74,7 +74,7 @@ func happen(ts *testscript.TestScript, _ bool, args []string) {
 	times, err := strconv.Atoi(args[3])
 	ts.Check(err)
 	var last metav1.Time
-	last.Time = s.devServer(ts, "box").CreationTimestamp.Time
+	last.Time = s.devServer(ts, "bot").CreationTimestamp.Time
 	minutes, err := strconv.Atoi(args[4])
 	ts.Check(err)
 	last.Time = last.Add(time.Duration(minutes) * time.Minute)

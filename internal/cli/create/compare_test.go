@@ -18,7 +18,7 @@ const (
 
 // existing is a DevServer as an earlier command created it.
 func existing() *devserverv1.DevServer {
-	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "bot"}}
 	ds.Spec.Owner, ds.Spec.Flavor, ds.Spec.PersistentHomeSize = "ann", "small", resource.MustParse("10Gi")
 	ds.Spec.SSH.PublicKey = laptop + " old comment"
 	ds.Spec.Volumes = []devserverv1.VolumeMount{{ClaimName: "data", MountPath: "/data"}}
@@ -38,14 +38,14 @@ func TestDifferences(t *testing.T) {
 	}{
 		"Same":     {"all that was asked for is so", func(*devserverv1.DevServerSpec) {}, true, "", ""},
 		"LeftOut":  {"what is not asked for may be anything", func(s *devserverv1.DevServerSpec) { s.Flavor, s.Lifecycle, s.Env, s.Volumes = "", nil, nil, nil }, false, "", ""},
-		"Flavor":   {"resize changes it", func(s *devserverv1.DevServerSpec) { s.Flavor = "large" }, false, "its flavor is small, not large", "devctl resize box -n team --flavor large"},
-		"Larger":   {"resize changes it", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("20Gi") }, false, "its home directory has 10Gi, not 20Gi", "devctl resize box -n team --home-size 20Gi"},
+		"Flavor":   {"resize changes it", func(s *devserverv1.DevServerSpec) { s.Flavor = "large" }, false, "its flavor is small, not large", "devctl resize bot -n team --flavor large"},
+		"Larger":   {"resize changes it", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("20Gi") }, false, "its home directory has 10Gi, not 20Gi", "devctl resize bot -n team --home-size 20Gi"},
 		"Smaller":  {"nothing changes it", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("5Gi") }, false, "its home directory has 10Gi, not 5Gi, and a home directory does not shrink", ""},
 		"SameSize": {"sizes are numbers", func(s *devserverv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("10240Mi") }, false, "", ""},
 		"Class": {"it cannot change", func(s *devserverv1.DevServerSpec) {
 			s.Home = &devserverv1.HomeSpec{StorageClassName: new("fast")}
 		}, false, "the StorageClass of its home directory is the default, not fast, and cannot change", ""},
-		"Image":  {"set-image changes it", func(s *devserverv1.DevServerSpec) { s.Image = "debian" }, false, "its image is the flavor's, not debian", "devctl set-image box -n team debian"},
+		"Image":  {"set-image changes it", func(s *devserverv1.DevServerSpec) { s.Image = "debian" }, false, "its image is the flavor's, not debian", "devctl set-image bot -n team debian"},
 		"Shared": {"a patch changes it", func(s *devserverv1.DevServerSpec) { s.SharedVolumeClaimName = "efs" }, false, "its shared claim is none, not efs", `{"spec":{"sharedVolumeClaimName":"efs"}}`},
 		"Idle": {"the time to live stays", func(s *devserverv1.DevServerSpec) {
 			s.Lifecycle.IdleTimeout = &metav1.Duration{Duration: 2 * time.Hour}
@@ -61,7 +61,7 @@ func TestDifferences(t *testing.T) {
 		"AnyOwnKey":  {"one that was found is enough", func(s *devserverv1.DevServerSpec) { s.SSH.PublicKeys = []string{phone} }, false, "", ""},
 		"NoOwnKey":   {"the user could not log in", func(s *devserverv1.DevServerSpec) { s.SSH.PublicKey = phone }, false, "your key cannot log in", `{"spec":{"ssh":{"publicKeys":["` + phone + `"]}}}`},
 		"AskedKey":   {"each that was named is wanted", func(s *devserverv1.DevServerSpec) { s.SSH.PublicKeys = []string{phone} }, true, "one of the keys cannot log in", `{"spec":{"ssh":{"publicKeys":["` + phone + `"]}}}`},
-		"Everything": {"each in its own way", func(s *devserverv1.DevServerSpec) { s.Flavor, s.Image = "large", "debian" }, false, "its flavor is small, not large; its image is the flavor's, not debian", "devctl resize box -n team --flavor large && devctl set-image box -n team debian"},
+		"Everything": {"each in its own way", func(s *devserverv1.DevServerSpec) { s.Flavor, s.Image = "large", "debian" }, false, "its flavor is small, not large; its image is the flavor's, not debian", "devctl resize bot -n team --flavor large && devctl set-image bot -n team debian"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -85,11 +85,11 @@ func TestDifferences(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	c := &creator{}
-	c.Waiting.Name, c.Waiting.Namespace = "box", "team"
+	c.Waiting.Name, c.Waiting.Namespace = "bot", "team"
 	c.Flavor, c.Image, c.HomeSize, c.Shared, c.TTL, c.Idle = "small", "debian:12", "1Gi", "efs", "2d", "1h"
 	c.Volumes, c.Env = []string{"data:/data:ro", "x:/my data"}, []string{"A=it's $HOME"}
 	c.Keys.Files, c.Keys.GitHub = []string{"~/a.pub"}, []string{"ann"}
-	want := `devctl create box -n team --flavor small --image debian:12 --home-size 1Gi --shared efs -v data:/data:ro -v 'x:/my data' --env 'A=it'\''s $HOME' --ttl 2d --idle 1h --key '~/a.pub' --github ann`
+	want := `devctl create bot -n team --flavor small --image debian:12 --home-size 1Gi --shared efs -v data:/data:ro -v 'x:/my data' --env 'A=it'\''s $HOME' --ttl 2d --idle 1h --key '~/a.pub' --github ann`
 	if got := c.commandLine(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

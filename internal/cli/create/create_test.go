@@ -45,14 +45,14 @@ func TestCtrlCWhileItIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Flavor: "small", Wait: true}
-	o.Waiting.Name, o.Waiting.Timeout, o.Output.Format, o.Keys.Files = "box", time.Hour, text, []string{key}
+	o.Waiting.Name, o.Waiting.Timeout, o.Output.Format, o.Keys.Files = "bot", time.Hour, text, []string{key}
 	var out bytes.Buffer
 	err := Run(ctx, &cluster.Cluster{Client: c, Namespace: "team", Chosen: true}, o, genericiooptions.IOStreams{Out: &out, ErrOut: &out})
-	if exit.Code(err) != exit.Interrupted || !strings.Contains(err.Error(), "to keep waiting: devctl wait box -n team") {
+	if exit.Code(err) != exit.Interrupted || !strings.Contains(err.Error(), "to keep waiting: devctl wait bot -n team") {
 		t.Errorf("got %v, want how to keep waiting", err)
 	}
 	var made devserverv1.DevServer
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "team", Name: "box"}, &made); err != nil || made.Spec.Owner != "ann" {
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "team", Name: "bot"}, &made); err != nil || made.Spec.Owner != "ann" {
 		t.Errorf("it was not created as requested: %v, %+v", err, made.Spec)
 	}
 	// Before it is written, nothing is.

@@ -32,17 +32,17 @@ func TestFateOfTheHomeDirectory(t *testing.T) {
 		blind  bool
 		want   string
 	}{
-		"Kept":       {claims: []client.Object{claim("home-box-0")}, want: "Its home directory stays, in PersistentVolumeClaim home-box-0 of 100Gi. A new DevServer with the same name, namespace and owner uses it again. To delete it: devctl homes delete home-box-0 -n team"},
-		"Deleted":    {home: &devserverv1.HomeSpec{RetentionPolicy: devserverv1.HomeDelete}, claims: []client.Object{claim("home-box-0")}, want: "Its home directory, PersistentVolumeClaim home-box-0 of 100Gi, is deleted with it for good, because of home.retentionPolicy Delete."},
+		"Kept":       {claims: []client.Object{claim("home-bot-0")}, want: "Its home directory stays, in PersistentVolumeClaim home-bot-0 of 100Gi. A new DevServer with the same name, namespace and owner uses it again. To delete it: devctl homes delete home-bot-0 -n team"},
+		"Deleted":    {home: &devserverv1.HomeSpec{RetentionPolicy: devserverv1.HomeDelete}, claims: []client.Object{claim("home-bot-0")}, want: "Its home directory, PersistentVolumeClaim home-bot-0 of 100Gi, is deleted with it for good, because of home.retentionPolicy Delete."},
 		"Ephemeral":  {home: &devserverv1.HomeSpec{Ephemeral: true}, want: "Its ephemeral home directory is deleted with it."},
 		"Another's":  {home: &devserverv1.HomeSpec{ClaimName: "mine"}, claims: []client.Object{claim("mine")}, want: "Its home directory stays, in PersistentVolumeClaim mine of 100Gi, which was not created for it."},
 		"None":       {want: "It has no home directory yet."},
-		"Unseen":     {blind: true, status: &devserverv1.HomeStatus{ClaimName: "home-box-0", Capacity: "5Gi"}, want: "Its home directory stays, in PersistentVolumeClaim home-box-0 of 5Gi. "},
-		"UnseenSize": {blind: true, status: &devserverv1.HomeStatus{ClaimName: "home-box-0"}, want: "Its home directory stays, in PersistentVolumeClaim home-box-0. "},
+		"Unseen":     {blind: true, status: &devserverv1.HomeStatus{ClaimName: "home-bot-0", Capacity: "5Gi"}, want: "Its home directory stays, in PersistentVolumeClaim home-bot-0 of 5Gi. "},
+		"UnseenSize": {blind: true, status: &devserverv1.HomeStatus{ClaimName: "home-bot-0"}, want: "Its home directory stays, in PersistentVolumeClaim home-bot-0. "},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
+			ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "bot"}}
 			ds.Spec.Home, ds.Status.Home = tc.home, tc.status
 			funcs := interceptor.Funcs{}
 			if tc.blind {
@@ -59,7 +59,7 @@ func TestFateOfTheHomeDirectory(t *testing.T) {
 }
 
 func TestANewServerOfTheSameNameIsNotDeleted(t *testing.T) {
-	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box", UID: "read"}}
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "bot", UID: "read"}}
 	var only []types.UID
 	c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(ds).WithInterceptorFuncs(interceptor.Funcs{
 		Delete: func(_ context.Context, _ client.WithWatch, _ client.Object, options ...client.DeleteOption) error {
@@ -70,7 +70,7 @@ func TestANewServerOfTheSameNameIsNotDeleted(t *testing.T) {
 			return nil
 		},
 	}).Build()
-	o := Options{Names: []string{"box"}, Yes: true}
+	o := Options{Names: []string{"bot"}, Yes: true}
 	o.Waiting.Namespace = "team"
 	if err := Run(t.Context(), c, o, genericiooptions.NewTestIOStreamsDiscard()); err != nil {
 		t.Fatal(err)

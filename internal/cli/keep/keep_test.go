@@ -25,10 +25,10 @@ func TestHolds(t *testing.T) {
 		"MaxKeep":    {"the flavor allows no longer one", &devserverv1.LifecycleBounds{MaxKeep: hours(2)}, 2 * time.Hour},
 		"TimeToLive": {"it started ten hours ago, and may live for twelve", &devserverv1.LifecycleBounds{TimeToLive: &devserverv1.DurationBounds{Max: hours(12)}}, 2 * time.Hour},
 	}
-	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "bot"}}
 	ds.Status.Flavor = "small"
 	started := metav1.NewTime(now.Add(-10 * time.Hour))
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box-0"}, Status: corev1.PodStatus{StartTime: &started}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "bot-0"}, Status: corev1.PodStatus{StartTime: &started}}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			flavor := &devserverv1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "small"}}

@@ -26,7 +26,7 @@ func newHostKey(t *testing.T) string {
 
 // running is a server with an address.
 func running(hostKey, address string) *devserverv1.DevServer {
-	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box"}}
+	ds := &devserverv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "bot"}}
 	ds.Status = devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, SSH: &devserverv1.SSHStatus{HostKey: hostKey}}
 	if host, digits, err := net.SplitHostPort(address); err == nil {
 		number, _ := strconv.Atoi(digits)
@@ -61,7 +61,7 @@ func TestOpenSSHChecksTheHostKeyOfTheCluster(t *testing.T) {
 		t.Fatalf("known_hosts files %v (%v), want one", files, err)
 	}
 	want := []string{
-		"-o", "HostKeyAlias=box.team",
+		"-o", "HostKeyAlias=bot.team",
 		"-o", `UserKnownHostsFile="` + strings.ReplaceAll(files[0], "%", "%%") + `"`,
 		"-o", "GlobalKnownHostsFile=/dev/null",
 		"-o", "StrictHostKeyChecking=yes",
@@ -77,7 +77,7 @@ func TestOpenSSHChecksTheHostKeyOfTheCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff("box.team "+key+"\n", string(content)); diff != "" {
+	if diff := cmp.Diff("bot.team "+key+"\n", string(content)); diff != "" {
 		t.Errorf("known hosts (-want +got):\n%s", diff)
 	}
 	if info, err := os.Stat(files[0]); err != nil || info.Mode().Perm() != 0o600 {
@@ -97,7 +97,7 @@ func TestTheWayToABox(t *testing.T) {
 		want    string // an option
 		code    int    // or the exit code of an error
 	}{
-		"Gateway":           {reason: "as asked for", gateway: true, address: answers, via: Gateway, want: "ProxyCommand=ssh -W box.team:22 -l devserver -p 2022 -o 'UserKnownHostsFile="},
+		"Gateway":           {reason: "as asked for", gateway: true, address: answers, via: Gateway, want: "ProxyCommand=ssh -W bot.team:22 -l devserver -p 2022 -o 'UserKnownHostsFile="},
 		"NoGateway":         {reason: "the cluster has none", address: answers, via: Gateway, code: exit.Refused},
 		"Direct":            {reason: "it answers", address: answers, via: Auto, want: "ProxyCommand=none"},
 		"NoAddress":         {reason: "the API server is always there", via: Auto, want: "--via=api"},
@@ -120,7 +120,7 @@ func TestTheWayToABox(t *testing.T) {
 	}
 }
 
-// The gateway is known by the key that the cluster says, beside the box, and no
+// The gateway is known by the key that the cluster says, beside the server, and no
 // flag of the user's can be taken for its address.
 func TestTheGatewayIsKnown(t *testing.T) {
 	state := t.TempDir()
@@ -140,7 +140,7 @@ func TestTheGatewayIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff("box.team "+key+"\n[gw.example.com]:2022 "+gateway+"\n", string(content)); diff != "" {
+	if diff := cmp.Diff("bot.team "+key+"\n[gw.example.com]:2022 "+gateway+"\n", string(content)); diff != "" {
 		t.Errorf("known hosts (-want +got):\n%s", diff)
 	}
 	line := strings.Join(options, "\n")
@@ -174,7 +174,7 @@ func TestProxyCommandSurvivesTheShell(t *testing.T) {
 	ds := running("", "")
 	ds.Namespace = "team"
 	got := ProxyCommand(&cluster.Cluster{Context: "a%b c"}, ds, "--via=api")
-	if want := " ssh-proxy '--context=a%%b c' --namespace=team --via=api box"; !strings.HasSuffix(got, want) {
+	if want := " ssh-proxy '--context=a%%b c' --namespace=team --via=api bot"; !strings.HasSuffix(got, want) {
 		t.Errorf("got %q, want it to end with %q", got, want)
 	}
 }

@@ -54,7 +54,7 @@ func TestPipeEndsWithTheBox(t *testing.T) {
 	defer writer.Close()
 	var out bytes.Buffer
 	if err := pipe(t.Context(), conn, endless, &out); err != nil || out.String() != "bye" {
-		t.Errorf("got %q and %v, want what the box said, and no wait for more input", out.String(), err)
+		t.Errorf("got %q and %v, want what the bot said, and no wait for more input", out.String(), err)
 	}
 }
 

@@ -47,7 +47,7 @@ func configOf(k *kubelet.Kubelet) *rest.Config {
 
 func TestEachDirectionEndsByItself(t *testing.T) {
 	k := kubelet.New(t, echo(t))
-	conn, err := Dial(t.Context(), configOf(k), "team", "box-0", 2222)
+	conn, err := Dial(t.Context(), configOf(k), "team", "bot-0", 2222)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestEachDirectionEndsByItself(t *testing.T) {
 
 func TestTheNodesWordsArriveAsAnError(t *testing.T) {
 	k := kubelet.New(t, port.Refusing(t))
-	conn, err := Dial(t.Context(), configOf(k), "team", "box-0", 2222)
+	conn, err := Dial(t.Context(), configOf(k), "team", "bot-0", 2222)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestTheNodesWordsArriveAsAnError(t *testing.T) {
 
 func TestABreakIsNoEnd(t *testing.T) {
 	k := kubelet.New(t, echo(t))
-	conn, err := Dial(t.Context(), configOf(k), "team", "box-0", 2222)
+	conn, err := Dial(t.Context(), configOf(k), "team", "bot-0", 2222)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func server(phase devserverv1.DevServerPhase, reason, message string) *devserver
 		ready = metav1.ConditionTrue
 	}
 	return &devserverv1.DevServer{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box", Generation: 2},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "bot", Generation: 2},
 		Status: devserverv1.DevServerStatus{
 			ObservedGeneration: 2,
 			Phase:              phase,
@@ -34,7 +34,7 @@ func starting() *devserverv1.DevServer {
 }
 
 func pod(node string, conditions ...corev1.PodConditionType) *corev1.Pod {
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "box-0", UID: "this"}, Spec: corev1.PodSpec{NodeName: node}}
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "bot-0", UID: "this"}, Spec: corev1.PodSpec{NodeName: node}}
 	for _, c := range conditions {
 		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: c, Status: corev1.ConditionTrue})
 	}
@@ -43,7 +43,7 @@ func pod(node string, conditions ...corev1.PodConditionType) *corev1.Pod {
 
 func event(pod, kind, reason, message string, second int64) corev1.Event {
 	return corev1.Event{
-		InvolvedObject: corev1.ObjectReference{Name: "box-0", UID: "this"},
+		InvolvedObject: corev1.ObjectReference{Name: "bot-0", UID: "this"},
 		Type:           kind, Reason: reason, Message: message, LastTimestamp: metav1.Unix(second, 0),
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: pod + reason},
 	}
@@ -52,7 +52,7 @@ func event(pod, kind, reason, message string, second int64) corev1.Event {
 func claim(phase corev1.PersistentVolumeClaimPhase) *corev1.PersistentVolumeClaim {
 	class := "fast"
 	return &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "home-box-0"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "home-bot-0"},
 		Spec:       corev1.PersistentVolumeClaimSpec{StorageClassName: &class},
 		Status: corev1.PersistentVolumeClaimStatus{
 			Phase:    phase,
@@ -122,7 +122,7 @@ func TestStages(t *testing.T) {
 			reason: "the scheduler's first warning about a new home directory is no obstacle",
 			observed: observed{
 				devServer: starting(), pod: pod(""), claim: claim(corev1.ClaimPending),
-				events: []corev1.Event{event("a", corev1.EventTypeWarning, "FailedScheduling", `0/1 nodes are available: persistentvolumeclaim "home-box-0" not found. not found`, 1)},
+				events: []corev1.Event{event("a", corev1.EventTypeWarning, "FailedScheduling", `0/1 nodes are available: persistentvolumeclaim "home-bot-0" not found. not found`, 1)},
 			},
 			want: append([]stage{{accepted, done, "flavor small"}, {scheduled, active, "looking for a node"}}, rest(1)...),
 		},

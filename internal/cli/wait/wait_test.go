@@ -50,7 +50,7 @@ func (fakeClient) IsWatchListSemanticsUnSupported() bool { return true }
 
 func TestDeletedBeforeTheWatchBegins(t *testing.T) {
 	c := fakeCluster(func(ds *devserverv1.DevServer) { starting().DeepCopyInto(ds) }, interceptor.Funcs{})
-	err := Run(t.Context(), c, Options{Namespace: "team", Name: "box", Timeout: time.Hour}, genericiooptions.NewTestIOStreamsDiscard())
+	err := Run(t.Context(), c, Options{Namespace: "team", Name: "bot", Timeout: time.Hour}, genericiooptions.NewTestIOStreamsDiscard())
 	if exit.Code(err) != exit.NotFound {
 		t.Errorf("got %v, want that it was deleted", err)
 	}
@@ -58,7 +58,7 @@ func TestDeletedBeforeTheWatchBegins(t *testing.T) {
 
 func TestRunningIsKnownWithoutTheRightToPods(t *testing.T) {
 	ds := server(devserverv1.PhaseRunning, devserverv1.ReasonAnswering, "SSH answers.")
-	ds.Status.SSH = &devserverv1.SSHStatus{Command: "ssh dev@box"}
+	ds.Status.SSH = &devserverv1.SSHStatus{Command: "ssh dev@bot"}
 	forbidden := apierrors.NewForbidden(corev1.Resource("pods"), "", nil)
 	c := fakeCluster(func(got *devserverv1.DevServer) { starting().DeepCopyInto(got) }, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
@@ -69,8 +69,8 @@ func TestRunningIsKnownWithoutTheRightToPods(t *testing.T) {
 		},
 	}, ds)
 	var out bytes.Buffer
-	err := Run(t.Context(), c, Options{Namespace: "team", Name: "box", Timeout: time.Hour}, genericiooptions.IOStreams{Out: &out, ErrOut: new(bytes.Buffer)})
-	if err != nil || out.String() != "ssh dev@box\n" {
+	err := Run(t.Context(), c, Options{Namespace: "team", Name: "bot", Timeout: time.Hour}, genericiooptions.IOStreams{Out: &out, ErrOut: new(bytes.Buffer)})
+	if err != nil || out.String() != "ssh dev@bot\n" {
 		t.Errorf("got %q and %v, want the ssh command", out.String(), err)
 	}
 }
@@ -78,10 +78,10 @@ func TestRunningIsKnownWithoutTheRightToPods(t *testing.T) {
 func TestWithoutTheRightToWatchItSaysSo(t *testing.T) {
 	c := fakeCluster(func(ds *devserverv1.DevServer) { starting().DeepCopyInto(ds) }, interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
-			return apierrors.NewForbidden(devserverv1.GroupVersion.WithResource("devservers").GroupResource(), "box", nil)
+			return apierrors.NewForbidden(devserverv1.GroupVersion.WithResource("devservers").GroupResource(), "bot", nil)
 		},
 	})
-	err := Run(t.Context(), c, Options{Namespace: "team", Name: "box", Timeout: time.Hour}, genericiooptions.NewTestIOStreamsDiscard())
+	err := Run(t.Context(), c, Options{Namespace: "team", Name: "bot", Timeout: time.Hour}, genericiooptions.NewTestIOStreamsDiscard())
 	if exit.Code(err) != exit.Refused || !strings.Contains(err.Error(), "ask the cluster's admin") {
 		t.Errorf("got %v (exit code %d), want a refusal that says whom to ask", err, exit.Code(err))
 	}
@@ -104,8 +104,8 @@ func TestWokenServerIsNotSaidToSleep(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := &waiter{
-				Options:  Options{Name: "box", Woken: true},
-				watcher:  &watcher{namespace: "team", name: "box", complete: yes, podsComplete: yes},
+				Options:  Options{Name: "bot", Woken: true},
+				watcher:  &watcher{namespace: "team", name: "bot", complete: yes, podsComplete: yes},
 				progress: newProgress(time.Now()),
 			}
 			w.devServers, w.pods, w.claims, w.events = stores()
@@ -129,8 +129,8 @@ func TestWokenServerIsNotSaidToSleep(t *testing.T) {
 
 func TestOldNewsIsNoNews(t *testing.T) {
 	w := &waiter{
-		Options:  Options{Name: "box"},
-		watcher:  &watcher{namespace: "team", name: "box", complete: yes, podsComplete: yes},
+		Options:  Options{Name: "bot"},
+		watcher:  &watcher{namespace: "team", name: "bot", complete: yes, podsComplete: yes},
 		progress: newProgress(time.Now()),
 	}
 	w.devServers, w.pods, w.claims, w.events = stores()
@@ -148,7 +148,7 @@ func TestOldNewsIsNoNews(t *testing.T) {
 
 // A wait that took it for deleted would end with an error, or too early.
 func TestWhatArrivesMeanwhileIsNotTakenForGone(t *testing.T) {
-	w := &watcher{namespace: "team", name: "box"}
+	w := &watcher{namespace: "team", name: "bot"}
 	w.devServers, w.pods, w.claims, w.events = stores()
 	// The lists come just when it is asked for whether they are there.
 	w.complete = func() bool { return w.devServers.Add(starting()) == nil }
@@ -170,8 +170,8 @@ func TestThePodThatGoesIsNotTheOneToWaitFor(t *testing.T) {
 	old := server(devserverv1.PhaseRunning, devserverv1.ReasonAnswering, "SSH answers.")
 	old.Status.StartedAt = &before
 	w := &waiter{
-		Options:  Options{Name: "box", Replaced: &before},
-		watcher:  &watcher{namespace: "team", name: "box", complete: yes, podsComplete: yes},
+		Options:  Options{Name: "bot", Replaced: &before},
+		watcher:  &watcher{namespace: "team", name: "bot", complete: yes, podsComplete: yes},
 		progress: newProgress(time.Now()),
 	}
 	w.devServers, w.pods, w.claims, w.events = stores()
@@ -205,8 +205,8 @@ func TestThePodThatGoesIsNotTheOneToWaitFor(t *testing.T) {
 func TestGivesUpOnWhatTakesOthers(t *testing.T) {
 	for reason, want := range map[string]bool{devserverv1.ReasonQuotaExceeded: true, devserverv1.ReasonUnschedulable: false} {
 		w := &waiter{
-			Options:  Options{Name: "box", GiveUpOn: []string{devserverv1.ReasonQuotaExceeded}},
-			watcher:  &watcher{namespace: "team", name: "box", complete: yes, podsComplete: yes},
+			Options:  Options{Name: "bot", GiveUpOn: []string{devserverv1.ReasonQuotaExceeded}},
+			watcher:  &watcher{namespace: "team", name: "bot", complete: yes, podsComplete: yes},
 			progress: newProgress(time.Now()),
 		}
 		w.devServers, w.pods, w.claims, w.events = stores()
