@@ -17,7 +17,7 @@ import (
 // renewed is the renewTime of the Leases of the scripts.
 var renewed = time.Date(2026, time.January, 30, 12, 0, 0, 0, time.UTC)
 
-// makeLease makes the Lease of a DevServer, which sleeps for a cause, or one of
+// makeLease creates the Lease of a DevServer that is suspended for a cause, or one of
 // somebody else: lease NAME [CAUSE | foreign]
 func makeLease(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)

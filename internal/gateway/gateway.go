@@ -47,8 +47,8 @@ type Config struct {
 	// HealthAddress is where /healthz and /readyz are served over HTTP, and
 	// MetricsAddress where /metrics is. If they are empty, they are not served.
 	HealthAddress, MetricsAddress string
-	// DrainTimeout is how long open sessions can continue after the gateway is told to
-	// stop.
+	// DrainTimeout is how long open sessions can continue after the gateway receives
+	// a signal to stop.
 	DrainTimeout time.Duration
 }
 

@@ -108,8 +108,8 @@ func TestChangeKeepsTheRest(t *testing.T) {
 		"First":   {"", "flavor: big\n", func(f *file) error { return f.set(flavor, "big") }},
 		"Comment": {"# mine\n", "# mine\n\nflavor: big\n", func(f *file) error { return f.set(flavor, "big") }},
 		"Replace": {
-			"# mine\neditor: code # at work\n# the small one\nflavor: small # for now\n",
-			"# mine\neditor: code # at work\n# the small one\nflavor: big # for now\n",
+			"# mine\neditor: code # at the office\n# the small one\nflavor: small # for now\n",
+			"# mine\neditor: code # at the office\n# the small one\nflavor: big # for now\n",
 			func(f *file) error { return f.set(flavor, "big") },
 		},
 		"Unset":      {"# mine\nflavor: small\neditor: code\n", "editor: code\n", func(f *file) error { f.unset("flavor"); return nil }},

@@ -99,7 +99,7 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// Of a cluster that does not answer nothing else is said.
+// If the cluster does not answer, nothing else is reported about it.
 func TestExamineUnreachable(t *testing.T) {
 	f := healthy()
 	f.unreachable = "connection refused"

@@ -69,7 +69,7 @@ func ProxyCommand(to *cluster.Cluster, ds *devserverv1.DevServer, flags ...strin
 	return proxyLine(words)
 }
 
-// self is the path of this program, as it was typed or found in PATH. Links are not
+// self is the path of this program, as typed or found in PATH. Links are not
 // followed: a package manager keeps the link, but its target may have a version in
 // its name, which the next upgrade removes.
 func self() string {

@@ -203,7 +203,7 @@ func question(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServe
 	}
 }
 
-// report says what changes, for the DevServer as it was before the edit.
+// report says what changes, for the DevServer before the edit.
 func report(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServerFlavor) string {
 	var parts []string
 	changes := o.changes(ds)

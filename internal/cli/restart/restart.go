@@ -50,7 +50,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	return err
 }
 
-// report describes the restart of a DevServer, given as it was before.
+// report describes the restart of a DevServer, which is the one before it.
 func report(ds *devserverv1.DevServer) string {
 	if serverstate.IsSuspended(ds) {
 		return fmt.Sprintf("DevServer %s is starting: it was suspended.", ds.Name)

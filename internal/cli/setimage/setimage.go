@@ -105,7 +105,7 @@ func question(ds *devserverv1.DevServer, image string) confirm.Question {
 	}
 }
 
-// report says what changes, for the DevServer as it was before the edit.
+// report says what changes, for the DevServer before the edit.
 func report(ds *devserverv1.DevServer, image string, starts, running bool) string {
 	switch {
 	case !starts:

@@ -58,7 +58,7 @@ func gracePeriod(ctx context.Context, c client.Reader, ds *devserverv1.DevServer
 	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
 }
 
-// report says what changes, for the DevServer as it was before the edit. Without
+// report says what changes, for the DevServer before the edit. Without
 // processes there is nothing to end.
 func report(ds *devserverv1.DevServer, grace time.Duration, running bool) string {
 	starting := fmt.Sprintf("To start it again: devctl start %s -n %s", ds.Name, ds.Namespace)

@@ -89,7 +89,7 @@ func TestWithoutTheRightToWatchItSaysSo(t *testing.T) {
 
 func TestWokenServerIsNotSaidToSleep(t *testing.T) {
 	asleep := func(phase devserverv1.DevServerPhase, reason string) *devserverv1.DevServer {
-		return server(phase, reason, "It sleeps.")
+		return server(phase, reason, "It is suspended.")
 	}
 	cases := map[string]struct {
 		reason string
@@ -154,7 +154,7 @@ func TestWhatArrivesMeanwhileIsNotTakenForGone(t *testing.T) {
 	w.complete = func() bool { return w.devServers.Add(starting()) == nil }
 	w.podsComplete = func() bool { return w.pods.Add(pod("node-7")) == nil }
 	if o := w.observed(); o.complete && o.devServer == nil || o.podsComplete && o.pod == nil {
-		t.Errorf("what is there is said not to be: %+v", o)
+		t.Errorf("an object that exists is reported missing: %+v", o)
 	}
 }
 
