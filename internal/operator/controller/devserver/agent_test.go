@@ -18,10 +18,10 @@ type fakeAgent struct {
 	silent bool
 	err    error
 	// released is set once a drain was taken back.
-	released bool
-	report   agentapi.Report
-	told     agentapi.Instructions
-	drains   []agentapi.Drain
+	released     bool
+	report       agentapi.Report
+	instructions agentapi.Instructions
+	drains       []agentapi.Drain
 	// onDrain, if set, is called in the middle of a drain.
 	onDrain func()
 }
@@ -35,11 +35,11 @@ func (a *fakeAgent) Poll(_ context.Context, i agentapi.Instructions) (agentapi.R
 	if a.err != nil {
 		return agentapi.Report{}, a.err
 	}
-	a.told = i
-	return a.says(), nil
+	a.instructions = i
+	return a.currentReport(), nil
 }
 
-func (a *fakeAgent) says() agentapi.Report {
+func (a *fakeAgent) currentReport() agentapi.Report {
 	r := a.report
 	r.UpSeconds = 1e9
 	r.Signals = []agentapi.Signal{{Name: agentapi.SignalCPU, IdleSeconds: a.idle, Value: "CPU 1%"}}
@@ -61,7 +61,7 @@ func (a *fakeAgent) Drain(_ context.Context, d agentapi.Drain) (bool, agentapi.R
 		return false, agentapi.Report{}, errors.New("no answer")
 	}
 	if a.idle < d.IdleSeconds {
-		return false, a.says(), nil
+		return false, a.currentReport(), nil
 	}
 	return true, agentapi.Report{}, nil
 }

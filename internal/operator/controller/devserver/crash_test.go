@@ -58,7 +58,7 @@ func TestCrashAnywhere(t *testing.T) {
 		"edit": {
 			(*world).running,
 			func(w *world) { w.edit(func(s *devv1.DevServerSpec) { s.Image = "example.com/other:2" }) },
-			(*world).catchUp,
+			(*world).updateRevision,
 			none,
 		},
 		"keys": {
@@ -71,12 +71,12 @@ func TestCrashAnywhere(t *testing.T) {
 			(*world).stopPod,
 		},
 		"sleep": {
-			func(w *world) { w.watched(); w.warned() },
-			func(w *world) { w.pass(11 * time.Minute) },
+			func(w *world) { w.runningWithIdleTimeout(); w.idleUntilLastWarning() },
+			func(w *world) { w.passTime(11 * time.Minute) },
 			(*world).stopPod,
 		},
 		"wake": {
-			(*world).asleep,
+			(*world).suspendedForBeingIdle,
 			func(w *world) { w.wake(w.clock.Now()) },
 			func(w *world) { w.startPod() },
 		},
@@ -92,7 +92,7 @@ func TestCrashAnywhere(t *testing.T) {
 		},
 		"home": {
 			(*world).running,
-			func(w *world) { w.bindHome(theirs, w.growing) },
+			func(w *world) { w.bindHome(ownersHome, w.expandable) },
 			func(w *world) {
 				w.edit(func(s *devv1.DevServerSpec) {
 					s.PersistentHomeSize = resource.MustParse("2Gi")
@@ -124,7 +124,7 @@ func TestCrashAnywhere(t *testing.T) {
 // end and how many writes the passes after the first step made.
 func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, writes int) {
 	w := newWorld(t)
-	w.deliver(nil)
+	w.capturePushes(nil)
 	steps[0](w)
 	w.crash = c
 	if w.crash == nil {
@@ -138,7 +138,7 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 		if _, err := w.r.Reconcile(t.Context(), request); errors.Is(err, errCrash) {
 			w.crash = nil
 			w.restartOperator()
-			w.deliver(nil)
+			w.capturePushes(nil)
 			w.poll()
 			w.reconcile()
 		} else if err != nil {
@@ -182,7 +182,7 @@ func (w *world) snapshot() string {
 		"template": set.Spec.Template, "claims": set.Spec.VolumeClaimTemplates,
 		"replicas": *set.Spec.Replicas, "suspended": w.suspension(),
 		"headless": headless.Spec.Selector, "service": service.Spec.Type,
-		"keys": string(secret.Data["authorized_keys"]), "phase": d.Status.Phase, "pod is going": w.podIsGoing(),
+		"keys": string(secret.Data["authorized_keys"]), "phase": d.Status.Phase, "pod is going": w.podIsDeleted(),
 	}
 	for _, c := range d.Status.Conditions {
 		parts[c.Type] = string(c.Status) + " " + c.Reason + " " + timeOfDay.ReplaceAllString(c.Message, "TIME")

@@ -37,7 +37,7 @@ func (g *gate) Get(ctx context.Context, key client.ObjectKey, o client.Object, o
 
 // putOut does to a pod what the pod garbage collector does to those of a deleted
 // Node.
-func (w *world) putOut(pod *corev1.Pod) {
+func (w *world) evict(pod *corev1.Pod) {
 	w.t.Helper()
 	pod.Status.Phase = corev1.PodFailed
 	pod.Status.Conditions = []corev1.PodCondition{{
@@ -67,7 +67,7 @@ func TestPodReplacedBeforeAnybodyLooks(t *testing.T) {
 		return shut
 	})
 	<-shut.reached
-	w.putOut(lost)
+	w.evict(lost)
 	next := w.startPod()
 	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		pod := &corev1.Pod{}

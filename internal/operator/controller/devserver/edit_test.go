@@ -23,8 +23,8 @@ func (w *world) edit(change func(*devv1.DevServerSpec)) {
 	}
 }
 
-// catchUp does what the StatefulSet controller does with a changed template.
-func (w *world) catchUp() {
+// updateRevision does what the StatefulSet controller does with a changed template.
+func (w *world) updateRevision() {
 	w.t.Helper()
 	set := &appsv1.StatefulSet{}
 	w.get(set, "trainer")
@@ -34,7 +34,7 @@ func (w *world) catchUp() {
 	}
 }
 
-func (w *world) podIsGoing() bool {
+func (w *world) podIsDeleted() bool {
 	w.t.Helper()
 	pod := &corev1.Pod{}
 	err := w.c.Get(w.t.Context(), client.ObjectKey{Namespace: w.ns, Name: "trainer-0"}, pod)
@@ -56,14 +56,14 @@ func TestOwnEditRestarts(t *testing.T) {
 
 	w.edit(func(s *devv1.DevServerSpec) { s.Image = "example.com/other:2" })
 	w.reconcile()
-	if w.podIsGoing() {
+	if w.podIsDeleted() {
 		t.Fatal("the pod is deleted before the StatefulSet controller knows the new template")
 	}
 	// Who waits for what was asked for is not told that the old pod is it.
 	w.wantCondition(w.read(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonRestarting, "spec.image")
-	w.catchUp()
+	w.updateRevision()
 	w.reconcile()
-	if !w.podIsGoing() {
+	if !w.podIsDeleted() {
 		t.Fatal("the pod is not restarted")
 	}
 	select {
@@ -91,7 +91,7 @@ func TestEditsWithoutRestart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.deliver(nil)
+			w.capturePushes(nil)
 			w.flavor()
 			w.create(w.devServer())
 			w.settled()
@@ -103,7 +103,7 @@ func TestEditsWithoutRestart(t *testing.T) {
 			d := w.settled()
 			after := &appsv1.StatefulSet{}
 			w.get(after, "trainer")
-			if before.Generation != after.Generation || w.podIsGoing() {
+			if before.Generation != after.Generation || w.podIsDeleted() {
 				t.Error("the edit changes the pod")
 			}
 			w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionFalse, devv1.ReasonUpToDate, "")
@@ -129,7 +129,7 @@ func TestBadEditAndRollback(t *testing.T) {
 	d = w.settled()
 	again := &appsv1.StatefulSet{}
 	w.get(again, "trainer")
-	if set.Generation != again.Generation || w.podIsGoing() {
+	if set.Generation != again.Generation || w.podIsDeleted() {
 		t.Error("the rollback does not end where the edit began")
 	}
 	for _, c := range before.Status.Conditions {
@@ -149,9 +149,9 @@ func TestRestartedAt(t *testing.T) {
 		s.RestartedAt = &at
 	})
 	w.reconcile()
-	w.catchUp()
+	w.updateRevision()
 	w.reconcile()
-	if !w.podIsGoing() {
+	if !w.podIsDeleted() {
 		t.Error("the pod is not restarted")
 	}
 }

@@ -82,7 +82,7 @@ func TestDefaultFlavorChangesUnderARunningBox(t *testing.T) {
 	if d := w.settled(); d.Status.Flavor != small.Name {
 		t.Errorf("before the StatefulSet controller has seen it, the flavor in use is %s", d.Status.Flavor)
 	}
-	w.catchUp()
+	w.updateRevision()
 	d := w.settled()
 	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "")
 	if d.Status.Flavor != small.Name {

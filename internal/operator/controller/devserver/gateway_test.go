@@ -10,13 +10,13 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-var atGate = &devv1.SSHGateway{Host: "ssh.example.com", Port: 22, HostKey: "ssh-ed25519 GATE"}
+var gatewayAddress = &devv1.SSHGateway{Host: "ssh.example.com", Port: 22, HostKey: "ssh-ed25519 GATE"}
 
 // Where the gateway is costs no write and no read of its own on the way to
 // Running, and what changes about it one write for each server.
 func TestGatewayIsInTheStatus(t *testing.T) {
 	w := newWorld(t)
-	w.r.Gateway.Tell(atGate)
+	w.r.Gateway.Tell(gatewayAddress)
 	w.flavor()
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.Service.Type = devv1.SSHServiceNone }))
 	_, first := w.reconcile()
@@ -27,11 +27,11 @@ func TestGatewayIsInTheStatus(t *testing.T) {
 	if n := len(first) + len(second); n != 5 || len(w.gets) > 0 {
 		t.Errorf("%d writes: %v, %v; live reads: %v", n, first, second, w.gets)
 	}
-	if d.Status.SSH.Gateway == nil || *d.Status.SSH.Gateway != *atGate || d.Status.SSH.Command != "ssh -J ssh.example.com -o HostKeyAlias=trainer."+w.ns+" dev@trainer."+w.ns {
+	if d.Status.SSH.Gateway == nil || *d.Status.SSH.Gateway != *gatewayAddress || d.Status.SSH.Command != "ssh -J ssh.example.com -o HostKeyAlias=trainer."+w.ns+" dev@trainer."+w.ns {
 		t.Errorf("status.ssh is %+v", d.Status.SSH)
 	}
 
-	w.r.Gateway.Tell(&devv1.SSHGateway{Host: "new.example.com", Port: 22, HostKey: atGate.HostKey})
+	w.r.Gateway.Tell(&devv1.SSHGateway{Host: "new.example.com", Port: 22, HostKey: gatewayAddress.HostKey})
 	if _, writes := w.reconcile(); len(writes) != 1 || w.settled().Status.SSH.Gateway.Host != "new.example.com" {
 		t.Errorf("a new address writes %v", writes)
 	}
@@ -46,7 +46,7 @@ func TestGatewayIsInTheStatus(t *testing.T) {
 func TestOnlyTheGatewayLetsIn(t *testing.T) {
 	w := newWorld(t)
 	w.r.Config.GatewayNamespace = "devserver-system"
-	w.r.Gateway.Tell(atGate)
+	w.r.Gateway.Tell(gatewayAddress)
 	w.flavor()
 	w.create(w.devServer())
 	w.reconcile()

@@ -35,7 +35,7 @@ func (w *world) bindHome(annotations map[string]string, edits ...func(*corev1.Pe
 }
 
 // growing gives the claim a StorageClass whose volumes may grow.
-func (w *world) growing(claim *corev1.PersistentVolumeClaim) {
+func (w *world) expandable(claim *corev1.PersistentVolumeClaim) {
 	w.t.Helper()
 	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "growing-" + w.ns}, Provisioner: "example.com/none", AllowVolumeExpansion: new(true)}
 	w.create(class)
@@ -47,7 +47,7 @@ func (w *world) growing(claim *corev1.PersistentVolumeClaim) {
 func TestHomeGrows(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	claim := w.bindHome(theirs, w.growing)
+	claim := w.bindHome(ownersHome, w.expandable)
 	w.settled()
 	w.edit(func(s *devv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("2Gi") })
 	w.wantCondition(w.settled(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonResizing, "2Gi")
@@ -70,7 +70,7 @@ func TestHomeGrows(t *testing.T) {
 func TestRetentionOfAHomeThatCannotGrow(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	claim := w.bindHome(theirs)
+	claim := w.bindHome(ownersHome)
 	w.edit(func(s *devv1.DevServerSpec) {
 		s.PersistentHomeSize, s.Home = resource.MustParse("2Gi"), &devv1.HomeSpec{RetentionPolicy: devv1.HomeDelete}
 	})
@@ -82,14 +82,14 @@ func TestRetentionOfAHomeThatCannotGrow(t *testing.T) {
 	w.wantCondition(w.read(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonNotExpandable, "")
 }
 
-var theirs = map[string]string{objects.AnnotationOwner: "user@example.com"}
+var ownersHome = map[string]string{objects.AnnotationOwner: "user@example.com"}
 
 // The API server lets no volume grow here, for want of a StorageClass: that is
 // said, and nothing else is held up.
 func TestHomeThatCannotGrow(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	w.bindHome(theirs)
+	w.bindHome(ownersHome)
 	d := w.settled()
 	if d.Status.Home == nil || d.Status.Home.ClaimName != "home-trainer-0" || d.Status.Home.Capacity != "1Gi" {
 		t.Errorf("status.home is %+v", d.Status.Home)
@@ -109,7 +109,7 @@ func TestHomeThatCannotGrow(t *testing.T) {
 func TestHomeStaysInStatusWithABadKey(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	w.bindHome(theirs)
+	w.bindHome(ownersHome)
 	before := w.settled()
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKeys = []string{corruptKey} })
 	d := w.settled()
@@ -123,7 +123,7 @@ func TestHomeStaysInStatusWithABadKey(t *testing.T) {
 func TestRetention(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	claim := w.bindHome(theirs)
+	claim := w.bindHome(ownersHome)
 	w.settled()
 	w.get(claim, claim.Name)
 	if len(claim.OwnerReferences) > 0 {
@@ -152,7 +152,7 @@ func TestHomeFromClaim(t *testing.T) {
 	claim := w.claim("old", nil)
 	w.create(claim)
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeConflict, "devserver.io/owner=user@example.com")
-	claim.Annotations = theirs
+	claim.Annotations = ownersHome
 	if err := w.c.Update(t.Context(), claim); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestHomeFromClaim(t *testing.T) {
 func TestHomeInUse(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
-	w.bindHome(theirs)
+	w.bindHome(ownersHome)
 	first := w.devServer(func(d *devv1.DevServer) { d.Name = "aaa"; d.Spec.Home = &devv1.HomeSpec{ClaimName: "home-trainer-0"} })
 	w.create(first, w.devServer())
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimInUse, "DevServer aaa")
@@ -177,7 +177,7 @@ func TestHomeInUse(t *testing.T) {
 	}
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 
-	w.create(w.claim("home-zzz-0", theirs), w.devServer(func(d *devv1.DevServer) { d.Name = "zzz" }))
+	w.create(w.claim("home-zzz-0", ownersHome), w.devServer(func(d *devv1.DevServer) { d.Name = "zzz" }))
 	w.edit(func(s *devv1.DevServerSpec) { s.SharedVolumeClaimName = "home-zzz-0" })
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonClaimInUse, "DevServer zzz")
 }
@@ -213,7 +213,7 @@ func TestDataSource(t *testing.T) {
 	source := w.claim("source", map[string]string{objects.AnnotationOwner: "other@example.com"})
 	w.create(source)
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeConflict, "other@example.com")
-	source.Annotations = theirs
+	source.Annotations = ownersHome
 	if err := w.c.Update(t.Context(), source); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestUID(t *testing.T) {
 	w = newWorld(t)
 	w.flavor()
 	w.user("bob", "user@example.com", func(u *devv1.DevServerUser) { u.Spec.UID = 20018 })
-	w.bindHome(theirs) // made before there was a user
+	w.bindHome(ownersHome) // made before there was a user
 	w.create(w.devServer())
 	w.settled()
 	if got, annotation := uid(); got != 1000 || annotation != "" {

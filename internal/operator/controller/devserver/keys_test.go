@@ -18,7 +18,7 @@ import (
 const otherKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ2lYzXbCVZ2PKQYzN9m4m0yVvVpKzYxk3Rj0e7mVnB second"
 
 // deliver stands in for the agents, and returns what they were told.
-func (w *world) deliver(answer func() error) *[]string {
+func (w *world) capturePushes(answer func() error) *[]string {
 	var told []string
 	w.r.PushKeys = func(_ context.Context, address string, in desired.Input) error {
 		if answer != nil {
@@ -44,7 +44,7 @@ func (w *world) running() {
 // A running agent is told its new keys once, and no agent otherwise.
 func TestKeysArePushed(t *testing.T) {
 	w := newWorld(t)
-	told := w.deliver(nil)
+	told := w.capturePushes(nil)
 	w.running()
 	if len(*told) > 0 {
 		t.Errorf("an agent is told what its Secret has: %q", *told)
@@ -60,7 +60,7 @@ func TestKeysArePushed(t *testing.T) {
 func TestKeysArePushedAgain(t *testing.T) {
 	w := newWorld(t)
 	var attempts int
-	w.deliver(func() error { attempts++; return errors.New("no route") })
+	w.capturePushes(func() error { attempts++; return errors.New("no route") })
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
 	var waits []time.Duration
@@ -81,7 +81,7 @@ func TestKeysArePushedAgain(t *testing.T) {
 // A revoked key goes, whatever else is wrong with the DevServer.
 func TestRevocationNeedsNoFlavor(t *testing.T) {
 	w := newWorld(t)
-	told := w.deliver(nil)
+	told := w.capturePushes(nil)
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.Flavor, s.SSH.PublicKey = "nonesuch", otherKey })
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "")
@@ -112,7 +112,7 @@ func TestRevocationBesideUndecodableKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			told := w.deliver(nil)
+			told := w.capturePushes(nil)
 			w.flavor()
 			w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKey, d.Spec.SSH.PublicKeys = "", test.before }))
 			w.settled()
@@ -133,7 +133,7 @@ func TestRevocationBesideUndecodableKey(t *testing.T) {
 // A removed key stops working although the pass fails after it.
 func TestRevocationBeforeFailingDependency(t *testing.T) {
 	w := newWorld(t)
-	told := w.deliver(nil)
+	told := w.capturePushes(nil)
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
 	w.failGet = func(o client.Object) error {
@@ -168,7 +168,7 @@ func (w *world) user(name, owner string, edits ...func(*devv1.DevServerUser)) *d
 // with it; a broken one there keeps nobody out.
 func TestKeysOfTheUser(t *testing.T) {
 	w := newWorld(t)
-	told := w.deliver(nil)
+	told := w.capturePushes(nil)
 	w.flavor()
 	owner := "user@" + w.ns
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Owner = owner }))

@@ -21,7 +21,7 @@ import (
 func lasting(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 
 // watched makes a server that runs and is suspended after an hour without work.
-func (w *world) watched() {
+func (w *world) runningWithIdleTimeout() {
 	w.t.Helper()
 	w.flavor(func(f *devv1.DevServerFlavor) {
 		f.Spec.Lifecycle = &devv1.LifecycleSpec{IdleTimeout: lasting(time.Hour)}
@@ -34,35 +34,35 @@ func (w *world) watched() {
 }
 
 // suspended makes a server that was suspended for want of work.
-func (w *world) asleep() {
+func (w *world) suspendedForBeingIdle() {
 	w.t.Helper()
-	w.watched()
-	w.warned()
-	w.later(11 * time.Minute)
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
+	w.stayIdle(11 * time.Minute)
 	w.reconcile()
 	w.stopPod()
 	w.settled()
 }
 
 // warned lets the watched server be idle until four minutes before its stop.
-func (w *world) warned() {
+func (w *world) idleUntilLastWarning() {
 	w.t.Helper()
-	w.later(50 * time.Minute)
+	w.stayIdle(50 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "")
-	w.later(6 * time.Minute)
+	w.stayIdle(6 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "")
 }
 
 // later lets time pass, in which the server does no work, and has it asked, with
 // a pass before.
-func (w *world) later(d time.Duration) {
+func (w *world) stayIdle(d time.Duration) {
 	w.t.Helper()
-	w.pass(d)
+	w.passTime(d)
 	w.poll()
 }
 
 // pass lets time pass, in which the server does no work, and has it asked.
-func (w *world) pass(d time.Duration) {
+func (w *world) passTime(d time.Duration) {
 	w.clock.SetTime(w.clock.Now().Add(d))
 	w.agent.idle += d.Seconds()
 	w.r.Poller.Ask(w.t.Context(), w.key())
@@ -171,26 +171,26 @@ func TestCreatedSuspended(t *testing.T) {
 // From work to idleness to sleep and back, with what is said on the way.
 func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	d := w.settled()
 	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionTrue, devv1.ReasonActive, "Started, woken or active within the last 10m.")
 	if w.lease().Spec.RenewTime == nil {
 		t.Error("the Lease has no renewTime")
 	}
 
-	w.later(40 * time.Minute)
+	w.stayIdle(40 * time.Minute)
 	d = w.settled()
 	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "Suspended at ")
 	if d.Status.SuspendsAt == nil || d.Status.Activity == "" {
 		t.Errorf("an idle trainer has the status %+v", d.Status)
 	}
-	w.later(6 * time.Minute)
+	w.stayIdle(6 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "will be suspended at")
-	w.later(10 * time.Minute)
+	w.stayIdle(10 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "will be suspended at")
 	w.poll()
-	if !strings.Contains(w.agent.told.Warning, "will be suspended at") || !strings.Contains(w.agent.told.Notice, "after being idle for 1h") {
-		t.Errorf("the agent is told %+v", w.agent.told)
+	if !strings.Contains(w.agent.instructions.Warning, "will be suspended at") || !strings.Contains(w.agent.instructions.Notice, "after being idle for 1h") {
+		t.Errorf("the agent is told %+v", w.agent.instructions)
 	}
 	w.wantEvent("Normal StopSoon")
 	w.wantEvent("Normal StopImminent")
@@ -198,7 +198,7 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 		t.Errorf("drained before its time: %v", w.agent.drains)
 	}
 
-	w.later(5 * time.Minute)
+	w.stayIdle(5 * time.Minute)
 	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonIdle)
 	w.wantReplicas(0)
 	w.stopPod()
@@ -224,8 +224,8 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 // What the agent has seen since it was asked last counts.
 func TestAgentHasTheLastWord(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
-	w.warned()
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
 	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
 	w.agent.idle = 3 // A key was typed after the poll.
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
@@ -239,7 +239,7 @@ func TestAgentHasTheLastWord(t *testing.T) {
 // two passes: spec.restartedAt and the Lease do.
 func TestEditsDoNotWake(t *testing.T) {
 	w := newWorld(t)
-	w.asleep()
+	w.suspendedForBeingIdle()
 	w.edit(func(s *devv1.DevServerSpec) { s.Env = []devv1.EnvVar{{Name: "A", Value: "b"}} })
 	w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
 	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
@@ -261,12 +261,12 @@ func TestEditsDoNotWake(t *testing.T) {
 
 func TestSilentAgentCountsAsAtWork(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	w.agent.silent = true
 	for range 3 {
-		w.later(time.Minute)
+		w.stayIdle(time.Minute)
 	}
-	w.later(50 * time.Hour)
+	w.stayIdle(50 * time.Hour)
 	d := w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentUnreachable, "does not answer")
 	w.wantReplicas(1)
@@ -275,8 +275,8 @@ func TestSilentAgentCountsAsAtWork(t *testing.T) {
 // An agent that falls silent in the moment in which it is drained keeps its server.
 func TestAgentSilentAtDrain(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
-	w.warned()
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
 	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
 	w.agent.silent = true
 	w.reconcile()
@@ -287,8 +287,8 @@ func TestAgentSilentAtDrain(t *testing.T) {
 // The session wins: a renewal between the drain and the mark keeps the server.
 func TestWakeRacesSleep(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
-	w.warned()
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
 	w.agent.onDrain = func() { w.wake(w.clock.Now()) }
 	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
 	w.agent.idle += 660
@@ -355,10 +355,10 @@ func TestKeepDefersTheExpiry(t *testing.T) {
 // differs by the time that an answer takes.
 func TestRestartedOperatorMovesNoTimes(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	w.clock.SetTime(w.clock.Now().Add(10 * time.Minute))
 	w.poll() // It works.
-	w.later(40 * time.Minute)
+	w.stayIdle(40 * time.Minute)
 	said := w.settled().Status
 	w.r.Poller = w.pollerOf(w.agent)
 	w.reconcile()
@@ -463,12 +463,12 @@ func TestKilledProcessesAreCounted(t *testing.T) {
 // the kubelet can have brought what was applied.
 func TestEditedSecretComesBack(t *testing.T) {
 	w := newWorld(t)
-	w.deliver(nil)
+	w.capturePushes(nil)
 	w.running()
 	secret := &corev1.Secret{}
 	w.get(secret, "trainer-ssh")
 	w.agent.report.SecretHash = agentapi.FilesHash(secret.Data)
-	w.later(10 * time.Minute)
+	w.stayIdle(10 * time.Minute)
 	w.settled()
 
 	secret.Data[agentapi.AuthorizedKeysFile] = []byte("ssh-ed25519 AAAA stranger\n")
@@ -476,7 +476,7 @@ func TestEditedSecretComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.agent.report.SecretHash = agentapi.FilesHash(secret.Data)
-	w.later(time.Minute)
+	w.stayIdle(time.Minute)
 	w.reconcile()
 	w.get(secret, "trainer-ssh")
 	if got := string(secret.Data[agentapi.AuthorizedKeysFile]); got != publicKey+"\n" {
@@ -484,7 +484,7 @@ func TestEditedSecretComesBack(t *testing.T) {
 	}
 	w.wantEvent("Warning SecretRestored")
 	// The kubelet takes its time: that is no reason to write again.
-	w.later(time.Minute)
+	w.stayIdle(time.Minute)
 	if _, writes := w.reconcile(); len(writes) > 0 {
 		t.Errorf("writes %v while the kubelet brings it", writes)
 	}
@@ -493,14 +493,14 @@ func TestEditedSecretComesBack(t *testing.T) {
 func TestForeignLeaseKeepsTheBoxAwake(t *testing.T) {
 	w := newWorld(t)
 	w.create(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer"}})
-	w.watched()
+	w.runningWithIdleTimeout()
 	w.reconcile()
 	d := w.read()
 	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonObjectConflict, "belongs to somebody else")
 	if lease := w.lease(); len(lease.OwnerReferences) > 0 || lease.Spec.RenewTime != nil {
 		t.Errorf("somebody else's Lease was written: %+v", lease)
 	}
-	w.later(90 * time.Minute)
+	w.stayIdle(90 * time.Minute)
 	w.reconcile()
 	w.wantReplicas(1)
 
@@ -548,9 +548,9 @@ func TestCreateToRunningWithALifecycle(t *testing.T) {
 
 func TestOldAgentCountsAsAtWork(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	w.agent.err = agentapi.ErrUnsupported
-	w.later(90 * time.Minute)
+	w.stayIdle(90 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentOutdated, "too old to report activity")
 	w.wantReplicas(1)
 }
@@ -587,7 +587,7 @@ func TestBoxThatIsEvictedOverAndOverIsHeldBack(t *testing.T) {
 // While a server is at work, or may be, autoscalers are asked to leave its pod.
 func TestAutoscalersLeaveABoxAtWork(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	shield := func() string {
 		pod := &corev1.Pod{}
 		w.get(pod, "trainer-0")
@@ -597,7 +597,7 @@ func TestAutoscalersLeaveABoxAtWork(t *testing.T) {
 	if got := shield(); got != "false true" {
 		t.Errorf("at work: %s", got)
 	}
-	w.later(20 * time.Minute)
+	w.stayIdle(20 * time.Minute)
 	w.settled()
 	if got := shield(); got != "true false" {
 		t.Errorf("idle: %s", got)

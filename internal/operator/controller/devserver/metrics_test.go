@@ -35,7 +35,7 @@ func TestStopsAreCounted(t *testing.T) {
 	}
 	before := map[string]float64{devv1.ReasonIdle: count(devv1.ReasonIdle), devv1.ReasonSuspended: count(devv1.ReasonSuspended)}
 	w := newWorld(t)
-	w.asleep()
+	w.suspendedForBeingIdle()
 	w.settled()
 	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
 	w.settled()

@@ -179,11 +179,11 @@ func TestWhatADevServerNamesIsWatched(t *testing.T) {
 		d.Name, d.Spec.Home = "copies", &devv1.HomeSpec{DataSource: &devv1.HomeDataSource{Kind: "PersistentVolumeClaim", Name: "source"}}
 	}))
 	accepted("copies", devv1.ReasonClaimNotFound)
-	w.create(w.claim("source", theirs))
+	w.create(w.claim("source", ownersHome))
 	accepted("copies", devv1.ReasonApplied)
 
 	// A home is free once the DevServer that has it is deleted or has another one.
-	w.create(w.claim("common", theirs))
+	w.create(w.claim("common", ownersHome))
 	common := func(name string) func(*devv1.DevServer) {
 		return func(d *devv1.DevServer) { d.Name, d.Spec.Home = name, &devv1.HomeSpec{ClaimName: "common"} }
 	}

@@ -224,7 +224,9 @@ func (w *world) devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
 	return d
 }
 
-func (w *world) key() types.NamespacedName { return types.NamespacedName{Namespace: w.ns, Name: "trainer"} }
+func (w *world) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: w.ns, Name: "trainer"}
+}
 
 // reconcile makes one pass and returns what it wrote.
 func (w *world) reconcile() (ctrl.Result, []string) {
