@@ -260,7 +260,7 @@ func TestExplain(t *testing.T) {
 		"Active": {
 			reason: "the status has the timeout that applies, whatever the spec says",
 			facts: func() Facts {
-				ds := active(runs(), true, devserverv1.ReasonActive, "Started, woken or active within the last 10m.")
+				ds := active(runs(), true, devserverv1.ReasonActive, "Started, resumed or active within the last 10m.")
 				ds.Spec.Lifecycle = &devserverv1.LifecycleSpec{IdleTimeout: hours(5)}
 				return Facts{DevServer: lasting(ds, devserverv1.LifecycleStatus{IdleTimeout: hours(2)}), Lease: renewed(-3 * time.Minute)}
 			},

@@ -12,12 +12,12 @@ import (
 // fakeAgent is the agent of a test's server.
 type fakeAgent struct {
 	mu sync.Mutex
-	// idle is how long ago the server was last at work, in seconds.
+	// idle is how long ago the server was last active, in seconds.
 	idle float64
-	// silent agents do not answer, others with an error.
+	// silent is set if the agent does not answer; err, if set, is its answer.
 	silent bool
 	err    error
-	// released is set once a drain was taken back.
+	// released is set once a drain has been released.
 	released     bool
 	report       agentapi.Report
 	instructions agentapi.Instructions
@@ -70,7 +70,7 @@ func (w *world) pollerOf(a *fakeAgent) *agentclient.Poller {
 	return agentclient.NewPoller(w.clock, func(agentclient.Address) (agentclient.Agent, error) { return a, nil })
 }
 
-// poll has the server asked once, by an operator that watches it.
+// poll makes a pass, which may start the polling of the agent, and polls it once.
 func (w *world) poll() {
 	w.t.Helper()
 	w.reconcile()

@@ -10,8 +10,8 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// overdue makes a server whose idle timeout is changed to one that is over, so that
-// its stop only waits for people to have been warned.
+// overdue makes a server whose idle timeout was shortened to one that is already
+// over. Only the last warning still delays its suspension.
 func (w *world) overdue() {
 	w.t.Helper()
 	w.runningWithIdleTimeout()
@@ -23,9 +23,9 @@ func (w *world) overdue() {
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "will be suspended at")
 }
 
-// The operator's node found that its clock was ahead, right after people were
-// told. The stop waits for five minutes of the new time, and not for the old one
-// to come again.
+// The operator's clock was ahead, and is set back right after the last warning. The
+// server is suspended five minutes later by the new time; it does not run until the
+// time at which it was warned comes again.
 func TestClockIsSetBackAfterTheLastWarning(t *testing.T) {
 	w := newWorld(t)
 	w.overdue()
@@ -39,9 +39,9 @@ func TestClockIsSetBackAfterTheLastWarning(t *testing.T) {
 	w.wantReplicas(0)
 }
 
-// A clock that is set forward, or an operator that was away, skips the last
-// warning. It is made up for, before the stop.
-func TestLastWarningIsMadeUpFor(t *testing.T) {
+// If the last warning was missed, because the clock was set forward or the operator did
+// not run, it is given late, and the suspension waits for it.
+func TestMissedLastWarningIsGivenLate(t *testing.T) {
 	w := newWorld(t)
 	w.runningWithIdleTimeout()
 	w.stayIdle(50 * time.Minute)

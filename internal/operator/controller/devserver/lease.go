@@ -16,8 +16,8 @@ import (
 	"devserver.io/devserver/internal/operator/apply"
 )
 
-// recordSuspension writes a suspension to the Lease, on the condition that the
-// Lease is as it was read.
+// recordSuspension writes a suspension to the Lease, unless the Lease has changed since
+// it was read.
 func (r *Reconciler) recordSuspension(ctx context.Context, in resolved, s lease.Suspension) error {
 	if in.lease == nil {
 		created := newLease(in.server)
@@ -62,8 +62,8 @@ func newLease(d *devv1.DevServer) *coordinationv1.Lease {
 }
 
 // createLease creates the server's Lease. If the server has one already, which the
-// cache is about to show, the pass ends. If somebody else has one of that name, it
-// is left alone, and remembered.
+// cache is about to show, the pass ends. If the name belongs to another owner's Lease,
+// that is not changed, and remembered as foreign.
 func (r *Reconciler) createLease(ctx context.Context, in resolved, l *coordinationv1.Lease) error {
 	err := r.Client.Create(ctx, l, apply.FieldOwner)
 	if !apierrors.IsAlreadyExists(err) {

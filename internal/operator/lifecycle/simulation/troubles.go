@@ -147,7 +147,7 @@ func (w *world) countFromNow() {
 }
 
 func (w *world) suspend() {
-	w.server.Spec.Suspend, w.truth.woken = true, false
+	w.server.Spec.Suspend, w.truth.resumed = true, false
 	w.op.soon(w)
 	asked := w.now
 	w.after(time.Minute, func() {
@@ -168,7 +168,7 @@ func (w *world) suspend() {
 		}
 		// If no pass has seen the suspension, there is nothing to resume.
 		resumes := lifecycle.Resumed(false, w.cause)
-		w.server.Spec.Suspend, w.truth.woken = false, resumes
+		w.server.Spec.Suspend, w.truth.resumed = false, resumes
 		w.op.soon(w)
 		seen := resumes && w.op.up && w.op.since.Before(asked)
 		w.after(time.Minute, func() {
