@@ -18,7 +18,7 @@ func (r *Reconciler) facts(in resolved) lifecycle.Facts {
 	d := in.server
 	f := lifecycle.Facts{
 		Suspend:      d.Spec.Suspend,
-		Resumed:      resumed(d),
+		Resumed:      lifecycle.Resumed(d.Spec.Suspend, reasonOf(d.Status.Conditions, devv1.ConditionReady)),
 		RestartedAt:  timeOf(d.Spec.RestartedAt),
 		SuspendedAt:  timeOf(d.Status.SuspendedAt),
 		DeletesAt:    timeOf(d.Status.DeletesAt),
@@ -37,12 +37,6 @@ func (r *Reconciler) facts(in resolved) lifecycle.Facts {
 		f.Pod = r.podFacts(in, pod)
 	}
 	return f
-}
-
-// resumed tells whether spec.suspend was true at the last pass, and is not now.
-func resumed(d *devv1.DevServer) bool {
-	c := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady)
-	return c != nil && c.Reason == devv1.ReasonSuspended && !d.Spec.Suspend
 }
 
 // podFacts are what is known of a pod that is not being deleted. The clock of its
