@@ -22,7 +22,11 @@ func (r *Reconciler) recordSuspension(ctx context.Context, in resolved, s lease.
 	if in.lease == nil {
 		created := newLease(in.server)
 		created.Annotations[lease.AnnotationSuspension] = s.Text()
-		return r.createLease(ctx, in, created)
+		if err := r.createLease(ctx, in, created); err != nil || !in.foreignLease() {
+			return err
+		}
+		// Nothing is recorded. The next pass decides knowing that.
+		return fmt.Errorf("recording the suspension: another owner has the Lease %s/%s: %w", created.Namespace, created.Name, errStale)
 	}
 	return r.patch(ctx, in.lease.DeepCopy(), map[string]any{"metadata": map[string]any{
 		"resourceVersion": in.lease.ResourceVersion,
@@ -30,7 +34,11 @@ func (r *Reconciler) recordSuspension(ctx context.Context, in resolved, s lease.
 	}})
 }
 
+// clearSuspension removes the suspension from the Lease.
 func (r *Reconciler) clearSuspension(ctx context.Context, in resolved) error {
+	if in.lease == nil { // This pass created it, and the clock was set back since.
+		return fmt.Errorf("clearing the suspension of a Lease that was not read yet: %w", errStale)
+	}
 	return r.patch(ctx, in.lease.DeepCopy(), map[string]any{"metadata": map[string]any{
 		"annotations": map[string]any{lease.AnnotationSuspension: nil},
 	}})

@@ -504,7 +504,7 @@ func TestForeignLease(t *testing.T) {
 	w.runningWithIdleTimeout()
 	w.reconcile()
 	d := w.read()
-	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonObjectConflict, "belongs to somebody else")
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonObjectConflict, "belongs to another owner")
 	if lease := w.lease(); len(lease.OwnerReferences) > 0 || lease.Spec.RenewTime != nil {
 		t.Errorf("another owner's Lease was written: %+v", lease)
 	}
@@ -517,6 +517,27 @@ func TestForeignLease(t *testing.T) {
 	}
 	w.reconcile()
 	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "")
+}
+
+// If the name of the Lease is taken when a suspension is recorded, nothing is recorded,
+// and the server keeps running.
+func TestForeignLeaseAtSuspension(t *testing.T) {
+	w := newWorld(t)
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
+	if err := w.c.Delete(t.Context(), w.lease()); err != nil {
+		t.Fatal(err)
+	}
+	w.create(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer"}})
+	w.passTime(11 * time.Minute)
+	w.reconcile()
+	w.wantReplicas(1)
+	if len(w.agent.drains) != 1 || !w.agent.released {
+		t.Errorf("the agent is drained %d times, want once, and released: %t, want true", len(w.agent.drains), w.agent.released)
+	}
+	w.reconcile()
+	w.wantReplicas(1)
+	w.wantCondition(w.read(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonObjectConflict, "belongs to another owner")
 }
 
 // A server with an object that cannot be applied can be suspended.

@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -116,6 +117,13 @@ func TestKeysOfTheOwner(t *testing.T) {
 	}
 	if m.forget(serverKey); m.of(serverKey).owner != "" {
 		t.Error("the keys of a deleted server are remembered")
+	}
+}
+
+// A suspension on a Lease that this pass created cannot be cleared by the same pass.
+func TestClearSuspensionOfALeaseNotReadYet(t *testing.T) {
+	if err := (&Reconciler{}).clearSuspension(t.Context(), resolved{}); !errors.Is(err, errStale) {
+		t.Errorf("the error is %v, want errStale", err)
 	}
 }
 
