@@ -260,12 +260,12 @@ func TestExplain(t *testing.T) {
 		"Active": {
 			reason: "the status has the timeout that applies, whatever the spec says",
 			facts: func() Facts {
-				ds := active(runs(), true, devserverv1.ReasonActive, "Started, woken or active within the last 10m.")
+				ds := active(runs(), true, devserverv1.ReasonActive, "Started, resumed or active within the last 10m.")
 				ds.Spec.Lifecycle = &devserverv1.LifecycleSpec{IdleTimeout: hours(5)}
 				return Facts{DevServer: lasting(ds, devserverv1.LifecycleStatus{IdleTimeout: hours(2)}), Lease: renewed(-3 * time.Minute)}
 			},
 			want: []string{
-				"Active. Started, woken or active within the last 10m. Last recorded activity: 2026-01-30 15:57 CET (3m ago).", idle2h, line(ShowActivity),
+				"Active. Started, resumed or active within the last 10m. Last recorded activity: 2026-01-30 15:57 CET (3m ago).", idle2h, line(ShowActivity),
 			},
 			not: []string{"What counts", nothing},
 		},

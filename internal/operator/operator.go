@@ -189,7 +189,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 	if cfg.Gateway.Only {
 		servers.Config.GatewayNamespace = cfg.Namespace
 	}
-	if err := addGateway(mgr, cfg, master, servers.Gateway.Tell); err != nil {
+	if err := addGateway(mgr, cfg, master, servers.Gateway.Set); err != nil {
 		return err
 	}
 	if err := servers.SetupWithManager(ctx, mgr); err != nil {
@@ -209,13 +209,13 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 	return nil
 }
 
-// addGateway adds the gateway's controller, or tells that there is no gateway.
-func addGateway(mgr manager.Manager, cfg Config, master []byte, tell func(*devv1.SSHGateway)) error {
+// addGateway adds the controller of the gateway, or reports that there is no gateway.
+func addGateway(mgr manager.Manager, cfg Config, master []byte, report func(*devv1.SSHGateway)) error {
 	if cfg.Gateway.Service == "" {
-		tell(nil)
+		report(nil)
 		return nil
 	}
-	controller := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tell: tell, Config: gatewayConfig(cfg, master)}
+	controller := &gateway.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Report: report, Config: gatewayConfig(cfg, master)}
 	if err := controller.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting the gateway's controller up: %w", err)
 	}

@@ -74,7 +74,7 @@ func TestPodsTakeRoom(t *testing.T) {
 	for _, c := range []statusCase{
 		{"an empty node has room for what its scarcest resource allows", flavor(), nodes(node("a")), yes(4, "4 more fit on 1 of 1 node.")},
 		{"nodes add up, and each for itself", flavor(), with(nodes(node("a"), node("b"), node("c")), pod("a", asking("cpu", "7")), pod("b", asking("cpu", "3"))), yes(6, "6 more fit on 2 of 3 nodes.")},
-		{"the last place is said in the singular", flavor(), with(nodes(node("a")), pod("a", asking("cpu", "5500m"))), yes(1, "1 more fits on 1 of 1 node.")},
+		{"one more fits, in the singular", flavor(), with(nodes(node("a")), pod("a", asking("cpu", "5500m"))), yes(1, "1 more fits on 1 of 1 node.")},
 		{"a pod that ended holds nothing", flavor(), with(nodes(node("a")), pod("a", asking("cpu", "8"), inPhase(corev1.PodSucceeded)), pod("a", asking("cpu", "8"), inPhase(corev1.PodFailed))), yes(4, "4 more fit on 1 of 1 node.")},
 		{"a terminating pod still holds what it has", flavor(), with(nodes(node("a")), pod("a", asking("cpu", "8"), terminating)), full("No node has room: 1 node matches; cpu is short on 1.")},
 		{"a pod without a node holds nothing", flavor(), with(nodes(node("a")), pod("", asking("cpu", "8"), inPhase(corev1.PodPending))), yes(4, "4 more fit on 1 of 1 node.")},
@@ -176,10 +176,10 @@ func TestPodTemplateAndRuntimeClass(t *testing.T) {
 	}}
 	for _, c := range []statusCase{
 		{"a sidecar of the overlay counts, also by its limits", flavor(template(`{"spec":{"containers":[{"name":"proxy","resources":{"limits":{"cpu":"2"}}}]}}`)), nodes(node("a")), yes(2, "2 more fit on 1 of 1 node.")},
-		{"the overlay changes the box itself", flavor(template(`{"spec":{"containers":[{"name":"devserver","resources":{"requests":{"cpu":"8"}}}]}}`)), nodes(node("a")), yes(1, "1 more fits on 1 of 1 node.")},
+		{"the overlay changes the server's container", flavor(template(`{"spec":{"containers":[{"name":"devserver","resources":{"requests":{"cpu":"8"}}}]}}`)), nodes(node("a")), yes(1, "1 more fits on 1 of 1 node.")},
 		{"an overlay that is no pod template", flavor(template(`{"spec":{"containers":"none"}}`)), nodes(node("a")), want{devv1.SchedulableUnknown, -1, devv1.ReasonNotComputed, "spec.podTemplate cannot be merged into a pod: json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container"}},
 		{"an overlay with a misspelt field, with which no server starts", flavor(template(`{"spec":{"hostAlias":[]}}`)), nodes(node("a")), want{devv1.SchedulableUnknown, -1, devv1.ReasonNotComputed, `spec.podTemplate cannot be merged into a pod: unknown field "spec.hostAlias"`}},
-		{"the runtime class has a say", flavor(kata), classes, yes(2, "2 more fit on 1 of 2 nodes.")},
+		{"the runtime class adds overhead and selects nodes", flavor(kata), classes, yes(2, "2 more fit on 1 of 2 nodes.")},
 		{"there is no such runtime class", flavor(kata), nodes(node("a")), none(`There is no RuntimeClass "kata", so no server of this flavor can start.`)},
 	} {
 		c.run(t)

@@ -2,8 +2,9 @@
 // is pure: a decision follows from the policy, from what is known of the server,
 // and from the time.
 //
-// The rule above all others: unknown counts as active. A server is never
-// suspended for being idle unless its own agent has just said that it is.
+// The rule above all others: unknown counts as active. A server is never suspended
+// for being idle unless its own agent has just reported that it is, or its container
+// cannot run.
 package lifecycle
 
 import (
@@ -20,8 +21,8 @@ type Act int
 const (
 	// ActNone: the server only has to run or not, as Decision.Run says.
 	ActNone Act = iota
-	// ActSuspend: record Decision.Cause, an expiry in the status and idleness on
-	// the Lease, if the agent agrees.
+	// ActSuspend: record Decision.Cause. An expiry is recorded in the status, and
+	// idleness on the Lease, if the agent agrees.
 	ActSuspend
 	// ActDelete: delete the DevServer.
 	ActDelete
@@ -64,7 +65,7 @@ type State int
 
 // States.
 const (
-	// Active includes a server that was just started or woken.
+	// Active includes a server that was just started or resumed.
 	Active State = iota
 	// KeptAwake: its Lease, or a process in it, keeps it awake.
 	KeptAwake

@@ -39,8 +39,8 @@ type Facts struct {
 	// if it does not. A time in the future does not count: a clock was wrong.
 	LastWarningAt time.Time
 
-	// wokenAt is when the server was woken at the earliest, by the operator's clock;
-	// zero if it was not, or if no trace of that is left.
+	// wokenAt is the earliest time at which the server may have been resumed, by the
+	// operator's clock; zero if it was not, or if that is no longer known.
 	wokenAt time.Time
 }
 

@@ -44,7 +44,7 @@ func (d Decision) Sentence() string {
 	case a.State == KeptAwake:
 		return fmt.Sprintf("Kept awake by %s.", a.KeptAwakeBy)
 	case a.State == Active:
-		return fmt.Sprintf("Started, woken or active within the last %s.", policy.Short(a.Within))
+		return fmt.Sprintf("Started, resumed or active within the last %s.", policy.Short(a.Within))
 	case a.StartFailure != "":
 		return fmt.Sprintf("Idle since %s, because its container cannot run: %s. Suspended at %s.", policy.Clock(a.Last), a.StartFailure, policy.Clock(d.SuspendsAt))
 	}

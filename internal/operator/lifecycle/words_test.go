@@ -16,10 +16,10 @@ func TestSentences(t *testing.T) {
 		reason string
 	}{
 		"": {},
-		"Started, woken or active within the last 10m.": {
+		"Started, resumed or active within the last 10m.": {
 			Decide(idle, Facts{Pod: pod(9*time.Hour, time.Minute)}, noon), devv1.ReasonActive,
 		},
-		"Started, woken or active within the last 2m.": {
+		"Started, resumed or active within the last 2m.": {
 			Decide(policy.Policy{IdleTimeout: 4 * time.Minute}, Facts{Pod: pod(time.Minute, time.Minute)}, noon), devv1.ReasonActive,
 		},
 		"Kept awake by torchrun train.py.": {

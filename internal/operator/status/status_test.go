@@ -532,7 +532,7 @@ func TestFlavorInUse(t *testing.T) {
 	}{
 		"first pass":             {"", status.Observed{Applied: true}, "new"},
 		"first pass, refused":    {"", status.Observed{}, "new"},
-		"asleep":                 {"old", status.Observed{StatefulSet: set(), Applied: true}, "new"},
+		"suspended":              {"old", status.Observed{StatefulSet: set(), Applied: true}, "new"},
 		"restarted":              {"old", status.Observed{StatefulSet: set(), Pod: pod(), Applied: true}, "new"},
 		"restart pending":        {"old", status.Observed{StatefulSet: set(), Pod: pod(old), Applied: true}, "old"},
 		"being restarted":        {"old", status.Observed{StatefulSet: set(), Pod: pod(old, deleted), Applied: true}, "old"},

@@ -95,7 +95,7 @@ func TestCarryOut(t *testing.T) {
 	resumed.Resumed = true
 	expired := lifecycle.Facts{LastWarningAt: ago(10 * time.Minute), Pod: pod(0)}
 	suspension := lease.Suspension{Cause: devv1.ReasonIdle, At: ago(time.Hour), RenewTime: ago(3 * time.Hour)}
-	woken := lifecycle.Facts{Lease: lease.Lease{RenewTime: ago(time.Minute), Suspension: &suspension}}
+	renewed := lifecycle.Facts{Lease: lease.Lease{RenewTime: ago(time.Minute), Suspension: &suspension}}
 	ttl := policy.Policy{TimeToLive: 8 * time.Hour, OnExpire: devv1.ExpireSuspend}
 
 	for name, test := range map[string]struct {
@@ -150,11 +150,11 @@ func TestCarryOut(t *testing.T) {
 			calls: []string{"delete"}, run: true, act: lifecycle.ActDelete, fails: true,
 		},
 		"wake": {
-			s:     server{policy: idlePolicy, facts: woken},
+			s:     server{policy: idlePolicy, facts: renewed},
 			calls: []string{"release", "clear suspension"}, run: true, act: lifecycle.ActClearSuspension,
 		},
 		"wake refused": {
-			s:     server{policy: idlePolicy, facts: woken, err: errRefused},
+			s:     server{policy: idlePolicy, facts: renewed, err: errRefused},
 			calls: []string{"release", "clear suspension"}, run: true, act: lifecycle.ActClearSuspension, fails: true,
 		},
 		"resumed a moment ago": {

@@ -12,16 +12,16 @@ import (
 // fakeAgent is the agent of a test's server.
 type fakeAgent struct {
 	mu sync.Mutex
-	// idle is how long ago the server was last at work, in seconds.
+	// idle is how long ago the server was last active, in seconds.
 	idle float64
-	// silent agents do not answer, others with an error.
+	// silent is set if the agent does not answer; err, if set, is its answer.
 	silent bool
 	err    error
-	// released is set once a drain was taken back.
-	released bool
-	report   agentapi.Report
-	told     agentapi.Instructions
-	drains   []agentapi.Drain
+	// released is set once a drain has been released.
+	released     bool
+	report       agentapi.Report
+	instructions agentapi.Instructions
+	drains       []agentapi.Drain
 	// onDrain, if set, is called in the middle of a drain.
 	onDrain func()
 }
@@ -35,11 +35,11 @@ func (a *fakeAgent) Poll(_ context.Context, i agentapi.Instructions) (agentapi.R
 	if a.err != nil {
 		return agentapi.Report{}, a.err
 	}
-	a.told = i
-	return a.says(), nil
+	a.instructions = i
+	return a.currentReport(), nil
 }
 
-func (a *fakeAgent) says() agentapi.Report {
+func (a *fakeAgent) currentReport() agentapi.Report {
 	r := a.report
 	r.UpSeconds = 1e9
 	r.Signals = []agentapi.Signal{{Name: agentapi.SignalCPU, IdleSeconds: a.idle, Value: "CPU 1%"}}
@@ -61,7 +61,7 @@ func (a *fakeAgent) Drain(_ context.Context, d agentapi.Drain) (bool, agentapi.R
 		return false, agentapi.Report{}, errors.New("no answer")
 	}
 	if a.idle < d.IdleSeconds {
-		return false, a.says(), nil
+		return false, a.currentReport(), nil
 	}
 	return true, agentapi.Report{}, nil
 }
@@ -70,7 +70,7 @@ func (w *world) pollerOf(a *fakeAgent) *agentclient.Poller {
 	return agentclient.NewPoller(w.clock, func(agentclient.Address) (agentclient.Agent, error) { return a, nil })
 }
 
-// poll has the server asked once, by an operator that watches it.
+// poll makes a pass, which may start the polling of the agent, and polls it once.
 func (w *world) poll() {
 	w.t.Helper()
 	w.reconcile()

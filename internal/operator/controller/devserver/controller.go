@@ -188,7 +188,7 @@ func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.De
 
 // retry is when to look again at what leads to no event; 0 for never.
 func (r *Reconciler) retry(in resolved, a applied) time.Duration {
-	if (a.problem != nil && a.problem.Reason == devv1.ReasonObjectConflict) || a.homeRefused != nil || in.memory.foreignLease || in.unwatched {
+	if (a.problem != nil && a.problem.Reason == devv1.ReasonObjectConflict) || a.homeRefused != nil || in.foreignLease() || in.unwatched {
 		return conflictRetry
 	}
 	return 0

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A stale object is no reason to drop another error.
+// errStale is returned only if there is no other error.
 func TestJoin(t *testing.T) {
 	stale, refused := fmt.Errorf("patching: %w", errStale), errors.New("refused")
 	for name, test := range map[string]struct {

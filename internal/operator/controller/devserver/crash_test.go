@@ -22,11 +22,11 @@ import (
 	"devserver.io/devserver/internal/lease"
 )
 
-// errCrash is what a dead operator's writes come to.
-var errCrash = errors.New("the operator is dead")
+// errCrash is the error of every write after the crash.
+var errCrash = errors.New("the operator has crashed")
 
-// crash ends the operator at its write number at, from 1: before it reaches the
-// API server, or after it has landed and before the answer is read.
+// crash stops the operator at its write number at, counted from 1. If landed is set,
+// that write reaches the API server, but the operator does not read the answer.
 type crash struct {
 	at     int
 	landed bool
@@ -46,8 +46,8 @@ func (c *crash) write(do func() error) error {
 	return errCrash
 }
 
-// TestCrashAnywhere ends the operator before and after each of its writes, and
-// starts another one that knows nothing: the end is always the same.
+// TestCrashAnywhere stops the operator before and after each of its writes, and starts
+// a new one with an empty memory. The result must always be the same.
 func TestCrashAnywhere(t *testing.T) {
 	none := func(*world) {}
 	for name, steps := range map[string][]func(*world){
@@ -58,7 +58,7 @@ func TestCrashAnywhere(t *testing.T) {
 		"edit": {
 			(*world).running,
 			func(w *world) { w.edit(func(s *devv1.DevServerSpec) { s.Image = "example.com/other:2" }) },
-			(*world).catchUp,
+			(*world).updateRevision,
 			none,
 		},
 		"keys": {
@@ -70,13 +70,13 @@ func TestCrashAnywhere(t *testing.T) {
 			func(w *world) { w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true }) },
 			(*world).stopPod,
 		},
-		"sleep": {
-			func(w *world) { w.watched(); w.warned() },
-			func(w *world) { w.pass(11 * time.Minute) },
+		"idle": {
+			func(w *world) { w.runningWithIdleTimeout(); w.idleUntilLastWarning() },
+			func(w *world) { w.passTime(11 * time.Minute) },
 			(*world).stopPod,
 		},
 		"wake": {
-			(*world).asleep,
+			(*world).suspendedForBeingIdle,
 			func(w *world) { w.wake(w.clock.Now()) },
 			func(w *world) { w.startPod() },
 		},
@@ -92,7 +92,7 @@ func TestCrashAnywhere(t *testing.T) {
 		},
 		"home": {
 			(*world).running,
-			func(w *world) { w.bindHome(theirs, w.growing) },
+			func(w *world) { w.bindHome(ownersHome, w.expandable) },
 			func(w *world) {
 				w.edit(func(s *devv1.DevServerSpec) {
 					s.PersistentHomeSize = resource.MustParse("2Gi")
@@ -102,15 +102,15 @@ func TestCrashAnywhere(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			unharmed, writes := throughSteps(t, steps, nil)
+			want, writes := throughSteps(t, steps, nil)
 			if writes == 0 {
-				t.Fatal("nothing is written")
+				t.Fatal("the operator writes nothing")
 			}
 			for at := 1; at <= writes; at++ {
 				for _, landed := range []bool{false, true} {
 					t.Run(fmt.Sprintf("write %d landed %t", at, landed), func(t *testing.T) {
 						got, _ := throughSteps(t, steps, &crash{at: at, landed: landed})
-						if diff := cmp.Diff(unharmed, got); diff != "" {
+						if diff := cmp.Diff(want, got); diff != "" {
 							t.Errorf("-without a crash +with one:\n%s", diff)
 						}
 					})
@@ -120,11 +120,11 @@ func TestCrashAnywhere(t *testing.T) {
 	}
 }
 
-// throughSteps makes a pass after each step, and returns what there is in the
-// end and how many writes the passes after the first step made.
-func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, writes int) {
+// throughSteps makes a pass after each step. It returns the final state, and how many
+// writes the operator made after the first step.
+func throughSteps(t *testing.T, steps []func(*world), c *crash) (final string, writes int) {
 	w := newWorld(t)
-	w.deliver(nil)
+	w.capturePushes(nil)
 	steps[0](w)
 	w.crash = c
 	if w.crash == nil {
@@ -138,7 +138,7 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 		if _, err := w.r.Reconcile(t.Context(), request); errors.Is(err, errCrash) {
 			w.crash = nil
 			w.restartOperator()
-			w.deliver(nil)
+			w.capturePushes(nil)
 			w.poll()
 			w.reconcile()
 		} else if err != nil {
@@ -153,10 +153,10 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (end string, wri
 	return w.snapshot(), writes
 }
 
-// timeOfDay is another one in each run.
+// timeOfDay matches times, which differ between runs.
 var timeOfDay = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`)
 
-// suspension is why the server is suspended, by its Lease.
+// suspension returns the cause of the suspension on the Lease, or an empty string.
 func (w *world) suspension() string {
 	object := &coordinationv1.Lease{}
 	if err := w.c.Get(w.t.Context(), w.key(), object); err != nil {
@@ -168,8 +168,8 @@ func (w *world) suspension() string {
 	return ""
 }
 
-// snapshot is all that the operator is answerable for, without what is
-// different in each namespace.
+// snapshot returns everything that the operator is responsible for, without what
+// differs between namespaces.
 func (w *world) snapshot() string {
 	w.t.Helper()
 	set, headless, service, secret := &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.Service{}, &corev1.Secret{}
@@ -182,7 +182,7 @@ func (w *world) snapshot() string {
 		"template": set.Spec.Template, "claims": set.Spec.VolumeClaimTemplates,
 		"replicas": *set.Spec.Replicas, "suspended": w.suspension(),
 		"headless": headless.Spec.Selector, "service": service.Spec.Type,
-		"keys": string(secret.Data["authorized_keys"]), "phase": d.Status.Phase, "pod is going": w.podIsGoing(),
+		"keys": string(secret.Data["authorized_keys"]), "phase": d.Status.Phase, "pod is deleted": w.podIsDeleted(),
 	}
 	for _, c := range d.Status.Conditions {
 		parts[c.Type] = string(c.Status) + " " + c.Reason + " " + timeOfDay.ReplaceAllString(c.Message, "TIME")

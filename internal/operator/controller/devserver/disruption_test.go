@@ -15,7 +15,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// gate holds passes back at their first read while it is shut.
+// gate blocks passes at their first read until opened is closed.
 type gate struct {
 	client.Client
 
@@ -24,7 +24,7 @@ type gate struct {
 }
 
 func (g *gate) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-	if _, is := o.(*devv1.DevServer); is {
+	if _, ok := o.(*devv1.DevServer); ok {
 		g.once.Do(func() { close(g.reached) })
 		select {
 		case <-g.opened:
@@ -35,9 +35,8 @@ func (g *gate) Get(ctx context.Context, key client.ObjectKey, o client.Object, o
 	return g.Client.Get(ctx, key, o, opts...)
 }
 
-// putOut does to a pod what the pod garbage collector does to those of a deleted
-// Node.
-func (w *world) putOut(pod *corev1.Pod) {
+// evict does what the pod garbage collector does to the pods of a deleted Node.
+func (w *world) evict(pod *corev1.Pod) {
 	w.t.Helper()
 	pod.Status.Phase = corev1.PodFailed
 	pod.Status.Conditions = []corev1.PodCondition{{
@@ -51,9 +50,9 @@ func (w *world) putOut(pod *corev1.Pod) {
 	}
 }
 
-// Where the next pod is there before a pass has seen that the last one went, the
-// owner is told all the same, once.
-func TestPodReplacedBeforeAnybodyLooks(t *testing.T) {
+// If an evicted pod was replaced before a pass saw that, the status and one event
+// report the eviction all the same.
+func TestPodReplacedBeforeAPass(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer())
@@ -61,32 +60,32 @@ func TestPodReplacedBeforeAnybodyLooks(t *testing.T) {
 	lost := w.startPod()
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 
-	shut := &gate{reached: make(chan struct{}), opened: make(chan struct{})}
+	blocked := &gate{reached: make(chan struct{}), opened: make(chan struct{})}
 	w.start(func(c client.Client) client.Client {
-		shut.Client, w.r.Clock = c, w.clock
-		return shut
+		blocked.Client, w.r.Clock = c, w.clock
+		return blocked
 	})
-	<-shut.reached
-	w.putOut(lost)
+	<-blocked.reached
+	w.evict(lost)
 	next := w.startPod()
 	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		pod := &corev1.Pod{}
-		err := shut.Client.Get(ctx, client.ObjectKeyFromObject(next), pod)
+		err := blocked.Client.Get(ctx, client.ObjectKeyFromObject(next), pod)
 		return err == nil && pod.UID == next.UID, client.IgnoreNotFound(err)
 	})
 	if err != nil {
-		t.Fatalf("waiting until the operator knows of the next pod: %v", err)
+		t.Fatalf("waiting for the next pod in the watch cache: %v", err)
 	}
-	close(shut.opened)
+	close(blocked.opened)
 
 	d := &devv1.DevServer{}
 	await(w, d, "trainer", func(d *devv1.DevServer) bool { return d.Status.LastDisruption != nil })
-	told := d.Status.LastDisruption
-	if told.Reason != devv1.ReasonEvicted || !strings.Contains(told.Message, "its node was deleted") || d.Status.Phase != devv1.PhaseRunning {
-		t.Errorf("the trainer is %s, and of what happened it is said: %+v", d.Status.Phase, told)
+	reported := d.Status.LastDisruption
+	if reported.Reason != devv1.ReasonEvicted || !strings.Contains(reported.Message, "its node was deleted") || d.Status.Phase != devv1.PhaseRunning {
+		t.Errorf("the phase is %s, and the last disruption is %+v", d.Status.Phase, reported)
 	}
 	w.clock.SetTime(w.clock.Now().Add(time.Hour))
-	// By the second of two passes, the first has said all that it had to say.
+	// When the second of two passes ends, the first has recorded all its events.
 	for _, keys := range [][]string{{publicKey}, nil} {
 		change(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = keys })
 		edited := w.read().Generation
@@ -95,7 +94,7 @@ func TestPodReplacedBeforeAnybodyLooks(t *testing.T) {
 	w.wantEvent("Warning Evicted")
 	select {
 	case e := <-w.events.Events:
-		t.Errorf("after that it is said: %s", e)
+		t.Errorf("another event: %s", e)
 	default:
 	}
 }

@@ -23,8 +23,8 @@ func (w *world) edit(change func(*devv1.DevServerSpec)) {
 	}
 }
 
-// catchUp does what the StatefulSet controller does with a changed template.
-func (w *world) catchUp() {
+// updateRevision does what the StatefulSet controller does after the template changed.
+func (w *world) updateRevision() {
 	w.t.Helper()
 	set := &appsv1.StatefulSet{}
 	w.get(set, "trainer")
@@ -34,7 +34,7 @@ func (w *world) catchUp() {
 	}
 }
 
-func (w *world) podIsGoing() bool {
+func (w *world) podIsDeleted() bool {
 	w.t.Helper()
 	pod := &corev1.Pod{}
 	err := w.c.Get(w.t.Context(), client.ObjectKey{Namespace: w.ns, Name: "trainer-0"}, pod)
@@ -44,9 +44,10 @@ func (w *world) podIsGoing() bool {
 	return err != nil || !pod.DeletionTimestamp.IsZero()
 }
 
-// An edit restarts the server at once, and an event says why; until the
-// StatefulSet controller has seen the edit, it would make the old pod again.
-func TestOwnEditRestarts(t *testing.T) {
+// An edit of the DevServer restarts the server, and an event reports why. The pod is
+// deleted only once the StatefulSet controller has seen the new template; before, it
+// would create the old pod again.
+func TestEditRestarts(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer())
@@ -56,14 +57,14 @@ func TestOwnEditRestarts(t *testing.T) {
 
 	w.edit(func(s *devv1.DevServerSpec) { s.Image = "example.com/other:2" })
 	w.reconcile()
-	if w.podIsGoing() {
-		t.Fatal("the pod is deleted before the StatefulSet controller knows the new template")
+	if w.podIsDeleted() {
+		t.Fatal("the pod is deleted before the StatefulSet controller has seen the new template")
 	}
-	// Who waits for what was asked for is not told that the old pod is it.
+	// A client that waits for the edit must not take the old pod for the new one.
 	w.wantCondition(w.read(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonRestarting, "spec.image")
-	w.catchUp()
+	w.updateRevision()
 	w.reconcile()
-	if !w.podIsGoing() {
+	if !w.podIsDeleted() {
 		t.Fatal("the pod is not restarted")
 	}
 	select {
@@ -81,7 +82,8 @@ func TestOwnEditRestarts(t *testing.T) {
 	}
 }
 
-// Keys, the Service and the home's size are changed without a restart.
+// Changes of the keys, the Service, the home's size and its retention policy do not
+// restart the server.
 func TestEditsWithoutRestart(t *testing.T) {
 	for name, change := range map[string]func(*devv1.DevServerSpec){
 		"keys":      func(s *devv1.DevServerSpec) { s.SSH.PublicKeys = []string{otherKey} },
@@ -91,7 +93,7 @@ func TestEditsWithoutRestart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.deliver(nil)
+			w.capturePushes(nil)
 			w.flavor()
 			w.create(w.devServer())
 			w.settled()
@@ -103,7 +105,7 @@ func TestEditsWithoutRestart(t *testing.T) {
 			d := w.settled()
 			after := &appsv1.StatefulSet{}
 			w.get(after, "trainer")
-			if before.Generation != after.Generation || w.podIsGoing() {
+			if before.Generation != after.Generation || w.podIsDeleted() {
 				t.Error("the edit changes the pod")
 			}
 			w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionFalse, devv1.ReasonUpToDate, "")
@@ -111,7 +113,7 @@ func TestEditsWithoutRestart(t *testing.T) {
 	}
 }
 
-// A bad edit and its rollback leave everything as it was, and the server running.
+// A bad edit and its rollback change nothing, and the server keeps running.
 func TestBadEditAndRollback(t *testing.T) {
 	w := newWorld(t)
 	f := w.flavor()
@@ -129,8 +131,8 @@ func TestBadEditAndRollback(t *testing.T) {
 	d = w.settled()
 	again := &appsv1.StatefulSet{}
 	w.get(again, "trainer")
-	if set.Generation != again.Generation || w.podIsGoing() {
-		t.Error("the rollback does not end where the edit began")
+	if set.Generation != again.Generation || w.podIsDeleted() {
+		t.Error("after the rollback, the StatefulSet or the pod has changed")
 	}
 	for _, c := range before.Status.Conditions {
 		w.wantCondition(d, c.Type, c.Status, c.Reason, c.Message)
@@ -149,20 +151,20 @@ func TestRestartedAt(t *testing.T) {
 		s.RestartedAt = &at
 	})
 	w.reconcile()
-	w.catchUp()
+	w.updateRevision()
 	w.reconcile()
-	if !w.podIsGoing() {
+	if !w.podIsDeleted() {
 		t.Error("the pod is not restarted")
 	}
 }
 
-// Annotations of the pod that the StatefulSet makes carry what it was made of.
-func TestPodCarriesSettings(t *testing.T) {
+// An annotation of the pod records the settings from which it was created.
+func TestPodRecordsSettings(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer())
 	w.settled()
 	if w.startPod().Annotations[desired.AnnotationSettings] == "" {
-		t.Error("the pod template has no settings")
+		t.Errorf("the pod has no annotation %s", desired.AnnotationSettings)
 	}
 }

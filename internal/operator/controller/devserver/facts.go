@@ -23,7 +23,7 @@ func (r *Reconciler) facts(in resolved) lifecycle.Facts {
 		SuspendedAt:  timeOf(d.Status.SuspendedAt),
 		DeletesAt:    timeOf(d.Status.DeletesAt),
 		Lease:        lease.Of(in.lease),
-		ForeignLease: in.lease == nil && in.memory.foreignLease,
+		ForeignLease: in.foreignLease(),
 		NoPod:        in.pod == nil,
 		HoldUntil:    lifecycle.HoldUntil(in.memory.failures),
 	}

@@ -16,17 +16,17 @@ import (
 
 func TestAllowedImages(t *testing.T) {
 	for name, tc := range map[string]struct {
-		image string
-		fine  bool
+		image   string
+		allowed bool
 	}{
-		"below the path":         {"registry.example.com/ml/torch:2", true},
-		"deeper":                 {"registry.example.com/ml/a/b@sha256:0", true},
-		"elsewhere":              {"example.com/torch", false},
-		"that path somewhere":    {"evil.example/registry.example.com/ml/x", false},
-		"no pattern but a star":  {"registryXexample.com/ml/x", false},
-		"the flavor's own":       {"example.com/flavor:1", true},
-		"the operator's default": {"example.com/trainer:1", true},
-		"none":                   {"", true},
+		"in the path":              {"registry.example.com/ml/torch:2", true},
+		"in a subdirectory":        {"registry.example.com/ml/a/b@sha256:0", true},
+		"another registry":         {"example.com/torch", false},
+		"path of another registry": {"evil.example/registry.example.com/ml/x", false},
+		"dot is literal":           {"registryXexample.com/ml/x", false},
+		"the flavor's own":         {"example.com/flavor:1", true},
+		"the operator's default":   {"example.com/trainer:1", true},
+		"none":                     {"", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -35,7 +35,7 @@ func TestAllowedImages(t *testing.T) {
 			})
 			w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Image = tc.image }))
 			d := w.settled()
-			if tc.fine {
+			if tc.allowed {
 				w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 				return
 			}
@@ -47,22 +47,22 @@ func TestAllowedImages(t *testing.T) {
 
 func TestHomeSizeBounds(t *testing.T) {
 	least, most := resource.MustParse("2Gi"), resource.MustParse("4Gi")
-	for size, words := range map[string]string{"1Gi": "no less than 2Gi", "2Gi": "", "4Gi": "", "5Gi": "no more than 4Gi"} {
+	for size, message := range map[string]string{"1Gi": "no less than 2Gi", "2Gi": "", "4Gi": "", "5Gi": "no more than 4Gi"} {
 		w := newWorld(t)
 		w.flavor(func(f *devv1.DevServerFlavor) { f.Spec.HomeSize = &devv1.SizeBounds{Min: &least, Max: &most} })
 		w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.PersistentHomeSize = resource.MustParse(size) }))
 		d := w.settled()
-		if words == "" {
+		if message == "" {
 			w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 		} else {
-			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeSizeNotAllowed, words)
+			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeSizeNotAllowed, message)
 		}
 	}
 }
 
-// A server that was started with one default flavor goes on holding what that one
-// asks for when there is another, until it is restarted.
-func TestDefaultFlavorChangesUnderARunningBox(t *testing.T) {
+// If another flavor becomes the default, a running server keeps the resources of the
+// old one, and reports it, until it is restarted.
+func TestDefaultFlavorChangesWhileServerRuns(t *testing.T) {
 	w := newWorld(t)
 	isDefault := func(f *devv1.DevServerFlavor) { f.Spec.Default = true }
 	small := w.flavor(isDefault)
@@ -80,13 +80,13 @@ func TestDefaultFlavorChangesUnderARunningBox(t *testing.T) {
 	w.create(large)
 	t.Cleanup(func() { _ = w.c.Delete(context.Background(), large) })
 	if d := w.settled(); d.Status.Flavor != small.Name {
-		t.Errorf("before the StatefulSet controller has seen it, the flavor in use is %s", d.Status.Flavor)
+		t.Errorf("before the StatefulSet controller has seen the change, status.flavor is %s", d.Status.Flavor)
 	}
-	w.catchUp()
+	w.updateRevision()
 	d := w.settled()
 	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "")
 	if d.Status.Flavor != small.Name {
-		t.Errorf("while the restart is pending, the flavor in use is %s", d.Status.Flavor)
+		t.Errorf("while the restart is pending, status.flavor is %s", d.Status.Flavor)
 	}
 
 	if err := w.c.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
@@ -95,7 +95,7 @@ func TestDefaultFlavorChangesUnderARunningBox(t *testing.T) {
 	w.settled()
 	w.startPod()
 	if d := w.settled(); d.Status.Flavor != large.Name {
-		t.Errorf("after the restart, the flavor in use is %s", d.Status.Flavor)
+		t.Errorf("after the restart, status.flavor is %s", d.Status.Flavor)
 	}
 }
 
@@ -118,9 +118,9 @@ func TestFlavorsPodTemplate(t *testing.T) {
 	}
 }
 
-// Everything that a flavor can say is applied, and is not applied again:
-// what the API server fills in must not look like a difference.
-func TestFullFlavorSettles(t *testing.T) {
+// A flavor with every field is applied only once: the defaults of the API server must
+// not look like a difference.
+func TestFlavorWithEveryField(t *testing.T) {
 	w := newWorld(t)
 	size := resource.MustParse("64Mi")
 	w.flavor(func(f *devv1.DevServerFlavor) {

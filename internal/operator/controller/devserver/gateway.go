@@ -13,46 +13,49 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// Gateway is what is known of the cluster's gateway, for the status of all
-// DevServers. Until somebody tells, nothing is.
+// Gateway holds the address of the cluster's gateway, for the status of all
+// DevServers. It is unknown until the first Set.
 type Gateway struct {
-	told atomic.Pointer[told]
-	news chan event.TypedGenericEvent[*devv1.SSHGateway]
+	known   atomic.Pointer[gatewayAddress]
+	changed chan event.TypedGenericEvent[*devv1.SSHGateway]
 }
 
-type told struct{ at *devv1.SSHGateway }
+// gatewayAddress is a known address; nil if the cluster has no gateway.
+type gatewayAddress struct{ at *devv1.SSHGateway }
 
-// NewGateway returns a Gateway of which nothing is known yet.
+// NewGateway returns a Gateway whose address is unknown.
 func NewGateway() *Gateway {
-	return &Gateway{news: make(chan event.TypedGenericEvent[*devv1.SSHGateway], 1)}
+	return &Gateway{changed: make(chan event.TypedGenericEvent[*devv1.SSHGateway], 1)}
 }
 
-// Tell says where the gateway is, or that there is none. What is new leads to a
-// pass over every DevServer.
-func (g *Gateway) Tell(at *devv1.SSHGateway) {
-	if before := g.told.Swap(&told{at}); before != nil && equality.Semantic.DeepEqual(before.at, at) {
+// Set records the address of the gateway, or nil if there is none. A change leads to
+// a pass over every DevServer.
+func (g *Gateway) Set(at *devv1.SSHGateway) {
+	if before := g.known.Swap(&gatewayAddress{at}); before != nil && equality.Semantic.DeepEqual(before.at, at) {
 		return
 	}
 	select {
-	case g.news <- event.TypedGenericEvent[*devv1.SSHGateway]{Object: at}:
-	default: // The one that waits leads to the same passes.
+	case g.changed <- event.TypedGenericEvent[*devv1.SSHGateway]{Object: at}:
+	default: // The event that waits leads to the same passes.
 	}
 }
 
-// At is what was told last, if anything was.
-func (g *Gateway) At() (at *devv1.SSHGateway, known bool) {
+// Address returns the address of the gateway, which is nil if there is none, and
+// whether that is known yet.
+func (g *Gateway) Address() (at *devv1.SSHGateway, known bool) {
 	if g == nil {
 		return nil, false
 	}
-	last := g.told.Load()
+	last := g.known.Load()
 	if last == nil {
 		return nil, false
 	}
 	return last.at, true
 }
 
-// gatewayNews leads from what is new about the gateway to all DevServers.
-func (r *Reconciler) gatewayNews() source.Source {
-	return source.Channel(r.Gateway.news, handler.TypedEnqueueRequestsFromMapFunc(
+// gatewayChanges requests a pass over every DevServer when the address of the gateway
+// changes.
+func (r *Reconciler) gatewayChanges() source.Source {
+	return source.Channel(r.Gateway.changed, handler.TypedEnqueueRequestsFromMapFunc(
 		func(ctx context.Context, _ *devv1.SSHGateway) []reconcile.Request { return r.servers(ctx) }))
 }

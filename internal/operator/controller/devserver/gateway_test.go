@@ -10,43 +10,43 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-var atGate = &devv1.SSHGateway{Host: "ssh.example.com", Port: 22, HostKey: "ssh-ed25519 GATE"}
+var gatewayAddress = &devv1.SSHGateway{Host: "ssh.example.com", Port: 22, HostKey: "ssh-ed25519 GATE"}
 
-// Where the gateway is costs no write and no read of its own on the way to
-// Running, and what changes about it one write for each server.
+// The gateway's address takes no extra write and no read on the way to Running. A new
+// address takes one write for each server.
 func TestGatewayIsInTheStatus(t *testing.T) {
 	w := newWorld(t)
-	w.r.Gateway.Tell(atGate)
+	w.r.Gateway.Set(gatewayAddress)
 	w.flavor()
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.Service.Type = devv1.SSHServiceNone }))
 	_, first := w.reconcile()
 	w.startPod()
 	_, second := w.reconcile()
 	d := w.settled()
-	// One less than with a Service of its own.
+	// One write less than with an SSH Service.
 	if n := len(first) + len(second); n != 5 || len(w.gets) > 0 {
-		t.Errorf("%d writes: %v, %v; live reads: %v", n, first, second, w.gets)
+		t.Errorf("%d writes, want 5: %v, %v; reads from the API server, want none: %v", n, first, second, w.gets)
 	}
-	if d.Status.SSH.Gateway == nil || *d.Status.SSH.Gateway != *atGate || d.Status.SSH.Command != "ssh -J ssh.example.com -o HostKeyAlias=trainer."+w.ns+" dev@trainer."+w.ns {
+	if d.Status.SSH.Gateway == nil || *d.Status.SSH.Gateway != *gatewayAddress || d.Status.SSH.Command != "ssh -J ssh.example.com -o HostKeyAlias=trainer."+w.ns+" dev@trainer."+w.ns {
 		t.Errorf("status.ssh is %+v", d.Status.SSH)
 	}
 
-	w.r.Gateway.Tell(&devv1.SSHGateway{Host: "new.example.com", Port: 22, HostKey: atGate.HostKey})
+	w.r.Gateway.Set(&devv1.SSHGateway{Host: "new.example.com", Port: 22, HostKey: gatewayAddress.HostKey})
 	if _, writes := w.reconcile(); len(writes) != 1 || w.settled().Status.SSH.Gateway.Host != "new.example.com" {
-		t.Errorf("a new address writes %v", writes)
+		t.Errorf("after a change of the address, a pass writes %v, want the status", writes)
 	}
-	w.r.Gateway.Tell(nil)
+	w.r.Gateway.Set(nil)
 	if d := w.settled(); d.Status.SSH.Gateway != nil || d.Status.SSH.Command != "" {
 		t.Errorf("without a gateway, status.ssh is %+v", d.Status.SSH)
 	}
 }
 
-// Where the admin wants it, the gateway alone lets people in, and the server has no
-// address of its own to be told.
-func TestOnlyTheGatewayLetsIn(t *testing.T) {
+// If the admin allows connections only through the gateway, the status has no address
+// of the server itself, and a NetworkPolicy enforces that.
+func TestGatewayOnly(t *testing.T) {
 	w := newWorld(t)
 	w.r.Config.GatewayNamespace = "devserver-system"
-	w.r.Gateway.Tell(atGate)
+	w.r.Gateway.Set(gatewayAddress)
 	w.flavor()
 	w.create(w.devServer())
 	w.reconcile()
@@ -58,7 +58,7 @@ func TestOnlyTheGatewayLetsIn(t *testing.T) {
 	policy := &networkingv1.NetworkPolicy{}
 	w.get(policy, "trainer")
 	if !metav1.IsControlledBy(policy, d) {
-		t.Error("the NetworkPolicy does not go with its DevServer")
+		t.Error("the NetworkPolicy does not belong to the DevServer")
 	}
 	if err := w.c.Delete(t.Context(), policy); err != nil {
 		t.Fatal(err)
@@ -73,11 +73,10 @@ func TestOnlyTheGatewayLetsIn(t *testing.T) {
 	w.settled()
 	w.get(policy, "trainer")
 	if len(policy.Spec.Ingress) != 2 {
-		t.Errorf("a rule that lets everybody in stays: %+v", policy.Spec.Ingress)
+		t.Errorf("an added rule that allows everything is not removed: %+v", policy.Spec.Ingress)
 	}
 }
 
-// Without being asked for, there is none.
 func TestNoNetworkPolicyByDefault(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -86,21 +85,21 @@ func TestNoNetworkPolicyByDefault(t *testing.T) {
 	w.absent(&networkingv1.NetworkPolicy{}, "trainer")
 }
 
-// gatewayIsWatched: what is new about the gateway reaches servers that nothing else
-// happens to, and a NetworkPolicy that somebody takes away comes back at once.
-func (w *world) gatewayIsWatched() {
+// wantGatewayWatched fails the test unless a new address of the gateway leads to a
+// pass over a DevServer, and a deleted NetworkPolicy is created again.
+func (w *world) wantGatewayWatched() {
 	w.t.Helper()
 	for _, host := range []string{"one.example.com", "two.example.com"} {
-		w.r.Gateway.Tell(&devv1.SSHGateway{Host: host, Port: 22, HostKey: "ssh-ed25519 GATE"})
+		w.r.Gateway.Set(&devv1.SSHGateway{Host: host, Port: 22, HostKey: "ssh-ed25519 GATE"})
 		await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool {
 			return d.Status.SSH != nil && d.Status.SSH.Gateway != nil && d.Status.SSH.Gateway.Host == host
 		})
 	}
 	policy := &networkingv1.NetworkPolicy{}
 	w.get(policy, "trainer")
-	gone := policy.UID
+	deleted := policy.UID
 	if err := w.c.Delete(w.t.Context(), policy); err != nil {
 		w.t.Fatal(err)
 	}
-	await(w, policy, "trainer", func(p *networkingv1.NetworkPolicy) bool { return p.UID != gone })
+	await(w, policy, "trainer", func(p *networkingv1.NetworkPolicy) bool { return p.UID != deleted })
 }

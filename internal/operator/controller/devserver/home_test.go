@@ -15,8 +15,8 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// bindHome makes the home's claim and its volume, as the StatefulSet
-// controller and a provisioner would.
+// bindHome creates the home's claim, bound, as the StatefulSet controller and a
+// provisioner would.
 func (w *world) bindHome(annotations map[string]string, edits ...func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
 	w.t.Helper()
 	claim := w.claim("home-trainer-0", annotations)
@@ -34,26 +34,27 @@ func (w *world) bindHome(annotations map[string]string, edits ...func(*corev1.Pe
 	return claim
 }
 
-// growing gives the claim a StorageClass whose volumes may grow.
-func (w *world) growing(claim *corev1.PersistentVolumeClaim) {
+// expandable gives the claim a StorageClass whose volumes can grow.
+func (w *world) expandable(claim *corev1.PersistentVolumeClaim) {
 	w.t.Helper()
-	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "growing-" + w.ns}, Provisioner: "example.com/none", AllowVolumeExpansion: new(true)}
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "expandable-" + w.ns}, Provisioner: "example.com/none", AllowVolumeExpansion: new(true)}
 	w.create(class)
 	w.t.Cleanup(func() { _ = w.c.Delete(context.Background(), class) })
 	claim.Spec.StorageClassName = &class.Name
 }
 
-// A home grows by its claim, and the condition stays until the volume has.
+// A larger size is requested in the claim, and ResizePending is True until the volume
+// has grown.
 func TestHomeGrows(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	claim := w.bindHome(theirs, w.growing)
+	claim := w.bindHome(ownersHome, w.expandable)
 	w.settled()
 	w.edit(func(s *devv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("2Gi") })
 	w.wantCondition(w.settled(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonResizing, "2Gi")
 	w.get(claim, claim.Name)
-	if asked := claim.Spec.Resources.Requests.Storage().String(); asked != "2Gi" {
-		t.Errorf("the claim asks for %s", asked)
+	if requested := claim.Spec.Resources.Requests.Storage().String(); requested != "2Gi" {
+		t.Errorf("the claim requests %s, want 2Gi", requested)
 	}
 	claim.Status.Capacity = claim.Spec.Resources.Requests
 	if err := w.c.Status().Update(t.Context(), claim); err != nil {
@@ -66,30 +67,31 @@ func TestHomeGrows(t *testing.T) {
 	}
 }
 
-// What becomes of a home does not depend on whether it can grow.
+// The retention policy is applied even if the home cannot grow.
 func TestRetentionOfAHomeThatCannotGrow(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	claim := w.bindHome(theirs)
+	claim := w.bindHome(ownersHome)
 	w.edit(func(s *devv1.DevServerSpec) {
 		s.PersistentHomeSize, s.Home = resource.MustParse("2Gi"), &devv1.HomeSpec{RetentionPolicy: devv1.HomeDelete}
 	})
 	w.reconcile()
 	w.get(claim, claim.Name)
 	if len(claim.OwnerReferences) != 1 {
-		t.Errorf("the home belongs to %v", claim.OwnerReferences)
+		t.Errorf("the claim has the owners %v, want the DevServer", claim.OwnerReferences)
 	}
 	w.wantCondition(w.read(), devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonNotExpandable, "")
 }
 
-var theirs = map[string]string{objects.AnnotationOwner: "user@example.com"}
+// ownersHome are the annotations of a home of the test's owner.
+var ownersHome = map[string]string{objects.AnnotationOwner: "user@example.com"}
 
-// The API server lets no volume grow here, for want of a StorageClass: that is
-// said, and nothing else is held up.
+// Without a StorageClass, the API server refuses to let the volume grow. The condition
+// reports that, and everything else is applied.
 func TestHomeThatCannotGrow(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	w.bindHome(theirs)
+	w.bindHome(ownersHome)
 	d := w.settled()
 	if d.Status.Home == nil || d.Status.Home.ClaimName != "home-trainer-0" || d.Status.Home.Capacity != "1Gi" {
 		t.Errorf("status.home is %+v", d.Status.Home)
@@ -101,17 +103,17 @@ func TestHomeThatCannotGrow(t *testing.T) {
 	w.wantCondition(d, devv1.ConditionResizePending, metav1.ConditionTrue, devv1.ReasonNotExpandable, "storageclass")
 	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 	if result.RequeueAfter == 0 || len(writes) != 2 {
-		t.Errorf("writes %v, looked at again after %s", writes, result.RequeueAfter)
+		t.Errorf("a pass writes %v and requeues after %s", writes, result.RequeueAfter)
 	}
 }
 
-// A key that cannot be decoded says nothing about the home of a running server.
+// A key that does not decode does not remove the home from the status.
 func TestHomeStaysInStatusWithABadKey(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	w.bindHome(theirs)
+	w.bindHome(ownersHome)
 	before := w.settled()
-	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKeys = []string{corruptKey} })
+	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKeys = []string{undecodableKey} })
 	d := w.settled()
 	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonInvalidKey, "")
 	if d.Status.Home == nil || *d.Status.Home != *before.Status.Home {
@@ -119,27 +121,27 @@ func TestHomeStaysInStatusWithABadKey(t *testing.T) {
 	}
 }
 
-// Delete ties the claim to the DevServer, Retain unties it again.
+// Delete makes the DevServer an owner of the claim, and Retain removes it again.
 func TestRetention(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	claim := w.bindHome(theirs)
+	claim := w.bindHome(ownersHome)
 	w.settled()
 	w.get(claim, claim.Name)
 	if len(claim.OwnerReferences) > 0 {
-		t.Fatalf("the home belongs to %v", claim.OwnerReferences)
+		t.Fatalf("the claim has the owners %v, want none", claim.OwnerReferences)
 	}
 	for _, policy := range []devv1.HomeRetentionPolicy{devv1.HomeDelete, devv1.HomeRetain, devv1.HomeDelete, ""} {
 		w.edit(func(s *devv1.DevServerSpec) { s.Home = &devv1.HomeSpec{RetentionPolicy: policy} })
 		d := w.settled()
 		claim = &corev1.PersistentVolumeClaim{}
 		w.get(claim, "home-trainer-0")
-		tied := len(claim.OwnerReferences) == 1 && claim.OwnerReferences[0].UID == d.UID && claim.OwnerReferences[0].Controller == nil
-		if tied != (policy == devv1.HomeDelete) || len(claim.OwnerReferences) > 1 {
-			t.Errorf("%q: the home belongs to %v", policy, claim.OwnerReferences)
+		owned := len(claim.OwnerReferences) == 1 && claim.OwnerReferences[0].UID == d.UID && claim.OwnerReferences[0].Controller == nil
+		if owned != (policy == devv1.HomeDelete) || len(claim.OwnerReferences) > 1 {
+			t.Errorf("%q: the claim has the owners %v", policy, claim.OwnerReferences)
 		}
 		if size := claim.Spec.Resources.Requests.Storage().String(); size != "1Gi" {
-			t.Errorf("%q: the size became %s", policy, size)
+			t.Errorf("%q: the size changed to %s", policy, size)
 		}
 	}
 }
@@ -152,7 +154,7 @@ func TestHomeFromClaim(t *testing.T) {
 	claim := w.claim("old", nil)
 	w.create(claim)
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeConflict, "devserver.io/owner=user@example.com")
-	claim.Annotations = theirs
+	claim.Annotations = ownersHome
 	if err := w.c.Update(t.Context(), claim); err != nil {
 		t.Fatal(err)
 	}
@@ -160,15 +162,15 @@ func TestHomeFromClaim(t *testing.T) {
 	set := &appsv1.StatefulSet{}
 	w.get(set, "trainer")
 	if len(set.Spec.VolumeClaimTemplates) > 0 {
-		t.Error("another home is made beside it")
+		t.Error("the StatefulSet has a template for another home")
 	}
 }
 
-// Two DevServers never write to one home, and no other mounts it.
+// Only one DevServer can use a home, and no other server can mount it as a volume.
 func TestHomeInUse(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
-	w.bindHome(theirs)
+	w.bindHome(ownersHome)
 	first := w.devServer(func(d *devv1.DevServer) { d.Name = "aaa"; d.Spec.Home = &devv1.HomeSpec{ClaimName: "home-trainer-0"} })
 	w.create(first, w.devServer())
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimInUse, "DevServer aaa")
@@ -177,12 +179,13 @@ func TestHomeInUse(t *testing.T) {
 	}
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 
-	w.create(w.claim("home-zzz-0", theirs), w.devServer(func(d *devv1.DevServer) { d.Name = "zzz" }))
+	w.create(w.claim("home-zzz-0", ownersHome), w.devServer(func(d *devv1.DevServer) { d.Name = "zzz" }))
 	w.edit(func(s *devv1.DevServerSpec) { s.SharedVolumeClaimName = "home-zzz-0" })
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonClaimInUse, "DevServer zzz")
 }
 
-func TestForeignHomeIsNoVolume(t *testing.T) {
+// The home of another owner cannot be mounted as a volume.
+func TestForeignHomeAsVolume(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.claim("home-other-0", map[string]string{objects.AnnotationOwner: "other@example.com"}))
@@ -203,7 +206,7 @@ func TestDataSource(t *testing.T) {
 	w.create(w.devServer(from("VolumeSnapshot")))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonClaimNotFound, `The VolumeSnapshot "source" for spec.home.dataSource does not exist`)
 	if result, _ := w.reconcile(); result.RequeueAfter != 30*time.Second {
-		t.Errorf("a snapshot, which is not watched, is looked for after %s", result.RequeueAfter)
+		t.Errorf("a pass without the snapshot, which is not watched, requeues after %s, want 30s", result.RequeueAfter)
 	}
 
 	w = newWorld(t)
@@ -213,14 +216,15 @@ func TestDataSource(t *testing.T) {
 	source := w.claim("source", map[string]string{objects.AnnotationOwner: "other@example.com"})
 	w.create(source)
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonHomeConflict, "other@example.com")
-	source.Annotations = theirs
+	source.Annotations = ownersHome
 	if err := w.c.Update(t.Context(), source); err != nil {
 		t.Fatal(err)
 	}
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
 }
 
-// A home keeps the uid that it was made with, whoever the user is by now.
+// A home keeps the uid with which it was created, even if the DevServerUser is deleted
+// or was created later.
 func TestUID(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -235,29 +239,29 @@ func TestUID(t *testing.T) {
 		return *set.Spec.Template.Spec.SecurityContext.RunAsUser, set.Spec.VolumeClaimTemplates[0].Annotations[objects.AnnotationUID]
 	}
 	if got, annotation := uid(); got != 20017 || annotation != "20017" {
-		t.Errorf("the trainer runs as %d, its home is annotated with %q", got, annotation)
+		t.Errorf("the server runs as %d, its home is annotated with %q", got, annotation)
 	}
 	if err := w.c.Delete(t.Context(), user); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
 	if got, _ := uid(); got != 20017 {
-		t.Errorf("without the user the trainer runs as %d", got)
+		t.Errorf("after the DevServerUser was deleted, the server runs as %d, want 20017", got)
 	}
 
 	w = newWorld(t)
 	w.flavor()
 	w.user("bob", "user@example.com", func(u *devv1.DevServerUser) { u.Spec.UID = 20018 })
-	w.bindHome(theirs) // made before there was a user
+	w.bindHome(ownersHome) // Without a uid: it was created before the DevServerUser.
 	w.create(w.devServer())
 	w.settled()
 	if got, annotation := uid(); got != 1000 || annotation != "" {
-		t.Errorf("with an older home the trainer runs as %d, its template is annotated with %q", got, annotation)
+		t.Errorf("with an older home, the server runs as %d, its template is annotated with %q", got, annotation)
 	}
 }
 
-// The template of the StatefulSet cannot change, so it is repeated.
-func TestTemplateIsRepeated(t *testing.T) {
+// The claim template of a StatefulSet is immutable, so a new size must not change it.
+func TestClaimTemplateDoesNotChange(t *testing.T) {
 	w := newWorld(t)
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.PersistentHomeSize = resource.MustParse("3Gi") })

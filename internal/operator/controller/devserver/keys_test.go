@@ -17,21 +17,23 @@ import (
 
 const otherKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ2lYzXbCVZ2PKQYzN9m4m0yVvVpKzYxk3Rj0e7mVnB second"
 
-// deliver stands in for the agents, and returns what they were told.
-func (w *world) deliver(answer func() error) *[]string {
-	var told []string
+// capturePushes replaces the agents, and returns the keys that they receive. answer,
+// if not nil, is called for each push; an error refuses it.
+func (w *world) capturePushes(answer func() error) *[]string {
+	var pushed []string
 	w.r.PushKeys = func(_ context.Context, address string, in desired.Input) error {
 		if answer != nil {
 			if err := answer(); err != nil {
 				return err
 			}
 		}
-		told = append(told, address+" "+string(desired.AuthorizedKeys(in)))
+		pushed = append(pushed, address+" "+string(desired.AuthorizedKeys(in)))
 		return nil
 	}
-	return &told
+	return &pushed
 }
 
+// running makes a running server.
 func (w *world) running() {
 	w.t.Helper()
 	w.flavor()
@@ -41,26 +43,27 @@ func (w *world) running() {
 	w.settled()
 }
 
-// A running agent is told its new keys once, and no agent otherwise.
+// A running agent receives new keys once, and nothing otherwise.
 func TestKeysArePushed(t *testing.T) {
 	w := newWorld(t)
-	told := w.deliver(nil)
+	pushed := w.capturePushes(nil)
 	w.running()
-	if len(*told) > 0 {
-		t.Errorf("an agent is told what its Secret has: %q", *told)
+	if len(*pushed) > 0 {
+		t.Errorf("the agent of a new server receives %q, want nothing", *pushed)
 	}
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
 	w.settled()
-	if want := "10.0.0.9:2223 " + otherKey + "\n"; len(*told) != 1 || (*told)[0] != want {
-		t.Errorf("the agent is told %q, want %q", *told, want)
+	if want := "10.0.0.9:2223 " + otherKey + "\n"; len(*pushed) != 1 || (*pushed)[0] != want {
+		t.Errorf("the agent receives %q, want %q", *pushed, want)
 	}
 }
 
-// An agent that does not answer is tried a few times, and a later change anew.
+// The keys are pushed a few times to an agent that does not answer. A later change
+// starts the count again.
 func TestKeysArePushedAgain(t *testing.T) {
 	w := newWorld(t)
 	var attempts int
-	w.deliver(func() error { attempts++; return errors.New("no route") })
+	w.capturePushes(func() error { attempts++; return errors.New("no route") })
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
 	var waits []time.Duration
@@ -78,19 +81,19 @@ func TestKeysArePushedAgain(t *testing.T) {
 	}
 }
 
-// A revoked key goes, whatever else is wrong with the DevServer.
+// A removed key stops working even if the flavor does not exist.
 func TestRevocationNeedsNoFlavor(t *testing.T) {
 	w := newWorld(t)
-	told := w.deliver(nil)
+	pushed := w.capturePushes(nil)
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.Flavor, s.SSH.PublicKey = "nonesuch", otherKey })
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "")
-	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*told) != 1 {
-		t.Errorf("authorized_keys is %q, and the agent was given %q", got, *told)
+	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*pushed) != 1 {
+		t.Errorf("authorized_keys is %q, and the agent received %q", got, *pushed)
 	}
 }
 
-// authorizedKeys is what the Secret of the server holds.
+// authorizedKeys returns the keys in the server's Secret.
 func (w *world) authorizedKeys() string {
 	w.t.Helper()
 	secret := &corev1.Secret{}
@@ -98,10 +101,8 @@ func (w *world) authorizedKeys() string {
 	return string(secret.Data["authorized_keys"])
 }
 
-const undecodableKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"
-
-// A removed key stops working also where the key that replaces it does not
-// decode, and where no usable key is left.
+// A removed key stops working even if the key that replaces it does not decode, and
+// even if no usable key is left.
 func TestRevocationBesideUndecodableKey(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after []string
@@ -112,7 +113,7 @@ func TestRevocationBesideUndecodableKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			told := w.deliver(nil)
+			pushed := w.capturePushes(nil)
 			w.flavor()
 			w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKey, d.Spec.SSH.PublicKeys = "", test.before }))
 			w.settled()
@@ -123,17 +124,17 @@ func TestRevocationBesideUndecodableKey(t *testing.T) {
 			if got := w.authorizedKeys(); got != test.want {
 				t.Errorf("authorized_keys is %q, want %q", got, test.want)
 			}
-			if want := "10.0.0.9:2223 " + test.want; len(*told) != 1 || (*told)[0] != want {
-				t.Errorf("the agent was given %q, want %q", *told, want)
+			if want := "10.0.0.9:2223 " + test.want; len(*pushed) != 1 || (*pushed)[0] != want {
+				t.Errorf("the agent received %q, want %q", *pushed, want)
 			}
 		})
 	}
 }
 
-// A removed key stops working although the pass fails after it.
+// A removed key stops working even if the pass fails later.
 func TestRevocationBeforeFailingDependency(t *testing.T) {
 	w := newWorld(t)
-	told := w.deliver(nil)
+	pushed := w.capturePushes(nil)
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
 	w.failGet = func(o client.Object) error {
@@ -145,8 +146,8 @@ func TestRevocationBeforeFailingDependency(t *testing.T) {
 	if _, err := w.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: w.key()}); err == nil {
 		t.Error("the pass did not fail")
 	}
-	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*told) != 1 {
-		t.Errorf("authorized_keys is %q, and the agent was given %q", got, *told)
+	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*pushed) != 1 {
+		t.Errorf("authorized_keys is %q, and the agent received %q", got, *pushed)
 	}
 }
 
@@ -164,16 +165,16 @@ func (w *world) user(name, owner string, edits ...func(*devv1.DevServerUser)) *d
 	return u
 }
 
-// The keys of the owner's DevServerUser open the server, each once, and cease to
-// with it; a broken one there keeps nobody out.
+// The keys of the owner's DevServerUser are authorized, each once, until it is deleted.
+// One that does not decode is left out, and the others work.
 func TestKeysOfTheUser(t *testing.T) {
 	w := newWorld(t)
-	told := w.deliver(nil)
+	pushed := w.capturePushes(nil)
 	w.flavor()
 	owner := "user@" + w.ns
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Owner = owner }))
 	user := w.user("alice", owner, func(u *devv1.DevServerUser) {
-		u.Spec.PublicKeys = []string{otherKey, publicKey, "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"}
+		u.Spec.PublicKeys = []string{otherKey, publicKey, undecodableKey}
 	})
 	w.user("bob", "somebody@else")
 	w.settled()
@@ -186,7 +187,7 @@ func TestKeysOfTheUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.settled()
-	if got := w.authorizedKeys(); got != publicKey+"\n" || len(*told) != 1 {
-		t.Errorf("without the user authorized_keys is %q, and the agent was told %q", got, *told)
+	if got := w.authorizedKeys(); got != publicKey+"\n" || len(*pushed) != 1 {
+		t.Errorf("after the DevServerUser was deleted, authorized_keys is %q, and the agent received %q", got, *pushed)
 	}
 }

@@ -16,13 +16,17 @@ import (
 	"devserver.io/devserver/internal/operator/apply"
 )
 
-// recordSuspension writes a suspension to the Lease, on the condition that the
-// Lease is as it was read.
+// recordSuspension writes a suspension to the Lease, unless the Lease has changed since
+// it was read.
 func (r *Reconciler) recordSuspension(ctx context.Context, in resolved, s lease.Suspension) error {
 	if in.lease == nil {
 		created := newLease(in.server)
 		created.Annotations[lease.AnnotationSuspension] = s.Text()
-		return r.createLease(ctx, in, created)
+		if err := r.createLease(ctx, in, created); err != nil || !in.foreignLease() {
+			return err
+		}
+		// Nothing is recorded. The next pass decides knowing that.
+		return fmt.Errorf("recording the suspension: another owner has the Lease %s/%s: %w", created.Namespace, created.Name, errStale)
 	}
 	return r.patch(ctx, in.lease.DeepCopy(), map[string]any{"metadata": map[string]any{
 		"resourceVersion": in.lease.ResourceVersion,
@@ -30,7 +34,11 @@ func (r *Reconciler) recordSuspension(ctx context.Context, in resolved, s lease.
 	}})
 }
 
+// clearSuspension removes the suspension from the Lease.
 func (r *Reconciler) clearSuspension(ctx context.Context, in resolved) error {
+	if in.lease == nil { // This pass created it, and the clock was set back since.
+		return fmt.Errorf("clearing the suspension of a Lease that was not read yet: %w", errStale)
+	}
 	return r.patch(ctx, in.lease.DeepCopy(), map[string]any{"metadata": map[string]any{
 		"annotations": map[string]any{lease.AnnotationSuspension: nil},
 	}})
@@ -62,8 +70,8 @@ func newLease(d *devv1.DevServer) *coordinationv1.Lease {
 }
 
 // createLease creates the server's Lease. If the server has one already, which the
-// cache is about to show, the pass ends. If somebody else has one of that name, it
-// is left alone, and remembered.
+// cache is about to show, the pass ends. If the name belongs to another owner's Lease,
+// that is not changed, and remembered as foreign.
 func (r *Reconciler) createLease(ctx context.Context, in resolved, l *coordinationv1.Lease) error {
 	err := r.Client.Create(ctx, l, apply.FieldOwner)
 	if !apierrors.IsAlreadyExists(err) {

@@ -20,8 +20,8 @@ import (
 
 func lasting(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 
-// watched makes a server that runs and is suspended after an hour without work.
-func (w *world) watched() {
+// runningWithIdleTimeout makes a running server with an idle timeout of an hour.
+func (w *world) runningWithIdleTimeout() {
 	w.t.Helper()
 	w.flavor(func(f *devv1.DevServerFlavor) {
 		f.Spec.Lifecycle = &devv1.LifecycleSpec{IdleTimeout: lasting(time.Hour)}
@@ -33,36 +33,38 @@ func (w *world) watched() {
 	w.poll()
 }
 
-// suspended makes a server that was suspended for want of work.
-func (w *world) asleep() {
+// suspendedForBeingIdle makes a server that was suspended for being idle.
+func (w *world) suspendedForBeingIdle() {
 	w.t.Helper()
-	w.watched()
-	w.warned()
-	w.later(11 * time.Minute)
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
+	w.stayIdle(11 * time.Minute)
 	w.reconcile()
 	w.stopPod()
 	w.settled()
 }
 
-// warned lets the watched server be idle until four minutes before its stop.
-func (w *world) warned() {
+// idleUntilLastWarning lets the server be idle until four minutes before it is
+// suspended.
+func (w *world) idleUntilLastWarning() {
 	w.t.Helper()
-	w.later(50 * time.Minute)
+	w.stayIdle(50 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "")
-	w.later(6 * time.Minute)
+	w.stayIdle(6 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "")
 }
 
-// later lets time pass, in which the server does no work, and has it asked, with
-// a pass before.
-func (w *world) later(d time.Duration) {
+// stayIdle lets time pass, in which the server is idle. Its agent is polled both
+// before and after a pass.
+func (w *world) stayIdle(d time.Duration) {
 	w.t.Helper()
-	w.pass(d)
+	w.passTime(d)
 	w.poll()
 }
 
-// pass lets time pass, in which the server does no work, and has it asked.
-func (w *world) pass(d time.Duration) {
+// passTime lets time pass, in which the server is idle, and polls its agent. It makes
+// no pass.
+func (w *world) passTime(d time.Duration) {
 	w.clock.SetTime(w.clock.Now().Add(d))
 	w.agent.idle += d.Seconds()
 	w.r.Poller.Ask(w.t.Context(), w.key())
@@ -75,7 +77,7 @@ func (w *world) lease() *coordinationv1.Lease {
 	return lease
 }
 
-// patchLease does what devctl, the gateway or kubectl does.
+// patchLease edits the Lease, as devctl, the gateway or kubectl would.
 func (w *world) patchLease(spec string) {
 	w.t.Helper()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer"}}
@@ -84,6 +86,7 @@ func (w *world) patchLease(spec string) {
 	}
 }
 
+// wake renews the Lease, as a connection would.
 func (w *world) wake(at time.Time) {
 	w.t.Helper()
 	w.patchLease(fmt.Sprintf(`{"spec":{"renewTime":%q}}`, at.UTC().Format("2006-01-02T15:04:05.000000Z")))
@@ -98,7 +101,8 @@ func (w *world) wantReplicas(n int32) {
 	}
 }
 
-// stopPod does what the StatefulSet controller and the kubelet do at 0 replicas.
+// stopPod deletes the pod, as the StatefulSet controller and the kubelet do at 0
+// replicas.
 func (w *world) stopPod() {
 	w.t.Helper()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer-0"}}
@@ -132,7 +136,7 @@ func (w *world) wantEvent(part string) {
 			}
 			seen = append(seen, e)
 		default:
-			w.t.Errorf("no event says %q, but %q", part, seen)
+			w.t.Errorf("no event contains %q; the events are %q", part, seen)
 			return
 		}
 	}
@@ -147,7 +151,7 @@ func TestSuspendAndResume(t *testing.T) {
 	w.stopPod()
 	d := w.wantPhase(devv1.PhaseSuspended, devv1.ReasonSuspended)
 	if d.Status.SuspendedAt == nil || d.Status.SSH.Port == 0 || d.Status.PodIP != "" {
-		t.Errorf("the status of a suspended trainer is %+v", d.Status)
+		t.Errorf("the status of a suspended server is %+v", d.Status)
 	}
 	w.wantEvent("Normal Suspended")
 
@@ -156,7 +160,7 @@ func TestSuspendAndResume(t *testing.T) {
 	w.wantReplicas(1)
 	w.startPod()
 	if d := w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering); d.Status.SuspendedAt != nil {
-		t.Errorf("a running trainer is suspended since %s", d.Status.SuspendedAt)
+		t.Errorf("status.suspendedAt of a running server is %s, want none", d.Status.SuspendedAt)
 	}
 }
 
@@ -168,51 +172,52 @@ func TestCreatedSuspended(t *testing.T) {
 	w.wantReplicas(0)
 }
 
-// From work to idleness to sleep and back, with what is said on the way.
-func TestIdleBoxSleepsAndWakes(t *testing.T) {
+// An active server becomes idle, is suspended, and wakes, with the status, warnings
+// and events of each step.
+func TestIdleServerIsSuspendedAndWakes(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	d := w.settled()
-	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionTrue, devv1.ReasonActive, "Started, woken or active within the last 10m.")
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionTrue, devv1.ReasonActive, "Started, resumed or active within the last 10m.")
 	if w.lease().Spec.RenewTime == nil {
 		t.Error("the Lease has no renewTime")
 	}
 
-	w.later(40 * time.Minute)
+	w.stayIdle(40 * time.Minute)
 	d = w.settled()
 	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "Suspended at ")
 	if d.Status.SuspendsAt == nil || d.Status.Activity == "" {
-		t.Errorf("an idle trainer has the status %+v", d.Status)
+		t.Errorf("the status of an idle server is %+v", d.Status)
 	}
-	w.later(6 * time.Minute)
+	w.stayIdle(6 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopSoon, "will be suspended at")
-	w.later(10 * time.Minute)
+	w.stayIdle(10 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionStopPending, metav1.ConditionTrue, devv1.ReasonStopImminent, "will be suspended at")
 	w.poll()
-	if !strings.Contains(w.agent.told.Warning, "will be suspended at") || !strings.Contains(w.agent.told.Notice, "after being idle for 1h") {
-		t.Errorf("the agent is told %+v", w.agent.told)
+	if !strings.Contains(w.agent.instructions.Warning, "will be suspended at") || !strings.Contains(w.agent.instructions.Notice, "after being idle for 1h") {
+		t.Errorf("the agent receives %+v", w.agent.instructions)
 	}
 	w.wantEvent("Normal StopSoon")
 	w.wantEvent("Normal StopImminent")
 	if len(w.agent.drains) > 0 {
-		t.Errorf("drained before its time: %v", w.agent.drains)
+		t.Errorf("the agent is drained too early: %v", w.agent.drains)
 	}
 
-	w.later(5 * time.Minute)
+	w.stayIdle(5 * time.Minute)
 	w.wantPhase(devv1.PhaseSuspending, devv1.ReasonIdle)
 	w.wantReplicas(0)
 	w.stopPod()
 	d = w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
 	if d.Status.Activity != "" || d.Status.SuspendsAt != nil {
-		t.Errorf("an asleep trainer still says %+v", d.Status)
+		t.Errorf("the status of a suspended server is %+v", d.Status)
 	}
 
-	// A clock that is an hour behind wakes it as well.
+	// A client whose clock is an hour behind wakes it too.
 	w.wake(w.clock.Now().Add(-time.Hour))
 	w.reconcile()
 	w.wantReplicas(1)
-	if mark := w.lease().Annotations[lease.AnnotationSuspension]; mark != "" {
-		t.Errorf("a wokenAt trainer is still marked: %s", mark)
+	if s := w.lease().Annotations[lease.AnnotationSuspension]; s != "" {
+		t.Errorf("the Lease of a resumed server still has the suspension %s", s)
 	}
 	w.startPod()
 	w.agent.idle = 0
@@ -221,25 +226,25 @@ func TestIdleBoxSleepsAndWakes(t *testing.T) {
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 }
 
-// What the agent has seen since it was asked last counts.
+// Activity after the last poll counts: the agent refuses the drain.
 func TestAgentHasTheLastWord(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
-	w.warned()
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
 	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
-	w.agent.idle = 3 // A key was typed after the poll.
+	w.agent.idle = 3 // The user typed after the poll.
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 	w.wantReplicas(1)
 	if len(w.agent.drains) != 1 {
-		t.Errorf("%d drains", len(w.agent.drains))
+		t.Errorf("the agent is drained %d times, want once", len(w.agent.drains))
 	}
 }
 
-// No edit wakes a server that is suspended for being idle, not even two between
-// two passes: spec.restartedAt and the Lease do.
-func TestEditsDoNotWake(t *testing.T) {
+// Edits do not resume a server that is suspended for being idle, not even two edits
+// between two passes. Only spec.restartedAt and the Lease do.
+func TestEditsDoNotResume(t *testing.T) {
 	w := newWorld(t)
-	w.asleep()
+	w.suspendedForBeingIdle()
 	w.edit(func(s *devv1.DevServerSpec) { s.Env = []devv1.EnvVar{{Name: "A", Value: "b"}} })
 	w.wantPhase(devv1.PhaseSuspended, devv1.ReasonIdle)
 	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
@@ -250,7 +255,7 @@ func TestEditsDoNotWake(t *testing.T) {
 	w.reconcile()
 	w.wantReplicas(1)
 	if s := w.lease().Annotations[lease.AnnotationSuspension]; s != "" {
-		t.Errorf("a server that was woken still has the suspension %s", s)
+		t.Errorf("the Lease of a restarted server still has the suspension %s", s)
 	}
 	w.startPod()
 	w.agent.idle = 0
@@ -259,24 +264,24 @@ func TestEditsDoNotWake(t *testing.T) {
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 }
 
-func TestSilentAgentCountsAsAtWork(t *testing.T) {
+func TestServerWithUnreachableAgentCountsAsActive(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	w.agent.silent = true
 	for range 3 {
-		w.later(time.Minute)
+		w.stayIdle(time.Minute)
 	}
-	w.later(50 * time.Hour)
+	w.stayIdle(50 * time.Hour)
 	d := w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentUnreachable, "does not answer")
 	w.wantReplicas(1)
 }
 
-// An agent that falls silent in the moment in which it is drained keeps its server.
-func TestAgentSilentAtDrain(t *testing.T) {
+// A server whose agent stops answering when it is drained is not suspended.
+func TestAgentUnreachableAtDrain(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
-	w.warned()
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
 	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
 	w.agent.silent = true
 	w.reconcile()
@@ -284,27 +289,28 @@ func TestAgentSilentAtDrain(t *testing.T) {
 	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentUnreachable, "")
 }
 
-// The session wins: a renewal between the drain and the mark keeps the server.
-func TestWakeRacesSleep(t *testing.T) {
+// If a user connects between the drain and the record of the suspension, the server
+// keeps running.
+func TestConnectionDuringSuspension(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
-	w.warned()
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
 	w.agent.onDrain = func() { w.wake(w.clock.Now()) }
 	w.clock.SetTime(w.clock.Now().Add(11 * time.Minute))
 	w.agent.idle += 660
 	w.reconcile()
 	if !w.agent.released {
-		t.Error("the trainer refuses the session that woke it")
+		t.Error("the agent still refuses the session that renewed the Lease")
 	}
 	if w.lease().Annotations[lease.AnnotationSuspension] != "" {
-		t.Error("a trainer that was wokenAt is marked asleep")
+		t.Error("a suspension is recorded although the Lease was renewed")
 	}
 	w.agent.onDrain = nil
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 	w.wantReplicas(1)
 }
 
-func TestExpiredBoxWakesForItsOwnerOnly(t *testing.T) {
+func TestOnlyTheOwnerRestartsAnExpiredServer(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer(func(d *devv1.DevServer) {
@@ -315,8 +321,8 @@ func TestExpiredBoxWakesForItsOwnerOnly(t *testing.T) {
 	if d := w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering); d.Status.ExpiresAt == nil {
 		t.Error("status.expiresAt is empty")
 	}
-	for _, warned := range []time.Duration{50 * time.Minute, 6 * time.Minute} {
-		w.clock.SetTime(w.clock.Now().Add(warned))
+	for _, untilWarning := range []time.Duration{50 * time.Minute, 6 * time.Minute} {
+		w.clock.SetTime(w.clock.Now().Add(untilWarning))
 		w.settled()
 	}
 	w.clock.SetTime(w.clock.Now().Add(5 * time.Minute))
@@ -331,8 +337,9 @@ func TestExpiredBoxWakesForItsOwnerOnly(t *testing.T) {
 	w.wantReplicas(1)
 }
 
-// A time to live alone is enough for a Lease, and a keep by it defers the end.
-func TestKeepDefersTheExpiry(t *testing.T) {
+// A server that only has a time to live has a Lease too. Keeping it awake defers its
+// expiry.
+func TestKeepAwakeDefersTheExpiry(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer(func(d *devv1.DevServer) {
@@ -347,29 +354,29 @@ func TestKeepDefersTheExpiry(t *testing.T) {
 	now := w.clock.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
 	w.patchLease(fmt.Sprintf(`{"spec":{"acquireTime":%q,"leaseDurationSeconds":21600}}`, now))
 	if after := w.settled().Status.ExpiresAt; before == nil || after == nil || after.Sub(before.Time) < 4*time.Hour {
-		t.Errorf("with a keep of six hours it expires at %s, without one at %s", after, before)
+		t.Errorf("kept awake for six hours, it expires at %s; otherwise at %s", after, before)
 	}
 }
 
-// An operator that is started anew writes nothing, although its reckoning
-// differs by the time that an answer takes.
-func TestRestartedOperatorMovesNoTimes(t *testing.T) {
+// A restarted operator writes nothing, although it computes the last activity again,
+// with a difference of the time that the agent's answer takes.
+func TestRestartedOperatorKeepsTimes(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	w.clock.SetTime(w.clock.Now().Add(10 * time.Minute))
-	w.poll() // It works.
-	w.later(40 * time.Minute)
-	said := w.settled().Status
+	w.poll() // The server is active.
+	w.stayIdle(40 * time.Minute)
+	before := w.settled().Status
 	w.r.Poller = w.pollerOf(w.agent)
 	w.reconcile()
 	w.agent.idle -= 1.3
 	w.r.Poller.Ask(t.Context(), w.key())
 	if _, writes := w.reconcile(); len(writes) > 0 {
-		t.Errorf("it writes %v, and says %q in place of %q", writes, w.read().Status.Activity, said.Activity)
+		t.Errorf("it writes %v; the activity is %q, and was %q", writes, w.read().Status.Activity, before.Activity)
 	}
 }
 
-func TestExpiredBoxIsDeleted(t *testing.T) {
+func TestExpiredServerIsDeleted(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer(func(d *devv1.DevServer) {
@@ -379,14 +386,14 @@ func TestExpiredBoxIsDeleted(t *testing.T) {
 	w.startPod()
 	w.reconcile()
 	w.clock.SetTime(w.clock.Now().Add(61 * time.Minute))
-	w.settled() // Nobody was told: that comes first.
+	w.settled() // There was no warning yet, and it comes first.
 	w.clock.SetTime(w.clock.Now().Add(5 * time.Minute))
 	w.reconcile()
 	w.absent(&devv1.DevServer{}, "trainer")
 	w.wantEvent("It reached its time to live. Its home directory is kept.")
 }
 
-func TestSleepingBoxIsDeletedInTheEnd(t *testing.T) {
+func TestSuspendedServerIsDeleted(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer(func(d *devv1.DevServer) {
@@ -403,11 +410,11 @@ func TestSleepingBoxIsDeletedInTheEnd(t *testing.T) {
 	w.absent(&devv1.DevServer{}, "trainer")
 }
 
-// A server whose flavor is gone, or whose edit is refused, is suspended all the same.
-func TestProblemDoesNotKeepABoxAwake(t *testing.T) {
+// A server whose flavor does not exist can be suspended.
+func TestServerWithAProblemIsSuspended(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	w.edit(func(s *devv1.DevServerSpec) { s.Flavor, s.Suspend = "gone", true })
+	w.edit(func(s *devv1.DevServerSpec) { s.Flavor, s.Suspend = "nonesuch", true })
 	d := w.settled()
 	w.wantReplicas(0)
 	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "")
@@ -428,19 +435,19 @@ func TestLifecycleBeyondBounds(t *testing.T) {
 	w.absent(&appsv1.StatefulSet{}, "trainer")
 }
 
-func TestFullHomeIsSaid(t *testing.T) {
+func TestFullHomeIsReported(t *testing.T) {
 	w := newWorld(t)
 	w.running()
 	w.agent.report.Home = &agentapi.Room{SizeBytes: 100 << 30, FreeBytes: 50 << 30}
 	w.poll()
 	if d := w.settled(); len(d.Status.Conditions) != 4 {
-		t.Errorf("a home with room is said: %+v", d.Status.Conditions)
+		t.Errorf("a home with free space is reported: %+v", d.Status.Conditions)
 	}
 	w.agent.report.Home.FreeBytes = 1 << 20
 	w.poll()
 	w.wantCondition(w.settled(), devv1.ConditionHomeFull, metav1.ConditionTrue, devv1.ReasonHomeFull, "1 MiB of 102400 MiB were free")
 	w.wantEvent("Warning HomeFull")
-	w.agent.report.Home.FreeBytes = 600 << 20 // Not full any more, and not roomy.
+	w.agent.report.Home.FreeBytes = 600 << 20 // No longer full, but below the threshold to clear the condition.
 	w.poll()
 	w.wantCondition(w.settled(), devv1.ConditionHomeFull, metav1.ConditionTrue, devv1.ReasonHomeFull, "")
 	w.agent.report.Home.FreeBytes = 2 << 30
@@ -459,16 +466,16 @@ func TestKilledProcessesAreCounted(t *testing.T) {
 	w.wantEvent("killed 2 of its processes")
 }
 
-// An edited Secret is put back, by what its agent sees of it: but not before
-// the kubelet can have brought what was applied.
-func TestEditedSecretComesBack(t *testing.T) {
+// A Secret that was edited, as its agent reports, is restored, but only after the
+// kubelet had time to bring the applied content to the pod.
+func TestEditedSecretIsRestored(t *testing.T) {
 	w := newWorld(t)
-	w.deliver(nil)
+	w.capturePushes(nil)
 	w.running()
 	secret := &corev1.Secret{}
 	w.get(secret, "trainer-ssh")
 	w.agent.report.SecretHash = agentapi.FilesHash(secret.Data)
-	w.later(10 * time.Minute)
+	w.stayIdle(10 * time.Minute)
 	w.settled()
 
 	secret.Data[agentapi.AuthorizedKeysFile] = []byte("ssh-ed25519 AAAA stranger\n")
@@ -476,31 +483,32 @@ func TestEditedSecretComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.agent.report.SecretHash = agentapi.FilesHash(secret.Data)
-	w.later(time.Minute)
+	w.stayIdle(time.Minute)
 	w.reconcile()
 	w.get(secret, "trainer-ssh")
 	if got := string(secret.Data[agentapi.AuthorizedKeysFile]); got != publicKey+"\n" {
 		t.Errorf("the Secret has the keys %q", got)
 	}
 	w.wantEvent("Warning SecretRestored")
-	// The kubelet takes its time: that is no reason to write again.
-	w.later(time.Minute)
+	// The kubelet needs time to bring the content, so the Secret is not applied again.
+	w.stayIdle(time.Minute)
 	if _, writes := w.reconcile(); len(writes) > 0 {
-		t.Errorf("writes %v while the kubelet brings it", writes)
+		t.Errorf("while the kubelet brings the Secret, a pass writes %v", writes)
 	}
 }
 
-func TestForeignLeaseKeepsTheBoxAwake(t *testing.T) {
+// A server whose Lease's name is taken is not suspended for being idle.
+func TestForeignLease(t *testing.T) {
 	w := newWorld(t)
 	w.create(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer"}})
-	w.watched()
+	w.runningWithIdleTimeout()
 	w.reconcile()
 	d := w.read()
-	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonObjectConflict, "belongs to somebody else")
+	w.wantCondition(d, devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonObjectConflict, "belongs to another owner")
 	if lease := w.lease(); len(lease.OwnerReferences) > 0 || lease.Spec.RenewTime != nil {
-		t.Errorf("somebody else's Lease was written: %+v", lease)
+		t.Errorf("another owner's Lease was written: %+v", lease)
 	}
-	w.later(90 * time.Minute)
+	w.stayIdle(90 * time.Minute)
 	w.reconcile()
 	w.wantReplicas(1)
 
@@ -511,8 +519,29 @@ func TestForeignLeaseKeepsTheBoxAwake(t *testing.T) {
 	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionFalse, devv1.ReasonIdle, "")
 }
 
-// What hinders the objects of a server does not keep it awake either.
-func TestRefusedObjectDoesNotKeepABoxAwake(t *testing.T) {
+// If the name of the Lease is taken when a suspension is recorded, nothing is recorded,
+// and the server keeps running.
+func TestForeignLeaseAtSuspension(t *testing.T) {
+	w := newWorld(t)
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
+	if err := w.c.Delete(t.Context(), w.lease()); err != nil {
+		t.Fatal(err)
+	}
+	w.create(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "trainer"}})
+	w.passTime(11 * time.Minute)
+	w.reconcile()
+	w.wantReplicas(1)
+	if len(w.agent.drains) != 1 || !w.agent.released {
+		t.Errorf("the agent is drained %d times, want once, and released: %t, want true", len(w.agent.drains), w.agent.released)
+	}
+	w.reconcile()
+	w.wantReplicas(1)
+	w.wantCondition(w.read(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonObjectConflict, "belongs to another owner")
+}
+
+// A server with an object that cannot be applied can be suspended.
+func TestServerWithAForeignObjectIsSuspended(t *testing.T) {
 	w := newWorld(t)
 	w.running()
 	service := &corev1.Service{}
@@ -527,7 +556,7 @@ func TestRefusedObjectDoesNotKeepABoxAwake(t *testing.T) {
 	w.wantCondition(w.read(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonObjectConflict, "")
 }
 
-// A time to live costs nothing on the way to Running.
+// A lifecycle costs one write, the Lease, on the way to Running.
 func TestCreateToRunningWithALifecycle(t *testing.T) {
 	w := newWorld(t)
 	w.flavor(func(f *devv1.DevServerFlavor) {
@@ -540,23 +569,24 @@ func TestCreateToRunningWithALifecycle(t *testing.T) {
 	}
 	w.startPod()
 	_, second := w.reconcile()
-	// The last is the Lease, after the status.
+	// The last write is the Lease, after the status.
 	if n := len(first) + len(second); n != 7 || second[len(second)-1] != "create *v1.Lease" {
-		t.Errorf("%d writes: %v, %v", n, first, second)
+		t.Errorf("%d writes, want 7, the Lease last: %v, %v", n, first, second)
 	}
 }
 
-func TestOldAgentCountsAsAtWork(t *testing.T) {
+func TestServerWithOutdatedAgentCountsAsActive(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
+	w.runningWithIdleTimeout()
 	w.agent.err = agentapi.ErrUnsupported
-	w.later(90 * time.Minute)
+	w.stayIdle(90 * time.Minute)
 	w.wantCondition(w.settled(), devv1.ConditionActive, metav1.ConditionUnknown, devv1.ReasonAgentOutdated, "too old to report activity")
 	w.wantReplicas(1)
 }
 
-// Kubernetes makes an evicted pod again at once, without end.
-func TestBoxThatIsEvictedOverAndOverIsHeldBack(t *testing.T) {
+// Kubernetes itself replaces an evicted pod at once, however often that happens. The
+// operator delays the next pod.
+func TestServerThatIsEvictedAgainAndAgainIsDelayed(t *testing.T) {
 	w := newWorld(t)
 	w.running()
 	for i := range 3 {
@@ -584,28 +614,29 @@ func TestBoxThatIsEvictedOverAndOverIsHeldBack(t *testing.T) {
 	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
 }
 
-// While a server is at work, or may be, autoscalers are asked to leave its pod.
-func TestAutoscalersLeaveABoxAtWork(t *testing.T) {
+// While a server is active, or may be, the annotations of its pod ask autoscalers not
+// to evict it.
+func TestAutoscalersDoNotEvictActiveServers(t *testing.T) {
 	w := newWorld(t)
-	w.watched()
-	shield := func() string {
+	w.runningWithIdleTimeout()
+	annotations := func() string {
 		pod := &corev1.Pod{}
 		w.get(pod, "trainer-0")
 		return pod.Annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] + " " + pod.Annotations["karpenter.sh/do-not-disrupt"]
 	}
 	w.settled()
-	if got := shield(); got != "false true" {
-		t.Errorf("at work: %s", got)
+	if got := annotations(); got != "false true" {
+		t.Errorf("active: %s", got)
 	}
-	w.later(20 * time.Minute)
+	w.stayIdle(20 * time.Minute)
 	w.settled()
-	if got := shield(); got != "true false" {
+	if got := annotations(); got != "true false" {
 		t.Errorf("idle: %s", got)
 	}
 	w.agent.idle = 0
 	w.poll()
 	w.settled()
-	if got := shield(); got != "false true" {
-		t.Errorf("at work again: %s", got)
+	if got := annotations(); got != "false true" {
+		t.Errorf("active again: %s", got)
 	}
 }

@@ -42,8 +42,8 @@ type remembered struct {
 	// disrupted is a pod that Kubernetes evicted, until a status reports it. A pod
 	// of a deleted Node may be gone before a pass sees it.
 	disrupted *corev1.Pod
-	// foreignLease is set if somebody else has a Lease with the server's name. The
-	// watch cache does not show it.
+	// foreignLease is set if the name of the server's Lease was taken by another owner
+	// when it was last created. The watch cache does not show that.
 	foreignLease bool
 }
 

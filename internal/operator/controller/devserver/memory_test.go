@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -19,8 +20,8 @@ import (
 
 var serverKey = types.NamespacedName{Namespace: "team", Name: "trainer"}
 
-// endedPod is one that failed. Somebody deleted it if deletion is set, and
-// Kubernetes evicted it if disruption is.
+// endedPod returns a pod that failed. If deletion is set, its owner deleted it. If
+// disruption is set, Kubernetes evicted it.
 func endedPod(uid types.UID, deletion *metav1.Time, disruption string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: serverKey.Namespace, Name: serverKey.Name + "-0", UID: uid, DeletionTimestamp: deletion,
@@ -34,7 +35,7 @@ func endedPod(uid types.UID, deletion *metav1.Time, disruption string) *corev1.P
 }
 
 // Three failures in ten minutes delay the next pod. Three restarts by the owner do
-// not: a program that is stopped may end with an error.
+// not, although a stopped program may end with an error.
 func TestFailuresThatCount(t *testing.T) {
 	now := metav1.Now()
 	for name, test := range map[string]struct {
@@ -55,13 +56,13 @@ func TestFailuresThatCount(t *testing.T) {
 			t.Errorf("%s: delayed %t, want %t", name, got, test.delayed)
 		}
 		if m.forget(serverKey); len(m.of(serverKey).failures) > 0 {
-			t.Errorf("%s: a new server of the same name is delayed for the old one", name)
+			t.Errorf("%s: the failures of a deleted server count for a new one of the same name", name)
 		}
 	}
 }
 
-// A pod that is deleted by force may be gone before a pass sees what happened to
-// it.
+// A pod that is force-deleted may no longer exist when a pass looks for what happened
+// to it.
 func TestEvictedPodsAreRemembered(t *testing.T) {
 	for disruption, want := range map[string]bool{"DeletionByPodGC": true, "": false} {
 		var m memory
@@ -74,25 +75,26 @@ func TestEvictedPodsAreRemembered(t *testing.T) {
 			t.Errorf("evicted by %q: remembered %t, want %t", disruption, got, want)
 		}
 		if s.disruptedBefore(endedPod("b", nil, "")) != evicted || s.disruptedBefore(endedPod("a", nil, "")) != nil {
-			t.Error("it is not the pod before the next one, or it is the one before itself")
+			t.Error("want the evicted pod before the next pod, and none before the evicted one")
 		}
 		if s.reported(endedPod("other", nil, disruption)); s.disruptedBefore(nil) != evicted {
-			t.Error("it is forgotten when another pod is reported")
+			t.Error("it is forgotten although another pod was reported")
 		}
 		if !want {
 			continue
 		}
 		if s.reported(evicted); s.disruptedBefore(nil) != nil {
-			t.Error("it is not forgotten when it is reported")
+			t.Error("it is remembered although it was reported")
 		}
 		m.podDeleted(serverKey, endedPod("a", nil, disruption))
 		if m.forget(serverKey); m.of(serverKey).disruptedBefore(nil) != nil {
-			t.Error("it is not forgotten with its server")
+			t.Error("it is remembered although its server was deleted")
 		}
 	}
 }
 
-// The keys are those that are derived, whoever had a server of that name before.
+// The keys are derived once for each owner, also if another owner had a server of the
+// same name.
 func TestKeysOfTheOwner(t *testing.T) {
 	master := bytes.Repeat([]byte("m"), 32)
 	var m memory
@@ -107,18 +109,25 @@ func TestKeysOfTheOwner(t *testing.T) {
 		}
 		again, err := m.keysOf(serverKey, owner, master)
 		if err != nil || &again.HostKeyPEM[0] != &got.HostKeyPEM[0] {
-			t.Errorf("the keys of %s are derived again: %v", owner, err)
+			t.Errorf("the keys of %s are derived twice: %v", owner, err)
 		}
 	}
 	if _, err := m.keysOf(types.NamespacedName{Name: "other"}, "alice", nil); err == nil {
-		t.Error("without a master secret there are keys")
+		t.Error("keys are derived without a master secret")
 	}
 	if m.forget(serverKey); m.of(serverKey).owner != "" {
-		t.Error("the keys of a deleted server are kept")
+		t.Error("the keys of a deleted server are remembered")
 	}
 }
 
-// What a server's memory holds does not depend on the time of its passes.
+// A suspension on a Lease that this pass created cannot be cleared by the same pass.
+func TestClearSuspensionOfALeaseNotReadYet(t *testing.T) {
+	if err := (&Reconciler{}).clearSuspension(t.Context(), resolved{}); !errors.Is(err, errStale) {
+		t.Errorf("the error is %v, want errStale", err)
+	}
+}
+
+// However many passes see a failed pod, it counts as one failure.
 func TestFailureOfTheSamePodCountsOnce(t *testing.T) {
 	var s remembered
 	now := time.Now()

@@ -14,8 +14,7 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// A stop is counted when the server is suspended, by its cause, and not again
-// while it is suspended.
+// Each suspension of a server is counted once, by its cause.
 func TestStopsAreCounted(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(&devserver.Metrics{Client: fake.NewClientBuilder().WithScheme(apiserver.Scheme(t)).Build()})
@@ -35,33 +34,33 @@ func TestStopsAreCounted(t *testing.T) {
 	}
 	before := map[string]float64{devv1.ReasonIdle: count(devv1.ReasonIdle), devv1.ReasonSuspended: count(devv1.ReasonSuspended)}
 	w := newWorld(t)
-	w.asleep()
+	w.suspendedForBeingIdle()
 	w.settled()
 	w.edit(func(s *devv1.DevServerSpec) { s.Suspend = true })
 	w.settled()
 	for cause, was := range before {
 		if got := count(cause) - was; got != 1 {
-			t.Errorf("%g stops are counted for %s, want one", got, cause)
+			t.Errorf("%g stops are counted for %s, want 1", got, cause)
 		}
 	}
 }
 
 func TestMetrics(t *testing.T) {
-	box := func(name, flavor string, phase devv1.DevServerPhase, conditions ...metav1.Condition) *devv1.DevServer {
+	server := func(name, flavor string, phase devv1.DevServerPhase, conditions ...metav1.Condition) *devv1.DevServer {
 		d := &devv1.DevServer{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name}}
 		d.Status = devv1.DevServerStatus{Flavor: flavor, Phase: phase, Conditions: conditions}
 		return d
 	}
-	is := func(kind, reason string, state metav1.ConditionStatus) metav1.Condition {
+	condition := func(kind, reason string, state metav1.ConditionStatus) metav1.Condition {
 		return metav1.Condition{Type: kind, Reason: reason, Status: state}
 	}
 	c := fake.NewClientBuilder().WithScheme(apiserver.Scheme(t)).WithObjects(
-		box("one", "gpu", devv1.PhaseRunning, is(devv1.ConditionActive, devv1.ReasonActive, metav1.ConditionTrue)),
-		box("two", "gpu", devv1.PhaseRunning, is(devv1.ConditionActive, devv1.ReasonIdle, metav1.ConditionFalse),
-			is(devv1.ConditionHomeFull, devv1.ReasonHomeFull, metav1.ConditionTrue)),
-		box("three", "gpu", devv1.PhaseSuspended),
-		box("four", "cpu", devv1.PhaseRunning, is(devv1.ConditionRestartPending, devv1.ReasonSettingsChanged, metav1.ConditionTrue)),
-		box("new", "", ""),
+		server("one", "gpu", devv1.PhaseRunning, condition(devv1.ConditionActive, devv1.ReasonActive, metav1.ConditionTrue)),
+		server("two", "gpu", devv1.PhaseRunning, condition(devv1.ConditionActive, devv1.ReasonIdle, metav1.ConditionFalse),
+			condition(devv1.ConditionHomeFull, devv1.ReasonHomeFull, metav1.ConditionTrue)),
+		server("three", "gpu", devv1.PhaseSuspended),
+		server("four", "cpu", devv1.PhaseRunning, condition(devv1.ConditionRestartPending, devv1.ReasonSettingsChanged, metav1.ConditionTrue)),
+		server("new", "", ""),
 	).Build()
 	want := `
 # HELP devserver_homes_full DevServers whose home directory is full.

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Only a refusal of that Service's node port is a reason to give the port up.
+// Only an invalid node port of that very Service means that the port was refused.
 func TestRefusesNodePort(t *testing.T) {
 	invalid := func(kind, name string, path *field.Path) error {
 		return apierrors.NewInvalid(schema.GroupKind{Kind: kind}, name, field.ErrorList{field.Invalid(path, 30022, "provided port is already allocated")})

@@ -34,7 +34,7 @@ func (r *Reconciler) observe(ctx context.Context, in resolved, run lifecycle.Dec
 		Policy:      &in.policy,
 		Lifecycle:   &run,
 	}
-	o.Gateway, o.GatewayKnown = r.Gateway.At()
+	o.Gateway, o.GatewayKnown = r.Gateway.Address()
 	again, err = r.observeObjects(ctx, in, &o)
 	o.Report = r.lastReport(in, o.Pod)
 	return o, again, err

@@ -23,14 +23,14 @@ func TestStatefulSetChanged(t *testing.T) {
 		edit func(*appsv1.StatefulSet)
 		want bool
 	}{
-		"how many pods are Ready": {func(s *appsv1.StatefulSet) { s.Status.ReadyReplicas, s.ResourceVersion = 1, "2" }, false},
-		"its spec":                {func(s *appsv1.StatefulSet) { s.Generation = 2 }, true},
-		"a label":                 {func(s *appsv1.StatefulSet) { s.Labels = map[string]string{"a": "b"} }, true},
-		"an annotation":           {func(s *appsv1.StatefulSet) { s.Annotations = map[string]string{"a": "b"} }, true},
-		"its owner":               {func(s *appsv1.StatefulSet) { s.OwnerReferences = nil }, true},
-		"it is being deleted":     {func(s *appsv1.StatefulSet) { s.DeletionTimestamp = &now }, true},
-		"its newest template":     {func(s *appsv1.StatefulSet) { s.Status.UpdateRevision = "2" }, true},
-		"what was seen of it":     {func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 1 }, true},
+		"the number of Ready pods": {func(s *appsv1.StatefulSet) { s.Status.ReadyReplicas, s.ResourceVersion = 1, "2" }, false},
+		"its spec":                 {func(s *appsv1.StatefulSet) { s.Generation = 2 }, true},
+		"a label":                  {func(s *appsv1.StatefulSet) { s.Labels = map[string]string{"a": "b"} }, true},
+		"an annotation":            {func(s *appsv1.StatefulSet) { s.Annotations = map[string]string{"a": "b"} }, true},
+		"its owner":                {func(s *appsv1.StatefulSet) { s.OwnerReferences = nil }, true},
+		"its deletion":             {func(s *appsv1.StatefulSet) { s.DeletionTimestamp = &now }, true},
+		"its update revision":      {func(s *appsv1.StatefulSet) { s.Status.UpdateRevision = "2" }, true},
+		"its observed generation":  {func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 1 }, true},
 	} {
 		before := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Generation: 1, OwnerReferences: []metav1.OwnerReference{{Name: "trainer"}}}}
 		after := before.DeepCopy()
@@ -41,7 +41,7 @@ func TestStatefulSetChanged(t *testing.T) {
 	}
 }
 
-// A pod that starts or stops using a claim does not change it; a resize does.
+// A pod that starts or stops using a claim leads to no pass; a resize does.
 func TestClaimChanged(t *testing.T) {
 	cached := func(edit func(*corev1.PersistentVolumeClaim)) client.Object {
 		claim := &corev1.PersistentVolumeClaim{}
@@ -72,7 +72,7 @@ func TestClaimChanged(t *testing.T) {
 	}
 }
 
-// The DevServer whose pod became Ready comes before those that are waiting.
+// The DevServer of a pod that became Ready is reconciled before others that wait.
 func TestReadyComesFirst(t *testing.T) {
 	q := priorityqueue.New[reconcile.Request]("test", func(o *priorityqueue.Opts[reconcile.Request]) {
 		o.RateLimiter = workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()
@@ -92,7 +92,7 @@ func TestReadyComesFirst(t *testing.T) {
 		got, _ := q.Get()
 		q.Done(got)
 		if got.Name != want {
-			t.Errorf("%s comes, want %s", got.Name, want)
+			t.Errorf("the next request is for %s, want %s", got.Name, want)
 		}
 	}
 }

@@ -37,13 +37,13 @@ func TestFlavorMissingAndFound(t *testing.T) {
 	w.get(&appsv1.StatefulSet{}, "trainer")
 }
 
-// The oldest of several that claim to be the default is.
+// If several flavors are marked as the default, the oldest is.
 func TestDefaultFlavor(t *testing.T) {
 	w := newWorld(t)
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Flavor = "" }))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "spec.flavor is not set")
 
-	// Of the same second, the name decides.
+	// If both are of the same second, the name decides.
 	first := newFlavor("a-"+w.ns, func(f *devv1.DevServerFlavor) { f.Spec.Default = true })
 	second := newFlavor("b-"+w.ns, func(f *devv1.DevServerFlavor) { f.Spec.Default = true })
 	w.create(first, second)
@@ -82,9 +82,9 @@ func TestHomeOfAnotherOwner(t *testing.T) {
 		annotations map[string]string
 		reason      string
 	}{
-		"another owner's":   {map[string]string{objects.AnnotationOwner: "other@example.com"}, devv1.ReasonHomeConflict},
-		"no home of ours":   {nil, devv1.ReasonHomeConflict},
-		"the owner's again": {map[string]string{objects.AnnotationOwner: "user@example.com"}, ""},
+		"another owner's":  {map[string]string{objects.AnnotationOwner: "other@example.com"}, devv1.ReasonHomeConflict},
+		"not a home":       {nil, devv1.ReasonHomeConflict},
+		"the same owner's": {map[string]string{objects.AnnotationOwner: "user@example.com"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -101,19 +101,20 @@ func TestHomeOfAnotherOwner(t *testing.T) {
 	}
 }
 
-// corruptKey has the right form, so the API server takes it; what is in it is
-// not a key.
-const corruptKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"
+// undecodableKey has the form of a key, so the API server accepts it, but it does not
+// decode.
+const undecodableKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"
 
-func TestCorruptKey(t *testing.T) {
+func TestUndecodableKey(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
-	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = []string{corruptKey} }))
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKeys = []string{undecodableKey} }))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonInvalidKey, "spec.ssh.publicKeys[0]")
 	w.absent(&corev1.Secret{}, "trainer-ssh")
 }
 
-// Objects of somebody else keep their content, whichever of the names it is.
+// If another owner's object has one of the names, it is not changed, and the condition
+// names it.
 func TestForeignObjects(t *testing.T) {
 	labels := map[string]string{"app": "theirs"}
 	port := []corev1.ServicePort{{Port: 80}}
@@ -141,7 +142,7 @@ func TestForeignObjects(t *testing.T) {
 			result, _ := w.reconcile()
 			w.wantCondition(w.read(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonObjectConflict, "named "+foreign.GetName())
 			if result.RequeueAfter != 30*time.Second {
-				t.Errorf("it is tried again after %s", result.RequeueAfter)
+				t.Errorf("the pass requeues after %s, want 30s", result.RequeueAfter)
 			}
 			w.get(foreign, foreign.GetName())
 			if foreign.GetResourceVersion() != before {
@@ -151,8 +152,8 @@ func TestForeignObjects(t *testing.T) {
 	}
 }
 
-// A pod that the API server refuses shows in events only. The operator's clock
-// may be behind the one that the StatefulSet was made by.
+// Only events show that the API server refuses the pod. The operator's clock may be
+// behind that of the API server, which set the StatefulSet's creation time.
 func TestPodRefused(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -188,19 +189,19 @@ func TestRestartPendingAfterFlavorEdit(t *testing.T) {
 	d := w.settled()
 	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "devctl restart trainer")
 	if d.Status.Phase != devv1.PhaseRunning {
-		t.Errorf("a pending restart makes the phase %s", d.Status.Phase)
+		t.Errorf("while a restart is pending, the phase is %s", d.Status.Phase)
 	}
 }
 
-// A pod that waits for an image that does not exist is replaced when the
-// DevServer names another; one whose server ran is left to its owner.
+// A pod with outdated settings is replaced if its server never ran, for example because
+// its image does not exist. If the server ran, its owner decides when to restart it.
 func TestUnstartedPodIsReplaced(t *testing.T) {
 	for name, tc := range map[string]struct {
-		status corev1.PodStatus
-		gone   bool
+		status  corev1.PodStatus
+		deleted bool
 	}{
 		"never started": {corev1.PodStatus{Phase: corev1.PodPending}, true},
-		"ran, and cannot be fetched again": {corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{
+		"ran, and cannot start again": {corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{
 			Name: objects.ServerContainer, LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}},
 		}}}, false},
 		"runs": {corev1.PodStatus{Phase: corev1.PodRunning}, false},
@@ -232,8 +233,8 @@ func TestUnstartedPodIsReplaced(t *testing.T) {
 			if client.IgnoreNotFound(err) != nil {
 				t.Fatal(err)
 			}
-			if gone := err != nil || !pod.DeletionTimestamp.IsZero(); gone != tc.gone {
-				t.Errorf("the pod is deleted: %t, want %t", gone, tc.gone)
+			if deleted := err != nil || !pod.DeletionTimestamp.IsZero(); deleted != tc.deleted {
+				t.Errorf("the pod is deleted: %t, want %t", deleted, tc.deleted)
 			}
 		})
 	}

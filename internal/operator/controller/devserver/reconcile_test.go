@@ -18,7 +18,8 @@ import (
 	"devserver.io/devserver/internal/operator/desired"
 )
 
-// From nothing to Running in six writes, no live read, and then none at all.
+// Running takes six writes and no read from the API server. After that, a pass writes
+// nothing.
 func TestCreateToRunning(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -30,7 +31,7 @@ func TestCreateToRunning(t *testing.T) {
 		t.Errorf("after the first pass the phase is %s, ssh %+v", d.Status.Phase, d.Status.SSH)
 	}
 	if result, writes := w.reconcile(); len(writes) > 0 || result.RequeueAfter == 0 {
-		t.Errorf("a pass while the pod is awaited writes %v and looks again after %s", writes, result.RequeueAfter)
+		t.Errorf("a pass before the pod exists writes %v and requeues after %s", writes, result.RequeueAfter)
 	}
 	w.startPod()
 	_, second := w.reconcile()
@@ -40,21 +41,21 @@ func TestCreateToRunning(t *testing.T) {
 		t.Errorf("%d writes, want 6: %v, %v", n, first, second)
 	}
 	if len(w.gets) > 0 {
-		t.Errorf("live reads: %v", w.gets)
+		t.Errorf("reads from the API server: %v", w.gets)
 	}
 	if d.Status.Phase != devv1.PhaseRunning || d.Status.Flavor != "flavor-"+w.ns || d.Status.PodName != "trainer-0" || d.Status.NodeName != "node-1" {
-		t.Errorf("the status of a running trainer is %+v", d.Status)
+		t.Errorf("the status of a running server is %+v", d.Status)
 	}
 	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionTrue, devv1.ReasonAnswering, "SSH answers")
 	if !strings.HasPrefix(d.Status.SSH.HostKey, "ssh-ed25519 AAAA") || !strings.HasSuffix(d.Status.SSH.Command, "dev@192.0.2.1") {
 		t.Errorf("status.ssh is %+v", d.Status.SSH)
 	}
 	if len(w.events.Events) > 0 {
-		t.Errorf("an event on the happy path: %s", <-w.events.Events)
+		t.Errorf("an event although nothing went wrong: %s", <-w.events.Events)
 	}
 }
 
-func TestChildrenBelongToTheDevServer(t *testing.T) {
+func TestObjectsBelongToTheDevServer(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer())
@@ -64,7 +65,7 @@ func TestChildrenBelongToTheDevServer(t *testing.T) {
 	} {
 		w.get(o, name)
 		if !metav1.IsControlledBy(o, d) {
-			t.Errorf("%T %s is not the DevServer's", o, name)
+			t.Errorf("%T %s does not belong to the DevServer", o, name)
 		}
 	}
 	secret := &corev1.Secret{}
@@ -74,8 +75,8 @@ func TestChildrenBelongToTheDevServer(t *testing.T) {
 	}
 }
 
-// An edit of a child is undone, a deleted one comes back, with its port.
-func TestChildrenComeBack(t *testing.T) {
+// An edited Service is restored, and a deleted one is created again with its port.
+func TestServiceIsRestored(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer())
@@ -90,7 +91,7 @@ func TestChildrenComeBack(t *testing.T) {
 	w.settled()
 	w.get(service, "trainer-ssh")
 	if service.Spec.Selector[objects.LabelInstance] != "trainer" {
-		t.Errorf("an edited selector stays %v", service.Spec.Selector)
+		t.Errorf("an edited selector is not restored: %v", service.Spec.Selector)
 	}
 
 	if err := w.c.Delete(t.Context(), service); err != nil {
@@ -100,14 +101,13 @@ func TestChildrenComeBack(t *testing.T) {
 	service = &corev1.Service{}
 	w.get(service, "trainer-ssh")
 	if got := service.Spec.Ports[0].NodePort; got != d.Status.SSH.Port {
-		t.Errorf("the Service that was made again has the port %d, want %d as before", got, d.Status.SSH.Port)
+		t.Errorf("the Service that was created again has the port %d, want %d as before", got, d.Status.SSH.Port)
 	}
 }
 
-// A StatefulSet is compared with what it should be only where something in it
-// changed that is not its status. What was edited by hand comes back all the
-// same, also where its status changed at the same time.
-func TestEditedStatefulSetComesBack(t *testing.T) {
+// A StatefulSet is compared with the desired one only if more than its status
+// changed. Manual edits are restored even if its status changed at the same time.
+func TestEditedStatefulSetIsRestored(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer())
@@ -133,12 +133,12 @@ func TestEditedStatefulSetComesBack(t *testing.T) {
 		w.settled()
 		w.get(set, "trainer")
 		if !maps.Equal(set.Labels, want.Labels) || !maps.Equal(set.Annotations, want.Annotations) || !equality.Semantic.DeepEqual(set.Spec, want.Spec) {
-			t.Errorf("an edited %s stays", name)
+			t.Errorf("%s: the edit is not restored", name)
 		}
 	}
 }
 
-// The status of a StatefulSet changes often. That is no reason to write it.
+// The status of a StatefulSet changes often. Such a change causes no write.
 func TestStatefulSetWithNewStatusIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -151,11 +151,11 @@ func TestStatefulSetWithNewStatusIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, writes := w.reconcile(); len(writes) > 0 {
-		t.Errorf("a StatefulSet whose status changed makes the operator write %v", writes)
+		t.Errorf("after a change of the StatefulSet's status, a pass writes %v", writes)
 	}
 }
 
-// An operator that starts anew knows nothing of what was applied, and compares.
+// An operator that has just started does not know what was applied, so it compares.
 func TestNewOperatorWritesOnlyWhatDiffers(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -163,7 +163,7 @@ func TestNewOperatorWritesOnlyWhatDiffers(t *testing.T) {
 	w.settled()
 	w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
 	if _, writes := w.reconcile(); len(writes) > 0 {
-		t.Errorf("an operator that finds all as it is to be writes %v", writes)
+		t.Errorf("although nothing differs, a new operator writes %v", writes)
 	}
 
 	set := &appsv1.StatefulSet{}
@@ -175,11 +175,11 @@ func TestNewOperatorWritesOnlyWhatDiffers(t *testing.T) {
 	w.r.Applier = &apply.Applier{Client: w.r.Client, Live: w.r.Live}
 	w.reconcile()
 	if w.get(set, "trainer"); set.Spec.Template.Spec.Containers[0].Image != "example.com/trainer:1" {
-		t.Errorf("what was edited while there was no operator stays: the image is %s", set.Spec.Template.Spec.Containers[0].Image)
+		t.Errorf("an edit while no operator ran is not restored: the image is %s", set.Spec.Template.Spec.Containers[0].Image)
 	}
 }
 
-// The port that a deleted Service had may be somebody else's by now.
+// If another Service has taken the port of a deleted one, the server gets a new port.
 func TestTakenNodePortIsReplaced(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -199,9 +199,9 @@ func TestTakenNodePortIsReplaced(t *testing.T) {
 	}
 }
 
-// A limit that the flavor drops leaves the pod template, although a comparison
-// of the fields that remain shows no difference.
-func TestDroppedFieldDisappears(t *testing.T) {
+// A limit that is removed from the flavor is removed from the pod template, although
+// the fields that remain are equal.
+func TestRemovedFieldIsRemoved(t *testing.T) {
 	w := newWorld(t)
 	f := w.flavor(func(f *devv1.DevServerFlavor) {
 		f.Spec.Resources.Limits = corev1.ResourceList{"nvidia.com/gpu": *resourceOne()}
@@ -236,7 +236,7 @@ func TestServiceTypeNone(t *testing.T) {
 	}
 }
 
-// New keys reach the Secret, and the pod template does not change.
+// New keys change the Secret, but not the pod template.
 func TestKeyChange(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -270,19 +270,20 @@ func TestSameKeysAfterRecreation(t *testing.T) {
 	if err := w.c.Delete(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	// No garbage collector runs here, so the old children are still there, and
-	// still the old DevServer's.
+	// No garbage collector runs here, so the objects of the old DevServer still exist
+	// and still belong to it.
 	w.create(w.devServer())
 	w.reconcile()
 	d = w.read()
 	if d.Status.SSH == nil || d.Status.SSH.HostKey != key {
-		t.Errorf("the host key changed with the recreation: %+v", d.Status.SSH)
+		t.Errorf("the DevServer that was created again has another host key: %+v", d.Status.SSH)
 	}
 	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonObjectConflict, "of an earlier DevServer of the same name")
 }
 
-// Nothing tells that a Secret was deleted, but a pod that cannot mount it.
-func TestDeletedSecretComesBack(t *testing.T) {
+// Secrets are not watched. A pod that cannot mount its volumes is the only sign that
+// the Secret was deleted.
+func TestDeletedSecretIsRestored(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
 	w.create(w.devServer())
@@ -298,7 +299,7 @@ func TestDeletedSecretComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result, _ := w.reconcile(); result.RequeueAfter == 0 {
-		t.Error("a pod that waits for its volumes is not looked at again")
+		t.Error("while a pod waits for its volumes, a pass does not requeue")
 	}
 	w.absent(&corev1.Secret{}, "trainer-ssh")
 	w.clock.SetTime(pod.CreationTimestamp.Add(time.Minute))

@@ -50,6 +50,9 @@ type resolved struct {
 	unwatched bool
 }
 
+// foreignLease tells whether another owner has the name of the server's Lease.
+func (o own) foreignLease() bool { return o.lease == nil && o.memory.foreignLease }
+
 func (o own) key() types.NamespacedName { return client.ObjectKeyFromObject(o.server) }
 
 func (in resolved) flavorName() string {

@@ -13,7 +13,7 @@ import (
 
 func withRoot(f *devv1.DevServerFlavor) { f.Spec.Root = devv1.RootUserNamespace }
 
-// A namespace that allows no root is told of with what would allow it.
+// If the namespace does not allow root, the condition has the command that allows it.
 func TestRootRefused(t *testing.T) {
 	w := newWorld(t)
 	w.flavor(withRoot)
@@ -22,7 +22,7 @@ func TestRootRefused(t *testing.T) {
 	set := &appsv1.StatefulSet{}
 	w.get(set, "trainer")
 	if users := set.Spec.Template.Spec.HostUsers; users == nil || *users {
-		t.Errorf("hostUsers is %v: root would be the node's", users)
+		t.Errorf("hostUsers is %v, want false: root would be root of the node", users)
 	}
 	w.create(&corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
@@ -33,8 +33,8 @@ func TestRootRefused(t *testing.T) {
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonAdmissionRefused, "kubectl label namespace "+w.ns)
 }
 
-// A node that cannot make the pod's sandbox, for want of user namespaces for
-// example, says so in an event only.
+// Only an event shows that the node cannot create the pod's sandbox, for example
+// because it does not support user namespaces.
 func TestNoSandbox(t *testing.T) {
 	w := newWorld(t)
 	w.flavor(withRoot)
@@ -53,9 +53,10 @@ func TestNoSandbox(t *testing.T) {
 	})
 	w.clock.SetTime(pod.CreationTimestamp.Add(time.Minute))
 	w.reconcile()
-	// The Secret of a pod that cannot mount it may be gone: it alone is written again.
+	// The Secret may have been deleted, because the pod does not get past its volumes. It
+	// is the only object that is applied again.
 	if _, writes := w.reconcile(); len(writes) != 1 {
-		t.Errorf("a second pass writes %v", writes)
+		t.Errorf("the second pass writes %v, want only the Secret", writes)
 	}
 	w.wantCondition(w.read(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonContainerConfigError, "runtime does not support user namespaces")
 }

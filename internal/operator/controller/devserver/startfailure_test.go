@@ -12,8 +12,8 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// withoutImage does what the StatefulSet controller and a kubelet do that cannot
-// fetch the image.
+// withoutImage does what the StatefulSet controller and a kubelet do if the image
+// cannot be pulled.
 func (w *world) withoutImage() {
 	w.t.Helper()
 	pod := w.startPod()
@@ -29,9 +29,9 @@ func (w *world) withoutImage() {
 	}
 }
 
-// A server that never starts holds its node's GPU like any other. It is suspended
-// and woken like any other, and then has its whole timeout again.
-func TestServerThatCannotStartIsSuspendedAndWoken(t *testing.T) {
+// A server that cannot start still occupies its GPU, so it is suspended after its idle
+// timeout. Once it is resumed, it has the whole timeout again.
+func TestServerThatCannotStartIsSuspendedAndResumed(t *testing.T) {
 	w := newWorld(t)
 	w.flavor(func(f *devv1.DevServerFlavor) {
 		f.Spec.Lifecycle = &devv1.LifecycleSpec{IdleTimeout: lasting(time.Hour)}
@@ -41,7 +41,7 @@ func TestServerThatCannotStartIsSuspendedAndWoken(t *testing.T) {
 	w.withoutImage()
 	d := w.wantPhase(devv1.PhaseFailed, devv1.ReasonImagePullFailed)
 	if d.Status.Activity != "" {
-		t.Errorf("a trainer that may yet come right is said to be idle: %s", d.Status.Activity)
+		t.Errorf("the activity of a server that has just failed to start is %q, want none", d.Status.Activity)
 	}
 
 	w.clock.SetTime(w.clock.Now().Add(46 * time.Minute))
@@ -69,6 +69,6 @@ func TestServerThatCannotStartIsSuspendedAndWoken(t *testing.T) {
 	w.wantPhase(devv1.PhaseFailed, devv1.ReasonImagePullFailed)
 	w.wantReplicas(1)
 	if s := w.lease().Annotations[lease.AnnotationSuspension]; s != "" {
-		t.Errorf("a server that was just woken is suspended: %s", s)
+		t.Errorf("the Lease of a server that was just resumed has the suspension %s", s)
 	}
 }

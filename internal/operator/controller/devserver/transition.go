@@ -51,8 +51,8 @@ func (s *server) RecordExpiry(ctx context.Context) error {
 	return s.writeStatus(ctx, d, next)
 }
 
-// Delete deletes a DevServer that has expired, or was suspended for too long, on
-// the condition that it is as it was read.
+// Delete deletes a DevServer that has expired, or was suspended for too long, unless
+// the DevServer has changed since it was read.
 func (s *server) Delete(ctx context.Context, d lifecycle.Decision) error {
 	ds := s.in.server
 	why := "It reached its time to live."

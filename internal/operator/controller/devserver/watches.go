@@ -44,7 +44,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Owns(&corev1.Service{}, builder.WithPredicates(r.Applier.ForgetDeleted(), exceptCreate())).
 		Owns(&coordinationv1.Lease{}).
 		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
-		WatchesRawSource(r.gatewayNews()).
+		WatchesRawSource(r.gatewayChanges()).
 		Watches(&corev1.Pod{}, podHandler(r.memory.podDeleted)).
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.serversOfFlavor),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).

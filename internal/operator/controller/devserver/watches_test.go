@@ -26,17 +26,18 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// again lets a controller have a name that one of another test has had.
-type again struct{ manager.Manager }
+// reusedName is a manager that accepts a controller with the name of another one, which
+// an earlier test started.
+type reusedName struct{ manager.Manager }
 
-func (a again) GetControllerOptions() config.Controller {
-	options := a.Manager.GetControllerOptions()
+func (m reusedName) GetControllerOptions() config.Controller {
+	options := m.Manager.GetControllerOptions()
 	options.SkipNameValidation = new(true)
 	return options
 }
 
-// ownEvents passes those about the objects of this test's namespace: the watches
-// are of all of them.
+// ownEvents records only events about objects in the test's namespace, because the
+// watches cover all namespaces.
 type ownEvents struct {
 	events.EventRecorder
 
@@ -49,9 +50,9 @@ func (o ownEvents) Eventf(regarding, related runtime.Object, kind, reason, actio
 	}
 }
 
-// start runs the controller with the operator's own watch cache, behind what
-// stands before it, if anything does.
-func (w *world) start(before ...func(client.Client) client.Client) {
+// start runs the controller with the operator's own watch cache. Each of wrap replaces
+// the client with one that wraps it.
+func (w *world) start(wrap ...func(client.Client) client.Client) {
 	w.t.Helper()
 	scheme, err := operator.Scheme()
 	if err != nil {
@@ -64,12 +65,12 @@ func (w *world) start(before ...func(client.Client) client.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.r.Client, w.r.Live, w.r.Clock = mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}
 	w.r.Recorder = ownEvents{w.events, w.ns}
-	for _, stands := range before {
-		w.r.Client = stands(w.r.Client)
+	for _, wrapped := range wrap {
+		w.r.Client = wrapped(w.r.Client)
 	}
 	w.r.Applier = &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
 	w.r.PushKeys = func(context.Context, string, desired.Input) error { return nil }
-	if err := w.r.SetupWithManager(ctx, again{mgr}); err != nil {
+	if err := w.r.SetupWithManager(ctx, reusedName{mgr}); err != nil {
 		w.t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -82,7 +83,7 @@ func (w *world) start(before ...func(client.Client) client.Client) {
 	})
 }
 
-// await looks at an object until it is there and ok says so.
+// await waits until an object exists and ok returns true for it.
 func await[T client.Object](w *world, o T, name string, ok func(T) bool) {
 	w.t.Helper()
 	key := types.NamespacedName{Namespace: w.ns, Name: name}
@@ -91,11 +92,11 @@ func await[T client.Object](w *world, o T, name string, ok func(T) bool) {
 		return err == nil && ok(o), client.IgnoreNotFound(err)
 	})
 	if err != nil {
-		w.t.Fatalf("waiting for %T %s: %v; it is %+v", o, name, err, o)
+		w.t.Fatalf("waiting for %T %s: %v; the last state is %+v", o, name, err, o)
 	}
 }
 
-// change edits an object by hand.
+// change edits an object, as a user would.
 func change[T client.Object](w *world, o T, name string, edit func(T)) {
 	w.t.Helper()
 	w.get(o, name)
@@ -106,8 +107,8 @@ func change[T client.Object](w *world, o T, name string, edit func(T)) {
 	}
 }
 
-// Most events change nothing and lead to no pass. These do, in a watch cache
-// that keeps of each object only what is asked of it.
+// These events lead to a pass, although the watch cache keeps only some fields of each
+// object and most events are dropped.
 func TestWatches(t *testing.T) {
 	w := newWorld(t)
 	w.r.Config.GatewayNamespace = "devserver-system"
@@ -127,11 +128,11 @@ func TestWatches(t *testing.T) {
 	await(w, &corev1.Service{}, "trainer-ssh", func(s *corev1.Service) bool { return s.Spec.Selector[objects.LabelInstance] == "trainer" })
 	for name, o := range map[string]client.Object{"trainer-ssh": &corev1.Service{}, "trainer-headless": &corev1.Service{}, "trainer": &appsv1.StatefulSet{}} {
 		w.get(o, name)
-		gone := o.GetUID()
+		deleted := o.GetUID()
 		if err := w.c.Delete(t.Context(), o); err != nil {
 			t.Fatalf("deleting %T %s: %v", o, name, err)
 		}
-		await(w, o, name, func(o client.Object) bool { return o.GetUID() != gone })
+		await(w, o, name, func(o client.Object) bool { return o.GetUID() != deleted })
 	}
 
 	w.startPod()
@@ -145,12 +146,12 @@ func TestWatches(t *testing.T) {
 	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool {
 		return meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionRestartPending)
 	})
-	w.gatewayIsWatched()
+	w.wantGatewayWatched()
 }
 
-// Events of what a DevServer names, itself or by its flavor or owner, lead to it,
-// also where it named that before it was there.
-func TestWhatADevServerNamesIsWatched(t *testing.T) {
+// Events of everything that a DevServer depends on, also through its flavor or owner,
+// lead to a pass, even if it was created after the DevServer.
+func TestDependenciesAreWatched(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	owner := "user@" + w.ns
@@ -179,11 +180,11 @@ func TestWhatADevServerNamesIsWatched(t *testing.T) {
 		d.Name, d.Spec.Home = "copies", &devv1.HomeSpec{DataSource: &devv1.HomeDataSource{Kind: "PersistentVolumeClaim", Name: "source"}}
 	}))
 	accepted("copies", devv1.ReasonClaimNotFound)
-	w.create(w.claim("source", theirs))
+	w.create(w.claim("source", ownersHome))
 	accepted("copies", devv1.ReasonApplied)
 
-	// A home is free once the DevServer that has it is deleted or has another one.
-	w.create(w.claim("common", theirs))
+	// A home is free once the DevServer that uses it is deleted.
+	w.create(w.claim("common", ownersHome))
 	common := func(name string) func(*devv1.DevServer) {
 		return func(d *devv1.DevServer) { d.Name, d.Spec.Home = name, &devv1.HomeSpec{ClaimName: "common"} }
 	}
@@ -197,7 +198,7 @@ func TestWhatADevServerNamesIsWatched(t *testing.T) {
 	}
 	accepted("b-second", devv1.ReasonApplied)
 
-	// A server that starts is looked at again without an event.
+	// A server that starts gets passes without an event.
 	w.startPod()
 	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
 	w.user("alice", owner, func(u *devv1.DevServerUser) { u.Spec.PublicKeys = []string{otherKey} })

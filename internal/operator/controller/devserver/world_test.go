@@ -32,12 +32,12 @@ import (
 
 const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxBvVYIoNzD3xk0Zs4R9rT test"
 
-// world is one namespace of a real API server and a reconciler whose passes
-// the test makes itself. Nothing else runs: what the StatefulSet controller or
-// the kubelet would do, the test does.
+// world is one namespace of a real API server, and a reconciler that runs only when
+// the test calls it. The test also does the work of the StatefulSet controller and
+// the kubelet, because neither runs.
 type world struct {
 	t      *testing.T
-	c      client.Client // the test's own
+	c      client.Client // the test's own client, whose calls are not counted
 	ns     string
 	r      *devserver.Reconciler
 	clock  *testclock.FakePassiveClock
@@ -47,9 +47,9 @@ type world struct {
 	mu     sync.Mutex
 	writes []string
 	gets   []string
-	// crash, if set, ends the operator at one of its writes.
+	// crash, if set, stops the operator at one of its writes.
 	crash *crash
-	// restartOperator replaces the reconciler by one that remembers nothing.
+	// restartOperator replaces the reconciler with one whose memory is empty.
 	restartOperator func()
 	// failGet, if set, makes reads from the cache fail.
 	failGet func(client.Object) error
@@ -60,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	c := apiserver.Client(t)
 	w := &world{t: t, c: c, ns: apiserver.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
 	counted := interceptor.NewClient(c, interceptor.Funcs{
-		// As from the cache, which leaves things out and has indexes.
+		// Like the watch cache, which drops fields and has indexes.
 		List: listAsCached,
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 			if w.failGet != nil {
@@ -101,7 +101,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// newReconciler is the reconciler of an operator that has just started.
+// newReconciler returns the reconciler of an operator that has just started.
 func (w *world) newReconciler(counted client.Client, live client.Reader) *devserver.Reconciler {
 	return &devserver.Reconciler{
 		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
@@ -115,7 +115,7 @@ func (w *world) newReconciler(counted client.Client, live client.Reader) *devser
 	}
 }
 
-// asCached drops from o what the operator's cache drops.
+// asCached drops the fields of o that the operator's watch cache drops.
 func asCached(o client.Object) error {
 	for kind, options := range watchcache.Objects() {
 		if options.Transform != nil && reflect.TypeOf(kind) == reflect.TypeOf(o) {
@@ -126,8 +126,8 @@ func asCached(o client.Object) error {
 	return nil
 }
 
-// listAsCached lists by the fields that the operator's cache indexes, which the
-// API server knows nothing of.
+// listAsCached lists by the fields that the operator's watch cache indexes. The API
+// server cannot select by them.
 func listAsCached(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 	var options client.ListOptions
 	options.ApplyOptions(opts)
@@ -166,8 +166,8 @@ func indexed(o client.Object, field string) ([]string, error) {
 	return nil, fmt.Errorf("the watch cache has no index of %T by %s", o, field)
 }
 
-// write notes a write of the operator's and makes it, unless the operator is
-// dead by then.
+// write records a write of the operator and makes it, unless the operator has
+// crashed.
 func (w *world) write(what string, do func() error) error {
 	w.mu.Lock()
 	w.writes = append(w.writes, what)
@@ -187,7 +187,7 @@ func (w *world) create(objects ...client.Object) {
 	}
 }
 
-// flavor makes a flavor with a name of its own: flavors are cluster-scoped.
+// flavor creates a flavor with a unique name, because flavors are cluster-scoped.
 func (w *world) flavor(edits ...func(*devv1.DevServerFlavor)) *devv1.DevServerFlavor {
 	w.t.Helper()
 	f := newFlavor("flavor-"+w.ns, edits...)
@@ -224,9 +224,11 @@ func (w *world) devServer(edits ...func(*devv1.DevServer)) *devv1.DevServer {
 	return d
 }
 
-func (w *world) key() types.NamespacedName { return types.NamespacedName{Namespace: w.ns, Name: "trainer"} }
+func (w *world) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: w.ns, Name: "trainer"}
+}
 
-// reconcile makes one pass and returns what it wrote.
+// reconcile makes one pass, and returns its result and its writes.
 func (w *world) reconcile() (ctrl.Result, []string) {
 	w.t.Helper()
 	w.writes = nil
@@ -237,12 +239,13 @@ func (w *world) reconcile() (ctrl.Result, []string) {
 	return result, slices.Clone(w.writes)
 }
 
-// settled makes a pass, and a second one that must not write anything.
+// settled makes two passes, of which the second must write nothing, and returns the
+// DevServer.
 func (w *world) settled() *devv1.DevServer {
 	w.t.Helper()
 	w.reconcile()
 	if _, writes := w.reconcile(); len(writes) > 0 {
-		w.t.Errorf("a second pass writes %v", writes)
+		w.t.Errorf("the second pass writes %v, want nothing", writes)
 	}
 	return w.read()
 }
@@ -261,7 +264,7 @@ func (w *world) get(o client.Object, name string) {
 	}
 }
 
-// absent fails the test if an object of this kind and name is there.
+// absent fails the test if an object of this kind and name exists.
 func (w *world) absent(o client.Object, name string) {
 	w.t.Helper()
 	err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns, Name: name}, o)
@@ -269,11 +272,11 @@ func (w *world) absent(o client.Object, name string) {
 		w.t.Fatalf("reading %T %s: %v", o, name, err)
 	}
 	if err == nil {
-		w.t.Errorf("%T %s is there", o, name)
+		w.t.Errorf("%T %s exists", o, name)
 	}
 }
 
-// startPod does what the StatefulSet controller and a kubelet would.
+// startPod creates a Ready pod, as the StatefulSet controller and a kubelet would.
 func (w *world) startPod() *corev1.Pod {
 	w.t.Helper()
 	set := &appsv1.StatefulSet{}
@@ -308,7 +311,7 @@ func (w *world) wantCondition(d *devv1.DevServer, kind string, state metav1.Cond
 	w.t.Helper()
 	c := meta.FindStatusCondition(d.Status.Conditions, kind)
 	if c == nil {
-		w.t.Fatalf("there is no condition %s in %+v", kind, d.Status.Conditions)
+		w.t.Fatalf("the condition %s is missing from %+v", kind, d.Status.Conditions)
 	}
 	if c.Status != state || c.Reason != reason || !strings.Contains(c.Message, part) {
 		w.t.Errorf("%s is %s, %s: %s\nwant %s, %s: …%s…", kind, c.Status, c.Reason, c.Message, state, reason, part)

@@ -26,8 +26,8 @@ type Reconciler struct {
 	Live   client.Reader
 	// Services holds only the gateway's Service.
 	Services client.Reader
-	// Tell passes on the address of the gateway.
-	Tell   func(*devv1.SSHGateway)
+	// Report passes on the address of the gateway.
+	Report func(*devv1.SSHGateway)
 	Config Config
 }
 
@@ -65,7 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	if host != "" && port != 0 {
-		r.Tell(&devv1.SSHGateway{Host: host, Port: port, HostKey: public})
+		r.Report(&devv1.SSHGateway{Host: host, Port: port, HostKey: public})
 	}
 	return ctrl.Result{RequeueAfter: again}, nil
 }

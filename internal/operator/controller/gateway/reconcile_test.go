@@ -17,9 +17,9 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// The host key comes with the first pass, before there is any address, because
-// the gateway's pods wait for it; and it comes back as it was.
-func TestHostKeyIsMadeAndPutBack(t *testing.T) {
+// The first pass creates the host key, even without an address, because the gateway's
+// pods wait for it. If the Secret is deleted or edited, it is restored with the same key.
+func TestHostKeyIsCreatedAndRestored(t *testing.T) {
 	w := newWorld(t)
 	w.settled()
 	first := w.secret(gateway.HostKeySecret)
@@ -30,8 +30,8 @@ func TestHostKeyIsMadeAndPutBack(t *testing.T) {
 	if _, err := sshkeys.PublicLine(private); err != nil {
 		t.Errorf("the Secret holds no private key: %v", err)
 	}
-	if len(w.told) > 0 {
-		t.Errorf("an address is told that nobody knows: %+v", w.last())
+	if len(w.reported) > 0 {
+		t.Errorf("without a Service, the address %+v is reported", w.lastReported())
 	}
 
 	if err := w.c.Delete(t.Context(), first); err != nil {
@@ -40,7 +40,7 @@ func TestHostKeyIsMadeAndPutBack(t *testing.T) {
 	w.settled()
 	edited := w.secret(gateway.HostKeySecret)
 	if !bytes.Equal(edited.Data[corev1.SSHAuthPrivateKey], private) {
-		t.Error("a Secret that was deleted comes back with another key")
+		t.Error("the deleted Secret was restored with another key")
 	}
 	edited.Data[corev1.SSHAuthPrivateKey] = []byte("else")
 	if err := w.c.Update(t.Context(), edited); err != nil {
@@ -48,11 +48,11 @@ func TestHostKeyIsMadeAndPutBack(t *testing.T) {
 	}
 	w.settled()
 	if !bytes.Equal(w.secret(gateway.HostKeySecret).Data[corev1.SSHAuthPrivateKey], private) {
-		t.Error("an edited Secret stays")
+		t.Error("the edited Secret was not restored")
 	}
 }
 
-// The name may be taken by a Secret of the admin's.
+// If the admin has a Secret of that name, it is not changed.
 func TestForeignSecretIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.create(&corev1.Secret{
@@ -64,7 +64,7 @@ func TestForeignSecretIsLeftAlone(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	if len(writes) > 0 {
-		t.Errorf("it writes %v", writes)
+		t.Errorf("the pass writes %v, want nothing", writes)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestAdminsHostKey(t *testing.T) {
 	w.r.Config.HostKeySecret = "ours"
 	w.service(corev1.ServiceTypeClusterIP)
 	if _, err := w.pass(); err == nil || !strings.Contains(err.Error(), "from the Secret "+w.ns+"/ours") {
-		t.Errorf("a Secret that is not there gives the error %v", err)
+		t.Errorf("if the Secret does not exist, the error is %v", err)
 	}
 	private, err := sshkeys.DeriveGateway([]byte(strings.Repeat("x", 32)))
 	if err != nil {
@@ -82,7 +82,7 @@ func TestAdminsHostKey(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "ours"}, Data: map[string][]byte{corev1.SSHAuthPrivateKey: []byte("nonsense")}}
 	w.create(secret)
 	if _, err := w.pass(); err == nil || !strings.Contains(err.Error(), "it must hold a private key without a passphrase") {
-		t.Errorf("a Secret without a key gives the error %v", err)
+		t.Errorf("if the Secret has no key, the error is %v", err)
 	}
 	secret.Data[corev1.SSHAuthPrivateKey] = private
 	if err := w.c.Update(t.Context(), secret); err != nil {
@@ -93,54 +93,54 @@ func TestAdminsHostKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.last().HostKey != want {
-		t.Errorf("the host key is %s, want %s", w.last().HostKey, want)
+	if got := w.lastReported().HostKey; got != want {
+		t.Errorf("the host key is %s, want %s", got, want)
 	}
 }
 
-// What is told is whole, follows the Service and the nodes, and is not taken
-// back while the Service is gone.
-func TestAddressIsTold(t *testing.T) {
+// Only complete addresses are reported. They follow the Service and the nodes, and stay
+// valid while the Service does not exist.
+func TestAddressIsReported(t *testing.T) {
 	w := newWorld(t)
 	service := w.service(corev1.ServiceTypeNodePort)
 	w.settled()
-	if len(w.told) > 0 {
-		t.Errorf("an address without a node is told: %+v", w.last())
+	if len(w.reported) > 0 {
+		t.Errorf("without a node, the address %+v is reported", w.lastReported())
 	}
 	w.node("gate-1", "192.0.2.1")
 	w.settled()
-	if at := w.last(); at.Host != "192.0.2.1" || at.Port != service.Spec.Ports[0].NodePort || !strings.HasPrefix(at.HostKey, "ssh-ed25519 AAAA") {
-		t.Errorf("told %+v, the Service has %+v", at, service.Spec.Ports)
+	if at := w.lastReported(); at.Host != "192.0.2.1" || at.Port != service.Spec.Ports[0].NodePort || !strings.HasPrefix(at.HostKey, "ssh-ed25519 AAAA") {
+		t.Errorf("the address is %+v, the Service has %+v", at, service.Spec.Ports)
 	}
 	if err := w.c.Delete(t.Context(), service); err != nil {
 		t.Fatal(err)
 	}
-	before := len(w.told)
+	before := len(w.reported)
 	w.settled()
-	if len(w.told) != before {
-		t.Errorf("without a Service, it tells %+v", w.last())
+	if len(w.reported) != before {
+		t.Errorf("after the Service was deleted, the address %+v is reported", w.lastReported())
 	}
 	w.r.Config.Host, w.r.Config.Port = "ssh.example.com", 22
 	w.settled()
-	if at := w.last(); at.Host != "ssh.example.com" || at.Port != 22 {
-		t.Errorf("told %+v, where the admin has said it", at)
+	if at := w.lastReported(); at.Host != "ssh.example.com" || at.Port != 22 {
+		t.Errorf("the address is %+v, want the one of the configuration", at)
 	}
 }
 
-// In the operator's own manager, and with its rights alone, what happens to the Service and to nodes leads
-// to passes; Services of others, which that cache does not even hold, do not.
+// In the operator's own manager, and with only its rights, changes of the Service and
+// of nodes lead to passes.
 func TestWatches(t *testing.T) {
 	w := newWorld(t)
 	scheme, err := operator.Scheme()
 	if err != nil {
 		t.Fatal(err)
 	}
-	mgr, err := operator.NewManager(operator.Config{REST: w.operator(), MetricsBindAddress: "0", Log: logr.Discard()}, scheme)
+	mgr, err := operator.NewManager(operator.Config{REST: w.operatorConfig(), MetricsBindAddress: "0", Log: logr.Discard()}, scheme)
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan devv1.SSHGateway, 100)
-	w.r.Client, w.r.Live, w.r.Tell = mgr.GetClient(), mgr.GetAPIReader(), func(at *devv1.SSHGateway) { told <- *at }
+	reported := make(chan devv1.SSHGateway, 100)
+	w.r.Client, w.r.Live, w.r.Report = mgr.GetClient(), mgr.GetAPIReader(), func(at *devv1.SSHGateway) { reported <- *at }
 	if err := w.r.SetupWithManager(mgr); err != nil {
 		t.Fatal(err)
 	}
@@ -158,12 +158,12 @@ func TestWatches(t *testing.T) {
 		deadline := time.After(time.Minute)
 		for {
 			select {
-			case at := <-told:
+			case at := <-reported:
 				if at.Host == host && (port == 0 || at.Port == port) {
 					return
 				}
 			case <-deadline:
-				t.Fatalf("%s:%d is never told", host, port)
+				t.Fatalf("%s:%d is never reported", host, port)
 			}
 		}
 	}

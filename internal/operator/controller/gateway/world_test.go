@@ -21,15 +21,16 @@ import (
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
-// world is the operator's namespace in a real API server, and a reconciler whose
-// passes the test makes itself.
+// world is the operator's namespace in a real API server, and a reconciler that runs
+// only when the test calls it.
 type world struct {
 	t      *testing.T
-	c      client.Client // the test's own
+	c      client.Client // the test's own client, whose calls are not counted
 	ns     string
 	r      *gateway.Reconciler
 	writes []string
-	told   []*devv1.SSHGateway
+	// reported has the addresses that the reconciler passed on.
+	reported []*devv1.SSHGateway
 }
 
 func newWorld(t *testing.T) *world {
@@ -49,40 +50,41 @@ func newWorld(t *testing.T) *world {
 	})
 	w.r = &gateway.Reconciler{
 		Client: counted, Live: c, Services: c,
-		Tell:   func(at *devv1.SSHGateway) { w.told = append(w.told, at) },
+		Report: func(at *devv1.SSHGateway) { w.reported = append(w.reported, at) },
 		Config: gateway.Config{Service: "devserver-gateway", Namespace: w.ns, Master: []byte(strings.Repeat("m", 32))},
 	}
 	return w
 }
 
-// pass makes one pass and returns what it wrote.
+// pass makes one pass, which must requeue, and returns its writes.
 func (w *world) pass() ([]string, error) {
 	w.t.Helper()
 	w.writes = nil
 	result, err := w.r.Reconcile(w.t.Context(), ctrl.Request{})
 	if err == nil && result.RequeueAfter == 0 {
-		w.t.Error("nothing would notice that the Secret is gone")
+		w.t.Error("the pass does not requeue, so a deleted Secret would not be restored")
 	}
 	return w.writes, err
 }
 
-// settled makes a pass, and a second one that must not write anything.
+// settled makes two passes, of which the second must write nothing.
 func (w *world) settled() {
 	w.t.Helper()
 	if _, err := w.pass(); err != nil {
 		w.t.Fatal(err)
 	}
 	if writes, err := w.pass(); err != nil || len(writes) > 0 {
-		w.t.Errorf("a second pass writes %v (%v)", writes, err)
+		w.t.Errorf("the second pass writes %v, want nothing (%v)", writes, err)
 	}
 }
 
-func (w *world) last() devv1.SSHGateway {
+// lastReported returns the address that was reported last.
+func (w *world) lastReported() devv1.SSHGateway {
 	w.t.Helper()
-	if len(w.told) == 0 {
+	if len(w.reported) == 0 {
 		return devv1.SSHGateway{}
 	}
-	return *w.told[len(w.told)-1]
+	return *w.reported[len(w.reported)-1]
 }
 
 func (w *world) secret(name string) *corev1.Secret {
@@ -102,7 +104,7 @@ func (w *world) create(o client.Object) {
 	w.t.Cleanup(func() { _ = w.c.Delete(context.Background(), o) })
 }
 
-// service is the gateway's, of some type.
+// service creates the gateway's Service.
 func (w *world) service(kind corev1.ServiceType) *corev1.Service {
 	w.t.Helper()
 	s := &corev1.Service{
@@ -125,9 +127,9 @@ func (w *world) node(name, address string) *corev1.Node {
 	return n
 }
 
-// operator is how one reaches the API server who may do what rbac.go says, and
-// so may not list Secrets.
-func (w *world) operator() *rest.Config {
+// operatorConfig returns a configuration for the API server with only the rights that
+// rbac.go declares, so it may not list Secrets.
+func (w *world) operatorConfig() *rest.Config {
 	w.t.Helper()
 	const name = "operator-of-the-gateway"
 	w.create(&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{

@@ -12,11 +12,11 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// A namespace that is there is left as it is until an admin hands it over.
+// An existing namespace is not changed until an admin hands it over.
 func TestForeignNamespace(t *testing.T) {
 	for name, annotations := range map[string]map[string]string{
-		"nobody's":        nil,
-		"somebody else's": {"devserver.io/owner": "other@example.com"},
+		"no owner":      nil,
+		"another owner": {"devserver.io/owner": "other@example.com"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -33,7 +33,7 @@ func TestForeignNamespace(t *testing.T) {
 			}
 			w.wantEvents(1)
 			if result, _ := w.pass(w.name); result.RequeueAfter != 30*time.Second {
-				t.Errorf("it is tried again after %s", result.RequeueAfter)
+				t.Errorf("the pass requeues after %s, want 30s", result.RequeueAfter)
 			}
 			ns := w.namespace()
 			if ns.ResourceVersion != foreign.ResourceVersion {
@@ -45,17 +45,17 @@ func TestForeignNamespace(t *testing.T) {
 			metav1.SetMetaDataAnnotation(&ns.ObjectMeta, "devserver.io/owner", w.owner())
 			w.update(ns)
 			if u := w.settled(); u.Status.Namespace != w.ns() {
-				t.Errorf("a namespace that was handed over is not the person's: %+v", u.Status)
+				t.Errorf("after the namespace was handed over, the status is %+v", u.Status)
 			}
 			w.get(&rbacv1.RoleBinding{}, "devserver-user")
 			if ns = w.namespace(); ns.Labels["pod-security.kubernetes.io/enforce"] != "restricted" {
-				t.Errorf("the namespace that was handed over has the labels %v", ns.Labels)
+				t.Errorf("after the namespace was handed over, its labels are %v", ns.Labels)
 			}
 		})
 	}
 }
 
-// Whose namespace is taken away keeps no rights in it.
+// A user loses all rights in a namespace that an admin gives to another owner.
 func TestNamespaceTakenAway(t *testing.T) {
 	w := newWorld(t)
 	w.user(limited)
@@ -72,12 +72,12 @@ func TestNamespaceTakenAway(t *testing.T) {
 	w.absent(&corev1.ResourceQuota{}, "devserver-user")
 }
 
-// An object of somebody else keeps its content, and there are no rights
-// without their limits.
+// If another owner's object has one of the names, it is not changed. The user gets no
+// rights without the limits.
 func TestForeignObjects(t *testing.T) {
 	meta := metav1.ObjectMeta{Name: "devserver-user"}
 	for name, foreign := range map[string]client.Object{
-		// Neither has a field that conflicts with ours.
+		// Neither has a field that conflicts with the operator's.
 		"quota":  &corev1.ResourceQuota{ObjectMeta: meta, Spec: corev1.ResourceQuotaSpec{Hard: list("pods", "5")}},
 		"limits": &corev1.LimitRange{ObjectMeta: meta},
 		"role": &rbacv1.RoleBinding{
@@ -93,20 +93,20 @@ func TestForeignObjects(t *testing.T) {
 			w.user(limited)
 			w.wantReady(w.settled(), metav1.ConditionFalse, devv1.ReasonUserObjectConflict, "devserver-user exists and belongs to another owner")
 			if w.get(foreign, foreign.GetName()); foreign.GetResourceVersion() != before {
-				t.Errorf("it was written: %+v", foreign)
+				t.Errorf("another owner's object was written: %+v", foreign)
 			}
 			if _, isRole := foreign.(*rbacv1.RoleBinding); !isRole {
 				w.absent(&rbacv1.RoleBinding{}, "devserver-user")
 			}
 			if result, _ := w.pass(w.name); result.RequeueAfter != 30*time.Second {
-				t.Errorf("it is tried again after %s", result.RequeueAfter)
+				t.Errorf("the pass requeues after %s, want 30s", result.RequeueAfter)
 			}
 		})
 	}
 }
 
-// The younger of two with the same user name, or the same owner, waits until
-// the older is gone.
+// Of two DevServerUsers with the same user name or the same owner, the younger waits
+// until the older is deleted.
 func TestUsernameTaken(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(*devv1.DevServerUser)
@@ -119,7 +119,7 @@ func TestUsernameTaken(t *testing.T) {
 			w := newWorld(t)
 			elder := w.user()
 			younger := w.user(func(u *devv1.DevServerUser) {
-				u.Name += "-younger" // Of the same second, the name decides.
+				u.Name += "-younger" // If both are of the same second, the name decides.
 				c.edit(u)
 			})
 			u := w.settledFor(younger.Name)
@@ -134,16 +134,16 @@ func TestUsernameTaken(t *testing.T) {
 			u = w.settledFor(younger.Name)
 			if name == "owner" {
 				w.wantReady(u, metav1.ConditionTrue, devv1.ReasonProvisioned, "")
-			} else { // The namespace still is the other person's.
+			} else { // The namespace still belongs to the other owner.
 				w.wantReady(u, metav1.ConditionFalse, devv1.ReasonNamespaceConflict, "")
 			}
 		})
 	}
 }
 
-// The form is right, so the API server takes it; what is in it is not a key.
-// The person can work all the same.
-func TestCorruptKey(t *testing.T) {
+// The key has the right form, so the API server accepts it, but it does not decode.
+// The user still gets the namespace and the role.
+func TestUndecodableKey(t *testing.T) {
 	w := newWorld(t)
 	w.user(func(u *devv1.DevServerUser) {
 		u.Spec.PublicKeys = []string{publicKey, "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"}
@@ -158,8 +158,8 @@ func TestCorruptKey(t *testing.T) {
 	w.wantReady(w.settled(), metav1.ConditionTrue, devv1.ReasonProvisioned, "")
 }
 
-// A limit that the API server refuses is told in its words; no rights are
-// given without it.
+// If the API server refuses a limit, the condition has its message, and the user gets no
+// rights without the limit.
 func TestRefusedLimit(t *testing.T) {
 	w := newWorld(t)
 	w.user(limited, func(u *devv1.DevServerUser) { u.Spec.LimitRange[0].Min = list("cpu", "8") })
@@ -176,6 +176,6 @@ func TestNamespaceBeingDeleted(t *testing.T) {
 	w := newWorld(t)
 	w.user()
 	w.settled()
-	w.delete(w.namespace()) // It stays so: no controller empties it here.
+	w.delete(w.namespace()) // It stays Terminating: no controller empties it here.
 	w.wantReady(w.settled(), metav1.ConditionFalse, devv1.ReasonNamespaceTerminating, w.ns())
 }

@@ -12,7 +12,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// A namespace, a role, a status, and then nothing.
+// The first pass writes the namespace, the role and the status, and the second nothing.
 func TestProvision(t *testing.T) {
 	w := newWorld(t)
 	w.user()
@@ -31,7 +31,7 @@ func TestProvision(t *testing.T) {
 
 	ns := w.namespace()
 	if len(ns.OwnerReferences) > 0 || len(ns.Finalizers) > 0 {
-		t.Errorf("the namespace goes with its person: %+v", ns.ObjectMeta)
+		t.Errorf("the namespace is deleted with the DevServerUser: %+v", ns.ObjectMeta)
 	}
 	if ns.Annotations["devserver.io/owner"] != w.owner() {
 		t.Errorf("the namespace's annotations are %v", ns.Annotations)
@@ -48,7 +48,7 @@ func TestProvision(t *testing.T) {
 	binding := &rbacv1.RoleBinding{}
 	w.get(binding, "devserver-user")
 	if !metav1.IsControlledBy(binding, u) {
-		t.Errorf("the role does not go with its person: %+v", binding.OwnerReferences)
+		t.Errorf("the RoleBinding does not belong to the DevServerUser: %+v", binding.OwnerReferences)
 	}
 	want := rbacv1.RoleBinding{
 		RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "devserver-user"},
@@ -64,8 +64,8 @@ func limited(u *devv1.DevServerUser) {
 	u.Spec.LimitRange = []devv1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: list("cpu", "4"), DefaultRequest: list("memory", "1024Mi")}}
 }
 
-// The quota counts before the person is ready; what leaves the spec leaves the
-// namespace, and nothing else does.
+// The DevServerUser is Ready only once its quota counts. A limit that is removed from
+// the spec is removed from the namespace; the admin's own objects stay.
 func TestLimits(t *testing.T) {
 	w := newWorld(t)
 	w.user(limited)
@@ -76,7 +76,7 @@ func TestLimits(t *testing.T) {
 
 	limits := &corev1.LimitRange{}
 	w.get(limits, "devserver-user")
-	// What the API server fills in stays, and is no reason to write.
+	// The API server's defaults stay, and cause no write.
 	if item := limits.Spec.Limits[0]; item.Default.Cpu().String() != "4" || item.DefaultRequest.Memory().String() != "1Gi" {
 		t.Errorf("the limits are %+v", item)
 	}
@@ -85,16 +85,16 @@ func TestLimits(t *testing.T) {
 	quota := &corev1.ResourceQuota{}
 	w.get(quota, "devserver-user")
 	if len(quota.Spec.Hard) != 1 {
-		t.Errorf("a limit that was dropped stays: %v", quota.Spec.Hard)
+		t.Errorf("a removed limit stays: %v", quota.Spec.Hard)
 	}
 
-	theirs := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "by-hand", Namespace: w.ns(), Labels: quota.Labels}}
-	w.create(theirs)
+	manual := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "manual", Namespace: w.ns(), Labels: quota.Labels}}
+	w.create(manual)
 	w.edit(w.name, func(u *devv1.DevServerUser) { u.Spec.Quota, u.Spec.LimitRange = nil, nil })
 	w.wantReady(w.settled(), metav1.ConditionTrue, devv1.ReasonProvisioned, "")
 	w.absent(&corev1.ResourceQuota{}, "devserver-user")
 	w.absent(&corev1.LimitRange{}, "devserver-user")
-	w.get(theirs, "by-hand")
+	w.get(manual, "manual")
 }
 
 func TestRoles(t *testing.T) {
@@ -121,7 +121,7 @@ func TestRoles(t *testing.T) {
 	w.get(&rbacv1.RoleBinding{}, "devserver-user")
 }
 
-// The namespace's Pod Security level follows the person's.
+// The namespace has the Pod Security level of the DevServerUser.
 func TestPodSecurityLevel(t *testing.T) {
 	w := newWorld(t)
 	w.user()
@@ -138,8 +138,8 @@ func TestPodSecurityLevel(t *testing.T) {
 	}
 }
 
-// What is edited or deleted by hand is made as it was.
-func TestComesBack(t *testing.T) {
+// Objects that were edited or deleted manually are restored.
+func TestObjectsAreRestored(t *testing.T) {
 	w := newWorld(t)
 	w.user(limited)
 	w.settled()
@@ -170,7 +170,7 @@ func TestComesBack(t *testing.T) {
 	w.get(quota, "devserver-user")
 	w.get(limits, "devserver-user")
 	if binding.Subjects[0].Name != w.owner() || quota.Spec.Hard.Name("requests.cpu", "").String() != "1" || len(quota.Spec.Hard) != 2 || len(limits.Spec.Limits) != 1 {
-		t.Errorf("what was edited is %v, %v, %v", binding.Subjects, quota.Spec.Hard, limits.Spec.Limits)
+		t.Errorf("the edited objects are %v, %v, %v", binding.Subjects, quota.Spec.Hard, limits.Spec.Limits)
 	}
 
 	for _, o := range []client.Object{binding, quota, limits} {
@@ -185,8 +185,8 @@ func TestComesBack(t *testing.T) {
 	}
 }
 
-// While the DevServerUser is being deleted nothing is made any more:
-// garbage collection is at work.
+// While a DevServerUser is being deleted, its objects are not created again, because
+// the garbage collector deletes them.
 func TestBeingDeleted(t *testing.T) {
 	w := newWorld(t)
 	u := w.user(func(u *devv1.DevServerUser) { u.Finalizers = []string{"example.com/wait"} })

@@ -33,13 +33,12 @@ import (
 
 const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJRZ8wZb0xRLRl7W6s6wM6GxBvVYIoNzD3xk0Zs4R9rT test"
 
-// world is a real API server and a reconciler whose passes the test makes
-// itself. What the quota controller or garbage collection would do, the test
-// does.
+// world is a real API server, and a reconciler that runs only when the test calls it.
+// The test also does the work of the quota controller and the garbage collector.
 type world struct {
 	t      *testing.T
-	c      client.Client // the test's own
-	name   string        // a user name that no other test has
+	c      client.Client // the test's own client, whose calls are not counted
+	name   string        // a unique user name
 	r      *user.Reconciler
 	events *events.FakeRecorder
 	writes []string
@@ -54,7 +53,7 @@ func newWorld(t *testing.T) *world {
 			if err := c.Get(ctx, key, o, opts...); err != nil {
 				return err
 			}
-			return hidden(o)
+			return notCached(o)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			w.writes = append(w.writes, fmt.Sprintf("apply %T", o))
@@ -76,23 +75,23 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// hidden makes the reconciler's client as blind as the operator's cache, which
-// holds what has the operator's label.
-func hidden(o client.Object) error {
-	for kind, by := range watchcache.Objects() {
-		if reflect.TypeOf(kind) == reflect.TypeOf(o) && by.Label != nil && !by.Label.Matches(labels.Set(o.GetLabels())) {
+// notCached returns a NotFound error for an object that is not in the operator's watch
+// cache, because it lacks the operator's label.
+func notCached(o client.Object) error {
+	for kind, options := range watchcache.Objects() {
+		if reflect.TypeOf(kind) == reflect.TypeOf(o) && options.Label != nil && !options.Label.Matches(labels.Set(o.GetLabels())) {
 			return apierrors.NewNotFound(schema.GroupResource{Resource: "objects"}, o.GetName())
 		}
 	}
 	return nil
 }
 
-// ns is the person's namespace.
+// ns returns the name of the user's namespace.
 func (w *world) ns() string { return "dev-" + w.name }
 
 func (w *world) owner() string { return w.name + "@example.com" }
 
-// user makes a DevServerUser, which goes when the test is over.
+// user creates a DevServerUser, which is deleted when the test ends.
 func (w *world) user(edits ...func(*devv1.DevServerUser)) *devv1.DevServerUser {
 	w.t.Helper()
 	u := &devv1.DevServerUser{
@@ -144,7 +143,8 @@ func (w *world) pass(name string) (ctrl.Result, error) {
 	return w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: name}})
 }
 
-// settled makes a pass, and a second one that must not write anything.
+// settled makes two passes, of which the second must write nothing, and returns the
+// DevServerUser.
 func (w *world) settled() *devv1.DevServerUser {
 	w.t.Helper()
 	return w.settledFor(w.name)
@@ -157,22 +157,22 @@ func (w *world) settledFor(name string) *devv1.DevServerUser {
 			w.t.Fatalf("Reconcile: %v", err)
 		}
 		if i == 1 && len(w.writes) > 0 {
-			w.t.Errorf("a second pass writes %v", w.writes)
+			w.t.Errorf("the second pass writes %v, want nothing", w.writes)
 		}
 	}
 	return w.read(name)
 }
 
-// refused makes a pass that leads to a retry, and a second one, which changes
-// nothing either.
+// refused makes two passes that both return an error. The second must not write the
+// status.
 func (w *world) refused() *devv1.DevServerUser {
 	w.t.Helper()
 	if _, err := w.pass(w.name); err == nil {
-		w.t.Fatal("Reconcile finds nothing to try again")
+		w.t.Fatal("Reconcile returns no error")
 	}
 	_, err := w.pass(w.name)
 	if status := slices.Contains(w.writes, "update status"); err == nil || status {
-		w.t.Errorf("a second pass returns %v and writes %v", err, w.writes)
+		w.t.Errorf("the second pass returns %v and writes %v", err, w.writes)
 	}
 	return w.read(w.name)
 }
@@ -186,7 +186,7 @@ func (w *world) read(name string) *devv1.DevServerUser {
 	return u
 }
 
-// get reads an object of the person's namespace.
+// get reads an object in the user's namespace.
 func (w *world) get(o client.Object, name string) {
 	w.t.Helper()
 	if err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns(), Name: name}, o); err != nil {
@@ -203,7 +203,7 @@ func (w *world) namespace() *corev1.Namespace {
 	return ns
 }
 
-// absent fails the test if the person's namespace has such an object.
+// absent fails the test if the user's namespace has an object of this kind and name.
 func (w *world) absent(o client.Object, name string) {
 	w.t.Helper()
 	err := w.c.Get(w.t.Context(), types.NamespacedName{Namespace: w.ns(), Name: name}, o)
@@ -211,11 +211,11 @@ func (w *world) absent(o client.Object, name string) {
 		w.t.Fatalf("reading %T %s: %v", o, name, err)
 	}
 	if err == nil {
-		w.t.Errorf("%T %s is there", o, name)
+		w.t.Errorf("%T %s exists", o, name)
 	}
 }
 
-// count does what the quota controller would.
+// count reports the use of the quota, as the quota controller would.
 func (w *world) count(used corev1.ResourceList) {
 	w.t.Helper()
 	quota := &corev1.ResourceQuota{}
@@ -230,13 +230,13 @@ func (w *world) wantReady(u *devv1.DevServerUser, state metav1.ConditionStatus, 
 	w.t.Helper()
 	c := meta.FindStatusCondition(u.Status.Conditions, devv1.ConditionReady)
 	if c == nil {
-		w.t.Fatalf("there is no condition Ready in %+v", u.Status)
+		w.t.Fatalf("the condition Ready is missing from %+v", u.Status)
 	}
 	if c.Status != state || c.Reason != reason || !strings.Contains(c.Message, part) || c.ObservedGeneration != u.Generation {
 		w.t.Errorf("Ready is %s, %s: %s\nwant %s, %s: …%s…", c.Status, c.Reason, c.Message, state, reason, part)
 	}
 	if u.Status.ObservedGeneration != u.Generation {
-		w.t.Errorf("the status is about generation %d, want %d", u.Status.ObservedGeneration, u.Generation)
+		w.t.Errorf("status.observedGeneration is %d, want %d", u.Status.ObservedGeneration, u.Generation)
 	}
 }
 

@@ -21,7 +21,7 @@ func (w *world) scaleTo(d lifecycle.Decision) {
 		if w.pod != nil && w.pod.startFailure != "" && d.StartFailure != "" {
 			w.count("suspensions after a start failure")
 		}
-		w.truth.suspended, w.truth.suspendedAt, w.truth.woken = d.Cause, w.now, false
+		w.truth.suspended, w.truth.suspendedAt, w.truth.resumed = d.Cause, w.now, false
 		w.scale(0)
 	case !d.Run:
 		w.truth.suspended = d.Cause

@@ -237,16 +237,16 @@ func (w *world) ClearSuspension(context.Context) error {
 		return nil
 	}
 	if facts := w.Facts(); facts.Pod != nil {
-		if !w.truth.woken {
+		if !w.truth.resumed {
 			w.count("suspensions lapsed")
-			w.truth.woken = true
+			w.truth.resumed = true
 		}
 		if w.startedSince(w.truth.recordedAt) && w.truth.recordedAt.After(w.truth.renewedAt) {
 			w.truth.renewedAt = w.truth.recordedAt // It has its whole timeout again, because its pod never stopped.
 		}
 	}
 	if w.startedSince(w.truth.suspendedAt) {
-		w.truth.woken = true // Even if its schedule is edited now.
+		w.truth.resumed = true // Even if its schedule is edited now.
 	}
 	w.lease.Suspension = nil
 	w.lease.version++

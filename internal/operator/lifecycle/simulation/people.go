@@ -116,7 +116,7 @@ func (w *world) visit(until time.Time, do func()) {
 		return
 	case w.server.Spec.Suspend:
 		w.server.Spec.Suspend = false
-		w.truth.woken = true
+		w.truth.resumed = true
 		w.op.soon(w)
 	case w.expired != nil:
 		at := metav1.NewTime(w.now.Add(w.userClock).Truncate(time.Second))
@@ -124,7 +124,7 @@ func (w *world) visit(until time.Time, do func()) {
 			at = metav1.NewTime(was.Add(time.Second)) // The user's clock is behind: a later time works.
 		}
 		w.server.Spec.RestartedAt = &at
-		w.truth.woken = true
+		w.truth.resumed = true
 		w.op.soon(w)
 	case w.replicas == 0 || w.lease.Suspension != nil:
 		w.renewByGateway()
@@ -138,7 +138,7 @@ func (w *world) renewByGateway() {
 	w.lease.version++
 	w.truth.renewedAhead = max(0, w.gateClock)
 	if w.truth.renewedAt = w.now; w.lease.Suspension != nil {
-		w.truth.wokenAt, w.truth.woken = w.now, true
+		w.truth.wokenAt, w.truth.resumed = w.now, true
 	}
 	w.op.soon(w)
 }

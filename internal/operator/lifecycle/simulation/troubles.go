@@ -147,7 +147,7 @@ func (w *world) countFromNow() {
 }
 
 func (w *world) suspend() {
-	w.server.Spec.Suspend, w.truth.woken = true, false
+	w.server.Spec.Suspend, w.truth.resumed = true, false
 	w.op.soon(w)
 	asked := w.now
 	w.after(time.Minute, func() {
@@ -169,7 +169,7 @@ func (w *world) suspend() {
 		// If no pass has seen the suspension, there is nothing to resume. A pass that
 		// crashed before it wrote the status may have cleared the Lease's.
 		resumes := lifecycle.Resumed(false, w.cause)
-		w.server.Spec.Suspend, w.truth.woken = false, resumes || w.lease.Suspension == nil
+		w.server.Spec.Suspend, w.truth.resumed = false, resumes || w.lease.Suspension == nil
 		w.op.soon(w)
 		seen := resumes && w.op.up && w.op.since.Before(asked)
 		w.after(time.Minute, func() {

@@ -14,11 +14,11 @@ import (
 // truth is what the checks need and no program in the cluster knows.
 type truth struct {
 	pods int
-	// suspended is why the server is suspended since suspendedAt. woken is set by
-	// everything that may wake it.
+	// suspended is why the server is suspended since suspendedAt. resumed is set by
+	// everything that may resume it.
 	suspended   string
 	suspendedAt time.Time
-	woken       bool
+	resumed     bool
 	// known is since when the operator knows the policy, by its clock.
 	known time.Time
 	// warned is since when the status gives the last warning.
@@ -110,7 +110,7 @@ func (w *world) checkSuspend(cause string) {
 		w.fault("the server is suspended although it is kept awake until %s", end)
 	}
 	if since := w.now.Sub(w.truth.wokenAt); since < timeout-transition.Tolerance && !w.troubles.clocks {
-		w.fault("the server is suspended %s after it was woken", since)
+		w.fault("the server is suspended %s after its Lease was renewed", since)
 	}
 	w.checkWarned(idleWords)
 }
@@ -130,11 +130,11 @@ func (w *world) checkStop(cause string) {
 func (w *world) checkWake() {
 	switch w.truth.suspended {
 	case devv1.ReasonIdle, devv1.ReasonScheduled:
-		if !w.truth.woken && !w.startedSince(w.truth.suspendedAt) {
+		if !w.truth.resumed && !w.startedSince(w.truth.suspendedAt) {
 			w.fault("the server, suspended since %s (%s), wakes without a reason", w.truth.suspendedAt, w.truth.suspended)
 		}
 	default:
-		if !w.truth.woken {
+		if !w.truth.resumed {
 			w.fault("the server (%s) starts, and its owner did not start it", w.truth.suspended)
 		}
 	}
