@@ -18,7 +18,7 @@ import (
 // operator is the operator's side of the agent's control endpoint.
 func operator(ts *testscript.TestScript) *agentclient.Client {
 	key := ts.ReadFile("secret/control_key")
-	client, err := agentclient.New(agentclient.Address{HostPort: ts.Getenv("CONTROL"), KeyPEM: string(key), Token: "the operator's"})
+	client, err := agentclient.New(agentclient.Address{HostPort: ts.Getenv("CONTROL"), KeyPEM: key, Token: "the operator's"})
 	ts.Check(err)
 	return client
 }

@@ -162,7 +162,7 @@ func TestPipelinedRequestsRunInOrder(t *testing.T) {
 		if !ok {
 			t.Fatalf("OPEN: got %q, want a handle", opened)
 		}
-		p, content := pipeline{handle: handle}, ""
+		p, content := pipeline{handle: handle}, strings.Builder{}
 		for block := range blocks {
 			start, a, b := block*2*half, byte(2*block), byte(2*block+1)
 			p.write(start, a, 2*half)
@@ -172,7 +172,7 @@ func TestPipelinedRequestsRunInOrder(t *testing.T) {
 			p.read(start, 2*half, fmt.Sprintf("data %d×%#x %d×%#x", half, a, half, b))
 			p.setTimes(1_000_000_000 + uint32(block))
 			p.stat(fmt.Sprintf("size %d, modified %d", start+2*half, 1_000_000_000+block))
-			content += fmt.Sprintf(" %d×%#x %d×%#x", half, a, half, b)
+			fmt.Fprintf(&content, " %d×%#x %d×%#x", half, a, half, b)
 		}
 		p.add("CLOSE", "status 0", fxpClose)
 		go func() { _, _ = in.Write(p.requests) }()
@@ -189,8 +189,8 @@ func TestPipelinedRequestsRunInOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := runs(data); got != content {
-			t.Errorf("%s holds\n%s, want\n%s", name, got, content)
+		if got := runs(data); got != content.String() {
+			t.Errorf("%s holds\n%s, want\n%s", name, got, content.String())
 		}
 	}
 	in.Close()

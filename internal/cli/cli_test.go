@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	apiwait "k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
@@ -93,7 +96,7 @@ type stage struct {
 	client  client.Client
 	ns      string
 	key     ssh.PublicKey
-	box     *sshserver.Server
+	server  *sshserver.Server
 	hostKey string
 	// terminals is the number of opened terminals.
 	terminals int
@@ -108,8 +111,8 @@ func setUp(env *testscript.Env) error {
 	if err := os.WriteFile(filepath.Join(env.WorkDir, "key.pub"), []byte(authorized(s.key)+" ann@laptop\n"), 0o600); err != nil {
 		return err
 	}
-	s.box = sshserver.New(t, s.key)
-	s.hostKey = authorized(s.box.HostKey)
+	s.server = sshserver.New(t, s.key)
+	s.hostKey = authorized(s.server.HostKey)
 	env.Values[stageKey{}] = s
 	kubeconfig := filepath.Join(env.WorkDir, "kubeconfig")
 	env.Setenv("NS", s.ns)
@@ -215,7 +218,7 @@ func setStatus(ts *testscript.TestScript, _ bool, args []string) {
 // setSSH writes the address of the server to the status: ssh-status NAME [wrong-host-key]
 func setSSH(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
-	host, port, err := net.SplitHostPort(s.box.Address)
+	host, port, err := net.SplitHostPort(s.server.Address)
 	ts.Check(err)
 	number, err := strconv.Atoi(port)
 	ts.Check(err)
@@ -244,14 +247,12 @@ func setPod(ts *testscript.TestScript, _ bool, args []string) {
 // contains a text: await-print FILE TEXT...
 func awaitPrint(ts *testscript.TestScript, _ bool, args []string) {
 	want := strings.Join(args[1:], " ")
-	for {
-		content, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && strings.Contains(string(content), want) {
-			return
-		}
-		if err := stageOf(ts).t.Context().Err(); err != nil {
-			ts.Fatalf("%s never contained %q", args[0], want)
-		}
-		time.Sleep(10 * time.Millisecond)
+	var content []byte
+	err := apiwait.PollUntilContextTimeout(stageOf(ts).t.Context(), 10*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		content, _ = os.ReadFile(ts.MkAbs(args[0]))
+		return strings.Contains(string(content), want), nil
+	})
+	if err != nil {
+		ts.Fatalf("%s never contained %q: it has %q", args[0], want, content)
 	}
 }

@@ -46,7 +46,7 @@ func fill(text string, width int) string {
 			paragraph = nil
 		}
 	}
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
 		if line != "" && line[0] != ' ' {
 			paragraph = append(paragraph, line)
 			continue
@@ -68,7 +68,7 @@ var described = regexp.MustCompile(`^( +\S.*?  +)(\S.*)$`)
 func hang(text string, width int) string {
 	var lines []string
 	examples := false
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		if line != "" && line[0] != ' ' {
 			examples = line == "Examples:"
 			lines = append(lines, wrap(line, width)...)

@@ -29,7 +29,7 @@ func reachHome(env *testscript.Env) error {
 // the fake server: kubelet NAME
 func runKubelet(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
-	kubelet := kubelet.New(s.t, s.box.Address)
+	kubelet := kubelet.New(s.t, s.server.Address)
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: s.ns}}
 	ts.Check(s.client.Create(s.t.Context(), node))
 	// The API server outlives the test, and other tests must not see the node.

@@ -80,6 +80,6 @@ func missing(ctx context.Context, c client.Reader, namespace, name string) error
 
 // isMissingObject tells whether an object does not exist, of a kind that does.
 func isMissingObject(err error) bool {
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // The client returns it as it is.
+	status, ok := err.(apierrors.APIStatus)
 	return apierrors.IsNotFound(err) && ok && !isMissingAPI(status.Status())
 }

@@ -95,7 +95,7 @@ func (o Options) victim(ctx context.Context, c client.Client, name string) (vict
 		return v, nil
 	}
 	if err != nil {
-		return v, cluster.Explain(err, fmt.Sprintf("reading the home directory of DevServer %s", name))
+		return v, cluster.Explain(err, "reading the home directory of DevServer "+name)
 	}
 	v.claim = &claim
 	v.before = fmt.Sprintf("Its home directory, PersistentVolumeClaim %s of %s, is deleted for good.", claim.Name, homes.Size(&claim))

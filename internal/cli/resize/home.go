@@ -40,7 +40,7 @@ func (o *Options) checkGrowth(ctx context.Context, c client.Reader, ds *devserve
 	case apierrors.IsNotFound(err):
 		return "", nil // The volume will be created with the size of the spec.
 	case apierrors.IsForbidden(err):
-		return fmt.Sprintf("you may not read PersistentVolumeClaim %s", name), nil
+		return "you may not read PersistentVolumeClaim " + name, nil
 	case err != nil:
 		return "", cluster.Explain(err, doing(ds))
 	}

@@ -89,7 +89,7 @@ func find(ctx context.Context, c client.Reader, username string) (*devserverv1.D
 	if found != nil {
 		return found, nil
 	}
-	text := fmt.Sprintf("no DevServerUser has the username %s", username)
+	text := "no DevServerUser has the username " + username
 	if similar := suggest.Similar(username, names); similar != "" {
 		return nil, exit.With(exit.NotFound, fmt.Errorf("%s. Did you mean %s?", text, similar))
 	}

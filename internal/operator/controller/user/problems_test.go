@@ -162,8 +162,8 @@ func TestUndecodableKey(t *testing.T) {
 // rights without the limit.
 func TestRefusedLimit(t *testing.T) {
 	w := newWorld(t)
-	w.user(limited, func(u *devv1.DevServerUser) { u.Spec.LimitRange[0].Min = list("cpu", "8") })
-	w.wantReady(w.refused(), metav1.ConditionFalse, devv1.ReasonUserRefused, "min value 8 is greater than max value 4")
+	w.user(limited, func(u *devv1.DevServerUser) { u.Spec.LimitRange[0].Max = list("gpus", "8") })
+	w.wantReady(w.refused(), metav1.ConditionFalse, devv1.ReasonUserRefused, "gpus")
 	w.get(&corev1.ResourceQuota{}, "devserver-user")
 	w.absent(&rbacv1.RoleBinding{}, "devserver-user")
 	w.wantEvents(1)
