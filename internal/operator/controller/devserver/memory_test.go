@@ -93,6 +93,19 @@ func TestEvictedPodsAreRemembered(t *testing.T) {
 	}
 }
 
+// A pod without the label belongs to no server, so nothing would ever forget it.
+func TestEvictedPodOfNoServer(t *testing.T) {
+	var m memory
+	pod := endedPod("a", nil, "DeletionByPodGC")
+	pod.Labels = nil
+	q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	defer q.ShutDown()
+	podHandler(m.podDeleted).Delete(t.Context(), event.DeleteEvent{Object: pod}, q)
+	if len(m.servers) > 0 || q.Len() > 0 {
+		t.Errorf("%d servers are remembered and %d requested, want none", len(m.servers), q.Len())
+	}
+}
+
 // The keys are derived once for each owner, also if another owner had a server of the
 // same name.
 func TestKeysOfTheOwner(t *testing.T) {
