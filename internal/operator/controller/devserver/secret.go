@@ -84,7 +84,7 @@ func (r *Reconciler) applySecret(ctx context.Context, o own) error {
 		return nil
 	}
 	if err := r.Applier.Apply(ctx, o.server, desired.Secret(o.input)); err != nil {
-		return err
+		return written(err, "applying the keys of DevServer %s", o.key())
 	}
 	restores := 0
 	if edited {
