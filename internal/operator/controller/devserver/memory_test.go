@@ -77,13 +77,13 @@ func TestEvictedPodsAreRemembered(t *testing.T) {
 		if s.disruptedBefore(endedPod("b", nil, "")) != evicted || s.disruptedBefore(endedPod("a", nil, "")) != nil {
 			t.Error("want the evicted pod before the next pod, and none before the evicted one")
 		}
-		if s.reported(endedPod("other", nil, disruption)); s.disruptedBefore(nil) != evicted {
+		if s.forgetDisrupted(endedPod("other", nil, disruption)); s.disruptedBefore(nil) != evicted {
 			t.Error("it is forgotten although another pod was reported")
 		}
 		if !want {
 			continue
 		}
-		if s.reported(evicted); s.disruptedBefore(nil) != nil {
+		if s.forgetDisrupted(evicted); s.disruptedBefore(nil) != nil {
 			t.Error("it is remembered although it was reported")
 		}
 		m.podDeleted(serverKey, endedPod("a", nil, disruption))
