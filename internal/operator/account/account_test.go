@@ -104,7 +104,7 @@ func TestElder(t *testing.T) {
 		others []devv1.DevServerUser
 		want   string
 	}{
-		"nobody":             {nil, ""},
+		"no user":            {nil, ""},
 		"others":             {[]devv1.DevServerUser{other("bob", "bob", "bob@example.com", day(1))}, ""},
 		"younger":            {[]devv1.DevServerUser{other("z", "alice", "alice@example.com", day(3))}, ""},
 		"same user name":     {[]devv1.DevServerUser{other("z", "alice", "else@example.com", day(1))}, "z"},
