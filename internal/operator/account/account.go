@@ -1,4 +1,4 @@
-// Package account renders what a person has in the cluster: a namespace, and
+// Package account renders what a user has in the cluster: a namespace, and
 // limits and roles in it. It is pure: the same DevServerUser gives the same
 // objects.
 package account
@@ -19,14 +19,14 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// Name is the name of the limits and of the first RoleBinding in each person's
+// Name is the name of the limits and of the first RoleBinding in each user's
 // namespace, the value of their label app.kubernetes.io/name, and the name of
-// the chart's ClusterRole for people.
+// the chart's ClusterRole for users.
 const Name = "devserver-user"
 
 const namespacePrefix = "dev-"
 
-// Objects are all objects of a person, in the order in which they must be
+// Objects are all objects of a user, in the order in which they must be
 // created: limits come before the rights to use what they limit.
 type Objects struct {
 	Namespace *corev1ac.NamespaceApplyConfiguration
@@ -34,7 +34,7 @@ type Objects struct {
 	Roles     []runtime.ApplyConfiguration
 }
 
-// Desired returns the objects of a person.
+// Desired returns the objects of a user.
 func Desired(u *devv1.DevServerUser) Objects {
 	return Objects{Namespace: namespace(u), Limits: limits(u), Roles: roles(u)}
 }
@@ -53,10 +53,10 @@ func (o Objects) Has(kind, name string) bool {
 	return false
 }
 
-// NamespaceName is the name of the person's namespace.
+// NamespaceName is the name of the user's namespace.
 func NamespaceName(u *devv1.DevServerUser) string { return namespacePrefix + u.Spec.Username }
 
-// labels of all objects of a person. The user name fits into a label's value;
+// labels of all objects of a user. The user name fits into a label's value;
 // the DevServerUser's own name need not.
 func labels(u *devv1.DevServerUser) map[string]string {
 	return map[string]string{
@@ -104,7 +104,7 @@ func Elder(u *devv1.DevServerUser, all []devv1.DevServerUser) *devv1.DevServerUs
 	})
 }
 
-// BadKeys says which of the person's keys cannot be used, and why; empty for
+// BadKeys says which of the user's keys cannot be used, and why; empty for
 // none. The API server has checked their form, but not their base64 part.
 func BadKeys(u *devv1.DevServerUser) string {
 	var faults []string

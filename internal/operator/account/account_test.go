@@ -83,7 +83,7 @@ func TestHas(t *testing.T) {
 	o := account.Desired(alice(func(u *devv1.DevServerUser) { u.Spec.Quota = corev1.ResourceList{"pods": resource.MustParse("1")} }))
 	for kind, want := range map[string]bool{"ResourceQuota": true, "RoleBinding": true, "LimitRange": false, "Namespace": false} {
 		if o.Has(kind, account.Name) != want {
-			t.Errorf("a person with a quota and no limits: %s is %t", kind, !want)
+			t.Errorf("a user with a quota and no limits: %s exists: %t", kind, !want)
 		}
 	}
 	if o.Has("RoleBinding", "another") {
@@ -104,7 +104,7 @@ func TestElder(t *testing.T) {
 		others []devv1.DevServerUser
 		want   string
 	}{
-		"nobody":             {nil, ""},
+		"no user":            {nil, ""},
 		"others":             {[]devv1.DevServerUser{other("bob", "bob", "bob@example.com", day(1))}, ""},
 		"younger":            {[]devv1.DevServerUser{other("z", "alice", "alice@example.com", day(3))}, ""},
 		"same user name":     {[]devv1.DevServerUser{other("z", "alice", "else@example.com", day(1))}, "z"},

@@ -7,7 +7,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// limits are the objects that limit what the person may use.
+// limits are the objects that limit what the user may use.
 func limits(u *devv1.DevServerUser) []runtime.ApplyConfiguration {
 	var all []runtime.ApplyConfiguration
 	if len(u.Spec.Quota) > 0 {

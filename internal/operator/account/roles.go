@@ -10,7 +10,7 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// roles are the bindings that give the person their rights: first the one for
+// roles are the bindings that give the user their rights: first the one for
 // DevServers, then each of spec.roles once.
 func roles(u *devv1.DevServerUser) []runtime.ApplyConfiguration {
 	all := []runtime.ApplyConfiguration{

@@ -37,7 +37,7 @@ func TestInUse(t *testing.T) {
 		{"a server whose status is not written yet", []devv1.DevServer{devServer("x", "medium", "")}, []corev1.Pod{pod("a", server("x"))}, 1},
 		{"a server of another flavor", []devv1.DevServer{devServer("x", "large", "large")}, []corev1.Pod{pod("a", server("x"))}, 0},
 		{"a pod of the same name in another namespace", []devv1.DevServer{devServer("x", "medium", "medium")}, []corev1.Pod{pod("a", server("x"), elsewhere)}, 0},
-		{"a pod of the same name that is nobody's server", []devv1.DevServer{devServer("x", "medium", "medium")}, []corev1.Pod{pod("a", server("x"), unlabelled)}, 0},
+		{"a pod of the same name that belongs to no server", []devv1.DevServer{devServer("x", "medium", "medium")}, []corev1.Pod{pod("a", server("x"), unlabelled)}, 0},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			s := capacity.Sum(capacity.Observed{Pods: c.pods, DevServers: c.servers}).Status(flavor(), time.Unix(0, 0))

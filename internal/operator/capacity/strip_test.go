@@ -85,7 +85,7 @@ func TestPodChanged(t *testing.T) {
 		{"it gets a node", pending, nil, true},
 		{"it ends", nil, inPhase(corev1.PodSucceeded), true},
 		{"it is made smaller", nil, asking("cpu", "500m"), true},
-		{"it waits, and is nobody's server", pending, func(p *corev1.Pod) { pending(p); p.Labels = map[string]string{"a": "b"} }, false},
+		{"it waits, and belongs to no server", pending, func(p *corev1.Pod) { pending(p); p.Labels = map[string]string{"a": "b"} }, false},
 		{"it ended before and is changed", inPhase(corev1.PodFailed), func(p *corev1.Pod) { inPhase(corev1.PodFailed)(p); asking("cpu", "9")(p) }, false},
 	} {
 		before, after := base.DeepCopy(), base.DeepCopy()

@@ -7,10 +7,10 @@ import (
 	"devserver.io/devserver/internal/policy"
 )
 
-// Decide decides what becomes of a server.
+// Decide returns what becomes of a server.
 func Decide(p policy.Policy, f Facts, now time.Time) Decision {
-	// Nearly every other time was read from another clock, or from this one before
-	// it was set: a monotonic reading cannot be compared with them.
+	// Nearly every other time comes from another clock, or from this one before it was
+	// set. The monotonic reading of now cannot be compared with them.
 	now = now.Round(0)
 	suspension := f.Lease.Suspension
 	switch {
@@ -25,7 +25,7 @@ func Decide(p policy.Policy, f Facts, now time.Time) Decision {
 	case f.Expired != nil && !f.Resumed && !f.RestartedAt.After(f.Expired.RestartedAt):
 		return suspended(p, f, devv1.ReasonExpired, now)
 	case f.Resumed:
-		// Its owner was there a moment ago, which counts as activity.
+		// The owner resumed it a moment ago, which counts as activity.
 		f.wokenAt = now
 	case suspension != nil && !keepsSuspended(suspension, p, f, now):
 		// Whatever woke the server did so after it was suspended, even if its clock
@@ -42,9 +42,10 @@ func Decide(p policy.Policy, f Facts, now time.Time) Decision {
 	return d
 }
 
-// running is the decision for a server that runs now, and perhaps no longer.
+// running is the decision for a server that nothing keeps suspended. It may be due for
+// a suspension now.
 func running(p policy.Policy, f Facts, now time.Time) Decision {
-	// A hold that lasts longer than any comes from a clock that was set back since.
+	// A longer hold than the longest means that the clock was set back.
 	if now.Before(f.HoldUntil) && f.HoldUntil.Sub(now) <= longestHold {
 		return Decision{Cause: devv1.ReasonEvicted, RequeueAt: f.HoldUntil}
 	}
@@ -67,7 +68,7 @@ func running(p policy.Policy, f Facts, now time.Time) Decision {
 	if d.TracksActivity = p.TracksActivity(); d.TracksActivity {
 		d.track(p, f, keptAwakeUntil, now)
 	} else if p.TimeToLive > 0 && f.Lease.RenewTime.IsZero() {
-		d.Renew = f.Pod.ReadyAt // A Lease has to exist for people to keep the server awake.
+		d.Renew = f.Pod.ReadyAt // To keep the server awake, a user edits its Lease.
 	}
 	if d.Act == ActNone {
 		d.warn(p, f, now)
@@ -101,7 +102,7 @@ func suspended(p policy.Policy, f Facts, cause string, now time.Time) Decision {
 func deletion(p policy.Policy, f Facts, now time.Time) time.Time {
 	since := f.SuspendedAt
 	if since.IsZero() && f.NoPod {
-		since = now // The status is about to have it.
+		since = now // This pass writes it to the status.
 	}
 	if p.DeleteAfter == 0 || since.IsZero() {
 		return time.Time{}

@@ -29,14 +29,14 @@ type Facts struct {
 	// if there is not even one that is being deleted.
 	Pod   *Pod
 	NoPod bool
-	// HoldUntil is until when no other pod is made, since the last ones failed too
+	// HoldUntil is when the next pod may be created, because the last ones failed too
 	// often; zero for at once.
 	HoldUntil time.Time
-	// SuspendedAt is since when the server is suspended, and DeletesAt when it is
-	// deleted, both as its status says.
+	// SuspendedAt and DeletesAt are those of the status: when the server was suspended,
+	// and when it is deleted.
 	SuspendedAt, DeletesAt time.Time
-	// LastWarningAt is since when the status warns of a stop for the last time; zero
-	// if it does not. A time in the future does not count: a clock was wrong.
+	// LastWarningAt is when the status began to give the last warning of a stop; zero if
+	// it gives none. A time in the future, from a wrong clock, counts as now.
 	LastWarningAt time.Time
 
 	// wokenAt is the earliest time at which the server may have been resumed, by the
@@ -51,12 +51,12 @@ func Resumed(suspend bool, reason string) bool {
 	return !suspend && reason == devv1.ReasonSuspended
 }
 
-// Pod is what matters of a server's pod.
+// Pod has the facts of a server's pod.
 type Pod struct {
 	// StartedAt is when it was started. The time to live counts from there.
 	StartedAt time.Time
-	// ReadyAt is since when SSH answers; zero while it does not. The server cannot
-	// have been used before.
+	// ReadyAt is when SSH began to answer; zero while it does not answer. The server
+	// cannot have been used before.
 	ReadyAt time.Time
 	// ReadyUntil is when SSH stopped answering; zero while it answers. The server may
 	// have been used until then.
@@ -79,7 +79,7 @@ type AgentActivity struct {
 	KeptAwakeBy string
 }
 
-// Expiry is how a server came to be expired.
+// Expiry records that a server has expired.
 type Expiry struct {
 	// RestartedAt was spec.restartedAt then: a later one starts the server.
 	RestartedAt time.Time
@@ -94,8 +94,8 @@ func SuspensionOf(cause string, f Facts, now time.Time) lease.Suspension {
 	return s
 }
 
-// startHolds is how late a scheduled start is still made by an operator that was
-// away, and justDue how late by one that was not.
+// startHolds is how late a scheduled start still counts for an operator that did not
+// run when it was due, and justDue how late for one that did.
 const startHolds, justDue = time.Hour, time.Minute
 
 // keepsSuspended tells whether the suspension on the Lease is still in force.
@@ -105,8 +105,8 @@ func keepsSuspended(s *lease.Suspension, p policy.Policy, f Facts, now time.Time
 	}
 	since := s.At
 	if since.After(now) {
-		// The clock was set back, by an unknown amount. No start until it has caught
-		// up would count; one that is due right now does.
+		// The clock was set back, by an unknown amount, and no start would count until it
+		// has caught up. So one that is due right now counts.
 		since = now.Add(-justDue)
 	}
 	// A start that is long past does not count: a schedule that is added at noon

@@ -65,7 +65,7 @@ func TestGatewayAddress(t *testing.T) {
 
 func TestThroughTheGateway(t *testing.T) {
 	gateway := &devv1.SSHGateway{Host: "ssh.example.com", Port: 2200, HostKey: "ssh-ed25519 GATE"}
-	told := func(d *devv1.DevServer) { d.Status.SSH = &devv1.SSHStatus{Gateway: gateway} }
+	withGateway := func(d *devv1.DevServer) { d.Status.SSH = &devv1.SSHStatus{Gateway: gateway} }
 	none := func(d *devv1.DevServer) { d.Spec.SSH.Service.Type = devv1.SSHServiceNone }
 	const command = "ssh -J ssh.example.com:2200 -o HostKeyAlias=alice.team dev@alice.team"
 	direct := status.Observed{
@@ -88,7 +88,7 @@ func TestThroughTheGateway(t *testing.T) {
 			status.Observed{Gateway: gateway, GatewayKnown: true},
 			&devv1.SSHStatus{Command: command, Gateway: gateway},
 		},
-		"let in by the gateway only": {devServer(), only, &devv1.SSHStatus{Command: command, Gateway: gateway}},
+		"only through the gateway": {devServer(), only, &devv1.SSHStatus{Command: command, Gateway: gateway}},
 		"port 22": {
 			devServer(none),
 			status.Observed{Gateway: &devv1.SSHGateway{Host: "ssh.example.com", Port: 22}, GatewayKnown: true},
@@ -99,8 +99,8 @@ func TestThroughTheGateway(t *testing.T) {
 			status.Observed{Gateway: &devv1.SSHGateway{Host: "2001:db8::1", Port: 22}, GatewayKnown: true},
 			&devv1.SSHStatus{Command: "ssh -J [2001:db8::1]:22 -o HostKeyAlias=alice.team dev@alice.team", Gateway: &devv1.SSHGateway{Host: "2001:db8::1", Port: 22}},
 		},
-		"not asked yet, as after a restart": {devServer(told, none), status.Observed{}, &devv1.SSHStatus{Command: command, Gateway: gateway}},
-		"not there any more":                {devServer(told, none), status.Observed{GatewayKnown: true}, nil},
+		"unknown, as after a restart": {devServer(withGateway, none), status.Observed{}, &devv1.SSHStatus{Command: command, Gateway: gateway}},
+		"gateway removed":             {devServer(withGateway, none), status.Observed{GatewayKnown: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, status.Compute(tc.d, tc.o, now).SSH); diff != "" {

@@ -67,7 +67,7 @@ type Observed struct {
 	Report *agentapi.Report
 }
 
-// Problem is a cause that a person can act on.
+// Problem is a cause that a user or admin can act on.
 type Problem struct {
 	// Reason is one of the reasons of the condition that it ends up in.
 	Reason  string

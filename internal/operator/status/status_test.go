@@ -204,17 +204,17 @@ func TestReady(t *testing.T) {
 			status.Observed{StatefulSet: set(), Pod: pod(), NodeLost: true},
 			devv1.PhaseFailed, devv1.ReasonNodeLost, "kubectl delete node node-1",
 		},
-		"node deleted, nobody has noticed": {
+		"node deleted, before Kubernetes notices": {
 			devServer(ranBefore),
 			status.Observed{StatefulSet: set(), Pod: pod(serverStatus(corev1.ContainerStatus{State: running, Started: new(true)})), NodeGone: true},
 			devv1.PhaseStarting, devv1.ReasonEvicted, "its node was deleted",
 		},
-		"node deleted, the pod marked": {
+		"node deleted, and the pod failed": {
 			devServer(ranBefore),
 			status.Observed{StatefulSet: set(), Pod: pod(removedWithItsNode)},
 			devv1.PhaseStarting, devv1.ReasonEvicted, "its node was deleted",
 		},
-		"node deleted, the pod gone": {
+		"node deleted, and the pod too": {
 			devServer(ranBefore),
 			status.Observed{StatefulSet: set(), Disrupted: pod(removedWithItsNode)},
 			devv1.PhaseStarting, devv1.ReasonEvicted, "its node was deleted",
@@ -224,12 +224,12 @@ func TestReady(t *testing.T) {
 			status.Observed{StatefulSet: set(), Pod: pod(deleted), NodeLost: true},
 			devv1.PhaseFailed, devv1.ReasonNodeLost, "node-1 does not answer",
 		},
-		"node silent, and nobody noticed yet": {
+		"node lost, but the pod still Ready": {
 			devServer(ranBefore),
 			status.Observed{StatefulSet: set(), Pod: pod(podReady), NodeLost: true},
 			devv1.PhaseRunning, devv1.ReasonAnswering, "",
 		},
-		"claim on its way": {
+		"unbound claim": {
 			devServer(), status.Observed{Pod: pod(unbound)}, devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
 		},
 		"claim that the scheduler does not know yet": {
@@ -598,7 +598,7 @@ func TestSSH(t *testing.T) {
 			status.Observed{SSHService: service(corev1.ServiceTypeNodePort), Pod: pod(podReady), NodeAddress: "192.0.2.1"},
 			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, Command: "ssh -p 31022 -o HostKeyAlias=alice.team dev@192.0.2.1"},
 		},
-		"service gone for a moment": {
+		"Service deleted": {
 			devServer(known),
 			status.Observed{},
 			&devv1.SSHStatus{Host: "192.0.2.1", Port: 31022, HostKey: "ssh-ed25519 AAAA", Command: "ssh -p 31022 -o HostKeyAlias=alice.team dev@192.0.2.1"},
@@ -623,19 +623,20 @@ func TestSSH(t *testing.T) {
 	}
 }
 
-// What is written with Running, and only then: the way there costs no write.
-func TestPlaceIsWrittenWithRunning(t *testing.T) {
+// The pod's node and address are written only once the phase is Running, so the steps
+// to Running take no extra write.
+func TestNodeAndAddressOfARunningPod(t *testing.T) {
 	starting := status.Compute(devServer(), status.Observed{Pod: pod()}, now)
 	if starting.NodeName != "" || starting.PodIP != "" || starting.StartedAt != nil {
-		t.Errorf("a pod on its way is in the status already: %+v", starting)
+		t.Errorf("the status of a starting server has the pod's node or address: %+v", starting)
 	}
 	running := status.Compute(devServer(), status.Observed{Pod: pod(podReady)}, now)
 	if running.NodeName != "node-1" || running.PodIP != "10.0.0.1" || !running.StartedAt.Equal(&start) || running.PodName != "alice-0" {
-		t.Errorf("a Running pod is not in the status: %+v", running)
+		t.Errorf("the status of a running server is %+v", running)
 	}
-	gone := status.Compute(devServer(ranBefore), status.Observed{}, now)
-	if gone.PodIP != "" || gone.NodeName != "node-1" {
-		t.Errorf("without a pod, want no address and the last node, got %q and %q", gone.PodIP, gone.NodeName)
+	stopped := status.Compute(devServer(ranBefore), status.Observed{}, now)
+	if stopped.PodIP != "" || stopped.NodeName != "node-1" {
+		t.Errorf("without a pod, want no address and the last node, got %q and %q", stopped.PodIP, stopped.NodeName)
 	}
 }
 

@@ -17,7 +17,7 @@ type ObservedUser struct {
 	// Problem is what the resolve step found, or an object that could not be
 	// applied.
 	Problem *Problem
-	// Namespace is the person's namespace, or empty if it is not theirs.
+	// Namespace is the user's namespace, or empty if it is not theirs.
 	Namespace string
 	// Quota is nil if it does not exist.
 	Quota *corev1.ResourceQuota
@@ -47,7 +47,7 @@ func userReady(o ObservedUser) (ready metav1.ConditionStatus, reason, message st
 			"Kubernetes does not count %s of spec.quota yet, and refuses it until it does. If this does not change, the resource does not exist: check the name.",
 			strings.Join(uncounted, ", "))
 	default:
-		return metav1.ConditionTrue, devv1.ReasonProvisioned, fmt.Sprintf("The namespace %s and the person's roles in it exist.", o.Namespace)
+		return metav1.ConditionTrue, devv1.ReasonProvisioned, fmt.Sprintf("The namespace %s and the user's roles in it exist.", o.Namespace)
 	}
 }
 

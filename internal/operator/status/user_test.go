@@ -26,8 +26,8 @@ func TestComputeUser(t *testing.T) {
 		status.ObservedUser
 		reason, message string
 	}{
-		"all exists":     {status.ObservedUser{Namespace: "dev-alice"}, devv1.ReasonProvisioned, "The namespace dev-alice and the person's roles in it exist."},
-		"counted":        {status.ObservedUser{Namespace: "dev-alice", Quota: quota("pods", "count/robots.example.com")}, devv1.ReasonProvisioned, "The namespace dev-alice and the person's roles in it exist."},
+		"all exists":     {status.ObservedUser{Namespace: "dev-alice"}, devv1.ReasonProvisioned, "The namespace dev-alice and the user's roles in it exist."},
+		"counted":        {status.ObservedUser{Namespace: "dev-alice", Quota: quota("pods", "count/robots.example.com")}, devv1.ReasonProvisioned, "The namespace dev-alice and the user's roles in it exist."},
 		"not counted":    {status.ObservedUser{Quota: quota("pods")}, devv1.ReasonUserQuotaPending, "Kubernetes does not count count/robots.example.com of spec.quota yet, and refuses it until it does. If this does not change, the resource does not exist: check the name."},
 		"bad key":        {status.ObservedUser{BadKeys: "It is none."}, devv1.ReasonUserInvalidKey, "It is none. The other keys count."},
 		"a key first":    {status.ObservedUser{BadKeys: "It is none.", Quota: quota()}, devv1.ReasonUserInvalidKey, "It is none. The other keys count."},

@@ -22,7 +22,7 @@ type applied struct {
 	problem *status.Problem
 	// homeRefused is why the home's claim does not grow.
 	homeRefused *status.Problem
-	// err is retried.
+	// err is an error for which the pass is retried.
 	err error
 }
 
@@ -51,7 +51,7 @@ func (r *Reconciler) applyObjects(ctx context.Context, in resolved, keysErr erro
 		return problemOf(err)
 	}
 	if in.set == nil {
-		keysErr = r.applySecret(ctx, in.own) // deliverKeys leaves a new server's to this.
+		keysErr = r.applySecret(ctx, in.own) // deliverKeys does not apply the Secret of a new server.
 	}
 	if keysErr != nil {
 		return problemOf(keysErr)
@@ -62,7 +62,7 @@ func (r *Reconciler) applyObjects(ctx context.Context, in resolved, keysErr erro
 			if free, listErr := r.portIsFree(ctx, in.input.NodePort, err); listErr != nil || free {
 				return nil, cmp.Or(listErr, err)
 			}
-			// The port that the Service had belongs to another one by now.
+			// Another Service has taken the port that this one had.
 			in.input.NodePort = 0
 			err = r.Applier.Apply(ctx, d, desired.SSHService(in.input))
 		}
@@ -73,7 +73,7 @@ func (r *Reconciler) applyObjects(ctx context.Context, in resolved, keysErr erro
 	return nil, nil
 }
 
-// deleteSSHService deletes the SSH Service of a DevServer that has none any more.
+// deleteSSHService deletes the SSH Service, if it exists.
 func (r *Reconciler) deleteSSHService(ctx context.Context, d *devv1.DevServer) error {
 	service, err := get(ctx, r, d, objects.SSHServiceName(d.Name), &corev1.Service{})
 	if err != nil || service == nil || !service.DeletionTimestamp.IsZero() {
@@ -83,8 +83,8 @@ func (r *Reconciler) deleteSSHService(ctx context.Context, d *devv1.DevServer) e
 	return written(client.IgnoreNotFound(err), "deleting Service %s/%s", service.Namespace, service.Name)
 }
 
-// scaleDown suspends a server whose objects cannot be applied, because something
-// that it depends on is missing or refused: its GPUs are freed all the same.
+// scaleDown suspends a server whose objects cannot be applied, because a dependency is
+// missing or an object was refused. A problem must not keep its GPUs occupied.
 func (r *Reconciler) scaleDown(ctx context.Context, in resolved) error {
 	if !in.input.Suspended || in.set == nil || ptr.Deref(in.set.Spec.Replicas, 1) == 0 {
 		return nil

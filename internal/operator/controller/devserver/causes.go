@@ -20,12 +20,13 @@ import (
 // events are read for the reason.
 const podPatience = 5 * time.Second
 
-// Some causes are reported in events only. Events are read only if something takes
-// longer than it should, or if the clock is so far behind the API server's that it
-// cannot tell.
+// Some causes are reported only in events. Events are read only if something takes
+// longer than it should, or if the clock is so far behind the API server's that the
+// operator cannot know.
 
 // podRefused reads from the StatefulSet's events why it has no pod, once it had
-// time to create one: a quota or a Pod Security level is reported nowhere else.
+// time to create one. Nothing else reports that a quota or a Pod Security level refused
+// it.
 func (r *Reconciler) podRefused(ctx context.Context, set *appsv1.StatefulSet) (why string, again time.Duration, err error) {
 	if !set.DeletionTimestamp.IsZero() {
 		return "", 0, nil
@@ -85,8 +86,8 @@ func (r *Reconciler) unboundClaims(ctx context.Context, pod *corev1.Pod) (string
 	return strings.Join(failures, " "), nil
 }
 
-// latestEvent is the message of the newest event about an object with one of
-// the reasons, or empty.
+// latestEvent returns the message of the newest event about an object with one of the
+// reasons, or an empty string.
 func (r *Reconciler) latestEvent(ctx context.Context, namespace string, uid types.UID, reasons ...string) (string, error) {
 	list := &corev1.EventList{}
 	if err := r.Live.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": string(uid)}); err != nil {

@@ -2,16 +2,18 @@
 //
 // A pass over one DevServer has these steps, in this order:
 //
-//   - resolve: read what the DevServer is made from, first what belongs to it alone
-//     (resolveOwn), then what it depends on (resolve);
+//   - resolve what belongs to the DevServer alone (resolveOwn);
+//   - deliver its keys: apply the Secret and push the keys to the agent;
+//   - resolve what the DevServer depends on (resolve);
 //   - decide: lifecycle.Decide, which is pure, says whether the server runs, is
 //     suspended, or is deleted;
 //   - carry out: package transition takes the step that the decision requires;
 //   - apply: render the objects, which is pure (package desired), and apply those
 //     that differ;
 //   - observe: read what became of them;
-//   - write the status, which is pure (package status), and its events;
-//   - follow up: restart, poll the agent, renew the Lease, protect the pod.
+//   - restart: delete the pod if the DevServer's settings require it;
+//   - write the status, whose computation is pure (package status);
+//   - follow up: poll the agent, protect the pod, renew the Lease.
 //
 // Everything is read from the watch cache, except for these, which come from the
 // API server: an object whose apply was refused (package apply), the source of a
@@ -27,11 +29,12 @@
 //   - createLease creates the Lease, and patch, which recordSuspension,
 //     clearSuspension, renew, protect and scaleDown call, changes single fields of
 //     the Lease, of the pod's annotations and of the StatefulSet;
-//   - writeStatus writes the status and its events, through package report.
+//   - writeStatus writes the status, through package report;
+//   - writeStatus, applySecret, restart and server.Delete record events.
 //
 // A write that finds that its object has changed since it was read returns
-// errStale, which ends the pass; another one follows. The agents are talked to by
-// pushKeys and by the agentclient.Poller.
+// errStale, which ends the pass; another one follows. pushKeys and the
+// agentclient.Poller send requests to the agents.
 package devserver
 
 import (
@@ -68,7 +71,7 @@ type Reconciler struct {
 	// PushKeys gives a server's keys to its agent.
 	PushKeys KeyPusher
 	Poller   *agentclient.Poller
-	// Gateway is where the gateway is reached, which its own controller finds out.
+	// Gateway holds the gateway's address, which the gateway's own controller sets.
 	Gateway *Gateway
 	Config  Config
 
@@ -89,7 +92,7 @@ type Config struct {
 	// GatewayNamespace is where the gateway and the operator run, if nothing else may
 	// connect to servers; otherwise it is empty.
 	GatewayNamespace string
-	// Lifecycle holds for DevServers that set nothing, as their flavors do.
+	// Lifecycle has the defaults for DevServers whose spec and flavor set none.
 	Lifecycle policy.Defaults
 }
 
@@ -97,8 +100,8 @@ const (
 	// staleRetry is how long a pass waits for the watch cache after a write found
 	// that its object had changed.
 	staleRetry = time.Second
-	// conflictRetry is how often a name that somebody else has, or an object that is
-	// not watched, is looked at again.
+	// conflictRetry is how often a name that another owner has, or an object that is
+	// not watched, is checked again.
 	conflictRetry = 30 * time.Second
 )
 
@@ -136,7 +139,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 	if err != nil {
 		return 0, err
 	}
-	// A removed key stops working before anything else can fail or take time.
+	// This comes first, so that a removed key stops working whatever fails later.
 	keysAgain, keysErr := r.deliverKeys(ctx, own)
 	in, err := r.resolve(ctx, own)
 	if err != nil {
@@ -171,14 +174,14 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 	return sooner(keysAgain, observeAgain, r.retry(in, applied), r.until(run.RequeueAt)), nil
 }
 
-// followUp takes the steps that follow from the decision and the status. None of
-// them waits for another.
+// followUp takes the steps that follow from the decision and the status. If one fails,
+// the others are still taken.
 func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.Decision, o status.Observed) error {
 	switch {
 	case !run.Run:
-		in.memory.reported(nil) // The server stopped for another reason.
+		in.memory.forgetDisrupted(nil) // The server stopped for another reason.
 	case o.Pod != nil:
-		in.memory.reported(o.Disrupted)
+		in.memory.forgetDisrupted(o.Disrupted) // The status reports it.
 	}
 	r.poll(in, run, o.Pod)
 	return join(
@@ -186,7 +189,8 @@ func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.De
 		r.renew(ctx, in, run.Renew))
 }
 
-// retry is when to look again at what leads to no event; 0 for never.
+// retry is the wait until the next pass if the cause of a problem may end without an
+// event; 0 for no wait.
 func (r *Reconciler) retry(in resolved, a applied) time.Duration {
 	if (a.problem != nil && a.problem.Reason == devv1.ReasonObjectConflict) || a.homeRefused != nil || in.foreignLease() || in.unwatched {
 		return conflictRetry
@@ -202,7 +206,7 @@ func (r *Reconciler) until(at time.Time) time.Duration {
 	return max(at.Sub(r.Clock.Now()), time.Second)
 }
 
-// sooner is the shortest of the waits that are not 0.
+// sooner returns the shortest of the waits that are not 0.
 func sooner(waits ...time.Duration) time.Duration {
 	var first time.Duration
 	for _, wait := range waits {
@@ -213,7 +217,8 @@ func sooner(waits ...time.Duration) time.Duration {
 	return first
 }
 
-// join joins errors. Beside another error, errStale says nothing.
+// join joins errors. It drops errStale if there is another error, which must not be
+// retried silently.
 func join(errs ...error) error {
 	var all []error
 	var stale error

@@ -13,7 +13,7 @@ import (
 	"devserver.io/devserver/internal/operator/status"
 )
 
-// facts are what is known of the server.
+// facts returns what is known of the server.
 func (r *Reconciler) facts(in resolved) lifecycle.Facts {
 	d := in.server
 	f := lifecycle.Facts{
@@ -39,8 +39,8 @@ func (r *Reconciler) facts(in resolved) lifecycle.Facts {
 	return f
 }
 
-// podFacts are what is known of a pod that is not being deleted. The clock of its
-// node may be behind the API server's.
+// podFacts returns what is known of a pod that is not being deleted. The clock of its
+// node, which sets the start time, may be behind the API server's.
 func (r *Reconciler) podFacts(in resolved, pod *corev1.Pod) *lifecycle.Pod {
 	p := &lifecycle.Pod{ReadyAt: status.ReadySince(pod), ReadyUntil: status.ReadyUntil(pod)}
 	if started := timeOf(pod.Status.StartTime); !started.IsZero() {

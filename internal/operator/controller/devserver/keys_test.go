@@ -3,10 +3,12 @@ package devserver_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -163,6 +165,29 @@ func (w *world) user(name, owner string, edits ...func(*devv1.DevServerUser)) *d
 	w.create(u)
 	w.t.Cleanup(func() { _ = w.c.Delete(context.Background(), u) })
 	return u
+}
+
+// A conflict at the Secret leads to another pass, even if a dependency is missing. It is
+// not an error.
+func TestConflictAtTheSecret(t *testing.T) {
+	w := newWorld(t)
+	w.capturePushes(nil)
+	w.running()
+	w.edit(func(s *devv1.DevServerSpec) { s.Flavor, s.SSH.PublicKey = "nonesuch", otherKey })
+	w.failWrite = func(what string) error {
+		if strings.Contains(what, "Secret") {
+			return apierrors.NewConflict(corev1.Resource("secrets"), "trainer-ssh", errors.New("the object has been modified"))
+		}
+		return nil
+	}
+	if result, _ := w.reconcile(); result.RequeueAfter != time.Second {
+		t.Errorf("the pass requeues after %s, want 1s", result.RequeueAfter)
+	}
+	w.failWrite = nil
+	w.settled()
+	if got := w.authorizedKeys(); got != otherKey+"\n" {
+		t.Errorf("authorized_keys is %q", got)
+	}
 }
 
 // The keys of the owner's DevServerUser are authorized, each once, until it is deleted.

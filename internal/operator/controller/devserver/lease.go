@@ -45,7 +45,7 @@ func (r *Reconciler) clearSuspension(ctx context.Context, in resolved) error {
 }
 
 // renew writes the server's last activity to its Lease, and creates the Lease if
-// there is none. A zero time writes nothing.
+// it does not exist. A zero time writes nothing.
 func (r *Reconciler) renew(ctx context.Context, in resolved, activity time.Time) error {
 	if activity.IsZero() {
 		return nil

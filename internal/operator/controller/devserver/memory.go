@@ -13,25 +13,24 @@ import (
 	"devserver.io/devserver/internal/sshkeys"
 )
 
-// memory is what this process remembers of each server, beside what is in the
-// watch cache, and what the agentclient.Poller knows of its agent.
+// memory is what this process remembers of each server. It adds to what the watch
+// cache has of the server, and the agentclient.Poller of its agent.
 //
-// A restart of the operator loses all of it, which is safe. Keys derive again. A
-// Secret that was applied is known by its hash on the StatefulSet; one that was
-// not yet is applied and pushed again. The delay of pods that fail over and over
-// begins anew. A pod that was evicted while the operator was away is not reported
-// as the last disruption. A foreign Lease is found again by the next attempt to
-// create one.
+// A restart of the operator loses all of it, which is safe. Keys are derived again.
+// The StatefulSet has the hash of the Secret that was applied; a Secret with another
+// hash is applied and pushed again. The delay of pods that fail again and again
+// starts over. A pod that was evicted while the operator did not run is not reported
+// as the last disruption. The next attempt to create the Lease finds a foreign one.
 type memory struct {
 	mu      sync.Mutex
 	servers map[types.NamespacedName]*remembered
 }
 
-// remembered is what is remembered of one server. Passes over one server follow
-// each other; events of its pod come at any time.
+// remembered is what is remembered of one server. Only one pass over a server runs at a
+// time, but events of its pod come at any time: mu protects disrupted.
 type remembered struct {
 	mu sync.Mutex
-	// owner is whose keys are.
+	// owner is the owner for whom keys were derived.
 	owner string
 	keys  sshkeys.Keys
 	// secret is what became of its Secret.
@@ -40,14 +39,14 @@ type remembered struct {
 	failedPod types.UID
 	failures  []time.Time
 	// disrupted is a pod that Kubernetes evicted, until a status reports it. A pod
-	// of a deleted Node may be gone before a pass sees it.
+	// of a deleted Node may be deleted before a pass sees it.
 	disrupted *corev1.Pod
 	// foreignLease is set if the name of the server's Lease was taken by another owner
 	// when it was last created. The watch cache does not show that.
 	foreignLease bool
 }
 
-// of is what is remembered of a server.
+// of returns what is remembered of a server.
 func (m *memory) of(server types.NamespacedName) *remembered {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -68,9 +67,9 @@ func (m *memory) forget(server types.NamespacedName) {
 	delete(m.servers, server)
 }
 
-// keysOf are the keys of a server. They are derived once for each owner: each
-// pass needs them, and to derive them is most of what a pass without a change
-// costs.
+// keysOf returns the keys of a server. They are derived once for each owner, because
+// every pass needs them, and deriving them is most of the work of a pass that changes
+// nothing.
 func (m *memory) keysOf(server types.NamespacedName, owner string, master []byte) (sshkeys.Keys, error) {
 	s := m.of(server)
 	if s.owner == owner {
@@ -95,8 +94,8 @@ func (m *memory) podDeleted(server types.NamespacedName, pod *corev1.Pod) {
 	s.disrupted = pod
 }
 
-// disruptedBefore is the pod that the server had before this one, or had last if
-// it has none, if that was evicted and no status has reported it.
+// disruptedBefore returns the pod that the server had before this one, or had last if
+// pod is nil. It returns nil unless that pod was evicted and no status has reported it.
 func (s *remembered) disruptedBefore(pod *corev1.Pod) *corev1.Pod {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,9 +105,9 @@ func (s *remembered) disruptedBefore(pod *corev1.Pod) *corev1.Pod {
 	return s.disrupted
 }
 
-// reported forgets a disrupted pod that a status reports, and none that followed
-// it. Nil stands for whichever there is.
-func (s *remembered) reported(pod *corev1.Pod) {
+// forgetDisrupted forgets the disrupted pod if it is that pod, and keeps one that was
+// evicted later. If pod is nil, it forgets any.
+func (s *remembered) forgetDisrupted(pod *corev1.Pod) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if pod == nil || s.disrupted == pod {
@@ -116,7 +115,7 @@ func (s *remembered) reported(pod *corev1.Pod) {
 	}
 }
 
-// noteFailure remembers the server's last pod if that failed, once.
+// noteFailure counts a failure of the server's last pod, once for each pod.
 func (s *remembered) noteFailure(pod *corev1.Pod, now time.Time) {
 	if before := s.disruptedBefore(pod); before != nil && !failed(pod) {
 		pod = before
@@ -126,8 +125,8 @@ func (s *remembered) noteFailure(pod *corev1.Pod, now time.Time) {
 	}
 }
 
-// failed tells whether a pod failed as a whole, and not because it was deleted:
-// that ends many a program with an error.
+// failed tells whether a pod failed. A pod that was deleted did not fail, unless it was
+// evicted: many programs end with an error when they are stopped.
 func failed(pod *corev1.Pod) bool {
 	if pod == nil || pod.Status.Phase != corev1.PodFailed {
 		return false

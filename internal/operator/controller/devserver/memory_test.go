@@ -77,19 +77,32 @@ func TestEvictedPodsAreRemembered(t *testing.T) {
 		if s.disruptedBefore(endedPod("b", nil, "")) != evicted || s.disruptedBefore(endedPod("a", nil, "")) != nil {
 			t.Error("want the evicted pod before the next pod, and none before the evicted one")
 		}
-		if s.reported(endedPod("other", nil, disruption)); s.disruptedBefore(nil) != evicted {
+		if s.forgetDisrupted(endedPod("other", nil, disruption)); s.disruptedBefore(nil) != evicted {
 			t.Error("it is forgotten although another pod was reported")
 		}
 		if !want {
 			continue
 		}
-		if s.reported(evicted); s.disruptedBefore(nil) != nil {
+		if s.forgetDisrupted(evicted); s.disruptedBefore(nil) != nil {
 			t.Error("it is remembered although it was reported")
 		}
 		m.podDeleted(serverKey, endedPod("a", nil, disruption))
 		if m.forget(serverKey); m.of(serverKey).disruptedBefore(nil) != nil {
 			t.Error("it is remembered although its server was deleted")
 		}
+	}
+}
+
+// A pod without the label belongs to no server, so nothing would ever forget it.
+func TestEvictedPodOfNoServer(t *testing.T) {
+	var m memory
+	pod := endedPod("a", nil, "DeletionByPodGC")
+	pod.Labels = nil
+	q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	defer q.ShutDown()
+	podHandler(m.podDeleted).Delete(t.Context(), event.DeleteEvent{Object: pod}, q)
+	if len(m.servers) > 0 || q.Len() > 0 {
+		t.Errorf("%d servers are remembered and %d requested, want none", len(m.servers), q.Len())
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"devserver.io/devserver/internal/operator/status"
 )
 
-// poll has the server's agent polled from when SSH first answers until the pod is
-// deleted.
+// poll starts or stops the polling of the server's agent, which lasts from when SSH
+// first answers until the pod is deleted.
 func (r *Reconciler) poll(in resolved, run lifecycle.Decision, pod *corev1.Pod) {
 	switch {
 	case pod == nil, !pod.DeletionTimestamp.IsZero():
@@ -36,7 +36,7 @@ func (r *Reconciler) poll(in resolved, run lifecycle.Decision, pod *corev1.Pod) 
 		SecretHash:     desired.SecretFilesHash(in.input),
 	}
 	if run.Warning != nil {
-		// Also for people who log in after the warning.
+		// The notice is for users who log in after the warning.
 		target.Instructions.Warning = run.Warning.Sentence()
 		target.Instructions.Notice = strings.TrimSpace(target.Instructions.Notice + "\n" + run.Warning.Sentence())
 	}
@@ -49,7 +49,7 @@ func (r *Reconciler) poll(in resolved, run lifecycle.Decision, pod *corev1.Pod) 
 	r.Poller.Watch(in.key(), target)
 }
 
-// lastReport is what the agent in the pod reported last; nil if it was not polled.
+// lastReport returns what the agent in the pod reported last; nil if it was not polled.
 func (r *Reconciler) lastReport(in resolved, pod *corev1.Pod) *agentapi.Report {
 	if pod == nil {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"devserver.io/devserver/internal/objects"
 )
 
-// exceptCreate passes all events except that an object was created: the pass that
-// created it has looked at it already.
+// exceptCreate drops the event that an object was created: the pass that created it has
+// seen it already.
 func exceptCreate() predicate.Funcs {
 	return predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }}
 }
@@ -58,7 +58,7 @@ func claimChanged() predicate.Predicate {
 	}
 }
 
-// resized reports whether a bound claim asks for, or has, another size.
+// resized reports whether a bound claim requests, or has, another size.
 func resized(before, after *corev1.PersistentVolumeClaim) bool {
 	return before.Status.Phase == corev1.ClaimBound && (!equality.Semantic.DeepEqual(before.Spec.Resources, after.Spec.Resources) ||
 		!equality.Semantic.DeepEqual(before.Status, after.Status))

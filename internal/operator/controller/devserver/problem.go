@@ -46,8 +46,8 @@ func conflictProblem(c *apply.ConflictError) *status.Problem {
 	}
 }
 
-// portRangeFull compares the message: the API server has no reason of its own for
-// that.
+// portRangeFull compares the message, because the API server has no reason for this
+// error.
 func portRangeFull(err error) bool {
 	return strings.Contains(err.Error(), "failed to allocate a nodePort") && strings.Contains(err.Error(), "range is full")
 }

@@ -18,7 +18,7 @@ package devserver
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 //
-// In its own namespace it elects a leader, and says in an event who leads.
+// In its own namespace it elects a leader, and records the leader in an event.
 //
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=devserver-system,verbs=update
 // +kubebuilder:rbac:groups="",resources=events,namespace=devserver-system,verbs=create;patch

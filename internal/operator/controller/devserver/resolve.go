@@ -29,24 +29,24 @@ type own struct {
 	// input has the keys, and grows with what is resolved later.
 	input desired.Input
 	// set is the live StatefulSet, pod its pod, home the live claim of the home
-	// directory, lease the Lease, user the owner's DevServerUser: nil if it does not
-	// exist.
+	// directory, lease the Lease, and user the owner's DevServerUser. Each is nil if it
+	// does not exist.
 	set   *appsv1.StatefulSet
 	pod   *corev1.Pod
 	home  *corev1.PersistentVolumeClaim
 	lease *coordinationv1.Lease
 	user  *devv1.DevServerUser
-	// problem is a key that does not decode.
-	problem *status.Problem
+	// keyProblem is a key that does not decode; nil if all do.
+	keyProblem *status.Problem
 }
 
 // resolved is own, with what the DevServer depends on.
 type resolved struct {
 	own
 	policy policy.Policy
-	// problem is why the objects cannot be rendered, if so.
+	// problem is why the objects cannot be rendered; nil if they can.
 	problem *status.Problem
-	// unwatched is set if the problem may be over without an event.
+	// unwatched is set if no event reports that the problem is over.
 	unwatched bool
 }
 
@@ -78,7 +78,7 @@ func (r *Reconciler) resolveOwn(ctx context.Context, d *devv1.DevServer) (own, e
 	if o.user, err = r.userOf(ctx, d); err != nil {
 		return o, err
 	}
-	o.input.AuthorizedKeys, o.problem = authorizedKeys(d, o.user)
+	o.input.AuthorizedKeys, o.keyProblem = authorizedKeys(d, o.user)
 	return o, r.resolveObjects(ctx, &o)
 }
 
@@ -96,13 +96,13 @@ func (r *Reconciler) resolveObjects(ctx context.Context, o *own) error {
 	return errors.Join(errs[:]...)
 }
 
-// dependency resolves one thing that the DevServer depends on, and returns what is
-// wrong with it.
+// dependency resolves one dependency of the DevServer, and returns what is wrong with
+// it.
 type dependency func(context.Context, *resolved) (*status.Problem, error)
 
-// resolve gathers what the DevServer depends on. What is missing or wrong comes
-// back as the problem; an event of what was missing, or an edit, leads to another
-// pass.
+// resolve gathers what the DevServer depends on. A missing or wrong dependency is
+// returned as the problem. Its creation or an edit leads to another pass, unless
+// unwatched is set.
 func (r *Reconciler) resolve(ctx context.Context, o own) (resolved, error) {
 	in := resolved{own: o}
 	flavorProblem, err := r.resolveFlavor(ctx, &in)
@@ -118,7 +118,7 @@ func (r *Reconciler) resolve(ctx context.Context, o own) (resolved, error) {
 	var violation *policy.Violation
 	in.policy, violation = policy.Resolve(in.server, in.input.Flavor, r.Config.Lifecycle)
 	in.input.GraceSeconds = in.policy.GraceSeconds
-	for _, problem := range []*status.Problem{o.problem, homeProblem, flavorProblem} {
+	for _, problem := range []*status.Problem{o.keyProblem, homeProblem, flavorProblem} {
 		if problem != nil {
 			in.problem = problem
 			return in, nil
@@ -182,9 +182,9 @@ func (r *Reconciler) resolveImage(_ context.Context, in *resolved) (*status.Prob
 	return nil, nil
 }
 
-// get returns an object that the DevServer controls, or nil. It is the watch
-// cache's own, as are all objects that a pass reads beside the DevServer and its
-// flavor: nothing may change them.
+// get returns an object that the DevServer controls, or nil. The object belongs to the
+// watch cache, like all objects that a pass reads except the DevServer and its flavor:
+// it must not be changed.
 func get[T client.Object](ctx context.Context, r *Reconciler, d *devv1.DevServer, name string, into T) (T, error) {
 	var none T
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: name}, into, client.UnsafeDisableDeepCopy)
@@ -200,7 +200,7 @@ func get[T client.Object](ctx context.Context, r *Reconciler, d *devv1.DevServer
 	return into, nil
 }
 
-// pod is the pod of the StatefulSet, or nil.
+// pod returns the pod of the StatefulSet, or nil.
 func (r *Reconciler) pod(ctx context.Context, d *devv1.DevServer, set *appsv1.StatefulSet) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: objects.PodName(d.Name)}, pod, client.UnsafeDisableDeepCopy)
@@ -216,7 +216,7 @@ func (r *Reconciler) pod(ctx context.Context, d *devv1.DevServer, set *appsv1.St
 	return pod, nil
 }
 
-// claim is a claim of the namespace, or nil.
+// claim returns a claim in the namespace, or nil.
 func (r *Reconciler) claim(ctx context.Context, namespace, name string) (*corev1.PersistentVolumeClaim, error) {
 	claim := &corev1.PersistentVolumeClaim{}
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, claim, client.UnsafeDisableDeepCopy)

@@ -23,8 +23,8 @@ const (
 	// kubeletDelay is longer than a kubelet takes to bring a changed Secret into a
 	// pod: what the agent sees then is what the Secret holds.
 	kubeletDelay = 4 * time.Minute
-	// maxPushes is how often the keys are pushed to an agent that does not answer.
-	// The kubelet brings it the keys too, within two minutes.
+	// maxPushes is how often the keys are pushed to an agent that does not answer. The
+	// kubelet brings the keys too, within two minutes.
 	maxPushes = 5
 	// maxRestores bounds the wait for the next restore to some days.
 	maxRestores = 10
@@ -33,10 +33,11 @@ const (
 // KeyPusher gives a server's keys to the agent at an address, host:port.
 type KeyPusher func(ctx context.Context, address string, in desired.Input) error
 
-// delivery is what became of a server's Secret, which is never read back.
+// delivery is the state of a server's Secret, as far as this process knows: the Secret
+// is never read back.
 type delivery struct {
-	// hash is that of the Secret that was applied last, and at is when, or when this
-	// process learnt that it had been.
+	// hash is the hash of the Secret that was applied last, and at is when it was
+	// applied, or when this process learned that it had been.
 	hash string
 	at   time.Time
 	// restores counts how often the Secret was applied again because of what the
@@ -76,27 +77,27 @@ func (r *Reconciler) applySecret(ctx context.Context, o own) error {
 	if !known && o.set != nil && o.set.Annotations[objects.AnnotationSecretHash] == hash {
 		known, last.hash, last.at = true, hash, r.Clock.Now()
 	}
-	// A pod that cannot mount its volumes casts doubt on that: the Secret may have
-	// been deleted, and only applying it again would show.
+	// If a pod cannot mount its volumes, the Secret may have been deleted. It cannot be
+	// read, so it is applied again.
 	stuck := awaitsVolumes(o.pod) && r.Clock.Since(o.pod.CreationTimestamp.Time) > mountPatience
 	edited := known && r.secretEdited(o)
 	if known && !stuck && !edited {
 		return nil
 	}
 	if err := r.Applier.Apply(ctx, o.server, desired.Secret(o.input)); err != nil {
-		return err
+		return written(err, "applying the keys of DevServer %s", o.key())
 	}
 	restores := 0
 	if edited {
-		r.Recorder.Eventf(o.server, nil, corev1.EventTypeWarning, "SecretRestored", "Apply", "Somebody edited the Secret %s. Its content was restored.", objects.SecretName(o.server.Name))
+		r.Recorder.Eventf(o.server, nil, corev1.EventTypeWarning, "SecretRestored", "Apply", "The Secret %s was edited. Its content was restored.", objects.SecretName(o.server.Name))
 		restores = min(last.restores+1, maxRestores)
 	}
 	*last = delivery{hash: hash, at: r.Clock.Now(), pending: o.pod != nil, restores: restores}
 	return nil
 }
 
-// secretEdited tells whether somebody changed the Secret after it was applied, by
-// what the agent sees of it. The operator has no right to read Secrets of users.
+// secretEdited tells whether the Secret was changed after it was applied, from the hash
+// that the agent reports. The operator does not read the Secrets of servers.
 func (r *Reconciler) secretEdited(o own) bool {
 	applied := o.memory.secret
 	if o.pod == nil || applied.at.IsZero() {

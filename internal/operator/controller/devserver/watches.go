@@ -147,8 +147,9 @@ func podHandler(deleted func(types.NamespacedName, *corev1.Pod)) handler.EventHa
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object, nil) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
-			if pod, ok := e.Object.(*corev1.Pod); ok {
-				deleted(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[objects.LabelInstance]}, pod)
+			pod, ok := e.Object.(*corev1.Pod)
+			if name := e.Object.GetLabels()[objects.LabelInstance]; ok && name != "" {
+				deleted(types.NamespacedName{Namespace: pod.Namespace, Name: name}, pod)
 			}
 			add(q, e.Object, nil)
 		},

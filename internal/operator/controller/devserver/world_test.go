@@ -51,8 +51,9 @@ type world struct {
 	crash *crash
 	// restartOperator replaces the reconciler with one whose memory is empty.
 	restartOperator func()
-	// failGet, if set, makes reads from the cache fail.
-	failGet func(client.Object) error
+	// failGet and failWrite, if set, make reads from the cache and writes fail.
+	failGet   func(client.Object) error
+	failWrite func(what string) error
 }
 
 func newWorld(t *testing.T) *world {
@@ -172,6 +173,11 @@ func (w *world) write(what string, do func() error) error {
 	w.mu.Lock()
 	w.writes = append(w.writes, what)
 	w.mu.Unlock()
+	if w.failWrite != nil {
+		if err := w.failWrite(what); err != nil {
+			return err
+		}
+	}
 	if w.crash != nil {
 		return w.crash.write(do)
 	}

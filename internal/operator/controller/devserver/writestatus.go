@@ -16,9 +16,9 @@ import (
 	"devserver.io/devserver/internal/operator/report"
 )
 
-// quiet are the reasons of the Ready condition that need no attention. The way to
-// Running has no event, because the status shows it. A restart and a stop have
-// events of their own.
+// quiet are the reasons of the Ready condition that need no attention. The steps to
+// Running have no events, because the status shows them. A restart and a stop have
+// their own events.
 var quiet = append([]string{
 	devv1.ReasonAnswering, devv1.ReasonStarting, devv1.ReasonTerminating, devv1.ReasonRestarting,
 }, stops...)
@@ -38,13 +38,13 @@ func (r *Reconciler) writeStatus(ctx context.Context, d *devv1.DevServer, s devv
 		return err
 	}
 	report.Cause(r.Recorder, d, before.Conditions, d.Status.Conditions, quiet...)
-	if was := d.Status.LastDisruption; was != nil && !equality.Semantic.DeepEqual(was, before.LastDisruption) && was.Reason != reasonOf(d.Status.Conditions, devv1.ConditionReady) {
-		// It was over before a pass saw it, and never the reason of the Ready condition.
-		r.Recorder.Eventf(d, nil, corev1.EventTypeWarning, was.Reason, "Reconcile", "%s", was.Message)
+	if last := d.Status.LastDisruption; last != nil && !equality.Semantic.DeepEqual(last, before.LastDisruption) && last.Reason != reasonOf(d.Status.Conditions, devv1.ConditionReady) {
+		// It was over before a pass saw it, so it was never the reason of the Ready condition.
+		r.Recorder.Eventf(d, nil, corev1.EventTypeWarning, last.Reason, "Reconcile", "%s", last.Message)
 	}
 	r.recordChange(d, before, devv1.ConditionReady, corev1.EventTypeNormal, "Stop", stops...)
-	if is := reasonOf(d.Status.Conditions, devv1.ConditionReady); is != reasonOf(before.Conditions, devv1.ConditionReady) && slices.Contains(stops, is) {
-		stopsTotal.WithLabelValues(is).Inc()
+	if reason := reasonOf(d.Status.Conditions, devv1.ConditionReady); reason != reasonOf(before.Conditions, devv1.ConditionReady) && slices.Contains(stops, reason) {
+		stopsTotal.WithLabelValues(reason).Inc()
 	}
 	r.recordChange(d, before, devv1.ConditionStopPending, corev1.EventTypeNormal, "Warn", devv1.ReasonStopSoon, devv1.ReasonStopImminent)
 	r.recordChange(d, before, devv1.ConditionHomeFull, corev1.EventTypeWarning, "Poll", devv1.ReasonHomeFull)
@@ -56,13 +56,13 @@ func (r *Reconciler) writeStatus(ctx context.Context, d *devv1.DevServer, s devv
 	return nil
 }
 
-// recordChange records an event when a condition has come to have one of the reasons.
+// recordChange records an event if a condition has changed to one of the reasons.
 func (r *Reconciler) recordChange(d *devv1.DevServer, before devv1.DevServerStatus, kind, severity, action string, reasons ...string) {
-	is := meta.FindStatusCondition(d.Status.Conditions, kind)
-	if is == nil || !slices.Contains(reasons, is.Reason) || is.Reason == reasonOf(before.Conditions, kind) {
+	c := meta.FindStatusCondition(d.Status.Conditions, kind)
+	if c == nil || !slices.Contains(reasons, c.Reason) || c.Reason == reasonOf(before.Conditions, kind) {
 		return
 	}
-	r.Recorder.Eventf(d, nil, severity, is.Reason, action, "%s", is.Message)
+	r.Recorder.Eventf(d, nil, severity, c.Reason, action, "%s", c.Message)
 }
 
 func reasonOf(conditions []metav1.Condition, kind string) string {

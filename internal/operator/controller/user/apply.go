@@ -16,17 +16,17 @@ import (
 // outcome is the result of the apply step.
 type outcome struct {
 	problem *status.Problem
-	// namespace is the person's, or empty if it is not theirs.
+	// namespace is the user's, or empty if it is not theirs.
 	namespace string
 	// taken is set if another owner's object has a name that is required.
 	taken bool
 }
 
 // apply writes what differs and deletes what is no longer desired. A name that
-// is taken and an object that the API server refuses are problems that a person
+// is taken and an object that the API server refuses are problems that a user or admin
 // can act on; every other error is retried.
 //
-// If the namespace is not, or no longer, the person's, all their rights in it
+// If the namespace is not, or no longer, the user's, all their rights in it
 // are removed.
 func (r *Reconciler) apply(ctx context.Context, u *devv1.DevServerUser, problem *status.Problem, want account.Objects) (outcome, error) {
 	switch {

@@ -1,7 +1,18 @@
 // Package user reconciles DevServerUsers.
 //
-// A pass has five steps: fetch, resolve, desired, apply, status. The third and
-// the last are pure and in packages of their own.
+// A pass over one DevServerUser has these steps, in this order:
+//
+//   - resolve: find an older DevServerUser with the same user name or owner, or a
+//     namespace that is being deleted;
+//   - render the objects, which is pure (package account);
+//   - apply: delete what is no longer desired, and apply what differs;
+//   - observe: read the quota;
+//   - write the status, whose computation is pure (package status), and its events.
+//
+// Objects whose name may be taken are read from the API server before they are first
+// applied (package apply). Everything else is read from the watch cache. Objects are
+// written through package apply, deleted by pruneKind, and the status is written by
+// writeStatus.
 package user
 
 import (

@@ -43,7 +43,7 @@ func namespaceConflict(u *devv1.DevServerUser, c *apply.ConflictError) *status.P
 	}
 }
 
-// problemOf turns an error of the apply step into a problem if a person can act
+// problemOf turns an error of the apply step into a problem if a user or admin can act
 // on it. It also returns the error if a retry may help: no event reports that a
 // role was created, or that the operator was granted a right.
 func problemOf(err error) (*status.Problem, error) {
@@ -52,7 +52,7 @@ func problemOf(err error) (*status.Problem, error) {
 	case errors.As(err, &conflict):
 		return objectConflict(conflict), nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), apierrors.IsNotFound(err):
-		return &status.Problem{Reason: devv1.ReasonUserRefused, Message: "The API server refuses an object of the person: " + refusal(err)}, err
+		return &status.Problem{Reason: devv1.ReasonUserRefused, Message: "The API server refuses an object of the user: " + refusal(err)}, err
 	default:
 		return nil, err
 	}

@@ -17,8 +17,8 @@ import (
 	"devserver.io/devserver/internal/operator/account"
 )
 
-// prune deletes the limits and roles of the person that are no longer desired.
-// It never deletes a namespace, nor anything that is not the person's.
+// prune deletes the limits and roles of the user that are no longer desired.
+// It never deletes a namespace, nor anything that is not the user's.
 func (r *Reconciler) prune(ctx context.Context, u *devv1.DevServerUser, want account.Objects) error {
 	for _, list := range []client.ObjectList{&rbacv1.RoleBindingList{}, &corev1.ResourceQuotaList{}, &corev1.LimitRangeList{}} {
 		if err := r.pruneKind(ctx, u, list, want); err != nil {

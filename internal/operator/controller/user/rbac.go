@@ -1,6 +1,6 @@
 package user
 
-// The operator's rights for people. It may bind the chart's role for them; the
+// The operator's rights for users. It may bind the chart's role for them; the
 // chart's value rbac.bindableClusterRoles lets it bind others. It deletes no
 // namespace.
 //

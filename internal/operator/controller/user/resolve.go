@@ -13,7 +13,7 @@ import (
 	"devserver.io/devserver/internal/operator/status"
 )
 
-// resolve looks at what the person's objects depend on: other DevServerUsers,
+// resolve looks at what the user's objects depend on: other DevServerUsers,
 // and a namespace that is being deleted. An obstacle is returned as a problem;
 // an event reports its end.
 func (r *Reconciler) resolve(ctx context.Context, u *devv1.DevServerUser) (*status.Problem, error) {

@@ -46,14 +46,14 @@ func (r *Reconciler) usersOfNamespace(ctx context.Context, ns client.Object) []r
 	return r.requests(ctx, func(u *devv1.DevServerUser) bool { return account.NamespaceName(u) == ns.GetName() })
 }
 
-// rivals are the DevServerUsers that conflict with the person, and can take
+// rivals are the DevServerUsers that conflict with the user, and can take
 // their place once they are deleted.
 func (r *Reconciler) rivals(ctx context.Context, object client.Object) []reconcile.Request {
-	person, ok := object.(*devv1.DevServerUser)
+	user, ok := object.(*devv1.DevServerUser)
 	if !ok {
 		return nil
 	}
-	return r.requests(ctx, func(u *devv1.DevServerUser) bool { return u.UID != person.UID && account.Same(u, person) })
+	return r.requests(ctx, func(u *devv1.DevServerUser) bool { return u.UID != user.UID && account.Same(u, user) })
 }
 
 func (r *Reconciler) requests(ctx context.Context, concerned func(*devv1.DevServerUser) bool) []reconcile.Request {
