@@ -142,6 +142,7 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 
 // finish adds to a command, and to those below it, what all commands have.
 func finish(cmd *cobra.Command, name string, flags *cluster.Flags) {
+	cmd.Long = strings.ReplaceAll(cmd.Long, "devctl ", name+" ")
 	cmd.Example = strings.ReplaceAll(cmd.Example, "devctl", name)
 	if cmd.HasSubCommands() {
 		cmd.Args = subcommand

@@ -78,12 +78,12 @@ func TestTheLeaseComesFirst(t *testing.T) {
 	}
 }
 
-func TestWhatStartingDoesNotMendIsSaid(t *testing.T) {
+func TestStartReportsAnObstacle(t *testing.T) {
 	ds := server(devserverv1.ReasonSuspended)
 	ds.Status.Conditions = append(ds.Status.Conditions, metav1.Condition{
 		Type: devserverv1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: devserverv1.ReasonFlavorNotFound, Message: "There is no flavor huge.",
 	})
-	want := "DevServer web starts again: it was suspended. In its way is FlavorNotFound: There is no flavor huge. To wait for it: devctl wait web -n team\n"
+	want := "DevServer web starts again: it was suspended. It cannot start yet (FlavorNotFound): There is no flavor huge. To wait for it: devctl wait web -n team\n"
 	if said, err := run(t, interceptor.Funcs{}, ds); err != nil || said != want {
 		t.Errorf("got %q, %v, want %q", said, err, want)
 	}
