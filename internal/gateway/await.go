@@ -21,8 +21,7 @@ type patience struct {
 	// wake is the limit for the whole wait, while the server wakes or starts.
 	wake time.Duration
 	// stuck is the limit for a server that cannot start, for example because of a
-	// quota. The server starts when the quota allows it, but the user should know the
-	// cause.
+	// quota. The server starts once the cause is removed, but the user should know it.
 	stuck time.Duration
 	// dial is the limit for a server that is Running and does not answer.
 	dial time.Duration
