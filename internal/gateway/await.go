@@ -15,29 +15,29 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// patience is how long a client waits for a server. The gateway cannot send it a
-// message before the channel is opened or refused.
+// patience holds the limits on how long a client waits for a server. Until the
+// gateway opens or refuses the channel, it cannot send the client a message.
 type patience struct {
-	// wake is for a server that wakes or starts.
+	// wake is the limit for the whole wait, while the server wakes or starts.
 	wake time.Duration
-	// stuck is for a server that cannot start, for example because of a quota. It
-	// starts by itself when that is over, but the user should know the cause.
+	// stuck is the limit for a server that cannot start, for example because of a
+	// quota. The server starts once the cause is removed, but the user should know it.
 	stuck time.Duration
-	// dial is for a server that is Running and does not answer.
+	// dial is the limit for a server that is Running and does not answer.
 	dial time.Duration
-	// between is how often a server is looked at without news of it.
+	// between is how often the gateway rechecks a server if no change is reported.
 	between time.Duration
 }
 
 // dialTimeout bounds one attempt to connect to a server.
 const dialTimeout = 10 * time.Second
 
-// patient is the default.
+// patient returns the default limits for a given wake limit.
 func patient(wake time.Duration) patience {
 	return patience{wake: wake, stuck: min(wake, 20*time.Second), dial: 10 * time.Second, between: time.Second}
 }
 
-// refused is why a request of a client is refused.
+// refused is an error that says why the gateway refuses a client's request.
 type refused struct {
 	reason  ssh.RejectionReason
 	message string
@@ -57,14 +57,15 @@ type wait struct {
 	say func(string)
 
 	start        time.Time
-	stuckSince   time.Time // zero while nothing prevents the start
-	silentSince  time.Time // since when it is Running and does not answer
+	stuckSince   time.Time // when an obstacle first prevented the start; zero without an obstacle
+	silentSince  time.Time // when the server was first Running and did not answer
 	wasSuspended bool
 	lastState    string
 }
 
-// await returns a connection to the SSH server of the DevServer with that name,
-// and wakes it if it is suspended. ctx ends when the client loses access to it.
+// await connects to the named DevServer's SSH server, and wakes the DevServer first
+// if it is suspended for being idle or by its schedule. ctx is canceled when the
+// client loses access to the DevServer.
 func (c *client) await(ctx context.Context, name types.NamespacedName, say func(string)) (devServer, net.Conn, error) {
 	w := &wait{client: c, name: name, say: say, start: time.Now()}
 	waiting, cancel := context.WithTimeout(ctx, c.server.patience.wake)
@@ -76,7 +77,7 @@ func (c *client) await(ctx context.Context, name types.NamespacedName, say func(
 	for {
 		d, ok := c.server.directory.find(c.who, name)
 		if !ok {
-			return d, nil, prohibited("your key opens no DevServer %s", address(name))
+			return d, nil, prohibited("DevServer %s does not exist, or your key is not allowed to log in to it", address(name))
 		}
 		conn, err := w.advance(waiting, d)
 		if conn != nil || err != nil {
@@ -94,8 +95,8 @@ func (c *client) await(ctx context.Context, name types.NamespacedName, say func(
 	}
 }
 
-// advance connects to the server, or wakes it. It returns neither a connection nor
-// an error if there is nothing to do but wait.
+// advance connects to the server, or wakes it. If the client has to wait longer,
+// both results are nil.
 func (w *wait) advance(ctx context.Context, d devServer) (net.Conn, error) {
 	if d.isRunning() {
 		return w.dial(ctx, d)
@@ -119,7 +120,8 @@ func (w *wait) advance(ctx context.Context, d devServer) (net.Conn, error) {
 	return nil, nil
 }
 
-// dial connects to a server that is Running.
+// dial connects to a server that is Running. If the server does not answer but may
+// answer soon, both results are nil.
 func (w *wait) dial(ctx context.Context, d devServer) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -160,7 +162,7 @@ func (w *wait) report(state string) {
 	}
 }
 
-// since is how long ago at is. If at is zero, it is set to now.
+// since returns the time since *at. If *at is zero, since sets it to now.
 func since(at *time.Time) time.Duration {
 	if at.IsZero() {
 		*at = time.Now()
@@ -168,17 +170,18 @@ func since(at *time.Time) time.Duration {
 	return time.Since(*at)
 }
 
-// state is a sentence with the server's phase, and why it is in that phase.
+// state returns a sentence with the server's phase and its cause.
 func (d devServer) state() string {
 	return strings.TrimSuffix(fmt.Sprintf("DevServer %s is %s: %s", d.address(), d.phase(), d.cause()), ": ")
 }
 
-// stateAfter is the state at the end of a wait.
+// stateAfter returns the message for a client that the gateway stops waiting for: the
+// server's state, and how long the gateway waited.
 func (d devServer) stateAfter(waited time.Duration) string {
-	return fmt.Sprintf("%s. The gateway has waited %s. The server starts by itself when it can: connect again later", strings.TrimSuffix(d.state(), "."), policy.Short(waited))
+	return fmt.Sprintf("%s. The gateway gave up after %s; the server will start when it can, so try again later", strings.TrimSuffix(d.state(), "."), policy.Short(waited))
 }
 
-// refusalOf is the refusal that err stands for.
+// refusalOf returns err if it is a refusal, or a refusal with err's text.
 func refusalOf(err error) *refused {
 	if r, ok := errors.AsType[*refused](err); ok {
 		return r

@@ -228,5 +228,5 @@ func (s *session) find(typed string) (types.NamespacedName, error) {
 }
 
 func notFound(typed string) error {
-	return exit.With(exit.NotFound, fmt.Errorf("your key opens no DevServer %.128q; to list your DevServers, use list", typed))
+	return exit.With(exit.NotFound, fmt.Errorf("DevServer %.128q does not exist, or your key is not allowed to log in to it; to list your DevServers, use list", typed))
 }

@@ -55,7 +55,7 @@ func TestServerThatIsNotRunningIsRefusedWithTheCause(t *testing.T) {
 	w.put(running("dead.team", "10.0.0.9", alice))
 	client := w.mustLogin(t, alice)
 	for host, want := range map[string]ssh.OpenChannelError{
-		"a.team":    {Reason: ssh.Prohibited, Message: `DevServer a.team is Pending: flavor "huge" does not exist. The gateway has waited 0s. The server starts by itself when it can: connect again later`},
+		"a.team":    {Reason: ssh.Prohibited, Message: `DevServer a.team is Pending: flavor "huge" does not exist. The gateway gave up after 0s; the server will start when it can, so try again later`},
 		"dead.team": {Reason: ssh.ConnectionFailed, Message: "DevServer dead.team does not answer: try again"},
 	} {
 		_, err := open(client, host, 22)

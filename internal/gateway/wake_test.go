@@ -134,7 +134,7 @@ func TestRefusalsToWakeSayWhy(t *testing.T) {
 				ds.Status.Phase = devserverv1.PhasePending
 				notReady(ds, devserverv1.ReasonQuotaExceeded, "2 of 2 GPUs are used.")
 			},
-			want: "DevServer a.team is Pending: 2 of 2 GPUs are used. The gateway has waited 0s. The server starts by itself when it can: connect again later",
+			want: "DevServer a.team is Pending: 2 of 2 GPUs are used. The gateway gave up after 0s; the server will start when it can, so try again later",
 		},
 		"NoLease":   {reason: "the operator creates it", api: apierrors.NewNotFound(leases, "a"), edits: 1, want: "waking DevServer a.team: its Lease does not exist. The operator creates it: try again in a minute"},
 		"Forbidden": {reason: "an admin has to allow it", api: apierrors.NewForbidden(leases, "a", nil), edits: 1, want: "waking DevServer a.team: the cluster does not allow the gateway to do that: ask an admin"},
@@ -186,19 +186,19 @@ func TestAWaitEnds(t *testing.T) {
 		"Timeout": {
 			reason: "a wait is bounded",
 			end:    func(*world, ssh.Signer) {},
-			want:   "DevServer a.team is Suspended: The server was idle for its idle timeout. The gateway has waited 50ms. The server starts by itself when it can: connect again later",
+			want:   "DevServer a.team is Suspended: The server was idle for its idle timeout. The gateway gave up after 50ms; the server will start when it can, so try again later",
 		},
 		"Revoked": {
 			reason: "the key no longer opens it",
 			end:    func(w *world, _ ssh.Signer) { w.put(suspended("a.team")) },
-			want:   "your key opens no DevServer a.team",
+			want:   "DevServer a.team does not exist, or your key is not allowed to log in to it",
 		},
 		"Deleted": {
 			reason: "there is nothing to wait for",
 			end: func(w *world, alice ssh.Signer) {
 				devServerHandler(w.server.directory).OnDelete(suspended("a.team", alice))
 			},
-			want: "your key opens no DevServer a.team",
+			want: "DevServer a.team does not exist, or your key is not allowed to log in to it",
 		},
 		"BeingDeleted": {
 			reason: "it does not come back",
@@ -216,7 +216,7 @@ func TestAWaitEnds(t *testing.T) {
 				ds.UID = "another"
 				w.put(ds)
 			},
-			want: "your key opens no DevServer a.team",
+			want: "DevServer a.team does not exist, or your key is not allowed to log in to it",
 		},
 		"StoppedByItsOwner": {
 			reason: "the wake came too late",

@@ -37,9 +37,9 @@ type Server struct {
 	idle *time.Timer
 }
 
-// idleDelay is how long no client must be connected before the memory that
-// sessions used is returned to the operating system. Most servers are idle most
-// of the time. The delay avoids the cost between two connections of one user.
+// idleDelay is how long the server waits after the last client disconnects before
+// it returns memory to the operating system. The delay avoids that cost when a user
+// reconnects soon.
 const idleDelay = time.Minute
 
 // New returns a server. Call Serve to run it.
@@ -99,7 +99,8 @@ func (s *Server) accept(ctx context.Context, listener net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accepting SSH connections: %w", err)
 		default:
-			// Probably out of file descriptors or memory, which end when sessions do.
+			// The process is probably out of file descriptors or memory. Sessions that
+			// end free both.
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
 			s.log.Error("cannot accept a connection", "error", err, "retryIn", delay.String())
 			select {
@@ -180,20 +181,20 @@ func (s *Server) survive(where string) {
 	}
 }
 
-// SetAuthorizedKeys replaces the keys that may log in, ahead of the file in the
-// Secret, and closes the connections of all other keys.
+// SetAuthorizedKeys replaces the keys that may log in, before the file in the Secret
+// is updated, and closes the connections of all other keys.
 func (s *Server) SetAuthorizedKeys(text []byte) {
 	s.keys.push(text)
 	s.cutRevoked()
 }
 
-// Drain refuses new sessions for a time if the server is idle, and reports
-// whether it is.
+// Drain calls idle and, if it returns true, makes the server refuse new sessions for
+// the duration during. It returns what idle returned.
 func (s *Server) Drain(idle func() bool, during time.Duration) bool {
 	return s.processes.drain(idle, during)
 }
 
-// Release ends a drain.
+// Release ends a drain, so that new sessions are accepted again.
 func (s *Server) Release() { s.processes.release() }
 
 // watchKeys closes connections whose key has been revoked, until ctx ends.

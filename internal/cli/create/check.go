@@ -20,8 +20,10 @@ import (
 	"devserver.io/devserver/internal/policy"
 )
 
-// check refuses a server that could not start. The operator would report the same
-// later; before it is created there is nothing to clean up.
+// check returns an error if the server could not start. The operator would report
+// the same problem later, but then the user would have to delete the DevServer.
+// Without an error, it returns the server's flavor, which is nil if the user may not
+// read flavors.
 func (c *creator) check(ctx context.Context, wanted *devserverv1.DevServer) (*devserverv1.DevServerFlavor, error) {
 	flavor, err := c.checkFlavor()
 	if err != nil {
@@ -29,10 +31,10 @@ func (c *creator) check(ctx context.Context, wanted *devserverv1.DevServer) (*de
 	}
 	if flavor != nil {
 		if refused := beyond(wanted, flavor); refused != "" {
-			return nil, exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start: %s", wanted.Name, refused))
+			return nil, exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start, because %s", wanted.Name, refused))
 		}
 		if never := flavors.NeverFits(flavor); never != "" && !c.AnyCapacity {
-			return nil, exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start: %s: choose another flavor, or, if nodes are added on demand, use --ignore-capacity", wanted.Name, never))
+			return nil, exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start, because %s: choose another flavor, or, if nodes are added on demand, use --ignore-capacity", wanted.Name, never))
 		}
 	}
 	claims := []string{}
@@ -50,8 +52,8 @@ func (c *creator) check(ctx context.Context, wanted *devserverv1.DevServer) (*de
 	return flavor, c.checkStorageClass(ctx)
 }
 
-// checkFlavor is the flavor that the server gets; nil if the user may not read
-// flavors.
+// checkFlavor returns the flavor that the server gets, nil if the user may not read
+// flavors, or an error if the flavor does not exist.
 func (c *creator) checkFlavor() (*devserverv1.DevServerFlavor, error) {
 	flavor := c.flavor()
 	switch {
@@ -63,8 +65,8 @@ func (c *creator) checkFlavor() (*devserverv1.DevServerFlavor, error) {
 	return nil, errors.New(flavors.Unknown(c.Flavor, c.flavors))
 }
 
-// beyond says which of the flavor's bounds the server violates, in the operator's
-// words; empty if none.
+// beyond returns the operator's message about the first of the flavor's bounds that
+// the server exceeds; empty if the server is within all bounds.
 func beyond(wanted *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
 	if image := wanted.Spec.Image; image != "" {
 		if refused := policy.ImageRefused(image, flavor); refused != "" {
@@ -82,8 +84,9 @@ func beyond(wanted *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) 
 	return ""
 }
 
-// checkClaim refuses a claim that does not exist, or that is being deleted. For a
-// user who may not read claims, the operator reports it.
+// checkClaim returns an error if the claim does not exist or is being deleted. If the
+// claim cannot be read, the check is skipped and the operator reports the problem
+// later.
 func (c *creator) checkClaim(ctx context.Context, name string) error {
 	namespace := c.Waiting.Namespace
 	var claim corev1.PersistentVolumeClaim
@@ -94,12 +97,12 @@ func (c *creator) checkClaim(ctx context.Context, name string) error {
 	if !apierrors.IsNotFound(err) {
 		return nil
 	}
-	choices := "the namespace has none to mount"
+	choices := "create it first"
 	var list corev1.PersistentVolumeClaimList
 	if c.client.List(ctx, &list, client.InNamespace(namespace)) == nil {
 		var names []string
 		for i := range list.Items {
-			// A home cannot be mounted by another server.
+			// A server cannot mount the home volume of another server.
 			if list.Items[i].Annotations[objects.AnnotationOwner] == "" {
 				names = append(names, list.Items[i].Name)
 			}
@@ -111,8 +114,9 @@ func (c *creator) checkClaim(ctx context.Context, name string) error {
 	return exit.With(exit.Refused, fmt.Errorf("PersistentVolumeClaim %q does not exist in namespace %s: %s", name, namespace, choices))
 }
 
-// checkStorageClass refuses a StorageClass that does not exist. Without a class,
-// and without a default one, it only warns: an admin may have prepared a volume.
+// checkStorageClass returns an error if the requested StorageClass does not exist. If
+// none is requested and the cluster does not have a default, it only warns, because
+// an admin may have prepared a volume.
 func (c *creator) checkStorageClass(ctx context.Context) error {
 	var list storagev1.StorageClassList
 	if err := c.client.List(ctx, &list); apierrors.IsForbidden(err) {
@@ -131,22 +135,25 @@ func (c *creator) checkStorageClass(ctx context.Context) error {
 	}
 	switch {
 	case c.StorageClass != "" && len(names) == 0:
-		return exit.With(exit.Refused, fmt.Errorf("StorageClass %q does not exist: the cluster has none", c.StorageClass))
+		return exit.With(exit.Refused, fmt.Errorf("StorageClass %q does not exist: ask an admin to create it", c.StorageClass))
 	case c.StorageClass != "" && !slices.Contains(names, c.StorageClass):
 		return exit.With(exit.Refused, fmt.Errorf("StorageClass %q does not exist: choose from %s", c.StorageClass, strings.Join(names, ", ")))
-	case c.StorageClass == "" && !hasDefault && len(names) > 0:
-		fmt.Fprintf(c.streams.ErrOut, "The cluster has no default StorageClass, so the home directory may get no volume: choose from %s with --storage-class.\n", strings.Join(names, ", "))
+	case c.StorageClass == "" && !hasDefault && len(names) == 0:
+		fmt.Fprintln(c.streams.ErrOut, "The cluster does not have a StorageClass. The home directory gets a volume only if an admin has prepared one.")
+	case c.StorageClass == "" && !hasDefault:
+		fmt.Fprintf(c.streams.ErrOut, "The cluster does not have a default StorageClass, so the home directory may not get a volume. With --storage-class, choose from %s.\n", strings.Join(names, ", "))
 	}
 	return nil
 }
 
-// oldHome describes the home directory that an earlier server of the same name
-// left; empty if there is none. The new server uses it.
+// oldHome describes the home directory of an earlier server with the same name,
+// which the new server will use; empty if it does not exist. It returns an error if
+// the home directory belongs to another owner.
 func (c *creator) oldHome(ctx context.Context) (string, error) {
 	var claim corev1.PersistentVolumeClaim
 	name := objects.HomeClaimName(c.Waiting.Name)
 	if c.client.Get(ctx, client.ObjectKey{Namespace: c.Waiting.Namespace, Name: name}, &claim) != nil {
-		//nolint:nilerr // It does not exist, or this user may not read it.
+		//nolint:nilerr // The claim does not exist, or this user may not read it.
 		return "", nil
 	}
 	if owner := claim.Annotations[objects.AnnotationOwner]; owner != c.Owner {
@@ -154,7 +161,7 @@ func (c *creator) oldHome(ctx context.Context) (string, error) {
 		if owner != "" {
 			whose = "is the home directory of " + owner
 		}
-		return "", exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start: PersistentVolumeClaim %s exists and %s: choose another name", c.Waiting.Name, name, whose))
+		return "", exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start, because PersistentVolumeClaim %s exists and %s: choose another name", c.Waiting.Name, name, whose))
 	}
 	if size, ok := claim.Status.Capacity[corev1.ResourceStorage]; ok {
 		return fmt.Sprintf("its existing home directory (%s)", &size), nil

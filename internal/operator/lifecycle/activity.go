@@ -8,17 +8,17 @@ import (
 	"devserver.io/devserver/internal/policy"
 )
 
-// track decides for a server that can be suspended for being idle.
+// track completes the decision for a server that can be suspended for being idle.
 func (d *Decision) track(p policy.Policy, f Facts, keptAwakeUntil, now time.Time) {
 	failure := f.Pod.StartFailure
 	if f.Pod.ReadyAt.IsZero() && !f.Pod.AgentUnreachable && failure == "" {
-		return // It cannot be in use yet.
+		return // The server cannot be in use yet.
 	}
 	last := f.lastActivity(now)
 	d.renew(p, f, last, now)
 	idleFrom := last.Add(p.IdleAfter())
 	if failure != "" && now.Before(idleFrom) {
-		d.requeue(idleFrom) // The failure may be over by then, and need not be reported.
+		d.requeue(idleFrom) // The failure may be over by then, so it is not reported yet.
 		return
 	}
 	switch {
@@ -26,7 +26,7 @@ func (d *Decision) track(p policy.Policy, f Facts, keptAwakeUntil, now time.Time
 		d.Activity = &Activity{State: Unknown, Last: last, AgentOutdated: f.Pod.AgentOutdated, ForeignLease: f.ForeignLease}
 		return
 	case failure == "" && f.Pod.Activity == nil:
-		return // The agent is about to be asked, and its answer leads to another decision.
+		return // The operator is about to ask the agent, whose answer leads to another decision.
 	}
 	d.Activity = &Activity{State: Active, Last: last, Within: p.IdleAfter(), StartFailure: failure}
 	if failure == "" {
@@ -45,9 +45,9 @@ func (d *Decision) track(p policy.Policy, f Facts, keptAwakeUntil, now time.Time
 	d.settle(idleFrom, keptAwakeUntil, stop, now)
 }
 
-// renew sees whether the Lease is due, and decides again when it will be. The
-// last activity is recorded too, after which nothing is due until there is more.
-// Waking is recorded at once: nothing shows it later.
+// renew decides whether to write the last activity to the Lease now, or when to
+// check again. Once it is written, no renewal is due until there is new activity.
+// A wake is written immediately, because nothing records it later.
 func (d *Decision) renew(p policy.Policy, f Facts, last, now time.Time) {
 	renewed := f.Lease.RenewTime
 	due := renewed.Add(p.RenewEvery())
@@ -62,8 +62,8 @@ func (d *Decision) renew(p policy.Policy, f Facts, last, now time.Time) {
 	}
 }
 
-// settle fills in the State of a server that goes on running, and when it may
-// change.
+// settle sets the State and SuspendsAt of a server that continues to run, and when
+// to decide again.
 func (d *Decision) settle(idleFrom, keptAwakeUntil, stop, now time.Time) {
 	switch {
 	case keptAwakeUntil.After(now):
@@ -78,8 +78,8 @@ func (d *Decision) settle(idleFrom, keptAwakeUntil, stop, now time.Time) {
 		if d.Activity.KeptAwakeBy != "" {
 			d.Activity.State = KeptAwake
 		}
-		// A process that keeps the server awake does so all the time: if it has
-		// stopped, that shows by then.
+		// While a process keeps the server awake, the last activity keeps moving. If
+		// the process ends, the server becomes idle at idleFrom at the latest.
 		d.requeue(idleFrom)
 	default:
 		d.Activity.State = Idle
@@ -88,10 +88,10 @@ func (d *Decision) settle(idleFrom, keptAwakeUntil, stop, now time.Time) {
 	d.requeue(stop)
 }
 
-// lastActivity is the last that is known: the Lease's, the agent's, or the start
-// of the server. A time in the future comes from a wrong clock, or was set
-// to keep the server awake: it counts as now, and the Lease is
-// corrected.
+// lastActivity returns the latest known activity: the Lease's renewTime, the
+// agent's report, a wake, or the server's start. A time in the future comes from a
+// wrong clock, or was set to keep the server awake. Such a time counts as now, and
+// the Lease is corrected.
 func (f Facts) lastActivity(now time.Time) time.Time {
 	last := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Pod.ReadyUntil, f.Lease.RenewTime, f.wokenAt)
 	if a := f.Pod.Activity; a != nil && a.LastActivity.Sub(f.Lease.RenewTime).Abs() > tolerance {
@@ -100,14 +100,15 @@ func (f Facts) lastActivity(now time.Time) time.Time {
 	return earliest(last, now)
 }
 
-// tolerance is by how much two computations of the same time may differ: the one
-// on the Lease, and that of an operator that was restarted since. No announced
-// time changes for that.
+// tolerance is how far the last activity that the agent reports may differ from the
+// Lease's renewTime and still be the same activity. After an operator restart, the
+// two can differ slightly, which must not move an announced stop.
 const tolerance = 2 * time.Second
 
-// stopOf is when a server is suspended that was last active at that time, and
-// why; zero for never. It counts a stop of the schedule that is in force, or the
-// next one, from which on a shorter time is allowed.
+// stopOf returns when a server that was last active at last will be suspended, and
+// why; zero means never. It considers the schedule's stop that is in force, or else
+// the next one. After a scheduled stop, a server may be idle only for
+// policy.IdleAfterStop.
 func stopOf(p policy.Policy, startedAt, last, now time.Time) (at time.Time, cause string) {
 	if p.IdleTimeout > 0 {
 		at, cause = last.Add(p.IdleTimeout), devv1.ReasonIdle

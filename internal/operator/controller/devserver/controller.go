@@ -10,30 +10,32 @@
 //   - carry out: package transition takes the step that the decision requires;
 //   - apply: render the objects, which is pure (package desired), and apply those
 //     that differ;
-//   - observe: read what became of them;
+//   - observe: read the state of the objects;
 //   - restart: delete the pod if the DevServer's settings require it;
 //   - write the status, whose computation is pure (package status);
 //   - follow up: poll the agent, protect the pod, renew the Lease.
 //
-// Everything is read from the watch cache, except for these, which come from the
-// API server: an object whose apply was refused (package apply), the source of a
-// new home (resolveDataSource), the Services when a node port is refused
-// (portIsFree), a Lease that could not be created (createLease), and the events of
-// a pod that takes longer than it should (causes.go).
+// All reads use the watch cache, except these, which go to the API server:
 //
-// Everything is written here:
+//   - an object whose apply was refused (package apply);
+//   - the source of a new home (resolveDataSource);
+//   - the Services, when a node port is refused (portIsFree);
+//   - a Lease that already exists when it is created (createLease);
+//   - the events of an object that takes longer than it should (causes.go).
+//
+// All writes are made by these functions:
 //
 //   - applySecret and applyObjects apply the objects, through package apply, and
 //     applyClaim applies the home's claim;
 //   - deleteSSHService, restart (the pod) and server.Delete (the DevServer) delete;
-//   - createLease creates the Lease, and patch, which recordSuspension,
-//     clearSuspension, renew, protect and scaleDown call, changes single fields of
-//     the Lease, of the pod's annotations and of the StatefulSet;
+//   - createLease creates the Lease; patch changes single fields of the Lease, the
+//     pod's annotations and the StatefulSet (callers: recordSuspension,
+//     clearSuspension, renew, protect and scaleDown);
 //   - writeStatus writes the status, through package report;
 //   - writeStatus, applySecret, restart and server.Delete record events.
 //
-// A write that finds that its object has changed since it was read returns
-// errStale, which ends the pass; another one follows. pushKeys and the
+// A write whose object has changed since it was read returns errStale, which ends
+// the pass; another pass follows. pushKeys and the
 // agentclient.Poller send requests to the agents.
 package devserver
 
@@ -82,17 +84,18 @@ type Reconciler struct {
 type Config struct {
 	// Master is the secret from which all keys derive.
 	Master []byte
-	// DefaultImage is the image of servers whose DevServer and flavor name none.
+	// DefaultImage is the image of servers whose DevServer and flavor do not set one.
 	DefaultImage string
 	// AgentImage is the image of the init container.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
-	// SSHHost is the host name of NodePorts. Empty: the address of the pod's node.
+	// SSHHost is the host name of NodePorts. If it is empty, the address of the pod's
+	// node is used.
 	SSHHost string
-	// GatewayNamespace is where the gateway and the operator run, if nothing else may
-	// connect to servers; otherwise it is empty.
+	// GatewayNamespace is the namespace of the gateway and the operator. It is set only
+	// if NetworkPolicies restrict connections to servers to those two.
 	GatewayNamespace string
-	// Lifecycle has the defaults for DevServers whose spec and flavor set none.
+	// Lifecycle has the values of fields that neither the DevServer nor its flavor sets.
 	Lifecycle policy.Defaults
 }
 
@@ -100,8 +103,8 @@ const (
 	// staleRetry is how long a pass waits for the watch cache after a write found
 	// that its object had changed.
 	staleRetry = time.Second
-	// conflictRetry is how often a name that another owner has, or an object that is
-	// not watched, is checked again.
+	// conflictRetry is how often the operator rechecks a name that belongs to another
+	// owner, or an object that it does not watch.
 	conflictRetry = 30 * time.Second
 )
 
@@ -109,7 +112,7 @@ const (
 // read. The change leads to another pass.
 var errStale = errors.New("the object has changed since it was read")
 
-// errDeleted ends the pass over a DevServer that this pass deleted.
+// errDeleted ends a pass that deleted its DevServer.
 var errDeleted = errors.New("the DevServer was deleted by its lifecycle")
 
 // Reconcile makes one pass over one DevServer.
@@ -189,8 +192,8 @@ func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.De
 		r.renew(ctx, in, run.Renew))
 }
 
-// retry is the wait until the next pass if the cause of a problem may end without an
-// event; 0 for no wait.
+// retry returns how long to wait before the next pass if a problem can be resolved
+// without a watch event; otherwise 0.
 func (r *Reconciler) retry(in resolved, a applied) time.Duration {
 	if (a.problem != nil && a.problem.Reason == devv1.ReasonObjectConflict) || a.homeRefused != nil || in.foreignLease() || in.unwatched {
 		return conflictRetry
@@ -198,7 +201,7 @@ func (r *Reconciler) retry(in resolved, a applied) time.Duration {
 	return 0
 }
 
-// until is the wait until a time; 0 if that is zero.
+// until returns how long to wait until at, but at least a second; 0 if at is zero.
 func (r *Reconciler) until(at time.Time) time.Duration {
 	if at.IsZero() {
 		return 0
@@ -206,7 +209,7 @@ func (r *Reconciler) until(at time.Time) time.Duration {
 	return max(at.Sub(r.Clock.Now()), time.Second)
 }
 
-// sooner returns the shortest of the waits that are not 0.
+// sooner returns the shortest of the waits that are not 0; 0 if all are 0.
 func sooner(waits ...time.Duration) time.Duration {
 	var first time.Duration
 	for _, wait := range waits {
@@ -217,8 +220,8 @@ func sooner(waits ...time.Duration) time.Duration {
 	return first
 }
 
-// join joins errors. It drops errStale if there is another error, which must not be
-// retried silently.
+// join joins errors. It drops errStale if there is any other error, because
+// Reconcile retries errStale silently and would hide that error.
 func join(errs ...error) error {
 	var all []error
 	var stale error
