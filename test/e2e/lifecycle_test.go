@@ -164,7 +164,7 @@ func TestExpiry(t *testing.T) {
 	b := s.start(ds)
 	b.sh("echo kept > ~/file")
 	c := b.session("while :; do date; sleep 1; done")
-	c.expect("expires at ")
+	c.expect("time to live")
 	b.stopped(v1.PhaseExpired, v1.ReasonExpired)
 	now := metav1.Now()
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.RestartedAt, d.Spec.Lifecycle = &now, nil })
