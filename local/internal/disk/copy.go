@@ -107,7 +107,59 @@ func (s *Store) settle(ctx context.Context, name string, size int64) error {
 	if err := s.growMounted(ctx, name); err != nil {
 		return err
 	}
-	return run(ctx, "xfs_admin", "-U", "generate", s.Device(name))
+	return s.newUUID(ctx, name)
+}
+
+// newUUID gives the file system of a volume that is not mounted a new UUID. xfs_admin
+// reads through the device's cache, which can have the log as it was before the file
+// system was last unmounted. It then keeps the UUID, and reports success.
+func (s *Store) newUUID(ctx context.Context, name string) error {
+	before, err := uuidOf(s.image(name))
+	if err != nil {
+		return err
+	}
+	if err := dropCache(s.Device(name)); err != nil {
+		return err
+	}
+	if err := run(ctx, "xfs_admin", "-U", "generate", s.Device(name)); err != nil {
+		return err
+	}
+	if err := dropCache(s.Device(name)); err != nil {
+		return err
+	}
+	after, err := uuidOf(s.image(name))
+	if err == nil && after == before {
+		err = fmt.Errorf("xfs_admin did not change the UUID of %s", s.Device(name))
+	}
+	return err
+}
+
+// dropCache writes what the cache of a block device has, and empties it.
+func dropCache(device string) error {
+	file, err := os.OpenFile(device, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := unix.IoctlSetInt(int(file.Fd()), unix.BLKFLSBUF, 0); err != nil {
+		return fmt.Errorf("empty the cache of %s: %w", device, err)
+	}
+	return nil
+}
+
+// uuidOf reads the UUID from the superblock of an XFS file system.
+func uuidOf(image string) (uuid [16]byte, err error) {
+	const offset = 32
+	file, err := os.Open(image)
+	if err != nil {
+		return uuid, err
+	}
+	defer file.Close()
+	_, err = file.ReadAt(uuid[:], offset)
+	return uuid, err
 }
 
 // growMounted grows the file system to the size of the volume: the kubelet grows a
