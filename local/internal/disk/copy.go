@@ -111,7 +111,7 @@ func (s *Store) settle(ctx context.Context, name string, size int64) error {
 }
 
 // newUUID gives the file system of a volume that is not mounted a new UUID. xfs_admin
-// reads through the device's cache, which can have the log as it was before the file
+// reads through the cache of the device, which can have the log from before the file
 // system was last unmounted. It then keeps the UUID, and reports success.
 func (s *Store) newUUID(ctx context.Context, name string) error {
 	before, err := uuidOf(s.image(name))
