@@ -116,7 +116,7 @@ func run(ctx context.Context, repository, baseURL string) error {
 	if err := os.WriteFile(filepath.Join(dist, "SHA256SUMS"), []byte(sums.String()), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dist, "devserver.krew.yaml"), manifest, 0o644)
+	return os.WriteFile(filepath.Join(dist, "devserver.krew.yaml"), manifest, 0o644) //nolint:gosec // dist is the Makefile's
 }
 
 // build compiles devctl, without paths or times of this machine. The flags are those
