@@ -106,14 +106,10 @@ func holds(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, leng
 func startedAt(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Time {
 	var pod corev1.Pod
 	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.PodName(ds.Name)}, &pod)
-	if err != nil || pod.Status.StartTime == nil {
+	if err != nil {
 		return time.Time{}
 	}
-	started := pod.Status.StartTime.Time
-	if created := pod.CreationTimestamp.Time; created.After(started) {
-		return created
-	}
-	return started
+	return objects.StartedAt(&pod)
 }
 
 // report says until when the DevServer is kept awake, and whether that is less than

@@ -9,6 +9,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/operator/status"
 )
@@ -43,11 +44,7 @@ func (r *Reconciler) facts(in resolved) lifecycle.Facts {
 // node, which sets the start time, may be behind the API server's.
 func (r *Reconciler) podFacts(in resolved, pod *corev1.Pod) *lifecycle.Pod {
 	p := &lifecycle.Pod{ReadyAt: status.ReadySince(pod), ReadyUntil: status.ReadyUntil(pod)}
-	if started := timeOf(pod.Status.StartTime); !started.IsZero() {
-		p.StartedAt = started
-		if created := pod.CreationTimestamp.Time; created.After(started) {
-			p.StartedAt = created
-		}
+	if p.StartedAt = objects.StartedAt(pod); !p.StartedAt.IsZero() {
 		p.StartFailure = status.StartFailure(in.server, pod)
 	}
 	last, asked := r.Poller.Last(in.key(), pod.UID)
