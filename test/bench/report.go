@@ -129,7 +129,7 @@ func goal(x result) string {
 		return "0"
 	}
 	bound := func(sign string, v float64) string {
-		return sign + " " + strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.1f", v), "0"), ".") + " " + x.Unit
+		return sign + " " + strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", v), "0"), ".") + " " + x.Unit
 	}
 	switch {
 	case x.Goal != 0:

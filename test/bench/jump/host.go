@@ -52,7 +52,7 @@ func Gateway(ctx context.Context, dir string, hostKey, clientKey openssh.Key) (*
 		return nil, err
 	}
 	// The chart's defaults.
-	env := []string{"GOGC=50", "GOMEMLIMIT=900MiB"}
+	env := []string{"GOGC=50", "GOMEMLIMIT=1800MiB"}
 	h.Process, err = plane.Run(filepath.Join(dir, "gateway.log"), env, program,
 		"--listen", h.Address, "--host-key", hostKey.File, "--kubeconfig", kubeconfig)
 	if err != nil {
