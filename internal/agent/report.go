@@ -71,13 +71,10 @@ func (r *reporter) usage() string {
 }
 
 func (r *reporter) resources() agentapi.Resources {
-	used, limit := cgroup.Memory(r.flags.cgroupDir)
-	return agentapi.Resources{
-		MemoryUsedBytes:  used,
-		MemoryLimitBytes: limit,
-		CPULimitMillis:   cgroup.CPULimitMillis(r.flags.cgroupDir),
-		GPUs:             r.watch.GPUs(),
-	}
+	resources := r.watch.Resources()
+	resources.MemoryUsedBytes, resources.MemoryLimitBytes = cgroup.Memory(r.flags.cgroupDir)
+	resources.CPULimitMillis = cgroup.CPULimitMillis(r.flags.cgroupDir)
+	return resources
 }
 
 // activity returns the part of the report that decides about a drain. It reads no

@@ -7,7 +7,7 @@ import (
 )
 
 // Resources are what the server uses and may use. Programs in the server cannot
-// find out by themselves: free(1) and nproc(1) report the node's figures. A field
+// find out by themselves: free(1) and nproc(1) report the node's figures. A number
 // is 0, and absent in JSON, if there is no limit or it cannot be read.
 type Resources struct {
 	// MemoryUsedBytes is the memory in use, without caches that the kernel frees
@@ -16,11 +16,17 @@ type Resources struct {
 	MemoryUsedBytes int64 `json:"memoryUsedBytes,omitempty"`
 	// MemoryLimitBytes is the limit at which the kernel kills processes.
 	MemoryLimitBytes int64 `json:"memoryLimitBytes,omitempty"`
+	// CPUUsedMillis is the CPU time used per second, in thousandths of a CPU, as the
+	// CPU signal measures it. It is nil while that is not known.
+	CPUUsedMillis *int64 `json:"cpuUsedMillis,omitempty"`
 	// CPULimitMillis is the CPU limit in thousandths of a CPU.
 	CPULimitMillis int64 `json:"cpuLimitMillis,omitempty"`
 	// GPUs is how many NVIDIA GPUs nvidia-smi lists. It is 0 until nvidia-smi has
 	// answered for the first time.
 	GPUs int64 `json:"gpus,omitempty"`
+	// GPUPercent is the utilization of the busiest GPU. It is nil while that is not
+	// known, and if there is no GPU.
+	GPUPercent *int64 `json:"gpuPercent,omitempty"`
 }
 
 // Usage describes in one line what the server uses and may use, without a line
@@ -54,13 +60,13 @@ func amount(used, limit int64) string {
 		unit, name = 1<<30, "GiB"
 	}
 	if limit <= 0 {
-		return number(float64(used)/unit) + " " + name
+		return Number(float64(used)/unit) + " " + name
 	}
-	return number(float64(used)/unit) + " of " + number(float64(limit)/unit) + " " + name
+	return Number(float64(used)/unit) + " of " + Number(float64(limit)/unit) + " " + name
 }
 
-// number formats a number below 100 with one decimal, and without a trailing ".0".
-func number(n float64) string {
+// Number formats a number below 100 with one decimal, and without a trailing ".0".
+func Number(n float64) string {
 	if n >= 100 {
 		return fmt.Sprintf("%.0f", n)
 	}

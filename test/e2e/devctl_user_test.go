@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,9 @@ func (n *newcomer) changes() {
 	n.absent(&corev1.Pod{ObjectMeta: n.named("server-0")})
 }
 
+// usedOfGranted matches the columns CPU, MEMORY, GPU and HOME of a server without a GPU.
+var usedOfGranted = regexp.MustCompile(`[0-9.]+/[0-9]+m? +[0-9.]+Mi/[0-9]+[MG]i +<none> +[0-9.]+Mi/[0-9]+[MG]i `)
+
 // looks asks the server's agent for its activity, which must not count as activity.
 func (n *newcomer) looks() {
 	n.Helper()
@@ -135,5 +139,8 @@ func (n *newcomer) looks() {
 		if !strings.Contains(got, "no ssh session") {
 			n.Errorf("devctl why --live:\n%s", got)
 		}
+	}
+	if got := n.may("list", "-o", "wide"); !usedOfGranted.MatchString(got) {
+		n.Errorf("devctl list -o wide:\n%s\nwant what the server uses of its CPU, memory and home", got)
 	}
 }

@@ -46,8 +46,8 @@ type Watch struct {
 	keepAwake, gpuUse figure
 	elsewhere         figure // input on terminals that the SSH server did not make
 	hasGPU            bool
-	gpus              int64
-	sampled, gpuRead  time.Duration // when that last happened
+	measured          agentapi.Resources // CPU time and GPUs, as last measured
+	sampled, gpuRead  time.Duration      // when that last happened
 }
 
 // New returns a Watch. It measures once Run runs.
@@ -156,6 +156,7 @@ func (w *Watch) sample() {
 func (w *Watch) sampleCPU(now, used time.Duration, err error) {
 	if err != nil {
 		w.cpuUse.unknown(now, "CPU", err)
+		w.measured.CPUUsedMillis = nil
 		return
 	}
 	w.cpuPace.add(now, int64(used))
@@ -168,6 +169,7 @@ func (w *Watch) sampleCPU(now, used time.Duration, err error) {
 		w.cpuUse.active.set(now)
 	}
 	w.cpuUse.value = fmt.Sprintf("CPU %d%%", millis/10)
+	w.measured.CPUUsedMillis = &millis
 }
 
 func (w *Watch) sampleSSH(now time.Duration) {
@@ -189,8 +191,9 @@ func (w *Watch) readGPU(r gpu.Reading) {
 	defer w.mu.Unlock()
 	w.hasGPU, w.gpuRead = !r.Absent, now
 	if r.Absent || r.Count > 0 {
-		w.gpus = r.Count
+		w.measured.GPUs = r.Count
 	}
+	w.measured.GPUPercent = nil
 	switch {
 	case r.Absent:
 	case r.Err != nil:
@@ -200,6 +203,7 @@ func (w *Watch) readGPU(r gpu.Reading) {
 			w.gpuUse.active.set(now)
 		}
 		w.gpuUse.value = fmt.Sprintf("GPU %d%%", r.Percent)
+		w.measured.GPUPercent = &r.Percent
 	}
 }
 
@@ -240,11 +244,19 @@ func (w *Watch) Signals() []agentapi.Signal {
 	return append(signals, w.keepAwake.signal(agentapi.SignalKeep, now))
 }
 
-// GPUs returns how many GPUs the server has. It is 0 until they have been read.
-func (w *Watch) GPUs() int64 {
+// Resources returns the CPU time in use, the number of GPUs, and how busy they are.
+// The other fields are empty, and so is a figure that is old.
+func (w *Watch) Resources() agentapi.Resources {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.gpus
+	measured, now := w.measured, w.cfg.Clock()
+	if stale(now-w.sampled, w.cfg.Interval) {
+		measured.CPUUsedMillis = nil
+	}
+	if stale(now-w.gpuRead, w.cfg.GPUInterval) {
+		measured.GPUPercent = nil
+	}
+	return measured
 }
 
 // Up returns how long the server has been watched.

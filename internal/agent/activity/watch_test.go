@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"devserver.io/devserver/internal/agent/gpu"
 	"devserver.io/devserver/internal/agentapi"
 )
@@ -82,9 +84,19 @@ func (f *fakeServer) check(name string, idle float64, value string) {
 	}
 }
 
+// checkResources compares what Resources returns. Measured figures are pointers,
+// which are nil while they are not known.
+func (f *fakeServer) checkResources(want agentapi.Resources) {
+	f.t.Helper()
+	if diff := cmp.Diff(want, f.watch.Resources()); diff != "" {
+		f.t.Errorf("at %v: resources (-want +got):\n%s", f.clock.now, diff)
+	}
+}
+
 func TestCPUSignal(t *testing.T) {
 	f := newFakeServer(t)
 	f.check(agentapi.SignalCPU, -1, "CPU not measured yet")
+	f.checkResources(agentapi.Resources{})
 	// What editors and shells use.
 	f.pass(10*time.Minute, func() { f.use(time.Second) }) // 66 thousandths
 	f.check(agentapi.SignalCPU, -1, "CPU 6%")
@@ -97,6 +109,7 @@ func TestCPUSignal(t *testing.T) {
 	// Several cores are more than 100%.
 	f.pass(time.Minute, func() { f.use(60 * time.Second) })
 	f.check(agentapi.SignalCPU, 0, "CPU 400%")
+	f.checkResources(agentapi.Resources{CPUUsedMillis: new(int64(4000))})
 	// A burst that stays below the threshold over a minute is not activity. The
 	// average includes the one before for 45 more seconds.
 	f.pass(time.Hour, nil)
@@ -191,15 +204,16 @@ func TestGPUSignal(t *testing.T) {
 	// A faulty driver, and one that no longer answers.
 	read(gpu.Reading{Err: errors.New("lost")})
 	f.check(agentapi.SignalGPU, 0, "GPU unknown: lost")
-	if got := f.watch.GPUs(); got != 4 {
-		t.Errorf("got %d GPUs, want the 4 that were read before", got)
-	}
+	cpu := new(int64(0))
+	f.checkResources(agentapi.Resources{CPUUsedMillis: cpu, GPUs: 4}) // The number is the one that was read before.
 	f.pass(time.Minute, nil)
 	read(gpu.Reading{Percent: 0})
+	f.checkResources(agentapi.Resources{CPUUsedMillis: cpu, GPUs: 4, GPUPercent: new(int64(0))})
 	f.pass(4*time.Minute, nil)
 	f.check(agentapi.SignalGPU, 300, "GPU 0%")
 	f.pass(15*time.Second, nil)
 	f.check(agentapi.SignalGPU, 0, "GPU unknown")
+	f.checkResources(agentapi.Resources{CPUUsedMillis: cpu, GPUs: 4})
 	// GPUs that do not report their utilization can be left out.
 	f.watch.SetThresholds(agentapi.Thresholds{GPUPercent: 101})
 	for _, s := range f.watch.Signals() {
@@ -216,6 +230,7 @@ func TestUnknownCountsAsActive(t *testing.T) {
 	f.keepAwakeErr = errors.New("the folder is on fire")
 	f.pass(15*time.Second, nil)
 	f.check(agentapi.SignalCPU, 0, "CPU unknown: ")
+	f.checkResources(agentapi.Resources{})
 	f.check(agentapi.SignalKeep, 0, "keep-awake unknown: the folder is on fire")
 	// Once it is known again, the last moment at which it was not is the last activity.
 	f.use(0)
@@ -236,6 +251,7 @@ func TestStaleFiguresAreUnknown(t *testing.T) {
 	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalKeep} {
 		f.check(name, 0, "unknown")
 	}
+	f.checkResources(agentapi.Resources{})
 }
 
 func TestLowerThresholdCountsAsActive(t *testing.T) {

@@ -7,8 +7,11 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/cli/reach"
 )
 
 // NewCommand returns the command.
@@ -25,9 +28,14 @@ HomeFull, RestartPending, ResizePending or StopPending. ACTIVITY is Active,
 KeptAwake, Idle with the time since the last activity, or Unknown. It is
 <none> for a server that is never suspended for being idle.
 
-With -o wide, CPU, MEMORY, GPU and HOME are what the server was granted, and
-MESSAGE says more about each reason. On a narrow terminal, columns are left
-out; files and pipes get all of them.`,
+With -o wide, MESSAGE says more about each reason, and CPU, MEMORY, GPU and HOME
+are what the server uses of what it was granted: 0.3/4 CPUs, 3.1Gi/16Gi, 37%/1 (how
+busy the busiest GPU is, and how many there are). devctl asks the servers for that
+over SSH, for at most 10 seconds, which does not count as activity. For a server
+that does not answer or does not let you in, and with --watch, the columns show
+only what was granted.
+
+On a narrow terminal, columns are left out; files and pipes get all of them.`,
 		Example: `  # In the current namespace
   devctl list
 
@@ -49,7 +57,10 @@ out; files and pipes get all of them.`,
 			}
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
 				options.Namespace = to.Namespace
-				return Run(ctx, to.Client, options, streams)
+				ask := func(ctx context.Context, ds *devserverv1.DevServer) (*agentapi.Report, error) {
+					return reach.Report(ctx, to, ds)
+				}
+				return Run(ctx, to.Client, ask, options, streams)
 			})
 		},
 	}

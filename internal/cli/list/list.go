@@ -33,7 +33,10 @@ type Options struct {
 }
 
 // Run lists DevServers.
-func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+//
+// Wide output asks the servers what they use, unless ask is nil or the list is
+// watched: rows must not wait for servers that do not answer.
+func Run(ctx context.Context, c client.WithWatch, ask Asker, o Options, streams genericiooptions.IOStreams) error {
 	if o.Mine {
 		var err error
 		if o.Owner, err = cluster.Me(ctx, c); err != nil {
@@ -48,6 +51,9 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		fmt.Fprintf(streams.ErrOut, "There are no DevServers %s.\n", o.where())
 	}
 	p := o.printer(c, streams.Out)
+	if !o.Watch {
+		p.ask = ask
+	}
 	switch {
 	case o.Watch:
 		return o.watch(ctx, c, p, list)
@@ -99,7 +105,7 @@ func (o Options) where() string {
 var narrow = []string{"SSH", "Node", "GPU", "CPU", "Memory", "Home", "Owner", "Age", "Flavor", "Activity"}
 
 // table arranges DevServers in columns. Those of priority 1 are for wide output.
-func table(list *devserverv1.DevServerList, granted map[types.NamespacedName]resources, now time.Time) *metav1.Table {
+func table(list *devserverv1.DevServerList, known map[types.NamespacedName]resources, now time.Time) *metav1.Table {
 	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
 		{Name: "Name", Type: "string", Format: "name"},
 		{Name: "Phase", Type: "string"},
@@ -123,7 +129,7 @@ func table(list *devserverv1.DevServerList, granted map[types.NamespacedName]res
 			command = ds.Status.SSH.Command
 		}
 		reasons, messages := attention(ds)
-		r := granted[client.ObjectKeyFromObject(ds)]
+		r := known[client.ObjectKeyFromObject(ds)]
 		t.Rows = append(t.Rows, metav1.TableRow{
 			Cells: []any{
 				ds.Name, output.OrNone(string(ds.Status.Phase)), output.OrNone(strings.Join(reasons, ",")), output.OrNone(activity(ds, now)),

@@ -106,7 +106,7 @@ func TestRunPrintsWhatIsAskedFor(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var out, note bytes.Buffer
-			if err := Run(t.Context(), c, tc.options, genericiooptions.IOStreams{Out: &out, ErrOut: &note}); err != nil {
+			if err := Run(t.Context(), c, nil, tc.options, genericiooptions.IOStreams{Out: &out, ErrOut: &note}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff([]string{tc.out, tc.note}, []string{out.String(), note.String()}); diff != "" {

@@ -19,8 +19,8 @@ import (
 // resources are the figures of one server for wide output.
 type resources struct{ cpu, memory, gpu, home figure }
 
-// figure is what a server was granted of one resource and, once the agent reports
-// it, what it uses of that.
+// figure is what a server uses of one resource, which only its agent knows, and what
+// it was granted.
 type figure struct{ used, granted string }
 
 // cell is "used/granted", or what was granted if the usage is not known.
@@ -32,8 +32,7 @@ func (f figure) cell() string {
 }
 
 // grants returns what each server was granted: by its pod, if the user may read
-// pods and it has one, otherwise by its flavor. What the servers use of that has to
-// be asked of their agents, and is not filled in here.
+// pods and it has one, otherwise by its flavor.
 func grants(ctx context.Context, c client.Reader, scope []client.ListOption, list *devserverv1.DevServerList) map[types.NamespacedName]resources {
 	var pods corev1.PodList
 	byName := map[types.NamespacedName]*corev1.Pod{}

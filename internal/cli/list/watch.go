@@ -26,6 +26,7 @@ import (
 type printer struct {
 	Options
 	client client.Client
+	ask    Asker
 	out    io.Writer
 	table  printers.ResourcePrinter
 	tabs   interface {
@@ -45,11 +46,11 @@ func (o Options) printer(c client.Client, out io.Writer) *printer {
 
 // rows prints a row for each.
 func (p *printer) rows(ctx context.Context, list *devserverv1.DevServerList) error {
-	var granted map[types.NamespacedName]resources
+	var known map[types.NamespacedName]resources
 	if p.Format == output.Wide {
-		granted = grants(ctx, p.client, p.scope(), list)
+		known = p.resources(ctx, list)
 	}
-	t, width := table(list, granted, time.Now()), output.Width(p.out)
+	t, width := table(list, known, time.Now()), output.Width(p.out)
 	if !p.begun {
 		p.begun, p.omitted = true, p.Excess(t, width, narrow...)
 	}
@@ -61,6 +62,21 @@ func (p *printer) rows(ctx context.Context, list *devserverv1.DevServerList) err
 		return err
 	}
 	return p.tabs.Flush()
+}
+
+// resources returns what each server was granted and, as far as it is known, what it
+// uses of that.
+func (p *printer) resources(ctx context.Context, list *devserverv1.DevServerList) map[types.NamespacedName]resources {
+	all := grants(ctx, p.client, p.scope(), list)
+	if p.ask == nil {
+		return all
+	}
+	for name, report := range p.ask.usage(ctx, list) {
+		r := all[name]
+		r.use(report)
+		all[name] = r
+	}
+	return all
 }
 
 // one prints one that is new or has changed.

@@ -47,7 +47,7 @@ func TestWatchGoesOnAfterWhatWasForgotten(t *testing.T) {
 	c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(&objects[1]).WithInterceptorFuncs(funcs).Build()
 	out := &until{text: "/later", then: cancel}
 	options := Options{Flags: output.Flags{Format: output.Name}, Namespace: objects[0].Namespace, Owner: "bob", Watch: true}
-	if err := Run(ctx, c, options, genericiooptions.IOStreams{Out: out, ErrOut: &bytes.Buffer{}}); err != nil {
+	if err := Run(ctx, c, nil, options, genericiooptions.IOStreams{Out: out, ErrOut: &bytes.Buffer{}}); err != nil {
 		t.Fatal(err)
 	}
 	want := strings.Repeat("devserver.devserver.io/waits\n", 2) + "devserver.devserver.io/later\n"

@@ -1,9 +1,11 @@
-package why
+package reach
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
@@ -12,12 +14,11 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/printable"
 )
 
-// liveTimeout bounds how long a person waits for the current figures.
-const liveTimeout = 15 * time.Second
+// reportTimeout bounds how long a person waits for the report of a server.
+const reportTimeout = 15 * time.Second
 
 // reportOptions make ssh request a report and nothing else: no password, no
 // terminal, no forwarding.
@@ -26,36 +27,39 @@ var reportOptions = []string{
 	"-T", "-s", agentapi.ActivitySubsystem,
 }
 
-// liveReport asks the agent in the server for a report. If there is none, failure
-// says why.
-func liveReport(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (report *agentapi.Report, failure string) {
-	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+// Report asks the agent in a running server for its current figures, over SSH. That
+// does not count as activity.
+func Report(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer) (*agentapi.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	options, err := reach.OpenSSH(ctx, to, ds, reach.Options{Via: reach.Auto})
+	options, err := OpenSSH(ctx, to, ds, Options{Via: Auto})
 	if err != nil {
-		return nil, err.Error()
+		return nil, err
 	}
 	var out, complaints bytes.Buffer
-	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{agentapi.User + "@" + reach.Host(ds)}, reportOptions)...)
+	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{agentapi.User + "@" + Host(ds)}, reportOptions)...)
 	command.Stdout, command.Stderr = &out, &complaints
 	if err := command.Run(); err != nil {
 		return nil, explainFailure(complaints.String(), err)
 	}
-	report = &agentapi.Report{}
-	if err := json.Unmarshal(out.Bytes(), report); err != nil {
-		return nil, "the agent's report cannot be read: " + err.Error()
+	var report agentapi.Report
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+		return nil, fmt.Errorf("the agent's report cannot be read: %w", err)
 	}
-	return report, ""
+	return &report, nil
 }
 
+// errOldAgent is the error for an agent that does not know the request.
+var errOldAgent = errors.New("the agent is too old to report them; a restart brings the current one")
+
 // explainFailure says why ssh got no report.
-func explainFailure(complaints string, err error) string {
+func explainFailure(complaints string, err error) error {
 	if strings.Contains(complaints, "subsystem request failed") {
-		return "the agent is too old to report them. A restart brings the current one."
+		return errOldAgent
 	}
 	lines := strings.Split(strings.TrimSpace(complaints), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return "ssh: " + printable.Line(last, 0)
+		return errors.New("ssh: " + printable.Line(last, 0))
 	}
-	return "ssh failed: " + err.Error()
+	return fmt.Errorf("ssh failed: %w", err)
 }

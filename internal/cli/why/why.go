@@ -17,6 +17,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/objects"
@@ -33,7 +34,9 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 		return err
 	}
 	if o.Live && ds.Status.Phase == devserverv1.PhaseRunning {
-		f.Report, f.ReportError = liveReport(ctx, to, ds)
+		if f.Report, err = reach.Report(ctx, to, ds); err != nil {
+			f.ReportError = err.Error()
+		}
 	}
 	f.Name, f.Now, f.Zone, f.Commands = ds.Name, time.Now(), time.Local, Commands(ds)
 	return show(streams.Out, explain.Explain(f))
