@@ -99,7 +99,7 @@ func Same(a, b *devv1.DevServerUser) bool {
 // Elder returns the oldest of those that conflict with u and are older than u,
 // or nil.
 func Elder(u *devv1.DevServerUser, all []devv1.DevServerUser) *devv1.DevServerUser {
-	return precedence.Oldest(precedence.Each(all), func(other *devv1.DevServerUser) bool {
+	return precedence.Oldest(all, func(other *devv1.DevServerUser) bool {
 		return other.UID != u.UID && Same(other, u) && precedence.Compare(other, u) < 0
 	})
 }

@@ -41,7 +41,7 @@ func serviceAddress(service *corev1.Service, nodes []corev1.Node) (string, int32
 // have. It is the oldest one, so that the address stays when nodes are added or
 // removed.
 func anyNode(nodes []corev1.Node) string {
-	oldest := precedence.Oldest(precedence.Each(nodes), func(n *corev1.Node) bool {
+	oldest := precedence.Oldest(nodes, func(n *corev1.Node) bool {
 		return objects.NodeReady(n) == corev1.ConditionTrue && n.DeletionTimestamp.IsZero() && NodeAddress(n) != ""
 	})
 	if oldest == nil {

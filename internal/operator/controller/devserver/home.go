@@ -115,7 +115,7 @@ func (r *Reconciler) homeUser(ctx context.Context, d *devv1.DevServer, claim str
 	if err := watchcache.List(ctx, r.Client, users, client.InNamespace(d.Namespace), client.MatchingFields{watchcache.FieldClaim: claim}); err != nil {
 		return "", err
 	}
-	user := precedence.Oldest(precedence.Each(users.Items), func(other *devv1.DevServer) bool {
+	user := precedence.Oldest(users.Items, func(other *devv1.DevServer) bool {
 		return other.UID != d.UID && objects.HomeClaimOf(other) == claim && (!asHome || precedence.Compare(other, d) < 0)
 	})
 	if user == nil {
