@@ -28,18 +28,10 @@ import (
 const (
 	// settle is how long a pass waits after an event, so that it covers later ones too.
 	settle = time.Second
-	// shortestInterval is the minimum time between two passes that events start.
-	shortestInterval = 5 * time.Second
-	// intervalPerObject is the minimum time per pod and DevServer of the cluster.
-	intervalPerObject = 2500 * time.Microsecond
+	// interval is the minimum time between two passes that events start. While servers are
+	// being created, events never stop.
+	interval = 5 * time.Second
 )
-
-// interval returns the minimum time until the next pass that an event starts. A pass reads
-// every server and pod, and while thousands are being created, events never stop. The
-// interval grows with their number, so that passes take a constant share of CPU time.
-func interval(o capacity.Observed) time.Duration {
-	return max(shortestInterval, intervalPerObject*time.Duration(len(o.Pods)+len(o.DevServers)))
-}
 
 // everything is the only request, because a pass covers all flavors.
 var everything = reconcile.Request{}
