@@ -42,7 +42,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("flavor").
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(atOnce), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&devv1.DevServer{}, r.gather(), builder.WithPredicates(flavorChanged())).
-		Watches(&corev1.Node{}, r.gather(), builder.WithPredicates(nodeChanged())).
+		Watches(&corev1.Node{}, r.gather(), builder.WithPredicates(watchcache.Updates(capacity.NodeChanged))).
 		Watches(&corev1.Pod{}, r.gather(), builder.WithPredicates(podChanged())).
 		Watches(&nodev1.RuntimeClass{}, r.gather()).
 		WatchesMetadata(watchcache.CustomResourceDefinition(), r.gather()).
@@ -84,12 +84,8 @@ func (r *Reconciler) gather() handler.EventHandler {
 	}
 }
 
-func nodeChanged() predicate.Predicate {
-	return changes(capacity.NodeChanged)
-}
-
 func podChanged() predicate.Predicate {
-	p := changes(capacity.PodChanged)
+	p := watchcache.Updates(capacity.PodChanged)
 	p.CreateFunc = func(e event.CreateEvent) bool {
 		pod, ok := e.Object.(*corev1.Pod)
 		return ok && capacity.PodMatters(pod)
@@ -104,7 +100,7 @@ func podChanged() predicate.Predicate {
 // flavorChanged passes changes of a DevServer's flavor. It drops creations, because a
 // DevServer counts only when it has a pod, and the pod has an event of its own.
 func flavorChanged() predicate.Predicate {
-	p := changes(func(before, after *devv1.DevServer) bool {
+	p := watchcache.Updates(func(before, after *devv1.DevServer) bool {
 		return before.Status.Flavor != after.Status.Flavor || before.Spec.Flavor != after.Spec.Flavor
 	})
 	p.CreateFunc = func(event.CreateEvent) bool { return false }
@@ -112,18 +108,9 @@ func flavorChanged() predicate.Predicate {
 }
 
 func nodePoolChanged() predicate.Predicate {
-	return changes(func(before, after *unstructured.Unstructured) bool {
+	return watchcache.Updates(func(before, after *unstructured.Unstructured) bool {
 		return !reflect.DeepEqual(before.Object["spec"], after.Object["spec"]) ||
 			!reflect.DeepEqual(before.Object["status"], after.Object["status"]) ||
 			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
 	})
-}
-
-// changes passes the updates for which changed returns true, and all other events.
-func changes[T client.Object](changed func(before, after T) bool) predicate.Funcs {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, okBefore := e.ObjectOld.(T)
-		after, okAfter := e.ObjectNew.(T)
-		return okBefore && okAfter && changed(before, after)
-	}}
 }
