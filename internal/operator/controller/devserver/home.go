@@ -127,7 +127,7 @@ func (r *Reconciler) homeUser(ctx context.Context, d *devv1.DevServer, claim str
 // resolveHomeSize checks the size against the flavor's bounds.
 func (r *Reconciler) resolveHomeSize(_ context.Context, in *resolved) (*status.Problem, error) {
 	d := in.server
-	if d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
+	if objects.Home(d).ClaimName != "" {
 		return nil, nil
 	}
 	if refused := policy.HomeSizeRefused(d.Spec.PersistentHomeSize, in.input.Flavor); refused != "" {
@@ -141,10 +141,10 @@ func (r *Reconciler) resolveHomeSize(_ context.Context, in *resolved) (*status.P
 // kind may not exist in the cluster: they are looked for every conflictRetry.
 func (r *Reconciler) resolveDataSource(ctx context.Context, in *resolved) (*status.Problem, error) {
 	d := in.server
-	if d.Spec.Home == nil || d.Spec.Home.DataSource == nil {
+	source := objects.Home(d).DataSource
+	if source == nil {
 		return nil, nil
 	}
-	source := d.Spec.Home.DataSource
 	unwatched := source.Kind != "PersistentVolumeClaim"
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(desired.SourceKind(source))
