@@ -19,6 +19,7 @@ import (
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
 	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/sshkeys"
 )
 
 // own is what belongs to one DevServer alone. All of it comes from the watch
@@ -72,8 +73,8 @@ func (r *Reconciler) resolveOwn(ctx context.Context, d *devv1.DevServer) (own, e
 		GatewayNamespace:     r.Config.GatewayNamespace,
 	}}
 	var err error
-	if o.input.Keys, err = r.memory.keysOf(client.ObjectKeyFromObject(d), d.Spec.Owner, r.Config.Master); err != nil {
-		return o, err
+	if o.input.Keys, err = sshkeys.Derive(r.Config.Master, d.Namespace, d.Name, d.Spec.Owner); err != nil {
+		return o, fmt.Errorf("deriving the keys of DevServer %s: %w", o.key(), err)
 	}
 	if o.user, err = r.userOf(ctx, d); err != nil {
 		return o, err
