@@ -29,8 +29,8 @@
 //     applyClaim applies the home's claim;
 //   - deleteSSHService, restart (the pod) and server.Delete (the DevServer) delete;
 //   - createLease creates the Lease; patch changes single fields of the Lease, the
-//     pod's annotations and the StatefulSet (callers: recordSuspension,
-//     clearSuspension, renew, protect and scaleDown);
+//     pod's annotations and the StatefulSet (callers: server.RecordSuspension,
+//     server.ClearSuspension, renew, protect and scaleDown);
 //   - writeStatus writes the status, through package report;
 //   - writeStatus, applySecret, restart and server.Delete record events.
 //

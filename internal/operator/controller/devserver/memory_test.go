@@ -106,7 +106,7 @@ func TestEvictedPodOfNoServer(t *testing.T) {
 
 // A suspension on a Lease that this pass created cannot be cleared by the same pass.
 func TestClearSuspensionOfALeaseNotReadYet(t *testing.T) {
-	if err := (&Reconciler{}).clearSuspension(t.Context(), resolved{}); !errors.Is(err, errStale) {
+	if err := (&server{}).ClearSuspension(t.Context()); !errors.Is(err, errStale) {
 		t.Errorf("the error is %v, want errStale", err)
 	}
 }
