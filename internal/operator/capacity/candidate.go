@@ -79,7 +79,8 @@ func (b *candidate) obstacle(n node) *obstacle {
 	if !ready(n.Node) {
 		return &obstacle{"is not ready", "are not ready"}
 	}
-	if n.Spec.Unschedulable && !b.tolerates(corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}) {
+	cordon := corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}
+	if _, found := b.untolerated([]corev1.Taint{cordon}); found && n.Spec.Unschedulable {
 		return &obstacle{"is cordoned", "are cordoned"}
 	}
 	if taint, found := b.untolerated(n.Spec.Taints); found {
@@ -91,11 +92,6 @@ func (b *candidate) obstacle(n node) *obstacle {
 		return &obstacle{"has" + rest, "have" + rest}
 	}
 	return nil
-}
-
-func (b *candidate) tolerates(taint corev1.Taint) bool {
-	_, found := b.untolerated([]corev1.Taint{taint})
-	return !found
 }
 
 // untolerated returns a taint that the candidate does not tolerate.
