@@ -3,6 +3,8 @@ package status
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
@@ -16,10 +18,7 @@ func StartFailure(d *devv1.DevServer, pod *corev1.Pod) string {
 	if pod.Spec.NodeName == "" || phase == corev1.PodFailed || phase == corev1.PodSucceeded || mayBeUsed(pod) {
 		return ""
 	}
-	reported := ""
-	if was := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady); was != nil {
-		reported = was.Reason
-	}
+	reported := ptr.Deref(meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady), metav1.Condition{}).Reason
 	if reported == devv1.ReasonNodeLost {
 		return ""
 	}
