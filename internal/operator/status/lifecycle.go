@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -197,21 +196,4 @@ func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready st
 func followsLoss(last devv1.Disruption, ready metav1.Condition) bool {
 	return last.Reason == devv1.ReasonNodeLost && last.Time != nil && ready.Status == metav1.ConditionFalse &&
 		!ready.LastTransitionTime.Truncate(time.Second).After(last.Time.Time)
-}
-
-// ReadyUntil is when SSH stopped answering, or the start of a pod in which it never
-// answered; zero while it does.
-func ReadyUntil(pod *corev1.Pod) time.Time {
-	if c := condition(pod, corev1.PodReady); c != nil && c.Status != corev1.ConditionTrue {
-		return c.LastTransitionTime.Time
-	}
-	return time.Time{}
-}
-
-// ReadySince is since when SSH answers; zero while it does not.
-func ReadySince(pod *corev1.Pod) time.Time {
-	if c := condition(pod, corev1.PodReady); c != nil && c.Status == corev1.ConditionTrue {
-		return c.LastTransitionTime.Time
-	}
-	return time.Time{}
 }

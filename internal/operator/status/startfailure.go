@@ -42,7 +42,7 @@ func mayBeUsed(pod *corev1.Pod) bool {
 		if c.Name != objects.ServerContainer || c.State.Running == nil {
 			continue
 		}
-		ready, crash := condition(pod, corev1.PodReady), c.LastTerminationState.Terminated
+		ready, crash := Condition(pod, corev1.PodReady), c.LastTerminationState.Terminated
 		return crash == nil || crash.ExitCode == 0 || ready == nil || ready.LastTransitionTime.After(c.State.Running.StartedAt.Time)
 	}
 	return false
