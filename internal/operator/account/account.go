@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
@@ -64,18 +63,6 @@ func labels(u *devv1.DevServerUser) map[string]string {
 		objects.LabelName:      Name,
 		objects.LabelInstance:  u.Spec.Username,
 	}
-}
-
-// controlledBy makes the DevServerUser the object's controller, so that the
-// object is deleted with it.
-func controlledBy(u *devv1.DevServerUser) *metav1ac.OwnerReferenceApplyConfiguration {
-	return metav1ac.OwnerReference().
-		WithAPIVersion(devv1.GroupVersion.String()).
-		WithKind("DevServerUser").
-		WithName(u.Name).
-		WithUID(u.UID).
-		WithController(true).
-		WithBlockOwnerDeletion(true)
 }
 
 // namespace has no owner reference, so that garbage collection never reaches a
