@@ -50,13 +50,13 @@ func parse(args []string) (operator.Config, error) {
 	flags := flag.CommandLine
 	flags.Init("devserver-operator", flag.ContinueOnError)
 	flags.StringVar(&cfg.Namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "devserver-system"), "`namespace` of the operator's master secret and leader election Lease")
-	flags.StringVar(&cfg.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, the SSH server in each server")
+	flags.StringVar(&cfg.Servers.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, the SSH server in each server")
 	policy := flags.String("agent-image-pull-policy", "", "when nodes pull the agent's image: Always, IfNotPresent or Never (default: Always for the tag latest, else IfNotPresent)")
-	flags.StringVar(&cfg.DefaultImage, "default-image", "devserver.io/server:"+version.Version, "`image` of servers if neither they nor their flavor set one")
-	flags.StringVar(&cfg.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
+	flags.StringVar(&cfg.Servers.DefaultImage, "default-image", "devserver.io/server:"+version.Version, "`image` of servers if neither they nor their flavor set one")
+	flags.StringVar(&cfg.Servers.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
 	gatewayFlags(flags, &cfg.Gateway)
-	flags.DurationVar(&cfg.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` servers may be idle before they are suspended, if neither they nor their flavor set it; 0 for no limit")
-	flags.DurationVar(&cfg.Lifecycle.TimeToLive, "time-to-live", 0, "how `long` servers run before they expire, if neither they nor their flavor set it; 0 for no limit")
+	flags.DurationVar(&cfg.Servers.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` servers may be idle before they are suspended, if neither they nor their flavor set it; 0 for no limit")
+	flags.DurationVar(&cfg.Servers.Lifecycle.TimeToLive, "time-to-live", 0, "how `long` servers run before they expire, if neither they nor their flavor set it; 0 for no limit")
 	flags.BoolVar(&cfg.LeaderElect, "leader-elect", operator.InCluster(), "elect a leader among several replicas")
 	flags.StringVar(&cfg.MetricsBindAddress, "metrics-bind-address", "0", "`address` of the metrics endpoint, such as :8080; 0 for none")
 	flags.StringVar(&cfg.HealthProbeBindAddress, "health-probe-bind-address", "0", "`address` of /healthz and /readyz, such as :8081; 0 for none")
@@ -76,7 +76,7 @@ func parse(args []string) (operator.Config, error) {
 	if err := checkGateway(cfg.Gateway); err != nil {
 		return cfg, err
 	}
-	for name, d := range map[string]time.Duration{"idle-timeout": cfg.Lifecycle.IdleTimeout, "time-to-live": cfg.Lifecycle.TimeToLive} {
+	for name, d := range map[string]time.Duration{"idle-timeout": cfg.Servers.Lifecycle.IdleTimeout, "time-to-live": cfg.Servers.Lifecycle.TimeToLive} {
 		if d != 0 && d < time.Minute {
 			return cfg, fmt.Errorf("--%s %s is less than a minute; 0 means no limit", name, d)
 		}
@@ -86,7 +86,7 @@ func parse(args []string) (operator.Config, error) {
 		return cfg, fmt.Errorf("--log-level %q is not debug, info, warn or error", *level)
 	}
 	cfg.Log = logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel}))
-	switch cfg.AgentImagePullPolicy = corev1.PullPolicy(*policy); cfg.AgentImagePullPolicy {
+	switch cfg.Servers.AgentImagePullPolicy = corev1.PullPolicy(*policy); cfg.Servers.AgentImagePullPolicy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
 		return cfg, nil
 	default:

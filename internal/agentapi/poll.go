@@ -1,6 +1,7 @@
 package agentapi
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -75,19 +76,11 @@ const (
 // WithDefaults returns the thresholds with the default in place of each field that
 // is 0 or negative.
 func (t Thresholds) WithDefaults() Thresholds {
-	for _, field := range []struct {
-		value        *int64
-		defaultValue int64
-	}{
-		{&t.CPUMillis, DefaultCPUMillis},
-		{&t.GPUPercent, DefaultGPUPercent},
-		{&t.SSHBytes, DefaultSSHBytes},
-	} {
-		if *field.value <= 0 {
-			*field.value = field.defaultValue
-		}
+	return Thresholds{
+		CPUMillis:  cmp.Or(max(t.CPUMillis, 0), DefaultCPUMillis),
+		GPUPercent: cmp.Or(max(t.GPUPercent, 0), DefaultGPUPercent),
+		SSHBytes:   cmp.Or(max(t.SSHBytes, 0), DefaultSSHBytes),
 	}
-	return t
 }
 
 // Names of signals.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/utils/ptr"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
@@ -117,8 +118,5 @@ func (f Facts) isTrue(kind string) bool {
 
 // reason is the reason of the Ready condition; empty if there is none.
 func (f Facts) reason() string {
-	if ready := f.condition(devserverv1.ConditionReady); ready != nil {
-		return ready.Reason
-	}
-	return ""
+	return ptr.Deref(f.condition(devserverv1.ConditionReady), metav1.Condition{}).Reason
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
@@ -116,7 +117,7 @@ func (f Facts) expiry(at time.Time) []event {
 
 // homeAtStop is what happens to the home directory when the server stops.
 func (f Facts) homeAtStop() string {
-	if home := f.DevServer.Spec.Home; home != nil && home.Ephemeral {
+	if objects.Home(f.DevServer).Ephemeral {
 		return "Its home directory is ephemeral and is deleted."
 	}
 	return "Its home directory is kept."

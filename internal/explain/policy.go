@@ -3,6 +3,9 @@ package explain
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/policy"
@@ -36,10 +39,7 @@ func (f Facts) keptAwakeUntil() time.Time {
 	if f.Flavor == nil {
 		return time.Time{}
 	}
-	var startedAt time.Time
-	if t := f.DevServer.Status.StartedAt; t != nil {
-		startedAt = t.Time
-	}
+	startedAt := ptr.Deref(f.DevServer.Status.StartedAt, metav1.Time{}).Time
 	p, _ := f.policy()
 	if until := p.KeptAwakeUntil(lease.Of(f.Lease), startedAt, f.Now); until.After(f.Now) {
 		return until

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strconv"
 
+	"k8s.io/utils/ptr"
+
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 )
@@ -12,26 +14,22 @@ import (
 // its files belong to, where it is not agentapi.UID. It stays with the home.
 const AnnotationUID = "devserver.io/uid"
 
-func home(d *devv1.DevServer) devv1.HomeSpec {
-	if d.Spec.Home == nil {
-		return devv1.HomeSpec{}
-	}
-	return *d.Spec.Home
-}
+// Home is how the DevServer wants its home; the zero value if it does not say.
+func Home(d *devv1.DevServer) devv1.HomeSpec { return ptr.Deref(d.Spec.Home, devv1.HomeSpec{}) }
 
 // HasOwnClaim tells whether the home's claim is made from the StatefulSet's
 // template, as it is unless the DevServer asks for another home.
 func HasOwnClaim(d *devv1.DevServer) bool {
-	return !home(d).Ephemeral && home(d).ClaimName == ""
+	return !Home(d).Ephemeral && Home(d).ClaimName == ""
 }
 
 // HomeClaimOf is the name of the claim with the home, and empty for an
 // ephemeral one.
 func HomeClaimOf(d *devv1.DevServer) string {
-	if home(d).Ephemeral {
+	if Home(d).Ephemeral {
 		return ""
 	}
-	return cmp.Or(home(d).ClaimName, HomeClaimName(d.Name))
+	return cmp.Or(Home(d).ClaimName, HomeClaimName(d.Name))
 }
 
 // HomeUID is the uid that a home belongs to, from the annotations of its claim

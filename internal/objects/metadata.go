@@ -1,5 +1,12 @@
 package objects
 
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	devv1 "devserver.io/devserver/api/v1"
+)
+
 // Labels and annotations of every object of a DevServer.
 const (
 	// LabelManagedBy and ManagedBy select what the operator watches.
@@ -31,4 +38,16 @@ func Labels(devServer string) map[string]string {
 // Selector selects the pod of a DevServer. It never changes: a StatefulSet's selector is immutable.
 func Selector(devServer string) map[string]string {
 	return map[string]string{LabelName: Name, LabelInstance: devServer}
+}
+
+// ControlledBy makes owner, a DevServer or DevServerUser, an object's controller, so that
+// the object is deleted with it.
+func ControlledBy(kind string, owner metav1.Object) *metav1ac.OwnerReferenceApplyConfiguration {
+	return metav1ac.OwnerReference().
+		WithAPIVersion(devv1.GroupVersion.String()).
+		WithKind(kind).
+		WithName(owner.GetName()).
+		WithUID(owner.GetUID()).
+		WithController(true).
+		WithBlockOwnerDeletion(true)
 }

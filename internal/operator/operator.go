@@ -30,7 +30,6 @@ import (
 	"devserver.io/devserver/internal/operator/controller/user"
 	"devserver.io/devserver/internal/operator/mastersecret"
 	"devserver.io/devserver/internal/operator/watchcache"
-	"devserver.io/devserver/internal/policy"
 )
 
 // Config has the operator's settings; the flags of cmd/operator document them.
@@ -38,14 +37,10 @@ type Config struct {
 	REST      *rest.Config
 	Namespace string
 
-	AgentImage           string
-	AgentImagePullPolicy corev1.PullPolicy
-	DefaultImage         string
-	SSHHost              string
+	// Servers has the settings of all servers. Run sets its Master and GatewayNamespace.
+	Servers devserver.Config
 	// Gateway describes the gateway; its zero value means that there is none.
 	Gateway Gateway
-	// Lifecycle applies to servers if neither they nor their flavor set it.
-	Lifecycle policy.Defaults
 
 	LeaderElect            bool
 	MetricsBindAddress     string
@@ -177,15 +172,9 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		PushKeys: devserver.PushKeys,
 		Poller:   poller,
 		Gateway:  devserver.NewGateway(),
-		Config: devserver.Config{
-			Master:               master,
-			DefaultImage:         cfg.DefaultImage,
-			AgentImage:           cfg.AgentImage,
-			AgentImagePullPolicy: cfg.AgentImagePullPolicy,
-			SSHHost:              cfg.SSHHost,
-			Lifecycle:            cfg.Lifecycle,
-		},
+		Config:   cfg.Servers,
 	}
+	servers.Config.Master = master
 	if cfg.Gateway.Only {
 		servers.Config.GatewayNamespace = cfg.Namespace
 	}

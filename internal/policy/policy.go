@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
@@ -117,18 +118,10 @@ type Violation struct {
 // is nil, and only the DevServer's own lifecycle counts.
 func Resolve(d *devv1.DevServer, flavor *devv1.DevServerFlavor, defaults Defaults) (Policy, *Violation) {
 	if flavor == nil {
-		defaults = Defaults{}
+		flavor, defaults = &devv1.DevServerFlavor{}, Defaults{}
 	}
-	own, theirs, bounds := devv1.LifecycleSpec{}, devv1.LifecycleSpec{}, devv1.LifecycleBounds{}
-	if d.Spec.Lifecycle != nil {
-		own = *d.Spec.Lifecycle
-	}
-	if flavor != nil && flavor.Spec.Lifecycle != nil {
-		theirs = *flavor.Spec.Lifecycle
-	}
-	if flavor != nil && flavor.Spec.LifecycleBounds != nil {
-		bounds = *flavor.Spec.LifecycleBounds
-	}
+	own, theirs := ptr.Deref(d.Spec.Lifecycle, devv1.LifecycleSpec{}), ptr.Deref(flavor.Spec.Lifecycle, devv1.LifecycleSpec{})
+	bounds := ptr.Deref(flavor.Spec.LifecycleBounds, devv1.LifecycleBounds{})
 	p := Policy{
 		TimeToLive:    within(bounds.TimeToLive, cmp.Or(duration(own.TimeToLive), duration(theirs.TimeToLive), defaults.TimeToLive)),
 		OnExpire:      cmp.Or(own.OnExpire, theirs.OnExpire, devv1.ExpireSuspend),
@@ -139,49 +132,36 @@ func Resolve(d *devv1.DevServer, flavor *devv1.DevServerFlavor, defaults Default
 		Thresholds:    thresholds(own.Activity, theirs.Activity, bounds.Activity),
 		GraceSeconds:  cmp.Or(own.TerminationGracePeriodSeconds, theirs.TerminationGracePeriodSeconds, defaultGrace),
 	}
-	violation := p.setSchedule(own.Schedule, theirs.Schedule, flavor)
-	if violation == nil && flavor != nil {
-		violation = cmp.Or(
-			beyond("timeToLive", flavor.Name, bounds.TimeToLive, duration(own.TimeToLive)),
-			beyond("idleTimeout", flavor.Name, bounds.IdleTimeout, duration(own.IdleTimeout)),
-			beyond("deleteAfterSuspended", flavor.Name, bounds.DeleteAfterSuspended, duration(own.DeleteAfterSuspended)),
-			beyondThresholds(flavor.Name, bounds.Activity, own.Activity))
-	}
-	return p, violation
+	violation := p.setSchedule(own.Schedule, theirs.Schedule, flavor.Name)
+	return p, cmp.Or(
+		violation,
+		beyond("timeToLive", flavor.Name, bounds.TimeToLive, duration(own.TimeToLive)),
+		beyond("idleTimeout", flavor.Name, bounds.IdleTimeout, duration(own.IdleTimeout)),
+		beyond("deleteAfterSuspended", flavor.Name, bounds.DeleteAfterSuspended, duration(own.DeleteAfterSuspended)),
+		beyondThresholds(flavor.Name, bounds.Activity, own.Activity))
 }
 
-func (p *Policy) setSchedule(own, theirs *devv1.Schedule, flavor *devv1.DevServerFlavor) *Violation {
-	if own != nil {
-		table, err := parseTimetable(own)
-		if err != nil {
-			return &Violation{devv1.ReasonInvalidSchedule, "spec.lifecycle.schedule: " + err.Error() + "."}
-		}
-		p.Schedule = table
+func (p *Policy) setSchedule(own, theirs *devv1.Schedule, flavor string) *Violation {
+	schedule := cmp.Or(own, theirs)
+	if schedule == nil {
 		return nil
 	}
-	if theirs == nil {
+	var err error
+	switch p.Schedule, err = parseTimetable(schedule); {
+	case err == nil:
 		return nil
+	case own != nil:
+		return &Violation{devv1.ReasonInvalidSchedule, "spec.lifecycle.schedule: " + err.Error() + "."}
+	default:
+		return &Violation{devv1.ReasonInvalidFlavor, fmt.Sprintf("spec.lifecycle.schedule of DevServerFlavor %s: %v. The server starts, or applies changes, once the flavor is fixed.", flavor, err)}
 	}
-	table, err := parseTimetable(theirs)
-	if err != nil {
-		return &Violation{devv1.ReasonInvalidFlavor, fmt.Sprintf("spec.lifecycle.schedule of DevServerFlavor %s: %v. The server starts, or applies changes, once the flavor is fixed.", flavor.Name, err)}
-	}
-	p.Schedule = table
-	return nil
 }
 
-func duration(d *metav1.Duration) time.Duration {
-	if d == nil {
-		return 0
-	}
-	return d.Duration
-}
+// duration is d, or 0 if it is nil.
+func duration(d *metav1.Duration) time.Duration { return ptr.Deref(d, metav1.Duration{}).Duration }
 
 func most(bounds *devv1.DurationBounds) time.Duration {
-	if bounds == nil {
-		return 0
-	}
-	return duration(bounds.Max)
+	return duration(ptr.Deref(bounds, devv1.DurationBounds{}).Max)
 }
 
 // within moves a duration into bounds. 0, which is unlimited, is above every
@@ -193,7 +173,7 @@ func within(bounds *devv1.DurationBounds, d time.Duration) time.Duration {
 	if least := duration(bounds.Min); d > 0 && d < least {
 		return least
 	}
-	if greatest := duration(bounds.Max); greatest > 0 && (d == 0 || d > greatest) {
+	if greatest := most(bounds); greatest > 0 && (d == 0 || d > greatest) {
 		return greatest
 	}
 	return d

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strconv"
 
+	"k8s.io/utils/ptr"
+
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 )
@@ -18,16 +20,8 @@ type threshold struct {
 }
 
 func thresholdsOf(own, theirs *devv1.ActivityThresholds, bounds *devv1.ActivityBounds) (cpu, gpu, ssh threshold) {
-	mine, flavors, within := devv1.ActivityThresholds{}, devv1.ActivityThresholds{}, devv1.ActivityBounds{}
-	if own != nil {
-		mine = *own
-	}
-	if theirs != nil {
-		flavors = *theirs
-	}
-	if bounds != nil {
-		within = *bounds
-	}
+	mine, flavors := ptr.Deref(own, devv1.ActivityThresholds{}), ptr.Deref(theirs, devv1.ActivityThresholds{})
+	within := ptr.Deref(bounds, devv1.ActivityBounds{})
 	return threshold{"activity.cpuMillis", mine.CPUMillis, flavors.CPUMillis, agentapi.DefaultCPUMillis, within.CPUMillis},
 		threshold{"activity.gpuPercent", mine.GPUPercent, flavors.GPUPercent, agentapi.DefaultGPUPercent, within.GPUPercent},
 		threshold{"activity.sshBytes", mine.SSHBytes, flavors.SSHBytes, agentapi.DefaultSSHBytes, within.SSHBytes}

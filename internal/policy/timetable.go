@@ -40,8 +40,10 @@ func parseTimetable(s *devv1.Schedule) (Timetable, error) {
 	if t.start, err = parseTimes("start", s.Start, zone); err != nil {
 		return Timetable{}, err
 	}
-	t.stop, err = parseTimes("stop", s.Stop, zone)
-	return t, err
+	if t.stop, err = parseTimes("stop", s.Stop, zone); err != nil {
+		return Timetable{}, err
+	}
+	return t, nil
 }
 
 func parseTimes(field, text string, zone *time.Location) (*cron.SpecSchedule, error) {

@@ -4,7 +4,6 @@ package precedence
 
 import (
 	"cmp"
-	"iter"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -21,23 +20,12 @@ func Compare(a, b metav1.Object) int {
 func Oldest[T any, P interface {
 	*T
 	metav1.Object
-}](objects iter.Seq[P], qualifies func(P) bool) P {
+}](objects []T, qualifies func(P) bool) P {
 	var oldest P
-	for o := range objects {
-		if qualifies(o) && (oldest == nil || Compare(o, oldest) < 0) {
+	for i := range objects {
+		if o := P(&objects[i]); qualifies(o) && (oldest == nil || Compare(o, oldest) < 0) {
 			oldest = o
 		}
 	}
 	return oldest
-}
-
-// Each gives the objects of a list.
-func Each[T any](list []T) iter.Seq[*T] {
-	return func(yield func(*T) bool) {
-		for i := range list {
-			if !yield(&list[i]) {
-				return
-			}
-		}
-	}
 }

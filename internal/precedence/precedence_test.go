@@ -26,7 +26,7 @@ func TestOldest(t *testing.T) {
 		"objects that do not qualify do not count": {[]corev1.Pod{born("unfit", 1), born("b", 3), born("a", 2)}, "a"},
 	} {
 		got := ""
-		if pod := precedence.Oldest(precedence.Each(tc.objects), func(p *corev1.Pod) bool { return !strings.HasPrefix(p.Name, "unfit") }); pod != nil {
+		if pod := precedence.Oldest(tc.objects, func(p *corev1.Pod) bool { return !strings.HasPrefix(p.Name, "unfit") }); pod != nil {
 			got = pod.Name
 		}
 		if got != tc.want {

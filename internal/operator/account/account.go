@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
@@ -66,18 +65,6 @@ func labels(u *devv1.DevServerUser) map[string]string {
 	}
 }
 
-// controlledBy makes the DevServerUser the object's controller, so that the
-// object is deleted with it.
-func controlledBy(u *devv1.DevServerUser) *metav1ac.OwnerReferenceApplyConfiguration {
-	return metav1ac.OwnerReference().
-		WithAPIVersion(devv1.GroupVersion.String()).
-		WithKind("DevServerUser").
-		WithName(u.Name).
-		WithUID(u.UID).
-		WithController(true).
-		WithBlockOwnerDeletion(true)
-}
-
 // namespace has no owner reference, so that garbage collection never reaches a
 // home. Its annotation records whose it is, even after the DevServerUser was
 // deleted.
@@ -99,7 +86,7 @@ func Same(a, b *devv1.DevServerUser) bool {
 // Elder returns the oldest of those that conflict with u and are older than u,
 // or nil.
 func Elder(u *devv1.DevServerUser, all []devv1.DevServerUser) *devv1.DevServerUser {
-	return precedence.Oldest(precedence.Each(all), func(other *devv1.DevServerUser) bool {
+	return precedence.Oldest(all, func(other *devv1.DevServerUser) bool {
 		return other.UID != u.UID && Same(other, u) && precedence.Compare(other, u) < 0
 	})
 }

@@ -5,6 +5,7 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 )
 
 // limits are the objects that limit what the user may use.
@@ -22,7 +23,7 @@ func limits(u *devv1.DevServerUser) []runtime.ApplyConfiguration {
 func quota(u *devv1.DevServerUser) *corev1ac.ResourceQuotaApplyConfiguration {
 	return corev1ac.ResourceQuota(Name, NamespaceName(u)).
 		WithLabels(labels(u)).
-		WithOwnerReferences(controlledBy(u)).
+		WithOwnerReferences(objects.ControlledBy("DevServerUser", u)).
 		WithSpec(corev1ac.ResourceQuotaSpec().WithHard(u.Spec.Quota))
 }
 
@@ -46,6 +47,6 @@ func limitRange(u *devv1.DevServerUser) *corev1ac.LimitRangeApplyConfiguration {
 	}
 	return corev1ac.LimitRange(Name, NamespaceName(u)).
 		WithLabels(labels(u)).
-		WithOwnerReferences(controlledBy(u)).
+		WithOwnerReferences(objects.ControlledBy("DevServerUser", u)).
 		WithSpec(spec)
 }

@@ -8,6 +8,7 @@ import (
 	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 )
 
 // roles are the bindings that give the user their rights: first the one for
@@ -37,7 +38,7 @@ func bindingName(ref devv1.RoleReference) string {
 func binding(u *devv1.DevServerUser, name string, ref devv1.RoleReference) *rbacv1ac.RoleBindingApplyConfiguration {
 	return rbacv1ac.RoleBinding(name, NamespaceName(u)).
 		WithLabels(labels(u)).
-		WithOwnerReferences(controlledBy(u)).
+		WithOwnerReferences(objects.ControlledBy("DevServerUser", u)).
 		WithRoleRef(rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind(ref.Kind).WithName(ref.Name)).
 		WithSubjects(rbacv1ac.Subject().WithAPIGroup(rbacv1.GroupName).WithKind(rbacv1.UserKind).WithName(u.Spec.Owner))
 }

@@ -76,13 +76,7 @@ func pinned(key ed25519.PublicKey) func(tls.ConnectionState) error {
 // SetAuthorizedKeys gives the agent the keys that may log in from now on. When it
 // returns nil, connections of other keys are being closed.
 func (c *Client) SetAuthorizedKeys(ctx context.Context, text []byte) error {
-	err := c.call(ctx, http.MethodPut, agentapi.AuthorizedKeysPath, text, func(response *http.Response) error {
-		if response.StatusCode != http.StatusNoContent {
-			return refused(response)
-		}
-		return nil
-	})
-	if err != nil {
+	if _, err := c.call(ctx, http.MethodPut, agentapi.AuthorizedKeysPath, text, answers{http.StatusNoContent: nil}); err != nil {
 		return fmt.Errorf("pushing the keys to the agent at %s: %w", c.address, err)
 	}
 	return nil
@@ -94,12 +88,7 @@ func (c *Client) Poll(ctx context.Context, instructions agentapi.Instructions) (
 	var report agentapi.Report
 	body, err := json.Marshal(instructions)
 	if err == nil {
-		err = c.call(ctx, http.MethodPost, agentapi.PollPath, body, func(response *http.Response) error {
-			if response.StatusCode != http.StatusOK {
-				return refused(response)
-			}
-			return readReport(response, &report)
-		})
+		_, err = c.call(ctx, http.MethodPost, agentapi.PollPath, body, answers{http.StatusOK: &report})
 	}
 	if err != nil {
 		return agentapi.Report{}, fmt.Errorf("polling the agent at %s: %w", c.address, err)
@@ -111,46 +100,43 @@ func (c *Client) Poll(ctx context.Context, instructions agentapi.Instructions) (
 // has not, the report says why. The error of an agent that is too old is
 // agentapi.ErrUnsupported.
 func (c *Client) Drain(ctx context.Context, drain agentapi.Drain) (drained bool, report agentapi.Report, err error) {
+	var code int
 	body, err := json.Marshal(drain)
 	if err == nil {
-		err = c.call(ctx, http.MethodPost, agentapi.DrainPath, body, func(response *http.Response) error {
-			switch response.StatusCode {
-			case http.StatusNoContent:
-				drained = true
-				return nil
-			case http.StatusConflict:
-				return readReport(response, &report)
-			default:
-				return refused(response)
-			}
-		})
+		code, err = c.call(ctx, http.MethodPost, agentapi.DrainPath, body, answers{http.StatusNoContent: nil, http.StatusConflict: &report})
 	}
 	if err != nil {
 		return false, agentapi.Report{}, fmt.Errorf("draining the agent at %s: %w", c.address, err)
 	}
-	return drained, report, nil
+	return code == http.StatusNoContent, report, nil
 }
 
-// call makes one call, and passes the answer to read.
-func (c *Client) call(ctx context.Context, method, path string, body []byte, read func(*http.Response) error) error {
+// answers are the status codes that a call expects, with where to put the report of each;
+// nil for one that has none.
+type answers map[int]*agentapi.Report
+
+// call makes one call, and returns the status code of the answer.
+func (c *Client) call(ctx context.Context, method, path string, body []byte, expected answers) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "https://"+c.address+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.token)
 	response, err := c.http.Do(request)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer response.Body.Close()
-	return read(response)
-}
-
-func readReport(response *http.Response, report *agentapi.Report) error {
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxMessage)).Decode(report); err != nil {
-		return fmt.Errorf("its report cannot be read: %w", err)
+	report, ok := expected[response.StatusCode]
+	if !ok {
+		return 0, refused(response)
 	}
-	return nil
+	if report != nil {
+		if err := json.NewDecoder(io.LimitReader(response.Body, maxMessage)).Decode(report); err != nil {
+			return 0, fmt.Errorf("its report cannot be read: %w", err)
+		}
+	}
+	return response.StatusCode, nil
 }
 
 // refused is the error of an answer with an unexpected status.

@@ -101,25 +101,17 @@ func (a *Applier) apply(ctx context.Context, owned ownership, desired runtime.Ap
 // only the operator's own. Before a first apply that would not fail on another owner's
 // object, it comes from the API server.
 func (a *Applier) known(ctx context.Context, t *target) (client.Object, error) {
-	live, err := a.cached(ctx, t)
-	if live != nil || err != nil || !t.merges() {
-		return live, err
+	live := t.empty()
+	if t.cached() {
+		err := a.Client.Get(ctx, t.key(), live, client.UnsafeDisableDeepCopy) // It is only compared.
+		if !apierrors.IsNotFound(err) {
+			return live, err
+		}
 	}
-	live = t.empty()
-	if err := a.Live.Get(ctx, t.key(), live); err != nil {
-		return nil, client.IgnoreNotFound(err)
-	}
-	return live, nil
-}
-
-// cached returns the live object from the watch cache, or nil. It is nil for kinds
-// that are not cached, because the operator may not list them.
-func (a *Applier) cached(ctx context.Context, t *target) (client.Object, error) {
-	if !t.cached() {
+	if !t.merges() {
 		return nil, nil
 	}
-	live := t.empty()
-	if err := a.Client.Get(ctx, t.key(), live, client.UnsafeDisableDeepCopy); err != nil { // It is only compared.
+	if err := a.Live.Get(ctx, t.key(), live); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	return live, nil

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -17,6 +16,7 @@ import (
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
 	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -59,26 +59,16 @@ func newTarget(config runtime.ApplyConfiguration, scheme *runtime.Scheme) (*targ
 		return nil, fmt.Errorf("bug: objects of the type %T cannot be applied", config)
 	}
 	t.name = *t.meta.Name
-	if t.meta.Namespace != nil {
-		t.namespace = *t.meta.Namespace
-	}
+	t.namespace = ptr.Deref(t.meta.Namespace, "")
 
-	var sum digest
-	if err := json.NewEncoder(&sum).Encode(config); err != nil {
+	text, err := json.Marshal(config)
+	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", t, err)
 	}
+	sum := sha256.Sum256(text)
 	t.hash = hex.EncodeToString(sum[:16])
 	t.meta.WithAnnotations(map[string]string{AnnotationHash: t.hash})
 	return t, nil
-}
-
-// digest is that of the text which an encoder writes to it, at once, but for the
-// end of its line. The text itself is not kept.
-type digest [sha256.Size]byte
-
-func (d *digest) Write(text []byte) (int, error) {
-	*d = sha256.Sum256(bytes.TrimSuffix(text, []byte("\n")))
-	return len(text), nil
 }
 
 func (t *target) String() string { return title(t.gvk.Kind, t.namespace, t.name) }
@@ -128,8 +118,7 @@ func (t *target) withUID(uid types.UID) *target {
 	return t
 }
 
-// within tells whether live has everything that is desired. It costs more CPU time
-// than the rest of a pass.
+// within tells whether live has everything that is desired.
 func (t *target) within(live client.Object) (bool, error) {
 	want, have, err := t.encode(t.config, live)
 	if err != nil {

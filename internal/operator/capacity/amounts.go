@@ -2,7 +2,6 @@ package capacity
 
 import (
 	"math"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -82,25 +81,11 @@ func (a amounts) count(request amounts) (times int64, short []corev1.ResourceNam
 }
 
 // Requests is what the scheduler counts for a pod: init containers, sidecars,
-// overhead, the pod's own resources, and resizes in progress. Do not change the
-// result: it can be part of the pod.
+// overhead, the pod's own resources, and resizes in progress.
 func Requests(pod *corev1.Pod) corev1.ResourceList {
-	s := &pod.Spec
-	if len(s.Containers) == 1 && len(s.InitContainers) == 0 && s.Overhead == nil && s.Resources == nil && !resizing(pod) {
-		return s.Containers[0].Resources.Requests // As the watch cache has all pods.
-	}
 	return resources.PodRequests(pod, resources.PodResourcesOptions{
 		UseStatusResources: true,
 		InPlacePodLevelResourcesVerticalScalingEnabled: true,
-	})
-}
-
-// resizing tells whether the pod's status has a part in what it is counted
-// with.
-func resizing(pod *corev1.Pod) bool {
-	s := &pod.Status
-	return s.Resources != nil || slices.ContainsFunc(s.ContainerStatuses, func(c corev1.ContainerStatus) bool {
-		return c.Resources != nil || c.AllocatedResources != nil
 	})
 }
 

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -22,49 +23,23 @@ type candidate struct {
 	request  amounts
 }
 
-// newCandidate returns the candidate of a flavor, without its init container,
-// which never requests more than the main container.
+// newCandidate returns the candidate of a flavor.
 func newCandidate(f *devv1.DevServerFlavor, classes map[string]*nodev1.RuntimeClass) (*candidate, *verdict) {
-	s := f.Spec
-	pod := &corev1.Pod{Spec: corev1.PodSpec{
-		NodeSelector:              linux(s.NodeSelector),
-		Tolerations:               s.Tolerations,
-		Affinity:                  s.Affinity,
-		TopologySpreadConstraints: s.TopologySpreadConstraints,
-		SchedulerName:             s.SchedulerName,
-		Containers:                []corev1.Container{{Name: objects.ServerContainer, Resources: s.Resources}},
-	}}
-	if s.RuntimeClassName != "" {
-		pod.Spec.RuntimeClassName = &s.RuntimeClassName
+	spec, err := desired.PodSpec(f)
+	if err != nil {
+		return nil, unknown("spec.podTemplate cannot be merged into a pod: %v", errors.Unwrap(err))
 	}
-	if s.PodTemplate != nil {
-		merged, err := desired.MergePodTemplate(&corev1.PodTemplateSpec{Spec: pod.Spec}, s.PodTemplate.Raw)
-		if err != nil {
-			return nil, unknown("spec.podTemplate cannot be merged into a pod: %v", err)
-		}
-		pod.Spec = merged.Spec
-		pod.Spec.NodeSelector = linux(pod.Spec.NodeSelector)
-	}
-	if name := pod.Spec.RuntimeClassName; name != nil && *name != "" {
+	if name := spec.RuntimeClassName; name != nil && *name != "" {
 		class, ok := classes[*name]
 		if !ok {
 			return nil, &verdict{devv1.SchedulableNo, devv1.ReasonNoNodeMatches, fmt.Sprintf("There is no RuntimeClass %q, so no server of this flavor can start.", *name)}
 		}
-		runAs(&pod.Spec, class)
+		runAs(&spec, class)
 	}
-	limitsAreRequests(pod.Spec.InitContainers)
-	limitsAreRequests(pod.Spec.Containers)
-	return &candidate{spec: pod.Spec, affinity: nodeaffinity.GetRequiredNodeAffinity(pod), request: request(pod)}, nil
-}
-
-// linux is part of every server's node selector.
-func linux(selector map[string]string) map[string]string {
-	selector = maps.Clone(selector)
-	if selector == nil {
-		selector = map[string]string{}
-	}
-	selector[corev1.LabelOSStable] = "linux"
-	return selector
+	limitsAreRequests(spec.InitContainers)
+	limitsAreRequests(spec.Containers)
+	pod := &corev1.Pod{Spec: spec}
+	return &candidate{spec: spec, affinity: nodeaffinity.GetRequiredNodeAffinity(pod), request: request(pod)}, nil
 }
 
 // runAs adds what admission adds for a RuntimeClass.
@@ -73,8 +48,11 @@ func runAs(spec *corev1.PodSpec, class *nodev1.RuntimeClass) {
 		spec.Overhead = class.Overhead.PodFixed
 	}
 	if class.Scheduling != nil {
+		if spec.NodeSelector == nil {
+			spec.NodeSelector = map[string]string{}
+		}
 		maps.Copy(spec.NodeSelector, class.Scheduling.NodeSelector)
-		spec.Tolerations = append(append([]corev1.Toleration{}, spec.Tolerations...), class.Scheduling.Tolerations...)
+		spec.Tolerations = append(spec.Tolerations, class.Scheduling.Tolerations...)
 	}
 }
 
@@ -101,7 +79,8 @@ func (b *candidate) obstacle(n node) *obstacle {
 	if !ready(n.Node) {
 		return &obstacle{"is not ready", "are not ready"}
 	}
-	if n.Spec.Unschedulable && !b.tolerates(corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}) {
+	cordon := corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}
+	if _, found := b.untolerated([]corev1.Taint{cordon}); found && n.Spec.Unschedulable {
 		return &obstacle{"is cordoned", "are cordoned"}
 	}
 	if taint, found := b.untolerated(n.Spec.Taints); found {
@@ -113,11 +92,6 @@ func (b *candidate) obstacle(n node) *obstacle {
 		return &obstacle{"has" + rest, "have" + rest}
 	}
 	return nil
-}
-
-func (b *candidate) tolerates(taint corev1.Taint) bool {
-	_, found := b.untolerated([]corev1.Taint{taint})
-	return !found
 }
 
 // untolerated returns a taint that the candidate does not tolerate.

@@ -98,7 +98,7 @@ func (c *Cluster) room(b *candidate) room {
 		times, short := n.free.count(b.request)
 		if len(short) == 0 {
 			r.with++
-			r.fits = saturating(r.fits, times)
+			r.fits += times // Each pod counts as one of the node's pods, so this does not overflow.
 			continue
 		}
 		r.full++
@@ -107,13 +107,6 @@ func (c *Cluster) room(b *candidate) room {
 		}
 	}
 	return r
-}
-
-func saturating(a, b int64) int64 {
-	if sum := a + b; sum >= a {
-		return sum
-	}
-	return max(a, b)
 }
 
 func taintName(t corev1.Taint) string {

@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -107,7 +108,7 @@ func (p *nodePool) overLimit(request amounts) string {
 			rest.subtract(name, used)
 		}
 	}
-	for _, name := range sortedNames(rest) {
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		least := request[name]
 		if name == resourceNodes {
 			least = 1
@@ -117,13 +118,4 @@ func (p *nodePool) overLimit(request amounts) string {
 		}
 	}
 	return ""
-}
-
-func sortedNames(a amounts) []corev1.ResourceName {
-	names := make([]corev1.ResourceName, 0, len(a))
-	for name := range a {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

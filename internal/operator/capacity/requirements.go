@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,12 +87,7 @@ func (p *nodePool) mismatch(b *candidate) string {
 }
 
 func (r requirements) unmet(offered requirements) string {
-	keys := make([]string, 0, len(r))
-	for key := range r {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
+	for _, key := range slices.Sorted(maps.Keys(r)) {
 		both := slices.Concat(r[key], offered[key])
 		if len(offered[key]) == 0 && !wellKnown(key) {
 			both = append(both, corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpDoesNotExist})

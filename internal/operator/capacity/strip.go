@@ -24,7 +24,8 @@ func StripPod(pod *corev1.Pod) {
 	*pod = stripped
 }
 
-// StripNode reduces a node to what decides about its room, and its addresses.
+// StripNode reduces a node to what decides about its room, and its addresses. In
+// particular, it drops the list of images.
 func StripNode(n *corev1.Node) {
 	stripped := corev1.Node{
 		TypeMeta: n.TypeMeta,

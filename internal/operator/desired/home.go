@@ -1,9 +1,11 @@
 package desired
 
 import (
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -17,13 +19,6 @@ import (
 // snapshotGroup is the API group of VolumeSnapshots.
 const snapshotGroup = "snapshot.storage.k8s.io"
 
-func home(d *devv1.DevServer) devv1.HomeSpec {
-	if d.Spec.Home == nil {
-		return devv1.HomeSpec{}
-	}
-	return *d.Spec.Home
-}
-
 // homeTemplate is the template of the home's claim. Its labels and annotations
 // are copied to the claim, where they record whose home it is.
 func homeTemplate(in Input) *corev1ac.PersistentVolumeClaimApplyConfiguration {
@@ -32,10 +27,10 @@ func homeTemplate(in Input) *corev1ac.PersistentVolumeClaimApplyConfiguration {
 		WithAccessModes(corev1.ReadWriteOnce).
 		WithResources(corev1ac.VolumeResourceRequirements().
 			WithRequests(corev1.ResourceList{corev1.ResourceStorage: in.HomeRequest}))
-	if class := home(d).StorageClassName; class != nil {
+	if class := objects.Home(d).StorageClassName; class != nil {
 		spec.WithStorageClassName(*class)
 	}
-	if source := home(d).DataSource; source != nil {
+	if source := objects.Home(d).DataSource; source != nil {
 		ac := corev1ac.TypedLocalObjectReference().WithKind(source.Kind).WithName(source.Name)
 		if source.Kind == "VolumeSnapshot" {
 			ac.WithAPIGroup(snapshotGroup)
@@ -68,10 +63,10 @@ func SourceKind(source *devv1.HomeDataSource) schema.GroupVersionKind {
 // it, or nil.
 func homeVolumeSource(d *devv1.DevServer) *corev1ac.VolumeApplyConfiguration {
 	switch volume := corev1ac.Volume().WithName(objects.HomeVolume); {
-	case home(d).Ephemeral:
+	case objects.Home(d).Ephemeral:
 		return volume.WithEmptyDir(corev1ac.EmptyDirVolumeSource().WithSizeLimit(d.Spec.PersistentHomeSize))
-	case home(d).ClaimName != "":
-		return volume.WithPersistentVolumeClaim(corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(home(d).ClaimName))
+	case objects.Home(d).ClaimName != "":
+		return volume.WithPersistentVolumeClaim(corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(objects.Home(d).ClaimName))
 	default:
 		return nil
 	}
@@ -85,7 +80,7 @@ func HomeClaim(d *devv1.DevServer, live *corev1.PersistentVolumeClaim, mayGrow b
 	size, asked := d.Spec.PersistentHomeSize, live.Spec.Resources.Requests[corev1.ResourceStorage]
 	// A claim without a volume cannot be changed.
 	grows := mayGrow && live.Status.Phase == corev1.ClaimBound && size.Cmp(asked) > 0
-	goes := home(d).RetentionPolicy == devv1.HomeDelete
+	goes := objects.Home(d).RetentionPolicy == devv1.HomeDelete
 	if !grows && goes == ownedBy(live, d.UID) {
 		return nil
 	}
@@ -110,10 +105,5 @@ func HomeClaim(d *devv1.DevServer, live *corev1.PersistentVolumeClaim, mayGrow b
 }
 
 func ownedBy(claim *corev1.PersistentVolumeClaim, uid types.UID) bool {
-	for _, reference := range claim.OwnerReferences {
-		if reference.UID == uid {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(claim.OwnerReferences, func(r metav1.OwnerReference) bool { return r.UID == uid })
 }

@@ -24,7 +24,7 @@ func NetworkPolicy(in Input) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	d := in.DevServer
 	return networkingv1ac.NetworkPolicy(objects.NetworkPolicyName(d.Name), d.Namespace).
 		WithLabels(objects.Labels(d.Name)).
-		WithOwnerReferences(controlledBy(d)).
+		WithOwnerReferences(objects.ControlledBy("DevServer", d)).
 		WithSpec(networkingv1ac.NetworkPolicySpec().
 			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(objects.Selector(d.Name))).
 			WithPolicyTypes(networkingv1.PolicyTypeIngress).

@@ -37,21 +37,15 @@ func overlay(in Input, template *corev1ac.PodTemplateSpecApplyConfiguration) (*c
 	if err != nil {
 		return nil, &OverlayError{in.Flavor.Name, err}
 	}
+	if merged.Spec == nil {
+		merged.Spec = corev1ac.PodSpec()
+	}
 	reassert(merged, template)
 	return merged, nil
 }
 
+// merge returns what a strategic merge patch makes of the template.
 func merge(template *corev1ac.PodTemplateSpecApplyConfiguration, patch []byte) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
-	merged, err := MergePodTemplate(template, patch)
-	if err == nil && merged.Spec == nil {
-		merged.Spec = corev1ac.PodSpec()
-	}
-	return merged, err
-}
-
-// MergePodTemplate merges a flavor's podTemplate into a pod template, be it of
-// the API's type or an apply configuration: the two have the same JSON.
-func MergePodTemplate[T any](template *T, patch []byte) (*T, error) {
 	// It is decoded only to find mistakes: a merge ignores misspelt fields.
 	strict, err := kjson.UnmarshalStrict(patch, &corev1.PodTemplateSpec{})
 	if err := errors.Join(append(strict, err)...); err != nil {
@@ -65,7 +59,7 @@ func MergePodTemplate[T any](template *T, patch []byte) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	merged := new(T)
+	merged := &corev1ac.PodTemplateSpecApplyConfiguration{}
 	return merged, json.Unmarshal(text, merged)
 }
 

@@ -2,7 +2,9 @@ package desired
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -13,29 +15,11 @@ import (
 // place says on which nodes the pod may run, and with what standing.
 func place(spec *corev1ac.PodSpecApplyConfiguration, in Input) error {
 	flavor := in.Flavor.Spec
-	if flavor.Affinity != nil {
-		affinity := &corev1ac.AffinityApplyConfiguration{}
-		if err := convert(flavor.Affinity, affinity); err != nil {
-			return err
+	constraints := slices.Clone(flavor.TopologySpreadConstraints)
+	for i := range constraints {
+		if constraints[i].LabelSelector == nil {
+			constraints[i].LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{objects.LabelName: objects.Name}}
 		}
-		spec.WithAffinity(affinity)
-	}
-	for _, constraint := range flavor.TopologySpreadConstraints {
-		if constraint.LabelSelector == nil {
-			constraint.LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{objects.LabelName: objects.Name}}
-		}
-		ac := &corev1ac.TopologySpreadConstraintApplyConfiguration{}
-		if err := convert(constraint, ac); err != nil {
-			return err
-		}
-		spec.WithTopologySpreadConstraints(ac)
-	}
-	for _, t := range flavor.Tolerations {
-		ac := &corev1ac.TolerationApplyConfiguration{}
-		if err := convert(t, ac); err != nil {
-			return err
-		}
-		spec.WithTolerations(ac)
 	}
 	if flavor.PriorityClassName != "" {
 		spec.WithPriorityClassName(flavor.PriorityClassName)
@@ -46,7 +30,10 @@ func place(spec *corev1ac.PodSpecApplyConfiguration, in Input) error {
 	if flavor.SchedulerName != "" {
 		spec.WithSchedulerName(flavor.SchedulerName)
 	}
-	return nil
+	return errors.Join(
+		convert(flavor.Affinity, &spec.Affinity),
+		convert(constraints, &spec.TopologySpreadConstraints),
+		convert(flavor.Tolerations, &spec.Tolerations))
 }
 
 // convert makes an apply configuration of the type that it is of: the two have

@@ -76,6 +76,17 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 		WithSpec(spec))
 }
 
+// PodSpec is the spec of the pods of the flavor's servers, but for what depends on the
+// DevServer.
+func PodSpec(flavor *devv1.DevServerFlavor) (corev1.PodSpec, error) {
+	var spec corev1.PodSpec
+	template, err := podTemplate(Input{DevServer: &devv1.DevServer{}, Flavor: flavor})
+	if err == nil {
+		err = convert(template.Spec, &spec)
+	}
+	return spec, err
+}
+
 func pullPolicy(in Input) corev1.PullPolicy {
 	return cmp.Or(in.DevServer.Spec.ImagePullPolicy, in.Flavor.Spec.ImagePullPolicy)
 }

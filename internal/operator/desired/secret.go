@@ -24,7 +24,7 @@ func Secret(in Input) *corev1ac.SecretApplyConfiguration {
 	return corev1ac.Secret(objects.SecretName(d.Name), d.Namespace).
 		WithLabels(objects.Labels(d.Name)).
 		WithAnnotations(ownerAnnotation(d)).
-		WithOwnerReferences(controlledBy(d)).
+		WithOwnerReferences(objects.ControlledBy("DevServer", d)).
 		WithType(SecretType).
 		WithData(secretData(in))
 }

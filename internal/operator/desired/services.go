@@ -20,7 +20,7 @@ func HeadlessService(in Input) *corev1ac.ServiceApplyConfiguration {
 	d := in.DevServer
 	return corev1ac.Service(objects.HeadlessServiceName(d.Name), d.Namespace).
 		WithLabels(objects.Labels(d.Name)).
-		WithOwnerReferences(controlledBy(d)).
+		WithOwnerReferences(objects.ControlledBy("DevServer", d)).
 		WithSpec(corev1ac.ServiceSpec().
 			WithClusterIP(corev1.ClusterIPNone).
 			WithPublishNotReadyAddresses(true).
@@ -45,7 +45,7 @@ func SSHService(in Input) *corev1ac.ServiceApplyConfiguration {
 		WithTargetPort(intstr.FromString(agentapi.SSHPortName))
 	service := corev1ac.Service(objects.SSHServiceName(d.Name), d.Namespace).
 		WithLabels(objects.Labels(d.Name)).
-		WithOwnerReferences(controlledBy(d)).
+		WithOwnerReferences(objects.ControlledBy("DevServer", d)).
 		WithSpec(corev1ac.ServiceSpec().
 			WithType(corev1.ServiceType(wish.Type)).
 			WithPublishNotReadyAddresses(true).

@@ -73,9 +73,6 @@ func text(v any) string {
 // pod started with and those that it would start with now, in the order in
 // which the spec has them.
 func Edited(pod, template map[string]string) []string {
-	if pod[AnnotationSettings] == template[AnnotationSettings] {
-		return nil // As in nearly every pass: there is nothing to parse.
-	}
 	was, is := parseSettings(pod), parseSettings(template)
 	if was == nil || is == nil {
 		return nil

@@ -48,6 +48,6 @@ func StatefulSet(in Input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 	return appsv1ac.StatefulSet(objects.StatefulSetName(d.Name), d.Namespace).
 		WithLabels(objects.Labels(d.Name)).
 		WithAnnotations(annotations).
-		WithOwnerReferences(controlledBy(d)).
+		WithOwnerReferences(objects.ControlledBy("DevServer", d)).
 		WithSpec(spec), nil
 }

@@ -8,6 +8,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -105,15 +106,7 @@ func earliest(times ...time.Time) time.Time {
 	return first
 }
 
-func latest(times ...time.Time) time.Time {
-	var end time.Time
-	for _, t := range times {
-		if t.After(end) {
-			end = t
-		}
-	}
-	return end
-}
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // Time is t as the API has it, or nil.
 func Time(t time.Time) *metav1.Time {

@@ -28,13 +28,7 @@ func (c Conditions) Set(kind string, state metav1.ConditionStatus, reason, messa
 }
 
 // Remove removes one of them, if it exists.
-func (c Conditions) Remove(kind string) {
-	// RemoveStatusCondition copies all conditions even if there is nothing to
-	// remove.
-	if meta.FindStatusCondition(*c.List, kind) != nil {
-		meta.RemoveStatusCondition(c.List, kind)
-	}
-}
+func (c Conditions) Remove(kind string) { meta.RemoveStatusCondition(c.List, kind) }
 
 // conditionStatus is True or False.
 func conditionStatus(is bool) metav1.ConditionStatus {
@@ -49,9 +43,6 @@ const maxMessage = 1024
 
 // bounded is the message, cut if it is too long.
 func bounded(message string) string {
-	if len(message) <= maxMessage {
-		return message
-	}
 	runes := []rune(message)
 	if len(runes) <= maxMessage {
 		return message

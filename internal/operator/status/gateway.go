@@ -21,27 +21,16 @@ import (
 func GatewayAddress(service *corev1.Service, nodes []corev1.Node, host string, port int32) (string, int32) {
 	found, at := "", int32(0)
 	if service != nil {
-		found, at = serviceAddress(service, nodes)
+		found, at = endpoint(service, anyNode(nodes))
 	}
 	return cmp.Or(host, found), cmp.Or(port, at)
-}
-
-func serviceAddress(service *corev1.Service, nodes []corev1.Node) (string, int32) {
-	switch service.Spec.Type {
-	case corev1.ServiceTypeNodePort:
-		return anyNode(nodes), nodePort(service)
-	case corev1.ServiceTypeLoadBalancer:
-		return balancerHost(service), servicePort(service)
-	default:
-		return service.Name + "." + service.Namespace + ".svc", servicePort(service)
-	}
 }
 
 // anyNode is the address of a node that is Ready, for a port that all nodes
 // have. It is the oldest one, so that the address stays when nodes are added or
 // removed.
 func anyNode(nodes []corev1.Node) string {
-	oldest := precedence.Oldest(precedence.Each(nodes), func(n *corev1.Node) bool {
+	oldest := precedence.Oldest(nodes, func(n *corev1.Node) bool {
 		return objects.NodeReady(n) == corev1.ConditionTrue && n.DeletionTimestamp.IsZero() && NodeAddress(n) != ""
 	})
 	if oldest == nil {
@@ -61,15 +50,6 @@ func NodeAddress(node *corev1.Node) string {
 		}
 	}
 	return ""
-}
-
-func servicePort(service *corev1.Service) int32 {
-	for _, port := range service.Spec.Ports {
-		if port.Name == agentapi.SSHPortName {
-			return port.Port
-		}
-	}
-	return 0
 }
 
 // through is the command to log in through the gateway. The alias is not for

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/lifecycle"
@@ -28,7 +28,7 @@ func suspended(d *devv1.DevServer, o Observed) (s state, ok bool) {
 	}[cause]
 	switch {
 	case cause == devv1.ReasonEvicted:
-		return state{devv1.PhaseFailed, devv1.ReasonEvicted, "The server was evicted three times in ten minutes. It is started again after a delay, which grows each time. The last time: " + lastEnd(d)}, true
+		return state{devv1.PhaseFailed, devv1.ReasonEvicted, "The server was evicted three times in ten minutes. It is started again after a delay, which grows each time. The last time: " + ptr.Deref(d.Status.LastDisruption, devv1.Disruption{}).Message}, true
 	case o.Pod != nil && o.NodeLost:
 		return state{devv1.PhaseSuspending, devv1.ReasonNodeLost, nodeLost(o.Pod.Spec.NodeName)}, true
 	case o.Pod != nil:
@@ -46,14 +46,6 @@ func because(startFailure string) string {
 		return ""
 	}
 	return ", because its container could not run: " + startFailure
-}
-
-// lastEnd is why the last pod ended.
-func lastEnd(d *devv1.DevServer) string {
-	if was := d.Status.LastDisruption; was != nil {
-		return was.Message
-	}
-	return ""
 }
 
 // setLifecycle sets whether the server is active, and when it stops or is deleted.
@@ -204,21 +196,4 @@ func setDisruption(s *devv1.DevServerStatus, before []metav1.Condition, ready st
 func followsLoss(last devv1.Disruption, ready metav1.Condition) bool {
 	return last.Reason == devv1.ReasonNodeLost && last.Time != nil && ready.Status == metav1.ConditionFalse &&
 		!ready.LastTransitionTime.Truncate(time.Second).After(last.Time.Time)
-}
-
-// ReadyUntil is when SSH stopped answering, or the start of a pod in which it never
-// answered; zero while it does.
-func ReadyUntil(pod *corev1.Pod) time.Time {
-	if c := condition(pod, corev1.PodReady); c != nil && c.Status != corev1.ConditionTrue {
-		return c.LastTransitionTime.Time
-	}
-	return time.Time{}
-}
-
-// ReadySince is since when SSH answers; zero while it does not.
-func ReadySince(pod *corev1.Pod) time.Time {
-	if c := condition(pod, corev1.PodReady); c != nil && c.Status == corev1.ConditionTrue {
-		return c.LastTransitionTime.Time
-	}
-	return time.Time{}
 }

@@ -92,7 +92,7 @@ func edited(o Observed) []string {
 // disrupted is the condition that Kubernetes sets on a pod that it evicts; nil for
 // any other pod.
 func disrupted(pod *corev1.Pod) *corev1.PodCondition {
-	if c := condition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
+	if c := Condition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
 		return c
 	}
 	return nil
@@ -141,7 +141,7 @@ func podState(d *devv1.DevServer, o Observed) state {
 	if o.VolumeFailure != "" {
 		return volumeFailure(o)
 	}
-	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !serverstate.PodAwaitsClaims(pod) {
+	if c := Condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !serverstate.PodAwaitsClaims(pod) {
 		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
 	}
 	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
@@ -292,7 +292,8 @@ func lastLine(text string) string {
 // PodReady tells whether SSH answers: the readiness probe is the SSH check.
 func PodReady(pod *corev1.Pod) bool { return isTrue(pod, corev1.PodReady) }
 
-func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
+// Condition is a condition of the pod; nil if it has none of that type.
+func Condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
 	for i := range pod.Status.Conditions {
 		if pod.Status.Conditions[i].Type == kind {
 			return &pod.Status.Conditions[i]
@@ -302,6 +303,6 @@ func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodConditi
 }
 
 func isTrue(pod *corev1.Pod, kind corev1.PodConditionType) bool {
-	c := condition(pod, kind)
+	c := Condition(pod, kind)
 	return c != nil && c.Status == corev1.ConditionTrue
 }

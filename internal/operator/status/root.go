@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 )
 
 // notIdmapped are the words of runc, which names the path on the node, and of
@@ -65,7 +66,7 @@ func volumeAt(d *devv1.DevServer, o Observed, path string) string {
 		return "the volume at " + path
 	case o.Home != nil && o.Home.Spec.VolumeName == m[1]:
 		return fmt.Sprintf("the home directory (PersistentVolumeClaim %s)", o.Home.Name)
-	case d.Spec.Home != nil && d.Spec.Home.Ephemeral && m[1] == "home":
+	case objects.Home(d).Ephemeral && m[1] == "home":
 		return "the home directory"
 	default:
 		return fmt.Sprintf("the volume %s (kubectl get pvc shows whose it is)", m[1])

@@ -30,7 +30,11 @@ func sshStatus(d *devv1.DevServer, o Observed) *devv1.SSHStatus {
 	if !own {
 		s.Host, s.Port = "", 0
 	} else if o.SSHService != nil {
-		s.Host, s.Port = endpoint(o, s.Host)
+		node := s.Host
+		if o.NodeAddress != "" && o.Pod != nil && isTrue(o.Pod, corev1.PodReady) {
+			node = o.NodeAddress
+		}
+		s.Host, s.Port = endpoint(o.SSHService, node)
 	}
 	if s.Command = command(d, s); !own && s.Gateway != nil {
 		s.Command = through(*s.Gateway, d)
@@ -41,20 +45,17 @@ func sshStatus(d *devv1.DevServer, o Observed) *devv1.SSHStatus {
 	return &s
 }
 
-// endpoint is where the Service is reached from outside the cluster, or from
-// inside for a ClusterIP.
-func endpoint(o Observed, known string) (host string, port int32) {
-	service := o.SSHService
+// endpoint is where an SSH Service is reached from outside the cluster, or from inside
+// for a ClusterIP. node is the address of a node that has its node port.
+func endpoint(service *corev1.Service, node string) (host string, port int32) {
+	ssh := sshPort(service)
 	switch service.Spec.Type {
 	case corev1.ServiceTypeNodePort:
-		if o.NodeAddress != "" && o.Pod != nil && isTrue(o.Pod, corev1.PodReady) {
-			known = o.NodeAddress
-		}
-		return known, nodePort(service)
+		return node, ssh.NodePort
 	case corev1.ServiceTypeLoadBalancer:
-		return balancerHost(service), desired.ClientSSHPort
+		return balancerHost(service), ssh.Port
 	default:
-		return service.Name + "." + service.Namespace + ".svc", desired.ClientSSHPort
+		return service.Name + "." + service.Namespace + ".svc", ssh.Port
 	}
 }
 
@@ -68,13 +69,14 @@ func balancerHost(service *corev1.Service) string {
 	return cmp.Or(ingress.Hostname, ingress.IP)
 }
 
-func nodePort(service *corev1.Service) int32 {
+// sshPort is the Service's port for SSH, or the zero value.
+func sshPort(service *corev1.Service) corev1.ServicePort {
 	for _, port := range service.Spec.Ports {
 		if port.Name == agentapi.SSHPortName {
-			return port.NodePort
+			return port
 		}
 	}
-	return 0
+	return corev1.ServicePort{}
 }
 
 func command(d *devv1.DevServer, s devv1.SSHStatus) string {

@@ -3,6 +3,8 @@ package status
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
@@ -16,10 +18,7 @@ func StartFailure(d *devv1.DevServer, pod *corev1.Pod) string {
 	if pod.Spec.NodeName == "" || phase == corev1.PodFailed || phase == corev1.PodSucceeded || mayBeUsed(pod) {
 		return ""
 	}
-	reported := ""
-	if was := meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady); was != nil {
-		reported = was.Reason
-	}
+	reported := ptr.Deref(meta.FindStatusCondition(d.Status.Conditions, devv1.ConditionReady), metav1.Condition{}).Reason
 	if reported == devv1.ReasonNodeLost {
 		return ""
 	}
@@ -43,7 +42,7 @@ func mayBeUsed(pod *corev1.Pod) bool {
 		if c.Name != objects.ServerContainer || c.State.Running == nil {
 			continue
 		}
-		ready, crash := condition(pod, corev1.PodReady), c.LastTerminationState.Terminated
+		ready, crash := Condition(pod, corev1.PodReady), c.LastTerminationState.Terminated
 		return crash == nil || crash.ExitCode == 0 || ready == nil || ready.LastTransitionTime.After(c.State.Running.StartedAt.Time)
 	}
 	return false

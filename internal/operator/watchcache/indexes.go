@@ -71,11 +71,12 @@ func claimsOfServer(d *devv1.DevServer) []string {
 	if d.Spec.SharedVolumeClaimName != "" {
 		claims = append(claims, d.Spec.SharedVolumeClaimName)
 	}
-	if home := d.Spec.Home; home != nil && home.ClaimName != "" {
+	home := objects.Home(d)
+	if home.ClaimName != "" {
 		claims = append(claims, home.ClaimName)
 	}
-	if home := d.Spec.Home; home != nil && home.DataSource != nil && home.DataSource.Kind == "PersistentVolumeClaim" {
-		claims = append(claims, home.DataSource.Name)
+	if source := home.DataSource; source != nil && source.Kind == "PersistentVolumeClaim" {
+		claims = append(claims, source.Name)
 	}
 	for _, v := range d.Spec.Volumes {
 		claims = append(claims, v.ClaimName)

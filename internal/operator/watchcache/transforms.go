@@ -86,9 +86,6 @@ func containerStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus
 	return kept
 }
 
-// stripNode drops what capacity does not read, in particular the list of images.
-func stripNode(node *corev1.Node) { capacity.StripNode(node) }
-
 // stripClaim keeps the claim's owner, size and phase. The cache holds every claim of the
 // cluster, because a DevServer may name any claim in its namespace.
 func stripClaim(claim *corev1.PersistentVolumeClaim) {

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/operator/capacity"
 )
 
 // Objects limits what the cache holds of each kind. A kind that is not listed
@@ -28,7 +29,7 @@ func Objects() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{objects.LabelManagedBy: objects.ManagedBy})
 	return map[client.Object]cache.ByObject{
 		&corev1.Pod{}:                   {Transform: transform(stripPod)},
-		&corev1.Node{}:                  {Transform: transform(stripNode)},
+		&corev1.Node{}:                  {Transform: transform(capacity.StripNode)},
 		&corev1.PersistentVolumeClaim{}: {Transform: transform(stripClaim)},
 		&corev1.Service{}:               {Label: ours},
 		&appsv1.StatefulSet{}:           {Label: ours, Transform: transform(stripStatefulSet)},

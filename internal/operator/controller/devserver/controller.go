@@ -29,8 +29,8 @@
 //     applyClaim applies the home's claim;
 //   - deleteSSHService, restart (the pod) and server.Delete (the DevServer) delete;
 //   - createLease creates the Lease; patch changes single fields of the Lease, the
-//     pod's annotations and the StatefulSet (callers: recordSuspension,
-//     clearSuspension, renew, protect and scaleDown);
+//     pod's annotations and the StatefulSet (callers: server.RecordSuspension,
+//     server.ClearSuspension, renew, protect and scaleDown);
 //   - writeStatus writes the status, through package report;
 //   - writeStatus, applySecret, restart and server.Delete record events.
 //
@@ -42,6 +42,7 @@ package devserver
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -211,31 +212,19 @@ func (r *Reconciler) until(at time.Time) time.Duration {
 
 // sooner returns the shortest of the waits that are not 0; 0 if all are 0.
 func sooner(waits ...time.Duration) time.Duration {
-	var first time.Duration
-	for _, wait := range waits {
-		if first == 0 || (wait != 0 && wait < first) {
-			first = wait
-		}
+	waits = slices.DeleteFunc(waits, func(wait time.Duration) bool { return wait == 0 })
+	if len(waits) == 0 {
+		return 0
 	}
-	return first
+	return slices.Min(waits)
 }
 
 // join joins errors. It drops errStale if there is any other error, because
 // Reconcile retries errStale silently and would hide that error.
 func join(errs ...error) error {
-	var all []error
-	var stale error
-	for _, err := range errs {
-		switch {
-		case err == nil:
-		case errors.Is(err, errStale):
-			stale = err
-		default:
-			all = append(all, err)
-		}
+	others := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil || errors.Is(err, errStale) })
+	if len(others) > 0 {
+		errs = others
 	}
-	if len(all) == 0 {
-		return stale
-	}
-	return errors.Join(all...)
+	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/lease"
@@ -43,7 +44,14 @@ func (r *Reconciler) facts(in resolved) lifecycle.Facts {
 // podFacts returns what is known of a pod that is not being deleted. The clock of its
 // node, which sets the start time, may be behind the API server's.
 func (r *Reconciler) podFacts(in resolved, pod *corev1.Pod) *lifecycle.Pod {
-	p := &lifecycle.Pod{ReadyAt: status.ReadySince(pod), ReadyUntil: status.ReadyUntil(pod)}
+	p := &lifecycle.Pod{}
+	switch c := status.Condition(pod, corev1.PodReady); {
+	case c == nil:
+	case c.Status == corev1.ConditionTrue:
+		p.ReadyAt = c.LastTransitionTime.Time
+	default:
+		p.ReadyUntil = c.LastTransitionTime.Time // Or the pod's start, if SSH never answered.
+	}
 	if p.StartedAt = objects.StartedAt(pod); !p.StartedAt.IsZero() {
 		p.StartFailure = status.StartFailure(in.server, pod)
 	}
@@ -58,9 +66,5 @@ func (r *Reconciler) podFacts(in resolved, pod *corev1.Pod) *lifecycle.Pod {
 	return p
 }
 
-func timeOf(t *metav1.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return t.Time
-}
+// timeOf is t, or zero if it is nil.
+func timeOf(t *metav1.Time) time.Time { return ptr.Deref(t, metav1.Time{}).Time }

@@ -115,7 +115,7 @@ func (r *Reconciler) homeUser(ctx context.Context, d *devv1.DevServer, claim str
 	if err := watchcache.List(ctx, r.Client, users, client.InNamespace(d.Namespace), client.MatchingFields{watchcache.FieldClaim: claim}); err != nil {
 		return "", err
 	}
-	user := precedence.Oldest(precedence.Each(users.Items), func(other *devv1.DevServer) bool {
+	user := precedence.Oldest(users.Items, func(other *devv1.DevServer) bool {
 		return other.UID != d.UID && objects.HomeClaimOf(other) == claim && (!asHome || precedence.Compare(other, d) < 0)
 	})
 	if user == nil {
@@ -127,7 +127,7 @@ func (r *Reconciler) homeUser(ctx context.Context, d *devv1.DevServer, claim str
 // resolveHomeSize checks the size against the flavor's bounds.
 func (r *Reconciler) resolveHomeSize(_ context.Context, in *resolved) (*status.Problem, error) {
 	d := in.server
-	if d.Spec.Home != nil && d.Spec.Home.ClaimName != "" {
+	if objects.Home(d).ClaimName != "" {
 		return nil, nil
 	}
 	if refused := policy.HomeSizeRefused(d.Spec.PersistentHomeSize, in.input.Flavor); refused != "" {
@@ -141,10 +141,10 @@ func (r *Reconciler) resolveHomeSize(_ context.Context, in *resolved) (*status.P
 // kind may not exist in the cluster: they are looked for every conflictRetry.
 func (r *Reconciler) resolveDataSource(ctx context.Context, in *resolved) (*status.Problem, error) {
 	d := in.server
-	if d.Spec.Home == nil || d.Spec.Home.DataSource == nil {
+	source := objects.Home(d).DataSource
+	if source == nil {
 		return nil, nil
 	}
-	source := d.Spec.Home.DataSource
 	unwatched := source.Kind != "PersistentVolumeClaim"
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(desired.SourceKind(source))

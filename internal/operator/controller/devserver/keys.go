@@ -20,7 +20,7 @@ func (r *Reconciler) userOf(ctx context.Context, d *devv1.DevServer) (*devv1.Dev
 	if err := watchcache.List(ctx, r.Client, users, client.MatchingFields{watchcache.FieldOwner: d.Spec.Owner}); err != nil {
 		return nil, err
 	}
-	return precedence.Oldest(precedence.Each(users.Items), func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() }), nil
+	return precedence.Oldest(users.Items, func(u *devv1.DevServerUser) bool { return u.DeletionTimestamp.IsZero() }), nil
 }
 
 // authorizedKeys decodes the keys: the API server has checked their form, not what

@@ -16,30 +16,31 @@ import (
 	"devserver.io/devserver/internal/operator/apply"
 )
 
-// recordSuspension writes a suspension to the Lease, unless the Lease has changed since
+// RecordSuspension writes a suspension to the Lease, unless the Lease has changed since
 // it was read.
-func (r *Reconciler) recordSuspension(ctx context.Context, in resolved, s lease.Suspension) error {
+func (s *server) RecordSuspension(ctx context.Context, suspension lease.Suspension) error {
+	in := s.in
 	if in.lease == nil {
 		created := newLease(in.server)
-		created.Annotations[lease.AnnotationSuspension] = s.Text()
-		if err := r.createLease(ctx, in, created); err != nil || !in.foreignLease() {
+		created.Annotations[lease.AnnotationSuspension] = suspension.Text()
+		if err := s.createLease(ctx, in, created); err != nil || !in.foreignLease() {
 			return err
 		}
 		// Nothing is recorded. The next pass decides knowing that.
 		return fmt.Errorf("recording the suspension: another owner has the Lease %s/%s: %w", created.Namespace, created.Name, errStale)
 	}
-	return r.patch(ctx, in.lease.DeepCopy(), map[string]any{"metadata": map[string]any{
+	return s.patch(ctx, in.lease.DeepCopy(), map[string]any{"metadata": map[string]any{
 		"resourceVersion": in.lease.ResourceVersion,
-		"annotations":     map[string]any{lease.AnnotationSuspension: s.Text()},
+		"annotations":     map[string]any{lease.AnnotationSuspension: suspension.Text()},
 	}})
 }
 
-// clearSuspension removes the suspension from the Lease.
-func (r *Reconciler) clearSuspension(ctx context.Context, in resolved) error {
-	if in.lease == nil { // This pass created it, and the clock was set back since.
+// ClearSuspension removes the suspension from the Lease.
+func (s *server) ClearSuspension(ctx context.Context) error {
+	if s.in.lease == nil { // This pass created it, and the clock was set back since.
 		return fmt.Errorf("clearing the suspension of a Lease that was not read yet: %w", errStale)
 	}
-	return r.patch(ctx, in.lease.DeepCopy(), map[string]any{"metadata": map[string]any{
+	return s.patch(ctx, s.in.lease.DeepCopy(), map[string]any{"metadata": map[string]any{
 		"annotations": map[string]any{lease.AnnotationSuspension: nil},
 	}})
 }

@@ -1,7 +1,6 @@
 package devserver
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -10,17 +9,16 @@ import (
 
 	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/operator/status"
-	"devserver.io/devserver/internal/sshkeys"
 )
 
 // memory is what this process remembers of each server. It adds to what the watch
 // cache has of the server, and the agentclient.Poller of its agent.
 //
-// A restart of the operator loses all of it, which is safe. Keys are derived again.
-// The StatefulSet has the hash of the Secret that was applied; a Secret with another
-// hash is applied and pushed again. The delay of pods that fail again and again
-// starts over. A pod that was evicted while the operator did not run is not reported
-// as the last disruption. The next attempt to create the Lease finds a foreign one.
+// A restart of the operator loses all of it, which is safe. The StatefulSet has the
+// hash of the Secret that was applied; a Secret with another hash is applied and
+// pushed again. The delay of pods that fail again and again starts over. A pod that
+// was evicted while the operator did not run is not reported as the last disruption.
+// The next attempt to create the Lease finds a foreign one.
 type memory struct {
 	mu      sync.Mutex
 	servers map[types.NamespacedName]*remembered
@@ -30,9 +28,6 @@ type memory struct {
 // time, but events of its pod come at any time: mu protects disrupted.
 type remembered struct {
 	mu sync.Mutex
-	// owner is the owner for whom keys were derived.
-	owner string
-	keys  sshkeys.Keys
 	// secret is what became of its Secret.
 	secret delivery
 	// failedPod is the last of its pods that failed, failures are when pods failed.
@@ -65,22 +60,6 @@ func (m *memory) forget(server types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.servers, server)
-}
-
-// keysOf returns the keys of a server. They are derived once for each owner, because
-// every pass needs them, and deriving them is most of the work of a pass that changes
-// nothing.
-func (m *memory) keysOf(server types.NamespacedName, owner string, master []byte) (sshkeys.Keys, error) {
-	s := m.of(server)
-	if s.owner == owner {
-		return s.keys, nil
-	}
-	keys, err := sshkeys.Derive(master, server.Namespace, server.Name, owner)
-	if err != nil {
-		return sshkeys.Keys{}, fmt.Errorf("deriving the keys of DevServer %s: %w", server, err)
-	}
-	s.owner, s.keys = owner, keys
-	return keys, nil
 }
 
 // podDeleted remembers a pod that was deleted, if it was evicted.

@@ -1,7 +1,6 @@
 package devserver
 
 import (
-	"bytes"
 	"errors"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/lifecycle"
-	"devserver.io/devserver/internal/sshkeys"
 )
 
 var serverKey = types.NamespacedName{Namespace: "team", Name: "trainer"}
@@ -106,36 +104,9 @@ func TestEvictedPodOfNoServer(t *testing.T) {
 	}
 }
 
-// The keys are derived once for each owner, also if another owner had a server of the
-// same name.
-func TestKeysOfTheOwner(t *testing.T) {
-	master := bytes.Repeat([]byte("m"), 32)
-	var m memory
-	for _, owner := range []string{"alice", "alice", "bob", "alice"} {
-		want, err := sshkeys.Derive(master, serverKey.Namespace, serverKey.Name, owner)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := m.keysOf(serverKey, owner, master)
-		if err != nil || got.HostPublic != want.HostPublic || got.ControlToken != want.ControlToken {
-			t.Errorf("the keys of %s are %q, want %q: %v", owner, got.HostPublic, want.HostPublic, err)
-		}
-		again, err := m.keysOf(serverKey, owner, master)
-		if err != nil || &again.HostKeyPEM[0] != &got.HostKeyPEM[0] {
-			t.Errorf("the keys of %s are derived twice: %v", owner, err)
-		}
-	}
-	if _, err := m.keysOf(types.NamespacedName{Name: "other"}, "alice", nil); err == nil {
-		t.Error("keys are derived without a master secret")
-	}
-	if m.forget(serverKey); m.of(serverKey).owner != "" {
-		t.Error("the keys of a deleted server are remembered")
-	}
-}
-
 // A suspension on a Lease that this pass created cannot be cleared by the same pass.
 func TestClearSuspensionOfALeaseNotReadYet(t *testing.T) {
-	if err := (&Reconciler{}).clearSuspension(t.Context(), resolved{}); !errors.Is(err, errStale) {
+	if err := (&server{}).ClearSuspension(t.Context()); !errors.Is(err, errStale) {
 		t.Errorf("the error is %v, want errStale", err)
 	}
 }

@@ -18,29 +18,56 @@ type Metrics struct {
 	Client client.Reader
 }
 
-var (
-	serversByPhase = prometheus.NewDesc("devserver_servers",
-		"DevServers by flavor and phase.", []string{"flavor", "phase"}, nil)
-	serversByActivity = prometheus.NewDesc("devserver_servers_activity",
-		"Running DevServers whose activity is tracked, by flavor and by the reason of their condition Active: Active, KeptAwake, Idle, AgentUnreachable, AgentOutdated.",
-		[]string{"flavor", "reason"}, nil)
-	homesFull = prometheus.NewDesc("devserver_homes_full",
-		"DevServers whose home directory is full.", nil, nil)
-	restartsPending = prometheus.NewDesc("devserver_restarts_pending",
-		"DevServers whose settings or agent change at their next start, by flavor.", []string{"flavor"}, nil)
+var stopsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "devserver_stops_total",
+	Help: "Suspensions of DevServers since the operator started, by cause: Suspended, Idle, Scheduled, Expired.",
+}, []string{"cause"})
 
-	stopsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "devserver_stops_total",
-		Help: "Suspensions of DevServers since the operator started, by cause: Suspended, Idle, Scheduled, Expired.",
-	}, []string{"cause"})
-)
+// gauges are the counts of one scrape.
+type gauges struct {
+	servers, activity, restartsPending *prometheus.GaugeVec
+	homesFull                          prometheus.Gauge
+}
+
+func newGauges() gauges {
+	vec := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	}
+	return gauges{
+		servers: vec("devserver_servers", "DevServers by flavor and phase.", "flavor", "phase"),
+		activity: vec("devserver_servers_activity",
+			"Running DevServers whose activity is tracked, by flavor and by the reason of their condition Active: Active, KeptAwake, Idle, AgentUnreachable, AgentOutdated.",
+			"flavor", "reason"),
+		restartsPending: vec("devserver_restarts_pending", "DevServers whose settings or agent change at their next start, by flavor.", "flavor"),
+		homesFull:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "devserver_homes_full", Help: "DevServers whose home directory is full."}),
+	}
+}
+
+func (g gauges) all() []prometheus.Collector {
+	return []prometheus.Collector{g.servers, g.activity, g.restartsPending, g.homesFull}
+}
+
+func (g gauges) count(s *devv1.DevServerStatus) {
+	if s.Phase == "" {
+		return // No pass has looked at it yet.
+	}
+	g.servers.WithLabelValues(s.Flavor, string(s.Phase)).Inc()
+	if active := meta.FindStatusCondition(s.Conditions, devv1.ConditionActive); active != nil {
+		g.activity.WithLabelValues(s.Flavor, active.Reason).Inc()
+	}
+	if meta.IsStatusConditionTrue(s.Conditions, devv1.ConditionRestartPending) {
+		g.restartsPending.WithLabelValues(s.Flavor).Inc()
+	}
+	if meta.IsStatusConditionTrue(s.Conditions, devv1.ConditionHomeFull) {
+		g.homesFull.Inc()
+	}
+}
 
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{serversByPhase, serversByActivity, homesFull, restartsPending} {
-		ch <- d
+	for _, c := range append(newGauges().all(), stopsTotal) {
+		c.Describe(ch)
 	}
-	stopsTotal.Describe(ch)
 }
 
 // scrapeTimeout bounds the wait for a cache that has not synced yet.
@@ -56,42 +83,11 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		ctrl.Log.WithName("metrics").Error(err, "Listing DevServers")
 		return
 	}
-	count := countServers(list.Items)
-	for key, n := range count.phases {
-		ch <- prometheus.MustNewConstMetric(serversByPhase, prometheus.GaugeValue, n, key[0], key[1])
+	g := newGauges()
+	for i := range list.Items {
+		g.count(&list.Items[i].Status)
 	}
-	for key, n := range count.activity {
-		ch <- prometheus.MustNewConstMetric(serversByActivity, prometheus.GaugeValue, n, key[0], key[1])
+	for _, c := range g.all() {
+		c.Collect(ch)
 	}
-	for flavor, n := range count.pending {
-		ch <- prometheus.MustNewConstMetric(restartsPending, prometheus.GaugeValue, n, flavor)
-	}
-	ch <- prometheus.MustNewConstMetric(homesFull, prometheus.GaugeValue, count.full)
-}
-
-type serverCount struct {
-	phases, activity map[[2]string]float64
-	pending          map[string]float64
-	full             float64
-}
-
-func countServers(servers []devv1.DevServer) serverCount {
-	c := serverCount{phases: map[[2]string]float64{}, activity: map[[2]string]float64{}, pending: map[string]float64{}}
-	for i := range servers {
-		s := &servers[i].Status
-		if s.Phase == "" {
-			continue // No pass has looked at it yet.
-		}
-		c.phases[[2]string{s.Flavor, string(s.Phase)}]++
-		if active := meta.FindStatusCondition(s.Conditions, devv1.ConditionActive); active != nil {
-			c.activity[[2]string{s.Flavor, active.Reason}]++
-		}
-		if meta.IsStatusConditionTrue(s.Conditions, devv1.ConditionRestartPending) {
-			c.pending[s.Flavor]++
-		}
-		if meta.IsStatusConditionTrue(s.Conditions, devv1.ConditionHomeFull) {
-			c.full++
-		}
-	}
-	return c
 }

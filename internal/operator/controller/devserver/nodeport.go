@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
@@ -25,16 +24,11 @@ func (r *Reconciler) resolveNodePort(ctx context.Context, in *resolved) (*status
 		return nil, nil
 	}
 	service := &corev1.Service{}
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: objects.SSHServiceName(d.Name)}, service)
-	switch {
-	case apierrors.IsNotFound(err):
-		in.input.NodePort = d.Status.SSH.Port
-	case err != nil:
-		return nil, fmt.Errorf("reading Service %s/%s: %w", d.Namespace, objects.SSHServiceName(d.Name), err)
-	case service.Annotations[objects.AnnotationNodePort] == strconv.Itoa(int(d.Status.SSH.Port)):
+	found, err := r.find(ctx, d.Namespace, objects.SSHServiceName(d.Name), service)
+	if err == nil && (!found || service.Annotations[objects.AnnotationNodePort] == strconv.Itoa(int(d.Status.SSH.Port))) {
 		in.input.NodePort = d.Status.SSH.Port
 	}
-	return nil, nil
+	return nil, err
 }
 
 // refusesNodePort tells whether the API server refused the node port of that

@@ -48,7 +48,7 @@ func (r *Reconciler) observeObjects(ctx context.Context, in resolved, o *status.
 	if o.SSHService, err = get(ctx, r, d, objects.SSHServiceName(d.Name), &corev1.Service{}); err != nil {
 		return 0, err
 	}
-	if o.Pod, err = r.pod(ctx, d, o.StatefulSet); err != nil {
+	if o.Pod, err = get(ctx, r, o.StatefulSet, objects.PodName(d.Name), &corev1.Pod{}); err != nil {
 		return 0, err
 	}
 	if o.Pod == nil && ptr.Deref(o.StatefulSet.Spec.Replicas, 1) == 0 {

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/operator/watchcache"
 )
 
 // exceptCreate drops the event that an object was created: the pass that created it has
@@ -20,13 +21,7 @@ func exceptCreate() predicate.Funcs {
 // seen the newest template. It drops changes in the number of pods and of Ready
 // pods: the events of the pods themselves come earlier.
 func statefulSetChanged() predicate.Predicate {
-	p := exceptCreate()
-	p.UpdateFunc = func(e event.UpdateEvent) bool {
-		before, okBefore := e.ObjectOld.(*appsv1.StatefulSet)
-		after, okAfter := e.ObjectNew.(*appsv1.StatefulSet)
-		if !okBefore || !okAfter {
-			return false
-		}
+	p := watchcache.Updates(func(before, after *appsv1.StatefulSet) bool {
 		return before.Generation != after.Generation ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 			before.Status.ObservedGeneration != after.Status.ObservedGeneration ||
@@ -34,28 +29,21 @@ func statefulSetChanged() predicate.Predicate {
 			!equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
 			!equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
 			!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences)
-	}
+	})
+	p.CreateFunc = exceptCreate().CreateFunc
 	return p
 }
 
 // claimChanged passes what changes whether a claim can be used, its owner, and
 // its size. Other updates, which are frequent, concern no DevServer.
 func claimChanged() predicate.Predicate {
-	return predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			before, okBefore := e.ObjectOld.(*corev1.PersistentVolumeClaim)
-			after, okAfter := e.ObjectNew.(*corev1.PersistentVolumeClaim)
-			if !okBefore || !okAfter {
-				return false
-			}
-			return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-				before.Annotations[objects.AnnotationOwner] != after.Annotations[objects.AnnotationOwner] ||
-				!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
-				before.Status.Phase != after.Status.Phase ||
-				resized(before, after)
-		},
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
+	return watchcache.Updates(func(before, after *corev1.PersistentVolumeClaim) bool {
+		return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+			before.Annotations[objects.AnnotationOwner] != after.Annotations[objects.AnnotationOwner] ||
+			!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
+			before.Status.Phase != after.Status.Phase ||
+			resized(before, after)
+	})
 }
 
 // resized reports whether a bound claim requests, or has, another size.

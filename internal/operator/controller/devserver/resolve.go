@@ -19,6 +19,7 @@ import (
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
 	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/sshkeys"
 )
 
 // own is what belongs to one DevServer alone. All of it comes from the watch
@@ -72,8 +73,8 @@ func (r *Reconciler) resolveOwn(ctx context.Context, d *devv1.DevServer) (own, e
 		GatewayNamespace:     r.Config.GatewayNamespace,
 	}}
 	var err error
-	if o.input.Keys, err = r.memory.keysOf(client.ObjectKeyFromObject(d), d.Spec.Owner, r.Config.Master); err != nil {
-		return o, err
+	if o.input.Keys, err = sshkeys.Derive(r.Config.Master, d.Namespace, d.Name, d.Spec.Owner); err != nil {
+		return o, fmt.Errorf("deriving the keys of DevServer %s: %w", o.key(), err)
 	}
 	if o.user, err = r.userOf(ctx, d); err != nil {
 		return o, err
@@ -91,14 +92,10 @@ func (r *Reconciler) resolveObjects(ctx context.Context, o *own) error {
 	}
 	o.lease, errs[1] = get(ctx, r, d, objects.LeaseName(d.Name), &coordinationv1.Lease{})
 	if o.set, errs[2] = get(ctx, r, d, objects.StatefulSetName(d.Name), &appsv1.StatefulSet{}); o.set != nil {
-		o.pod, errs[2] = r.pod(ctx, d, o.set)
+		o.pod, errs[2] = get(ctx, r, o.set, objects.PodName(d.Name), &corev1.Pod{})
 	}
 	return errors.Join(errs[:]...)
 }
-
-// dependency resolves one dependency of the DevServer, and returns what is wrong with
-// it.
-type dependency func(context.Context, *resolved) (*status.Problem, error)
 
 // resolve gathers what the DevServer depends on. A missing or wrong dependency is
 // returned as the problem. Its creation or an edit leads to another pass, unless
@@ -124,7 +121,7 @@ func (r *Reconciler) resolve(ctx context.Context, o own) (resolved, error) {
 			return in, nil
 		}
 	}
-	for _, resolve := range []dependency{r.resolveHomeSize, r.resolveImage, r.resolveVolumes, r.resolveNodePort} {
+	for _, resolve := range []func(context.Context, *resolved) (*status.Problem, error){r.resolveHomeSize, r.resolveImage, r.resolveVolumes, r.resolveNodePort} {
 		if in.problem, err = resolve(ctx, &in); in.problem != nil || err != nil {
 			return in, err
 		}
@@ -182,49 +179,30 @@ func (r *Reconciler) resolveImage(_ context.Context, in *resolved) (*status.Prob
 	return nil, nil
 }
 
-// get returns an object that the DevServer controls, or nil. The object belongs to the
-// watch cache, like all objects that a pass reads except the DevServer and its flavor:
-// it must not be changed.
-func get[T client.Object](ctx context.Context, r *Reconciler, d *devv1.DevServer, name string, into T) (T, error) {
-	var none T
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: name}, into, client.UnsafeDisableDeepCopy)
-	if apierrors.IsNotFound(err) {
-		return none, nil
+// find reads an object into one that belongs to the watch cache, like all objects that
+// a pass reads except the DevServer and its flavor: it must not be changed.
+func (r *Reconciler) find(ctx context.Context, namespace, name string, into client.Object) (found bool, err error) {
+	err = r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, into, client.UnsafeDisableDeepCopy)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading %T %s/%s: %w", into, namespace, name, err)
 	}
-	if err != nil {
-		return none, fmt.Errorf("reading %T %s/%s: %w", into, d.Namespace, name, err)
-	}
-	if !metav1.IsControlledBy(into, d) {
-		return none, nil
-	}
-	return into, nil
+	return err == nil, nil
 }
 
-// pod returns the pod of the StatefulSet, or nil.
-func (r *Reconciler) pod(ctx context.Context, d *devv1.DevServer, set *appsv1.StatefulSet) (*corev1.Pod, error) {
-	pod := &corev1.Pod{}
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: objects.PodName(d.Name)}, pod, client.UnsafeDisableDeepCopy)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
+// get returns an object that the owner, a DevServer or its StatefulSet, controls, or nil.
+func get[T client.Object](ctx context.Context, r *Reconciler, owner metav1.Object, name string, into T) (T, error) {
+	if found, err := r.find(ctx, owner.GetNamespace(), name, into); !found || !metav1.IsControlledBy(into, owner) {
+		var none T
+		return none, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading Pod %s/%s: %w", d.Namespace, objects.PodName(d.Name), err)
-	}
-	if !metav1.IsControlledBy(pod, set) {
-		return nil, nil
-	}
-	return pod, nil
+	return into, nil
 }
 
 // claim returns a claim in the namespace, or nil.
 func (r *Reconciler) claim(ctx context.Context, namespace, name string) (*corev1.PersistentVolumeClaim, error) {
 	claim := &corev1.PersistentVolumeClaim{}
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, claim, client.UnsafeDisableDeepCopy)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading PersistentVolumeClaim %s/%s: %w", namespace, name, err)
+	if found, err := r.find(ctx, namespace, name, claim); !found {
+		return nil, err
 	}
 	return claim, nil
 }

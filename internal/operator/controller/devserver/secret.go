@@ -151,10 +151,6 @@ func awaitsVolumes(pod *corev1.Pod) bool {
 	if pod == nil || pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending || !pod.DeletionTimestamp.IsZero() {
 		return false
 	}
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodReadyToStartContainers {
-			return c.Status != corev1.ConditionTrue
-		}
-	}
-	return true
+	c := status.Condition(pod, corev1.PodReadyToStartContainers)
+	return c == nil || c.Status != corev1.ConditionTrue
 }

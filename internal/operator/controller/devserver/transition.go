@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/operator/transition"
 	"devserver.io/devserver/internal/serverstate"
@@ -37,12 +36,6 @@ func (s *server) Drain(ctx context.Context, idleSince time.Time) bool {
 }
 
 func (s *server) Release(ctx context.Context) { s.Poller.Release(ctx, s.in.key()) }
-
-func (s *server) RecordSuspension(ctx context.Context, suspension lease.Suspension) error {
-	return s.recordSuspension(ctx, s.in, suspension)
-}
-
-func (s *server) ClearSuspension(ctx context.Context) error { return s.clearSuspension(ctx, s.in) }
 
 func (s *server) RecordExpiry(ctx context.Context) error {
 	d := s.in.server

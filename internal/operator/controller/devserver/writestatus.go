@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/report"
@@ -65,9 +66,7 @@ func (r *Reconciler) recordChange(d *devv1.DevServer, before devv1.DevServerStat
 	r.Recorder.Eventf(d, nil, severity, c.Reason, action, "%s", c.Message)
 }
 
+// reasonOf is the reason of a condition; empty if it does not exist.
 func reasonOf(conditions []metav1.Condition, kind string) string {
-	if c := meta.FindStatusCondition(conditions, kind); c != nil {
-		return c.Reason
-	}
-	return ""
+	return ptr.Deref(meta.FindStatusCondition(conditions, kind), metav1.Condition{}).Reason
 }

@@ -48,7 +48,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	cluster := capacity.Sum(observed)
 	now := r.Clock.Now()
-	r.next.Store(new(now.Add(interval(observed))))
+	r.next.Store(new(now.Add(interval)))
 	result := ctrl.Result{RequeueAfter: again}
 	var failed []error
 	for i := range observed.Flavors {

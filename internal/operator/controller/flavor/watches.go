@@ -28,18 +28,10 @@ import (
 const (
 	// settle is how long a pass waits after an event, so that it covers later ones too.
 	settle = time.Second
-	// shortestInterval is the minimum time between two passes that events start.
-	shortestInterval = 5 * time.Second
-	// intervalPerObject is the minimum time per pod and DevServer of the cluster.
-	intervalPerObject = 2500 * time.Microsecond
+	// interval is the minimum time between two passes that events start. While servers are
+	// being created, events never stop.
+	interval = 5 * time.Second
 )
-
-// interval returns the minimum time until the next pass that an event starts. A pass reads
-// every server and pod, and while thousands are being created, events never stop. The
-// interval grows with their number, so that passes take a constant share of CPU time.
-func interval(o capacity.Observed) time.Duration {
-	return max(shortestInterval, intervalPerObject*time.Duration(len(o.Pods)+len(o.DevServers)))
-}
 
 // everything is the only request, because a pass covers all flavors.
 var everything = reconcile.Request{}
@@ -50,7 +42,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("flavor").
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(atOnce), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&devv1.DevServer{}, r.gather(), builder.WithPredicates(flavorChanged())).
-		Watches(&corev1.Node{}, r.gather(), builder.WithPredicates(nodeChanged())).
+		Watches(&corev1.Node{}, r.gather(), builder.WithPredicates(watchcache.Updates(capacity.NodeChanged))).
 		Watches(&corev1.Pod{}, r.gather(), builder.WithPredicates(podChanged())).
 		Watches(&nodev1.RuntimeClass{}, r.gather()).
 		WatchesMetadata(watchcache.CustomResourceDefinition(), r.gather()).
@@ -85,19 +77,14 @@ func (r *Reconciler) gather() handler.EventHandler {
 		q.AddAfter(everything, after)
 	}
 	return handler.Funcs{
-		CreateFunc:  func(_ context.Context, _ event.CreateEvent, q queue) { add(q) },
-		UpdateFunc:  func(_ context.Context, _ event.UpdateEvent, q queue) { add(q) },
-		DeleteFunc:  func(_ context.Context, _ event.DeleteEvent, q queue) { add(q) },
-		GenericFunc: func(_ context.Context, _ event.GenericEvent, q queue) { add(q) },
+		CreateFunc: func(_ context.Context, _ event.CreateEvent, q queue) { add(q) },
+		UpdateFunc: func(_ context.Context, _ event.UpdateEvent, q queue) { add(q) },
+		DeleteFunc: func(_ context.Context, _ event.DeleteEvent, q queue) { add(q) },
 	}
 }
 
-func nodeChanged() predicate.Predicate {
-	return changes(capacity.NodeChanged)
-}
-
 func podChanged() predicate.Predicate {
-	p := changes(capacity.PodChanged)
+	p := watchcache.Updates(capacity.PodChanged)
 	p.CreateFunc = func(e event.CreateEvent) bool {
 		pod, ok := e.Object.(*corev1.Pod)
 		return ok && capacity.PodMatters(pod)
@@ -112,7 +99,7 @@ func podChanged() predicate.Predicate {
 // flavorChanged passes changes of a DevServer's flavor. It drops creations, because a
 // DevServer counts only when it has a pod, and the pod has an event of its own.
 func flavorChanged() predicate.Predicate {
-	p := changes(func(before, after *devv1.DevServer) bool {
+	p := watchcache.Updates(func(before, after *devv1.DevServer) bool {
 		return before.Status.Flavor != after.Status.Flavor || before.Spec.Flavor != after.Spec.Flavor
 	})
 	p.CreateFunc = func(event.CreateEvent) bool { return false }
@@ -120,18 +107,9 @@ func flavorChanged() predicate.Predicate {
 }
 
 func nodePoolChanged() predicate.Predicate {
-	return changes(func(before, after *unstructured.Unstructured) bool {
+	return watchcache.Updates(func(before, after *unstructured.Unstructured) bool {
 		return !reflect.DeepEqual(before.Object["spec"], after.Object["spec"]) ||
 			!reflect.DeepEqual(before.Object["status"], after.Object["status"]) ||
 			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
 	})
-}
-
-// changes passes the updates for which changed returns true, and all other events.
-func changes[T client.Object](changed func(before, after T) bool) predicate.Funcs {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, okBefore := e.ObjectOld.(T)
-		after, okAfter := e.ObjectNew.(T)
-		return okBefore && okAfter && changed(before, after)
-	}}
 }

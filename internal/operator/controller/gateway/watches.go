@@ -14,11 +14,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"devserver.io/devserver/internal/operator/watchcache"
 )
 
 // SetupWithManager registers the controller and its watches. The manager's own
@@ -67,14 +68,9 @@ func start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconci
 
 // nodeMoved passes only events that may change the address of a node port.
 func nodeMoved() predicate.Predicate {
-	return predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			before, okBefore := e.ObjectOld.(*corev1.Node)
-			after, okAfter := e.ObjectNew.(*corev1.Node)
-			return okBefore && okAfter && (before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-				!equality.Semantic.DeepEqual(before.Status.Addresses, after.Status.Addresses) ||
-				!equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions))
-		},
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
+	return watchcache.Updates(func(before, after *corev1.Node) bool {
+		return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+			!equality.Semantic.DeepEqual(before.Status.Addresses, after.Status.Addresses) ||
+			!equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions)
+	})
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/account"
@@ -19,12 +19,10 @@ func (r *Reconciler) observe(ctx context.Context, u *devv1.DevServerUser, done o
 	o := status.ObservedUser{Problem: done.problem, Namespace: done.namespace, BadKeys: account.BadKeys(u)}
 	quota := &corev1.ResourceQuota{}
 	name := types.NamespacedName{Namespace: account.NamespaceName(u), Name: account.Name}
-	err := r.Client.Get(ctx, name, quota)
-	switch {
-	case apierrors.IsNotFound(err):
-	case err != nil:
+	if err := r.Client.Get(ctx, name, quota); client.IgnoreNotFound(err) != nil {
 		return o, fmt.Errorf("reading ResourceQuota %s: %w", name, err)
-	case metav1.IsControlledBy(quota, u):
+	}
+	if metav1.IsControlledBy(quota, u) {
 		o.Quota = quota
 	}
 	return o, nil

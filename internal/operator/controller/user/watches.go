@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -74,11 +73,9 @@ func (r *Reconciler) requests(ctx context.Context, concerned func(*devv1.DevServ
 // notOnlyVersion drops updates that change nothing of what the cache keeps: a
 // quota's use changes with every pod.
 func notOnlyVersion() predicate.Predicate {
-	return predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			was, is := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew
-			was.SetResourceVersion(is.GetResourceVersion())
-			return !equality.Semantic.DeepEqual(was, is)
-		},
-	}
+	return watchcache.Updates(func(before, after *corev1.ResourceQuota) bool {
+		before = before.DeepCopy()
+		before.ResourceVersion = after.ResourceVersion
+		return !equality.Semantic.DeepEqual(before, after)
+	})
 }

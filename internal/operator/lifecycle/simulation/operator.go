@@ -110,7 +110,7 @@ func (w *world) pass() {
 		if w.lease.RenewTime.Equal(w.truth.renewed) && w.lease.RenewTime.After(w.operatorTime()) {
 			w.truth.countsFrom = w.now // Nothing depended on it before, so it is corrected only now.
 		}
-		w.lease.exists, w.lease.RenewTime = true, lease.Micro(decision.Renew)
+		w.lease.RenewTime = lease.Micro(decision.Renew)
 		w.lease.version++
 		w.op.soon(w)
 	}
@@ -169,12 +169,9 @@ func (w *world) Decide(facts lifecycle.Facts) lifecycle.Decision {
 }
 
 func (w *world) Facts() lifecycle.Facts {
-	f := lifecycle.Facts{Suspend: w.server.Spec.Suspend, Resumed: w.resumed(), SuspendedAt: w.suspended, NoPod: w.pod == nil, DeletesAt: w.deletes, LastWarningAt: w.announced, Expired: w.expired}
+	f := lifecycle.Facts{Lease: w.lease.Lease, Suspend: w.server.Spec.Suspend, Resumed: w.resumed(), SuspendedAt: w.suspended, NoPod: w.pod == nil, DeletesAt: w.deletes, LastWarningAt: w.announced, Expired: w.expired}
 	if w.server.Spec.RestartedAt != nil {
 		f.RestartedAt = w.server.Spec.RestartedAt.Time
-	}
-	if w.lease.exists {
-		f.Lease = w.lease.Lease
 	}
 	p, e := w.pod, w.op.entry
 	if p == nil || p.terminating {
@@ -226,7 +223,7 @@ func (w *world) RecordSuspension(_ context.Context, s lease.Suspension) error {
 	}
 	w.checkSuspend(s.Cause)
 	w.truth.recordedAt = w.now
-	w.lease.exists, w.lease.Suspension = true, lease.ParseSuspension(s.Text())
+	w.lease.Suspension = lease.ParseSuspension(s.Text())
 	w.lease.version++
 	w.op.soon(w)
 	return nil

@@ -32,7 +32,7 @@ func (w *world) planDays() {
 func (w *world) officeDay(at time.Duration) {
 	for end := at + w.between(5*time.Hour, 10*time.Hour); at < end; {
 		d := w.between(2*time.Minute, 70*time.Minute)
-		w.plan(at, d, func() { w.session(agentapi.SignalTerminal, d) })
+		w.plan(at, d, func() { w.begin(agentapi.SignalTerminal, d) })
 		pause := w.between(time.Minute, 20*time.Minute)
 		if w.chance(0.25) {
 			pause = w.between(30*time.Minute, 3*time.Hour)
@@ -68,7 +68,7 @@ func (w *world) detachedJob(at time.Duration) {
 // connectedAndInactive is an editor that is left open: a moment of traffic, and then
 // heartbeats, which are no activity.
 func (w *world) connectedAndInactive(at time.Duration) {
-	w.plan(at, time.Minute, func() { w.session(agentapi.SignalSSH, time.Minute) })
+	w.plan(at, time.Minute, func() { w.begin(agentapi.SignalSSH, time.Minute) })
 }
 
 // keepAwakeDay is a day on which a process or the Lease keeps the server awake.
@@ -76,14 +76,14 @@ func (w *world) keepAwakeDay(at time.Duration) {
 	d := w.between(30*time.Minute, 30*time.Hour)
 	if w.chance(0.5) {
 		w.plan(at, d, func() {
-			w.session(agentapi.SignalTerminal, time.Minute)
+			w.begin(agentapi.SignalTerminal, time.Minute)
 			w.job(agentapi.SignalKeep, d, 0, 0)
 		})
 		return
 	}
 	w.plan(at, time.Minute, func() {
-		w.session(agentapi.SignalTerminal, time.Minute)
-		w.lease.exists, w.lease.KeepAwakeFrom, w.lease.KeepAwakeFor = true, lease.Micro(w.now.Add(w.userClock)), d
+		w.begin(agentapi.SignalTerminal, time.Minute)
+		w.lease.KeepAwakeFrom, w.lease.KeepAwakeFor = lease.Micro(w.now.Add(w.userClock)), d
 		w.lease.version++
 		w.op.soon(w)
 	})
@@ -134,7 +134,7 @@ func (w *world) visit(until time.Time, do func()) {
 
 // renewByGateway renews the Lease, which wakes a suspended server.
 func (w *world) renewByGateway() {
-	w.lease.exists, w.lease.RenewTime = true, lease.Micro(w.now.Add(w.gateClock))
+	w.lease.RenewTime = lease.Micro(w.now.Add(w.gateClock))
 	w.lease.version++
 	w.truth.renewedAhead = max(0, w.gateClock)
 	if w.truth.renewedAt = w.now; w.lease.Suspension != nil {
@@ -142,9 +142,6 @@ func (w *world) renewByGateway() {
 	}
 	w.op.soon(w)
 }
-
-// session is activity of the user, as long as the pod lives.
-func (w *world) session(signal string, d time.Duration) { w.begin(signal, d) }
 
 // job is active in rounds with pauses in between, as long as the pod lives.
 func (w *world) job(signal string, d, least, most time.Duration) {

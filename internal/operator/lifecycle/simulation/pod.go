@@ -125,9 +125,7 @@ func (w *world) begin(signal string, d time.Duration) {
 		s = &interval{from: w.now}
 		w.pod.signals[signal] = s
 	}
-	if to := w.now.Add(d); to.After(s.to) {
-		s.to = to
-	}
+	s.to = latest(s.to, w.now.Add(d))
 	w.after(d, w.account)
 }
 
@@ -135,9 +133,7 @@ func (w *world) begin(signal string, d time.Duration) {
 func (p *pod) lastActivity(now time.Time) time.Time {
 	var last time.Time
 	for _, s := range p.signals {
-		if s.to.After(last) {
-			last = s.to
-		}
+		last = latest(last, s.to)
 	}
 	if last.After(now) {
 		return now

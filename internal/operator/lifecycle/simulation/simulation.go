@@ -3,8 +3,8 @@
 // knows whether a server is really active, which the operator does not.
 //
 // Simulated are users, pods, agents, the operator's passes and polls, API objects and
-// clocks. Real are policy.Resolve, lifecycle.Decide, transition.CarryOut, the
-// suspensions on Leases, and how agentclient interprets an agent's answers.
+// clocks. Real are packages policy, lifecycle, transition and lease, and how agentclient
+// interprets an agent's answers.
 package simulation
 
 import (

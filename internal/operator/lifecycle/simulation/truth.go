@@ -54,9 +54,7 @@ type truth struct {
 
 // excuse says that the operator may be late until then.
 func (w *world) excuse(until time.Time) {
-	if until.After(w.truth.excused) {
-		w.truth.excused = until
-	}
+	w.truth.excused = latest(w.truth.excused, until)
 }
 
 // account adds the time since the last call to the report. It is called before each
@@ -164,10 +162,7 @@ func (w *world) patrol() {
 	if late := w.operatorTime().Sub(w.deletes); late > time.Minute {
 		w.fault("the server is not deleted, %s after the time in its status", late)
 	}
-	since := w.suspended // Or since the operator knows the policy.
-	if w.truth.known.After(since) {
-		since = w.truth.known
-	}
+	since := latest(w.suspended, w.truth.known)
 	if w.deletes.Sub(since) > w.policy.DeleteAfter+time.Minute {
 		w.fault("the server is deleted at %s only, and can be suspended for %s", w.deletes, w.policy.DeleteAfter)
 	}
@@ -193,30 +188,12 @@ func (w *world) checkStarted() {
 // keptAwakeUntil is until when the Lease keeps the server awake, by the operator's
 // clock.
 func (w *world) keptAwakeUntil() time.Time {
-	if w.lease.KeepAwakeFor == 0 {
-		return time.Time{}
-	}
-	length := w.lease.KeepAwakeFor
-	if w.policy.MaxKeepAwake > 0 {
-		length = min(length, w.policy.MaxKeepAwake)
-	}
-	return w.lease.KeepAwakeFrom.Add(length)
+	return w.lease.KeptAwakeUntil(w.policy.MaxKeepAwake, w.operatorTime())
 }
 
 // expires is when the server expires, by the operator's clock; zero for never.
 func (w *world) expires() time.Time {
-	if w.policy.TimeToLive == 0 {
-		return time.Time{}
-	}
-	start := w.pod.startAt.Truncate(time.Second)
-	at := start.Add(w.policy.TimeToLive)
-	if kept := w.keptAwakeUntil(); kept.After(at) {
-		at = kept
-		if most := start.Add(w.policy.MaxTimeToLive); w.policy.MaxTimeToLive > 0 && at.After(most) {
-			at = most
-		}
-	}
-	return at
+	return w.policy.Expiry(w.pod.startAt.Truncate(time.Second), w.keptAwakeUntil())
 }
 
 // checkHeld checks that the server does not run for longer than it should.
@@ -233,11 +210,7 @@ func (w *world) checkHeld() {
 	if due.IsZero() {
 		return
 	}
-	due = w.warned(due, span)
-	if w.truth.excused.After(due) {
-		due = w.truth.excused
-	}
-	due = due.Add(w.truth.ahead)
+	due = latest(w.warned(due, span), w.truth.excused).Add(w.truth.ahead)
 	late := w.now.Sub(due)
 	w.report.Latest = max(w.report.Latest, late)
 	if late > time.Minute {
@@ -248,28 +221,21 @@ func (w *world) checkHeld() {
 
 // due is when the server should be suspended for being idle; zero for never.
 func (w *world) due() time.Time {
-	p, last := w.pod, w.lastSign()
-	for _, sign := range w.mistaken() {
-		if sign.After(last) {
-			last = sign
-		}
-	}
+	last := latest(append(w.mistaken(), w.lastSign())...)
 	var due time.Time
 	if w.policy.IdleTimeout > 0 {
 		due = last.Add(w.policy.IdleTimeout)
 	}
-	if stop := w.stopped(p.startAt); !stop.IsZero() {
-		if idle := last.Add(policy.IdleAfterStop); idle.After(stop) {
-			stop = idle
-		}
+	if stop := w.stopped(w.pod.startAt); !stop.IsZero() {
+		stop = latest(stop, last.Add(policy.IdleAfterStop))
 		if due.IsZero() || stop.Before(due) {
 			due = stop
 		}
 	}
-	if kept := w.keptAwakeUntil().Add(-w.opClock); !due.IsZero() && kept.After(due) {
-		due = kept
+	if due.IsZero() {
+		return due
 	}
-	return due
+	return latest(due, w.keptAwakeUntil().Add(-w.opClock))
 }
 
 // mistaken are the times of activity that the operator may assume because of wrong
@@ -288,13 +254,7 @@ func (w *world) mistaken() []time.Time {
 // lastSign is the last true sign of activity.
 func (w *world) lastSign() time.Time {
 	p := w.pod
-	last := p.lastActivity(w.now)
-	for _, sign := range []time.Time{p.createdAt, p.readyAt, p.readyUntil, p.agentUp, w.truth.renewedAt} {
-		if sign.After(last) {
-			last = sign
-		}
-	}
-	return last
+	return latest(p.lastActivity(w.now), p.createdAt, p.readyAt, p.readyUntil, p.agentUp, w.truth.renewedAt)
 }
 
 // checkTimer checks that a decision would not change at a random time before its

@@ -1,9 +1,10 @@
 package simulation
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sort"
 	"time"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -21,7 +22,7 @@ type world struct {
 	// clocks of the operator, the user and the gateway.
 	now, began, end               time.Time
 	opClock, userClock, gateClock time.Duration
-	queue                         events
+	queue                         []event // in the order in which they happen
 	troubles                      troubles
 
 	// The API objects.
@@ -48,7 +49,6 @@ type world struct {
 // leaseObject is the server's Lease. Its version changes with each write.
 type leaseObject struct {
 	lease.Lease
-	exists  bool
 	version int
 }
 
@@ -75,12 +75,9 @@ func newWorld(r *Report, name string, rng *rand.Rand) *world {
 }
 
 func (w *world) run() {
-	for w.queue.Len() > 0 && !w.deleted {
-		next := heap.Pop(&w.queue).(simEvent) //nolint:forcetypeassert // nothing else is pushed
-		if next.at.After(w.end) {
-			break
-		}
-		w.now = next.at
+	for len(w.queue) > 0 && !w.deleted && !w.queue[0].at.After(w.end) {
+		next := w.queue[0]
+		w.queue, w.now = w.queue[1:], next.at
 		next.do()
 	}
 	if !w.deleted {
@@ -93,8 +90,9 @@ func (w *world) run() {
 
 // after calls do later.
 func (w *world) after(d time.Duration, do func()) {
-	w.queue.count++
-	heap.Push(&w.queue, simEvent{w.now.Add(d), w.queue.count, do})
+	next := event{w.now.Add(d), do}
+	i := sort.Search(len(w.queue), func(i int) bool { return w.queue[i].at.After(next.at) })
+	w.queue = slices.Insert(w.queue, i, next)
 }
 
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d) + 1)) }
@@ -112,35 +110,11 @@ func (w *world) fault(format string, args ...any) {
 // operatorTime is the time by the operator's clock.
 func (w *world) operatorTime() time.Time { return w.now.Add(w.opClock) }
 
-// simEvent is a call at a time.
-type simEvent struct {
-	at    time.Time
-	order int
-	do    func()
+// event is a call at a time.
+type event struct {
+	at time.Time
+	do func()
 }
 
-// events is a heap of the events to come, the next one on top.
-type events struct {
-	list  []simEvent
-	count int
-}
-
-func (e events) Len() int { return len(e.list) }
-
-func (e events) Less(i, j int) bool {
-	a, b := e.list[i], e.list[j]
-	if a.at.Equal(b.at) {
-		return a.order < b.order
-	}
-	return a.at.Before(b.at)
-}
-
-func (e events) Swap(i, j int) { e.list[i], e.list[j] = e.list[j], e.list[i] }
-
-func (e *events) Push(x any) { e.list = append(e.list, x.(simEvent)) } //nolint:forcetypeassert // nothing else is pushed
-
-func (e *events) Pop() any {
-	last := e.list[len(e.list)-1]
-	e.list = e.list[:len(e.list)-1]
-	return last
-}
+// latest is the last of the times.
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
