@@ -33,14 +33,7 @@ type Server struct {
 
 	mu    sync.Mutex
 	conns map[*conn]bool
-	// idle fires when no client has been connected for idleDelay.
-	idle *time.Timer
 }
-
-// idleDelay is how long the server waits after the last client disconnects before
-// it returns memory to the operating system. The delay avoids that cost when a user
-// reconnects soon.
-const idleDelay = time.Minute
 
 // New returns a server. Call Serve to run it.
 func New(cfg Config) (*Server, error) {
@@ -66,7 +59,6 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("%w: a server with root login requires the default capabilities of the container runtime", err)
 		}
 	}
-	s.idle = time.AfterFunc(idleDelay, debug.FreeOSMemory)
 	if _, err := s.keys.load(); err != nil {
 		// Not fatal: the Secret may be corrected while the server runs.
 		s.log.Error("logins are refused until the keys can be read", "error", err)
@@ -233,16 +225,12 @@ func (s *Server) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c] = true
-	s.idle.Stop()
 }
 
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if len(s.conns) == 0 {
-		s.idle.Reset(idleDelay)
-	}
 }
 
 // end ends all processes, then every connection.
