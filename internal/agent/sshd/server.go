@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/sshpolicy"
 )
 
 // Server is the SSH server of one dev server.
@@ -22,8 +24,13 @@ type Server struct {
 	log       *slog.Logger
 	sshConfig *ssh.ServerConfig
 	keys      *keyFile
-	admission *admission
-	refusals  *refusals
+	// gate limits the connections that have not authenticated yet, because anyone
+	// who reaches the port can open them.
+	gate     *sshpolicy.Gate
+	refusals *refusals
+	// probes has the source addresses of the agent's own probes. They do not pass the
+	// gate, so that a flood of connections does not make the server look dead.
+	probes    sync.Map
 	accounts  map[string]*account
 	processes *processes
 	terminals *terminals
@@ -47,7 +54,7 @@ func New(cfg Config) (*Server, error) {
 		log:       cfg.Logger,
 		sshConfig: newServerConfig(cfg.HostKey),
 		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
-		admission: newAdmission(cfg.MaxPending, cfg.MaxPendingPerAddress),
+		gate:      sshpolicy.NewGate(cfg.MaxPending, cfg.MaxPendingPerAddress),
 		refusals:  &refusals{log: cfg.Logger},
 		processes: newProcesses(cfg.Traffic),
 		terminals: &terminals{open: map[*terminalOutput]bool{}},
@@ -104,11 +111,11 @@ func (s *Server) accept(ctx context.Context, listener net.Listener) error {
 }
 
 func (s *Server) admit(ctx context.Context, nc net.Conn) {
-	if s.admission.isProbe(nc.RemoteAddr()) {
+	if _, isProbe := s.probes.Load(nc.RemoteAddr().String()); isProbe {
 		go s.handshakeOnly(nc)
 		return
 	}
-	release, err := s.admission.admit(nc.RemoteAddr())
+	release, err := s.gate.Enter(nc.RemoteAddr())
 	if err != nil {
 		s.refusals.note(nc.RemoteAddr(), err)
 		nc.Close()
