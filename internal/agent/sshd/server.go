@@ -249,9 +249,6 @@ func (s *Server) end() {
 		clients.Go(c.closeGracefully)
 	}
 	clients.Wait()
-	for _, a := range s.accounts {
-		a.agents.removeAll()
-	}
 }
 
 // since formats the time since start for the log.
