@@ -25,26 +25,20 @@ type directory struct {
 	// opens, or that were deleted.
 	revoked func([]types.NamespacedName)
 
-	mu         sync.RWMutex
-	servers    map[types.NamespacedName]devServer
-	owned      map[string]map[types.NamespacedName]bool // servers, by their owner
-	byKey      map[fingerprint]map[types.NamespacedName]bool
-	users      map[string]user                 // by the name of the DevServerUser
-	usersOf    map[string]map[string]bool      // names of users, by their owner
-	usersByKey map[fingerprint]map[string]bool // names of users, by their keys
-	waiting    map[types.NamespacedName]map[chan struct{}]bool
+	mu      sync.RWMutex
+	servers map[types.NamespacedName]devServer
+	byKey   map[fingerprint]map[types.NamespacedName]bool // servers, by the keys that open them
+	users   map[string]user                               // by the name of the DevServerUser
+	waiting map[types.NamespacedName]map[chan struct{}]bool
 }
 
 func newDirectory() *directory {
 	return &directory{
-		revoked:    func([]types.NamespacedName) {},
-		servers:    map[types.NamespacedName]devServer{},
-		owned:      map[string]map[types.NamespacedName]bool{},
-		byKey:      map[fingerprint]map[types.NamespacedName]bool{},
-		users:      map[string]user{},
-		usersOf:    map[string]map[string]bool{},
-		usersByKey: map[fingerprint]map[string]bool{},
-		waiting:    map[types.NamespacedName]map[chan struct{}]bool{},
+		revoked: func([]types.NamespacedName) {},
+		servers: map[types.NamespacedName]devServer{},
+		byKey:   map[fingerprint]map[types.NamespacedName]bool{},
+		users:   map[string]user{},
+		waiting: map[types.NamespacedName]map[chan struct{}]bool{},
 	}
 }
 
@@ -113,7 +107,6 @@ func (d *directory) set(ds devServer) (lost bool) {
 		link(d.byKey, key, name)
 	}
 	d.servers[name] = ds
-	link(d.owned, ds.Spec.Owner, name)
 	return lost
 }
 
@@ -121,15 +114,14 @@ func (d *directory) forget(ds devServer) {
 	for key := range ds.keys {
 		unlink(d.byKey, key, ds.name())
 	}
-	unlink(d.owned, ds.Spec.Owner, ds.name())
 	delete(d.servers, ds.name())
 }
 
 // userOf is the DevServerUser that counts for an owner: the oldest that is not
 // being deleted, as for the operator.
 func (d *directory) userOf(owner string) (found user, ok bool) {
-	for name := range d.usersOf[owner] {
-		if u := d.users[name]; u.DeletionTimestamp.IsZero() && (!ok || precedence.Compare(u, found) < 0) {
+	for _, u := range d.users {
+		if u.Spec.Owner == owner && u.DeletionTimestamp.IsZero() && (!ok || precedence.Compare(u, found) < 0) {
 			found, ok = u, true
 		}
 	}
@@ -150,26 +142,16 @@ func (d *directory) replaceUser(name string, u *user) {
 	owners := map[string]bool{}
 	if before, ok := d.users[name]; ok {
 		owners[before.Spec.Owner] = true
-		for key := range before.keys {
-			unlink(d.usersByKey, key, name)
-		}
-		unlink(d.usersOf, before.Spec.Owner, name)
 		delete(d.users, name)
 	}
 	if u != nil {
 		owners[u.Spec.Owner] = true
 		d.users[name] = *u
-		link(d.usersOf, u.Spec.Owner, name)
-		for key := range u.keys {
-			link(d.usersByKey, key, name)
-		}
 	}
 	var lost []types.NamespacedName
-	for owner := range owners {
-		for name := range d.owned[owner] {
-			if d.set(d.servers[name]) {
-				lost = append(lost, name)
-			}
+	for name, ds := range d.servers {
+		if owners[ds.Spec.Owner] && d.set(ds) {
+			lost = append(lost, name)
 		}
 	}
 	d.mu.Unlock()
@@ -187,8 +169,10 @@ func (d *directory) knows(who identity) bool {
 // ownersOf is owners, with the lock held.
 func (d *directory) ownersOf(who identity) []string {
 	owners := slices.Clone(who.owners)
-	for name := range d.usersByKey[who.key] {
-		u := d.users[name]
+	for name, u := range d.users {
+		if !u.keys[who.key] {
+			continue
+		}
 		if counts, ok := d.userOf(u.Spec.Owner); ok && counts.Name == name {
 			owners = append(owners, u.Spec.Owner)
 		}
@@ -221,16 +205,11 @@ func (d *directory) find(who identity, name types.NamespacedName) (devServer, bo
 func (d *directory) list(who identity) []devServer {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	names := maps.Clone(d.byKey[who.key])
-	for _, owner := range who.owners {
-		if names == nil {
-			names = map[types.NamespacedName]bool{}
+	var all []devServer
+	for _, ds := range d.servers {
+		if who.opens(ds) {
+			all = append(all, ds)
 		}
-		maps.Copy(names, d.owned[owner])
-	}
-	all := make([]devServer, 0, len(names))
-	for name := range names {
-		all = append(all, d.servers[name])
 	}
 	slices.SortFunc(all, func(a, b devServer) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))

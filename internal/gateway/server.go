@@ -114,8 +114,8 @@ func (s *server) serve(listener net.Listener) {
 			continue
 		}
 		pause = 0
-		leave, ok := s.gate.Enter(raw.RemoteAddr())
-		if !ok {
+		leave, err := s.gate.Enter(raw.RemoteAddr())
+		if err != nil {
 			s.metrics.logins.WithLabelValues(resultTooMany).Inc()
 			s.log.Debug("too many logins at once", "from", raw.RemoteAddr().String())
 			_ = raw.Close()

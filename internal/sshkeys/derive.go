@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/pem"
@@ -52,27 +53,28 @@ func Derive(master []byte, namespace, name, owner string) (Keys, error) {
 	if namespace == "" || name == "" || owner == "" {
 		return Keys{}, errors.New("namespace, name and owner must all be set to derive a server's keys")
 	}
-	// These are the two steps of hkdf.Key. The first is the same for all purposes.
-	source, err := hkdf.Extract(sha256.New, master, nil)
+	var seeds [3][]byte
+	for i, purpose := range []string{"ssh host key", "control key", "control token"} {
+		var err error
+		seeds[i], err = hkdf.Key(sha256.New, master, nil, info(namespace, name, owner, purpose), ed25519.SeedSize)
+		if err != nil {
+			return Keys{}, fmt.Errorf("deriving the %s: %w", purpose, err)
+		}
+	}
+	host, public, err := openSSHKey(seeds[0])
 	if err != nil {
-		return Keys{}, fmt.Errorf("deriving a server's keys: %w", err)
+		return Keys{}, fmt.Errorf("encoding the host key: %w", err)
 	}
-	secret := func(purpose string) ([]byte, error) {
-		return hkdf.Expand(sha256.New, source, info(namespace, name, owner, purpose), ed25519.SeedSize)
-	}
-	host, err := secret("ssh host key")
+	control, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(seeds[1]))
 	if err != nil {
-		return Keys{}, fmt.Errorf("deriving the host key: %w", err)
+		return Keys{}, fmt.Errorf("encoding the control key: %w", err)
 	}
-	control, err := secret("control key")
-	if err != nil {
-		return Keys{}, fmt.Errorf("deriving the control key: %w", err)
-	}
-	token, err := secret("control token")
-	if err != nil {
-		return Keys{}, fmt.Errorf("deriving the control token: %w", err)
-	}
-	return assemble(ed25519.NewKeyFromSeed(host), control, token)
+	return Keys{
+		HostKeyPEM:    host,
+		HostPublic:    publicLine(public),
+		ControlKeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: control}),
+		ControlToken:  base64.RawURLEncoding.EncodeToString(seeds[2]),
+	}, nil
 }
 
 // DeriveGateway computes the ed25519 host key of the gateway from the operator's
@@ -86,12 +88,11 @@ func DeriveGateway(master []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deriving the gateway's host key: %w", err)
 	}
-	private := ed25519.NewKeyFromSeed(seed)
-	public, err := ssh.NewPublicKey(private.Public())
+	private, _, err := openSSHKey(seed)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the gateway's host key: %w", err)
 	}
-	return marshalOpenSSH(private, public), nil
+	return private, nil
 }
 
 // PublicLine returns the public half of a private key in PEM format, as
@@ -113,27 +114,6 @@ func checkMaster(master []byte) error {
 		return fmt.Errorf("the master secret has %d bytes: it must have at least %d", len(master), minMasterBytes)
 	}
 	return nil
-}
-
-func assemble(host ed25519.PrivateKey, control, token []byte) (Keys, error) {
-	public, err := ssh.NewPublicKey(host.Public())
-	if err != nil {
-		return Keys{}, fmt.Errorf("encoding the host key: %w", err)
-	}
-	return Keys{
-		HostKeyPEM:    marshalOpenSSH(host, public),
-		HostPublic:    publicLine(public),
-		ControlKeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8(control)}),
-		ControlToken:  base64.RawURLEncoding.EncodeToString(token),
-	}, nil
-}
-
-// pkcs8 returns the same bytes as x509.MarshalPKCS8PrivateKey for the private key with
-// the seed. That function requires the public half, which costs as much to compute as the
-// rest of a derivation, and does not encode it.
-func pkcs8(seed []byte) []byte {
-	// RFC 8410, section 7: version 0, the algorithm id-Ed25519, and the seed.
-	return append([]byte("\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"), seed...)
 }
 
 // info joins the fields with their lengths, so that different servers have different

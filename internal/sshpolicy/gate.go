@@ -1,6 +1,7 @@
 package sshpolicy
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -38,18 +39,22 @@ func NewGate(total, perAddress int) *Gate {
 	return &Gate{total: total, perAddress: perAddress, from: map[netip.Prefix]int{}}
 }
 
-// Enter admits a connection from addr, or returns false. If it was admitted, call leave
-// when the login has succeeded or failed. Calling leave again has no effect.
-func (g *Gate) Enter(addr net.Addr) (leave func(), ok bool) {
+// Enter admits a connection from addr, or returns which limit is reached. If it was
+// admitted, call leave when the login has succeeded or failed. Calling leave again has no
+// effect.
+func (g *Gate) Enter(addr net.Addr) (leave func(), err error) {
 	origin := originOf(addr)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.all >= g.total || g.from[origin] >= g.perAddress {
-		return nil, false
+	switch {
+	case g.all >= g.total:
+		return nil, fmt.Errorf("%d connections are waiting to authenticate", g.all)
+	case g.from[origin] >= g.perAddress:
+		return nil, fmt.Errorf("%d connections from this address are waiting to authenticate", g.from[origin])
 	}
 	g.all++
 	g.from[origin]++
-	return sync.OnceFunc(func() { g.leave(origin) }), true
+	return sync.OnceFunc(func() { g.leave(origin) }), nil
 }
 
 func (g *Gate) leave(origin netip.Prefix) {

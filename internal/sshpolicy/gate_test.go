@@ -36,8 +36,8 @@ func TestGateBoundsOneAddressAndAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			gate := NewGate(4, 2)
 			for i, s := range tc.steps {
-				if _, ok := gate.Enter(&net.TCPAddr{IP: net.ParseIP(s.from), Port: 1000 + i}); ok != s.want {
-					t.Errorf("%s: step %d: Enter(%s) = %v, want %v", tc.reason, i, s.from, ok, s.want)
+				if _, err := gate.Enter(&net.TCPAddr{IP: net.ParseIP(s.from), Port: 1000 + i}); (err == nil) != s.want {
+					t.Errorf("%s: step %d: Enter(%s) = %v, want admitted %v", tc.reason, i, s.from, err, s.want)
 				}
 			}
 		})
@@ -48,15 +48,15 @@ func TestGateLeaveMakesRoomOnce(t *testing.T) {
 	gate := NewGate(2, 2)
 	addr := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}
 	leave, _ := gate.Enter(addr)
-	if _, ok := gate.Enter(addr); !ok {
+	if _, err := gate.Enter(addr); err != nil {
 		t.Fatal("the second connection was refused")
 	}
 	leave()
 	leave()
-	if _, ok := gate.Enter(addr); !ok {
+	if _, err := gate.Enter(addr); err != nil {
 		t.Error("a connection was refused after another had left")
 	}
-	if _, ok := gate.Enter(addr); ok {
+	if _, err := gate.Enter(addr); err == nil {
 		t.Error("leaving twice made room for two")
 	}
 }
@@ -66,7 +66,7 @@ func TestGateForgetsAddresses(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 500 {
 		wg.Go(func() {
-			if leave, ok := gate.Enter(&net.TCPAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i))}); ok {
+			if leave, err := gate.Enter(&net.TCPAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i))}); err == nil {
 				leave()
 			}
 		})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -69,25 +68,8 @@ func overwrite(image imageRoot, path, text string) error {
 			uid, gid = int(stat.Uid), int(stat.Gid)
 		}
 	}
-	fresh := resolved + ".devserver"
-	err = os.MkdirAll(filepath.Dir(resolved), 0o755)
-	if err == nil {
-		err = write(fresh, text, mode, uid, gid)
-	}
-	if err == nil {
-		err = os.Rename(fresh, resolved)
-	}
-	if err != nil {
+	if err := replace(resolved, strings.NewReader(text), mode, uid, gid); err != nil {
 		return fmt.Errorf("cannot add the user %s to %s: %w: a server with root requires a writable root file system", agentapi.User, path, cause(err))
 	}
 	return nil
-}
-
-func write(path, text string, mode fs.FileMode, uid, gid int) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = strings.NewReader(text).WriteTo(file)
-	return errors.Join(err, file.Chown(uid, gid), file.Chmod(mode), file.Close())
 }

@@ -85,37 +85,40 @@ func copyBinary(from, to string) error {
 		return fmt.Errorf("the agent cannot read its own binary: %w", err)
 	}
 	defer source.Close()
-	return replace(to, 0o755, source)
+	return agentDirError(to, replace(to, source, 0o755, unchanged, unchanged))
 }
 
 func writeFile(path, text string) error {
-	return replace(path, 0o644, strings.NewReader(text))
+	return agentDirError(path, replace(path, strings.NewReader(text), 0o644, unchanged, unchanged))
 }
 
+// unchanged is the uid or gid of a file that keeps those of its creator.
+const unchanged = -1
+
 // replace writes a file in one step, through a temporary file beside it.
-func replace(path string, mode fs.FileMode, content io.Reader) error {
+func replace(path string, content io.Reader, mode fs.FileMode, uid, gid int) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return agentDirError(path, err)
+		return err
 	}
 	// The name is always the same, so that the next step overwrites a temporary file
 	// that one which was killed has left. Only one step runs at a time.
-	temporary := path + ".tmp"
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	temporary := path + ".devserver"
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return agentDirError(path, err)
+		return err
 	}
 	_, err = io.Copy(file, content)
-	err = errors.Join(err, file.Chmod(mode), file.Close())
+	err = errors.Join(err, file.Chown(uid, gid), file.Chmod(mode), file.Close())
 	if err == nil {
 		err = os.Rename(temporary, path)
 	}
-	if err != nil {
-		return agentDirError(path, err)
-	}
-	return nil
+	return err
 }
 
 func agentDirError(path string, err error) error {
+	if err == nil {
+		return nil
+	}
 	return fmt.Errorf("cannot write %s for the server's main container: %w: "+
 		"the volume there must be an emptyDir that uid %d may write to", path, cause(err), os.Getuid())
 }

@@ -133,7 +133,7 @@ func TestFillsAgentDir(t *testing.T) {
 
 func TestInterruptedCopyIsReplaced(t *testing.T) {
 	f := newFixture(t, tree{})
-	tree{"bin/devserver-agent.tmp": "half an ag and much more"}.write(t, f.cfg.AgentDir)
+	tree{"bin/devserver-agent.devserver": "half an ag and much more"}.write(t, f.cfg.AgentDir)
 	f.run()
 	if got := f.read(filepath.Join(f.cfg.AgentDir, agentapi.AgentFile)); got != "agent" {
 		t.Errorf("the agent is %q", got)

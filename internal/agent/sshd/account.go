@@ -30,13 +30,14 @@ type account struct {
 // newAccounts returns the accounts of a server, by name.
 func newAccounts(cfg *Config, log *slog.Logger) map[string]*account {
 	user := &account{cfg: cfg, name: cfg.Environment.User, switches: cfg.RootLogin, uid: cfg.UID, gid: cfg.GID}
-	user.agents = newAgentSockets(cfg.RuntimeDir, user, log)
+	user.agents = &agentSockets{dir: cfg.RuntimeDir, owner: user, log: log}
 	accounts := map[string]*account{user.name: user}
 	if cfg.RootLogin {
 		// The ids are set even though the agent is root: it also has the group of
 		// the pod's volumes, and root's processes do not need that group.
 		root := &account{cfg: cfg, name: rootName, switches: true}
-		root.agents = newAgentSockets(filepath.Join(filepath.Dir(cfg.RuntimeDir), ".devserver-agent-"+rootName), root, log)
+		dir := filepath.Join(filepath.Dir(cfg.RuntimeDir), ".devserver-agent-"+rootName)
+		root.agents = &agentSockets{dir: dir, owner: root, log: log}
 		accounts[rootName] = root
 	}
 	return accounts

@@ -29,69 +29,41 @@ type agentSockets struct {
 
 	mu    sync.Mutex
 	count int
-	live  []agentSocket // oldest first
-}
-
-type agentSocket struct {
-	path string
-	stop func()
-}
-
-func newAgentSockets(dir string, owner *account, log *slog.Logger) *agentSockets {
-	return &agentSockets{dir: dir, owner: owner, log: log}
+	live  []string // the names of the sockets, oldest first
 }
 
 // link returns the stable path.
 func (a *agentSockets) link() string { return filepath.Join(a.dir, agentLink) }
 
-// add creates a socket for a connection and points the link to it.
-func (a *agentSockets) add() (net.Listener, string, error) {
+// add creates a socket for a connection and points the link to it. After remove,
+// the link points to the newest remaining one.
+func (a *agentSockets) add() (listener net.Listener, remove func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.owner.as(func() error { return runtimedir.Make(a.dir) }); err != nil {
-		return nil, "", fmt.Errorf("preparing a folder for the forwarded agent: %w", err)
+		return nil, nil, fmt.Errorf("preparing a folder for the forwarded agent: %w", err)
 	}
 	a.count++
-	path := filepath.Join(a.dir, "agent."+strconv.Itoa(a.count))
-	listener, stop, err := a.owner.listenUnix(path)
+	name := "agent." + strconv.Itoa(a.count)
+	listener, stop, err := a.owner.listenUnix(filepath.Join(a.dir, name))
 	if err != nil {
-		return nil, "", fmt.Errorf("listening for the forwarded agent: %w", err)
+		return nil, nil, fmt.Errorf("listening for the forwarded agent: %w", err)
 	}
-	a.live = append(a.live, agentSocket{path, stop})
+	a.live = append(a.live, name)
 	if err := a.owner.as(a.point); err != nil {
 		stop()
 		a.live = a.live[:len(a.live)-1]
-		return nil, "", err
+		return nil, nil, err
 	}
-	return listener, path, nil
-}
-
-// remove removes a connection's socket. The link then points to the newest
-// remaining one.
-func (a *agentSockets) remove(path string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	at := slices.IndexFunc(a.live, func(socket agentSocket) bool { return socket.path == path })
-	if at < 0 {
-		return
-	}
-	a.live[at].stop()
-	a.live = slices.Delete(a.live, at, at+1)
-	if err := a.owner.as(a.point); err != nil {
-		a.log.Warn("cannot update the path of the forwarded agent", "error", err)
-	}
-}
-
-func (a *agentSockets) removeAll() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, socket := range a.live {
-		socket.stop()
-	}
-	a.live = nil
-	if err := a.owner.as(a.point); err != nil {
-		a.log.Warn("cannot update the path of the forwarded agent", "error", err)
-	}
+	return listener, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		stop()
+		a.live = slices.DeleteFunc(a.live, func(other string) bool { return other == name })
+		if err := a.owner.as(a.point); err != nil {
+			a.log.Warn("cannot update the path of the forwarded agent", "error", err)
+		}
+	}, nil
 }
 
 // point makes the link point to the newest socket, atomically.
@@ -103,14 +75,12 @@ func (a *agentSockets) point() error {
 		return nil
 	}
 	fresh := a.link() + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("pointing to the forwarded agent: %w", err)
+	os.Remove(fresh) // A crash may have left it.
+	err := os.Symlink(a.live[len(a.live)-1], fresh)
+	if err == nil {
+		err = os.Rename(fresh, a.link())
 	}
-	newest := filepath.Base(a.live[len(a.live)-1].path)
-	if err := os.Symlink(newest, fresh); err != nil {
-		return fmt.Errorf("pointing to the forwarded agent: %w", err)
-	}
-	if err := os.Rename(fresh, a.link()); err != nil {
+	if err != nil {
 		return fmt.Errorf("pointing to the forwarded agent: %w", err)
 	}
 	return nil
@@ -122,17 +92,17 @@ func (c *conn) forwardAgent() (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	link := c.account.agents.link()
-	if c.agentPath != "" {
+	if c.removeAgent != nil {
 		return link, nil
 	}
 	if c.ctx.Err() != nil {
 		return "", net.ErrClosed
 	}
-	listener, path, err := c.account.agents.add()
+	listener, remove, err := c.account.agents.add()
 	if err != nil {
 		return "", err
 	}
-	c.agentPath = path
+	c.removeAgent = remove
 	go c.forwards.serve(listener, "auth-agent@openssh.com", func(net.Conn) []byte { return nil })
 	return link, nil
 }

@@ -42,7 +42,7 @@ type Config struct {
 	// Activity returns the report that agentapi.ActivitySubsystem sends.
 	Activity func() agentapi.Report
 	// Usage returns a line about what the server uses and may use, for a login on a
-	// terminal. It may be nil.
+	// terminal. The line may be empty.
 	Usage func() string
 
 	// HandshakeTimeout is how long a connection may take to authenticate.

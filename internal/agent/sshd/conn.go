@@ -57,9 +57,9 @@ type conn struct {
 	// Only dispatch uses it.
 	sessionsEnded bool
 
-	mu        sync.Mutex
-	agentPath string // the socket of the client's agent, once it is forwarded
-	cutReason string
+	mu          sync.Mutex
+	removeAgent func() // removes the socket of the client's agent, once it is forwarded
+	cutReason   string
 	// sessions is the number of open session channels. lastSession is when the
 	// last one was closed.
 	sessions    int
@@ -175,10 +175,10 @@ func (c *conn) close() {
 	c.ssh.Close()
 	c.forwards.closeAll()
 	c.mu.Lock()
-	path := c.agentPath
+	removeAgent := c.removeAgent
 	c.mu.Unlock()
-	if path != "" {
-		c.account.agents.remove(path)
+	if removeAgent != nil {
+		removeAgent()
 	}
 	c.server.remove(c)
 }

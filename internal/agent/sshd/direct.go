@@ -77,15 +77,9 @@ func (c *conn) accept(channel ssh.NewChannel, socket net.Conn) {
 	c.joinChannel(stream, requests, socket)
 }
 
-// joinChannel copies between a channel, whose requests it discards, and a
-// socket.
+// joinChannel copies between a channel, whose requests it discards, and a TCP or
+// unix socket.
 func (c *conn) joinChannel(stream ssh.Channel, requests <-chan *ssh.Request, socket net.Conn) {
 	go ssh.DiscardRequests(requests)
-	half, ok := socket.(halfCloser)
-	if !ok {
-		stream.Close()
-		socket.Close()
-		return
-	}
-	join(c.ctx, stream, half, c.server.cfg.Traffic.Carried)
+	join(c.ctx, stream, socket.(halfCloser), c.server.cfg.Traffic.Carried)
 }

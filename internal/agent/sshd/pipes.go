@@ -12,49 +12,34 @@ import (
 	"devserver.io/devserver/internal/agent/environ"
 )
 
-// pipe is one standard stream of a process. The agent has the end ours, and the
-// process has the end theirs.
-type pipe struct{ ours, theirs *os.File }
-
-func (p pipe) close() {
-	if p.ours != nil {
-		p.ours.Close()
-		p.theirs.Close()
-	}
-}
-
 // runWithPipes runs a command without a terminal. It creates the pipes itself
 // because os/exec's Wait would wait for the end of the output as well.
 func (s *session) runWithPipes(cmd *exec.Cmd, vars environ.Vars, kind string) error {
-	var in, out, errs pipe
+	var ours, theirs pipeEnds
 	// As the account, so that a command may open /dev/stdout by its name.
 	err := s.conn.account.as(func() (err error) {
-		in, out, errs, err = makePipes()
+		ours, theirs, err = makePipes()
 		return err
 	})
 	if err != nil {
 		return notRunnable(cmd.Args[0], err)
 	}
 	cmd.Env = vars.List()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in.theirs, out.theirs, errs.theirs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
 	cmd.SysProcAttr = s.conn.account.attributes()
 	running, err := s.conn.server.processes.start(cmd, nil)
-	in.theirs.Close()
-	out.theirs.Close()
-	errs.theirs.Close()
+	theirs.close()
 	if err != nil {
-		in.close()
-		out.close()
-		errs.close()
+		ours.close()
 		return err
 	}
-	s.process, s.output = running, out.ours
+	s.process, s.output = running, ours[1]
 	start := time.Now()
-	go s.feed(in.ours)
+	go s.feed(ours[0])
 	var output sync.WaitGroup
 	carried := s.conn.server.cfg.Traffic.Carried
-	output.Go(func() { drain(countingWriter{s.channel, carried}, out.ours) })
-	output.Go(func() { drain(countingWriter{s.channel.Stderr(), carried}, errs.ours) })
+	output.Go(func() { drain(countingWriter{s.channel, carried}, ours[1]) })
+	output.Go(func() { drain(countingWriter{s.channel.Stderr(), carried}, ours[2]) })
 	go func() {
 		defer s.conn.server.processes.done()
 		defer s.conn.server.survive("session")
@@ -66,22 +51,26 @@ func (s *session) runWithPipes(cmd *exec.Cmd, vars environ.Vars, kind string) er
 	return nil
 }
 
-func makePipes() (in, out, errs pipe, err error) {
-	defer func() {
-		if err != nil {
-			in.close()
-			out.close()
-			errs.close()
+// pipeEnds are one side of the pipes for standard input, output and error.
+type pipeEnds [3]*os.File
+
+func (e pipeEnds) close() {
+	for _, end := range e {
+		end.Close()
+	}
+}
+
+// makePipes returns the agent's ends of the pipes, and those of the process.
+func makePipes() (ours, theirs pipeEnds, err error) {
+	for i := range ours {
+		if ours[i], theirs[i], err = os.Pipe(); err != nil {
+			ours.close()
+			theirs.close()
+			return ours, theirs, err
 		}
-	}()
-	if in.theirs, in.ours, err = os.Pipe(); err != nil {
-		return in, out, errs, err
 	}
-	if out.ours, out.theirs, err = os.Pipe(); err != nil {
-		return in, out, errs, err
-	}
-	errs.ours, errs.theirs, err = os.Pipe()
-	return in, out, errs, err
+	ours[0], theirs[0] = theirs[0], ours[0] // the process reads its input
+	return ours, theirs, nil
 }
 
 // feed copies the client's input to the command, and closes the command's input

@@ -69,7 +69,8 @@ func (s *Server) dialSelf(ctx context.Context, address string) (nc net.Conn, for
 			return err
 		}
 		if bind == nil {
-			forget = s.admission.expectProbe(source)
+			s.probes.Store(source, nil)
+			forget = func() { s.probes.Delete(source) }
 		}
 		return bind
 	}}

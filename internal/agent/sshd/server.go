@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/sshpolicy"
 )
 
 // Server is the SSH server of one dev server.
@@ -22,8 +24,13 @@ type Server struct {
 	log       *slog.Logger
 	sshConfig *ssh.ServerConfig
 	keys      *keyFile
-	admission *admission
-	refusals  *refusals
+	// gate limits the connections that have not authenticated yet, because anyone
+	// who reaches the port can open them.
+	gate     *sshpolicy.Gate
+	refusals *refusals
+	// probes has the source addresses of the agent's own probes. They do not pass the
+	// gate, so that a flood of connections does not make the server look dead.
+	probes    sync.Map
 	accounts  map[string]*account
 	processes *processes
 	terminals *terminals
@@ -33,14 +40,7 @@ type Server struct {
 
 	mu    sync.Mutex
 	conns map[*conn]bool
-	// idle fires when no client has been connected for idleDelay.
-	idle *time.Timer
 }
-
-// idleDelay is how long the server waits after the last client disconnects before
-// it returns memory to the operating system. The delay avoids that cost when a user
-// reconnects soon.
-const idleDelay = time.Minute
 
 // New returns a server. Call Serve to run it.
 func New(cfg Config) (*Server, error) {
@@ -54,7 +54,7 @@ func New(cfg Config) (*Server, error) {
 		log:       cfg.Logger,
 		sshConfig: newServerConfig(cfg.HostKey),
 		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
-		admission: newAdmission(cfg.MaxPending, cfg.MaxPendingPerAddress),
+		gate:      sshpolicy.NewGate(cfg.MaxPending, cfg.MaxPendingPerAddress),
 		refusals:  &refusals{log: cfg.Logger},
 		processes: newProcesses(cfg.Traffic),
 		terminals: &terminals{open: map[*terminalOutput]bool{}},
@@ -66,7 +66,6 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("%w: a server with root login requires the default capabilities of the container runtime", err)
 		}
 	}
-	s.idle = time.AfterFunc(idleDelay, debug.FreeOSMemory)
 	if _, err := s.keys.load(); err != nil {
 		// Not fatal: the Secret may be corrected while the server runs.
 		s.log.Error("logins are refused until the keys can be read", "error", err)
@@ -112,11 +111,11 @@ func (s *Server) accept(ctx context.Context, listener net.Listener) error {
 }
 
 func (s *Server) admit(ctx context.Context, nc net.Conn) {
-	if s.admission.isProbe(nc.RemoteAddr()) {
+	if _, isProbe := s.probes.Load(nc.RemoteAddr().String()); isProbe {
 		go s.handshakeOnly(nc)
 		return
 	}
-	release, err := s.admission.admit(nc.RemoteAddr())
+	release, err := s.gate.Enter(nc.RemoteAddr())
 	if err != nil {
 		s.refusals.note(nc.RemoteAddr(), err)
 		nc.Close()
@@ -233,16 +232,12 @@ func (s *Server) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c] = true
-	s.idle.Stop()
 }
 
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if len(s.conns) == 0 {
-		s.idle.Reset(idleDelay)
-	}
 }
 
 // end ends all processes, then every connection.
@@ -254,9 +249,6 @@ func (s *Server) end() {
 		clients.Go(c.closeGracefully)
 	}
 	clients.Wait()
-	for _, a := range s.accounts {
-		a.agents.removeAll()
-	}
 }
 
 // since formats the time since start for the log.

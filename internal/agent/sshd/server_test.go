@@ -87,6 +87,7 @@ func serve(t testing.TB, configure func(*Config)) *testServer {
 		KeepaliveInterval:    patience,
 		KeysInterval:         10 * time.Millisecond,
 		Grace:                patience,
+		Usage:                func() string { return "" },
 		MaxPending:           100,
 		MaxPendingPerAddress: 64,
 		Logger:               slog.New(slog.NewTextHandler(ts.log, nil)),

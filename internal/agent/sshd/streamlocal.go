@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -49,53 +48,50 @@ func (c *conn) cancelUnix(request *ssh.Request) (ok bool, reply []byte) {
 	return c.forwards.cancel(which.name()), nil
 }
 
-// listenUnix listens on a unix socket with the account's rights.
-func (a *account) listenUnix(path string) (listener net.Listener, stop func(), err error) {
-	var remove func()
-	err = a.as(func() (err error) {
-		listener, remove, err = listenUnix(path)
+// listenUnix listens, with the account's rights, on a unix socket that only its owner
+// can use. An existing socket is replaced, as with sshd's StreamLocalBindUnlink, because
+// a lost connection may have left it. Any other existing file is an error.
+func (a *account) listenUnix(path string) (net.Listener, func(), error) {
+	var listener *net.UnixListener
+	var mine fs.FileInfo
+	err := a.as(func() (err error) {
+		listener, mine, err = listenUnix(path)
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return listener, func() {
-		_ = a.as(func() error { // the folder may be deleted or read-only by now
-			remove()
+		_ = a.as(func() error {
+			if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) {
+				return os.Remove(path) // the folder may be deleted or read-only by now
+			}
 			return nil
 		})
+		listener.Close()
 	}, nil
 }
 
-// listenUnix listens on a unix socket that only its owner can use. An existing
-// socket is replaced, as with sshd's StreamLocalBindUnlink, because a lost
-// connection may have left it. Any other existing file is an error.
-func listenUnix(path string) (listener net.Listener, stop func(), err error) {
+func listenUnix(path string) (listener *net.UnixListener, mine fs.FileInfo, err error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
 		if err := os.Remove(path); err != nil {
 			return nil, nil, fmt.Errorf("replacing the socket: %w", err)
 		}
 	}
-	unix, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, nil, err
 	}
 	// Another connection may replace the socket with its own, which this one must
 	// not remove when it ends.
-	unix.SetUnlinkOnClose(false)
-	mine, err := os.Lstat(path)
+	listener.SetUnlinkOnClose(false)
+	mine, err = os.Lstat(path)
 	if err == nil {
 		err = os.Chmod(path, 0o600)
 	}
 	if err != nil {
-		unix.Close()
+		listener.Close()
 		return nil, nil, fmt.Errorf("protecting the socket: %w", err)
 	}
-	stop = sync.OnceFunc(func() {
-		if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) {
-			_ = os.Remove(path) // the folder may be deleted or read-only by now
-		}
-		unix.Close()
-	})
-	return unix, stop, nil
+	return listener, mine, nil
 }

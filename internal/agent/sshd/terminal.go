@@ -138,40 +138,28 @@ func (s *session) openTerminal() (master, slave *os.File, err error) {
 	return master, slave, nil
 }
 
-// greet prints the message of the day, as login(1) does, then the operator's
-// notice, and a warning if the home volume is full.
+// greet prints the message of the day and a line about the server's resources, then
+// the operator's notice, and a warning if the home volume is full. Like login(1), it
+// leaves out the first two if the user has asked for quiet logins.
 func (s *session) greet() {
 	server, home := s.conn.server, s.conn.account.home()
-	text := server.motd(home) + server.usage(home) + server.terminals.noticeText()
+	var text string
+	if _, err := os.Stat(filepath.Join(home, ".hushlogin")); err != nil {
+		text = motd(server.cfg.MotdFile)
+		if line := server.cfg.Usage(); line != "" {
+			text += line + "\n"
+		}
+	}
+	text += server.terminals.noticeText()
 	if room, err := RoomOf(home); err == nil && home == server.cfg.Environment.Home {
 		text += fullHome(room)
 	}
 	_, _ = io.WriteString(s.channel, s.lines(text))
 }
 
-// hushed reports whether the user has asked for quiet logins, as with login(1).
-func hushed(home string) bool {
-	_, err := os.Stat(filepath.Join(home, ".hushlogin"))
-	return err == nil
-}
-
-// usage is the line about the server's resources, or empty.
-func (s *Server) usage(home string) string {
-	if s.cfg.Usage == nil || hushed(home) {
-		return ""
-	}
-	if line := s.cfg.Usage(); line != "" {
-		return line + "\n"
-	}
-	return ""
-}
-
-// motd is the message of the day, for those who want it.
-func (s *Server) motd(home string) string {
-	if hushed(home) {
-		return ""
-	}
-	file, err := os.Open(s.cfg.MotdFile)
+// motd returns the message of the day. It is empty if the file does not exist.
+func motd(path string) string {
+	file, err := os.Open(path)
 	if err != nil {
 		return ""
 	}

@@ -54,11 +54,11 @@ type supervisor struct {
 	server    int // the PID of the SSH server, or 0 while it does not run
 	startedAt time.Time
 	backoff   time.Duration
-	restart   *time.Timer
-	restarted bool // the first SSH server has ended
+	restart   <-chan time.Time // nil while no restart is scheduled
+	restarted bool             // the first SSH server has ended
 
 	stopping bool
-	deadline *time.Timer
+	deadline <-chan time.Time // nil while not stopping
 }
 
 // Run runs the SSH server until SIGTERM or SIGINT arrives, and returns the exit code.
@@ -66,12 +66,7 @@ func Run(cfg Config) (int, error) {
 	// The kernel sends Pdeathsig when the thread that started the child ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	s := &supervisor{
-		cfg:      cfg,
-		isInit:   os.Getpid() == 1,
-		restart:  stoppedTimer(),
-		deadline: stoppedTimer(),
-	}
+	s := &supervisor{cfg: cfg, isInit: os.Getpid() == 1}
 	// In a pod that shares its process namespace, another process is PID 1.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return 1, fmt.Errorf("becoming the reaper of orphaned processes: %w", err)
@@ -88,24 +83,19 @@ func Run(cfg Config) (int, error) {
 			if received != syscall.SIGCHLD {
 				s.stop()
 			}
-		case <-s.restart.C:
+		case <-s.restart:
+			s.restart = nil
 			if err := s.start(); err != nil {
 				s.cfg.Logger.Error("the SSH server does not start", "error", err)
 				s.scheduleRestart()
 			}
-		case <-s.deadline.C:
+		case <-s.deadline:
 			s.killAll(syscall.SIGKILL)
 		}
 		if code, done := s.reap(); done {
 			return code, nil
 		}
 	}
-}
-
-func stoppedTimer() *time.Timer {
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	return timer
 }
 
 // start starts the SSH server. It uses ForkExec, not os.StartProcess, because reap
@@ -131,8 +121,8 @@ func (s *supervisor) stop() {
 	}
 	s.stopping = true
 	s.cfg.Logger.Info("stopping", "grace", s.cfg.Grace.String())
-	s.restart.Stop()
-	s.deadline.Reset(s.cfg.Grace + overtime)
+	s.restart = nil
+	s.deadline = time.After(s.cfg.Grace + overtime)
 	s.killAll(syscall.SIGTERM)
 }
 
@@ -199,6 +189,6 @@ func (s *supervisor) scheduleRestart() {
 	if time.Since(s.startedAt) > steady {
 		s.backoff = 0
 	}
-	s.restart.Reset(s.backoff)
+	s.restart = time.After(s.backoff)
 	s.backoff = min(max(2*s.backoff, firstBackoff), lastBackoff)
 }

@@ -1,7 +1,6 @@
 package binary
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -39,7 +38,9 @@ func GoBuild(ctx context.Context, step *progress.Step, b Build) error {
 	// cache does not need the count.
 	c.first = func() { counting.Go(func() { c.expect(b.stale(ctx)) }) }
 	args := append([]string{"build", "-v", "-o", b.Out}, b.Flags...)
-	err = run(b.command(ctx, append(args, b.Packages...)...), log, c)
+	cmd := b.command(ctx, append(args, b.Packages...)...)
+	cmd.Stderr = io.MultiWriter(log, c)
+	err = cmd.Run()
 	cancel()
 	counting.Wait()
 	return err
@@ -85,26 +86,6 @@ func available(meminfo string) (kib int) {
 	return 0
 }
 
-// run passes the command's output to the log and to the counter.
-func run(cmd *exec.Cmd, log io.Writer, c *counter) error {
-	messages, err := cmd.StderrPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the Go compiler: %w", err)
-	}
-	lines := bufio.NewScanner(messages)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		fmt.Fprintln(log, lines.Text())
-		c.line(lines.Text())
-	}
-	// Drain the pipe even if the scanner failed, or the compiler blocks on writing to it.
-	_, _ = io.Copy(log, messages)
-	return cmd.Wait()
-}
-
 // counter counts the compiler's messages: it prints one line for each module that it
 // downloads and for each package that it starts to compile.
 type counter struct {
@@ -116,10 +97,14 @@ type counter struct {
 	total, compiled, downloaded int
 }
 
-func (c *counter) line(text string) {
-	if text := c.count(text); text != "" {
-		c.step.Update("%s", text)
+// Write takes a piece of the compiler's output. The compiler writes whole lines.
+func (c *counter) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		if text := c.count(strings.TrimRight(line, "\r\n")); text != "" {
+			c.step.Update("%s", text)
+		}
 	}
+	return len(p), nil
 }
 
 // expect sets the number of packages to compile, including those already compiled.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,29 +74,21 @@ func hierarchies(root string) ([]string, error) {
 // Ensure creates the group in every hierarchy, with a child for the node's parts.
 func (g Group) Ensure() error {
 	for _, tree := range g.trees {
-		top := filepath.Join(tree, g.name)
-		if g.unified {
-			if err := delegate(tree); err != nil {
+		parent := tree
+		for _, child := range []string{g.name, "node"} {
+			group := filepath.Join(parent, child)
+			if g.unified {
+				if err := delegate(parent); err != nil {
+					return err
+				}
+			}
+			if err := os.MkdirAll(group, 0o755); err != nil {
+				return fmt.Errorf("create the control group: %w", err)
+			}
+			if err := inherit(parent, group); err != nil {
 				return err
 			}
-		}
-		if err := os.MkdirAll(top, 0o755); err != nil {
-			return fmt.Errorf("create the control group: %w", err)
-		}
-		if g.unified {
-			if err := delegate(top); err != nil {
-				return err
-			}
-		}
-		if err := inherit(tree, top); err != nil {
-			return err
-		}
-		node := filepath.Join(top, "node")
-		if err := os.MkdirAll(node, 0o755); err != nil {
-			return fmt.Errorf("create the node's control group: %w", err)
-		}
-		if err := inherit(top, node); err != nil {
-			return err
+			parent = group
 		}
 	}
 	return nil
@@ -175,11 +168,7 @@ func (g Group) Processes() []int {
 			return nil
 		})
 	}
-	pids := make([]int, 0, len(found))
-	for pid := range found {
-		pids = append(pids, pid)
-	}
-	return pids
+	return slices.Sorted(maps.Keys(found))
 }
 
 // Remove kills every process of the group and removes the group.
@@ -195,16 +184,12 @@ func (g Group) Remove(ctx context.Context) error {
 				return fmt.Errorf("kill process %d: %w", pid, err)
 			}
 		}
+		err := fmt.Errorf("processes %v do not exit", pids)
 		if len(pids) == 0 {
-			err := g.removeFolders()
-			if err == nil {
-				return nil
-			}
-			if time.Now().After(deadline) {
-				return err
-			}
-		} else if time.Now().After(deadline) {
-			return fmt.Errorf("processes %v do not exit", pids)
+			err = g.removeFolders()
+		}
+		if err == nil || time.Now().After(deadline) {
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -151,15 +151,23 @@ func dropCache(device string) error {
 }
 
 // uuidOf reads the UUID from the superblock of an XFS file system.
-func uuidOf(image string) (uuid [16]byte, err error) {
-	const offset = 32
-	file, err := os.Open(image)
+func uuidOf(image string) (string, error) { return readAt(image, 32, 16) }
+
+// isXFS checks the file system's magic number.
+func isXFS(image string) (bool, error) {
+	magic, err := readAt(image, 0, 4)
+	return magic == "XFSB", err
+}
+
+func readAt(path string, offset int64, length int) (string, error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return uuid, err
+		return "", err
 	}
 	defer file.Close()
-	_, err = file.ReadAt(uuid[:], offset)
-	return uuid, err
+	data := make([]byte, length)
+	_, err = file.ReadAt(data, offset)
+	return string(data), err
 }
 
 // growMounted grows the file system to the size of the volume: the kubelet grows a
@@ -180,18 +188,6 @@ func (s *Store) growMounted(ctx context.Context, name string) error {
 		err = errors.Join(err, fmt.Errorf("unmount it: %w", failed))
 	}
 	return err
-}
-
-// isXFS checks the file system's magic number.
-func isXFS(image string) (bool, error) {
-	file, err := os.Open(image)
-	if err != nil {
-		return false, err
-	}
-	defer file.Close()
-	magic := make([]byte, 4)
-	_, err = file.ReadAt(magic, 0)
-	return string(magic) == "XFSB", err
 }
 
 func run(ctx context.Context, program string, args ...string) error {

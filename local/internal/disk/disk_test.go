@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -356,16 +355,5 @@ func TestName(t *testing.T) {
 		if name, ok := s.Name(device); ok != (want != "") || ok && name != want {
 			t.Errorf("%s: %q, %v", device, name, ok)
 		}
-	}
-}
-
-func TestPoints(t *testing.T) {
-	const table = `22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
-90 22 7:3 / /state/mounts/pvc-1 rw shared:7 - ext4 /dev/loop3 rw
-91 22 7:31 / /elsewhere rw - ext4 /dev/loop31 rw
-92 22 7:3 / /pods/1/volumes/pvc-1 rw shared:7 - ext4 /dev/loop3 rw
-`
-	if got, want := points(table, unix.Mkdev(7, 3)), []string{"/state/mounts/pvc-1", "/pods/1/volumes/pvc-1"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"devserver.io/devserver/local/internal/loop"
@@ -91,12 +91,14 @@ func mountOf(d loop.Device) (*os.File, error) {
 	if err := unix.Stat(d.Path, &device); err != nil {
 		return nil, fmt.Errorf("read the mounts of %s: %w", d.Path, err)
 	}
-	table, err := os.ReadFile("/proc/thread-self/mountinfo")
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return unix.Mkdev(uint32(m.Major), uint32(m.Minor)) != device.Rdev, false
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list mounts: %w", err)
 	}
-	for _, point := range points(string(table), device.Rdev) {
-		folder, err := os.Open(point)
+	for _, m := range mounts {
+		folder, err := os.Open(m.Mountpoint)
 		if err != nil {
 			continue
 		}
@@ -108,16 +110,4 @@ func mountOf(d loop.Device) (*os.File, error) {
 		folder.Close()
 	}
 	return nil, nil
-}
-
-// points returns where a device is mounted, from the format of /proc/PID/mountinfo.
-func points(table string, device uint64) []string {
-	number := fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device))
-	var found []string
-	for line := range strings.Lines(table) {
-		if fields := strings.Fields(line); len(fields) > 4 && fields[2] == number {
-			found = append(found, fields[4])
-		}
-	}
-	return found
 }

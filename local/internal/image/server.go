@@ -2,7 +2,6 @@ package image
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -95,9 +94,6 @@ func shOnly(ctx context.Context, b Builder, architecture string) (Built, error) 
 		return Built{}, err
 	}
 	busybox, err := readFromTar(root, "bin/busybox")
-	if errors.Is(err, os.ErrNotExist) {
-		busybox, err = readFromTar(root, "usr/bin/busybox")
-	}
 	if err != nil {
 		return Built{}, err
 	}
@@ -141,11 +137,11 @@ func readFromTar(archive, name string) (string, error) {
 			return "", fmt.Errorf("read %s: %w", archive, err)
 		}
 		if strings.TrimPrefix(header.Name, "./") == name && header.Typeflag == tar.TypeReg {
-			var content bytes.Buffer
-			if _, err := io.Copy(&content, r); err != nil {
+			content, err := io.ReadAll(r)
+			if err != nil {
 				return "", fmt.Errorf("read %s from %s: %w", name, archive, err)
 			}
-			return content.String(), nil
+			return string(content), nil
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"devserver.io/devserver/local/internal/cluster"
@@ -66,15 +66,12 @@ func Ensure(c cluster.Cluster) error {
 
 // Remove unpins the mount namespace. Its mounts end with its last process.
 func Remove(c cluster.Cluster) error {
-	// A crash may have left two mounts on top of each other.
-	for pinned(c) {
-		if err := unix.Unmount(file(c), unix.MNT_DETACH); err != nil {
-			return fmt.Errorf("unmount %s: %w", file(c), err)
-		}
-	}
-	for mounted(holder(c)) {
-		if err := unix.Unmount(holder(c), unix.MNT_DETACH); err != nil {
-			return fmt.Errorf("unmount %s: %w", holder(c), err)
+	for _, path := range []string{file(c), holder(c)} {
+		// A crash may have left two mounts on top of each other.
+		for mounted(path) {
+			if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
+				return fmt.Errorf("unmount %s: %w", path, err)
+			}
 		}
 	}
 	return nil
@@ -82,16 +79,13 @@ func Remove(c cluster.Cluster) error {
 
 // UnmountBelow unmounts everything that the host has mounted in a folder.
 func UnmountBelow(dir string) error {
-	table, err := os.ReadFile("/proc/thread-self/mountinfo")
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
 	if err != nil {
 		return fmt.Errorf("list mounts: %w", err)
 	}
-	for _, m := range slices.Backward(parseMounts(string(table))) {
-		if m.point != dir && !strings.HasPrefix(m.point, dir+"/") {
-			continue
-		}
-		if err := unix.Unmount(m.point, unix.MNT_DETACH); err != nil {
-			return fmt.Errorf("unmount %s: %w", m.point, err)
+	for _, m := range slices.Backward(mounts) {
+		if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("unmount %s: %w", m.Mountpoint, err)
 		}
 	}
 	return nil
@@ -144,14 +138,12 @@ func furnish(c cluster.Cluster) error {
 		return fmt.Errorf("share mounts with pods: %w", err)
 	}
 	// A copy of another cluster's namespace file would keep that namespace alive.
-	table, err := os.ReadFile("/proc/thread-self/mountinfo")
+	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("nsfs"))
 	if err != nil {
 		return fmt.Errorf("list mounts: %w", err)
 	}
-	for _, m := range parseMounts(string(table)) {
-		if m.kind == "nsfs" {
-			_ = unix.Unmount(m.point, unix.MNT_DETACH)
-		}
+	for _, m := range mounts {
+		_ = unix.Unmount(m.Mountpoint, unix.MNT_DETACH)
 	}
 	for dir, content := range private(c) {
 		if err := unix.Mount(content, dir, "", unix.MS_BIND, ""); err != nil {
@@ -161,36 +153,9 @@ func furnish(c cluster.Cluster) error {
 	return nil
 }
 
-type mount struct{ point, kind string }
-
-// parseMounts reads the format of /proc/PID/mountinfo.
-func parseMounts(table string) []mount {
-	var mounts []mount
-	for line := range strings.Lines(table) {
-		before, after, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if !ok || len(fields) < 5 {
-			continue
-		}
-		kind, _, _ := strings.Cut(after, " ")
-		mounts = append(mounts, mount{point: unescape.Replace(fields[4]), kind: kind})
-	}
-	return mounts
-}
-
-var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-
 func mounted(path string) bool {
-	table, err := os.ReadFile("/proc/thread-self/mountinfo")
-	if err != nil {
-		return false
-	}
-	for _, m := range parseMounts(string(table)) {
-		if m.point == path {
-			return true
-		}
-	}
-	return false
+	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(path))
+	return err == nil && len(mounts) > 0
 }
 
 func pinned(c cluster.Cluster) bool { return mounted(file(c)) }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -27,19 +28,13 @@ func Load(c cluster.Cluster) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	var s saved
-	if err := json.Unmarshal(data, &s); err != nil {
+	var saved Plan
+	if err := json.Unmarshal(data, &saved); err != nil {
 		return Plan{}, fmt.Errorf("read %s: %w", c.State("network.json"), err)
 	}
-	plan := NewPlan(s.Slot)
-	plan.Routed = s.Routed
+	plan := NewPlan(saved.Slot) // All addresses follow from the slot.
+	plan.Routed = saved.Routed
 	return plan, nil
-}
-
-// saved is the part of a plan that is stored.
-type saved struct {
-	Slot   int
-	Routed bool
 }
 
 // Choose returns the cluster's plan, and picks one if it has none yet.
@@ -71,7 +66,7 @@ func Choose(ctx context.Context, c cluster.Cluster) (Plan, error) {
 	if plan, err = Pick(used, machine); err != nil {
 		return Plan{}, err
 	}
-	data, err := json.Marshal(saved{Slot: plan.Slot, Routed: plan.Routed})
+	data, err := json.Marshal(plan)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -186,27 +181,25 @@ func Remove(ctx context.Context, c cluster.Cluster) error {
 // for default routes, which cover everything.
 func machinePrefixes(ctx context.Context) ([]netip.Prefix, error) {
 	var found []netip.Prefix
-	for _, args := range [][]string{{"-4", "-json", "route", "show", "table", "all"}, {"-4", "-json", "addr", "show"}} {
-		out, err := exec.CommandContext(ctx, "ip", args...).Output()
-		if err != nil {
-			return nil, fmt.Errorf("run ip %s: %w", strings.Join(args, " "), err)
-		}
-		var rows []struct {
-			Destination string `json:"dst"`
-			Addresses   []struct {
-				Local  string `json:"local"`
-				Length int    `json:"prefixlen"`
-			} `json:"addr_info"`
-		}
-		if err := json.Unmarshal(out, &rows); err != nil {
-			return nil, fmt.Errorf("read the output of ip %s: %w", strings.Join(args, " "), err)
-		}
-		for _, row := range rows {
-			found = appendPrefix(found, row.Destination)
-			for _, a := range row.Addresses {
-				found = appendPrefix(found, fmt.Sprintf("%s/%d", a.Local, a.Length))
-			}
-		}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("list the machine's addresses: %w", err)
+	}
+	for _, a := range addresses {
+		found = appendPrefix(found, a.String())
+	}
+	out, err := exec.CommandContext(ctx, "ip", "-4", "-json", "route", "show", "table", "all").Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the machine's routes: %w", err)
+	}
+	var routes []struct {
+		Destination string `json:"dst"`
+	}
+	if err := json.Unmarshal(out, &routes); err != nil {
+		return nil, fmt.Errorf("read the machine's routes: %w", err)
+	}
+	for _, r := range routes {
+		found = appendPrefix(found, r.Destination)
 	}
 	return found, nil
 }

@@ -29,7 +29,7 @@ type Node struct {
 	Client   *kube.Client
 	reporter *progress.Reporter
 	group    cgroup.Group
-	specs    []process.Spec
+	specs    map[string]process.Spec // by the names of the parts
 	// taints are those that the node registers with.
 	taints []part.Taint
 	// ended receives the failure of a part that ends while this command runs.
@@ -103,13 +103,8 @@ func layout(c cluster.Cluster, plan network.Plan) pki.Layout {
 // start starts those of the named parts that do not run with their current configuration.
 func (n *Node) start(ctx context.Context, names ...string) error {
 	for _, name := range names {
-		for _, spec := range n.specs {
-			if spec.Name != name {
-				continue
-			}
-			if err := n.startOne(ctx, spec); err != nil {
-				return err
-			}
+		if err := n.startOne(ctx, n.specs[name]); err != nil {
+			return err
 		}
 	}
 	return nil

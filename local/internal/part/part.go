@@ -38,8 +38,8 @@ const PauseImage = "devserver.io/pause:1"
 // cniPlugins is the folder where Debian installs the plugins.
 const cniPlugins = "/usr/lib/cni"
 
-// Specs writes the configuration files of parts and returns how to run them.
-func Specs(s Setting, names []string) ([]process.Spec, error) {
+// Specs writes the configuration files of parts and returns how to run them, by name.
+func Specs(s Setting, names []string) (map[string]process.Spec, error) {
 	makers := map[string]func(Setting) (process.Spec, error){
 		"etcd":                    etcd,
 		"containerd":              containerd,
@@ -51,7 +51,7 @@ func Specs(s Setting, names []string) ([]process.Spec, error) {
 		"coredns":                 coredns,
 		"local-provisioner":       provisioner,
 	}
-	specs := make([]process.Spec, 0, len(names))
+	specs := make(map[string]process.Spec, len(names))
 	for _, name := range names {
 		spec, err := makers[name](s)
 		if err != nil {
@@ -64,7 +64,7 @@ func Specs(s Setting, names []string) ([]process.Spec, error) {
 		// A daemon must not depend on the environment of the command that started it,
 		// above all not on a web proxy: it would call its own API server through it.
 		spec.Env = []string{"PATH=" + s.Binaries + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"}
-		specs = append(specs, spec)
+		specs[name] = spec
 	}
 	return specs, nil
 }

@@ -13,7 +13,7 @@ import (
 	"devserver.io/devserver/local/internal/process"
 )
 
-func specs(t *testing.T) []process.Spec {
+func specs(t *testing.T) map[string]process.Spec {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("the configuration is written below /var/lib, which requires root")

@@ -69,28 +69,32 @@ func (l Layout) Join(home Layout) error {
 
 // Ensure creates the missing authorities, certificates and kubeconfigs of the cluster.
 func (l Layout) Ensure(adminKubeconfig string) error {
-	ca, err := OpenAuthority(l.Dir, ClusterCA)
-	if err != nil {
-		return err
-	}
-	for name, id := range l.clients() {
-		if err := ca.Issue(l.Dir, name, id); err != nil {
+	signed := l.clients()
+	signed[kubeletServer] = l.kubeletServer()
+	signed["apiserver"] = Identity{User: "kube-apiserver", Hosts: []string{
+		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+		"localhost", "127.0.0.1", l.Node.String(), l.API.String(),
+	}}
+	for authority, identities := range map[string]map[string]Identity{
+		ClusterCA: signed,
+		// The other two must not sign users of the cluster.
+		EtcdCA: {
+			"etcd":        {User: "etcd", Hosts: []string{"localhost", "127.0.0.1"}},
+			"etcd-client": {User: "kube-apiserver"},
+		},
+		FrontCA: {"front-proxy": {User: "front-proxy-client"}},
+	} {
+		ca, err := OpenAuthority(l.Dir, authority)
+		if err != nil {
 			return err
 		}
-	}
-	servers := map[string]Identity{
-		"apiserver": {User: "kube-apiserver", Hosts: []string{
-			"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-			"localhost", "127.0.0.1", l.Node.String(), l.API.String(),
-		}},
-		kubeletServer: l.kubeletServer(),
-	}
-	for name, id := range servers {
-		if err := ca.Issue(l.Dir, name, id); err != nil {
-			return err
+		for name, id := range identities {
+			if err := ca.Issue(l.Dir, name, id); err != nil {
+				return err
+			}
 		}
 	}
-	if err := l.others(); err != nil {
+	if err := SigningKey(l.Dir, "service-account"); err != nil {
 		return err
 	}
 	for name := range l.clients() {
@@ -105,48 +109,18 @@ func (l Layout) Ensure(adminKubeconfig string) error {
 	return nil
 }
 
-// others are the authorities that must not sign users of the cluster.
-func (l Layout) others() error {
-	etcd, err := OpenAuthority(l.Dir, EtcdCA)
-	if err != nil {
-		return err
-	}
-	if err := etcd.Issue(l.Dir, "etcd", Identity{User: "etcd", Hosts: []string{"localhost", "127.0.0.1"}}); err != nil {
-		return err
-	}
-	if err := etcd.Issue(l.Dir, "etcd-client", Identity{User: "kube-apiserver"}); err != nil {
-		return err
-	}
-	front, err := OpenAuthority(l.Dir, FrontCA)
-	if err != nil {
-		return err
-	}
-	if err := front.Issue(l.Dir, "front-proxy", Identity{User: "front-proxy-client"}); err != nil {
-		return err
-	}
-	return SigningKey(l.Dir, "service-account")
-}
-
 // kubeconfig writes a file with everything that connecting to the API server of a node
 // requires.
 func (l Layout) kubeconfig(path, user string, server netip.Addr) error {
-	embed := func(file string) (string, error) {
+	values := []string{"SERVER", "https://" + server.String() + ":6443", "NAME", l.NodeName, "USER", user}
+	for value, file := range map[string]string{"CA": ClusterCA + ".crt", "CERT": user + ".crt", "KEY": user + ".key"} {
 		data, err := os.ReadFile(filepath.Join(l.Dir, file))
-		return base64.StdEncoding.EncodeToString(data), err
+		if err != nil {
+			return fmt.Errorf("read %s for the kubeconfig of %s: %w", file, user, err)
+		}
+		values = append(values, value, base64.StdEncoding.EncodeToString(data))
 	}
-	ca, err := embed(ClusterCA + ".crt")
-	if err != nil {
-		return fmt.Errorf("read the cluster's authority: %w", err)
-	}
-	cert, err := embed(user + ".crt")
-	if err != nil {
-		return fmt.Errorf("read the certificate of %s: %w", user, err)
-	}
-	key, err := embed(user + ".key")
-	if err != nil {
-		return fmt.Errorf("read the key of %s: %w", user, err)
-	}
-	text := strings.NewReplacer("SERVER", "https://"+server.String()+":6443", "NAME", l.NodeName, "CA", ca, "CERT", cert, "KEY", key, "USER", user).Replace(`apiVersion: v1
+	text := strings.NewReplacer(values...).Replace(`apiVersion: v1
 kind: Config
 current-context: NAME
 contexts:

@@ -7,10 +7,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -25,7 +25,7 @@ const lifetime = 10 * 365 * 24 * time.Hour
 // Authority signs certificates.
 type Authority struct {
 	Cert *x509.Certificate
-	key  crypto.Signer
+	key  crypto.PrivateKey
 }
 
 // Identity is the subject of a certificate.
@@ -160,37 +160,9 @@ func exists(dir, name string) bool {
 }
 
 func readAuthority(dir, name string) (*Authority, error) {
-	cert, err := readBlock(filepath.Join(dir, name+".crt"))
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the certificate and key of %s: %w", name, err)
 	}
-	parsed, err := x509.ParseCertificate(cert)
-	if err != nil {
-		return nil, fmt.Errorf("read the certificate of %s: %w", name, err)
-	}
-	der, err := readBlock(filepath.Join(dir, name+".key"))
-	if err != nil {
-		return nil, err
-	}
-	key, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil, fmt.Errorf("read the key of %s: %w", name, err)
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("the key of %s cannot sign", name)
-	}
-	return &Authority{Cert: parsed, key: signer}, nil
-}
-
-func readBlock(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read a certificate or key: %w", err)
-	}
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, errors.New(path + " has no PEM block")
-	}
-	return block.Bytes, nil
+	return &Authority{Cert: pair.Leaf, key: pair.PrivateKey}, nil
 }

@@ -23,15 +23,8 @@ type Disks struct {
 	Client kubernetes.Interface
 }
 
-var _ controller.Provisioner = Disks{}
-
 // Provision creates the claim's volume: blank, or a copy of another claim's.
-func (d Disks) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
-	pv, err := d.provision(ctx, opts)
-	return pv, controller.ProvisioningFinished, err
-}
-
-func (d Disks) provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, error) {
+func (d Disks) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, error) {
 	claim := opts.PVC
 	if block(claim) {
 		return nil, errors.New("block volumes are not supported: this StorageClass provides file systems")

@@ -36,7 +36,7 @@ func TestDisk(t *testing.T) {
 	d := disks(t)
 	opts := options(corev1.ReadWriteOnce)
 	opts.PVC.Spec.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("500M")
-	pv, _, err := d.Provision(t.Context(), opts)
+	pv, err := d.Provision(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestDiskIsACopy(t *testing.T) {
 	if err := os.WriteFile(d.Store.Device("pvc-source"), []byte("content"), 0); err != nil {
 		t.Fatal(err)
 	}
-	pv, _, err := d.Provision(t.Context(), copyOf(options(corev1.ReadWriteOnce), "source"))
+	pv, err := d.Provision(t.Context(), copyOf(options(corev1.ReadWriteOnce), "source"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestDiskIsACopy(t *testing.T) {
 		t.Errorf("the copy begins with %q (%v)", start, err)
 	}
 	d.Client = bound(t, "300Mi", "/elsewhere/pvc-source/device")
-	if _, _, err := d.Provision(t.Context(), copyOf(options(corev1.ReadWriteOnce), "source")); err == nil || !strings.Contains(err.Error(), "cannot be copied") {
+	if _, err := d.Provision(t.Context(), copyOf(options(corev1.ReadWriteOnce), "source")); err == nil || !strings.Contains(err.Error(), "cannot be copied") {
 		t.Errorf("a device elsewhere was copied: %v", err)
 	}
 }
@@ -113,7 +113,7 @@ func TestDisksRefuseUnsupportedClaims(t *testing.T) {
 		"and not [ReadWriteOnce ReadWrite":  both,
 		"a VolumeSnapshot is not supported": snapshot,
 	} {
-		if _, _, err := d.Provision(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := d.Provision(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %s, got %v", want, err)
 		}
 	}

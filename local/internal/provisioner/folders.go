@@ -21,15 +21,8 @@ type Folders struct {
 	Client kubernetes.Interface
 }
 
-var _ controller.Provisioner = Folders{}
-
 // Provision creates the claim's folder: empty, or a copy of another claim's.
-func (f Folders) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
-	pv, err := f.provision(ctx, opts)
-	return pv, controller.ProvisioningFinished, err
-}
-
-func (f Folders) provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, error) {
+func (f Folders) Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, error) {
 	claim := opts.PVC
 	if block(claim) {
 		return nil, errors.New("block volumes are not supported: this StorageClass provides folders")

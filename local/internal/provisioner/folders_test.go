@@ -32,7 +32,7 @@ func options(mode corev1.PersistentVolumeAccessMode) controller.ProvisionOptions
 func TestProvisionAndDelete(t *testing.T) {
 	f := Folders{Root: t.TempDir(), Node: "n"}
 	for _, mode := range []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce, corev1.ReadWriteMany} {
-		pv, _, err := f.Provision(t.Context(), options(mode))
+		pv, err := f.Provision(t.Context(), options(mode))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestFolderIsACopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := copyOf(options(corev1.ReadWriteMany), "source")
-	got, _, err := f.Provision(t.Context(), copied)
+	got, err := f.Provision(t.Context(), copied)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestFolderIsACopy(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(to, "file"), []byte("newer"), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.Provision(t.Context(), copied); err != nil {
+	if _, err := f.Provision(t.Context(), copied); err != nil {
 		t.Fatal(err)
 	}
 	if data, err := os.ReadFile(filepath.Join(to, "file")); err != nil || string(data) != "newer" {
@@ -116,7 +116,7 @@ func TestFolderIsACopy(t *testing.T) {
 	}
 	f.Client = bound(t, "1Gi", t.TempDir())
 	copied.PVName = "pvc-2"
-	if _, _, err := f.Provision(t.Context(), copied); err == nil || !strings.Contains(err.Error(), "cannot be copied") {
+	if _, err := f.Provision(t.Context(), copied); err == nil || !strings.Contains(err.Error(), "cannot be copied") {
 		t.Errorf("a folder elsewhere was copied: %v", err)
 	}
 }
@@ -129,7 +129,7 @@ func TestFoldersRefuseUnsupportedClaims(t *testing.T) {
 	source := options(corev1.ReadWriteOnce)
 	source.PVC.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "VolumeSnapshot", Name: "s"}
 	for want, o := range map[string]controller.ProvisionOptions{"block volumes": block, "a VolumeSnapshot is not supported": source} {
-		if _, _, err := f.Provision(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := f.Provision(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %s, got %v", want, err)
 		}
 	}

@@ -19,8 +19,14 @@ const (
 	DisksName   = "local.devserver.io/sized"
 )
 
+// Class provisions the volumes of one StorageClass.
+type Class interface {
+	Provision(ctx context.Context, opts controller.ProvisionOptions) (*corev1.PersistentVolume, error)
+	Delete(ctx context.Context, pv *corev1.PersistentVolume) error
+}
+
 // Classes calls the provisioner that a volume's StorageClass names.
-type Classes map[string]controller.Provisioner
+type Classes map[string]Class
 
 var _ controller.Provisioner = Classes{}
 
@@ -30,7 +36,8 @@ func (c Classes) Provision(ctx context.Context, opts controller.ProvisionOptions
 	if !ok {
 		return nil, controller.ProvisioningFinished, &controller.IgnoredError{Reason: "provisioner " + opts.StorageClass.Provisioner + " is another one"}
 	}
-	return p.Provision(ctx, opts)
+	pv, err := p.Provision(ctx, opts)
+	return pv, controller.ProvisioningFinished, err
 }
 
 // Delete removes a volume.
