@@ -20,14 +20,14 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short:   "List DevServers",
 		Long: `List DevServers.
 
-REASON says why a server is not Running, and names what else needs attention:
+REASON shows why a server is not Running, and what else needs attention:
 HomeFull, RestartPending, ResizePending or StopPending. ACTIVITY is Active,
-KeptAwake, Idle with the time since the last activity, or Unknown. It is
-<none> for a server that is never suspended for being idle.
+KeptAwake, Idle with the time since the last activity, or Unknown. It is <none>
+for a server that is never suspended for being idle.
 
 With -o wide, CPU, MEMORY, GPU and HOME are what the server was granted, and
-MESSAGE says more about each reason. On a narrow terminal, columns are left
-out; files and pipes get all of them.`,
+MESSAGE explains each reason. On a narrow terminal, columns are left out; files
+and pipes get all of them.`,
 		Example: `  # In the current namespace
   devctl list
 

@@ -183,7 +183,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.Decision, o status.Observed) error {
 	switch {
 	case !run.Run:
-		in.memory.forgetDisrupted(nil) // The server is suspended, so an eviction is no longer worth reporting.
+		in.memory.forgetDisrupted(nil) // The server is meant to be stopped, so this is not a disruption to report.
 	case o.Pod != nil:
 		in.memory.forgetDisrupted(o.Disrupted) // The status now reports the disruption.
 	}
