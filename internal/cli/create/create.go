@@ -128,7 +128,7 @@ func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, fla
 	}
 	err := c.client.Create(writing, made, options...)
 	if apierrors.IsAlreadyExists(err) {
-		return exit.With(exit.Refused, fmt.Errorf("%s: another user created it at the same time: repeat the command to compare", doing))
+		return exit.With(exit.Refused, fmt.Errorf("%s: another client created it at the same time: repeat the command to compare", doing))
 	}
 	if err != nil {
 		return c.elsewhere(cluster.Explain(err, doing))
