@@ -201,7 +201,7 @@ func created(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, fou
 		home = "home " + ds.Spec.PersistentHomeSize.String()
 	}
 	parts = slices.DeleteFunc(append(parts, ds.Spec.Image, home, keys.Words(found)), func(s string) bool { return s == "" })
-	sentence := fmt.Sprintf("DevServer %s is created in namespace %s for %s: %s.", ds.Name, ds.Namespace, ds.Spec.Owner, strings.Join(parts, ", "))
+	sentence := fmt.Sprintf("DevServer %s was created in namespace %s for %s: %s.", ds.Name, ds.Namespace, ds.Spec.Owner, strings.Join(parts, ", "))
 	if why := flavors.NoRoom(flavor); why != "" {
 		sentence += " " + why
 	}
