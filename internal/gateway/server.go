@@ -181,7 +181,8 @@ func (s *server) fault(log *slog.Logger, doing string, fault any) {
 	log.Error("panic", "doing", doing, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
-// login does the handshake. It fails if the gateway is stopping.
+// login does the handshake. It fails if the gateway is stopping, and drain interrupts
+// it.
 func (s *server) login(raw net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	s.mu.Lock()
 	if s.draining {
@@ -233,7 +234,7 @@ func (s *server) all() []*client {
 }
 
 // revoke ends the tunnels to the named servers of each client whose key no longer opens
-// them, and disconnects each client whose key opens no server.
+// them, and disconnects each client whose key the directory no longer knows.
 func (s *server) revoke(names []types.NamespacedName) {
 	for _, c := range s.all() {
 		c.cut(names)

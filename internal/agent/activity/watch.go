@@ -40,7 +40,7 @@ type Watch struct {
 	refresh chan chan<- struct{}
 
 	mu    sync.Mutex
-	least agentapi.Thresholds // what counts as activity, from this value on
+	least agentapi.Thresholds // the thresholds of activity
 
 	cpuPace, sshPace  pace
 	ssh, cpuUse       figure

@@ -9,8 +9,8 @@ import (
 
 // Decide decides whether a server runs, is suspended or is deleted.
 func Decide(p policy.Policy, f Facts, now time.Time) Decision {
-	// Round drops the monotonic reading: nearly every other time comes from another
-	// clock, or from this clock before it was set.
+	// Round drops the monotonic reading, because nearly every other time comes from
+	// another clock, or from this clock before it was set.
 	now = now.Round(0)
 	suspension := f.Lease.Suspension
 	switch {
