@@ -86,8 +86,8 @@ func TestNetworkPolicyPermissions(t *testing.T) {
 		})
 	}
 	out, err := helm(t, "template", "devserver", "devserver-operator", "--set=networkPolicy.servers.enabled=true", "--set=gateway.enabled=false")
-	if err == nil || !strings.Contains(out, "requires gateway.enabled: without a gateway, nobody could log in") {
-		t.Errorf("values with which nobody could log in are accepted: %s", out)
+	if err == nil || !strings.Contains(out, "requires gateway.enabled: without a gateway, no one could log in") {
+		t.Errorf("values with which no one could log in are accepted: %s", out)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestGatewayHasTimeToDrain(t *testing.T) {
 }
 
 // A change of the certificate authorities creates no new pods, which would end
-// everybody's sessions: the gateway reads the file again.
+// all sessions: the gateway reads the file again.
 func TestUserCA(t *testing.T) {
 	const flag = "--user-ca=/etc/devserver/user-ca/keys"
 	without, one := deployment(t), deployment(t, "--set=gateway.userCA={"+publicKey+"}")

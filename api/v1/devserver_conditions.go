@@ -56,11 +56,11 @@ const (
 	// ConditionActive exists if an idle timeout or a schedule applies to the
 	// server. It is True while the server is active and False while it is idle.
 	// It is Unknown, which counts as active, while the agent does not answer.
-	// Its message is that of status.activity.
+	// Its message is the text of status.activity.
 	ConditionActive = "Active"
 	// ConditionStopPending is True during the last fifteen minutes before the
 	// server stops automatically. If the whole timeout is shorter than thirty
-	// minutes, it is True during the last half.
+	// minutes, it is True during the last half of it.
 	ConditionStopPending = "StopPending"
 )
 
@@ -79,7 +79,8 @@ const (
 	// Lease.
 	ReasonIdle = "Idle"
 	// ReasonScheduled: the server was idle after the stop time of its schedule.
-	// It resumes like an idle one, or at the start time of the schedule.
+	// It resumes in the same ways as for Idle, or at the start time of the
+	// schedule.
 	ReasonScheduled = "Scheduled"
 	// ReasonExpired: the time to live ended. A later spec.restartedAt starts
 	// the server.
@@ -98,7 +99,7 @@ const (
 	// no volume, or lost it.
 	ReasonClaimNotBound = "ClaimNotBound"
 	// ReasonClaimInUse: another pod uses the claim of the home directory, which
-	// only one pod at a time may do.
+	// only one pod can use at a time.
 	ReasonClaimInUse = "ClaimInUse"
 	// ReasonVolumeConflict: two volumes have the same mount path, or one has a
 	// mount path that the server itself uses.
@@ -246,7 +247,7 @@ const (
 	// ReasonStopSoon: the server stops in fifteen minutes or less.
 	ReasonStopSoon = "StopSoon"
 	// ReasonStopImminent: the server stops in five minutes or less. If the
-	// whole timeout is shorter than ten minutes, it stops in half of it or
-	// less.
+	// whole timeout is shorter than ten minutes, it stops within half of the
+	// timeout.
 	ReasonStopImminent = "StopImminent"
 )

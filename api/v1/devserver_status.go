@@ -70,10 +70,10 @@ type DevServerStatus struct {
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
-	// lifecycle is when the server stops by itself, and when it is deleted: what
-	// the DevServer sets, else its flavor, else the cluster, within the flavor's
-	// bounds. It is missing until the operator has looked at the DevServer; a field
-	// that is missing in it means never.
+	// lifecycle has the settings that apply to the server: when it stops
+	// automatically, and when it is deleted. Each is the DevServer's, else its
+	// flavor's, else the cluster's, within the flavor's bounds. Empty until the
+	// operator has processed the DevServer. An empty field in it means never.
 	//
 	// +optional
 	Lifecycle *LifecycleStatus `json:"lifecycle,omitempty"`
@@ -131,14 +131,14 @@ type DevServerStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	OOMKills int64 `json:"oomKills,omitempty"`
 
-	// lastDisruption is the most recent stop that nobody requested, for example
-	// an eviction.
+	// lastDisruption is the most recent stop that no user requested, for
+	// example an eviction.
 	//
 	// +optional
 	LastDisruption *Disruption `json:"lastDisruption,omitempty"`
 }
 
-// LifecycleStatus is when a server stops by itself, and when it is deleted.
+// LifecycleStatus is when a server stops automatically, and when it is deleted.
 type LifecycleStatus struct {
 	// idleTimeout is how long the server can be idle before it is suspended, such
 	// as "2h0m0s".
@@ -148,8 +148,9 @@ type LifecycleStatus struct {
 	// +kubebuilder:validation:MaxLength=32
 	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
 
-	// timeToLive is how long the server runs after each start before it expires.
-	// Keeping the server awake can defer that: status.expiresAt has the time.
+	// timeToLive is how long the server runs after each start before it
+	// expires. Keeping the server awake can defer the expiry: status.expiresAt
+	// has the time.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -191,7 +192,7 @@ type ExpiredStatus struct {
 	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
 }
 
-// Disruption is a stop that nobody requested.
+// Disruption is a stop that no user requested.
 type Disruption struct {
 	// reason is the reason that the Ready condition had: Evicted, OOMKilled,
 	// CrashLoop, NodeLost or PodFailed.
@@ -268,8 +269,8 @@ type SSHStatus struct {
 
 	// gateway is the address of the SSH gateway, which is the same for all
 	// servers. "ssh -J HOST:PORT dev@NAME.NAMESPACE" connects to this server
-	// and wakes it if it was suspended because it was idle. Empty if the
-	// cluster has no gateway.
+	// and wakes it if it was suspended for being idle or by its schedule. Empty
+	// if the cluster has no gateway.
 	//
 	// +optional
 	Gateway *SSHGateway `json:"gateway,omitempty"`

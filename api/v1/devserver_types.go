@@ -68,10 +68,10 @@ type DevServerList struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.ephemeral) && self.home.ephemeral) == (has(oldSelf.home) && has(oldSelf.home.ephemeral) && oldSelf.home.ephemeral)",message="home.ephemeral cannot be changed: create another DevServer instead"
 // +kubebuilder:validation:XValidation:rule="(has(self.home) && has(self.home.dataSource) ? self.home.dataSource.kind + '/' + self.home.dataSource.name : '-') == (has(oldSelf.home) && has(oldSelf.home.dataSource) ? oldSelf.home.dataSource.kind + '/' + oldSelf.home.dataSource.name : '-')",message="home.dataSource cannot be changed, added or removed: it is used only when the home volume is created"
 type DevServerSpec struct {
-	// owner is the identity of the person the server belongs to: an e-mail
-	// address or a user name, for example "user@example.com". 1 to 253
-	// printable ASCII characters without spaces. It cannot be changed, because
-	// the home directory and the SSH host key belong to the owner.
+	// owner is the user that the server belongs to: an e-mail address or a user
+	// name, for example "user@example.com". 1 to 253 printable ASCII characters
+	// without spaces. It cannot be changed, because the home directory and the
+	// SSH host key belong to the owner.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -94,9 +94,9 @@ type DevServerSpec struct {
 
 	// image is the container image of the server, for example
 	// "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel". Any Linux image works: it
-	// requires neither an SSH server nor a user account. At most 1024
-	// characters without spaces. Default: the flavor's image, else the
-	// operator's default image. A change restarts the server.
+	// needs neither an SSH server nor a user account. At most 1024 characters
+	// without spaces. Default: the flavor's image, else the operator's default
+	// image. A change restarts the server.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -166,8 +166,8 @@ type DevServerSpec struct {
 
 	// volumes are more PersistentVolumeClaims in the server's namespace to
 	// mount, for example [{claimName: datasets, mountPath: /data, readOnly:
-	// true}]. A volume with the mount path of one of the flavor's volumes
-	// replaces that volume. At most 32. A change restarts the server.
+	// true}]. A volume replaces the flavor's volume with the same mount path.
+	// At most 32. A change restarts the server.
 	//
 	// +optional
 	// +listType=map
@@ -188,8 +188,8 @@ type DevServerSpec struct {
 	// restartedAt restarts the server when it is set, or changed to a later
 	// time, for example "2026-01-31T09:00:00Z". The restart happens at once,
 	// even if the time is in the future. Removing it, or changing it to an
-	// earlier time, has no effect. It also starts a server that expired or was
-	// suspended because it was idle. Default: none.
+	// earlier time, has no effect. It also starts a server that expired, or
+	// that was suspended for being idle or by its schedule. Default: none.
 	//
 	// +optional
 	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`

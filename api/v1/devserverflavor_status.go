@@ -36,9 +36,9 @@ const (
 	ReasonFits = "Fits"
 	// ReasonNodePoolFits: a Karpenter NodePool would add a node with room.
 	ReasonNodePoolFits = "NodePoolFits"
-	// ReasonNoNodeMatches: even an empty node could not run the server, because
-	// none matches the flavor's nodeSelector, affinity, tolerations and
-	// resources.
+	// ReasonNoNodeMatches: no node could run the server even if it were empty,
+	// because no node matches the flavor's nodeSelector, affinity, tolerations
+	// and resources.
 	ReasonNoNodeMatches = "NoNodeMatches"
 	// ReasonNodesFull: nodes match, but none has enough free resources.
 	ReasonNodesFull = "NodesFull"
@@ -60,7 +60,8 @@ const (
 // DevServerFlavorStatus is the capacity that the cluster has for servers of a
 // flavor. The operator computes it from the nodes and the resource requests of
 // their pods, within seconds of a change. It does not consider everything that
-// the scheduler does: the zones of volumes, host ports and quotas are ignored.
+// the scheduler does, such as the zones of volumes and host ports, and it
+// ignores quotas.
 type DevServerFlavorStatus struct {
 	// conditions are Schedulable and Default.
 	//

@@ -8,7 +8,7 @@ import (
 )
 
 // DevServerFlavor is a kind of DevServer that an admin offers: the resources of
-// a server and the nodes that it may run on.
+// a server and the nodes that it can run on.
 //
 // An edit never restarts a running server. It takes effect at the server's next
 // start; until then, the server's RestartPending condition is True. Only
@@ -159,11 +159,11 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	ImagePullSecrets []LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
-	// allowedImages are patterns, one of which a server's spec.image must
-	// match, for example "registry.example.com/ml/*" for every image and tag
-	// below that path. "*" matches any characters, including "/" and ":". The
-	// flavor's image and the operator's default image are always allowed. At
-	// most 64. Default: an empty list, which allows every image.
+	// allowedImages are patterns for the spec.image of servers, which must
+	// match one of them, for example "registry.example.com/ml/*" for every
+	// image and tag below that path. "*" matches any characters, including "/"
+	// and ":". The flavor's image and the operator's default image are always
+	// allowed. At most 64. Default: an empty list, which allows every image.
 	//
 	// +optional
 	// +listType=set
@@ -227,8 +227,8 @@ type DevServerFlavorSpec struct {
 	Lifecycle *LifecycleSpec `json:"lifecycle,omitempty"`
 
 	// lifecycleBounds limit the lifecycle of servers of this flavor. They apply
-	// to running servers at once: a value outside of the bounds is replaced by
-	// the nearest one within. A server whose own lifecycle is outside of the
+	// to running servers at once: instead of a value outside of the bounds, the
+	// nearest bound applies. A server whose own lifecycle is outside of the
 	// bounds does not start, and its Ready condition reports
 	// LifecycleNotAllowed. Default: no bounds.
 	//
@@ -238,7 +238,7 @@ type DevServerFlavorSpec struct {
 	// root is whether users can become root in the server. A change takes
 	// effect at the next start of the server.
 	//
-	// None, the default: nobody can become root. The server meets the
+	// None, the default: users cannot become root. The server meets the
 	// restricted Pod Security Standard, and sudo and su have no effect.
 	//
 	// UserNamespace: the keys of the server also open "ssh root@SERVER", for
@@ -251,13 +251,13 @@ type DevServerFlavorSpec struct {
 	// later has no root.
 	//
 	// Root exists only in a user namespace: on the node, its user id has no
-	// privileges. It requires nodes with Linux 6.3 or later; a container
-	// runtime that supports image volumes in user namespaces (containerd
-	// releases from March 2026 on); a namespace with the Pod Security level
-	// baseline, because restricted allows no capabilities; and user ids below
-	// 65536. It also requires volumes whose file systems support ID-mapped
-	// mounts: ext4, XFS, Btrfs and tmpfs do, NFS does not. A server with any
-	// other volume does not start, and its Ready condition reports
+	// privileges. UserNamespace requires nodes with Linux 6.3 or later; a
+	// container runtime that supports image volumes in user namespaces
+	// (containerd releases from March 2026 on); a namespace with the Pod
+	// Security level baseline, because restricted allows no capabilities; and
+	// user ids below 65536. It also requires volumes whose file systems support
+	// ID-mapped mounts: ext4, XFS, Btrfs and tmpfs do, NFS does not. A server
+	// with any other volume does not start, and its Ready condition reports
 	// VolumeNotIdmappable.
 	//
 	// +optional
@@ -288,7 +288,7 @@ type DevServerFlavorSpec struct {
 type RootAccess string
 
 const (
-	// RootNone: nobody can become root. An empty value means the same.
+	// RootNone: users cannot become root. An empty value means the same.
 	RootNone RootAccess = "None"
 	// RootUserNamespace: users can become root in a user namespace of the pod.
 	RootUserNamespace RootAccess = "UserNamespace"

@@ -5,19 +5,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DevServerUser is a person who has DevServers. All DevServers of this owner
-// accept the public keys in it. The operator creates the namespace
-// dev-USERNAME, in which the person may create DevServers.
+// DevServerUser is a user who owns DevServers. All DevServers of this owner
+// accept its public keys. The operator creates the namespace dev-USERNAME, in
+// which the user can create DevServers.
 //
 // A DevServerUser is optional. Without one, a DevServer accepts only the keys
 // in its own spec, and an admin manages namespaces and permissions.
 //
-// Deleting a DevServerUser removes the person's access: within seconds, the
-// keys in it no longer open any DevServer, sessions that they opened are
-// closed, and the person's roles in the namespace are removed. A key in the
-// spec of a DevServer still opens that server until you remove it there. The
-// namespace, its DevServers and their home directories stay, so that an admin
-// can hand them over or delete them.
+// Deleting a DevServerUser removes the user's access: within seconds, the keys
+// in it no longer open any DevServer, sessions that they opened are closed, and
+// the user's roles in the namespace are removed. A key in the spec of a
+// DevServer still opens that server until you remove it there. The namespace,
+// its DevServers and their home directories stay, so that an admin can transfer
+// or delete them.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -35,7 +35,7 @@ type DevServerUser struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is the person and what they may use.
+	// spec is the user, and what they can use.
 	// +required
 	Spec DevServerUserSpec `json:"spec"`
 	// status is the observed state. The operator writes it.
@@ -54,11 +54,11 @@ type DevServerUserList struct {
 	Items []DevServerUser `json:"items"`
 }
 
-// DevServerUserSpec is the person and what they may use.
+// DevServerUserSpec is the user, and what they can use.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.uid) ? self.uid : 1000) == (has(oldSelf.uid) ? oldSelf.uid : 1000)",message="uid cannot be changed, added or removed: the files in the home directories belong to it"
 type DevServerUserSpec struct {
-	// username is a short name for the person, for example "alice". Their
+	// username is a short name for the user, for example "alice". Their
 	// namespace is named dev-USERNAME. 1 to 50 lower-case letters, digits and
 	// "-", starting and ending with a letter or digit. It cannot be changed. If
 	// two DevServerUsers have the same username, the older one keeps it, and
@@ -71,7 +71,7 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="username cannot be changed: the namespace is named after it; create another DevServerUser"
 	Username string `json:"username,omitempty"`
 
-	// owner is the identity of the person: the value of spec.owner in their
+	// owner is the identity of the user: the value of spec.owner in their
 	// DevServers, and their user name in the API server, which comes from their
 	// certificate or OpenID Connect token. For example "alice@example.com". 1
 	// to 253 printable ASCII characters without spaces. It must not start with
@@ -84,7 +84,7 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="owner cannot be changed: DevServers and home directories belong to it; create another DevServerUser"
 	Owner string `json:"owner,omitempty"`
 
-	// publicKeys are the person's SSH public keys, each as the line in a file
+	// publicKeys are the user's SSH public keys, each as the line in a file
 	// such as ~/.ssh/id_ed25519.pub. Every DevServer with this owner accepts
 	// them in addition to its own. A change takes effect within seconds,
 	// without a restart. At most 64. Default: none.
@@ -96,25 +96,24 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh[.]com|sk-ecdsa-sha2-nistp256@openssh[.]com) [A-Za-z0-9+/]+=?=?=?( [^\\\\x00-\\\\x1f\\\\x7f]*)?$')",message="each of publicKeys must be one public key on one line, as in a .pub file: type, base64 and an optional comment, without options"
 	PublicKeys []string `json:"publicKeys,omitempty"`
 
-	// uid is the user id and group id of the person's servers. With different
-	// ids, files on shared volumes belong to the person who created them. From
-	// 1000 to 2147483646. Default 1000 for everyone. It cannot be changed,
-	// added or removed, because the files in the home directories belong to it.
+	// uid is the user id and group id of the user's servers. If users have
+	// different ids, files on shared volumes belong to the user who created
+	// them. From 1000 to 2147483646. Default 1000. It cannot be changed, added
+	// or removed, because the files in the home directories belong to it.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1000
 	// +kubebuilder:validation:Maximum=2147483646
 	UID int64 `json:"uid,omitempty"`
 
-	// podSecurity is the Pod Security level that the person's namespace
-	// enforces: Restricted or Baseline. Servers of a flavor with root require
-	// Baseline. A stricter level does not stop running pods. Default
-	// Restricted.
+	// podSecurity is the Pod Security level that the user's namespace enforces:
+	// Restricted or Baseline. Servers of a flavor with root require Baseline. A
+	// stricter level does not stop running pods. Default Restricted.
 	//
 	// +optional
 	PodSecurity PodSecurityLevel `json:"podSecurity,omitempty"`
 
-	// quota limits the total resources of all pods and claims in the person's
+	// quota limits the total resources of all pods and claims in the user's
 	// namespace, as the hard limits of a ResourceQuota:
 	// {requests.nvidia.com/gpu: 2, requests.storage: 1Ti,
 	// count/devservers.devserver.io: 5}. With a quota for CPU or memory, every
@@ -125,7 +124,7 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !string(self[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self[k])) && !quantity(string(self[k])).isLessThan(quantity('0')))",message="each of quota must be a non-negative quantity, such as 64Gi or 2"
 	Quota corev1.ResourceList `json:"quota,omitempty"`
 
-	// limitRange are the items of a LimitRange in the person's namespace:
+	// limitRange are the items of a LimitRange in the user's namespace:
 	// minimum, maximum and default resources of each container, pod or claim.
 	// For example [{type: Container, max: {cpu: "8"}}]. At most 8, one per
 	// type. Default: none.
@@ -136,12 +135,12 @@ type DevServerUserSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	LimitRange []LimitRangeItem `json:"limitRange,omitempty"`
 
-	// roles are additional roles for the person in their namespace, beside the
-	// ClusterRole devserver-user, which includes what using DevServers
-	// requires. For example [{kind: ClusterRole, name: view}]. The operator
-	// must be allowed to grant them: the chart's value
-	// rbac.bindableClusterRoles must list a ClusterRole, and the operator must
-	// itself have all permissions of a Role. At most 16. Default: none.
+	// roles are additional roles for the user in their namespace, besides the
+	// ClusterRole devserver-user, which has the rights to use DevServers. For
+	// example [{kind: ClusterRole, name: view}]. The operator must be allowed
+	// to grant them: the chart's value rbac.bindableClusterRoles must list a
+	// ClusterRole, and the operator must itself have all permissions of a Role.
+	// At most 16. Default: none.
 	//
 	// +optional
 	// +listType=atomic
@@ -209,7 +208,7 @@ type LimitRangeItem struct {
 
 // RoleReference names a role.
 type RoleReference struct {
-	// kind is ClusterRole, or Role for one in the person's namespace.
+	// kind is ClusterRole, or Role for one in the user's namespace.
 	//
 	// +required
 	// +kubebuilder:validation:Enum=ClusterRole;Role
@@ -227,8 +226,8 @@ type RoleReference struct {
 
 // Reasons of the Ready condition of a DevServerUser.
 const (
-	// ReasonProvisioned: the namespace and everything that the person needs in
-	// it exist.
+	// ReasonProvisioned: the namespace and everything that the user needs in it
+	// exist.
 	ReasonProvisioned = "Provisioned"
 	// ReasonUsernameTaken: an older DevServerUser has the same username or the
 	// same owner.
@@ -242,8 +241,8 @@ const (
 	// ReasonUserInvalidKey: a public key cannot be decoded. The other keys are
 	// used.
 	ReasonUserInvalidKey = "InvalidPublicKey"
-	// ReasonUserRefused: the API server refused an object that the person
-	// needs, such as the binding of a role that the operator may not grant.
+	// ReasonUserRefused: the API server refused an object that the user needs,
+	// such as the binding of a role that the operator is not allowed to grant.
 	ReasonUserRefused = "ObjectRefused"
 	// ReasonUserObjectConflict: an object with a name that the operator
 	// requires exists and does not belong to this DevServerUser. The operator
@@ -256,7 +255,7 @@ const (
 
 // DevServerUserStatus is the observed state of a DevServerUser.
 type DevServerUserStatus struct {
-	// conditions contains Ready, which is True when the person can create
+	// conditions contains Ready, which is True when the user can create
 	// DevServers.
 	//
 	// +optional
@@ -265,7 +264,7 @@ type DevServerUserStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// namespace is the name of the person's namespace. Empty until it exists.
+	// namespace is the name of the user's namespace. Empty until it exists.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=63

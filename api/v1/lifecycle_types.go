@@ -20,19 +20,20 @@ const (
 // deleted.
 //
 // A stopped server keeps its home directory, name, keys and Services. Its
-// processes end, and its CPUs, memory and GPUs are released. A field that the
-// DevServer leaves out has the flavor's value, else the operator's default,
-// else the server never stops for that reason. The flavor's lifecycleBounds
-// limit all of them. An edit takes effect at once without a restart.
+// processes end, and its CPUs, memory and GPUs are released. If the DevServer
+// leaves out a field, the flavor's value applies, else the operator's default.
+// If neither is set, the server never stops for that reason. The flavor's
+// lifecycleBounds limit all of them. An edit takes effect at once without a
+// restart.
 //
 // Durations consist of hours, minutes and seconds, such as "8h" or "1h30m",
 // from one minute to ten years (87600h).
 type LifecycleSpec struct {
 	// timeToLive is how long the server runs after a start before it expires,
-	// for example "72h", even if it is active. A restart, and a start after an
-	// eviction, begins a new time to live. A keep-awake (see idleTimeout) that
-	// ends later delays the expiry, within the flavor's bounds.
-	// status.expiresAt shows the time. From 1m to 87600h. Default: the
+	// for example "72h", even if it is active. Each restart, and each start
+	// after an eviction, begins a new time to live. A keep-awake (see
+	// idleTimeout) that ends later delays the expiry, within the flavor's
+	// bounds. status.expiresAt shows the time. From 1m to 87600h. Default: the
 	// flavor's, else the operator's, else never.
 	//
 	// +optional
@@ -58,9 +59,9 @@ type LifecycleSpec struct {
 	// the flavor's, else the operator's, else never.
 	//
 	// Any renewal of the Lease with the server's name resumes a server that was
-	// suspended because it was idle: a connection through the gateway and
-	// `devctl start` renew it. The Lease also stores the last activity
-	// (renewTime) and the time until which the server is kept awake
+	// suspended for being idle or by its schedule. A connection through the
+	// gateway and `devctl start` renew it. The Lease also stores the last
+	// activity (renewTime) and the time until which the server is kept awake
 	// (acquireTime plus leaseDurationSeconds).
 	//
 	// +optional
@@ -87,9 +88,9 @@ type LifecycleSpec struct {
 	// +optional
 	Schedule *Schedule `json:"schedule,omitempty"`
 
-	// activity contains the thresholds from which on CPU use, GPU use and SSH
-	// traffic count as activity. Default: for each threshold the flavor's, else
-	// the one below.
+	// activity contains the thresholds at which CPU use, GPU use and SSH
+	// traffic count as activity. Default: for each threshold, the flavor's,
+	// else the one in its description.
 	//
 	// +optional
 	Activity *ActivityThresholds `json:"activity,omitempty"`
@@ -109,8 +110,8 @@ type LifecycleSpec struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.start) || has(self.stop)",message="schedule requires start or stop"
 type Schedule struct {
-	// start is when the server starts if it was suspended because it was idle
-	// or because of stop. It is a cron expression with minute, hour, day of the
+	// start is when the server starts if it was suspended for being idle or
+	// because of stop. It is a cron expression with minute, hour, day of the
 	// month, month and day of the week: "0 8 * * 1-5" is 08:00 from Monday to
 	// Friday. It does not start a server that its owner suspended or that
 	// expired. Default: none.
@@ -120,11 +121,11 @@ type Schedule struct {
 	// +kubebuilder:validation:MaxLength=128
 	Start string `json:"start,omitempty"`
 
-	// stop is from when on an idle server is suspended, as a cron expression:
-	// "0 20 * * *" is 20:00 every day. From then until the next start, the
-	// server is suspended as soon as it has been idle for 15 minutes. This does
-	// not apply to a server that was started or resumed after that time.
-	// Default: none.
+	// stop is the time after which an idle server is suspended, as a cron
+	// expression: "0 20 * * *" is 20:00 every day. From this time until the
+	// next start, the server is suspended as soon as it has been idle for 15
+	// minutes. This does not apply to a server that was started or resumed
+	// after that time. Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -132,9 +133,9 @@ type Schedule struct {
 	Stop string `json:"stop,omitempty"`
 
 	// timeZone is the IANA time zone of start and stop, for example
-	// "Europe/Berlin". If clocks are set forward over a time, it happens that
-	// much later. If they are set back, a time that occurs twice counts twice.
-	// Default "UTC".
+	// "Europe/Berlin". At the start of daylight saving time, a time that is
+	// skipped occurs later by the length of the skip. At its end, a time that
+	// occurs twice counts twice. Default "UTC".
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -143,10 +144,10 @@ type Schedule struct {
 }
 
 // ActivityThresholds are the thresholds of activity. A server that reaches one
-// of them within one minute counts as active.
+// of them, measured over one minute, counts as active.
 type ActivityThresholds struct {
-	// cpuMillis is the CPU use from which on the server counts as active, in
-	// thousandths of one core. The CPU use of all its processes is added up.
+	// cpuMillis is the CPU use at which the server counts as active, in
+	// thousandths of one core. It is the sum over all processes of the server.
 	// From 1 to 1000000. Default 100.
 	//
 	// +optional
@@ -154,21 +155,20 @@ type ActivityThresholds struct {
 	// +kubebuilder:validation:Maximum=1000000
 	CPUMillis int64 `json:"cpuMillis,omitempty"`
 
-	// gpuPercent is the utilization of the busiest GPU from which on the server
+	// gpuPercent is the utilization of the busiest GPU at which the server
 	// counts as active, in percent. From 1 to 100, or 101 to ignore GPUs. GPU
-	// slices (MIG) do not report their utilization, so they count as busy
-	// unless GPUs are ignored. Default 2.
+	// slices (MIG) do not report their utilization, so a server with a slice
+	// counts as active unless it ignores GPUs. Default 2.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=101
 	GPUPercent int64 `json:"gpuPercent,omitempty"`
 
-	// sshBytes is the traffic from which on the server counts as active, in
-	// bytes per minute. The traffic of all SSH connections in both directions
-	// is added up, except that of terminals, where every key counts as
-	// activity. Set it above the heartbeats of editors. From 1 to
-	// 1099511627776. Default 65536.
+	// sshBytes is the traffic at which the server counts as active, in bytes
+	// per minute. It is the sum over all SSH connections in both directions,
+	// without terminals, where every key counts as activity. Set it above the
+	// heartbeats of editors. From 1 to 1099511627776. Default 65536.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -176,8 +176,8 @@ type ActivityThresholds struct {
 	SSHBytes int64 `json:"sshBytes,omitempty"`
 }
 
-// LifecycleBounds limit the lifecycle of servers of a flavor, including values
-// that a server leaves out.
+// LifecycleBounds limit the lifecycle of servers of a flavor, including the
+// defaults of fields that a server leaves out.
 type LifecycleBounds struct {
 	// timeToLive limits lifecycle.timeToLive, for example {max: 168h}. With a
 	// max, every server expires.

@@ -110,7 +110,7 @@ type Report struct {
 	OOMKills int64 `json:"oomKills"`
 	// SecretHash is FilesHash of the Secret's files as they are mounted. It differs
 	// from that of the Secret for up to two minutes after each change of it, and for
-	// longer if somebody else edited the Secret.
+	// longer if the Secret was edited by another client.
 	SecretHash string `json:"secretHash,omitempty"`
 	// Home is the space in the home directory. It is nil if its file system does not
 	// answer.

@@ -244,7 +244,7 @@ func TestExplain(t *testing.T) {
 			not:    []string{line(KeepAwake)},
 		},
 		"LifecycleUnknown": {
-			reason: "the cluster's defaults may apply although nobody sees them",
+			reason: "the cluster's defaults may apply although the status does not show them",
 			facts:  func() Facts { return Facts{DevServer: runs(), Flavor: flavor} },
 			want:   []string{"Not reported.", "the operator has not reported its idle timeout"},
 			not:    []string{nothing, "Not tracked"},
@@ -382,7 +382,7 @@ func TestExplain(t *testing.T) {
 			},
 			want: []string{
 				"web is Suspended since 2026-01-30 15:00 CET (60m ago).", "It was last active at 2026-01-30 13:00 CET (3h ago).",
-				"until somebody starts it or connects to it through the gateway.",
+				"until it is started, or until a user connects to it through the gateway.",
 				"- 2026-02-01 16:00 CET (in 2d): the DevServer is deleted, unless it is started before. Its home directory is deleted with it.",
 				line(Wake),
 			},
@@ -394,14 +394,14 @@ func TestExplain(t *testing.T) {
 				return Facts{DevServer: lasting(ds, devserverv1.LifecycleStatus{Schedule: &devserverv1.Schedule{Start: "0 8 * * 1-5", TimeZone: "Europe/Berlin"}})}
 			},
 			want: []string{"- 2026-02-02 08:00 CET (in 2d16h): its schedule starts it"},
-			not:  []string{"until somebody starts it"},
+			not:  []string{"until it is started"},
 		},
 		"SuspendedWithAnUnknownSchedule": {
-			reason: "a schedule that nobody reports may start it",
+			reason: "a schedule that is not reported may start it",
 			facts: func() Facts {
 				return Facts{DevServer: server(devserverv1.PhaseSuspended, devserverv1.ReasonIdle, "The server was idle.")}
 			},
-			not: []string{"until somebody starts it"},
+			not: []string{"until it is started"},
 		},
 		"Expired": {
 			reason: "only its owner can start it",

@@ -98,7 +98,7 @@ func (f Facts) suspension(s *Section, p policy.Policy) {
 	case p.IdleTimeout > 0:
 		s.say("It is suspended, after a warning, when it has been idle for %s.", policy.Short(p.IdleTimeout))
 	case active != nil && !p.TracksActivity():
-		s.say("It is suspended, after a warning, when it has been idle for its idle timeout.") // Which nobody reports.
+		s.say("It is suspended, after a warning, when it has been idle for its idle timeout.") // Its status does not report the timeout.
 	}
 }
 
@@ -146,9 +146,9 @@ func (f Facts) stopped(s *Section) {
 		case !start.IsZero():
 			events = append(events, event{start, "its schedule starts it"})
 		case complete && status.SSH != nil && status.SSH.Gateway != nil:
-			s.say("It stays suspended until somebody starts it or connects to it through the gateway.")
+			s.say("It stays suspended until it is started, or until a user connects to it through the gateway.")
 		case complete:
-			s.say("It stays suspended until somebody starts it.")
+			s.say("It stays suspended until it is started.")
 		}
 	case devserverv1.ReasonNodeLost:
 	default:

@@ -18,11 +18,12 @@ import (
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// candidateKey is the key of the identity that a client has if it proves the key
-// that it offers.
+// candidateKey stores, in the Permissions of a connection, the identity that belongs to
+// the public key that the client offers.
 type candidateKey struct{}
 
-// identityKey is the key of the identity that a client has proven.
+// identityKey stores the identity once the client has proven that it has the private
+// key.
 type identityKey struct{}
 
 // errUnknownKey is the answer to every login that fails. The user name is ignored.
@@ -37,7 +38,7 @@ type server struct {
 	waker       *waker
 	patience    patience
 	hangUpTime  time.Duration
-	address     string // as users reach it; can be empty
+	address     string // the address at which users reach the gateway; can be empty
 	log         *slog.Logger
 	metrics     *metrics
 
@@ -51,8 +52,8 @@ type server struct {
 	running  sync.WaitGroup // connections, from accept to end
 }
 
-// newServer returns a server with that host key, which connects clients to the
-// DevServers of d, and wakes them by editing their Leases.
+// newServer returns a server with the given host key. It connects clients to the
+// DevServers in d, and wakes these by editing their Leases.
 func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logger) *server {
 	s := &server{
 		directory:  d,
@@ -85,7 +86,7 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 		}
 		return &ssh.Permissions{CriticalOptions: restrictions, ExtraData: map[any]any{candidateKey{}: who}}, nil
 	}
-	// Here the client has proven that it has the key.
+	// This is called once the client has proven that it has the private key.
 	s.ssh.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, _ ssh.PublicKey, offered *ssh.Permissions, _ string) (*ssh.Permissions, error) {
 		return &ssh.Permissions{
 			CriticalOptions: offered.CriticalOptions,
@@ -139,8 +140,8 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 	}()
 	conn, channels, requests, err := s.login(raw)
 	if err == nil {
-		// Else the connection counts as one that logs in until it is closed, so
-		// that no more than those are kept open.
+		// If the login failed, the connection still counts as a login until it is
+		// closed, so that the gate limits these connections too.
 		leave()
 	}
 	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
@@ -161,7 +162,7 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 	s.remove(c)
 }
 
-// loginResult is the result of a login in the metrics.
+// loginResult returns the result of a login for the metrics.
 func loginResult(err error) string {
 	switch _, denied := errors.AsType[*ssh.ServerAuthError](err); {
 	case err == nil:
@@ -180,7 +181,8 @@ func (s *server) fault(log *slog.Logger, doing string, fault any) {
 	log.Error("panic", "doing", doing, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
-// login does the handshake. A stop of the gateway ends it.
+// login does the handshake. It fails if the gateway is stopping, and drain interrupts
+// it.
 func (s *server) login(raw net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	s.mu.Lock()
 	if s.draining {
@@ -198,8 +200,7 @@ func (s *server) login(raw net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-
 	return sshpolicy.Handshake(raw, s.ssh)
 }
 
-// add registers a connection, so that a revoked key or a stop of the gateway ends
-// it.
+// add registers a connection, so that revoke and drain can end it.
 func (s *server) add(c *client) error {
 	s.mu.Lock()
 	draining := s.draining
@@ -208,8 +209,8 @@ func (s *server) add(c *client) error {
 	if draining {
 		return errStopping
 	}
-	// Checked again now that a change would reach the connection: the key may have
-	// been revoked since it was verified.
+	// The key may have been revoked between its verification and the registration
+	// above. From here on, revoke ends the connection.
 	if !s.isTrusted(c.who) || !s.directory.knows(c.who) {
 		return errRevoked
 	}
@@ -232,8 +233,8 @@ func (s *server) all() []*client {
 	return clients
 }
 
-// revoke ends the tunnels to those servers of clients that no longer open them, and
-// disconnects clients that open nothing.
+// revoke ends the tunnels to the named servers of each client whose key no longer opens
+// them, and disconnects each client whose key the directory no longer knows.
 func (s *server) revoke(names []types.NamespacedName) {
 	for _, c := range s.all() {
 		c.cut(names)
@@ -243,8 +244,9 @@ func (s *server) revoke(names []types.NamespacedName) {
 	}
 }
 
-// drain refuses new connections and channels, and lets sessions finish until ctx
-// ends. It returns when no connection is left; left is how many it had to close.
+// drain refuses new connections and channels, and lets sessions finish until ctx ends.
+// It returns when all connections are closed; left is how many of them it had to close
+// itself.
 func (s *server) drain(ctx context.Context) (left int) {
 	s.mu.Lock()
 	s.draining = true

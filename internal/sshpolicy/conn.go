@@ -35,7 +35,7 @@ type Conn struct {
 	closed  chan struct{}
 }
 
-// NewConn returns a Conn for a connection that nobody uses yet.
+// NewConn returns a Conn for a connection that is not in use yet.
 func NewConn(raw net.Conn) *Conn {
 	return &Conn{Conn: raw, closed: make(chan struct{})}
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // Gate limits the connections that have not logged in yet, in total and per client
-// address. Without it, anybody could exhaust the server's memory.
+// address. Without it, unauthenticated clients could exhaust the server's memory.
 type Gate struct {
 	total, perAddress int
 

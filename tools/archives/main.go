@@ -23,8 +23,8 @@ import (
 	"strings"
 )
 
-// placeholder is the -base-url for a manifest whose address is not known yet. It
-// has to be replaced before anybody can install from the manifest.
+// placeholder is the -base-url for a manifest whose address is not known yet. Replace
+// it before you publish the manifest.
 const placeholder = "https://downloads.example.com/devctl"
 
 // platform is a system and architecture that devctl is built for.

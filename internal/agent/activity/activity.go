@@ -2,9 +2,9 @@
 // and files every few seconds, learns from the SSH server what its clients do, and
 // remembers for each kind of activity when it last happened.
 //
-// What cannot be measured counts as active: a server must not be suspended because
-// its agent could not see. All times are those of a monotonic clock, so setting the
-// time of day has no effect.
+// What cannot be measured counts as active, because a server must not be suspended only
+// because its agent could not measure its activity. All times are those of a monotonic
+// clock, so setting the time of day has no effect.
 package activity
 
 import (
@@ -22,8 +22,8 @@ func NewClock() Clock {
 	return func() time.Duration { return time.Since(start) }
 }
 
-// latch remembers when something last happened. Setting it is one atomic store, so
-// it is cheap enough for every piece of data that passes.
+// latch stores when something last happened. Setting it is one atomic store, so it is
+// cheap enough for every piece of data that passes.
 type latch struct{ last atomic.Int64 } // nanoseconds of a Clock; 0 is never
 
 func (l *latch) set(now time.Duration) { l.last.Store(int64(max(now, 1))) }
@@ -45,7 +45,7 @@ func younger(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// idleSeconds returns an age as agentapi.Signal has it.
+// idleSeconds converts an age for agentapi.Signal.
 func idleSeconds(age time.Duration) float64 {
 	if age < 0 {
 		return -1

@@ -12,21 +12,21 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// terminals watches pseudo-terminals that the SSH server did not make, such as those
-// of an editor or the windows of tmux. The access time of a terminal is when a
-// program last read typed input from it. The kernel updates it within eight seconds,
-// and only for reads that returned data.
+// terminals watches pseudo-terminals that the SSH server did not open, such as those of
+// an editor or the windows of tmux. The access time of a terminal is when a program
+// last read typed input from it. The kernel updates it within eight seconds, and only
+// for reads that returned data.
 //
 // Output is not activity here: a detached tmux may show a clock all day. Access
 // times are compared with each other, never with a clock.
 type terminals struct {
 	dir string
 	// read has the access time of each terminal, by name. It is nil before the first
-	// look.
+	// call of used.
 	read map[string]syscall.Timespec
 }
 
-// used reports whether input was read from any terminal since the last look, or a
+// used reports whether, since the last call, input was read from any terminal or a
 // terminal was opened.
 func (t *terminals) used() (bool, error) {
 	entries, err := os.ReadDir(t.dir)
@@ -40,7 +40,7 @@ func (t *terminals) used() (bool, error) {
 	t.read = make(map[string]syscall.Timespec, len(entries))
 	for _, entry := range entries {
 		if _, err := strconv.Atoi(entry.Name()); err != nil {
-			continue // ptmx, which makes terminals
+			continue // ptmx, which opens terminals
 		}
 		var stat syscall.Stat_t
 		err := syscall.Stat(filepath.Join(t.dir, entry.Name()), &stat)
@@ -57,8 +57,8 @@ func (t *terminals) used() (bool, error) {
 	return used, nil
 }
 
-// terminal returns the signal of all terminals: those of the SSH server, and those
-// that other programs made.
+// terminal returns the signal of all terminals: those of the SSH server, and those that
+// other programs opened.
 func (w *Watch) terminal(now time.Duration) agentapi.Signal {
 	typed, shown, elsewhere := w.cfg.Traffic.typed.age(now), w.cfg.Traffic.shown.age(now), w.elsewhere.active.age(now)
 	value := happened("key", typed) + ", " + happened("output", shown)

@@ -28,8 +28,8 @@ func (t *Traffic) Shown(int) { t.shown.set(t.clock()) }
 // forwarded connections, in either direction.
 func (t *Traffic) Carried(bytes int) { t.carried.Add(int64(bytes)) }
 
-// Started records that a client starts a session or a forwarded connection. This is
-// activity: its user may be reading, and not have typed yet.
+// Started records that a client starts a session or a forwarded connection. This counts
+// as activity, because the user may be reading and may not have typed yet.
 func (t *Traffic) Started() { t.started.set(t.clock()) }
 
 // Opened counts a session that has been opened.

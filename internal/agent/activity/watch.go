@@ -11,7 +11,7 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// Config is what a Watch watches.
+// Config has the settings of a Watch.
 type Config struct {
 	Clock   Clock
 	Traffic *Traffic
@@ -19,7 +19,8 @@ type Config struct {
 	// time and bytes are averaged.
 	Interval, Window time.Duration
 	// CgroupDir is the folder of the container's control group, and ProcDir is /proc.
-	// One of them has the server's CPU time.
+	// The server's CPU time is read from CgroupDir or, if that is impossible, from
+	// ProcDir.
 	CgroupDir, ProcDir string
 	// TerminalDir is the folder of pseudo-terminals, /dev/pts.
 	TerminalDir string
@@ -31,7 +32,7 @@ type Config struct {
 	GPUInterval time.Duration
 }
 
-// Watch knows for each kind of activity when it last happened.
+// Watch records when each kind of activity last happened.
 type Watch struct {
 	cfg     Config
 	cpu     cpuTime
@@ -39,18 +40,18 @@ type Watch struct {
 	refresh chan chan<- struct{}
 
 	mu    sync.Mutex
-	least agentapi.Thresholds // what counts as activity
+	least agentapi.Thresholds // the thresholds of activity
 
 	cpuPace, sshPace  pace
 	ssh, cpuUse       figure
 	keepAwake, gpuUse figure
-	elsewhere         figure // input on terminals that the SSH server did not make
+	elsewhere         figure // input on terminals that the SSH server did not open
 	hasGPU            bool
 	measured          agentapi.Resources // CPU time and GPUs, as last measured
-	sampled, gpuRead  time.Duration      // when that last happened
+	sampled, gpuRead  time.Duration      // when the last sample and the last GPU reading were taken
 }
 
-// New returns a Watch. It measures once Run runs.
+// New returns a Watch, which measures nothing until Run is called.
 func New(cfg Config) *Watch {
 	own := func() (time.Duration, error) {
 		agent, err := agentTime()
@@ -69,7 +70,7 @@ func New(cfg Config) *Watch {
 	}
 }
 
-// Run samples until ctx ends.
+// Run takes samples until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
 	go w.cfg.GPU.Run(ctx, w.cfg.GPUInterval, w.readGPU)
 	ticker := time.NewTicker(w.cfg.Interval)
@@ -87,8 +88,8 @@ func (w *Watch) Run(ctx context.Context) {
 	}
 }
 
-// Refresh samples now. It returns false if ctx ends before that is done, for example
-// because a file system hangs.
+// Refresh takes a sample now. It returns false if ctx ends before the sample is
+// complete, for example because a file system hangs.
 func (w *Watch) Refresh(ctx context.Context) bool {
 	done := make(chan struct{})
 	select {
@@ -104,8 +105,9 @@ func (w *Watch) Refresh(ctx context.Context) bool {
 	}
 }
 
-// SetThresholds sets what counts as activity from now on. A signal whose threshold
-// becomes lower is active at this moment, because nothing has looked for less before.
+// SetThresholds sets what counts as activity from now on. If the threshold of a signal
+// becomes lower, the signal counts as active now, because activity between the two
+// thresholds has not been recorded.
 func (w *Watch) SetThresholds(least agentapi.Thresholds) {
 	least = least.WithDefaults()
 	now := w.cfg.Clock()
@@ -175,7 +177,8 @@ func (w *Watch) sampleCPU(now, used time.Duration, err error) {
 func (w *Watch) sampleSSH(now time.Duration) {
 	w.sshPace.add(now, w.cfg.Traffic.carried.Load())
 	bytes, in := w.sshPace.rise()
-	// Bytes of less than a whole window are not extrapolated.
+	// While less than a whole window has been measured, the bytes are not extrapolated
+	// to one.
 	perMinute := int64(float64(bytes) * float64(time.Minute) / float64(max(in, w.cfg.Window)))
 	silent := perMinute < w.least.SSHBytes
 	if !silent {
@@ -184,7 +187,7 @@ func (w *Watch) sampleSSH(now time.Duration) {
 	w.ssh.value = w.cfg.Traffic.describe(perMinute, silent)
 }
 
-// readGPU handles a reading of the GPUs.
+// readGPU records a reading of the GPUs.
 func (w *Watch) readGPU(r gpu.Reading) {
 	now := w.cfg.Clock()
 	w.mu.Lock()
@@ -218,7 +221,7 @@ func stale(age, interval time.Duration) bool { return age > max(patience*interva
 
 var errStale = errors.New("it has not been measured for a while")
 
-// Signals returns the signal of each kind of activity that can be seen.
+// Signals returns a signal for each kind of activity that can be measured.
 func (w *Watch) Signals() []agentapi.Signal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -262,7 +265,7 @@ func (w *Watch) Resources() agentapi.Resources {
 // Up returns how long the server has been watched.
 func (w *Watch) Up() time.Duration { return w.cfg.Clock() }
 
-// figure is what is known about one kind of activity that is sampled.
+// figure has the state of one kind of activity that is sampled.
 type figure struct {
 	active latch
 	value  string

@@ -38,7 +38,7 @@ func Explain(err error, doing string) error {
 	case apierrors.IsUnauthorized(err):
 		return exit.With(exit.Refused, fmt.Errorf("%s: the cluster does not accept your credentials: log in to it again, or choose another with --context", doing))
 	case apierrors.IsConflict(err):
-		return fmt.Errorf("%s: somebody else changed it at the same time: repeat the command", doing)
+		return fmt.Errorf("%s: another client changed it at the same time: repeat the command", doing)
 	case apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
 		return fmt.Errorf("%s: %w: check the connection with devctl doctor, or choose another cluster with --context", doing, err)
 	}

@@ -24,10 +24,10 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 
 It wakes the DevServer as devctl ssh does, adds it to the configuration of ssh
 as devctl ssh-config does, and opens its home directory, or PATH. The editor
-needs its extension Remote - SSH.
+needs the extension Remote - SSH.
 
-After devctl ssh-config, JetBrains Gateway and other editors find the DevServer
-by the same name.
+After you run devctl ssh-config, JetBrains Gateway and other editors find the
+DevServer under the same name.
 
 ` + exit.Help,
 		Example: `  # The home directory, in VS Code, or in Cursor if that is installed

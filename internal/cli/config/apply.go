@@ -12,9 +12,9 @@ import (
 )
 
 // Apply gives the flags of a command that are not on its command line the values of
-// settings; flags has the name of the flag for each setting. If --key or --github is
-// on the command line, neither of their settings applies: they would let in somebody
-// who was not named.
+// settings; flags has the name of the flag for each setting. If --key or --github is on
+// the command line, neither of their settings applies, because their keys would be
+// accepted in addition to those that the user names.
 func Apply(cmd *cobra.Command, flags map[string]string) error {
 	c, err := Load()
 	if err != nil {

@@ -29,8 +29,8 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 line takes precedence.
 
 The file is ~/.config/devserver/config.yaml, or devserver/config.yaml in
-XDG_CONFIG_HOME. It has neither the cluster nor the namespace: those are in the
-kubeconfig, see kubectl config set-context.`,
+XDG_CONFIG_HOME. The cluster and the namespace are not in it, but in the
+kubeconfig: see kubectl config set-context.`,
 		Example: `  # All settings and their values
   devctl config view
 
@@ -121,9 +121,9 @@ func setCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Set a setting",
 		Long: `Set a setting.
 
-A value that no new server could use is refused: a malformed value, a flavor
-that the cluster does not have, or a key file without a public key. If the
-cluster does not answer, the flavor is set without a check.`,
+The command refuses values that new servers could not use: a malformed value, a
+flavor that the cluster does not have, or a key file without a public key. If
+the cluster does not answer, the flavor is set without a check.`,
 		Example: `  devctl config set homeSize 100Gi
   devctl config set key ~/.ssh/id_ed25519.pub`,
 		Args: cobra.ExactArgs(2),

@@ -24,8 +24,8 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Long: `Copy files to or from a DevServer.
 
 NAME:PATH is a file or directory in the DevServer. A PATH that does not begin
-with / is relative to the home directory. It runs scp, and wakes a suspended
-server as devctl ssh does.
+with / is relative to the home directory. The command runs scp, and wakes a
+suspended server as devctl ssh does.
 
 For large directories that change little, rsync sends only the changes: devctl
 ssh-config adds the DevServer to its configuration.

@@ -1,5 +1,5 @@
 // Package create is the command devctl create: it creates a DevServer, from flags
-// or from a form on the terminal, and waits until it runs.
+// or from a form on the terminal, and waits until it is running.
 package create
 
 import (
@@ -22,33 +22,36 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Create a DevServer, and wait until you can log in",
 		Long: `Create a DevServer, and wait until you can log in.
 
-On a terminal, a form asks for what is missing: the name, and the flavor with
-what fits now. Nothing is written before its end; Esc leaves it. Without a
-terminal nothing is asked: a server without --flavor gets the default flavor.
+On a terminal, a form asks for the name, the flavor and other settings that you
+leave out, and shows which flavors have room. The server is created when you
+finish the form; Esc cancels it. Without a terminal there is no form: a server
+without --flavor gets the default flavor.
 
-Who may log in: the keys that --key and --github name, otherwise those of your
-SSH agent and the usual ones in ~/.ssh. Only public keys are read. The owner is
-you, by the name that the cluster knows. Flags that you set with devctl config
-can be left out.
+The server accepts the keys of --key and --github, or else those of your SSH
+agent and the usual ones in ~/.ssh. Only public keys are read. You become the
+owner, with the user name that the cluster knows. You can leave out flags that
+you set with devctl config.
 
-A server that could not start is not created: if its flavor, a claim or the
-StorageClass does not exist, if its image reference is malformed, if the flavor
-does not allow a value, or if no node could run the flavor even when empty. If
-the nodes are merely full now, the server is created and waits.
+The command refuses a server that could not start: its flavor, a claim or the
+StorageClass does not exist, its image reference is malformed, the flavor does
+not allow a value, or even an empty node could not run the flavor. If the nodes
+are only full now, the command creates the server, which starts when there is
+room.
 
-Running the same command again changes nothing. If a server of that name exists
-and differs, the command lists the differences and how to change them.
+Running the same command again changes nothing. If a server with that name
+exists but differs, the command lists the differences and how to change them.
 
-On a terminal the command waits; elsewhere only with --wait. Ctrl-C ends the
-wait and not the server. On a terminal it ends with the devctl ssh command.
-When its output goes to a file or pipe, --wait prints the plain ssh command
-there and nothing else, and -o name|json|yaml prints the object.
+On a terminal, the command waits until you can log in, and then shows the
+devctl ssh command; elsewhere it waits only with --wait. Ctrl-C stops waiting,
+and the server still starts. If the output goes to a file or pipe, --wait
+prints only the plain ssh command to it, and -o name|json|yaml prints the
+object.
 
 ` + exit.Help,
 		Example: `  # Answer a form
   devctl create
 
-  # With a flavor, a home of 100Gi, and the team's data for reading
+  # With a flavor, a home of 100Gi, and the team's data, mounted read-only
   devctl create trainer --flavor gpu-large --home-size 100Gi -v datasets:/data:ro
 
   # In a script: with the keys of a GitHub user, for at most two days
@@ -57,7 +60,7 @@ there and nothing else, and -o name|json|yaml prints the object.
   # With your own image, suspended after an hour without activity
   devctl create trainer --image registry.example.com/team/train:v3 --idle 1h
 
-  # Print its YAML, for git; nothing is created
+  # Print the YAML, for git, and create nothing
   devctl create trainer --flavor gpu-large --dry-run -o yaml`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -88,12 +91,12 @@ func (o *Options) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.Shared, "shared", "", "mount this `CLAIM` at /shared")
 	f.StringArrayVarP(&o.Volumes, "volume", "v", nil, "mount a claim, `CLAIM:/PATH[:ro]`; may be repeated")
 	f.StringArrayVar(&o.Env, "env", nil, "environment variable `NAME=VALUE`; may be repeated")
-	f.StringVar(&o.TTL, "ttl", "", "`TIME` after which it stops, even if it is active: 8h or 2d (default: the flavor's)")
-	f.StringVar(&o.Idle, "idle", "", "`TIME` without activity after which it is suspended: 1h (default: the flavor's)")
+	f.StringVar(&o.TTL, "ttl", "", "`TIME` after which the server stops, even if it is active: 8h or 2d (default: the flavor's)")
+	f.StringVar(&o.Idle, "idle", "", "`TIME` without activity after which the server is suspended: 1h (default: the flavor's)")
 	f.StringVar(&o.Owner, "owner", "", "owner of the server (default: you)")
 	o.Keys.AddTo(f)
 	f.BoolVar(&o.Wait, "wait", false, "wait until you can log in (default: on a terminal)")
-	f.BoolVar(&o.DryRun, "dry-run", false, "let the cluster check it, and create nothing")
+	f.BoolVar(&o.DryRun, "dry-run", false, "have the cluster check the server, and create nothing")
 	f.BoolVar(&o.AnyCapacity, "ignore-capacity", false, "accept a flavor that no node can run now, because nodes are added on demand")
 	o.Waiting.AddTo(f)
 	o.Output.AddTo(cmd, text, output.Name, output.JSON, output.YAML)

@@ -27,14 +27,15 @@ type creator struct {
 	Options
 	client  client.WithWatch
 	streams genericiooptions.IOStreams
-	// flavors are those of the cluster; known tells whether they could be read.
+	// flavors are the flavors of the cluster; known tells whether they could be read.
 	flavors []devserverv1.DevServerFlavor
 	known   bool
 	// asked tells whether a form asked for some of the options.
 	asked bool
 }
 
-// Run creates the DevServer, if all that it names exists, and waits for it.
+// Run creates the DevServer, if everything that it refers to exists, and waits until it
+// is running.
 func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericiooptions.IOStreams) error {
 	c := &creator{Options: o, client: to.Client, streams: streams}
 	if err := c.settle(ctx, to); err != nil {
@@ -95,7 +96,7 @@ func (c *creator) readFlavors(ctx context.Context) error {
 	return nil
 }
 
-// existing is the DevServer that already has the name, nil if none has.
+// existing returns the DevServer that already has the name, or nil.
 func (c *creator) existing(ctx context.Context) (*devserverv1.DevServer, error) {
 	ds, err := cluster.Get(ctx, c.client, c.Waiting.Namespace, c.Waiting.Name)
 	switch exit.Code(err) {
@@ -107,7 +108,7 @@ func (c *creator) existing(ctx context.Context) (*devserverv1.DevServer, error) 
 	return nil, c.elsewhere(err)
 }
 
-// patience is how long the one request may take that creates the DevServer.
+// patience is how long the request that creates the DevServer may take.
 const patience = 30 * time.Second
 
 // create writes the DevServer, reports it, and waits for it.
@@ -116,8 +117,8 @@ func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, fla
 		return exit.With(exit.Interrupted, errors.New("stopped: nothing was created"))
 	}
 	doing := fmt.Sprintf("creating DevServer %s in namespace %s", wanted.Name, wanted.Namespace)
-	// Ctrl-C does not interrupt the request: nobody would know whether the server
-	// exists.
+	// Ctrl-C does not interrupt the request, because it would then be unknown whether
+	// the server exists.
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	made := wanted.DeepCopy()
@@ -127,7 +128,7 @@ func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, fla
 	}
 	err := c.client.Create(writing, made, options...)
 	if apierrors.IsAlreadyExists(err) {
-		return exit.With(exit.Refused, fmt.Errorf("%s: somebody created it at the same moment: repeat the command to compare", doing))
+		return exit.With(exit.Refused, fmt.Errorf("%s: another client created it at the same time: repeat the command to compare", doing))
 	}
 	if err != nil {
 		return c.elsewhere(cluster.Explain(err, doing))
@@ -138,7 +139,8 @@ func (c *creator) create(ctx context.Context, wanted *devserverv1.DevServer, fla
 	return c.report(ctx, made, flavor, found, home)
 }
 
-// dryRun prints what would be written, without the fields that the cluster adds.
+// dryRun prints the DevServer that would be created, without the fields that the
+// cluster adds.
 func (c *creator) dryRun(wanted *devserverv1.DevServer) error {
 	if c.Output.Format != text {
 		object, err := manifest(wanted)
@@ -151,7 +153,7 @@ func (c *creator) dryRun(wanted *devserverv1.DevServer) error {
 	return err
 }
 
-// report says what was created, and waits for it.
+// report prints what was created, and waits until it is running.
 func (c *creator) report(ctx context.Context, made *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, found []keys.Key, home string) error {
 	out := c.streams.Out
 	if c.Output.Format != text {
@@ -169,8 +171,8 @@ func (c *creator) report(ctx context.Context, made *devserverv1.DevServer, flavo
 	return c.wait(ctx, flavor)
 }
 
-// wait waits until the user can log in. It ends if the server waits for other
-// people to free something, because the user can choose another flavor.
+// wait waits until the user can log in. It gives up if the server cannot start until
+// others free resources, because the user can choose another flavor.
 func (c *creator) wait(ctx context.Context, flavor *devserverv1.DevServerFlavor) error {
 	options, streams := c.Waiting, c.streams
 	options.GiveUpOn = []string{devserverv1.ReasonQuotaExceeded}
@@ -178,7 +180,7 @@ func (c *creator) wait(ctx context.Context, flavor *devserverv1.DevServerFlavor)
 		options.GiveUpOn = append(options.GiveUpOn, devserverv1.ReasonUnschedulable)
 	}
 	if c.Output.Format != text {
-		streams.Out = io.Discard // The object was printed there.
+		streams.Out = io.Discard // The object was printed to it.
 	}
 	name, ns := c.Waiting.Name, c.Waiting.Namespace
 	err := wait.Run(ctx, c.client, options, streams)
@@ -199,7 +201,7 @@ func created(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor, fou
 		home = "home " + ds.Spec.PersistentHomeSize.String()
 	}
 	parts = slices.DeleteFunc(append(parts, ds.Spec.Image, home, keys.Words(found)), func(s string) bool { return s == "" })
-	sentence := fmt.Sprintf("DevServer %s is created in namespace %s for %s: %s.", ds.Name, ds.Namespace, ds.Spec.Owner, strings.Join(parts, ", "))
+	sentence := fmt.Sprintf("DevServer %s was created in namespace %s for %s: %s.", ds.Name, ds.Namespace, ds.Spec.Owner, strings.Join(parts, ", "))
 	if why := flavors.NoRoom(flavor); why != "" {
 		sentence += " " + why
 	}

@@ -51,8 +51,9 @@ func whoAmI(ctx context.Context, c client.Client) (string, error) {
 	return "", exit.With(exit.Refused, errors.New("the cluster does not know your name: name the owner with --owner"))
 }
 
-// namespaceOf is the namespace of the DevServerUser with that owner. It is empty if
-// there is none, and for everybody but admins, who alone may read DevServerUsers.
+// namespaceOf returns the namespace of the DevServerUser with that owner. It is empty
+// if no such DevServerUser exists, or if the user is not an admin, because only admins
+// can read DevServerUsers.
 func namespaceOf(ctx context.Context, c client.Reader, owner string) string {
 	var people devserverv1.DevServerUserList
 	if c.List(ctx, &people) != nil {

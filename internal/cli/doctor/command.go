@@ -25,10 +25,11 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Use:   "doctor",
 		Short: "Check this machine and the cluster, with a remedy for each finding",
 		Long: `Check what devctl and DevServers require, on this machine and in the cluster,
-and say for each finding what to do.
+and say what to do about each finding.
 
-A failure prevents something from working, a warning may. What you have no
-rights to see is reported as unknown. The exit code is 1 if there is a failure.`,
+A failure prevents something from working; a warning may do so. Checks that you
+have no rights for are reported as unknown. The exit code is 1 if there is a
+failure.`,
 		Example: `  devctl doctor
 
   # For another namespace and cluster, in a script

@@ -236,7 +236,7 @@ func checkFlavors(f facts) Finding {
 	}
 	switch {
 	case len(fit) == 0:
-		return warn("stop a server that nobody needs, or wait; for details: devctl flavors -o wide", "no node has room for a server of any of the %d flavors", len(f.flavors.items))
+		return warn("stop a server that is not needed, or wait; for details: devctl flavors -o wide", "no node has room for a server of any of the %d flavors", len(f.flavors.items))
 	case !hasDefault:
 		return warn("choose one: devctl config set flavor "+fit[0], "there is room for %s, but no flavor is the default", strings.Join(fit, ", "))
 	}

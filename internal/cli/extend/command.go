@@ -22,15 +22,14 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Let a DevServer expire later",
 		Long: `Let a DevServer expire later, by a duration from 1m to 87600h: 6h, 1h30m or 2d.
 Its time to live (lifecycle.timeToLive) becomes that much longer, within the
-bounds of its flavor, and stays so for its next starts. The server keeps
-running.
+bounds of its flavor, also for later starts. The server keeps running.
 
-devctl extend only moves the time of expiry: an idle server is still suspended.
-devctl keep counts from now, also keeps an idle server awake, and changes
-nothing after that time.
+devctl extend only delays the expiry: an idle server is still suspended. devctl
+keep counts from now, also keeps an idle server awake, and has no effect after
+that time.
 
 ` + exit.Help,
-		Example: `  # Six hours more than it has
+		Example: `  # Six hours more than now
   devctl extend trainer 6h
 
   # Keep it awake until tomorrow, even if it is idle

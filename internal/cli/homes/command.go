@@ -20,13 +20,13 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:     "homes",
 		Aliases: []string{"home"},
-		Short:   "List home directories, also those without a DevServer",
-		Long: `List home directories, also those without a DevServer.
+		Short:   "List home directories, including those without a DevServer",
+		Long: `List home directories, including those without a DevServer.
 
 Deleting a DevServer keeps its home directory, a PersistentVolumeClaim. USED BY
-is the DevServer that has it now, and LAST SERVER the one that it was created
-for. A new DevServer with the name of the last server, in the same namespace
-and of the same owner, uses it again.
+is the DevServer that uses it now, and LAST SERVER is the one that it was
+created for. A new DevServer with the same name, namespace and owner as the
+last server uses it again.
 
 ` + exit.Help,
 		Example: `  # Home directories in the current namespace

@@ -23,9 +23,9 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Print the logs of a DevServer: logins, sessions, and why it does not start",
 		Long: `Print the logs of a DevServer: logins, sessions, and why it does not start.
 
-While the step that prepares the server is running, or if it failed, these are
-the logs of that step. A suspended server has no logs, because its pod was
-deleted; the command then reports why it stopped.
+While the step that prepares the server is running, or if it failed, the
+command prints the logs of that step. A suspended server has no logs, because
+its pod was deleted; the command then reports why it stopped.
 
 ` + exit.Help,
 		Example: `  # The last hour, and new lines

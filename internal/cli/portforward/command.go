@@ -23,12 +23,12 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Forward local ports to a DevServer",
 		Long: `Forward ports of this machine to a DevServer, until Ctrl-C.
 
-It runs ssh, so it reaches what listens on the DevServer's localhost, such as
-Jupyter or TensorBoard, and survives silence. It wakes a suspended server as
-devctl ssh does.
+It runs ssh, so it reaches programs that listen on the DevServer's localhost,
+such as Jupyter or TensorBoard, and an idle connection stays open. It wakes a
+suspended server as devctl ssh does.
 
-LOCAL is the port on this machine, by default the same as REMOTE. With nothing
-before the colon, devctl chooses a free port.
+LOCAL is the port on this machine, by default the same as REMOTE. If nothing
+precedes the colon, devctl chooses a free port.
 
 ` + exit.Help,
 		Example: `  # Jupyter, at http://localhost:8888

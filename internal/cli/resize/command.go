@@ -27,7 +27,7 @@ requires --yes.
 
 A home directory grows without a restart if the storage supports that, and
 never shrinks. If its StorageClass does not let volumes grow, the command says
-so and changes nothing. It ends with exit code 4 if the larger size is refused.
+so and changes nothing. If the larger size is refused, the exit code is 4.
 
 On a terminal the command waits until the home directory has grown and you can
 log in again; elsewhere only with --wait.

@@ -28,10 +28,10 @@ func (o *Options) growsVolume(ds *devserverv1.DevServer) bool {
 	return resized && objects.HasOwnClaim(ds)
 }
 
-// checkGrowth refuses a larger home if the volume cannot grow. The spec would keep
-// the larger size, because a size cannot shrink, and the server would report
-// ResizePending until somebody replaced the volume. unchecked says why the
-// StorageClass could not be checked.
+// checkGrowth refuses a larger home if the volume cannot grow. The spec would keep the
+// larger size, because a size cannot shrink, and the server would report ResizePending
+// until the volume is replaced. unchecked says why the StorageClass could not be
+// checked.
 func (o *Options) checkGrowth(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (unchecked string, err error) {
 	name := objects.HomeClaimOf(ds)
 	var claim corev1.PersistentVolumeClaim

@@ -22,8 +22,8 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 stay. Pending changes of its flavor or of the operator take effect, and its time
 to live begins again.
 
-On a terminal it then waits until you can log in, as devctl wait does; without a
-terminal it does so with --wait.
+On a terminal, the command then waits until you can log in, as devctl wait
+does; elsewhere it waits only with --wait.
 
 ` + exit.Help,
 		Example: `  # Restart it, and wait until you can log in again

@@ -19,27 +19,27 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "share NAME",
-		Short: "Let other people log in to a DevServer, or list whose keys may",
-		Long: `Let other people log in to a DevServer, or list whose keys may.
+		Short: "Let other people log in to a DevServer, or list the keys that can",
+		Long: `Let other people log in to a DevServer, or list the keys that can.
 
 It adds public keys to the DevServer (spec.ssh.publicKeys). A running server
 accepts them within seconds, without a restart. All keys log in as the same
 user and see the same files.
 
-Without a flag it lists the keys that may log in. devctl unshare removes keys.
+Without a flag, it lists the keys that can log in. devctl unshare removes keys.
 
 ` + exit.Help,
-		Example: `  # Who may log in
+		Example: `  # List the keys that can log in
   devctl share trainer
 
-  # A key from a file, or as a colleague sent it
+  # Add a key from a file, or one that a colleague sent you
   devctl share trainer --key bob.pub
   devctl share trainer --key 'ssh-ed25519 AAAAC3Nza… bob@laptop'
 
-  # The keys that somebody has at GitHub
+  # Add the keys of a GitHub user
   devctl share trainer --github octocat
 
-  # The keys of somebody who has DevServers in this cluster (for admins)
+  # Add the keys of another user of this cluster (for admins)
   devctl share trainer --user bob@example.com`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
@@ -67,14 +67,14 @@ func NewUndoCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *c
 comment, as devctl share NAME lists them, or by the flag that added it.
 
 A running server refuses a removed key within seconds and closes the sessions
-that it opened. The last key cannot be removed: nobody could log in.
+that it opened. You cannot remove the last key, because no one could log in.
 
 ` + exit.Help,
 		Example: `  # By its comment, or by its fingerprint
   devctl unshare trainer bob@laptop
   devctl unshare trainer SHA256:Ip1B0AkkexOquMBKGQ03ajEq5y0RJ2sh/ytpNpNNI/o
 
-  # All that somebody has at GitHub
+  # All keys of a GitHub user
   devctl unshare trainer --github octocat`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),

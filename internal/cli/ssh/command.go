@@ -29,10 +29,10 @@ It wakes a server that is suspended for being idle or by its schedule, and waits
 for one that is starting. Before it starts a server that its owner suspended, or
 that has expired, it asks; without a terminal it requires --start.
 
-It then becomes ssh, with the host key from the cluster. It connects to the
+It then runs ssh, with the host key from the cluster. It connects to the
 server's own address or, if that does not exist or answer, through the API
-server. Everything after NAME is for ssh: its flags, and the command. The exit
-code is that of ssh: that of the command, or 255.
+server. Everything after NAME is passed to ssh: its flags, and the command. The
+exit code is that of ssh: the exit code of the command, or 255.
 
 ` + exit.Help,
 		Example: `  # A shell
@@ -41,10 +41,10 @@ code is that of ssh: that of the command, or 255.
   # A command, and its exit code
   devctl ssh trainer -- nvidia-smi -L
 
-  # With a certain key, a forwarded port and the SSH agent
+  # With a specific key, a forwarded port and the SSH agent
   devctl ssh -n team-a trainer -i ~/.ssh/work -L 8888:localhost:8888 -A
 
-  # In a script, in whatever state the server is
+  # In a script, whatever the state of the server
   devctl ssh --start --timeout 20m trainer -- python train.py
 
   # As root, if the flavor allows it

@@ -34,19 +34,22 @@ NAME.NAMESPACE.devserver for each DevServer of the namespace, and their host
 keys beside it. It removes the hosts of DevServers that no longer exist, and
 keeps those of other namespaces and clusters.
 
-~/.ssh/config must include that file, by one line at its top. The command asks
-before it adds the line, and changes nothing else there. Without a terminal it
-adds the line only with --yes. With the line, devctl create adds new servers.
+~/.ssh/config must include that file, with one line at its top. The command
+asks before it adds the line, and changes nothing else in the file. Without a
+terminal, it adds the line only with --yes. Once the line exists, devctl create
+adds new servers to the configuration.
 
-With --short, the servers of the current namespace are also hosts by their names
-alone: ssh trainer. It stays so until --short=false, or --short in another
-namespace. A name that a Host or Match line of your own configuration matches
-keeps its meaning; "Host *" does not count.
+With --short, the servers of the current namespace are also hosts by their
+names alone: ssh trainer. This lasts until you run it with --short=false, or
+with --short in another namespace. If a Host or Match line of your own
+configuration, other than "Host *", matches a name, that name keeps its
+meaning.
 
-If the cluster has a gateway that answers, connections go through it, with ssh
-alone; otherwise through devctl ssh-proxy. A connection wakes a suspended, idle
-server. VS Code gives up after 15 seconds unless you raise its setting
-remote.SSH.connectTimeout; devctl code waits first.
+If the cluster has a gateway that answers, connections go through it and need
+only ssh; otherwise they go through devctl ssh-proxy. A connection wakes a
+server that is suspended for being idle or by its schedule. VS Code gives up
+after 15 seconds unless you increase its setting remote.SSH.connectTimeout;
+devctl code waits until the server is running.
 
 ` + exit.Help,
 		Example: `  # All DevServers of this namespace
@@ -58,7 +61,7 @@ remote.SSH.connectTimeout; devctl code waits first.
   devctl ssh-config --short
   ssh trainer
 
-  # All that you can see, without a question
+  # All DevServers that you can see, without asking
   devctl ssh-config -A --yes
 
   # Print what it would write

@@ -29,9 +29,9 @@ type host struct {
 	Proxy        string `json:"proxy"`
 }
 
-// newHost fails for a server without a host key, because nobody could log in to
-// it. Connections go through devctl, or through the gateway, whose host key is
-// read from the file knownHosts.
+// newHost fails for a server without a host key, because ssh could not verify it.
+// Connections go through devctl, or through the gateway, whose host key is read from
+// the file knownHosts.
 func newHost(to *cluster.Cluster, ds *devserverv1.DevServer, via, knownHosts string) (host, error) {
 	known, err := reach.KnownHost(ds)
 	if err != nil {

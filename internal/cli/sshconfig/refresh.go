@@ -23,7 +23,7 @@ func RefreshIfOptedIn(ctx context.Context, to *cluster.Cluster, namespace, name 
 func refresh(ctx context.Context, to *cluster.Cluster, namespace, name string, streams genericiooptions.IOStreams) error {
 	p, err := findPlace()
 	if err != nil {
-		return nil //nolint:nilerr // Without a home directory nobody can have agreed.
+		return nil //nolint:nilerr // Without a home directory, the user cannot have agreed.
 	}
 	text, err := read(p.sshConfig())
 	if err != nil || !includes(text, p.config(), p.home) {

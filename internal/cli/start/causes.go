@@ -26,8 +26,8 @@ func restart(ds *devserverv1.DevServer, now time.Time) (fields map[string]any, c
 	return fields, causes
 }
 
-// isExpired tells whether the DevServer's time to live is over and nobody has
-// started it since. Restarting a running server would end its processes.
+// isExpired tells whether the DevServer's time to live is over and the server has not
+// been started since. Restarting a running server would end its processes.
 func isExpired(ds *devserverv1.DevServer) bool {
 	expired := ds.Status.Expired
 	return expired != nil && !timeOf(ds.Spec.RestartedAt).After(timeOf(expired.RestartedAt))

@@ -19,8 +19,8 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:   "stop NAME",
 		Short: "Stop a DevServer, and keep its home directory",
-		Long: `Stop a DevServer. Its processes get SIGTERM and time to end; then its CPUs,
-memory and GPUs are free. Its home directory, keys and address stay. Only
+		Long: `Stop a DevServer. Its processes receive SIGTERM and have time to end; then its
+CPUs, memory and GPUs are free. Its home directory, keys and address stay. Only
 devctl start starts it again.
 
 ` + exit.Help,

@@ -72,18 +72,18 @@ func createCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *co
 		Use:   "create USERNAME",
 		Short: "Add a user, with a namespace of their own",
 		Long: `Add a user, with a namespace of their own, dev-USERNAME, and wait until it
-exists. docs/users.md describes what else a DevServerUser can have; to set it:
-kubectl edit devserveruser USERNAME.
+exists. docs/users.md describes the other fields of a DevServerUser. To set
+them, run kubectl edit devserveruser USERNAME.
 
-The owner is the name by which the cluster knows the user, exactly: the name in
-their certificate, or in their OpenID Connect token with its prefix.
+The owner is exactly the name by which the cluster knows the user: the name in
+their certificate, or the name in their OpenID Connect token with its prefix.
 
-A quota of CPU or memory requires that every container sets them: use flavors
-that do, or set a limitRange.`,
+With a quota for CPU or memory, every container must set it: use flavors that
+do, or set a limitRange.`,
 		Example: `  devctl users create alice --owner alice@example.com --key alice.pub
 
   # With limits for everything in the namespace together
-  devctl users create alice --owner alice@example.com --key alice.pub \\
+  devctl users create alice --owner alice@example.com --key alice.pub \
     --quota cpu=8,memory=32Gi,requests.nvidia.com/gpu=2
 
   # The keys of two computers, or those at GitHub
@@ -117,21 +117,21 @@ func kubeconfigCommand(flags *cluster.Flags, streams genericiooptions.IOStreams)
 	var options KubeconfigOptions
 	cmd := &cobra.Command{
 		Use:   "kubeconfig USERNAME",
-		Short: "Make a kubeconfig with which a user can work in their namespace",
-		Long: `Make a kubeconfig with which a user can work in their namespace.
+		Short: "Create a kubeconfig for a user, for work in their namespace",
+		Long: `Create a kubeconfig for a user, for work in their namespace.
 
-It contains a client certificate, signed by the cluster for the name in the
-user's spec.owner, which is the name that the owners of DevServers are compared
-with. (A ServiceAccount cannot have it.) The private key is made on this machine
-and stays in the file, which only you can read (0600). Send the file as you
-would send a password.
+It contains a client certificate, which the cluster signs for the name in the
+user's spec.owner. DevServers with this owner belong to the user. (A
+ServiceAccount cannot have such a name.) The private key is created on this
+machine, and is stored only in the file, which only you can read (0600). Send
+the file as you would send a password.
 
-A certificate cannot be revoked before it expires. By itself it gives no rights:
-the rights end when the DevServerUser is deleted.
+A certificate cannot be revoked before it expires. By itself it gives no
+rights. The user's rights end when you delete the DevServerUser.
 
-If your users log in by OpenID Connect, you do not need this, and some clusters,
-such as EKS, do not sign such certificates. In these clusters give the user a
-kubeconfig with your cluster's login (kubectl oidc-login, aws eks
+You do not need this if your users log in with OpenID Connect, and some
+clusters, such as EKS, do not sign such certificates. In these clusters, give
+the user a kubeconfig with your cluster's login (kubectl oidc-login, aws eks
 update-kubeconfig, gcloud container clusters get-credentials) and the namespace
 dev-USERNAME in its context, and set spec.owner to what "kubectl auth whoami"
 prints for them.`,
@@ -139,7 +139,7 @@ prints for them.`,
   devctl users kubeconfig alice
 
   # With the address by which users reach the cluster, for a month
-  devctl users kubeconfig alice --server https://k8s.example.com:6443 \\
+  devctl users kubeconfig alice --server https://k8s.example.com:6443 \
     --expires 720h --file alice.yaml`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.Users(flags),
@@ -168,11 +168,11 @@ func deleteCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *co
 		Short:   "Delete a user, and keep their servers and home directories",
 		Long: `Delete a user, and keep their servers and home directories.
 
-Within seconds the keys in the DevServerUser open no server any more, sessions
-that they opened are closed, and the user's rights in their namespace are
-removed. The namespace stays, with the DevServers in it, which go on running,
-and with all home directories. A key in a DevServer itself still opens that one:
-devctl unshare removes it.
+Within seconds, servers refuse the keys in the DevServerUser, sessions that
+these keys opened are closed, and the user's rights in their namespace are
+removed. The namespace stays, with all home directories and with the
+DevServers, which keep running. A key in the spec of a DevServer still opens
+that server: to remove it, run devctl unshare.
 
 On a terminal it asks first. Elsewhere it requires --yes.`,
 		Example: `  devctl users delete alice

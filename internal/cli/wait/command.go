@@ -27,12 +27,12 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Long: `Wait until you can log in to a DevServer, and show its progress.
 
 The stages appear on standard error: as a live view on a terminal, otherwise
-one line each. At the end, a terminal shows how to log in with devctl ssh; when
-the output goes to a file or pipe, it is the plain ssh command.
+one line each. At the end, the command prints the devctl ssh command to a
+terminal, or the plain ssh command to a file or pipe.
 
-A cause that can resolve itself, such as a flavor that does not exist yet, is
-shown while the command waits. A cause that cannot, such as an invalid key or
-an image that cannot be fetched, ends it.
+If a problem can resolve itself, such as a flavor that does not exist yet, the
+command shows it and keeps waiting. If it cannot, such as an invalid key or an
+image that cannot be pulled, the command ends.
 
 ` + exit.Help,
 		Example: `  # Wait for a server that was just applied

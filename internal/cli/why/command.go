@@ -18,9 +18,9 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:   "why NAME",
 		Short: "Explain the state of a DevServer",
-		Long: `Explain the state of a DevServer in plain English: since when it is in that state
-and why, whether it is active, what happens next and when, and what you can do.
-Times are in your own time zone.
+		Long: `Explain the state of a DevServer in plain English: how long it has been in that
+state and why, whether it is active, what happens next and when, and what you
+can do. Times are in your own time zone.
 
 With --live, devctl asks the server over SSH for its current figures. Asking does
 not count as activity.`,

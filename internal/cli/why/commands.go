@@ -7,7 +7,7 @@ import (
 	"devserver.io/devserver/internal/explain"
 )
 
-// Commands are what somebody who has devctl can type.
+// Commands returns the devctl commands that a user can run.
 func Commands(ds *devserverv1.DevServer) explain.Commands {
 	devctl := func(verb, rest string) string {
 		if rest != "" {

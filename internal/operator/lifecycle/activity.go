@@ -45,9 +45,9 @@ func (d *Decision) track(p policy.Policy, f Facts, keptAwakeUntil, now time.Time
 	d.settle(idleFrom, keptAwakeUntil, stop, now)
 }
 
-// renew decides whether to write the last activity to the Lease now, or when to
-// check again. Once it is written, no renewal is due until there is new activity.
-// A wake is written immediately, because nothing records it later.
+// renew decides whether to write the last activity to the Lease now, or when to check
+// again. Once it is written, no renewal is due until there is new activity. A resume is
+// written immediately, because nothing records it later.
 func (d *Decision) renew(p policy.Policy, f Facts, last, now time.Time) {
 	renewed := f.Lease.RenewTime
 	due := renewed.Add(p.RenewEvery())
@@ -55,7 +55,7 @@ func (d *Decision) renew(p policy.Policy, f Facts, last, now time.Time) {
 	case renewed.IsZero(), renewed.After(now.Add(time.Minute)):
 		d.Renew = last
 	case !lease.Micro(last).After(lease.Micro(renewed)):
-	case now.Before(due) && !f.wokenAt.After(renewed):
+	case now.Before(due) && !f.resumedAt.After(renewed):
 		d.requeue(due)
 	default:
 		d.Renew = last
@@ -88,12 +88,12 @@ func (d *Decision) settle(idleFrom, keptAwakeUntil, stop, now time.Time) {
 	d.requeue(stop)
 }
 
-// lastActivity returns the latest known activity: the Lease's renewTime, the
-// agent's report, a wake, or the server's start. A time in the future comes from a
-// wrong clock, or was set to keep the server awake. Such a time counts as now, and
-// the Lease is corrected.
+// lastActivity returns the latest known activity: the Lease's renewTime, the agent's
+// report, a resume, or the server's start. A time in the future comes from a wrong
+// clock, or was set to keep the server awake. Such a time counts as now, and the Lease
+// is corrected.
 func (f Facts) lastActivity(now time.Time) time.Time {
-	last := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Pod.ReadyUntil, f.Lease.RenewTime, f.wokenAt)
+	last := latest(f.Pod.StartedAt, f.Pod.ReadyAt, f.Pod.ReadyUntil, f.Lease.RenewTime, f.resumedAt)
 	if a := f.Pod.Activity; a != nil && a.LastActivity.Sub(f.Lease.RenewTime).Abs() > tolerance {
 		last = latest(last, a.LastActivity)
 	}

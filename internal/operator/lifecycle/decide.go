@@ -7,18 +7,18 @@ import (
 	"devserver.io/devserver/internal/policy"
 )
 
-// Decide returns what becomes of a server.
+// Decide decides whether a server runs, is suspended or is deleted.
 func Decide(p policy.Policy, f Facts, now time.Time) Decision {
-	// Nearly every other time comes from another clock, or from this one before it was
-	// set. The monotonic reading of now cannot be compared with them.
+	// Round drops the monotonic reading, because nearly every other time comes from
+	// another clock, or from this clock before it was set.
 	now = now.Round(0)
 	suspension := f.Lease.Suspension
 	switch {
 	case f.Suspend:
 		d := suspended(p, f, devv1.ReasonSuspended, now)
 		if suspension != nil && d.Act == ActNone {
-			// So that setting spec.suspend to false starts the server, even if it was
-			// suspended for being idle before.
+			// Otherwise, a server that was suspended for being idle before would stay
+			// suspended when spec.suspend is set to false.
 			d.Act = ActClearSuspension
 		}
 		return d
@@ -26,26 +26,27 @@ func Decide(p policy.Policy, f Facts, now time.Time) Decision {
 		return suspended(p, f, devv1.ReasonExpired, now)
 	case f.Resumed:
 		// The owner resumed it a moment ago, which counts as activity.
-		f.wokenAt = now
+		f.resumedAt = now
 	case suspension != nil && !keepsSuspended(suspension, p, f, now):
-		// Whatever woke the server did so after it was suspended, even if its clock
+		// Whatever resumed the server did so after it was suspended, even if its clock
 		// disagrees.
-		f.wokenAt = suspension.At
+		f.resumedAt = suspension.At
 	case suspension != nil && !consentLapsed(suspension, f, now):
 		return suspended(p, f, suspension.Cause, now)
 	}
 	d := running(p, f, now)
 	if suspension != nil && d.Act == ActNone {
-		// What woke the server, a schedule or restartedAt, may be removed later.
+		// If the schedule or the restartedAt that resumed the server is removed later,
+		// the server must not be suspended again.
 		d.Act = ActClearSuspension
 	}
 	return d
 }
 
-// running is the decision for a server that nothing keeps suspended. It may be due for
-// a suspension now.
+// running returns the decision for a server for which no suspension is in force. It can
+// be a new suspension.
 func running(p policy.Policy, f Facts, now time.Time) Decision {
-	// A longer hold than the longest means that the clock was set back.
+	// If the hold ends later than longestHold from now, the clock was set back.
 	if now.Before(f.HoldUntil) && f.HoldUntil.Sub(now) <= longestHold {
 		return Decision{Cause: devv1.ReasonEvicted, RequeueAt: f.HoldUntil}
 	}
@@ -68,7 +69,7 @@ func running(p policy.Policy, f Facts, now time.Time) Decision {
 	if d.TracksActivity = p.TracksActivity(); d.TracksActivity {
 		d.track(p, f, keptAwakeUntil, now)
 	} else if p.TimeToLive > 0 && f.Lease.RenewTime.IsZero() {
-		d.Renew = f.Pod.ReadyAt // To keep the server awake, a user edits its Lease.
+		d.Renew = f.Pod.ReadyAt // This creates the Lease, which a user edits to keep the server awake.
 	}
 	if d.Act == ActNone {
 		d.warn(p, f, now)
@@ -76,7 +77,7 @@ func running(p policy.Policy, f Facts, now time.Time) Decision {
 	return d
 }
 
-// suspended is the decision for a server that does not run.
+// suspended returns the decision for a server that must not run.
 func suspended(p policy.Policy, f Facts, cause string, now time.Time) Decision {
 	d := Decision{Cause: cause}
 	if d.DeletesAt = deletion(p, f, now); !d.DeletesAt.IsZero() && !now.Before(d.DeletesAt) {
@@ -96,9 +97,9 @@ func suspended(p policy.Policy, f Facts, cause string, now time.Time) Decision {
 	return d
 }
 
-// deletion is when a suspended server is deleted; zero for never. A deletion that
-// is due and was never announced, because a policy changed, is announced a day
-// before.
+// deletion returns when a suspended server is deleted; zero means never. If a change of
+// the policy makes a deletion overdue that was never announced, the server is deleted a
+// day from now, or after p.DeleteAfter if that is shorter.
 func deletion(p policy.Policy, f Facts, now time.Time) time.Time {
 	since := f.SuspendedAt
 	if since.IsZero() && f.NoPod {

@@ -1,10 +1,9 @@
-// Package lifecycle decides when a server runs, is suspended, or is deleted. It
-// is pure: a decision follows from the policy, from what is known of the server,
-// and from the time.
+// Package lifecycle decides when a server runs, is suspended, or is deleted. It is
+// pure: a decision depends only on the policy, the facts and the time.
 //
-// The rule above all others: unknown counts as active. A server is never suspended
-// for being idle unless its own agent has just reported that it is, or its container
-// cannot run.
+// The most important rule is that unknown counts as active. A server is never suspended
+// for being idle unless its own agent has just reported that it is idle, or its
+// container cannot run.
 package lifecycle
 
 import (
@@ -14,13 +13,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Act is a step that a decision requires. It is taken once: the next decision
-// sees what it left behind.
+// Act is a step that a decision requires. It is taken once, because the next decision
+// sees its result.
 type Act int
 
 // Acts.
 const (
-	// ActNone: the server only has to run or not, as Decision.Run says.
+	// ActNone: no step besides running the server or not, as Decision.Run says.
 	ActNone Act = iota
 	// ActSuspend: record Decision.Cause. An expiry is recorded in the status, and
 	// idleness on the Lease, if the agent agrees.
@@ -31,34 +30,36 @@ const (
 	ActClearSuspension
 )
 
-// Decision is what becomes of a server.
+// Decision is whether a server runs, is suspended or is deleted, and when to decide
+// again.
 type Decision struct {
 	// Run tells whether the server gets a pod.
 	Run bool
-	// Cause is why it does not, or, with ActSuspend, why it does not from now on: a
-	// reason of the Ready condition.
+	// Cause is why the server does not run or, with ActSuspend, why it is about to
+	// stop: a reason of the Ready condition.
 	Cause string
 	Act   Act
-	// Renew is the renewTime that the Lease gets; zero if it is right.
+	// Renew is the renewTime to write to the Lease; zero if nothing has to be written.
 	Renew time.Time
-	// TracksActivity tells whether the server can be suspended for being idle.
-	// Activity is nil while the agent has not been asked yet; what was reported
-	// before stands until then.
+	// TracksActivity tells whether the server can be suspended for being idle. Activity
+	// is nil until the agent has been asked; until then, the status keeps its previous
+	// report.
 	TracksActivity bool
 	Activity       *Activity
-	// StartFailure is why the container of a server that is suspended, or idle,
-	// could not run, if that was why it was idle.
+	// StartFailure is why the container could not run, if the server is idle or
+	// suspended because of that.
 	StartFailure string
-	// ExpiresAt, SuspendsAt and DeletesAt are when that happens if nothing else
-	// does; zero for never.
+	// ExpiresAt, SuspendsAt and DeletesAt are when the server expires, is suspended and
+	// is deleted if nothing changes; zero means never.
 	ExpiresAt, SuspendsAt, DeletesAt time.Time
-	// Warning announces a stop that is near; nil for none.
+	// Warning announces a stop that is near; nil if none is.
 	Warning *Warning
-	// RequeueAt is when to decide again even if nothing happens; zero for never.
+	// RequeueAt is when to decide again even if nothing happens; zero means never.
 	RequeueAt time.Time
 }
 
-// requeue decides again at the time, or earlier. Zero changes nothing.
+// requeue makes the next decision due at the given time or earlier. A zero time changes
+// nothing.
 func (d *Decision) requeue(at time.Time) { d.RequeueAt = earliest(d.RequeueAt, at) }
 
 // State is whether a server is active.
@@ -81,7 +82,7 @@ type Activity struct {
 	State State
 	// Last is the time of the last activity.
 	Last time.Time
-	// Within is how recent Last is at least while the State is Active.
+	// Within is the maximum age of Last while the State is Active.
 	Within time.Duration
 	// KeptAwakeUntil is set if the Lease keeps the server awake, KeptAwakeBy if a
 	// process in it does.
@@ -95,7 +96,7 @@ type Activity struct {
 	StartFailure string
 }
 
-// earliest is the first of the times that are not zero.
+// earliest returns the first of the times that are not zero.
 func earliest(times ...time.Time) time.Time {
 	var first time.Time
 	for _, t := range times {
@@ -108,7 +109,7 @@ func earliest(times ...time.Time) time.Time {
 
 func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
-// Time is t as the API has it, or nil.
+// Time converts t for the API. It returns nil if t is zero.
 func Time(t time.Time) *metav1.Time {
 	if t.IsZero() {
 		return nil

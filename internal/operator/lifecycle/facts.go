@@ -9,44 +9,43 @@ import (
 	"devserver.io/devserver/internal/policy"
 )
 
-// Facts are what is known of a server.
+// Facts are what the operator knows about a server.
 type Facts struct {
 	// Suspend is spec.suspend.
 	Suspend bool
-	// Resumed is set if spec.suspend was true when the server was last looked at,
-	// and is not now.
+	// Resumed is set if spec.suspend was true at the last pass and is false now.
 	Resumed bool
 	// RestartedAt is spec.restartedAt; zero if it is not set.
 	RestartedAt time.Time
-	// Lease is the server's. ForeignLease is set if another object has the Lease's
-	// name; a server without a Lease of its own is not suspended for being idle.
+	// Lease is the server's Lease. ForeignLease is set if a Lease of another owner has
+	// its name; the server is then not suspended for being idle.
 	Lease        lease.Lease
 	ForeignLease bool
 	// Expired is set once the server was stopped because its time to live was over.
 	// It comes from the status, which only the operator writes.
 	Expired *Expiry
-	// Pod is nil if there is none, or only one that is being deleted. NoPod is set
-	// if there is not even one that is being deleted.
+	// Pod is nil if no pod exists, or if the pod is being deleted. NoPod is set only if
+	// no pod exists.
 	Pod   *Pod
 	NoPod bool
 	// HoldUntil is when the next pod may be created, because the last ones failed too
-	// often; zero for at once.
+	// often; zero means now.
 	HoldUntil time.Time
-	// SuspendedAt and DeletesAt are those of the status: when the server was suspended,
-	// and when it is deleted.
+	// SuspendedAt and DeletesAt are the fields of the status: when the server was
+	// suspended, and when it will be deleted.
 	SuspendedAt, DeletesAt time.Time
-	// LastWarningAt is when the status began to give the last warning of a stop; zero if
-	// it gives none. A time in the future, from a wrong clock, counts as now.
+	// LastWarningAt is when the status began to report the last warning of a stop; zero
+	// if it reports none. A time in the future, from a wrong clock, counts as now.
 	LastWarningAt time.Time
 
-	// wokenAt is the earliest time at which the server may have been resumed, by the
+	// resumedAt is the earliest time at which the server may have been resumed, by the
 	// operator's clock; zero if it was not, or if that is no longer known.
-	wokenAt time.Time
+	resumedAt time.Time
 }
 
-// Resumed tells whether spec.suspend, which is now suspend, was true at the last
-// pass. reason is the reason of the Ready condition that the pass wrote: a value
-// that spec.suspend had only between two passes, and other edits, resume nothing.
+// Resumed tells whether spec.suspend, which is now suspend, was true at the last pass.
+// reason is the reason of the Ready condition that the pass wrote. A value that
+// spec.suspend had only between two passes does not count.
 func Resumed(suspend bool, reason string) bool {
 	return !suspend && reason == devv1.ReasonSuspended
 }
@@ -61,13 +60,14 @@ type Pod struct {
 	// ReadyUntil is when SSH stopped answering; zero while it answers. The server may
 	// have been used until then.
 	ReadyUntil time.Time
-	// AgentUnreachable is set while the agent does not answer the operator,
-	// AgentOutdated if it is too old to say whether the server is active.
+	// AgentUnreachable is set while the agent does not answer the operator.
+	// AgentOutdated is set if the agent is too old to report whether the server is
+	// active.
 	AgentUnreachable, AgentOutdated bool
-	// StartFailure is why the container cannot run, if that is known: nothing in it
-	// can be active, and there is no agent to ask.
+	// StartFailure is why the container cannot run, if that is known. The server then
+	// has no agent to ask, and cannot be active.
 	StartFailure string
-	// Activity is what the agent reported last; nil while it has not been asked.
+	// Activity is the agent's last report; nil until the agent has been asked.
 	Activity *AgentActivity
 }
 
@@ -81,7 +81,8 @@ type AgentActivity struct {
 
 // Expiry records that a server has expired.
 type Expiry struct {
-	// RestartedAt was spec.restartedAt then: a later one starts the server.
+	// RestartedAt is the value of spec.restartedAt at that time. A later value starts
+	// the server.
 	RestartedAt time.Time
 }
 
@@ -94,8 +95,9 @@ func SuspensionOf(cause string, f Facts, now time.Time) lease.Suspension {
 	return s
 }
 
-// startHolds is how late a scheduled start still counts for an operator that did not
-// run when it was due, and justDue how late for one that did.
+// startHolds is how long after its time a scheduled start still counts, for example if
+// the operator was down. justDue is how long it counts if the operator's clock was set
+// back.
 const startHolds, justDue = time.Hour, time.Minute
 
 // keepsSuspended tells whether the suspension on the Lease is still in force.
@@ -105,23 +107,23 @@ func keepsSuspended(s *lease.Suspension, p policy.Policy, f Facts, now time.Time
 	}
 	since := s.At
 	if since.After(now) {
-		// The clock was set back, by an unknown amount, and no start would count until it
-		// has caught up. So one that is due right now counts.
+		// The clock was set back by an unknown amount. No start would count until it
+		// reaches since again, so a start that is due just now counts.
 		since = now.Add(-justDue)
 	}
-	// A start that is long past does not count: a schedule that is added at noon
-	// must not wake every suspended server.
+	// A start that is long past does not count: adding a schedule at noon must not
+	// resume every suspended server.
 	start := p.Schedule.StartSince(since, now)
 	return start.IsZero() || now.Sub(start) > startHolds
 }
 
-// consentLasts is how long an agent's agreement to a suspension lasts. The other
-// half of the time in which the agent refuses sessions is for the pod to end.
+// consentLasts is how long an agent's agreement to a suspension lasts. The agent
+// refuses sessions for twice that time, so the pod has the other half to end.
 const consentLasts = agentapi.DrainTime / 2
 
-// consentLapsed tells whether a server still runs long after its agent agreed to
-// a suspension: the operator was away, or its writes were refused. The server may
-// be active again by now.
+// consentLapsed tells whether a server still runs long after its agent agreed to a
+// suspension, because the operator was down or its writes were refused. The server may
+// be active again.
 func consentLapsed(s *lease.Suspension, f Facts, now time.Time) bool {
 	if f.Pod == nil {
 		return false

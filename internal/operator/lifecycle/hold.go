@@ -6,16 +6,17 @@ import (
 )
 
 const (
-	// holdAfter failures within holdWindow delay the next pod: Kubernetes itself
-	// makes another one for an evicted pod at once, without end.
+	// holdAfter failures within holdWindow delay the next pod. Kubernetes itself
+	// replaces an evicted pod at once, however often that happens.
 	holdAfter   = 3
 	holdWindow  = 10 * time.Minute
 	firstHold   = time.Minute
 	longestHold = 10 * time.Minute
 )
 
-// HoldUntil is until when the next pod is delayed after failures at these times,
-// in their order; zero for no delay. Each further failure doubles it.
+// HoldUntil returns the time until which the next pod is delayed after failures at
+// these times, which are in order; zero means no delay. Each further failure doubles
+// the delay.
 func HoldUntil(failures []time.Time) time.Time {
 	n := len(failures)
 	if n < holdAfter || failures[n-1].Sub(failures[n-holdAfter]) > holdWindow {

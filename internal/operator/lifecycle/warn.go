@@ -10,19 +10,20 @@ import (
 // Warning announces a stop that is near.
 type Warning struct {
 	At time.Time
-	// Cause is the Decision's once the stop is due.
+	// Cause is the Cause that the Decision will have when the stop is due.
 	Cause  string
 	Delete bool
 	// Last is set for the second of two warnings, or the only one.
 	Last bool
-	// StartFailure is the Decision's.
+	// StartFailure is the Decision's StartFailure.
 	StartFailure string
 }
 
-// warn sees whether a stop is near, and decides again when one will be.
+// warn sets the Warning if a stop is near. Otherwise it makes the next decision due
+// when a warning is.
 func (d *Decision) warn(p policy.Policy, f Facts, now time.Time) {
 	if !d.SuspendsAt.IsZero() && d.Activity != nil {
-		// The span is the time since the last activity.
+		// The stop has been foreseeable since the last activity.
 		d.warnOf(Warning{At: d.SuspendsAt, Cause: devv1.ReasonIdle, StartFailure: d.StartFailure}, d.SuspendsAt.Sub(d.Activity.Last), now)
 	}
 	if !d.ExpiresAt.IsZero() {
@@ -30,8 +31,8 @@ func (d *Decision) warn(p policy.Policy, f Facts, now time.Time) {
 	}
 }
 
-// warnOf keeps the warning of the nearest stop, if it is due, and decides again
-// when the next one is.
+// warnOf sets the Warning to w if w is due and announces the nearest stop, and makes
+// the next decision due when the next warning is.
 func (d *Decision) warnOf(w Warning, span time.Duration, now time.Time) {
 	first, last := policy.WarningLeads(span)
 	for _, lead := range []time.Duration{first, last} {
@@ -49,10 +50,11 @@ func (d *Decision) warnOf(w Warning, span time.Duration, now time.Time) {
 	}
 }
 
-// afterLastWarning is when a stop takes effect that is due at a time. People are
-// warned for the last time before, even of a stop that is overdue because of a
-// policy, a clock, or the operator's absence. The span is how long it was
-// foreseeable. A warning that is given a moment late moves no stop.
+// afterLastWarning returns when a stop takes effect: when it is due, but not before the
+// last warning has been reported for long enough. That delays a stop that is overdue
+// because a policy changed, a clock was set or the operator was down. The span is how
+// long the stop was foreseeable. A warning that is a moment late does not delay the
+// stop.
 func (f Facts) afterLastWarning(stop time.Time, span time.Duration, now time.Time) time.Time {
 	if stop.IsZero() {
 		return stop

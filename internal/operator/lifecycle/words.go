@@ -25,9 +25,8 @@ func (a Activity) Reason() string {
 	}
 }
 
-// Sentence says whether the server is active, and what follows from that. It is
-// true for as long as the Decision stands: it has no figure that changes in the
-// meantime.
+// Sentence says whether the server is active, and what follows from that. It contains
+// no figure that changes before the next Decision.
 func (d Decision) Sentence() string {
 	a := d.Activity
 	switch {
@@ -52,7 +51,7 @@ func (d Decision) Sentence() string {
 }
 
 // Sentence says what is about to happen, and how to prevent it. The last warning
-// is another sentence than the first: a terminal shows each once.
+// differs from the first, because a terminal shows each sentence only once.
 func (w Warning) Sentence() string {
 	server := "This server"
 	if w.Last {

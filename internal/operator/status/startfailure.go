@@ -32,8 +32,8 @@ func StartFailure(d *devv1.DevServer, pod *corev1.Pod) string {
 }
 
 // mayBeUsed tells whether the server can be in use: not before its SSH server has
-// answered for the first time. Between two crashes a container runs for
-// a moment, without letting anybody in.
+// answered for the first time. Between two crashes, the container runs for a moment,
+// but accepts no logins.
 func mayBeUsed(pod *corev1.Pod) bool {
 	if PodReady(pod) {
 		return true

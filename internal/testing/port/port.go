@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Refusing returns a loopback address, HOST:PORT, that refuses connections until
-// the test ends. A port that a listener has just left would do so as well, until
-// another program gets it; this one is bound, and nobody listens.
+// Refusing returns a loopback address, HOST:PORT, that refuses connections until the
+// test ends. A port that a listener has just left would do so as well, until another
+// program gets it; this one is bound, but not listened on.
 func Refusing(t testing.TB) string {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

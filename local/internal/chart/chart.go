@@ -59,14 +59,14 @@ type record struct {
 	Chart string
 	// Images is Options.Content.
 	Images string
-	// Revision identifies the release's latest revision. It differs if somebody
-	// else has installed, upgraded or uninstalled the release since.
+	// Revision identifies the release's latest revision. It differs if the release has
+	// been installed, upgraded or uninstalled by other means since.
 	Revision string
 }
 
-// Install installs or upgrades the chart, if it changed here or in the cluster,
-// and waits until the operator is available. It keeps the values that somebody
-// else has set on the release, except for the images.
+// Install installs or upgrades the chart, if it changed here or in the cluster, and
+// waits until the operator is available. It keeps values that were set on the release
+// by other means, except for the images.
 func Install(ctx context.Context, o Options) (installed bool, err error) {
 	current := record{Images: o.Content}
 	if current.Chart, err = o.hash(); err != nil {

@@ -34,9 +34,9 @@
 //   - writeStatus writes the status, through package report;
 //   - writeStatus, applySecret, restart and server.Delete record events.
 //
-// A write whose object has changed since it was read returns errStale, which ends
-// the pass; another pass follows. pushKeys and the
-// agentclient.Poller send requests to the agents.
+// A write whose object has changed since it was read returns errStale, which ends the
+// pass; another pass follows. pushKeys and the agentclient.Poller send requests to the
+// agents.
 package devserver
 
 import (
@@ -64,7 +64,7 @@ import (
 // Reconciler makes the cluster match each DevServer, and each DevServer's
 // status match the cluster.
 type Reconciler struct {
-	// Client reads from the watch cache, which has seen what this client wrote.
+	// Client reads from the watch cache. Its reads reflect its own earlier writes.
 	Client client.Client
 	// Live reads from the API server.
 	Live     client.Reader
@@ -81,7 +81,7 @@ type Reconciler struct {
 	memory memory
 }
 
-// Config is what the operator was started with.
+// Config has the settings of the operator that the controller needs.
 type Config struct {
 	// Master is the secret from which all keys derive.
 	Master []byte
@@ -90,13 +90,14 @@ type Config struct {
 	// AgentImage is the image of the init container.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
-	// SSHHost is the host name of NodePorts. If it is empty, the address of the pod's
-	// node is used.
+	// SSHHost is the host in status.ssh of servers with a NodePort. If it is empty, the
+	// address of the pod's node is used.
 	SSHHost string
 	// GatewayNamespace is the namespace of the gateway and the operator. It is set only
-	// if NetworkPolicies restrict connections to servers to those two.
+	// if NetworkPolicies allow only the gateway and the operator to connect to servers.
 	GatewayNamespace string
-	// Lifecycle has the values of fields that neither the DevServer nor its flavor sets.
+	// Lifecycle has the defaults for fields that neither the DevServer nor its flavor
+	// sets.
 	Lifecycle policy.Defaults
 }
 
@@ -104,13 +105,13 @@ const (
 	// staleRetry is how long a pass waits for the watch cache after a write found
 	// that its object had changed.
 	staleRetry = time.Second
-	// conflictRetry is how often the operator rechecks a name that belongs to another
-	// owner, or an object that it does not watch.
+	// conflictRetry is how often the operator rechecks an object that belongs to
+	// another owner, or one that it does not watch.
 	conflictRetry = 30 * time.Second
 )
 
-// errStale ends a pass whose write found that the object had changed since it was
-// read. The change leads to another pass.
+// errStale ends a pass whose write found that the object had changed since it was read.
+// The change causes another pass.
 var errStale = errors.New("the object has changed since it was read")
 
 // errDeleted ends a pass that deleted its DevServer.
@@ -143,7 +144,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 	if err != nil {
 		return 0, err
 	}
-	// This comes first, so that a removed key stops working whatever fails later.
+	// This comes first, so that a removed key stops working even if a later step fails.
 	keysAgain, keysErr := r.deliverKeys(ctx, own)
 	in, err := r.resolve(ctx, own)
 	if err != nil {
@@ -178,14 +179,14 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 	return sooner(keysAgain, observeAgain, r.retry(in, applied), r.until(run.RequeueAt)), nil
 }
 
-// followUp takes the steps that follow from the decision and the status. If one fails,
-// the others are still taken.
+// followUp takes the steps that follow from the decision and the status. It takes each
+// of them even if another one fails.
 func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.Decision, o status.Observed) error {
 	switch {
 	case !run.Run:
-		in.memory.forgetDisrupted(nil) // The server stopped for another reason.
+		in.memory.forgetDisrupted(nil) // The server is meant to be stopped, so this is not a disruption to report.
 	case o.Pod != nil:
-		in.memory.forgetDisrupted(o.Disrupted) // The status reports it.
+		in.memory.forgetDisrupted(o.Disrupted) // The status now reports the disruption.
 	}
 	r.poll(in, run, o.Pod)
 	return join(
@@ -202,7 +203,8 @@ func (r *Reconciler) retry(in resolved, a applied) time.Duration {
 	return 0
 }
 
-// until returns how long to wait until at, but at least a second; 0 if at is zero.
+// until returns the time from now until at, and at least one second. It returns 0 if at
+// is zero.
 func (r *Reconciler) until(at time.Time) time.Duration {
 	if at.IsZero() {
 		return 0
@@ -210,7 +212,7 @@ func (r *Reconciler) until(at time.Time) time.Duration {
 	return max(at.Sub(r.Clock.Now()), time.Second)
 }
 
-// sooner returns the shortest of the waits that are not 0; 0 if all are 0.
+// sooner returns the shortest of the waits that are not 0, or 0 if all are 0.
 func sooner(waits ...time.Duration) time.Duration {
 	waits = slices.DeleteFunc(waits, func(wait time.Duration) bool { return wait == 0 })
 	if len(waits) == 0 {

@@ -138,7 +138,7 @@ func (w *world) renewByGateway() {
 	w.lease.version++
 	w.truth.renewedAhead = max(0, w.gateClock)
 	if w.truth.renewedAt = w.now; w.lease.Suspension != nil {
-		w.truth.wokenAt, w.truth.resumed = w.now, true
+		w.truth.resumedAt, w.truth.resumed = w.now, true
 	}
 	w.op.soon(w)
 }

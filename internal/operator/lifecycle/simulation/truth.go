@@ -27,10 +27,10 @@ type truth struct {
 	// true time, and renewedAhead how far their clock was ahead.
 	renewedAt    time.Time
 	renewedAhead time.Duration
-	// recordedAt is when a suspension was last recorded on the Lease, and wokenAt when
+	// recordedAt is when a suspension was last recorded on the Lease, and resumedAt when
 	// the Lease was last renewed while it had one.
 	recordedAt time.Time
-	wokenAt    time.Time
+	resumedAt  time.Time
 	// excused is up to when the operator may be late.
 	excused time.Time
 	// startFailure is set while the container of the last pod could not run.
@@ -107,7 +107,7 @@ func (w *world) checkSuspend(cause string) {
 	if end := w.keptAwakeUntil(); end.After(w.operatorTime()) {
 		w.fault("the server is suspended although it is kept awake until %s", end)
 	}
-	if since := w.now.Sub(w.truth.wokenAt); since < timeout-transition.Tolerance && !w.troubles.clocks {
+	if since := w.now.Sub(w.truth.resumedAt); since < timeout-transition.Tolerance && !w.troubles.clocks {
 		w.fault("the server is suspended %s after its Lease was renewed", since)
 	}
 	w.checkWarned(idleWords)
