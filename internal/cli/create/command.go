@@ -61,11 +61,11 @@ there and nothing else, and -o name|json|yaml prints the object.
   devctl create trainer --flavor gpu-large --dry-run -o yaml`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
+		PreRunE:           func(cmd *cobra.Command, _ []string) error { return options.Waiting.Complete(cmd, streams) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				options.Waiting.Name = args[0]
 			}
-			options.Waiting.ByDefault(cmd, &options.Wait, streams)
 			if err := options.check(); err != nil {
 				return err
 			}
@@ -92,10 +92,9 @@ func (o *Options) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.Idle, "idle", "", "`TIME` without activity after which it is suspended: 1h (default: the flavor's)")
 	f.StringVar(&o.Owner, "owner", "", "owner of the server (default: you)")
 	o.Keys.AddTo(f)
-	f.BoolVar(&o.Wait, "wait", false, "wait until you can log in (default: on a terminal)")
+	o.Waiting.AddWithWait(f, "wait until you can log in (default: on a terminal)")
 	f.BoolVar(&o.DryRun, "dry-run", false, "let the cluster check it, and create nothing")
 	f.BoolVar(&o.AnyCapacity, "ignore-capacity", false, "accept a flavor that no node can run now, because nodes are added on demand")
-	o.Waiting.AddTo(f)
 	o.Output.AddTo(cmd, text, output.Name, output.JSON, output.YAML)
 }
 

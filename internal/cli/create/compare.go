@@ -38,7 +38,7 @@ func (c *creator) compare(ctx context.Context, existing, wanted *devserverv1.Dev
 	switch {
 	case serverstate.IsSuspended(existing) || existing.Spec.Suspend:
 		sentence += fmt.Sprintf(" It is %s; to start it: devctl start %s -n %s", strings.ToLower(string(cmp.Or(existing.Status.Phase, devserverv1.PhaseSuspended))), existing.Name, existing.Namespace)
-	case c.Wait && !c.DryRun:
+	case c.Waiting.Wait && !c.DryRun:
 		fmt.Fprintln(c.streams.ErrOut, sentence)
 		return c.wait(ctx, c.flavor())
 	}

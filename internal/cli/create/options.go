@@ -29,7 +29,6 @@ const text = "text"
 // Options say what to create, and whether and how to wait for it.
 type Options struct {
 	Waiting wait.Options // has the name
-	Wait    bool
 	Keys    keys.Options
 	Output  output.Flags
 	// DryRun writes nothing.
@@ -56,9 +55,6 @@ func (o *Options) check() error {
 		return exit.With(exit.Usage, fmt.Errorf("%q is not a name for a DevServer: %w", o.Waiting.Name, err))
 	}
 	if err := o.Output.Check(); err != nil {
-		return err
-	}
-	if err := o.Waiting.Check(); err != nil {
 		return err
 	}
 	_, err := o.spec()

@@ -23,7 +23,6 @@ import (
 type Options struct {
 	Names   []string
 	Waiting wait.Options // has the namespace
-	Wait    bool
 	// Home deletes the home directories too.
 	Home bool
 	// Yes skips the question.
@@ -65,7 +64,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		}
 		fmt.Fprintf(streams.Out, "DevServer %s is deleted. %s\n", v.Name, v.after)
 	}
-	if !o.Wait {
+	if !o.Waiting.Wait {
 		return nil
 	}
 	for _, v := range doomed {

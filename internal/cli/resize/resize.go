@@ -27,7 +27,6 @@ import (
 // Options say what to resize, and to what. An empty value changes nothing.
 type Options struct {
 	Waiting          wait.Options // has the name
-	Wait             bool
 	Flavor, HomeSize string
 	// Yes skips the question.
 	Yes bool
@@ -46,7 +45,7 @@ func (o *Options) check() error {
 			return exit.With(exit.Usage, fmt.Errorf("--home-size %q is not a size from 1Mi to 1Pi, such as 200Gi", o.HomeSize))
 		}
 	}
-	return o.Waiting.Check()
+	return nil
 }
 
 // Run resizes the DevServer after checking that it is possible. If that ends
@@ -89,17 +88,17 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		return err
 	}
 	sentence := report(ds, o, flavor)
-	if o.Wait && restarts {
+	if o.Waiting.Wait && restarts {
 		fmt.Fprintln(streams.ErrOut, sentence) // Out has only how to log in.
 	} else if _, err := fmt.Fprintln(streams.Out, sentence); err != nil {
 		return err
 	}
 	if grows {
-		if err := o.awaitGrowth(ctx, c, o.Wait && !restarts, streams); err != nil {
+		if err := o.awaitGrowth(ctx, c, o.Waiting.Wait && !restarts, streams); err != nil {
 			return err
 		}
 	}
-	if !o.Wait || !restarts {
+	if !o.Waiting.Wait || !restarts {
 		return nil
 	}
 	return wait.Run(ctx, c, o.Waiting, streams)

@@ -23,6 +23,8 @@ import (
 type Options struct {
 	Namespace, Name string
 	Timeout         time.Duration
+	// Wait is --wait of a command that does something else first.
+	Wait bool
 	// Live redraws the stages on a terminal; else each one is a line.
 	Live bool
 	// Woken is set for a server that was just woken: a status from before that
