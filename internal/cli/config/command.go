@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -76,14 +75,9 @@ func view(c Config, flags *output.Flags, streams genericiooptions.IOStreams) err
 	if !flags.ForPeople() {
 		return flags.PrintValue(c, streams.Out)
 	}
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Setting", Type: "string"}, {Name: "Value", Type: "string"}, {Name: "Meaning", Type: "string"},
-	}}
+	t := output.NewTable([]string{"Setting", "Value", "Meaning"})
 	for _, s := range settings {
-		t.Rows = append(t.Rows, metav1.TableRow{
-			Cells:  []any{s.name, output.OrNone(*s.field(&c)), s.meaning},
-			Object: runtime.RawExtension{Object: &metav1.PartialObjectMetadata{}},
-		})
+		output.AddRow(t, &metav1.PartialObjectMetadata{}, s.name, output.OrNone(*s.field(&c)), s.meaning)
 	}
 	return flags.PrintTable(t, streams.Out)
 }

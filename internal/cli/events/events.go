@@ -136,25 +136,13 @@ func summed(events []corev1.Event) (lines []series) {
 }
 
 func table(lines []series, now time.Time) *metav1.Table {
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Age", Type: "string"},
-		{Name: "Times", Type: "integer"},
-		{Name: "Type", Type: "string"},
-		{Name: "Reason", Type: "string"},
-		{Name: "Object", Type: "string"},
-		{Name: "From", Type: "string", Priority: 1},
-		{Name: "Message", Type: "string"},
-	}}
+	t := output.NewTable([]string{"Age", "Times", "Type", "Reason", "Object", "From", "Message"}, "From")
 	for _, e := range lines {
-		t.Rows = append(t.Rows, metav1.TableRow{
-			Cells: []any{
-				duration.HumanDuration(now.Sub(last(e.Event))), int64(e.times), e.Type, e.Reason,
-				strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name,
-				output.OrNone(cmp.Or(e.Source.Component, e.ReportingController)),
-				strings.Join(strings.Fields(e.Message), " "),
-			},
-			Object: runtime.RawExtension{Object: e.Event},
-		})
+		output.AddRow(t, e.Event,
+			duration.HumanDuration(now.Sub(last(e.Event))), int64(e.times), e.Type, e.Reason,
+			strings.ToLower(e.InvolvedObject.Kind)+"/"+e.InvolvedObject.Name,
+			output.OrNone(cmp.Or(e.Source.Component, e.ReportingController)),
+			strings.Join(strings.Fields(e.Message), " "))
 	}
 	return t
 }

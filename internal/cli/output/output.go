@@ -59,6 +59,25 @@ func (f *Flags) Check() error {
 // an empty table.
 func (f *Flags) ForPeople() bool { return f.Format == Table || f.Format == Wide }
 
+// NewTable returns a table with columns of those names. Those in wide are printed
+// only with Wide.
+func NewTable(columns []string, wide ...string) *metav1.Table {
+	t := &metav1.Table{}
+	for _, name := range columns {
+		c := metav1.TableColumnDefinition{Name: name}
+		if slices.Contains(wide, name) {
+			c.Priority = 1
+		}
+		t.ColumnDefinitions = append(t.ColumnDefinitions, c)
+	}
+	return t
+}
+
+// AddRow adds a row about an object, whose namespace may be a column too.
+func AddRow(t *metav1.Table, object runtime.Object, cells ...any) {
+	t.Rows = append(t.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{Object: object}})
+}
+
 // PrintTable prints the columns. Those with a priority above 0 are for Wide. On a
 // terminal that is too narrow, it leaves out the columns in drop, in that order, as
 // far as necessary, and then wraps the last column.

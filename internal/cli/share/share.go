@@ -172,14 +172,9 @@ func list(ctx context.Context, c client.Client, o Options, streams genericioopti
 		return err
 	}
 	theirs, err := ofOwner(ctx, c, ds.Spec.Owner)
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Fingerprint", Type: "string"},
-		{Name: "Type", Type: "string"},
-		{Name: "Comment", Type: "string"},
-		{Name: "From", Type: "string"},
-	}}
+	t := output.NewTable([]string{"Fingerprint", "Type", "Comment", "From"})
 	for _, key := range append(ofSpec(ds), theirs...) {
-		t.Rows = append(t.Rows, metav1.TableRow{Cells: []any{key.fingerprint, key.kind, output.OrNone(key.comment), key.from}})
+		output.AddRow(t, &metav1.PartialObjectMetadata{}, key.fingerprint, key.kind, output.OrNone(key.comment), key.from)
 	}
 	if err != nil {
 		fmt.Fprintf(streams.ErrOut, "If %s has a DevServerUser, its keys may log in too; only admins can see them.\n", ds.Spec.Owner)
