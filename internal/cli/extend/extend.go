@@ -14,8 +14,8 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/localtime"
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
@@ -115,4 +115,4 @@ func idle(ds *devserverv1.DevServer) string {
 	return fmt.Sprintf(" It is still suspended when idle; to keep it awake: devctl keep %s DURATION -n %s", ds.Name, ds.Namespace)
 }
 
-func clock(t time.Time) string { return t.Local().Format(localtime.Layout) }
+func clock(t time.Time) string { return t.Local().Format(explain.TimeLayout) }

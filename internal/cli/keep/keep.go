@@ -14,6 +14,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/policy"
@@ -115,7 +116,7 @@ func startedAt(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) 
 // report says until when the DevServer is kept awake, and whether that is less than
 // what was asked for.
 func report(ds *devserverv1.DevServer, asked, really time.Time) string {
-	sentence := fmt.Sprintf("DevServer %s counts as active until %s.", ds.Name, really.Local().Format("2006-01-02 15:04 MST"))
+	sentence := fmt.Sprintf("DevServer %s counts as active until %s.", ds.Name, really.Local().Format(explain.TimeLayout))
 	if asked.Sub(really) >= time.Second {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
 	}

@@ -3,6 +3,7 @@
 package output
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -143,10 +144,15 @@ func printNames(object runtime.Object, w io.Writer) error {
 	return meta.EachListItem(object, func(item runtime.Object) error { return printer.PrintObj(item, w) })
 }
 
+// Count is a number of things: "1 host", "2 hosts".
+func Count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 // OrNone shows a cell without a value as kubectl does.
 func OrNone(cell string) string {
-	if cell == "" {
-		return "<none>"
-	}
-	return cell
+	return cmp.Or(cell, "<none>")
 }
