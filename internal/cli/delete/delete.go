@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -157,11 +158,7 @@ func claimOf(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) st
 
 // home says what happens to the home directory in a claim.
 func home(ds *devserverv1.DevServer, claim string) string {
-	spec := devserverv1.HomeSpec{}
-	if ds.Spec.Home != nil {
-		spec = *ds.Spec.Home
-	}
-	switch {
+	switch spec := ptr.Deref(ds.Spec.Home, devserverv1.HomeSpec{}); {
 	case spec.Ephemeral:
 		return "Its ephemeral home directory is deleted with it."
 	case claim == "":

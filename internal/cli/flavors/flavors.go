@@ -18,6 +18,8 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/policy"
 )
 
 // Options say which flavors to list, and how. Without names it lists all.
@@ -106,6 +108,23 @@ func Choices(list []devserverv1.DevServerFlavor) string {
 		return "choose from " + strings.Join(fit, ", ")
 	}
 	return fmt.Sprintf("choose from %s; without room now: %s", strings.Join(fit, ", "), strings.Join(full, ", "))
+}
+
+// Refused is why the operator would refuse a DevServer with that flavor; empty if
+// the server is within all bounds.
+func Refused(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
+	_, violation := policy.Resolve(ds, flavor, policy.Defaults{})
+	refused := ""
+	if ds.Spec.Image != "" {
+		refused = policy.ImageRefused(ds.Spec.Image, flavor)
+	}
+	if size := ds.Spec.PersistentHomeSize; refused == "" && objects.HasOwnClaim(ds) && !size.IsZero() {
+		refused = policy.HomeSizeRefused(size, flavor)
+	}
+	if refused == "" && violation != nil {
+		refused = violation.Message
+	}
+	return refused
 }
 
 func table(list *devserverv1.DevServerFlavorList) *metav1.Table {

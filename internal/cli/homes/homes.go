@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -92,10 +93,6 @@ func table(homes *corev1.PersistentVolumeClaimList, users map[types.NamespacedNa
 	t := output.NewTable([]string{"Name", "Owner", "Size", "Used by", "Last server", "Age", "Storage class", "Status"}, "Storage class", "Status")
 	for i := range homes.Items {
 		claim := &homes.Items[i]
-		class := ""
-		if claim.Spec.StorageClassName != nil {
-			class = *claim.Spec.StorageClassName
-		}
 		state := string(claim.Status.Phase)
 		if !claim.DeletionTimestamp.IsZero() {
 			state = "Terminating"
@@ -103,7 +100,7 @@ func table(homes *corev1.PersistentVolumeClaimList, users map[types.NamespacedNa
 		output.AddRow(t, claim,
 			claim.Name, output.OrNone(claim.Annotations[objects.AnnotationOwner]), Size(claim),
 			output.OrNone(users[client.ObjectKeyFromObject(claim)]), output.OrNone(claim.Labels[objects.LabelInstance]),
-			duration.HumanDuration(now.Sub(claim.CreationTimestamp.Time)), output.OrNone(class), output.OrNone(state))
+			duration.HumanDuration(now.Sub(claim.CreationTimestamp.Time)), output.OrNone(ptr.Deref(claim.Spec.StorageClassName, "")), output.OrNone(state))
 	}
 	return t
 }

@@ -19,8 +19,6 @@ import (
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
-	"devserver.io/devserver/internal/objects"
-	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -160,7 +158,7 @@ func (o *Options) possible(ctx context.Context, c client.Client, ds *devserverv1
 		return nil, cluster.Explain(err, doing(ds))
 	}
 	if flavor != nil {
-		if refused := refused(tried, flavor); refused != "" {
+		if refused := flavors.Refused(tried, flavor); refused != "" {
 			return nil, exit.With(exit.Refused, fmt.Errorf("%s: %s", doing(ds), refused))
 		}
 	}
@@ -168,20 +166,6 @@ func (o *Options) possible(ctx context.Context, c client.Client, ds *devserverv1
 		return nil, nil
 	}
 	return flavor, nil
-}
-
-// refused is why the operator would refuse the DevServer; empty if it would not.
-func refused(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
-	_, violation := policy.Resolve(ds, flavor, policy.Defaults{})
-	switch {
-	case objects.HasOwnClaim(ds) && policy.HomeSizeRefused(ds.Spec.PersistentHomeSize, flavor) != "":
-		return policy.HomeSizeRefused(ds.Spec.PersistentHomeSize, flavor)
-	case ds.Spec.Image != "" && policy.ImageRefused(ds.Spec.Image, flavor) != "":
-		return policy.ImageRefused(ds.Spec.Image, flavor)
-	case violation != nil:
-		return violation.Message
-	}
-	return ""
 }
 
 func question(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServerFlavor) confirm.Question {
