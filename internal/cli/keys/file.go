@@ -116,7 +116,7 @@ func agentKeys(ctx context.Context) (found []Key) {
 	for _, k := range listed {
 		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)) + " " + k.Comment)
 		line = strings.Join(strings.Fields(line), " ")
-		if key, err := parse(line, "of your SSH agent"); err == nil {
+		if key, err := Parse(line, "of your SSH agent"); err == nil {
 			found = append(found, key)
 		}
 	}
