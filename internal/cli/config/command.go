@@ -84,12 +84,12 @@ func view(c Config, flags *output.Flags, streams genericiooptions.IOStreams) err
 
 func getCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	return &cobra.Command{
-		Use:       "get SETTING",
-		Short:     "Print the value of a setting",
-		Long:      "Print the value of a setting. The exit code is 1 if it is not set.",
-		Example:   `  devctl config get flavor`,
-		Args:      cobra.ExactArgs(1),
-		ValidArgs: Names(),
+		Use:               "get SETTING",
+		Short:             "Print the value of a setting",
+		Long:              "Print the value of a setting. The exit code is 1 if it is not set.",
+		Example:           `  devctl config get flavor`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.First(cobra.FixedCompletions(Names(), cobra.ShellCompDirectiveNoFileComp)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := find(args[0])
 			if err != nil {
@@ -179,11 +179,11 @@ func flavorExists(ctx context.Context, flags *cluster.Flags, name string, stream
 
 func unsetCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "unset SETTING",
-		Short:     "Remove a setting",
-		Example:   `  devctl config unset homeSize`,
-		Args:      cobra.ExactArgs(1),
-		ValidArgs: Names(),
+		Use:               "unset SETTING",
+		Short:             "Remove a setting",
+		Example:           `  devctl config unset homeSize`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: complete.First(cobra.FixedCompletions(Names(), cobra.ShellCompDirectiveNoFileComp)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return change(func(f *file) error {
 				_, unknown := find(args[0])
