@@ -79,6 +79,30 @@ func oneLine(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
+// constructor makes a command.
+type constructor func(*cluster.Flags, genericiooptions.IOStreams) *cobra.Command
+
+// groups are the commands, in the order in which help shows their groups. Those
+// without a title are about devctl itself.
+var groups = []struct {
+	title    string
+	commands []constructor
+}{
+	{"Servers:", []constructor{
+		create.NewCommand, delete.NewCommand, extend.NewCommand, flavors.NewCommand, homes.NewCommand, keep.NewCommand,
+		list.NewCommand, resize.NewCommand, restart.NewCommand, setimage.NewCommand, start.NewCommand, stop.NewCommand,
+	}},
+	{"Connect:", []constructor{
+		code.NewCommand, copy.NewCommand, portforward.NewCommand, share.NewCommand, ssh.NewCommand,
+		sshconfig.NewCommand, sshproxy.NewCommand, share.NewUndoCommand,
+	}},
+	{"Understand:", []constructor{
+		describe.NewCommand, doctor.NewCommand, events.NewCommand, logs.NewCommand, wait.NewCommand, why.NewCommand,
+	}},
+	{"Admin:", []constructor{users.NewCommand}},
+	{"", []constructor{config.NewCommand, versioncmd.NewCommand}},
+}
+
 // NewCommand returns the root command. name is what users type to run it.
 func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command {
 	flags := cluster.NewFlags()
@@ -100,40 +124,18 @@ func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command 
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	flags.AddTo(root.PersistentFlags())
-	root.AddCommand(
-		code.NewCommand(flags, streams),
-		config.NewCommand(flags, streams),
-		copy.NewCommand(flags, streams),
-		create.NewCommand(flags, streams),
-		delete.NewCommand(flags, streams),
-		describe.NewCommand(flags, streams),
-		doctor.NewCommand(flags, streams),
-		events.NewCommand(flags, streams),
-		extend.NewCommand(flags, streams),
-		flavors.NewCommand(flags, streams),
-		homes.NewCommand(flags, streams),
-		keep.NewCommand(flags, streams),
-		list.NewCommand(flags, streams),
-		logs.NewCommand(flags, streams),
-		portforward.NewCommand(flags, streams),
-		resize.NewCommand(flags, streams),
-		restart.NewCommand(flags, streams),
-		setimage.NewCommand(flags, streams),
-		share.NewCommand(flags, streams),
-		share.NewUndoCommand(flags, streams),
-		ssh.NewCommand(flags, streams),
-		sshconfig.NewCommand(flags, streams),
-		sshproxy.NewCommand(flags, streams),
-		start.NewCommand(flags, streams),
-		stop.NewCommand(flags, streams),
-		users.NewCommand(flags, streams),
-		versioncmd.NewCommand(flags, streams),
-		wait.NewCommand(flags, streams),
-		why.NewCommand(flags, streams),
-	)
+	for _, g := range groups {
+		if g.title != "" {
+			root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		}
+		for _, command := range g.commands {
+			cmd := command(flags, streams)
+			cmd.GroupID = g.title
+			root.AddCommand(cmd)
+		}
+	}
 	configure(root)
 	completion(root, flags, streams)
-	group(root)
 	root.SetFlagErrorFunc(usage)
 	root.SetHelpFunc(printHelp)
 	finish(root, name, flags)

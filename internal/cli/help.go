@@ -1,13 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+
+	"devserver.io/devserver/internal/cli/output"
 )
 
 const (
@@ -19,22 +20,13 @@ const (
 
 // columns is the width for help on a stream.
 func columns(stream io.Writer) int {
-	if file, ok := stream.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-			return max(narrowest, min(widest, width))
-		}
-	}
-	return widest
+	return max(narrowest, min(widest, cmp.Or(output.Width(stream), widest)))
 }
 
 // printHelp is cobra's help, with lines that fit the terminal.
 func printHelp(cmd *cobra.Command, _ []string) {
-	text := cmd.Long
-	if text == "" {
-		text = cmd.Short
-	}
 	width := columns(cmd.OutOrStdout())
-	_, _ = io.WriteString(cmd.OutOrStdout(), fill(text, width)+"\n\n"+hang(cmd.UsageString(), width))
+	_, _ = io.WriteString(cmd.OutOrStdout(), fill(cmp.Or(cmd.Long, cmd.Short), width)+"\n\n"+hang(cmd.UsageString(), width))
 }
 
 // fill breaks paragraphs anew. Indented lines, such as the exit codes, stay.

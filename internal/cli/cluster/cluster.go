@@ -162,6 +162,14 @@ func (f *Flags) Run(cmd *cobra.Command, do func(context.Context, *Cluster) error
 	return do(ctx, to)
 }
 
+// RunE is the RunE of a command that only has to connect to the cluster and call
+// do, as Run does.
+func (f *Flags) RunE(do func(ctx context.Context, to *Cluster, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		return f.Run(cmd, func(ctx context.Context, to *Cluster) error { return do(ctx, to, args) })
+	}
+}
+
 // Scheme has the types that devctl reads and writes.
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()

@@ -37,19 +37,14 @@ DevServer under the same name.
   devctl code -n team-a trainer projects/llm --editor cursor`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
-			options.On(streams)
+		PreRunE:           func(*cobra.Command, []string) error { return options.Complete(streams) },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
 			folder := agentapi.Home
 			if len(args) > 1 {
 				folder = args[1]
 			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				return Run(ctx, to, reach.Parse(args[0], to.Namespace), folder, options, streams)
-			})
-		},
+			return Run(ctx, to, reach.Parse(args[0], to.Namespace), folder, options, streams)
+		}),
 	}
 	options.AddTo(cmd)
 	cmd.Flags().StringVar(&options.Editor, "editor", "", "program to run, such as code or cursor (default: as set with devctl config, else the first that is installed)")

@@ -23,7 +23,7 @@ const patience = 3 * time.Second
 
 // DevServers proposes the DevServers of the namespace for the first argument.
 func DevServers(flags *cluster.Flags) cobra.CompletionFunc {
-	return first(names(flags, &devserverv1.DevServerList{}, describeDevServer))
+	return First(names(flags, &devserverv1.DevServerList{}, describeDevServer))
 }
 
 // EachDevServer proposes the DevServers of the namespace for every argument,
@@ -81,7 +81,7 @@ func Namespaces(flags *cluster.Flags) cobra.CompletionFunc {
 
 // Users proposes DevServerUsers. Their names usually are the usernames.
 func Users(flags *cluster.Flags) cobra.CompletionFunc {
-	return first(names(flags, &devserverv1.DevServerUserList{}, nil))
+	return First(names(flags, &devserverv1.DevServerUserList{}, nil))
 }
 
 // Claims proposes the PersistentVolumeClaims of the namespace.
@@ -98,8 +98,8 @@ func describeDevServer(object client.Object) string {
 	return string(ds.Status.Phase)
 }
 
-// first proposes for the first argument only.
-func first(propose cobra.CompletionFunc) cobra.CompletionFunc {
+// First proposes for the first argument only.
+func First(propose cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

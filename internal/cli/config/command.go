@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -76,14 +75,9 @@ func view(c Config, flags *output.Flags, streams genericiooptions.IOStreams) err
 	if !flags.ForPeople() {
 		return flags.PrintValue(c, streams.Out)
 	}
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Setting", Type: "string"}, {Name: "Value", Type: "string"}, {Name: "Meaning", Type: "string"},
-	}}
+	t := output.NewTable([]string{"Setting", "Value", "Meaning"})
 	for _, s := range settings {
-		t.Rows = append(t.Rows, metav1.TableRow{
-			Cells:  []any{s.name, output.OrNone(*s.field(&c)), s.meaning},
-			Object: runtime.RawExtension{Object: &metav1.PartialObjectMetadata{}},
-		})
+		output.AddRow(t, &metav1.PartialObjectMetadata{}, s.name, output.OrNone(*s.field(&c)), s.meaning)
 	}
 	return flags.PrintTable(t, streams.Out)
 }
@@ -95,7 +89,7 @@ func getCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Long:              "Print the value of a setting. The exit code is 1 if it is not set.",
 		Example:           `  devctl config get flavor`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: first(Names()),
+		ValidArgsFunction: complete.First(cobra.FixedCompletions(Names(), cobra.ShellCompDirectiveNoFileComp)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := find(args[0])
 			if err != nil {
@@ -189,7 +183,7 @@ func unsetCommand() *cobra.Command {
 		Short:             "Remove a setting",
 		Example:           `  devctl config unset homeSize`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: first(Names()),
+		ValidArgsFunction: complete.First(cobra.FixedCompletions(Names(), cobra.ShellCompDirectiveNoFileComp)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return change(func(f *file) error {
 				_, unknown := find(args[0])
@@ -234,14 +228,4 @@ func change(do func(*file) error) error {
 		return err
 	}
 	return f.write()
-}
-
-// first completes the first argument with words.
-func first(words []string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return words, cobra.ShellCompDirectiveNoFileComp
-	}
 }

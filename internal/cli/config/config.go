@@ -6,12 +6,10 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
+
+	"devserver.io/devserver/internal/cli/dotfile"
 )
 
 // Config is the user's configuration. An empty value is not set.
@@ -45,33 +43,17 @@ func Load() (Config, error) {
 
 // Path is the path of the file, which may not exist.
 func Path() (string, error) {
-	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "devserver", "config.yaml"), nil
-	}
-	home, err := os.UserHomeDir()
+	dir, err := dotfile.Dir("XDG_CONFIG_HOME", ".config")
 	if err != nil {
 		return "", fmt.Errorf("finding the configuration file: %w", err)
 	}
-	return filepath.Join(home, ".config", "devserver", "config.yaml"), nil
-}
-
-// expand replaces the ~ in front of a path.
-func expand(path string) (string, error) {
-	rest, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return path, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("replacing the ~ of %s: %w", path, err)
-	}
-	return filepath.Join(home, rest), nil
+	return filepath.Join(dir, "config.yaml"), nil
 }
 
 // readFile reads the file as it is; one that does not exist is empty.
 func readFile(path string) (*file, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	text, err := dotfile.Read(path)
+	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	return parse(path, text)

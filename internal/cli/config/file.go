@@ -1,13 +1,13 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"devserver.io/devserver/internal/cli/dotfile"
 )
 
 // file is the file with the user's comments and order, which a change keeps.
@@ -16,14 +16,14 @@ type file struct {
 	document yaml.Node
 }
 
-func parse(path string, text []byte) (*file, error) {
+func parse(path string, text string) (*file, error) {
 	f := &file{path: path}
-	if err := yaml.Unmarshal(text, &f.document); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &f.document); err != nil {
 		return nil, fmt.Errorf("the configuration %s cannot be read: %w: fix or remove it", path, err)
 	}
 	if f.document.Kind == 0 { // It is empty, or has only comments.
 		f.document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode, Tag: "!!map"}}}
-		f.document.HeadComment = string(bytes.TrimSpace(text))
+		f.document.HeadComment = strings.TrimSpace(text)
 	}
 	if root := f.document.Content[0]; root.Kind != yaml.MappingNode {
 		return nil, f.fault(root, errors.New("it must have lines of the form SETTING: VALUE"))
@@ -65,7 +65,7 @@ func (f *file) config() (Config, error) {
 		*s.field(&c) = value.Value
 	}
 	var err error
-	c.Key, err = expand(c.Key)
+	c.Key, err = dotfile.Expand(c.Key)
 	return c, err
 }
 
@@ -105,14 +105,13 @@ func (f *file) unset(name string) (found bool) {
 	return found
 }
 
-// write replaces the whole file atomically. A symbolic link, as to a directory with
-// dotfiles, stays one.
+// write replaces the file.
 func (f *file) write() error {
-	path := f.path
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+	text, err := f.text()
+	if err == nil {
+		err = dotfile.Write(f.path, string(text))
 	}
-	if err := f.writeTo(path); err != nil {
+	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	return nil
@@ -127,28 +126,4 @@ func (f *file) text() ([]byte, error) {
 		return nil, nil
 	}
 	return []byte(f.document.HeadComment + "\n"), nil
-}
-
-func (f *file) writeTo(path string) error {
-	text, err := f.text()
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	draft, err := os.CreateTemp(dir, ".config-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(draft.Name())
-	if _, err := draft.Write(text); err != nil {
-		draft.Close()
-		return err
-	}
-	if err := draft.Close(); err != nil {
-		return err
-	}
-	return os.Rename(draft.Name(), path)
 }

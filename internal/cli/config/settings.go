@@ -3,9 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"devserver.io/devserver/internal/cli/imageref"
+	"devserver.io/devserver/internal/cli/keys"
 )
 
 // setting is a value that a user can set.
@@ -91,10 +90,8 @@ func checkKey(value string) error {
 	return nil
 }
 
-var githubUser = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-_]{0,98}[A-Za-z0-9])?$`)
-
 func checkUser(value string) error {
-	if !githubUser.MatchString(value) {
+	if !keys.IsGitHubUser(value) {
 		return errors.New("must be the name of a user, such as octocat")
 	}
 	return nil
@@ -102,7 +99,7 @@ func checkUser(value string) error {
 
 // checkURL requires https: an attacker who can change the answer can log in.
 func checkURL(value string) error {
-	if u, err := url.Parse(value); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	if !keys.IsGitHubURL(value) {
 		return errors.New("must be a URL that begins with https://, such as https://github.example.com")
 	}
 	return nil

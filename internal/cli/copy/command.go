@@ -41,10 +41,8 @@ ssh-config adds the DevServer to its configuration.
   devctl cp -n team-a *.parquet root@trainer:/shared/data/`,
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: complete.Paths(flags),
+		PreRunE:           func(*cobra.Command, []string) error { return options.Complete(streams) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
 			server, err := only(args)
 			if err != nil {
 				return exit.With(exit.Usage, err)
@@ -53,7 +51,6 @@ ssh-config adds the DevServer to its configuration.
 			if err != nil {
 				return exit.With(exit.Usage, err)
 			}
-			options.On(streams)
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
 				line, err := Prepare(ctx, to, reach.Parse(names[0], to.Namespace), args, options, streams)
 				if err != nil {

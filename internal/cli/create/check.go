@@ -17,7 +17,6 @@ import (
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
-	"devserver.io/devserver/internal/policy"
 )
 
 // check returns an error if the server could not start. The operator would report
@@ -30,7 +29,7 @@ func (c *creator) check(ctx context.Context, wanted *devserverv1.DevServer) (*de
 		return nil, exit.With(exit.Refused, err)
 	}
 	if flavor != nil {
-		if refused := beyond(wanted, flavor); refused != "" {
+		if refused := flavors.Refused(wanted, flavor); refused != "" {
 			return nil, exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start, because %s", wanted.Name, refused))
 		}
 		if never := flavors.NeverFits(flavor); never != "" && !c.AnyCapacity {
@@ -63,25 +62,6 @@ func (c *creator) checkFlavor() (*devserverv1.DevServerFlavor, error) {
 		return nil, errors.New("the cluster has no default flavor, so --flavor is required: " + flavors.Choices(c.flavors))
 	}
 	return nil, errors.New(flavors.Unknown(c.Flavor, c.flavors))
-}
-
-// beyond returns the operator's message about the first of the flavor's bounds that
-// the server exceeds; empty if the server is within all bounds.
-func beyond(wanted *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
-	if image := wanted.Spec.Image; image != "" {
-		if refused := policy.ImageRefused(image, flavor); refused != "" {
-			return refused
-		}
-	}
-	if size := wanted.Spec.PersistentHomeSize; !size.IsZero() {
-		if refused := policy.HomeSizeRefused(size, flavor); refused != "" {
-			return refused
-		}
-	}
-	if _, violation := policy.Resolve(wanted, flavor, policy.Defaults{}); violation != nil {
-		return violation.Message
-	}
-	return ""
 }
 
 // checkClaim returns an error if the claim does not exist or is being deleted. If the

@@ -64,11 +64,11 @@ object.
   devctl create trainer --flavor gpu-large --dry-run -o yaml`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
+		PreRunE:           func(cmd *cobra.Command, _ []string) error { return options.Waiting.Complete(cmd, streams) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				options.Waiting.Name = args[0]
 			}
-			options.Waiting.ByDefault(cmd, &options.Wait, streams)
 			if err := options.check(); err != nil {
 				return err
 			}
@@ -95,10 +95,9 @@ func (o *Options) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.Idle, "idle", "", "`TIME` without activity after which the server is suspended: 1h (default: the flavor's)")
 	f.StringVar(&o.Owner, "owner", "", "owner of the server (default: you)")
 	o.Keys.AddTo(f)
-	f.BoolVar(&o.Wait, "wait", false, "wait until you can log in (default: on a terminal)")
+	o.Waiting.AddWithWait(f, "wait until you can log in (default: on a terminal)")
 	f.BoolVar(&o.DryRun, "dry-run", false, "have the cluster check the server, and create nothing")
 	f.BoolVar(&o.AnyCapacity, "ignore-capacity", false, "accept a flavor that no node can run now, because nodes are added on demand")
-	o.Waiting.AddTo(f)
 	o.Output.AddTo(cmd, text, output.Name, output.JSON, output.YAML)
 }
 

@@ -1,8 +1,9 @@
 package create
 
 import (
-	"regexp"
 	"strings"
+
+	"devserver.io/devserver/internal/cli/reach"
 )
 
 // commandLine is the command that creates the same server without a form.
@@ -11,7 +12,7 @@ func (c *creator) commandLine() string {
 	add := func(flag string, values ...string) {
 		for _, value := range values {
 			if value != "" {
-				words = append(words, flag, quote(value))
+				words = append(words, flag, reach.ShellQuote(value))
 			}
 		}
 	}
@@ -27,15 +28,4 @@ func (c *creator) commandLine() string {
 	add("--key", c.Keys.Files...)
 	add("--github", c.Keys.GitHub...)
 	return strings.Join(words, " ")
-}
-
-// plain are words that mean the same to every shell.
-var plain = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
-
-// quote writes a word for a POSIX shell.
-func quote(word string) string {
-	if plain.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

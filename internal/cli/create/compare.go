@@ -10,10 +10,12 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/keys"
+	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
@@ -38,7 +40,7 @@ func (c *creator) compare(ctx context.Context, existing, wanted *devserverv1.Dev
 	switch {
 	case serverstate.IsSuspended(existing) || existing.Spec.Suspend:
 		sentence += fmt.Sprintf(" It is %s; to start it: devctl start %s -n %s", strings.ToLower(string(cmp.Or(existing.Status.Phase, devserverv1.PhaseSuspended))), existing.Name, existing.Namespace)
-	case c.Wait && !c.DryRun:
+	case c.Waiting.Wait && !c.DryRun:
 		fmt.Fprintln(c.streams.ErrOut, sentence)
 		return c.wait(ctx, c.flavor())
 	}
@@ -64,7 +66,7 @@ const inherited = "the flavor's"
 func differences(existing, wanted *devserverv1.DevServer, keysAsked bool) (found []difference) {
 	have, want := existing.Spec, wanted.Spec
 	if want.Flavor != "" && want.Flavor != cluster.FlavorName(existing) {
-		found = append(found, difference{words: fmt.Sprintf("its flavor is %s, not %s", cmp.Or(cluster.FlavorName(existing), "the default"), want.Flavor), verb: "resize", flag: "--flavor " + quote(want.Flavor)})
+		found = append(found, difference{words: fmt.Sprintf("its flavor is %s, not %s", cmp.Or(cluster.FlavorName(existing), "the default"), want.Flavor), verb: "resize", flag: "--flavor " + reach.ShellQuote(want.Flavor)})
 	}
 	if !want.PersistentHomeSize.IsZero() && want.PersistentHomeSize.Cmp(have.PersistentHomeSize) != 0 {
 		d := difference{words: fmt.Sprintf("its home directory has %s, not %s", &have.PersistentHomeSize, &want.PersistentHomeSize)}
@@ -76,7 +78,7 @@ func differences(existing, wanted *devserverv1.DevServer, keysAsked bool) (found
 		found = append(found, d)
 	}
 	if want.Image != "" && want.Image != have.Image {
-		found = append(found, difference{words: fmt.Sprintf("its image is %s, not %s", cmp.Or(have.Image, inherited), want.Image), verb: "set-image", flag: quote(want.Image)})
+		found = append(found, difference{words: fmt.Sprintf("its image is %s, not %s", cmp.Or(have.Image, inherited), want.Image), verb: "set-image", flag: reach.ShellQuote(want.Image)})
 	}
 	if claim := want.SharedVolumeClaimName; claim != "" && claim != have.SharedVolumeClaimName {
 		found = append(found, difference{words: fmt.Sprintf("its shared claim is %s, not %s", cmp.Or(have.SharedVolumeClaimName, "none"), claim), field: "sharedVolumeClaimName", value: claim})
@@ -88,10 +90,7 @@ func differences(existing, wanted *devserverv1.DevServer, keysAsked bool) (found
 }
 
 func storageClass(spec devserverv1.DevServerSpec) string {
-	if spec.Home == nil || spec.Home.StorageClassName == nil {
-		return ""
-	}
-	return *spec.Home.StorageClassName
+	return ptr.Deref(ptr.Deref(spec.Home, devserverv1.HomeSpec{}).StorageClassName, "")
 }
 
 // times compares the time to live and the idle timeout.
@@ -99,9 +98,7 @@ func times(have, want *devserverv1.LifecycleSpec) []difference {
 	if want == nil {
 		return nil
 	}
-	if have == nil {
-		have = &devserverv1.LifecycleSpec{}
-	}
+	have = cmp.Or(have, &devserverv1.LifecycleSpec{})
 	var words []string
 	fields := map[string]any{}
 	for _, t := range []struct {
@@ -194,7 +191,7 @@ func different(existing *devserverv1.DevServer, differ []difference) error {
 		if err != nil {
 			return err
 		}
-		how = append(how, fmt.Sprintf("kubectl patch devserver %s -n %s --type merge -p %s", existing.Name, existing.Namespace, quote(string(patch))))
+		how = append(how, fmt.Sprintf("kubectl patch devserver %s -n %s --type merge -p %s", existing.Name, existing.Namespace, reach.ShellQuote(string(patch))))
 	}
 	text := fmt.Sprintf("DevServer %s already exists in namespace %s and was not changed: %s", existing.Name, existing.Namespace, strings.Join(words, "; "))
 	if len(how) > 0 {

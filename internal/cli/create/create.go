@@ -163,7 +163,7 @@ func (c *creator) report(ctx context.Context, made *devserverv1.DevServer, flavo
 		out = c.streams.ErrOut
 	}
 	sentence := created(made, flavor, found, home)
-	if !c.Wait {
+	if !c.Waiting.Wait {
 		_, err := fmt.Fprintf(out, "%s To wait for it: devctl wait %s -n %s\n", sentence, made.Name, made.Namespace)
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 )
 
@@ -44,7 +45,7 @@ func TestCtrlCWhileItIsWritten(t *testing.T) {
 	if err := os.WriteFile(key, []byte(laptop), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Flavor: "small", Wait: true}
+	o := Options{Flavor: "small", Waiting: wait.Options{Wait: true}}
 	o.Waiting.Name, o.Waiting.Timeout, o.Output.Format, o.Keys.Files = "bot", time.Hour, text, []string{key}
 	var out bytes.Buffer
 	err := Run(ctx, &cluster.Cluster{Client: c, Namespace: "team", Chosen: true}, o, genericiooptions.IOStreams{Out: &out, ErrOut: &out})

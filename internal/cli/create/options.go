@@ -29,7 +29,6 @@ const text = "text"
 // Options say what to create, and whether and how to wait for it.
 type Options struct {
 	Waiting wait.Options // has the name
-	Wait    bool
 	Keys    keys.Options
 	Output  output.Flags
 	// DryRun writes nothing.
@@ -56,9 +55,6 @@ func (o *Options) check() error {
 		return exit.With(exit.Usage, fmt.Errorf("%q is not a name for a DevServer: %w", o.Waiting.Name, err))
 	}
 	if err := o.Output.Check(); err != nil {
-		return err
-	}
-	if err := o.Waiting.Check(); err != nil {
 		return err
 	}
 	_, err := o.spec()
@@ -137,31 +133,26 @@ func (o *Options) setEnv(spec *devserverv1.DevServerSpec) error {
 }
 
 func (o *Options) setLifecycle(spec *devserverv1.DevServerSpec) error {
-	for _, time := range []struct {
+	for _, bound := range []struct {
 		flag, value string
 		set         func(*devserverv1.LifecycleSpec, *metav1.Duration)
 	}{
 		{"--ttl", o.TTL, func(l *devserverv1.LifecycleSpec, d *metav1.Duration) { l.TimeToLive = d }},
 		{"--idle", o.Idle, func(l *devserverv1.LifecycleSpec, d *metav1.Duration) { l.IdleTimeout = d }},
 	} {
-		if time.value == "" {
+		if bound.value == "" {
 			continue
 		}
-		length, err := policy.ParseDuration(time.value)
+		length, err := policy.ParseDuration(bound.value)
 		if err != nil {
-			return fmt.Errorf("%s %w", time.flag, err)
+			return fmt.Errorf("%s %w", bound.flag, err)
 		}
 		if spec.Lifecycle == nil {
 			spec.Lifecycle = &devserverv1.LifecycleSpec{}
 		}
-		time.set(spec.Lifecycle, seconds(length))
+		bound.set(spec.Lifecycle, &metav1.Duration{Duration: length.Truncate(time.Second)}) // The API requires whole seconds.
 	}
 	return nil
-}
-
-// seconds is a duration in whole seconds, as the API requires.
-func seconds(d time.Duration) *metav1.Duration {
-	return &metav1.Duration{Duration: d.Truncate(time.Second)}
 }
 
 // devServer is the DevServer to create.

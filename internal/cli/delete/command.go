@@ -42,19 +42,14 @@ To free CPUs and GPUs for a while, use devctl stop.
   devctl delete trainer --yes --wait`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: complete.EachDevServer(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Waiting.Check(); err != nil {
-				return err
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Waiting.Namespace, options.Names = to.Namespace, args
-				return Run(ctx, to.Client, options, streams)
-			})
-		},
+		PreRunE:           func(*cobra.Command, []string) error { return options.Waiting.Check() },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Waiting.Namespace, options.Names = to.Namespace, args
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask for confirmation")
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until they and their pods no longer exist")
+	options.Waiting.AddWithWait(cmd.Flags(), "wait until they and their pods no longer exist")
 	cmd.Flags().BoolVar(&options.Home, "home", false, "delete their home directories too, with all files in them")
-	options.Waiting.AddTo(cmd.Flags())
 	return cmd
 }

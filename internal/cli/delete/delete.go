@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -23,7 +24,6 @@ import (
 type Options struct {
 	Names   []string
 	Waiting wait.Options // has the namespace
-	Wait    bool
 	// Home deletes the home directories too.
 	Home bool
 	// Yes skips the question.
@@ -65,7 +65,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		}
 		fmt.Fprintf(streams.Out, "DevServer %s is deleted. %s\n", v.Name, v.after)
 	}
-	if !o.Wait {
+	if !o.Waiting.Wait {
 		return nil
 	}
 	for _, v := range doomed {
@@ -158,11 +158,7 @@ func claimOf(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) st
 
 // home says what happens to the home directory in a claim.
 func home(ds *devserverv1.DevServer, claim string) string {
-	spec := devserverv1.HomeSpec{}
-	if ds.Spec.Home != nil {
-		spec = *ds.Spec.Home
-	}
-	switch {
+	switch spec := ptr.Deref(ds.Spec.Home, devserverv1.HomeSpec{}); {
 	case spec.Ephemeral:
 		return "Its ephemeral home directory is deleted with it."
 	case claim == "":

@@ -3,8 +3,6 @@ package describe
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +12,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/events"
 	"devserver.io/devserver/internal/objects"
 )
 
@@ -40,7 +39,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	}
 	s := seen{devServer: ds, now: time.Now(), zone: time.Local}
 	if err := s.look(ctx, c); err != nil {
-		return cluster.Explain(err, "describing DevServer "+ds.Name)
+		return err
 	}
 	return s.write(streams.Out)
 }
@@ -49,71 +48,23 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 func (s *seen) look(ctx context.Context, c client.Reader) (err error) {
 	ds := s.devServer
 	if name := cmp.Or(ds.Status.Flavor, ds.Spec.Flavor); name != "" {
-		if s.flavor, err = find(ctx, c, &devserverv1.DevServerFlavor{}, client.ObjectKey{Name: name}); err != nil {
+		if s.flavor, err = cluster.Find(ctx, c, &devserverv1.DevServerFlavor{}, "", name); err != nil {
 			return err
 		}
 	}
-	claim := objects.HomeClaimOf(ds)
-	if claim != "" {
-		if s.claim, err = find(ctx, c, &corev1.PersistentVolumeClaim{}, client.ObjectKey{Namespace: ds.Namespace, Name: claim}); err != nil {
+	if claim := objects.HomeClaimOf(ds); claim != "" {
+		if s.claim, err = cluster.Find(ctx, c, &corev1.PersistentVolumeClaim{}, ds.Namespace, claim); err != nil {
 			return err
 		}
 	}
-	if s.user, err = userOf(ctx, c, ds.Spec.Owner); err != nil {
-		return err
+	doing := "describing DevServer " + ds.Name
+	if s.user, err = cluster.UserOf(ctx, c, ds.Spec.Owner); err != nil && !apierrors.IsForbidden(err) {
+		return cluster.Explain(err, doing)
 	}
-	for _, name := range []string{ds.Name, objects.PodName(ds.Name), claim} {
-		var list corev1.EventList
-		err := c.List(ctx, &list, client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": name})
-		if err != nil && !apierrors.IsForbidden(err) {
-			return err
-		}
-		s.events = append(s.events, list.Items...)
+	list, _, err := events.Of(ctx, c, ds)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return cluster.Explain(err, doing)
 	}
-	slices.SortStableFunc(s.events, func(a, b corev1.Event) int { return lastSeen(a).Compare(lastSeen(b)) })
+	s.events = list.Items
 	return nil
-}
-
-// userOf is the DevServerUser of an owner. Only admins can read those.
-func userOf(ctx context.Context, c client.Reader, owner string) (*devserverv1.DevServerUser, error) {
-	var users devserverv1.DevServerUserList
-	if err := c.List(ctx, &users); err != nil {
-		if apierrors.IsForbidden(err) {
-			return nil, nil
-		}
-		return nil, err
-	}
-	for i := range users.Items {
-		if u := &users.Items[i]; u.Spec.Owner == owner && u.Status.Namespace != "" {
-			return u, nil
-		}
-	}
-	return nil, nil
-}
-
-// find reads an object; nil if it does not exist, or cannot be read by this person.
-func find[T client.Object](ctx context.Context, c client.Reader, object T, key client.ObjectKey) (T, error) {
-	err := c.Get(ctx, key, object)
-	if err == nil {
-		return object, nil
-	}
-	var none T
-	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		return none, nil
-	}
-	return none, fmt.Errorf("reading %s: %w", key, err)
-}
-
-// lastSeen is when an event was seen last, whichever field has that.
-func lastSeen(e corev1.Event) time.Time {
-	latest := e.CreationTimestamp.Time
-	for _, t := range []time.Time{e.LastTimestamp.Time, e.EventTime.Time} {
-		if t.After(latest) {
-			latest = t
-		}
-	}
-	if e.Series != nil && e.Series.LastObservedTime.After(latest) {
-		latest = e.Series.LastObservedTime.Time
-	}
-	return latest
 }

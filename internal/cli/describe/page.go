@@ -13,8 +13,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
+	"k8s.io/utils/ptr"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/events"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/policy"
@@ -179,8 +181,8 @@ func (s seen) home(p *page) {
 	if s.claim != nil {
 		capacity := s.claim.Status.Capacity[corev1.ResourceStorage]
 		class := ""
-		if s.claim.Spec.StorageClassName != nil {
-			class = " of " + *s.claim.Spec.StorageClassName
+		if name := ptr.Deref(s.claim.Spec.StorageClassName, ""); name != "" {
+			class = " of " + name
 		}
 		p.field("Claim", "%s, %s%s, %s", s.claim.Name, capacity.String(), class, s.claim.Status.Phase)
 	} else if ds.Status.Home != nil {
@@ -275,14 +277,8 @@ func (s seen) recent() [][]string {
 	const most = 20
 	rows := [][]string{{"AGE", "TYPE", "OBJECT", "REASON", "MESSAGE"}}
 	for _, e := range s.events[max(0, len(s.events)-most):] {
-		count := int32(1)
-		if e.Series != nil {
-			count = e.Series.Count
-		} else if e.Count > 1 {
-			count = e.Count
-		}
-		age := s.age(lastSeen(e))
-		if count > 1 {
+		age := s.age(events.Last(&e))
+		if count := events.Times(&e); count > 1 {
 			age += fmt.Sprintf(" (x%d)", count)
 		}
 		object := strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name

@@ -107,17 +107,3 @@ func TestExamineUnreachable(t *testing.T) {
 		t.Errorf("got %+v", findings)
 	}
 }
-
-func TestIncludes(t *testing.T) {
-	for text, want := range map[string]bool{
-		"Include ~/.ssh/devserver/config\nHost x\n": true,
-		"include=/home/ann/.ssh/devserver/config":   true,
-		"# Include ~/.ssh/devserver/config\n":       false,
-		"Include ~/.ssh/other/config\n":             false,
-		"":                                          false,
-	} {
-		if got := includes(text); got != want {
-			t.Errorf("%q: got %v", text, got)
-		}
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"devserver.io/devserver/internal/cli/config"
+	"devserver.io/devserver/internal/cli/sshconfig"
 	"devserver.io/devserver/internal/sshkeys"
 )
 
@@ -24,6 +25,7 @@ func machine(ctx context.Context) facts {
 	if _, err := config.Load(); err != nil {
 		f.config = err.Error()
 	}
+	f.included = sshconfig.Included()
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return f
@@ -33,9 +35,6 @@ func machine(ctx context.Context) facts {
 		if text, err := os.ReadFile(file); err == nil && usable(string(text)) > 0 {
 			f.keys = append(f.keys, filepath.Base(file))
 		}
-	}
-	if text, err := os.ReadFile(filepath.Join(home, ".ssh", "config")); err == nil {
-		f.included = includes(string(text))
 	}
 	return f
 }
@@ -49,16 +48,4 @@ func usable(text string) int {
 		}
 	}
 	return n
-}
-
-// includes tells whether an ssh configuration includes the file that devctl
-// ssh-config writes, ~/.ssh/devserver/config.
-func includes(text string) bool {
-	for line := range strings.Lines(text) {
-		keyword, rest, _ := strings.Cut(strings.Replace(strings.TrimSpace(line), "=", " ", 1), " ")
-		if strings.EqualFold(keyword, "Include") && strings.Contains(rest, "devserver/config") {
-			return true
-		}
-	}
-	return false
 }

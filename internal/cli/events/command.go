@@ -33,15 +33,11 @@ one line, with the time of the last one and their number.
   devctl events -n team-a trainer --watch`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
-			})
-		},
+		PreRunE:           func(*cobra.Command, []string) error { return options.Check() },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Name = to.Namespace, args[0]
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVarP(&options.Watch, "watch", "w", false, "continue with new events, until Ctrl-C")
 	options.AddTo(cmd, output.Table, output.Wide, output.JSON, output.YAML, output.Name)

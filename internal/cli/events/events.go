@@ -35,23 +35,31 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	if err != nil {
 		return err
 	}
-	doing := "listing the events of DevServer " + o.Name
-	list := &corev1.EventList{}
-	versions := map[string]string{} // of each list, for a watch to continue from
+	list, versions, err := Of(ctx, c, ds)
+	if err != nil {
+		return cluster.Explain(err, "listing the events of DevServer "+o.Name)
+	}
+	if err := o.print(&list, c.Scheme(), streams); err != nil || !o.Watch {
+		return err
+	}
+	return o.watch(ctx, c, ds, versions, streams)
+}
+
+// Of returns the events of a DevServer and of its objects, in the order of time.
+// versions are those of the list for each name, for a watch to continue from.
+func Of(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (list corev1.EventList, versions map[string]string, err error) {
+	versions = map[string]string{}
 	for _, name := range namesOf(ds) {
 		var some corev1.EventList
-		if err := c.List(ctx, &some, scope(o.Namespace, name)); err != nil {
-			return cluster.Explain(err, doing)
+		if err := c.List(ctx, &some, scope(ds.Namespace, name)); err != nil {
+			return list, nil, err
 		}
 		versions[name] = some.ResourceVersion
 		list.Items = append(list.Items, some.Items...)
 	}
 	list.Items = slices.DeleteFunc(list.Items, func(e corev1.Event) bool { return !concerns(ds, &e) })
-	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return last(&a).Compare(last(&b)) })
-	if err := o.print(list, c.Scheme(), streams); err != nil || !o.Watch {
-		return err
-	}
-	return o.watch(ctx, c, ds, versions, streams)
+	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return Last(&a).Compare(Last(&b)) })
+	return list, versions, nil
 }
 
 // namesOf are the names of the DevServer, which its StatefulSet shares, its pod, and
@@ -74,12 +82,12 @@ var kinds = []string{"DevServer", "StatefulSet", "Pod", "PersistentVolumeClaim"}
 
 // concerns excludes the events of an earlier DevServer of the same name.
 func concerns(ds *devserverv1.DevServer, e *corev1.Event) bool {
-	return slices.Contains(kinds, e.InvolvedObject.Kind) && !last(e).Before(ds.CreationTimestamp.Time)
+	return slices.Contains(kinds, e.InvolvedObject.Kind) && !Last(e).Before(ds.CreationTimestamp.Time)
 }
 
-// last is when the event happened last. A series of the newer event API has a time of
+// Last is when the event happened last. A series of the newer event API has a time of
 // its own.
-func last(e *corev1.Event) time.Time {
+func Last(e *corev1.Event) time.Time {
 	if e.Series != nil && !e.Series.LastObservedTime.IsZero() {
 		return e.Series.LastObservedTime.Time
 	}
@@ -89,7 +97,8 @@ func last(e *corev1.Event) time.Time {
 	return e.CreationTimestamp.Time
 }
 
-func times(e *corev1.Event) int32 {
+// Times is how often the event happened.
+func Times(e *corev1.Event) int32 {
 	if e.Series != nil {
 		return max(1, e.Series.Count)
 	}
@@ -123,7 +132,7 @@ func summed(events []corev1.Event) (lines []series) {
 		return content{e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Type, e.Reason, e.Message}
 	}
 	for i := range events {
-		sums[of(&events[i])] += times(&events[i])
+		sums[of(&events[i])] += Times(&events[i])
 	}
 	for i := range slices.Backward(events) {
 		if sum := sums[of(&events[i])]; sum > 0 {
@@ -136,25 +145,13 @@ func summed(events []corev1.Event) (lines []series) {
 }
 
 func table(lines []series, now time.Time) *metav1.Table {
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Age", Type: "string"},
-		{Name: "Times", Type: "integer"},
-		{Name: "Type", Type: "string"},
-		{Name: "Reason", Type: "string"},
-		{Name: "Object", Type: "string"},
-		{Name: "From", Type: "string", Priority: 1},
-		{Name: "Message", Type: "string"},
-	}}
+	t := output.NewTable([]string{"Age", "Times", "Type", "Reason", "Object", "From", "Message"}, "From")
 	for _, e := range lines {
-		t.Rows = append(t.Rows, metav1.TableRow{
-			Cells: []any{
-				duration.HumanDuration(now.Sub(last(e.Event))), int64(e.times), e.Type, e.Reason,
-				strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name,
-				output.OrNone(cmp.Or(e.Source.Component, e.ReportingController)),
-				strings.Join(strings.Fields(e.Message), " "),
-			},
-			Object: runtime.RawExtension{Object: e.Event},
-		})
+		output.AddRow(t, e.Event,
+			duration.HumanDuration(now.Sub(Last(e.Event))), int64(e.times), e.Type, e.Reason,
+			strings.ToLower(e.InvolvedObject.Kind)+"/"+e.InvolvedObject.Name,
+			output.OrNone(cmp.Or(e.Source.Component, e.ReportingController)),
+			strings.Join(strings.Fields(e.Message), " "))
 	}
 	return t
 }

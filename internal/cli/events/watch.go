@@ -49,7 +49,6 @@ func (o Options) watch(ctx context.Context, c client.WithWatch, ds *devserverv1.
 func follow(ctx context.Context, c client.WithWatch, namespace, name, version string, happened chan<- watch.Event) error {
 	source := &cache.ListWatch{WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 		scope := scope(namespace, name)
-		options.FieldSelector = scope.FieldSelector.String()
 		scope.Raw = &options
 		return c.Watch(ctx, &corev1.EventList{}, scope)
 	}}
@@ -76,7 +75,7 @@ func (o Options) printOne(c client.Client, e *corev1.Event, streams genericioopt
 	if !o.ForPeople() {
 		return o.Print(e, c.Scheme(), streams.Out)
 	}
-	_, err := fmt.Fprintf(streams.Out, "%s  %-7s  %s  %s/%s  %s\n", last(e).Local().Format(time.TimeOnly), e.Type, e.Reason,
+	_, err := fmt.Fprintf(streams.Out, "%s  %-7s  %s  %s/%s  %s\n", Last(e).Local().Format(time.TimeOnly), e.Type, e.Reason,
 		strings.ToLower(e.InvolvedObject.Kind), e.InvolvedObject.Name, strings.Join(strings.Fields(e.Message), " "))
 	return err
 }

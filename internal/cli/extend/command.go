@@ -36,14 +36,13 @@ that time.
   devctl keep trainer 1d`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if options.By, err = policy.ParseDuration(args[1]); err != nil {
-				return exit.With(exit.Usage, err)
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
-			})
+		PreRunE: func(_ *cobra.Command, args []string) (err error) {
+			options.By, err = policy.ParseDuration(args[1])
+			return exit.With(exit.Usage, err)
 		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Name = to.Namespace, args[0]
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 }

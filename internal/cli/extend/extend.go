@@ -14,8 +14,8 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/cli/localtime"
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
@@ -35,7 +35,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	if ds.Status.ExpiresAt == nil || ds.Status.StartedAt == nil {
 		return endless(ds, streams)
 	}
-	most := longest(ctx, c, ds)
+	most := cluster.Policy(ctx, c, ds).MaxTimeToLive // 0 for any
 	life := lifeOf(ds)
 	if most > 0 && life >= most {
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s expires at %s, and flavor %s allows no time to live above %s: devctl restart %s -n %s starts it anew",
@@ -63,17 +63,6 @@ func endless(ds *devserverv1.DevServer, streams genericiooptions.IOStreams) erro
 	}
 	_, err := fmt.Fprintf(streams.Out, "DevServer %s has no time to live and does not expire.%s\n", ds.Name, idle(ds))
 	return err
-}
-
-// longest is the time to live that the flavor allows; 0 for any, or if the user may
-// not read flavors.
-func longest(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Duration {
-	var flavor devserverv1.DevServerFlavor
-	if err := c.Get(ctx, client.ObjectKey{Name: cluster.FlavorName(ds)}, &flavor); err != nil {
-		return 0
-	}
-	policy, _ := policy.Resolve(ds, &flavor, policy.Defaults{}) // A schedule that cannot be parsed has no effect on it.
-	return policy.MaxTimeToLive
 }
 
 // lifeOf is the time from the start of the server to its expiry. It may be longer
@@ -115,4 +104,4 @@ func idle(ds *devserverv1.DevServer) string {
 	return fmt.Sprintf(" It is still suspended when idle; to keep it awake: devctl keep %s DURATION -n %s", ds.Name, ds.Namespace)
 }
 
-func clock(t time.Time) string { return t.Local().Format(localtime.Layout) }
+func clock(t time.Time) string { return t.Local().Format(explain.TimeLayout) }

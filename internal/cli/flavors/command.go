@@ -40,15 +40,11 @@ On a narrow terminal, columns are left out.
   devctl flavors gpu-large -o yaml`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: complete.Flavors(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Names = args
-				return Run(ctx, to.Client, options, streams)
-			})
-		},
+		PreRunE:           func(*cobra.Command, []string) error { return options.Check() },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Names = args
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 	options.AddTo(cmd, output.Table, output.Wide, output.JSON, output.YAML, output.Name)
 	return cmd

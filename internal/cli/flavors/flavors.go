@@ -1,6 +1,7 @@
 package flavors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,6 +18,8 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/policy"
 )
 
 // Options say which flavors to list, and how. Without names it lists all.
@@ -63,7 +65,11 @@ func List(ctx context.Context, c client.Reader) (*devserverv1.DevServerFlavorLis
 
 // Find is the flavor of that name, nil if it does not exist.
 func Find(list []devserverv1.DevServerFlavor, name string) *devserverv1.DevServerFlavor {
-	if i := slices.IndexFunc(list, func(f devserverv1.DevServerFlavor) bool { return f.Name == name }); i >= 0 {
+	return first(list, func(f devserverv1.DevServerFlavor) bool { return f.Name == name })
+}
+
+func first(list []devserverv1.DevServerFlavor, match func(devserverv1.DevServerFlavor) bool) *devserverv1.DevServerFlavor {
+	if i := slices.IndexFunc(list, match); i >= 0 {
 		return &list[i]
 	}
 	return nil
@@ -71,16 +77,11 @@ func Find(list []devserverv1.DevServerFlavor, name string) *devserverv1.DevServe
 
 // Default is the flavor of servers that name none, nil if there is none.
 func Default(list []devserverv1.DevServerFlavor) *devserverv1.DevServerFlavor {
-	if i := slices.IndexFunc(list, func(f devserverv1.DevServerFlavor) bool {
+	current := func(f devserverv1.DevServerFlavor) bool {
 		return meta.IsStatusConditionTrue(f.Status.Conditions, devserverv1.ConditionDefault)
-	}); i >= 0 {
-		return &list[i]
 	}
 	// The operator may not have processed a new one yet.
-	if i := slices.IndexFunc(list, func(f devserverv1.DevServerFlavor) bool { return f.Spec.Default }); i >= 0 {
-		return &list[i]
-	}
-	return nil
+	return cmp.Or(first(list, current), first(list, func(f devserverv1.DevServerFlavor) bool { return f.Spec.Default }))
 }
 
 // Unknown says that a flavor does not exist, and which do.
@@ -109,20 +110,26 @@ func Choices(list []devserverv1.DevServerFlavor) string {
 	return fmt.Sprintf("choose from %s; without room now: %s", strings.Join(fit, ", "), strings.Join(full, ", "))
 }
 
+// Refused is why the operator would refuse a DevServer with that flavor; empty if
+// the server is within all bounds.
+func Refused(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
+	_, violation := policy.Resolve(ds, flavor, policy.Defaults{})
+	refused := ""
+	if ds.Spec.Image != "" {
+		refused = policy.ImageRefused(ds.Spec.Image, flavor)
+	}
+	if size := ds.Spec.PersistentHomeSize; refused == "" && objects.HasOwnClaim(ds) && !size.IsZero() {
+		refused = policy.HomeSizeRefused(size, flavor)
+	}
+	if refused == "" && violation != nil {
+		refused = violation.Message
+	}
+	return refused
+}
+
 func table(list *devserverv1.DevServerFlavorList) *metav1.Table {
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Name", Type: "string", Format: "name"},
-		{Name: "CPU", Type: "string"},
-		{Name: "Memory", Type: "string"},
-		{Name: "GPU", Type: "string"},
-		{Name: "Fits", Type: "string"},
-		{Name: "In use", Type: "string"},
-		{Name: "Schedulable", Type: "string"},
-		{Name: "Default", Type: "string"},
-		{Name: "Home", Type: "string", Priority: 1},
-		{Name: "Image", Type: "string", Priority: 1},
-		{Name: "Message", Type: "string", Priority: 1},
-	}}
+	columns := []string{"Name", "CPU", "Memory", "GPU", "Fits", "In use", "Schedulable", "Default", "Home", "Image", "Message"}
+	t := output.NewTable(columns, "Home", "Image", "Message")
 	standard := Default(list.Items)
 	for i := range list.Items {
 		f, isDefault := &list.Items[i], ""
@@ -130,13 +137,9 @@ func table(list *devserverv1.DevServerFlavorList) *metav1.Table {
 			isDefault = "yes"
 		}
 		size := sizeOf(f)
-		t.Rows = append(t.Rows, metav1.TableRow{
-			Cells: []any{
-				f.Name, output.OrNone(size.cpu), output.OrNone(size.memory), output.OrNone(size.devices), count(f.Status.Fits), count(f.Status.InUse),
-				output.OrNone(string(f.Status.Schedulable)), isDefault, homes(f.Spec.HomeSize), output.OrNone(f.Spec.Image), output.OrNone(message(f)),
-			},
-			Object: runtime.RawExtension{Object: f},
-		})
+		output.AddRow(t, f,
+			f.Name, output.OrNone(size.cpu), output.OrNone(size.memory), output.OrNone(size.devices), count(f.Status.Fits), count(f.Status.InUse),
+			output.OrNone(string(f.Status.Schedulable)), isDefault, homes(f.Spec.HomeSize), output.OrNone(f.Spec.Image), output.OrNone(message(f)))
 	}
 	return t
 }

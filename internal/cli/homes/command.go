@@ -37,15 +37,11 @@ last server uses it again.
 
   # Delete one that no server uses
   devctl homes delete home-trainer-0`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace = to.Namespace
-				return Run(ctx, to.Client, options, streams)
-			})
-		},
+		PreRunE: func(*cobra.Command, []string) error { return options.Check() },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, _ []string) error {
+			options.Namespace = to.Namespace
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVarP(&options.Namespaces, "all-namespaces", "A", false, "list the home directories of all namespaces")
 	cmd.Flags().BoolVar(&options.Mine, "mine", false, "list only those that you own, by the name that the cluster knows")
@@ -74,12 +70,10 @@ home directory, use devctl delete NAME --home.
   devctl homes delete home-trainer-0 --yes`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: complete.Homes(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Names = to.Namespace, args
-				return Delete(ctx, to.Client, options, streams)
-			})
-		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Names = to.Namespace, args
+			return Delete(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd

@@ -9,10 +9,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -90,34 +90,17 @@ func read(ctx context.Context, c client.Client, where string, scope ...client.Li
 }
 
 func table(homes *corev1.PersistentVolumeClaimList, users map[types.NamespacedName]string, now time.Time) *metav1.Table {
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Name", Type: "string", Format: "name"},
-		{Name: "Owner", Type: "string"},
-		{Name: "Size", Type: "string"},
-		{Name: "Used by", Type: "string"},
-		{Name: "Last server", Type: "string"},
-		{Name: "Age", Type: "string"},
-		{Name: "Storage class", Type: "string", Priority: 1},
-		{Name: "Status", Type: "string", Priority: 1},
-	}}
+	t := output.NewTable([]string{"Name", "Owner", "Size", "Used by", "Last server", "Age", "Storage class", "Status"}, "Storage class", "Status")
 	for i := range homes.Items {
 		claim := &homes.Items[i]
-		class := ""
-		if claim.Spec.StorageClassName != nil {
-			class = *claim.Spec.StorageClassName
-		}
 		state := string(claim.Status.Phase)
 		if !claim.DeletionTimestamp.IsZero() {
 			state = "Terminating"
 		}
-		t.Rows = append(t.Rows, metav1.TableRow{
-			Cells: []any{
-				claim.Name, output.OrNone(claim.Annotations[objects.AnnotationOwner]), Size(claim),
-				output.OrNone(users[client.ObjectKeyFromObject(claim)]), output.OrNone(claim.Labels[objects.LabelInstance]),
-				duration.HumanDuration(now.Sub(claim.CreationTimestamp.Time)), output.OrNone(class), output.OrNone(state),
-			},
-			Object: runtime.RawExtension{Object: claim},
-		})
+		output.AddRow(t, claim,
+			claim.Name, output.OrNone(claim.Annotations[objects.AnnotationOwner]), Size(claim),
+			output.OrNone(users[client.ObjectKeyFromObject(claim)]), output.OrNone(claim.Labels[objects.LabelInstance]),
+			duration.HumanDuration(now.Sub(claim.CreationTimestamp.Time)), output.OrNone(ptr.Deref(claim.Spec.StorageClassName, "")), output.OrNone(state))
 	}
 	return t
 }

@@ -39,17 +39,16 @@ The duration, from 1m to 87600h, counts from now: 6h, 1h30m or 2d.
 			return cobra.ExactArgs(2)(cmd, args)
 		},
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		PreRunE: func(_ *cobra.Command, args []string) (err error) {
 			if !options.End {
-				if options.Duration, err = policy.ParseDuration(args[1]); err != nil {
-					return exit.With(exit.Usage, err)
-				}
+				options.Duration, err = policy.ParseDuration(args[1])
 			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
-			})
+			return exit.With(exit.Usage, err)
 		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Name = to.Namespace, args[0]
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVar(&options.End, "end", false, "no longer keep it awake")
 	return cmd

@@ -14,9 +14,9 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/objects"
-	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -92,30 +92,17 @@ func whyNoLease(ds *devserverv1.DevServer) string {
 // may read it.
 func holds(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, length time.Duration, from time.Time) time.Time {
 	kept := lease.Lease{KeepAwakeFrom: from, KeepAwakeFor: length.Truncate(time.Second)}
-	var flavor devserverv1.DevServerFlavor
-	if err := c.Get(ctx, client.ObjectKey{Name: cluster.FlavorName(ds)}, &flavor); err != nil {
-		return policy.Policy{}.KeptAwakeUntil(kept, time.Time{}, from)
+	var started time.Time // that the time to live counts from
+	if pod, err := cluster.Find(ctx, c, &corev1.Pod{}, ds.Namespace, objects.PodName(ds.Name)); err == nil && pod != nil {
+		started = objects.StartedAt(pod)
 	}
-	// A schedule that cannot be parsed sets no bound.
-	p, _ := policy.Resolve(ds, &flavor, policy.Defaults{})
-	return p.KeptAwakeUntil(kept, startedAt(ctx, c, ds), from)
-}
-
-// startedAt is the start that the time to live counts from; zero if the pod does not
-// exist or the user may not read it.
-func startedAt(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) time.Time {
-	var pod corev1.Pod
-	err := c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.PodName(ds.Name)}, &pod)
-	if err != nil {
-		return time.Time{}
-	}
-	return objects.StartedAt(&pod)
+	return cluster.Policy(ctx, c, ds).KeptAwakeUntil(kept, started, from)
 }
 
 // report says until when the DevServer is kept awake, and whether that is less than
 // what was asked for.
 func report(ds *devserverv1.DevServer, asked, really time.Time) string {
-	sentence := fmt.Sprintf("DevServer %s counts as active until %s.", ds.Name, really.Local().Format("2006-01-02 15:04 MST"))
+	sentence := fmt.Sprintf("DevServer %s counts as active until %s.", ds.Name, really.Local().Format(explain.TimeLayout))
 	if asked.Sub(really) >= time.Second {
 		sentence += fmt.Sprintf(" Flavor %s allows no longer.", cluster.FlavorName(ds))
 	}

@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"devserver.io/devserver/internal/cli/dotfile"
 )
 
 // maxFile bounds a file with public keys.
@@ -26,10 +28,9 @@ const private = "-----BEGIN"
 // fileKeys reads the keys of a file. The file of a private key stands for the public
 // one beside it, and is not read.
 func fileKeys(path string) ([]Key, error) {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			path = filepath.Join(home, rest) // A shell does not expand ~ after "=".
-		}
+	path, err := dotfile.Expand(path)
+	if err != nil {
+		return nil, err
 	}
 	if !strings.HasSuffix(path, ".pub") {
 		if _, err := os.Stat(path + ".pub"); err == nil {
@@ -115,7 +116,7 @@ func agentKeys(ctx context.Context) (found []Key) {
 	for _, k := range listed {
 		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)) + " " + k.Comment)
 		line = strings.Join(strings.Fields(line), " ")
-		if key, err := parse(line, "of your SSH agent"); err == nil {
+		if key, err := Parse(line, "of your SSH agent"); err == nil {
 			found = append(found, key)
 		}
 	}

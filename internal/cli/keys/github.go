@@ -20,8 +20,17 @@ const (
 	maxAnswer      = 1 << 20
 )
 
-// githubUser matches the user names of GitHub and GitHub Enterprise.
 var githubUser = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})$`)
+
+// IsGitHubUser tells whether GitHub and GitHub Enterprise allow a user name.
+func IsGitHubUser(name string) bool { return githubUser.MatchString(name) }
+
+// IsGitHubURL tells whether keys can be fetched from a URL. It requires TLS:
+// otherwise an attacker on the network could add a key.
+func IsGitHubURL(base string) bool {
+	u, err := url.Parse(base)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
 
 // githubKeys fetches the public keys of a GitHub user.
 func githubKeys(ctx context.Context, o Options, user string) ([]Key, error) {
@@ -50,17 +59,15 @@ func githubKeys(ctx context.Context, o Options, user string) ([]Key, error) {
 	return found, nil
 }
 
-// githubAddress is the URL of a user's keys. It requires TLS: otherwise an attacker
-// on the network could add a key.
+// githubAddress is the URL of a user's keys.
 func githubAddress(base, user string) (string, error) {
-	if !githubUser.MatchString(user) {
+	if !IsGitHubUser(user) {
 		return "", fmt.Errorf("--github %q is not the name of a GitHub user", user)
 	}
-	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if !IsGitHubURL(base) {
 		return "", fmt.Errorf("--github-url %q is not a URL such as https://github.example.com", base)
 	}
-	return u.JoinPath(user + ".keys").String(), nil
+	return url.JoinPath(base, user+".keys")
 }
 
 func fetch(ctx context.Context, client *http.Client, address string) (text string, code int, err error) {

@@ -25,9 +25,13 @@ type Key struct {
 	// Line is what a .pub file has: type, base64 and comment.
 	Line        string
 	Fingerprint string
+	Type        string
+	Comment     string
 	Source      string
-	kind        string
 }
+
+// Same tells whether both are one key, whatever their comments are.
+func (k Key) Same(other Key) bool { return k.Fingerprint == other.Fingerprint }
 
 // most is how many keys a DevServer can have: publicKey and 64 publicKeys.
 const most = 65
@@ -87,7 +91,7 @@ func Find(ctx context.Context, o Options) ([]Key, error) {
 		}
 		found = append(found, keys...)
 	}
-	found = unique(found)
+	found = Unique(found)
 	if len(found) > most {
 		return nil, exit.With(exit.Refused, fmt.Errorf("%d keys were found, and a DevServer can have %d: name fewer", len(found), most))
 	}
@@ -103,10 +107,10 @@ var order = []string{
 	ssh.KeyAlgoRSA,
 }
 
-func rank(k Key) int { return slices.Index(order, k.kind) }
+func rank(k Key) int { return slices.Index(order, k.Type) }
 
-// parse reads the Key in a line.
-func parse(line, source string) (Key, error) {
+// Parse reads the Key in a line.
+func Parse(line, source string) (Key, error) {
 	public, comment, err := sshkeys.ParseAuthorized(line)
 	if err != nil {
 		return Key{}, err
@@ -115,7 +119,7 @@ func parse(line, source string) (Key, error) {
 	if comment = strings.TrimSpace(strings.ReplaceAll(comment, "\t", " ")); comment != "" {
 		text += " " + comment
 	}
-	return Key{Line: text, Fingerprint: sshkeys.Fingerprint(public), Source: source, kind: public.Type()}, nil
+	return Key{Line: text, Fingerprint: sshkeys.Fingerprint(public), Type: public.Type(), Comment: comment, Source: source}, nil
 }
 
 // parseLines reads the Keys in a text with one key per line. It skips lines that are
@@ -126,7 +130,7 @@ func parseLines(text, source string) (found []Key, bad error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		key, err := parse(line, source)
+		key, err := Parse(line, source)
 		if err == nil {
 			found = append(found, key)
 		} else if bad == nil {
@@ -136,12 +140,10 @@ func parseLines(text, source string) (found []Key, bad error) {
 	return found, bad
 }
 
-// unique leaves out repeated keys.
-func unique(keys []Key) (once []Key) {
-	seen := map[string]bool{}
+// Unique leaves out repeated keys.
+func Unique(keys []Key) (once []Key) {
 	for _, k := range keys {
-		if !seen[k.Fingerprint] {
-			seen[k.Fingerprint] = true
+		if !slices.ContainsFunc(once, k.Same) {
 			once = append(once, k)
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -81,10 +83,7 @@ func (p *printer) resources(ctx context.Context, list *devserverv1.DevServerList
 
 // one prints one that is new or has changed.
 func (p *printer) one(ctx context.Context, ds *devserverv1.DevServer) error {
-	if p.ForPeople() {
-		return p.rows(ctx, &devserverv1.DevServerList{Items: []devserverv1.DevServer{*ds}})
-	}
-	return p.Print(ds, p.client.Scheme(), p.out)
+	return p.all(ctx, &devserverv1.DevServerList{Items: []devserverv1.DevServer{*ds}})
 }
 
 // watch prints a list, and then each change, until ctx ends. If the API server no
@@ -107,19 +106,15 @@ func (o Options) watch(ctx context.Context, c client.WithWatch, p *printer, list
 	}
 }
 
+// all prints those that are new or have changed.
 func (p *printer) all(ctx context.Context, list *devserverv1.DevServerList) error {
-	if p.ForPeople() && len(list.Items) > 0 {
-		return p.rows(ctx, list)
+	if !p.ForPeople() {
+		return meta.EachListItem(list, func(item runtime.Object) error { return p.Print(item, p.client.Scheme(), p.out) })
 	}
-	for i := range list.Items {
-		if p.ForPeople() {
-			break
-		}
-		if err := p.one(ctx, &list.Items[i]); err != nil {
-			return err
-		}
+	if len(list.Items) == 0 {
+		return nil
 	}
-	return nil
+	return p.rows(ctx, list)
 }
 
 // errForgotten means that the API server no longer has the changes since the list.
@@ -129,7 +124,7 @@ var errForgotten = errors.New("the API server no longer has the changes since th
 // breaks.
 func (o Options) follow(ctx context.Context, c client.WithWatch, p *printer, version string) error {
 	source := &cache.ListWatch{WatchFuncWithContext: func(ctx context.Context, raw metav1.ListOptions) (watch.Interface, error) {
-		return c.Watch(ctx, &devserverv1.DevServerList{}, append(o.scope(), &client.ListOptions{Raw: &raw, Namespace: o.inNamespace()})...)
+		return c.Watch(ctx, &devserverv1.DevServerList{}, append(o.scope(), &client.ListOptions{Raw: &raw})...)
 	}}
 	changes, err := watchtools.NewRetryWatcherWithContext(ctx, version, source)
 	if err != nil {
@@ -151,11 +146,4 @@ func (o Options) follow(ctx context.Context, c client.WithWatch, p *printer, ver
 		}
 	}
 	return fmt.Errorf("watching DevServers %s: the watch ended", o.where())
-}
-
-func (o Options) inNamespace() string {
-	if o.Namespaces {
-		return ""
-	}
-	return o.Namespace
 }

@@ -35,7 +35,7 @@ its pod was deleted; the command then reports why it stopped.
   devctl logs trainer --previous --tail 50`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("tail") && options.Tail < 0 {
 				return exit.With(exit.Usage, errors.New("--tail must be 0 or more lines"))
 			}
@@ -45,10 +45,11 @@ its pod was deleted; the command then reports why it stopped.
 			if options.Follow && options.Previous {
 				return exit.With(exit.Usage, errors.New("--follow and --previous exclude each other: a container that ended writes nothing more"))
 			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				return Run(ctx, to, to.Namespace, args[0], options, streams)
-			})
+			return nil
 		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			return Run(ctx, to, to.Namespace, args[0], options, streams)
+		}),
 	}
 	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "continue with new lines, until Ctrl-C")
 	cmd.Flags().BoolVarP(&options.Previous, "previous", "p", false, "print the logs from before the container was restarted")

@@ -3,6 +3,7 @@
 package output
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -58,6 +59,25 @@ func (f *Flags) Check() error {
 // ForPeople tells whether the format is for people, who get a sentence instead of
 // an empty table.
 func (f *Flags) ForPeople() bool { return f.Format == Table || f.Format == Wide }
+
+// NewTable returns a table with columns of those names. Those in wide are printed
+// only with Wide.
+func NewTable(columns []string, wide ...string) *metav1.Table {
+	t := &metav1.Table{}
+	for _, name := range columns {
+		c := metav1.TableColumnDefinition{Name: name}
+		if slices.Contains(wide, name) {
+			c.Priority = 1
+		}
+		t.ColumnDefinitions = append(t.ColumnDefinitions, c)
+	}
+	return t
+}
+
+// AddRow adds a row about an object, whose namespace may be a column too.
+func AddRow(t *metav1.Table, object runtime.Object, cells ...any) {
+	t.Rows = append(t.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{Object: object}})
+}
 
 // PrintTable prints the columns. Those with a priority above 0 are for Wide. On a
 // terminal that is too narrow, it leaves out the columns in drop, in that order, as
@@ -124,10 +144,15 @@ func printNames(object runtime.Object, w io.Writer) error {
 	return meta.EachListItem(object, func(item runtime.Object) error { return printer.PrintObj(item, w) })
 }
 
+// Count is a number of things: "1 host", "2 hosts".
+func Count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 // OrNone shows a cell without a value as kubectl does.
 func OrNone(cell string) string {
-	if cell == "" {
-		return "<none>"
-	}
-	return cell
+	return cmp.Or(cell, "<none>")
 }

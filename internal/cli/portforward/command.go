@@ -38,15 +38,12 @@ precedes the colon, devctl chooses a free port.
   devctl port-forward -n team-a trainer 9000:6006 :8265`,
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: complete.DevServers(flags),
+		PreRunE:           func(*cobra.Command, []string) error { return options.Complete(streams) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
 			ports, err := parsePorts(args[1:])
 			if err != nil {
 				return exit.With(exit.Usage, err)
 			}
-			options.On(streams)
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
 				return Run(ctx, to, reach.Parse(args[0], to.Namespace), ports, options, streams)
 			})

@@ -82,7 +82,7 @@ func GatewayCommand(ds *devserverv1.DevServer, knownHosts, identity string) (str
 func proxyLine(words []string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {
-		quoted[i] = shellQuote(word)
+		quoted[i] = ShellQuote(word)
 	}
 	return strings.ReplaceAll(strings.Join(quoted, " "), "%", "%%")
 }

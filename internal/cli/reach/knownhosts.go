@@ -4,12 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/crypto/ssh"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/dotfile"
 )
 
 // writeKnownHosts writes the known_hosts file for ds and returns its name. The name
@@ -28,12 +28,12 @@ func writeKnownHosts(ds *devserverv1.DevServer) (string, error) {
 		line += gateway
 	}
 	sum := sha256.Sum256([]byte(line))
-	dir, err := stateDir()
+	dir, err := dotfile.Dir("XDG_STATE_HOME", ".local/state") // devctl can create it again.
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("finding a directory for known hosts: %w", err)
 	}
 	file := filepath.Join(dir, "known_hosts.d", Alias(ds)+"-"+hex.EncodeToString(sum[:6]))
-	if err := writeFile(file, line); err != nil {
+	if err := dotfile.Write(file, line); err != nil {
 		return "", fmt.Errorf("writing the host key of DevServer %s: %w", ds.Name, err)
 	}
 	return file, nil
@@ -49,38 +49,4 @@ func KnownHost(ds *devserverv1.DevServer) (string, error) {
 		return "", fmt.Errorf("logging in to DevServer %s: the host key in its status cannot be decoded: %w", ds.Name, err)
 	}
 	return Alias(ds) + " " + string(ssh.MarshalAuthorizedKey(key)), nil
-}
-
-// stateDir is the directory for files that devctl can create again from the
-// cluster.
-func stateDir() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "devserver"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("finding a directory for known hosts: %w", err)
-	}
-	return filepath.Join(home, ".local", "state", "devserver"), nil
-}
-
-// writeFile replaces a private file atomically.
-func writeFile(file, content string) error {
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	draft, err := os.CreateTemp(dir, ".draft-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(draft.Name()) }()
-	if _, err := draft.WriteString(content); err != nil {
-		_ = draft.Close()
-		return err
-	}
-	if err := draft.Close(); err != nil {
-		return err
-	}
-	return os.Rename(draft.Name(), file)
 }

@@ -84,8 +84,9 @@ func self() string {
 	return "devctl"
 }
 
-// shellQuote quotes a word for the shell with which OpenSSH runs a ProxyCommand.
-func shellQuote(word string) string {
+// ShellQuote quotes a word for the shell of the user, with which OpenSSH also runs a
+// ProxyCommand.
+func ShellQuote(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:@,+", r)
 	}

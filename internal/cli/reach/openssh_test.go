@@ -166,7 +166,7 @@ func TestWithoutAHostKeyNobodyLogsIn(t *testing.T) {
 // kubeconfig may have them.
 func TestProxyCommandSurvivesTheShell(t *testing.T) {
 	word := `it's 100% $HOME "x"`
-	line := "printf '%s\\n' " + shellQuote(word)
+	line := "printf '%s\\n' " + ShellQuote(word)
 	out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", line).Output()
 	if err != nil || string(out) != word+"\n" {
 		t.Errorf("the shell makes %q of %s (%v)", out, line, err)

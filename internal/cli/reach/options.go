@@ -79,5 +79,8 @@ func (o *Options) Check() error {
 	return nil
 }
 
-// On adapts the options to the streams of the command.
-func (o *Options) On(streams genericiooptions.IOStreams) { o.Terminal = wait.OnTerminal(streams) }
+// Complete adapts the options to the streams of the command, and checks them.
+func (o *Options) Complete(streams genericiooptions.IOStreams) error {
+	o.Terminal = wait.OnTerminal(streams)
+	return o.Check()
+}

@@ -3,6 +3,7 @@
 package resize
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -43,23 +44,19 @@ log in again; elsewhere only with --wait.
   devctl resize trainer --flavor gpu-large --yes --wait`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			options.Waiting.ByDefault(cmd, &options.Wait, streams)
-			if err := options.check(); err != nil {
-				return err
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Waiting.Namespace, options.Waiting.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
-			})
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			return cmp.Or(options.check(), options.Waiting.Complete(cmd, streams))
 		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Waiting.Namespace, options.Waiting.Name = to.Namespace, args[0]
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().StringVar(&options.Flavor, "flavor", "", "the new flavor, see devctl flavors")
 	cmd.Flags().StringVar(&options.HomeSize, "home-size", "", "the new `SIZE` of the home directory, such as 200Gi")
 	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask for confirmation")
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until the home directory has grown and you can log in again (default: on a terminal)")
+	options.Waiting.AddWithWait(cmd.Flags(), "wait until the home directory has grown and you can log in again (default: on a terminal)")
 	cmd.Flags().BoolVar(&options.AnyCapacity, "ignore-capacity", false, "accept a flavor that no node can run now, because nodes are added on demand")
-	options.Waiting.AddTo(cmd.Flags())
 	_ = cmd.RegisterFlagCompletionFunc("flavor", complete.Flavors(flags)) // The flag is there.
 	_ = cmd.RegisterFlagCompletionFunc("home-size", cobra.NoFileCompletions)
 	return cmd

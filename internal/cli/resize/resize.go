@@ -19,15 +19,12 @@ import (
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
-	"devserver.io/devserver/internal/objects"
-	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/serverstate"
 )
 
 // Options say what to resize, and to what. An empty value changes nothing.
 type Options struct {
 	Waiting          wait.Options // has the name
-	Wait             bool
 	Flavor, HomeSize string
 	// Yes skips the question.
 	Yes bool
@@ -46,7 +43,7 @@ func (o *Options) check() error {
 			return exit.With(exit.Usage, fmt.Errorf("--home-size %q is not a size from 1Mi to 1Pi, such as 200Gi", o.HomeSize))
 		}
 	}
-	return o.Waiting.Check()
+	return nil
 }
 
 // Run resizes the DevServer after checking that it is possible. If that ends
@@ -89,17 +86,17 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		return err
 	}
 	sentence := report(ds, o, flavor)
-	if o.Wait && restarts {
+	if o.Waiting.Wait && restarts {
 		fmt.Fprintln(streams.ErrOut, sentence) // Out has only how to log in.
 	} else if _, err := fmt.Fprintln(streams.Out, sentence); err != nil {
 		return err
 	}
 	if grows {
-		if err := o.awaitGrowth(ctx, c, o.Wait && !restarts, streams); err != nil {
+		if err := o.awaitGrowth(ctx, c, o.Waiting.Wait && !restarts, streams); err != nil {
 			return err
 		}
 	}
-	if !o.Wait || !restarts {
+	if !o.Waiting.Wait || !restarts {
 		return nil
 	}
 	return wait.Run(ctx, c, o.Waiting, streams)
@@ -161,7 +158,7 @@ func (o *Options) possible(ctx context.Context, c client.Client, ds *devserverv1
 		return nil, cluster.Explain(err, doing(ds))
 	}
 	if flavor != nil {
-		if refused := refused(tried, flavor); refused != "" {
+		if refused := flavors.Refused(tried, flavor); refused != "" {
 			return nil, exit.With(exit.Refused, fmt.Errorf("%s: %s", doing(ds), refused))
 		}
 	}
@@ -169,20 +166,6 @@ func (o *Options) possible(ctx context.Context, c client.Client, ds *devserverv1
 		return nil, nil
 	}
 	return flavor, nil
-}
-
-// refused is why the operator would refuse the DevServer; empty if it would not.
-func refused(ds *devserverv1.DevServer, flavor *devserverv1.DevServerFlavor) string {
-	_, violation := policy.Resolve(ds, flavor, policy.Defaults{})
-	switch {
-	case objects.HasOwnClaim(ds) && policy.HomeSizeRefused(ds.Spec.PersistentHomeSize, flavor) != "":
-		return policy.HomeSizeRefused(ds.Spec.PersistentHomeSize, flavor)
-	case ds.Spec.Image != "" && policy.ImageRefused(ds.Spec.Image, flavor) != "":
-		return policy.ImageRefused(ds.Spec.Image, flavor)
-	case violation != nil:
-		return violation.Message
-	}
-	return ""
 }
 
 func question(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServerFlavor) confirm.Question {

@@ -18,14 +18,8 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// Options say what to restart, and whether and how to wait for it.
-type Options struct {
-	wait.Options
-	Wait bool
-}
-
 // Run restarts the DevServer, reports what that does, and waits for it.
-func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+func Run(ctx context.Context, c client.WithWatch, o wait.Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
 		return err
@@ -44,7 +38,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		// Out has only the ssh command, for scripts.
 		fmt.Fprintln(streams.ErrOut, report(ds))
 		o.Woken = true
-		return wait.Run(ctx, c, o.Options, streams)
+		return wait.Run(ctx, c, o, streams)
 	}
 	_, err = fmt.Fprintf(streams.Out, "%s To wait for it: devctl wait %s -n %s\n", report(ds), ds.Name, ds.Namespace)
 	return err

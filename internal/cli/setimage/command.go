@@ -3,6 +3,7 @@
 package setimage
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/imageref"
 	"devserver.io/devserver/internal/exit"
 )
 
@@ -40,20 +42,16 @@ On a terminal the command waits until you can log in again; elsewhere only with
   devctl set-image trainer debian:13 --yes --wait`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(cmd *cobra.Command, args []string) error {
 			options.Image = args[1]
-			options.Waiting.ByDefault(cmd, &options.Wait, streams)
-			if err := options.check(); err != nil {
-				return err
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Waiting.Namespace, options.Waiting.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
-			})
+			return cmp.Or(exit.With(exit.Usage, imageref.Check(options.Image)), options.Waiting.Complete(cmd, streams))
 		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Waiting.Namespace, options.Waiting.Name = to.Namespace, args[0]
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask for confirmation")
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until you can log in again (default: on a terminal)")
-	options.Waiting.AddTo(cmd.Flags())
+	options.Waiting.AddWithWait(cmd.Flags(), "wait until you can log in again (default: on a terminal)")
 	return cmd
 }

@@ -13,7 +13,6 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/flavors"
-	"devserver.io/devserver/internal/cli/imageref"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/policy"
@@ -23,17 +22,9 @@ import (
 // Options say which DevServer gets which image.
 type Options struct {
 	Waiting wait.Options // has the name
-	Wait    bool
 	Image   string
 	// Yes skips the question.
 	Yes bool
-}
-
-func (o *Options) check() error {
-	if err := imageref.Check(o.Image); err != nil {
-		return exit.With(exit.Usage, err)
-	}
-	return o.Waiting.Check()
 }
 
 // Run sets the image after checking it, and waits for the restart.
@@ -65,7 +56,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		return err
 	}
 	sentence := report(ds, o.Image, starts, running)
-	if !o.Wait || !starts {
+	if !o.Waiting.Wait || !starts {
 		_, err := fmt.Fprintln(streams.Out, sentence)
 		return err
 	}

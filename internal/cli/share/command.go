@@ -43,15 +43,13 @@ Without a flag, it lists the keys that can log in. devctl unshare removes keys.
   devctl share trainer --user bob@example.com`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Name = to.Namespace, args[0]
-				if !options.named() {
-					return list(ctx, to.Client, options, streams)
-				}
-				return add(ctx, to.Client, options, streams)
-			})
-		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Name = to.Namespace, args[0]
+			if !options.named() {
+				return list(ctx, to.Client, options, streams)
+			}
+			return add(ctx, to.Client, options, streams)
+		}),
 	}
 	options.addTo(cmd)
 	return cmd

@@ -37,17 +37,17 @@ func add(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	if err != nil {
 		return err
 	}
-	var added, known []publicKey
+	var added, known []keys.Key
 	doing := fmt.Sprintf("sharing DevServer %s in namespace %s", ds.Name, ds.Namespace)
 	err = cluster.Edit(ctx, c, ds, doing, func(ds *devserverv1.DevServer) map[string]any {
 		added, known = nil, nil
 		present, lines := ofSpec(ds), slices.Clone(ds.Spec.SSH.PublicKeys)
 		for _, key := range wanted {
-			if slices.ContainsFunc(present, key.same) {
+			if slices.ContainsFunc(present, key.Same) {
 				known = append(known, key)
 				continue
 			}
-			added, present, lines = append(added, key), append(present, key), append(lines, key.line)
+			added, present, lines = append(added, key), append(present, key), append(lines, key.Line)
 		}
 		if len(added) == 0 {
 			return nil
@@ -58,10 +58,10 @@ func add(ctx context.Context, c client.Client, o Options, streams genericiooptio
 		return err
 	}
 	for _, key := range added {
-		fmt.Fprintf(streams.Out, "added %s\n", key)
+		fmt.Fprintln(streams.Out, "added", text(key))
 	}
 	for _, key := range known {
-		fmt.Fprintf(streams.Out, "unchanged %s\n", key)
+		fmt.Fprintln(streams.Out, "unchanged", text(key))
 	}
 	if ssh := ds.Status.SSH; ssh != nil && ssh.Command != "" {
 		fmt.Fprintf(streams.ErrOut, "To log in to DevServer %s with these keys: %s\n", ds.Name, ssh.Command)
@@ -75,13 +75,13 @@ func remove(ctx context.Context, c client.Client, o Options, streams genericioop
 	if err != nil {
 		return err
 	}
-	var unwanted []publicKey
+	var unwanted []keys.Key
 	if o.named() {
 		if unwanted, err = o.find(ctx, c); err != nil {
 			return err
 		}
 	}
-	var removed []publicKey
+	var removed []keys.Key
 	var refused error
 	doing := fmt.Sprintf("removing keys from DevServer %s in namespace %s", ds.Name, ds.Namespace)
 	err = cluster.Edit(ctx, c, ds, doing, func(ds *devserverv1.DevServer) map[string]any {
@@ -98,18 +98,18 @@ func remove(ctx context.Context, c client.Client, o Options, streams genericioop
 		return err
 	}
 	for _, key := range removed {
-		fmt.Fprintf(streams.Out, "removed %s\n", key)
+		fmt.Fprintln(streams.Out, "removed", text(key))
 	}
 	fmt.Fprintln(streams.ErrOut, "Open sessions of removed keys are closed within seconds.")
 	return stillOpen(ctx, c, ds, removed, streams)
 }
 
 // chosen are the keys of the DevServer that are to be removed.
-func (o *Options) chosen(ds *devserverv1.DevServer, unwanted []publicKey) (chosen []publicKey, err error) {
+func (o *Options) chosen(ds *devserverv1.DevServer, unwanted []keys.Key) (chosen []keys.Key, err error) {
 	present := ofSpec(ds)
 	for _, word := range o.Words {
 		named := slices.Clone(present)
-		named = unique(slices.DeleteFunc(named, func(key publicKey) bool { return key.fingerprint != word && key.comment != word }))
+		named = keys.Unique(slices.DeleteFunc(named, func(key keys.Key) bool { return key.Fingerprint != word && key.Comment != word }))
 		switch len(named) {
 		case 0:
 			return nil, exit.With(exit.NotFound, fmt.Errorf("DevServer %s has no key with the fingerprint or comment %q: to list its keys: devctl share %s -n %s", ds.Name, word, ds.Name, ds.Namespace))
@@ -120,27 +120,27 @@ func (o *Options) chosen(ds *devserverv1.DevServer, unwanted []publicKey) (chose
 		}
 	}
 	for _, key := range present {
-		if slices.ContainsFunc(unwanted, key.same) {
+		if slices.ContainsFunc(unwanted, key.Same) {
 			chosen = append(chosen, key)
 		}
 	}
 	if len(chosen) == 0 {
 		return nil, exit.With(exit.NotFound, fmt.Errorf("DevServer %s has none of these keys: to list its keys: devctl share %s -n %s", ds.Name, ds.Name, ds.Namespace))
 	}
-	return unique(chosen), nil
+	return keys.Unique(chosen), nil
 }
 
 // without are the fields of the spec that change when the keys are removed.
-func without(ds *devserverv1.DevServer, removed []publicKey) (map[string]any, error) {
+func without(ds *devserverv1.DevServer, removed []keys.Key) (map[string]any, error) {
 	ssh, left := map[string]any{}, 0
 	if line := ds.Spec.SSH.PublicKey; line != "" {
-		if slices.ContainsFunc(removed, parse(line).same) {
+		if slices.ContainsFunc(removed, parse(line, "").Same) {
 			ssh["publicKey"] = nil
 		} else {
 			left++
 		}
 	}
-	lines := slices.DeleteFunc(slices.Clone(ds.Spec.SSH.PublicKeys), func(line string) bool { return slices.ContainsFunc(removed, parse(line).same) })
+	lines := slices.DeleteFunc(slices.Clone(ds.Spec.SSH.PublicKeys), func(line string) bool { return slices.ContainsFunc(removed, parse(line, "").Same) })
 	if left += len(lines); left == 0 {
 		return nil, exit.With(exit.Refused, fmt.Errorf("no key would be left that may log in to DevServer %s: add another first: devctl share %s -n %s --key FILE", ds.Name, ds.Name, ds.Namespace))
 	}
@@ -151,15 +151,15 @@ func without(ds *devserverv1.DevServer, removed []publicKey) (map[string]any, er
 }
 
 // stillOpen warns of removed keys that the DevServerUser of the owner has too.
-func stillOpen(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, removed []publicKey, streams genericiooptions.IOStreams) error {
+func stillOpen(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, removed []keys.Key, streams genericiooptions.IOStreams) error {
 	theirs, err := ofOwner(ctx, c, ds.Spec.Owner)
 	if err != nil {
 		fmt.Fprintf(streams.ErrOut, "A key that %s has in a DevServerUser can still log in; only admins can see those.\n", ds.Spec.Owner)
 		return nil //nolint:nilerr // The keys are removed. This is a remark.
 	}
 	for _, key := range removed {
-		if i := slices.IndexFunc(theirs, key.same); i >= 0 {
-			fmt.Fprintf(streams.ErrOut, "%s can still log in: it is in %s.\n", key.fingerprint, theirs[i].from)
+		if i := slices.IndexFunc(theirs, key.Same); i >= 0 {
+			fmt.Fprintf(streams.ErrOut, "%s can still log in: it is in %s.\n", key.Fingerprint, theirs[i].Source)
 		}
 	}
 	return nil
@@ -172,14 +172,9 @@ func list(ctx context.Context, c client.Client, o Options, streams genericioopti
 		return err
 	}
 	theirs, err := ofOwner(ctx, c, ds.Spec.Owner)
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Fingerprint", Type: "string"},
-		{Name: "Type", Type: "string"},
-		{Name: "Comment", Type: "string"},
-		{Name: "From", Type: "string"},
-	}}
+	t := output.NewTable([]string{"Fingerprint", "Type", "Comment", "From"})
 	for _, key := range append(ofSpec(ds), theirs...) {
-		t.Rows = append(t.Rows, metav1.TableRow{Cells: []any{key.fingerprint, key.kind, output.OrNone(key.comment), key.from}})
+		output.AddRow(t, &metav1.PartialObjectMetadata{}, key.Fingerprint, key.Type, output.OrNone(key.Comment), key.Source)
 	}
 	if err != nil {
 		fmt.Fprintf(streams.ErrOut, "If %s has a DevServerUser, its keys may log in too; only admins can see them.\n", ds.Spec.Owner)

@@ -56,15 +56,12 @@ exit code is that of ssh: the exit code of the command, or 255.
 			return nil
 		},
 		ValidArgsFunction: complete.DevServers(flags),
+		PreRunE:           func(*cobra.Command, []string) error { return options.Complete(streams) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, rest := args[0], args[1:]
 			if mine, ok := ownFlag(rest); ok {
 				return exit.With(exit.Usage, fmt.Errorf("%s is after the name, where flags are for ssh: put it before %s", mine, name))
 			}
-			if err := options.Check(); err != nil {
-				return err
-			}
-			options.On(streams)
 			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
 				line, err := Prepare(ctx, to, reach.Parse(name, to.Namespace), options, rest, streams)
 				if err != nil {

@@ -1,9 +1,7 @@
 package sshconfig
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -55,66 +53,4 @@ func (p place) includeLine() string {
 		path = `"` + path + `"`
 	}
 	return "Include " + path
-}
-
-// read returns the content of a file; empty if it does not exist.
-func read(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	return string(text), err
-}
-
-// write replaces a file atomically, unless it has that content already. It keeps
-// the mode, and writes to the target of a link: configurations are often links
-// into a directory with dotfiles.
-func write(path, text string) error {
-	path, err := target(path)
-	if err != nil {
-		return err
-	}
-	mode := fs.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-		if now, err := read(path); err == nil && now == text {
-			return nil
-		}
-	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	draft, err := os.CreateTemp(dir, ".devctl-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(draft.Name())
-	_, failed := draft.WriteString(text)
-	if err := errors.Join(failed, draft.Chmod(mode), draft.Close()); err != nil {
-		return err
-	}
-	return os.Rename(draft.Name(), path)
-}
-
-// target follows links to the file itself, which need not exist.
-func target(path string) (string, error) {
-	for range 40 {
-		info, err := os.Lstat(path)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
-			return path, nil
-		}
-		if err != nil {
-			return "", err
-		}
-		next, err := os.Readlink(path)
-		if err != nil {
-			return "", err
-		}
-		if !filepath.IsAbs(next) {
-			next = filepath.Join(filepath.Dir(path), next)
-		}
-		path = next
-	}
-	return "", fmt.Errorf("%s: too many links", path)
 }

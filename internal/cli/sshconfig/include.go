@@ -3,6 +3,8 @@ package sshconfig
 import (
 	"path/filepath"
 	"strings"
+
+	"devserver.io/devserver/internal/cli/dotfile"
 )
 
 // withInclude puts the line before everything else: after a Host line it would
@@ -18,6 +20,18 @@ func withoutInclude(text, line string) string {
 		}
 	}
 	return kept.String()
+}
+
+// Included tells whether ~/.ssh/config includes the file of devctl ssh-config. One
+// that cannot be read does not.
+func Included() bool {
+	p, err := findPlace()
+	return err == nil && p.included()
+}
+
+func (p place) included() bool {
+	text, err := dotfile.Read(p.sshConfig())
+	return err == nil && includes(text, p.config(), p.home)
 }
 
 // includes tells whether an OpenSSH configuration includes a file for all hosts,

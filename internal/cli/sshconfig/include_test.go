@@ -1,11 +1,12 @@
 package sshconfig
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"devserver.io/devserver/internal/cli/dotfile"
 )
 
 func TestIncludes(t *testing.T) {
@@ -45,34 +46,6 @@ func TestIncludeLineOnly(t *testing.T) {
 	}
 }
 
-func TestWriteFollowsLinksAndKeepsTheMode(t *testing.T) {
-	dir := t.TempDir()
-	file, link, dangling := filepath.Join(dir, "dotfiles", "config"), filepath.Join(dir, "config"), filepath.Join(dir, "new")
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte("old"), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	for path, to := range map[string]string{link: filepath.Join("dotfiles", "config"), dangling: filepath.Join("dotfiles", "later")} {
-		if err := os.Symlink(to, path); err != nil {
-			t.Fatal(err)
-		}
-		if err := write(path, "new"); err != nil {
-			t.Fatal(err)
-		}
-		if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeSymlink == 0 {
-			t.Errorf("%s is not a link any more (%v)", path, err)
-		}
-		if text, err := os.ReadFile(path); err != nil || string(text) != "new" {
-			t.Errorf("%s holds %q (%v)", path, text, err)
-		}
-	}
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("mode %v (%v), want 0640", info.Mode(), err)
-	}
-}
-
 func TestMerge(t *testing.T) {
 	at := func(context, namespace, name string) host {
 		return host{Context: context, Namespace: namespace, Name: name, Host: name + "." + namespace + ".devserver"}
@@ -102,7 +75,7 @@ func TestShortNames(t *testing.T) {
 		"work/hosts":          "host Included web-?\ninclude ~/.ssh/work/hosts\n",
 		"unrelated/elsewhere": "Host unrelated\n",
 	} {
-		if err := write(filepath.Join(home, ".ssh", name), text); err != nil {
+		if err := dotfile.Write(filepath.Join(home, ".ssh", name), text); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -22,12 +22,8 @@ func RefreshIfOptedIn(ctx context.Context, to *cluster.Cluster, namespace, name 
 
 func refresh(ctx context.Context, to *cluster.Cluster, namespace, name string, streams genericiooptions.IOStreams) error {
 	p, err := findPlace()
-	if err != nil {
+	if err != nil || !p.included() {
 		return nil //nolint:nilerr // Without a home directory, the user cannot have agreed.
-	}
-	text, err := read(p.sshConfig())
-	if err != nil || !includes(text, p.config(), p.home) {
-		return nil //nolint:nilerr // Likewise if ssh's configuration cannot be read.
 	}
 	ds, err := cluster.Get(ctx, to.Client, namespace, name)
 	if err != nil {
@@ -36,16 +32,10 @@ func refresh(ctx context.Context, to *cluster.Cluster, namespace, name string, s
 	if ds.Status.SSH == nil || ds.Status.SSH.HostKey == "" {
 		return nil
 	}
-	way := ways{asked: reach.Auto, knownHosts: p.written(p.knownHosts())}
-	h, err := way.host(ctx, to, ds)
+	names, err := p.add(ctx, to, ds, reach.Auto, streams)
 	if err != nil {
 		return err
 	}
-	f, own, err := p.update([]host{h}, func(host) bool { return false }, Options{}, to, streams)
-	if err != nil {
-		return err
-	}
-	names := f.short.names(h, own)
 	fmt.Fprintf(streams.ErrOut, "%s has it too: ssh %s\n", p.shown(p.config()), names[len(names)-1])
 	return nil
 }

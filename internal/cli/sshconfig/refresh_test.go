@@ -13,6 +13,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/dotfile"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
@@ -50,7 +51,7 @@ func TestRefreshIfOptedIn(t *testing.T) {
 				if text == "" {
 					continue
 				}
-				if err := write(path, strings.ReplaceAll(text, "~", home)); err != nil {
+				if err := dotfile.Write(path, strings.ReplaceAll(text, "~", home)); err != nil {
 					t.Fatal(err)
 				}
 			}

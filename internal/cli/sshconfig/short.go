@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"devserver.io/devserver/internal/cli/dotfile"
 )
 
 // scope is the namespace whose DevServers are also hosts by their names alone. It
@@ -47,7 +49,7 @@ const deepest = 16
 func (p place) ownHosts() ([]string, error) { return p.hostsIn(p.sshConfig(), deepest) }
 
 func (p place) hostsIn(file string, depth int) (patterns []string, err error) {
-	text, err := read(file)
+	text, err := dotfile.Read(file)
 	if err != nil || depth == 0 {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
+	"devserver.io/devserver/internal/cli/dotfile"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 )
 
@@ -59,7 +61,7 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 	if err != nil || o.Print {
 		return err
 	}
-	fmt.Fprintf(streams.Out, "%s has %s%s\n", p.shown(p.config()), count(len(f.hosts), "host"), among(len(f.hosts), len(now), where))
+	fmt.Fprintf(streams.Out, "%s has %s%s\n", p.shown(p.config()), output.Count(len(f.hosts), "host"), among(len(f.hosts), len(now), where))
 	for _, h := range now {
 		names := f.short.names(h, own)
 		fmt.Fprintf(streams.Out, "  ssh %s\n", names[len(names)-1])
@@ -81,20 +83,28 @@ func Ensure(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer,
 	if err != nil {
 		return "", err
 	}
-	way := ways{asked: o.Via, knownHosts: p.written(p.knownHosts())}
-	h, err := way.host(ctx, to, ds)
+	names, err := p.add(ctx, to, ds, o.Via, streams)
 	if err != nil {
-		return "", err
-	}
-	if _, _, err := p.update([]host{h}, func(host) bool { return false }, Options{}, to, streams); err != nil {
 		return "", err
 	}
 	included, err := p.include(ctx, o, streams)
 	if err == nil && !included {
 		err = exit.With(exit.Refused, fmt.Errorf("%s does not include %s, so that no editor finds %s: add the line %q at its top, or repeat this with --yes",
-			p.shown(p.sshConfig()), p.shown(p.config()), h.Host, p.includeLine()))
+			p.shown(p.sshConfig()), p.shown(p.config()), names[0], p.includeLine()))
 	}
-	return h.Host, err
+	return names[0], err
+}
+
+// add adds one server, leaves all others as they are, and returns the names of its
+// host.
+func (p place) add(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer, via string, streams genericiooptions.IOStreams) ([]string, error) {
+	way := ways{asked: via, knownHosts: p.written(p.knownHosts())}
+	h, err := way.host(ctx, to, ds)
+	if err != nil {
+		return nil, err
+	}
+	f, own, err := p.update([]host{h}, func(host) bool { return false }, Options{}, to, streams)
+	return f.short.names(h, own), err
 }
 
 // update puts hosts into our file, or prints what the file would be with o.Print.
@@ -103,7 +113,7 @@ func (p place) update(now []host, gone func(host) bool, o Options, to *cluster.C
 	fail := func(err error) (file, []string, error) {
 		return file{}, nil, fmt.Errorf("writing %s: %w", p.shown(p.config()), err)
 	}
-	text, err := read(p.config())
+	text, err := dotfile.Read(p.config())
 	if err != nil {
 		return fail(err)
 	}
@@ -131,9 +141,9 @@ func (p place) update(now []host, gone func(host) bool, o Options, to *cluster.C
 		return f, own, err
 	}
 	// The keys come first: without its key a host cannot be used.
-	err = write(p.knownHosts(), knownHostsText(hosts))
+	err = dotfile.Write(p.knownHosts(), knownHostsText(hosts))
 	if err == nil {
-		err = write(p.config(), config)
+		err = dotfile.Write(p.config(), config)
 	}
 	if err != nil {
 		return fail(err)
@@ -145,7 +155,7 @@ func (p place) update(now []host, gone func(host) bool, o Options, to *cluster.C
 // the file has it.
 func (p place) include(ctx context.Context, o Options, streams genericiooptions.IOStreams) (bool, error) {
 	doing := "editing " + p.shown(p.sshConfig())
-	text, err := read(p.sshConfig())
+	text, err := dotfile.Read(p.sshConfig())
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -164,11 +174,11 @@ func (p place) include(ctx context.Context, o Options, streams genericiooptions.
 		}, streams); err != nil {
 			return false, err
 		}
-		if text, err = read(p.sshConfig()); err != nil { // It may have been edited since.
+		if text, err = dotfile.Read(p.sshConfig()); err != nil { // It may have been edited since.
 			return false, fmt.Errorf("%s: %w", doing, err)
 		}
 	}
-	if err := write(p.sshConfig(), withInclude(text, p.includeLine())); err != nil {
+	if err := dotfile.Write(p.sshConfig(), withInclude(text, p.includeLine())); err != nil {
 		return false, fmt.Errorf("%s: %w: add the line %q at its top yourself", doing, err, p.includeLine())
 	}
 	fmt.Fprintf(streams.ErrOut, "Added to %s: %s\n", p.shown(p.sshConfig()), p.includeLine())
@@ -182,7 +192,7 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 		return err
 	}
 	doing := "editing " + p.shown(p.sshConfig())
-	text, err := read(p.sshConfig())
+	text, err := dotfile.Read(p.sshConfig())
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -201,7 +211,7 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 				return err
 			}
 		}
-		if err := write(p.sshConfig(), without); err != nil {
+		if err := dotfile.Write(p.sshConfig(), without); err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
 	}
@@ -224,11 +234,4 @@ func among(all, now int, where string) string {
 		return ":"
 	}
 	return fmt.Sprintf(", %d of them %s:", now, where)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

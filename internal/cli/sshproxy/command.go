@@ -44,19 +44,20 @@ enough for all hosts of an ssh configuration. devctl ssh-config writes one.
     dev@trainer`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(*cobra.Command, []string) error {
 			if err := options.Check(); err != nil {
 				return err
 			}
 			if options.Via == reach.Gateway {
 				return exit.With(exit.Usage, errors.New("--via=gateway needs your key, which only ssh has: use devctl ssh-config --via=gateway, or ssh -J"))
 			}
-			// Standard input is the connection, even if it is a terminal: options.On
-			// is not called, so nothing is asked or drawn.
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				return Run(ctx, to, reach.Parse(args[0], to.Namespace), options, streams)
-			})
+			// Standard input is the connection, even if it is a terminal:
+			// options.Complete is not called, so nothing is asked or drawn.
+			return nil
 		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			return Run(ctx, to, reach.Parse(args[0], to.Namespace), options, streams)
+		}),
 	}
 	options.AddTo(cmd)
 	return cmd

@@ -5,6 +5,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
@@ -30,7 +31,7 @@ func restart(ds *devserverv1.DevServer, now time.Time) (fields map[string]any, c
 // been started since. Restarting a running server would end its processes.
 func isExpired(ds *devserverv1.DevServer) bool {
 	expired := ds.Status.Expired
-	return expired != nil && !timeOf(ds.Spec.RestartedAt).After(timeOf(expired.RestartedAt))
+	return expired != nil && !ptr.Deref(ds.Spec.RestartedAt, metav1.Time{}).After(ptr.Deref(expired.RestartedAt, metav1.Time{}).Time)
 }
 
 // wake returns the fields of the DevServer's Lease that have to change for it to
@@ -38,7 +39,7 @@ func isExpired(ds *devserverv1.DevServer) bool {
 func wake(object *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time) (fields map[string]any, causes []string) {
 	l := lease.Of(object)
 	s := l.Suspension
-	if s == nil || s.Ended(l.RenewTime, timeOf(ds.Spec.RestartedAt)) || (isExpired(ds) && cluster.RestartAt(ds.Status.Expired.RestartedAt, now).After(s.RestartedAt)) {
+	if s == nil || s.Ended(l.RenewTime, ptr.Deref(ds.Spec.RestartedAt, metav1.Time{}).Time) || (isExpired(ds) && cluster.RestartAt(ds.Status.Expired.RestartedAt, now).After(s.RestartedAt)) {
 		return nil, nil
 	}
 	cause := "suspended for being idle"
@@ -46,11 +47,4 @@ func wake(object *coordinationv1.Lease, ds *devserverv1.DevServer, now time.Time
 		cause = "suspended by its schedule"
 	}
 	return lease.Wake(l, now), []string{cause}
-}
-
-func timeOf(t *metav1.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return t.Time
 }

@@ -10,12 +10,13 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 )
 
 // NewCommand returns the command.
 func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
-	var options Options
+	var options wait.Options
 	cmd := &cobra.Command{
 		Use:   "start NAME",
 		Short: "Start a suspended or expired DevServer",
@@ -33,18 +34,12 @@ elsewhere only with --wait.
   devctl start trainer --wait=false`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
-			options.ByDefault(cmd, &options.Wait, streams)
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
-			})
-		},
+		PreRunE:           func(cmd *cobra.Command, _ []string) error { return options.Complete(cmd, streams) },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Name = to.Namespace, args[0]
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until you can log in (default: on a terminal)")
-	options.AddTo(cmd.Flags())
+	options.AddWithWait(cmd.Flags(), "wait until you can log in (default: on a terminal)")
 	return cmd
 }

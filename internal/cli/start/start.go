@@ -20,14 +20,8 @@ import (
 	"devserver.io/devserver/internal/serverstate"
 )
 
-// Options say what to start, and whether and how to wait for it.
-type Options struct {
-	wait.Options
-	Wait bool
-}
-
 // Run starts the DevServer, reports why it was suspended, and waits for it.
-func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+func Run(ctx context.Context, c client.WithWatch, o wait.Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
 		return err
@@ -42,7 +36,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 			fmt.Fprintln(streams.ErrOut, Again(ds, causes))
 		}
 		o.Woken = true
-		return wait.Run(ctx, c, o.Options, streams)
+		return wait.Run(ctx, c, o, streams)
 	}
 	sentence, err := report(ds, causes)
 	if err != nil {

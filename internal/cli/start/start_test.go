@@ -18,6 +18,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/lease"
 )
@@ -35,7 +36,7 @@ func server(reason string) *devserverv1.DevServer {
 func run(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) (string, error) {
 	t.Helper()
 	c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(objects...).WithInterceptorFuncs(funcs).Build()
-	var options Options
+	var options wait.Options
 	options.Namespace, options.Name = "team", "web"
 	var out bytes.Buffer
 	err := Run(t.Context(), c, options, genericiooptions.IOStreams{Out: &out, ErrOut: &out})

@@ -10,12 +10,13 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 )
 
 // NewCommand returns the command.
 func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
-	var options Options
+	var options wait.Options
 	cmd := &cobra.Command{
 		Use:   "stop NAME",
 		Short: "Stop a DevServer, and keep its home directory",
@@ -31,17 +32,12 @@ devctl start starts it again.
   devctl stop trainer --wait`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
-			})
-		},
+		PreRunE:           func(*cobra.Command, []string) error { return options.Check() },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Name = to.Namespace, args[0]
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
-	cmd.Flags().BoolVar(&options.Wait, "wait", false, "wait until its processes have ended")
-	options.AddTo(cmd.Flags())
+	options.AddWithWait(cmd.Flags(), "wait until its processes have ended")
 	return cmd
 }

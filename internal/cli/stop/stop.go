@@ -16,14 +16,8 @@ import (
 	"devserver.io/devserver/internal/policy"
 )
 
-// Options say what to stop, and whether to wait until it has.
-type Options struct {
-	wait.Options
-	Wait bool
-}
-
 // Run suspends the DevServer and reports what that means.
-func Run(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) error {
+func Run(ctx context.Context, c client.WithWatch, o wait.Options, streams genericiooptions.IOStreams) error {
 	ds, err := cluster.GetAlive(ctx, c, o.Namespace, o.Name)
 	if err != nil {
 		return err
@@ -36,7 +30,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	if _, err = fmt.Fprintln(streams.Out, report(ds, grace, running)); err != nil || !o.Wait {
 		return err
 	}
-	return wait.Stopped(ctx, c, o.Options, streams)
+	return wait.Stopped(ctx, c, o, streams)
 }
 
 func suspend(ds *devserverv1.DevServer) map[string]any {

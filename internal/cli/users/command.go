@@ -51,15 +51,11 @@ func listCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobr
 
   # With the reason why one is not ready
   devctl users list -o wide`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := format.Check(); err != nil {
-				return err
-			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				return list(ctx, to.Client, &format, streams)
-			})
-		},
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return format.Check() },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, _ []string) error {
+			return list(ctx, to.Client, &format, streams)
+		}),
 	}
 	format.AddTo(cmd, output.Table, output.Wide, output.JSON, output.YAML, output.Name)
 	return cmd
@@ -90,19 +86,17 @@ do, or set a limitRange.`,
   devctl users create bob --owner bob --key laptop.pub --key desk.pub
   devctl users create octocat --owner octocat@example.com --github octocat`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(*cobra.Command, []string) (err error) {
 			if options.Owner == "" {
 				return exit.With(exit.Usage, errors.New("give the name by which the cluster knows the user: --owner alice@example.com"))
 			}
-			var err error
-			if options.Quota, err = parseQuota(quota); err != nil {
-				return exit.With(exit.Usage, err)
-			}
-			options.Username = args[0]
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				return create(ctx, to.Client, options, streams)
-			})
+			options.Quota, err = parseQuota(quota)
+			return exit.With(exit.Usage, err)
 		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Username = args[0]
+			return create(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().StringVar(&options.Owner, "owner", "", "name by which the cluster knows the user")
 	options.Keys.AddTo(cmd.Flags())
@@ -143,15 +137,16 @@ prints for them.`,
     --expires 720h --file alice.yaml`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.Users(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(*cobra.Command, []string) error {
 			if options.Expires < leastExpiry {
 				return exit.With(exit.Usage, fmt.Errorf("--expires must be at least %s: the cluster signs nothing shorter", leastExpiry))
 			}
-			options.Username = args[0]
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				return kubeconfig(ctx, to, options, streams)
-			})
+			return nil
 		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Username = args[0]
+			return kubeconfig(ctx, to, options, streams)
+		}),
 	}
 	cmd.Flags().StringVar(&options.File, "file", "", "`file` to write, or - for standard output (default USERNAME.kubeconfig)")
 	cmd.Flags().StringVar(&options.Server, "server", "", "address of the API server for the user (default: the one in your kubeconfig)")
@@ -181,12 +176,10 @@ On a terminal it asks first. Elsewhere it requires --yes.`,
   devctl users delete alice --yes`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.Users(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
 			options.Username = args[0]
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				return remove(ctx, to.Client, options, streams)
-			})
-		},
+			return remove(ctx, to.Client, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "do not ask")
 	return cmd

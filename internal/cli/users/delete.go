@@ -10,6 +10,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/confirm"
+	"devserver.io/devserver/internal/cli/output"
 )
 
 // DeleteOptions say which user to delete.
@@ -32,7 +33,7 @@ func remove(ctx context.Context, c client.Client, o DeleteOptions, streams gener
 		if err := confirm.Ask(ctx, confirm.Question{
 			Title: fmt.Sprintf("Delete DevServerUser %s?", user.Name),
 			Means: fmt.Sprintf("Removes the %s of %s from all servers, closes the sessions that they opened, and removes the user's rights in the namespace. %s",
-				plural(len(user.Spec.PublicKeys), "key"), user.Spec.Owner, stays),
+				output.Count(len(user.Spec.PublicKeys), "key"), user.Spec.Owner, stays),
 			Yes: "Delete", Left: "nothing was deleted",
 		}, streams); err != nil {
 			return err
@@ -61,12 +62,5 @@ func remains(ctx context.Context, c client.Reader, user *devserverv1.DevServerUs
 		return "", explain(err, "listing the volumes in namespace "+namespace)
 	}
 	return fmt.Sprintf("Namespace %s stays, with %s and %s (home directories and others). To delete all of that too: kubectl delete namespace %s",
-		namespace, plural(len(servers.Items), "DevServer"), plural(len(claims.Items), "volume"), namespace), nil
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+		namespace, output.Count(len(servers.Items), "DevServer"), output.Count(len(claims.Items), "volume"), namespace), nil
 }

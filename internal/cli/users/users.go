@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -55,25 +54,13 @@ func list(ctx context.Context, c client.Client, format *output.Flags, streams ge
 }
 
 func table(users *devserverv1.DevServerUserList, now time.Time) *metav1.Table {
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Username", Type: "string", Format: "name"},
-		{Name: "Owner", Type: "string"},
-		{Name: "Namespace", Type: "string"},
-		{Name: "Keys", Type: "integer"},
-		{Name: "Reason", Type: "string"},
-		{Name: "Age", Type: "string"},
-		{Name: "Message", Type: "string", Priority: 1},
-	}}
+	t := output.NewTable([]string{"Username", "Owner", "Namespace", "Keys", "Reason", "Age", "Message"}, "Message")
 	for i := range users.Items {
 		u := &users.Items[i]
 		reason, message := unready(u)
-		t.Rows = append(t.Rows, metav1.TableRow{
-			Cells: []any{
-				u.Spec.Username, u.Spec.Owner, output.OrNone(u.Status.Namespace), len(u.Spec.PublicKeys), output.OrNone(reason),
-				duration.HumanDuration(now.Sub(u.CreationTimestamp.Time)), output.OrNone(message),
-			},
-			Object: runtime.RawExtension{Object: u},
-		})
+		output.AddRow(t, u,
+			u.Spec.Username, u.Spec.Owner, output.OrNone(u.Status.Namespace), len(u.Spec.PublicKeys), output.OrNone(reason),
+			duration.HumanDuration(now.Sub(u.CreationTimestamp.Time)), output.OrNone(message))
 	}
 	return t
 }

@@ -42,16 +42,11 @@ image that cannot be pulled, the command ends.
   devctl wait trainer --timeout 30m && devctl ssh trainer`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.Check(); err != nil {
-				return err
-			}
-			options.Live = OnTerminal(streams)
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Name = to.Namespace, args[0]
-				return Run(ctx, to.Client, options, streams)
-			})
-		},
+		PreRunE:           func(cmd *cobra.Command, _ []string) error { return options.Complete(cmd, streams) },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Name = to.Namespace, args[0]
+			return Run(ctx, to.Client, options, streams)
+		}),
 	}
 	options.AddTo(cmd.Flags())
 	return cmd
@@ -62,13 +57,20 @@ func (o *Options) AddTo(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long to wait")
 }
 
-// ByDefault sets wait from the flag --wait of a command that may wait when it is
-// done. Without the flag, it waits on a terminal.
-func (o *Options) ByDefault(cmd *cobra.Command, wait *bool, streams genericiooptions.IOStreams) {
+// AddWithWait adds --wait too, for a command that may wait when it is done.
+func (o *Options) AddWithWait(flags *pflag.FlagSet, usage string) {
+	flags.BoolVar(&o.Wait, "wait", false, usage)
+	o.AddTo(flags)
+}
+
+// Complete adapts the options to the streams of the command, and checks them.
+// Without --wait, the command waits on a terminal.
+func (o *Options) Complete(cmd *cobra.Command, streams genericiooptions.IOStreams) error {
 	o.Live = OnTerminal(streams)
 	if !cmd.Flags().Changed("wait") {
-		*wait = o.Live
+		o.Wait = o.Live
 	}
+	return o.Check()
 }
 
 // Check says what is wrong with the flags.

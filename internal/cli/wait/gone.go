@@ -2,7 +2,6 @@ package wait
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,8 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"devserver.io/devserver/internal/cli/cluster"
-	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 )
 
@@ -20,6 +17,9 @@ import (
 func Gone(ctx context.Context, c client.WithWatch, uid types.UID, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
+	again := fmt.Sprintf("the deletion continues; to see what remains: kubectl get pod %s -n %s", objects.PodName(o.Name), o.Namespace)
+	timedOut := fmt.Sprintf("DevServer %s still exists after %s: %s", o.Name, o.Timeout.Round(time.Second), again)
+	interrupted := fmt.Sprintf("stopped waiting for the deletion of DevServer %s: %s", o.Name, again)
 	// A user who may not read pods waits for the DevServer alone.
 	pod := &corev1.Pod{}
 	key := client.ObjectKey{Namespace: o.Namespace, Name: objects.PodName(o.Name)}
@@ -32,20 +32,8 @@ func Gone(ctx context.Context, c client.WithWatch, uid types.UID, o Options) err
 		if !exists && !running {
 			return nil
 		}
-		select {
-		case <-w.changed:
-		case err := <-w.refused:
-			return cluster.Explain(err, "watching DevServer "+o.Name)
-		case <-ctx.Done():
-			return stillDeleting(ctx, o)
+		if err := w.next(ctx, timedOut, interrupted); err != nil {
+			return err
 		}
 	}
-}
-
-func stillDeleting(ctx context.Context, o Options) error {
-	again := fmt.Sprintf("the deletion continues; to see what remains: kubectl get pod %s -n %s", objects.PodName(o.Name), o.Namespace)
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s still exists after %s: %s", o.Name, o.Timeout.Round(time.Second), again))
-	}
-	return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting for the deletion of DevServer %s: %s", o.Name, again))
 }

@@ -2,6 +2,7 @@ package wait
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"devserver.io/devserver/internal/exit"
 )
 
 // redraw is how often the clock of the current stage moves.
@@ -62,9 +65,8 @@ func (s *screen) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		s.width = m.Width
 	case tea.KeyPressMsg:
 		if m.String() == "ctrl+c" {
-			ctx, cancel := context.WithCancel(context.Background())
-			cancel()
-			s.err = s.ended(ctx)
+			_, interrupted := s.endings()
+			s.err = exit.With(exit.Interrupted, errors.New(interrupted))
 			return s, tea.Quit
 		}
 	case tick:

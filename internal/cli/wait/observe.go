@@ -2,6 +2,7 @@ package wait
 
 import (
 	"context"
+	"errors"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 )
 
@@ -54,7 +57,6 @@ func newWatcher(ctx context.Context, c client.WithWatch, namespace, name string)
 // start watches the objects of one kind whose field has that value.
 func (w *watcher) start(ctx context.Context, kind client.Object, list client.ObjectList, field, value string) (cache.Store, cache.InformerSynced) {
 	scope := func(o metav1.ListOptions) *client.ListOptions {
-		o.FieldSelector = fields.OneTermEqualSelector(field, value).String()
 		return &client.ListOptions{Namespace: w.namespace, Raw: &o, FieldSelector: fields.OneTermEqualSelector(field, value)}
 	}
 	source := &cache.ListWatch{
@@ -90,6 +92,27 @@ func (w *watcher) notify() {
 	}
 }
 
+// next waits for a change. It returns an error if the DevServer may not be
+// watched, or if ctx ends by a timeout or Ctrl-C.
+func (w *watcher) next(ctx context.Context, timedOut, interrupted string) error {
+	select {
+	case <-w.changed:
+		return nil
+	case err := <-w.refused:
+		return cluster.Explain(err, "watching DevServer "+w.name)
+	case <-ctx.Done():
+		return ended(ctx, timedOut, interrupted)
+	}
+}
+
+// ended is the error for the end of ctx: a timeout or Ctrl-C.
+func ended(ctx context.Context, timedOut, interrupted string) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return exit.With(exit.TimedOut, errors.New(timedOut))
+	}
+	return exit.With(exit.Interrupted, errors.New(interrupted))
+}
+
 // check notes that the DevServer may not be watched. Other errors pass, and
 // the watch is tried again.
 func (w *watcher) check(kind client.Object, err error) {
@@ -118,6 +141,19 @@ func (w *watcher) observed() observed {
 		}
 	}
 	return o
+}
+
+// newest is the DevServer as it is known now. What was read last stands until the
+// watch knows better: it may begin a little in the past.
+func (o observed) newest(last *devserverv1.DevServer) (ds *devserverv1.DevServer, exists bool) {
+	now := o.devServer
+	switch {
+	case now == nil:
+		return last, !o.complete
+	case now.UID == last.UID && now.Generation < last.Generation:
+		return last, true
+	}
+	return now, true
 }
 
 func get[T client.Object](store cache.Store, namespace, name string) (object T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
@@ -138,10 +139,7 @@ func attachedStage(o observed) stage {
 	s := stage{name: attached}
 	if o.claim != nil {
 		size := o.claim.Status.Capacity[corev1.ResourceStorage]
-		class := ""
-		if o.claim.Spec.StorageClassName != nil {
-			class = *o.claim.Spec.StorageClassName
-		}
+		class := ptr.Deref(o.claim.Spec.StorageClassName, "")
 		switch o.claim.Status.Phase {
 		case corev1.ClaimBound:
 			s.detail = fmt.Sprintf("%s of %s", size.String(), cmp.Or(class, "storage"))

@@ -2,7 +2,6 @@ package wait
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +16,20 @@ import (
 // reports it for the spec that the DevServer has now. An error of done ends the
 // wait too. purpose completes "waiting for" in the error at a timeout.
 func ForStatus(ctx context.Context, c client.WithWatch, o Options, purpose string, done func(*devserverv1.DevServer) (bool, error)) error {
+	timedOut := fmt.Sprintf("waiting for %s of DevServer %s: not done after %s; to see its state: devctl why %s -n %s", purpose, o.Name, o.Timeout, o.Name, o.Namespace)
+	interrupted := fmt.Sprintf("stopped waiting for %s of DevServer %s; it continues", purpose, o.Name)
+	return follow(ctx, c, o, "waiting for "+purpose, timedOut, interrupted, func(ds *devserverv1.DevServer) (bool, error) {
+		if !serverstate.IsCurrent(ds) || ds.Status.Phase == "" {
+			return false, nil
+		}
+		return done(ds)
+	})
+}
+
+// follow calls done with the DevServer, and again after each change, until done
+// ends the wait. The other errors say timedOut, interrupted, or that the DevServer
+// was deleted while doing.
+func follow(ctx context.Context, c client.WithWatch, o Options, doing, timedOut, interrupted string, done func(*devserverv1.DevServer) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	ds, err := cluster.Get(ctx, c, o.Namespace, o.Name)
@@ -25,26 +38,15 @@ func ForStatus(ctx context.Context, c client.WithWatch, o Options, purpose strin
 	}
 	w := newWatcher(ctx, c, o.Namespace, o.Name)
 	for {
-		seen := w.observed()
-		if now := seen.devServer; now != nil && (now.UID != ds.UID || now.Generation >= ds.Generation) {
-			ds = now
-		} else if now == nil && seen.complete {
-			return exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while waiting for %s", o.Name, purpose))
+		var exists bool
+		if ds, exists = w.observed().newest(ds); !exists {
+			return exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while %s", o.Name, doing))
 		}
-		if serverstate.IsCurrent(ds) && ds.Status.Phase != "" {
-			if over, err := done(ds); over || err != nil {
-				return err
-			}
+		if over, err := done(ds); over || err != nil {
+			return err
 		}
-		select {
-		case <-w.changed:
-		case err := <-w.refused:
-			return cluster.Explain(err, "watching DevServer "+o.Name)
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return exit.With(exit.TimedOut, fmt.Errorf("waiting for %s of DevServer %s: not done after %s; to see its state: devctl why %s -n %s", purpose, o.Name, o.Timeout, o.Name, o.Namespace))
-			}
-			return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting for %s of DevServer %s; it continues", purpose, o.Name))
+		if err := w.next(ctx, timedOut, interrupted); err != nil {
+			return err
 		}
 	}
 }

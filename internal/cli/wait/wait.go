@@ -2,7 +2,6 @@ package wait
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -23,6 +22,8 @@ import (
 type Options struct {
 	Namespace, Name string
 	Timeout         time.Duration
+	// Wait is --wait of a command that does something else first.
+	Wait bool
 	// Live redraws the stages on a terminal; else each one is a line.
 	Live bool
 	// Woken is set for a server that was just woken: a status from before that
@@ -59,19 +60,16 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 func Until(ctx context.Context, c client.WithWatch, o Options, streams genericiooptions.IOStreams) (*devserverv1.DevServer, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
+	w := &waiter{Options: o, progress: newProgress(time.Now())}
 	first, err := cluster.Get(ctx, c, o.Namespace, o.Name)
 	if ctx.Err() != nil {
-		return nil, (&waiter{Options: o, progress: newProgress(time.Now())}).ended(ctx)
+		timedOut, interrupted := w.endings()
+		return nil, ended(ctx, timedOut, interrupted)
 	}
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{
-		Options:  o,
-		watcher:  newWatcher(ctx, c, o.Namespace, o.Name),
-		progress: newProgress(time.Now()),
-		seen:     observed{devServer: first},
-	}
+	w.watcher, w.seen.devServer = newWatcher(ctx, c, o.Namespace, o.Name), first
 	if o.Live {
 		err = w.live(ctx, streams)
 	} else {
@@ -93,15 +91,9 @@ type waiter struct {
 func (w *waiter) look(now time.Time) (passed []stage, over bool, err error) {
 	last := w.seen.devServer
 	w.seen = w.observed()
-	if ds := w.seen.devServer; ds != nil && ds.UID == last.UID && ds.Generation < last.Generation {
-		w.seen.devServer = last // A watch may begin a little in the past.
-	}
-	if w.seen.devServer == nil {
-		// What was read before the watch stands until the watch knows better.
-		w.seen.devServer = last
-		if w.seen.complete {
-			return nil, true, exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was starting", w.Name))
-		}
+	var exists bool
+	if w.seen.devServer, exists = w.seen.newest(last); !exists {
+		return nil, true, exit.With(exit.NotFound, fmt.Errorf("DevServer %s was deleted while it was starting", w.Name))
 	}
 	w.seen = w.sinceRestarted(w.seen)
 	w.seen.devServer = w.sinceWoken(w.seen.devServer)
@@ -154,8 +146,8 @@ func (w *waiter) sinceWoken(ds *devserverv1.DevServer) *devserverv1.DevServer {
 	return ds
 }
 
-// ended is the error for the end of ctx: a timeout or Ctrl-C.
-func (w *waiter) ended(ctx context.Context) error {
+// endings are the errors at a timeout and at Ctrl-C.
+func (w *waiter) endings() (timedOut, interrupted string) {
 	at := ""
 	if s, ok := w.progress.current(); ok {
 		at = fmt.Sprintf(" at the stage %q", s.name)
@@ -163,24 +155,15 @@ func (w *waiter) ended(ctx context.Context) error {
 			at += " (" + strings.TrimSuffix(s.detail, ".") + ")"
 		}
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return exit.With(exit.TimedOut, fmt.Errorf("DevServer %s is not running after %s, still%s: it continues to start; to keep waiting: %s", w.Name, w.Timeout, at, w.again()))
-	}
-	return exit.With(exit.Interrupted, fmt.Errorf("stopped waiting%s; DevServer %s continues to start; to keep waiting: %s", at, w.Name, w.again()))
+	again := fmt.Sprintf("continues to start; to keep waiting: devctl wait %s -n %s", w.Name, w.Namespace)
+	return fmt.Sprintf("DevServer %s is not running after %s, still%s: it %s", w.Name, w.Timeout, at, again),
+		fmt.Sprintf("stopped waiting%s; DevServer %s %s", at, w.Name, again)
 }
-
-func (w *waiter) again() string { return fmt.Sprintf("devctl wait %s -n %s", w.Name, w.Namespace) }
 
 // next waits for a change. It returns an error if the wait has to end.
 func (w *waiter) next(ctx context.Context) error {
-	select {
-	case <-w.changed:
-		return nil
-	case err := <-w.refused:
-		return cluster.Explain(err, "watching DevServer "+w.Name)
-	case <-ctx.Done():
-		return w.ended(ctx)
-	}
+	timedOut, interrupted := w.endings()
+	return w.watcher.next(ctx, timedOut, interrupted)
 }
 
 // plain prints one line for each stage that is passed and for each cause that

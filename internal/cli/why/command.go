@@ -31,12 +31,10 @@ not count as activity.`,
   devctl why trainer --live`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.DevServers(flags),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace, options.Name = to.Namespace, args[0]
-				return Run(ctx, to, options, streams)
-			})
-		},
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, args []string) error {
+			options.Namespace, options.Name = to.Namespace, args[0]
+			return Run(ctx, to, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVar(&options.Live, "live", false, "ask the server over SSH for its current CPU, GPU, terminal and SSH activity")
 	return cmd

@@ -3,7 +3,6 @@ package why
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -49,51 +48,30 @@ func gather(ctx context.Context, c client.Client, ds *devserverv1.DevServer) (f 
 	if f.Lease, err = cluster.Lease(ctx, c, ds); err != nil && !apierrors.IsForbidden(err) {
 		return f, err
 	}
-	if f.Pod, err = find(ctx, c, &corev1.Pod{}, ds.Namespace, objects.PodName(ds.Name)); err != nil {
+	if f.Pod, err = cluster.Find(ctx, c, &corev1.Pod{}, ds.Namespace, objects.PodName(ds.Name)); err != nil {
 		return f, err
 	}
 	var claim *corev1.PersistentVolumeClaim
 	if name := objects.HomeClaimOf(ds); name != "" {
-		if claim, err = find(ctx, c, &corev1.PersistentVolumeClaim{}, ds.Namespace, name); err != nil {
+		if claim, err = cluster.Find(ctx, c, &corev1.PersistentVolumeClaim{}, ds.Namespace, name); err != nil {
 			return f, err
 		}
 	}
 	if name := cmp.Or(ds.Status.Flavor, ds.Spec.Flavor); name != "" {
-		if f.Flavor, err = find(ctx, c, &devserverv1.DevServerFlavor{}, "", name); err != nil {
+		if f.Flavor, err = cluster.Find(ctx, c, &devserverv1.DevServerFlavor{}, "", name); err != nil {
 			return f, err
 		}
 	}
 	var quotas corev1.ResourceQuotaList
-	if err := list(ctx, c, &quotas, client.InNamespace(ds.Namespace)); err != nil {
+	if err := cluster.FindAll(ctx, c, &quotas, client.InNamespace(ds.Namespace)); err != nil {
 		return f, err
 	}
 	var events corev1.EventList
-	if err := list(ctx, c, &events, client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": objects.PodName(ds.Name)}); err != nil {
+	if err := cluster.FindAll(ctx, c, &events, client.InNamespace(ds.Namespace), client.MatchingFields{"involvedObject.name": objects.PodName(ds.Name)}); err != nil {
 		return f, err
 	}
 	f.Quotas, f.Stage = quotas.Items, wait.Current(ds, f.Pod, claim, events.Items)
 	return f, nil
-}
-
-// find reads an object; nil if it does not exist, or cannot be read by this person.
-func find[T client.Object](ctx context.Context, c client.Reader, object T, namespace, name string) (T, error) {
-	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
-	if err == nil {
-		return object, nil
-	}
-	var none T
-	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		return none, nil
-	}
-	return none, cluster.Explain(err, fmt.Sprintf("reading %T %s", object, name))
-}
-
-// list reads objects; none if they cannot be read by this person.
-func list(ctx context.Context, c client.Reader, objects client.ObjectList, options ...client.ListOption) error {
-	if err := c.List(ctx, objects, options...); err != nil && !apierrors.IsForbidden(err) {
-		return cluster.Explain(err, fmt.Sprintf("reading %T", objects))
-	}
-	return nil
 }
 
 // widest is the longest line. Longer ones are hard to read.
