@@ -155,7 +155,7 @@ func TestBadValuesRefused(t *testing.T) {
 func TestGoRuntime(t *testing.T) {
 	const pprof = "--pprof-bind-address=localhost:6060"
 	for set, want := range map[string]map[string]int{
-		"replicas=1":              {"name: GOMEMLIMIT\n              value: \"900MiB\"": 2, "name: GOGC\n              value: \"100\"": 1, "name: GOGC\n              value: \"50\"": 1, "pprof": 0},
+		"replicas=1":              {"name: GOMEMLIMIT\n              value: \"900MiB\"": 1, "name: GOMEMLIMIT\n              value: \"1800MiB\"": 1, "name: GOGC\n              value: \"100\"": 1, "name: GOGC\n              value: \"50\"": 1, "pprof": 0},
 		"go.memoryLimit=":         {"name: GOMEMLIMIT": 1},
 		"gateway.go.memoryLimit=": {"name: GOMEMLIMIT": 1},
 		"go.gcPercent=200":        {"name: GOGC\n              value: \"200\"": 1},

@@ -38,7 +38,7 @@ func FindAll(ctx context.Context, c client.Reader, objects client.ObjectList, op
 func UserOf(ctx context.Context, c client.Reader, owner string) (*devserverv1.DevServerUser, error) {
 	var users devserverv1.DevServerUserList
 	err := c.List(ctx, &users)
-	return precedence.Oldest(precedence.Each(users.Items), func(u *devserverv1.DevServerUser) bool {
+	return precedence.Oldest(users.Items, func(u *devserverv1.DevServerUser) bool {
 		return u.Spec.Owner == owner && u.DeletionTimestamp.IsZero()
 	}), err
 }

@@ -50,19 +50,15 @@ On a narrow terminal, columns are left out; files and pipes get all of them.`,
 
   # Their names, for scripts
   devctl list -o name`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := options.Check(); err != nil {
-				return err
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return options.Check() },
+		RunE: flags.RunE(func(ctx context.Context, to *cluster.Cluster, _ []string) error {
+			options.Namespace = to.Namespace
+			ask := func(ctx context.Context, ds *devserverv1.DevServer) (*agentapi.Report, error) {
+				return reach.Report(ctx, to, ds)
 			}
-			return flags.Run(cmd, func(ctx context.Context, to *cluster.Cluster) error {
-				options.Namespace = to.Namespace
-				ask := func(ctx context.Context, ds *devserverv1.DevServer) (*agentapi.Report, error) {
-					return reach.Report(ctx, to, ds)
-				}
-				return Run(ctx, to.Client, ask, options, streams)
-			})
-		},
+			return Run(ctx, to.Client, ask, options, streams)
+		}),
 	}
 	cmd.Flags().BoolVarP(&options.Namespaces, "all-namespaces", "A", false, "list the DevServers of all namespaces")
 	cmd.Flags().BoolVarP(&options.Watch, "watch", "w", false, "continue with a line for each change, until Ctrl-C")

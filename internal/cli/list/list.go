@@ -10,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -101,27 +100,16 @@ func (o Options) where() string {
 	return where
 }
 
-// narrow are the columns that a narrow terminal leaves out, in that order.
-var narrow = []string{"SSH", "Node", "GPU", "CPU", "Memory", "Home", "Owner", "Age", "Flavor", "Activity"}
+// The columns for wide output, and those that a narrow terminal leaves out, in that
+// order.
+var (
+	wide   = []string{"CPU", "Memory", "GPU", "Home", "Node", "SSH", "Message"}
+	narrow = []string{"SSH", "Node", "GPU", "CPU", "Memory", "Home", "Owner", "Age", "Flavor", "Activity"}
+)
 
-// table arranges DevServers in columns. Those of priority 1 are for wide output.
+// table arranges DevServers in columns.
 func table(list *devserverv1.DevServerList, known map[types.NamespacedName]resources, now time.Time) *metav1.Table {
-	t := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
-		{Name: "Name", Type: "string", Format: "name"},
-		{Name: "Phase", Type: "string"},
-		{Name: "Reason", Type: "string"},
-		{Name: "Activity", Type: "string"},
-		{Name: "Flavor", Type: "string"},
-		{Name: "Owner", Type: "string"},
-		{Name: "Age", Type: "string"},
-		{Name: "CPU", Type: "string", Priority: 1},
-		{Name: "Memory", Type: "string", Priority: 1},
-		{Name: "GPU", Type: "string", Priority: 1},
-		{Name: "Home", Type: "string", Priority: 1},
-		{Name: "Node", Type: "string", Priority: 1},
-		{Name: "SSH", Type: "string", Priority: 1},
-		{Name: "Message", Type: "string", Priority: 1},
-	}}
+	t := output.NewTable(slices.Concat([]string{"Name", "Phase", "Reason", "Activity", "Flavor", "Owner", "Age"}, wide), wide...)
 	for i := range list.Items {
 		ds := &list.Items[i]
 		var command string
@@ -130,15 +118,11 @@ func table(list *devserverv1.DevServerList, known map[types.NamespacedName]resou
 		}
 		reasons, messages := attention(ds)
 		r := known[client.ObjectKeyFromObject(ds)]
-		t.Rows = append(t.Rows, metav1.TableRow{
-			Cells: []any{
-				ds.Name, output.OrNone(string(ds.Status.Phase)), output.OrNone(strings.Join(reasons, ",")), output.OrNone(activity(ds, now)),
-				output.OrNone(ds.Status.Flavor), ds.Spec.Owner, duration.HumanDuration(now.Sub(ds.CreationTimestamp.Time)),
-				r.cpu.cell(), r.memory.cell(), r.gpu.cell(), r.home.cell(),
-				output.OrNone(ds.Status.NodeName), output.OrNone(command), output.OrNone(strings.Join(messages, " ")),
-			},
-			Object: runtime.RawExtension{Object: ds},
-		})
+		output.AddRow(t, ds,
+			ds.Name, output.OrNone(string(ds.Status.Phase)), output.OrNone(strings.Join(reasons, ",")), output.OrNone(activity(ds, now)),
+			output.OrNone(ds.Status.Flavor), ds.Spec.Owner, duration.HumanDuration(now.Sub(ds.CreationTimestamp.Time)),
+			r.cpu.cell(), r.memory.cell(), r.gpu.cell(), r.home.cell(),
+			output.OrNone(ds.Status.NodeName), output.OrNone(command), output.OrNone(strings.Join(messages, " ")))
 	}
 	return t
 }

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"os"
 	"time"
 
 	"charm.land/lipgloss/v2"
-	"golang.org/x/term"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -16,6 +14,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/explain"
@@ -80,10 +79,8 @@ const widest = 100
 // show prints sections, with their titles in bold on a terminal.
 func show(w io.Writer, sections []explain.Section) error {
 	width := widest
-	if file, ok := w.(*os.File); ok {
-		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
-			width = min(columns, widest)
-		}
+	if columns := output.Width(w); columns > 0 {
+		width = min(columns, widest)
 	}
 	bold := lipgloss.NewStyle().Bold(true)
 	_, err := lipgloss.Fprint(w, explain.Text(sections, width, func(title string) string { return bold.Render(title) }))
