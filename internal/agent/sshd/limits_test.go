@@ -34,12 +34,18 @@ func (ts *testServer) knock() (net.Conn, error) {
 func (ts *testServer) awaitRoom(from net.Addr) {
 	ts.t.Helper()
 	ts.await("the connection not to count any longer", func() bool {
+		var left []func()
+		defer func() {
+			for _, leave := range left {
+				leave()
+			}
+		}()
 		for range min(ts.server.cfg.MaxPending, ts.server.cfg.MaxPendingPerAddress) {
 			leave, err := ts.server.gate.Enter(from)
 			if err != nil {
 				return false
 			}
-			defer leave()
+			left = append(left, leave)
 		}
 		return true
 	})

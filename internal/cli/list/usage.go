@@ -27,7 +27,7 @@ const (
 // usage asks all running servers what they use. A server is absent if it does not
 // answer in time or does not let this user in: the list then shows what it was
 // granted.
-func (ask Asker) usage(ctx context.Context, list *devserverv1.DevServerList) map[types.NamespacedName]*agentapi.Report {
+func usage(ctx context.Context, ask Asker, list *devserverv1.DevServerList) map[types.NamespacedName]*agentapi.Report {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var mu sync.Mutex

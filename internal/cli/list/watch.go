@@ -73,7 +73,7 @@ func (p *printer) resources(ctx context.Context, list *devserverv1.DevServerList
 	if p.ask == nil {
 		return all
 	}
-	for name, report := range p.ask.usage(ctx, list) {
+	for name, report := range usage(ctx, p.ask, list) {
 		r := all[name]
 		r.use(report)
 		all[name] = r
