@@ -18,15 +18,16 @@ import (
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// candidateKey stores, in the Permissions of a connection, the identity that belongs to
-// the public key that the client offers.
+// candidateKey is a key of ssh.Permissions.ExtraData. Its value is the identity of a
+// client that has offered a public key.
 type candidateKey struct{}
 
-// identityKey stores the identity once the client has proven that it has the private
-// key.
+// identityKey is a key of ssh.Permissions.ExtraData. Its value is the identity of a client
+// that has also proven that it has the private key.
 type identityKey struct{}
 
-// errUnknownKey is the answer to every login that fails. The user name is ignored.
+// errUnknownKey is the error for every key and certificate that is refused. A login is
+// never refused because of its user name, which the gateway ignores.
 var errUnknownKey = errors.New("this key opens no DevServer")
 
 // server is the SSH server of the gateway.
@@ -140,8 +141,8 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 	}()
 	conn, channels, requests, err := s.login(raw)
 	if err == nil {
-		// If the login failed, the connection still counts as a login until it is
-		// closed, so that the gate limits these connections too.
+		// The gate no longer counts a connection that has logged in. If the login failed,
+		// the gate counts the connection until it is closed.
 		leave()
 	}
 	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
@@ -233,8 +234,9 @@ func (s *server) all() []*client {
 	return clients
 }
 
-// revoke ends the tunnels to the named servers of each client whose key no longer opens
-// them, and disconnects each client whose key the directory no longer knows.
+// revoke checks the key of each client again. It ends the client's tunnels to those of
+// the named servers that the key no longer opens. It disconnects the client if the
+// directory no longer knows the key.
 func (s *server) revoke(names []types.NamespacedName) {
 	for _, c := range s.all() {
 		c.cut(names)

@@ -177,8 +177,8 @@ func (w *Watch) sampleCPU(now, used time.Duration, err error) {
 func (w *Watch) sampleSSH(now time.Duration) {
 	w.sshPace.add(now, w.cfg.Traffic.carried.Load())
 	bytes, in := w.sshPace.rise()
-	// While less than a whole window has been measured, the bytes are not extrapolated
-	// to one.
+	// Until a whole window has been measured, this divides by the window, not by the
+	// shorter time measured. Otherwise, a few bytes at the start would look like a lot.
 	perMinute := int64(float64(bytes) * float64(time.Minute) / float64(max(in, w.cfg.Window)))
 	silent := perMinute < w.least.SSHBytes
 	if !silent {
@@ -210,8 +210,8 @@ func (w *Watch) readGPU(r gpu.Reading) {
 	}
 }
 
-// A figure counts as unknown if it has not been measured for patience intervals, and
-// for at least minPatience, because a busy node may be late.
+// A figure counts as unknown if its last measurement is older than both minPatience and
+// patience times the interval. On a busy node, measurements can be late.
 const (
 	patience    = 4
 	minPatience = time.Minute
@@ -247,8 +247,9 @@ func (w *Watch) Signals() []agentapi.Signal {
 	return append(signals, w.keepAwake.signal(agentapi.SignalKeep, now))
 }
 
-// Resources returns the CPU time in use, the number of GPUs, and how busy they are.
-// The other fields are empty, and so is a figure that is old.
+// Resources returns the CPU time in use, the number of GPUs, and how busy they are. It
+// leaves the other fields empty. The CPU time and the GPUs' use are nil if they have not
+// been measured for a while.
 func (w *Watch) Resources() agentapi.Resources {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -126,9 +126,9 @@ func (c *creator) checkStorageClass(ctx context.Context) error {
 	return nil
 }
 
-// oldHome describes the home directory of an earlier server with the same name,
-// which the new server will use; empty if it does not exist. It returns an error if
-// the home directory belongs to another owner.
+// oldHome looks for the home directory of an earlier server with the same name, because
+// the new server will use it. It returns a description of that home directory, "" if it
+// does not exist, or an error if it belongs to another owner.
 func (c *creator) oldHome(ctx context.Context) (string, error) {
 	var claim corev1.PersistentVolumeClaim
 	name := objects.HomeClaimName(c.Waiting.Name)

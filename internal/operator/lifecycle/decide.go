@@ -9,16 +9,16 @@ import (
 
 // Decide decides whether a server runs, is suspended or is deleted.
 func Decide(p policy.Policy, f Facts, now time.Time) Decision {
-	// Round drops the monotonic reading, because nearly every other time comes from
-	// another clock, or from this clock before it was set.
+	// Round drops the monotonic clock reading, because now is compared with times from
+	// other clocks, and with times that this clock gave before it was adjusted.
 	now = now.Round(0)
 	suspension := f.Lease.Suspension
 	switch {
 	case f.Suspend:
 		d := suspended(p, f, devv1.ReasonSuspended, now)
 		if suspension != nil && d.Act == ActNone {
-			// Otherwise, a server that was suspended for being idle before would stay
-			// suspended when spec.suspend is set to false.
+			// Otherwise, if the server was already suspended for being idle, it would stay
+			// suspended after its owner sets spec.suspend to false.
 			d.Act = ActClearSuspension
 		}
 		return d
@@ -28,25 +28,26 @@ func Decide(p policy.Policy, f Facts, now time.Time) Decision {
 		// The owner resumed it a moment ago, which counts as activity.
 		f.resumedAt = now
 	case suspension != nil && !keepsSuspended(suspension, p, f, now):
-		// Whatever resumed the server did so after it was suspended, even if its clock
-		// disagrees.
+		// The server was resumed after it was suspended. The time recorded for the
+		// resumption can be earlier, because it can come from a clock that is wrong.
 		f.resumedAt = suspension.At
 	case suspension != nil && !consentLapsed(suspension, f, now):
 		return suspended(p, f, suspension.Cause, now)
 	}
 	d := running(p, f, now)
 	if suspension != nil && d.Act == ActNone {
-		// If the schedule or the restartedAt that resumed the server is removed later,
-		// the server must not be suspended again.
+		// If a schedule or a restartedAt resumed the server and is removed later, the old
+		// suspension must not take effect again.
 		d.Act = ActClearSuspension
 	}
 	return d
 }
 
-// running returns the decision for a server for which no suspension is in force. It can
-// be a new suspension.
+// running returns the decision for a server that is not suspended. The decision can be
+// to suspend it.
 func running(p policy.Policy, f Facts, now time.Time) Decision {
-	// If the hold ends later than longestHold from now, the clock was set back.
+	// A hold lasts at most longestHold. If more than that remains, the clock was set
+	// back, so the hold is ignored.
 	if now.Before(f.HoldUntil) && f.HoldUntil.Sub(now) <= longestHold {
 		return Decision{Cause: devv1.ReasonEvicted, RequeueAt: f.HoldUntil}
 	}
@@ -97,9 +98,9 @@ func suspended(p policy.Policy, f Facts, cause string, now time.Time) Decision {
 	return d
 }
 
-// deletion returns when a suspended server is deleted; zero means never. If a change of
-// the policy makes a deletion overdue that was never announced, the server is deleted a
-// day from now, or after p.DeleteAfter if that is shorter.
+// deletion returns when a suspended server is deleted; zero means never. A change of the
+// policy can make a deletion overdue before the status has announced it. The server is
+// then deleted a day from now, or p.DeleteAfter from now if that is shorter.
 func deletion(p policy.Policy, f Facts, now time.Time) time.Time {
 	since := f.SuspendedAt
 	if since.IsZero() && f.NoPod {

@@ -20,7 +20,7 @@
 //   - an object whose apply was refused (package apply);
 //   - the source of a new home (resolveDataSource);
 //   - the Services, when a node port is refused (portIsFree);
-//   - a Lease that already exists when it is created (createLease);
+//   - the Lease, if creating it fails because it already exists (createLease);
 //   - the events of an object that takes longer than it should (causes.go).
 //
 // All writes are made by these functions:
@@ -102,8 +102,8 @@ type Config struct {
 }
 
 const (
-	// staleRetry is how long a pass waits for the watch cache after a write found
-	// that its object had changed.
+	// staleRetry is the delay between a pass that ended with errStale and the next
+	// pass. It gives the watch cache time to receive the change.
 	staleRetry = time.Second
 	// conflictRetry is how often the operator rechecks an object that belongs to
 	// another owner, or one that it does not watch.
@@ -194,8 +194,8 @@ func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.De
 		r.renew(ctx, in, run.Renew))
 }
 
-// retry returns how long to wait before the next pass if a problem can be resolved
-// without a watch event; otherwise 0.
+// retry returns how long to wait before the next pass if the server has a problem whose
+// end the operator might not see in its watches; otherwise 0.
 func (r *Reconciler) retry(in resolved, a applied) time.Duration {
 	if (a.problem != nil && a.problem.Reason == devv1.ReasonObjectConflict) || a.homeRefused != nil || in.foreignLease() || in.unwatched {
 		return conflictRetry
@@ -203,8 +203,8 @@ func (r *Reconciler) retry(in resolved, a applied) time.Duration {
 	return 0
 }
 
-// until returns the time from now until at, and at least one second. It returns 0 if at
-// is zero.
+// until returns how long to wait for the time at, but never less than one second. If at
+// is zero, it returns 0.
 func (r *Reconciler) until(at time.Time) time.Duration {
 	if at.IsZero() {
 		return 0
