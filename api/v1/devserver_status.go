@@ -269,7 +269,7 @@ type SSHStatus struct {
 
 	// gateway is the address of the SSH gateway, which is the same for all
 	// servers. "ssh -J HOST:PORT dev@NAME.NAMESPACE" connects to this server
-	// and wakes it if it was suspended for being idle or by its schedule. Empty
+	// and wakes it if it was suspended by its idle timeout or schedule. Empty
 	// if the cluster has no gateway.
 	//
 	// +optional

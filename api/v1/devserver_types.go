@@ -189,7 +189,7 @@ type DevServerSpec struct {
 	// time, for example "2026-01-31T09:00:00Z". The restart happens at once,
 	// even if the time is in the future. Removing it, or changing it to an
 	// earlier time, has no effect. It also starts a server that expired, or
-	// that was suspended for being idle or by its schedule. Default: none.
+	// that was suspended by its idle timeout or schedule. Default: none.
 	//
 	// +optional
 	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`

@@ -59,7 +59,7 @@ type LifecycleSpec struct {
 	// the flavor's, else the operator's, else never.
 	//
 	// Any renewal of the Lease with the server's name resumes a server that was
-	// suspended for being idle or by its schedule. A connection through the
+	// suspended by its idle timeout or schedule. A connection through the
 	// gateway and `devctl start` renew it. The Lease also stores the last
 	// activity (renewTime) and the time until which the server is kept awake
 	// (acquireTime plus leaseDurationSeconds).

@@ -45,10 +45,10 @@ func BenchmarkHelp(b *testing.B) {
 // BenchmarkList lists a thousand DevServers of a real API server, each with the
 // status that one has that runs: the whole program, from start to end.
 func BenchmarkList(b *testing.B) {
-	const boxes = 1000
+	const servers = 1000
 	path := program(b)
 	c, ns := apiserver.Client(b), apiserver.Namespace(b)
-	for i := range boxes {
+	for i := range servers {
 		ds := newDevServer(b, ns)
 		ds.Name = fmt.Sprintf("bot-%d", i)
 		if err := c.Create(b.Context(), ds); err != nil {
@@ -72,7 +72,7 @@ func BenchmarkList(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if out := run1(b, path, "list", "--kubeconfig", kubeconfig); len(out) < boxes*20 {
+		if out := run1(b, path, "list", "--kubeconfig", kubeconfig); len(out) < servers*20 {
 			b.Fatalf("the list is too short:\n%s", out)
 		}
 	}

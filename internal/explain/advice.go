@@ -12,7 +12,7 @@ const (
 	// None is advice without a command.
 	None Action = iota
 	LogIn
-	// Wake resumes a server that is suspended for being idle or by its schedule.
+	// Wake resumes a server that is suspended by its idle timeout or schedule.
 	// Start starts one that its owner stopped, or that expired.
 	Wake
 	Start

@@ -64,7 +64,7 @@ type wait struct {
 }
 
 // await connects to the named DevServer's SSH server, and wakes the DevServer first
-// if it is suspended for being idle or by its schedule. ctx is canceled when the
+// if it is suspended by its idle timeout or schedule. ctx is canceled when the
 // client loses access to the DevServer.
 func (c *client) await(ctx context.Context, name types.NamespacedName, say func(string)) (devServer, net.Conn, error) {
 	w := &wait{client: c, name: name, say: say, start: time.Now()}

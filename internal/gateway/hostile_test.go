@@ -214,7 +214,7 @@ func TestChannelsOfOneConnectionAreBounded(t *testing.T) {
 
 func TestSilentConnectionsAreBounded(t *testing.T) {
 	alice := sshserver.NewKey(t)
-	w := newWorld(t, func(s *server) { s.gate = sshpolicy.NewGate(2, 2) })
+	w := newWorld(t, func(s *server) { s.gate = sshpolicy.NewGate(2, 2, sshpolicy.SiteBits) })
 	w.put(running("a.team", "10.0.0.1", alice))
 	// Logged-in connections do not count. The end of a login may be counted later
 	// than the client sees it.

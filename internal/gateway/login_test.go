@@ -38,7 +38,7 @@ func (l one) Accept() (net.Conn, error) {
 func TestASlowHandshakeIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(sshserver.NewKey(t), newDirectory(), nil, discard())
-		s.gate = sshpolicy.NewGate(1, 1)
+		s.gate = sshpolicy.NewGate(1, 1, sshpolicy.SiteBits)
 		listener := one{conns: make(chan net.Conn)}
 		go s.serve(listener)
 		theirs, ours := net.Pipe()

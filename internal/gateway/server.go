@@ -65,7 +65,7 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 		log:        log,
 		metrics:    newMetrics(),
 		ssh:        sshpolicy.ServerConfig(),
-		gate:       sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress),
+		gate:       sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress, sshpolicy.SiteBits),
 		logins:     map[net.Conn]struct{}{},
 		clients:    map[*client]struct{}{},
 	}

@@ -64,7 +64,7 @@ func IsSuspended(ds *devserverv1.DevServer) bool {
 	return false
 }
 
-// WakesOnConnect tells whether the server is suspended for being idle or by its
+// WakesOnConnect tells whether the server is suspended by its idle timeout or
 // schedule, so that a new renewTime of its Lease wakes it.
 func WakesOnConnect(ds *devserverv1.DevServer) bool {
 	c := Ready(ds)

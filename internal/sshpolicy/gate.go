@@ -26,24 +26,33 @@ const (
 // Gate limits the connections that have not logged in yet, in total and per client
 // address. Without it, unauthenticated clients could exhaust the server's memory.
 type Gate struct {
-	total, perAddress int
+	total, perAddress, ipv6Bits int
 
 	mu   sync.Mutex
 	all  int
 	from map[netip.Prefix]int
 }
 
+// Lengths of the IPv6 networks that a Gate can count as one address.
+const (
+	// SiteBits is the smallest network that a site gets, for clients from the Internet.
+	SiteBits = 64
+	// HostBits is one address, for clients in a cluster, where a node has a /64 for its
+	// pods.
+	HostBits = 128
+)
+
 // NewGate returns a gate that admits at most total connections at once, and at most
-// perAddress of them from one address.
-func NewGate(total, perAddress int) *Gate {
-	return &Gate{total: total, perAddress: perAddress, from: map[netip.Prefix]int{}}
+// perAddress of them from one IPv4 address or one IPv6 network of that many bits.
+func NewGate(total, perAddress, ipv6Bits int) *Gate {
+	return &Gate{total: total, perAddress: perAddress, ipv6Bits: ipv6Bits, from: map[netip.Prefix]int{}}
 }
 
 // Enter admits a connection from addr, or returns which limit is reached. If it was
 // admitted, call leave when the login has succeeded or failed. Calling leave again has no
 // effect.
 func (g *Gate) Enter(addr net.Addr) (leave func(), err error) {
-	origin := originOf(addr)
+	origin := g.originOf(addr)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -66,9 +75,9 @@ func (g *Gate) leave(origin netip.Prefix) {
 	}
 }
 
-// originOf returns what counts as one address: an IPv4 address or an IPv6 /64, the
-// smallest network that a site gets. All addresses of other kinds count as one.
-func originOf(addr net.Addr) netip.Prefix {
+// originOf returns what counts as one address. All addresses that are not IP addresses
+// count as one.
+func (g *Gate) originOf(addr net.Addr) netip.Prefix {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return netip.Prefix{}
@@ -76,7 +85,7 @@ func originOf(addr net.Addr) netip.Prefix {
 	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
 	bits := 32
 	if ip.Is6() {
-		bits = 64
+		bits = g.ipv6Bits
 	}
 	prefix, err := ip.Prefix(bits)
 	if err != nil {

@@ -34,7 +34,7 @@ func TestGateBoundsOneAddressAndAll(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			gate := NewGate(4, 2)
+			gate := NewGate(4, 2, SiteBits)
 			for i, s := range tc.steps {
 				if _, err := gate.Enter(&net.TCPAddr{IP: net.ParseIP(s.from), Port: 1000 + i}); (err == nil) != s.want {
 					t.Errorf("%s: step %d: Enter(%s) = %v, want admitted %v", tc.reason, i, s.from, err, s.want)
@@ -45,7 +45,7 @@ func TestGateBoundsOneAddressAndAll(t *testing.T) {
 }
 
 func TestGateLeaveMakesRoomOnce(t *testing.T) {
-	gate := NewGate(2, 2)
+	gate := NewGate(2, 2, SiteBits)
 	addr := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}
 	leave, _ := gate.Enter(addr)
 	if _, err := gate.Enter(addr); err != nil {
@@ -62,7 +62,7 @@ func TestGateLeaveMakesRoomOnce(t *testing.T) {
 }
 
 func TestGateForgetsAddresses(t *testing.T) {
-	gate := NewGate(1000, 2)
+	gate := NewGate(1000, 2, SiteBits)
 	var wg sync.WaitGroup
 	for i := range 500 {
 		wg.Go(func() {
@@ -74,5 +74,17 @@ func TestGateForgetsAddresses(t *testing.T) {
 	wg.Wait()
 	if gate.all != 0 || len(gate.from) != 0 {
 		t.Errorf("after all have left: %d connections, %d addresses remembered, want none", gate.all, len(gate.from))
+	}
+}
+
+func TestGateCountsHostsOfACluster(t *testing.T) {
+	gate := NewGate(4, 1, HostBits)
+	for _, step := range []struct {
+		from string
+		want bool
+	}{{"2001:db8::1", true}, {"2001:db8::2", true}, {"2001:db8::1", false}} {
+		if _, err := gate.Enter(&net.TCPAddr{IP: net.ParseIP(step.from)}); (err == nil) != step.want {
+			t.Errorf("Enter(%s) = %v, want admitted %v", step.from, err, step.want)
+		}
 	}
 }

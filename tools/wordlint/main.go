@@ -1,5 +1,5 @@
 // Command wordlint finds words that this project does not use, in the texts that
-// people read: Markdown, YAML, templates, scripts, and the comments and strings of
+// people read: Markdown, YAML, templates, scripts, and the comments, strings and names of
 // Go code. The file words.txt beside it lists them, and what to say instead.
 //
 //	go -C tools run ./wordlint ..

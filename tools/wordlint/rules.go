@@ -92,12 +92,13 @@ func (r *rules) allowed(file, word string) bool {
 
 // check returns what is wrong in a file, in the order of its lines.
 func (r *rules) check(file, content string) ([]finding, error) {
-	text := content
+	texts := []string{content}
 	if path.Ext(file) == ".go" {
-		var err error
-		if text, err = prose(file, content); err != nil {
+		prose, names, err := split(file, content)
+		if err != nil {
 			return nil, err
 		}
+		texts = []string{prose, names}
 	}
 	lines := strings.Split(content, "\n")
 	var findings []finding
@@ -105,10 +106,12 @@ func (r *rules) check(file, content string) ([]finding, error) {
 		if r.allowed(file, w.text) {
 			continue
 		}
-		for _, at := range w.pattern.FindAllStringIndex(text, -1) {
-			n := strings.Count(text[:at[0]], "\n")
-			if !marker.MatchString(lines[n]) {
-				findings = append(findings, finding{file, n + 1, w.text, w.instead})
+		for _, text := range texts {
+			for _, at := range w.pattern.FindAllStringIndex(text, -1) {
+				n := strings.Count(text[:at[0]], "\n")
+				if !marker.MatchString(lines[n]) {
+					findings = append(findings, finding{file, n + 1, w.text, w.instead})
+				}
 			}
 		}
 	}
@@ -116,8 +119,9 @@ func (r *rules) check(file, content string) ([]finding, error) {
 	return findings, nil
 }
 
-// prose blanks everything in Go code but comments and strings, and the line breaks.
-func prose(file, content string) (string, error) {
+// split returns the comments and strings of Go code, and its names as words on the
+// same lines: "func openBox" is "open Box".
+func split(file, content string) (prose, names string, err error) {
 	blank := []byte(content)
 	for i, b := range blank {
 		if b != '\n' {
@@ -126,17 +130,34 @@ func prose(file, content string) (string, error) {
 	}
 	// An escaped line break or tab is no part of the next word.
 	escapes := strings.NewReplacer(`\n`, `  `, `\t`, `  `)
+	var words strings.Builder
 	var errs scanner.ErrorList
 	var s scanner.Scanner
 	source := token.NewFileSet().AddFile(file, -1, len(content))
 	s.Init(source, []byte(content), errs.Add, scanner.ScanComments)
-	for {
+	for lines := 0; ; {
 		pos, kind, literal := s.Scan()
-		if kind == token.EOF {
-			return string(blank), errs.Err()
-		}
-		if kind == token.COMMENT || kind == token.STRING {
+		switch kind {
+		case token.EOF:
+			return string(blank), words.String(), errs.Err()
+		case token.COMMENT, token.STRING:
 			copy(blank[source.Offset(pos):], escapes.Replace(literal))
+		case token.IDENT:
+			before := source.Line(pos) - 1
+			words.WriteString(strings.Repeat("\n", before-lines) + ". " + spaced(literal))
+			lines = before
 		}
 	}
+}
+
+// humps are where a new word of a name begins.
+var humps = regexp.MustCompile(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])|_`)
+
+// spaced writes the words of a name with spaces between them. The matches of one pass
+// cannot overlap, so that a word of one letter takes a second one.
+func spaced(name string) string {
+	for range 2 {
+		name = humps.ReplaceAllString(name, "$1$3 $2$4")
+	}
+	return name
 }

@@ -30,7 +30,8 @@ func TestCheck(t *testing.T) {
 		"allowed in the file":    {"docs/other.md", "box, put out\n", []string{"docs/other.md:1: put out → evicted"}},
 		"allowed in the line":    {"a.yaml", "name: box # wordlint:allow the name in another project\nname: box\n", []string{"a.yaml:2: box → server"}},
 		"allowed for no reason":  {"a.yaml", "name: box # wordlint:allow\n", []string{"a.yaml:1: box → server"}},
-		"Go code is not checked": {"a.go", "package box\n\nvar box = 1\n", nil},
+		"Go names":               {"a.go", "package a\n\nvar openBox, ABox, box_1, boxed, sandbox = 1, 2, 3, 4, 5\n\nfunc HTTPBox() {}\n", []string{"a.go:3: box → server", "a.go:3: box → server", "a.go:3: box → server", "a.go:5: box → server"}},
+		"words of several names": {"a.go", "package a\n\nvar put, out = 1, 2\n", nil},
 		"Go comment":             {"a.go", "// Package a is put\n// out.\npackage a\n", []string{"a.go:1: put out → evicted"}},
 		"Go strings":             {"a.go", "package a\n\nvar a, b = \"a\\nbox\", `box`\n", []string{"a.go:3: box → server", "a.go:3: box → server"}},
 	} {

@@ -25,7 +25,8 @@ type Server struct {
 	sshConfig *ssh.ServerConfig
 	keys      *keyFile
 	// gate limits the connections that have not authenticated yet, because anyone
-	// who reaches the port can open them.
+	// who reaches the port can open them. The limit for one address is high, because
+	// behind kube-proxy all clients can have the same address.
 	gate     *sshpolicy.Gate
 	refusals *refusals
 	// probes has the source addresses of the agent's own probes. They do not pass the
@@ -54,7 +55,7 @@ func New(cfg Config) (*Server, error) {
 		log:       cfg.Logger,
 		sshConfig: newServerConfig(cfg.HostKey),
 		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
-		gate:      sshpolicy.NewGate(cfg.MaxPending, cfg.MaxPendingPerAddress),
+		gate:      sshpolicy.NewGate(cfg.MaxPending, cfg.MaxPendingPerAddress, sshpolicy.HostBits),
 		refusals:  &refusals{log: cfg.Logger},
 		processes: newProcesses(cfg.Traffic),
 		terminals: &terminals{open: map[*terminalOutput]bool{}},

@@ -94,7 +94,7 @@ func ShellQuote(word string) string {
 		return word
 	}
 	if runtime.GOOS == "windows" {
-		return `"` + word + `"`
+		return `"` + strings.ReplaceAll(word, `"`, `\"`) + `"`
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -85,7 +85,7 @@ func TestOpenSSHChecksTheHostKeyOfTheCluster(t *testing.T) {
 	}
 }
 
-func TestTheWayToABox(t *testing.T) {
+func TestTheWayToAServer(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	key := newHostKey(t)
 	answers, refuses := addresses(t)

@@ -30,7 +30,7 @@ var ways = []string{Auto, Direct, Gateway, API}
 // Options say how to connect to a server.
 type Options struct {
 	// Start also starts a server that its owner suspended, or that has expired. One
-	// that is suspended for being idle, or by its schedule, is woken in any case.
+	// that is suspended by its idle timeout or schedule is woken in any case.
 	Start   bool
 	Timeout time.Duration
 	Via     string

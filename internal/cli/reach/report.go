@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	devserverv1 "devserver.io/devserver/api/v1"
@@ -39,6 +40,9 @@ func Report(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer)
 	var out, complaints bytes.Buffer
 	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{agentapi.User + "@" + Host(ds)}, reportOptions)...)
 	command.Stdout, command.Stderr = &out, &complaints
+	// At SIGTERM, ssh ends its ProxyCommand too, which would keep stderr open.
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.WaitDelay = time.Second
 	if err := command.Run(); err != nil {
 		return nil, explainFailure(complaints.String(), err)
 	}

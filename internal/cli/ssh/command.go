@@ -25,7 +25,7 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Log in to a DevServer, or run a command in it",
 		Long: `Log in to a DevServer, or run a command in it.
 
-It wakes a server that is suspended for being idle or by its schedule, and waits
+It wakes a server that is suspended by its idle timeout or schedule, and waits
 for one that is starting. Before it starts a server that its owner suspended, or
 that has expired, it asks; without a terminal it requires --start.
 

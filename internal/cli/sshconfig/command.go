@@ -47,7 +47,7 @@ meaning.
 
 If the cluster has a gateway that answers, connections go through it and need
 only ssh; otherwise they go through devctl ssh-proxy. A connection wakes a
-server that is suspended for being idle or by its schedule. VS Code gives up
+server that is suspended by its idle timeout or schedule. VS Code gives up
 after 15 seconds unless you increase its setting remote.SSH.connectTimeout;
 devctl code waits until the server is running.
 

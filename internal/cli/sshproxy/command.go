@@ -28,7 +28,7 @@ It connects to the server's own address or, if that does not exist or answer,
 through the API server. That requires the right to pods/portforward, but no open
 port; heartbeats keep an idle session from being dropped on the way.
 
-It wakes a server that is suspended for being idle or by its schedule, waits for
+It wakes a server that is suspended by its idle timeout or schedule, waits for
 it, and shows the progress on standard error.
 
 NAME can also be NAME.NAMESPACE or NAME.NAMESPACE.devserver, so one line is

@@ -48,7 +48,7 @@ func TestPipeGoesOnAfterTheEndOfItsInput(t *testing.T) {
 	}
 }
 
-func TestPipeEndsWithTheBox(t *testing.T) {
+func TestPipeEndsWithTheServer(t *testing.T) {
 	conn := dial(t, func(c net.Conn) { _, _ = io.WriteString(c, "bye") })
 	endless, writer := io.Pipe()
 	defer writer.Close()

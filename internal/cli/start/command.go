@@ -20,7 +20,7 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 	cmd := &cobra.Command{
 		Use:   "start NAME",
 		Short: "Start a suspended or expired DevServer",
-		Long: `Start a DevServer that was stopped, that was suspended for being idle or by its
+		Long: `Start a DevServer that was stopped, that was suspended by its idle timeout or
 schedule, or whose time to live is over. A running server is left unchanged.
 
 On a terminal the command then waits until you can log in, as devctl wait does;

@@ -88,7 +88,7 @@ func TestWithoutTheRightToWatchItSaysSo(t *testing.T) {
 }
 
 func TestWokenServerIsNotSaidToSleep(t *testing.T) {
-	asleep := func(phase devserverv1.DevServerPhase, reason string) *devserverv1.DevServer {
+	suspended := func(phase devserverv1.DevServerPhase, reason string) *devserverv1.DevServer {
 		return server(phase, reason, "It is suspended.")
 	}
 	cases := map[string]struct {
@@ -96,10 +96,10 @@ func TestWokenServerIsNotSaidToSleep(t *testing.T) {
 		seen   []*devserverv1.DevServer
 		code   int
 	}{
-		"Woken":          {"the operator has not seen yet that its Lease was renewed", []*devserverv1.DevServer{asleep(devserverv1.PhaseSuspending, devserverv1.ReasonIdle), asleep(devserverv1.PhaseSuspended, devserverv1.ReasonScheduled)}, exit.OK},
-		"Suspended":      {"its owner suspended it again", []*devserverv1.DevServer{asleep(devserverv1.PhaseSuspended, devserverv1.ReasonSuspended)}, exit.Refused},
-		"Expired":        {"it expired again", []*devserverv1.DevServer{asleep(devserverv1.PhaseExpired, devserverv1.ReasonExpired)}, exit.Refused},
-		"SleepsOnceMore": {"it ran in between", []*devserverv1.DevServer{starting(), asleep(devserverv1.PhaseSuspended, devserverv1.ReasonIdle)}, exit.Refused},
+		"Woken":          {"the operator has not seen yet that its Lease was renewed", []*devserverv1.DevServer{suspended(devserverv1.PhaseSuspending, devserverv1.ReasonIdle), suspended(devserverv1.PhaseSuspended, devserverv1.ReasonScheduled)}, exit.OK},
+		"Suspended":      {"its owner suspended it again", []*devserverv1.DevServer{suspended(devserverv1.PhaseSuspended, devserverv1.ReasonSuspended)}, exit.Refused},
+		"Expired":        {"it expired again", []*devserverv1.DevServer{suspended(devserverv1.PhaseExpired, devserverv1.ReasonExpired)}, exit.Refused},
+		"SuspendedAgain": {"it ran in between", []*devserverv1.DevServer{starting(), suspended(devserverv1.PhaseSuspended, devserverv1.ReasonIdle)}, exit.Refused},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

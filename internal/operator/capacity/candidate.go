@@ -26,8 +26,11 @@ type candidate struct {
 // newCandidate returns the candidate of a flavor.
 func newCandidate(f *devv1.DevServerFlavor, classes map[string]*nodev1.RuntimeClass) (*candidate, *verdict) {
 	spec, err := desired.PodSpec(f)
+	if overlay, ok := errors.AsType[*desired.OverlayError](err); ok {
+		return nil, unknown("spec.podTemplate cannot be merged into a pod: %v", overlay.Err)
+	}
 	if err != nil {
-		return nil, unknown("spec.podTemplate cannot be merged into a pod: %v", errors.Unwrap(err))
+		return nil, unknown("no pod can be rendered: %v", err)
 	}
 	if name := spec.RuntimeClassName; name != nil && *name != "" {
 		class, ok := classes[*name]

@@ -74,11 +74,11 @@ func reassert(pod, ours *corev1ac.PodTemplateSpecApplyConfiguration) {
 	spec, want := pod.Spec, ours.Spec
 	spec.RestartPolicy = nil
 	if want.HostUsers != nil {
-		spec.HostUsers = want.HostUsers // or root would be that of the node
+		spec.HostUsers = want.HostUsers // Without it, root in the server would be root on the node.
 	}
 	spec.Volumes = ensure(want.Volumes, spec.Volumes, func(v corev1ac.VolumeApplyConfiguration) string { return ptr.Deref(v.Name, "") })
 	spec.InitContainers = ensure(want.InitContainers, spec.InitContainers, containerName)
-	reassertBox(spec, want.Containers[0])
+	reassertServer(spec, want.Containers[0])
 	if spec.SecurityContext == nil {
 		spec.SecurityContext = want.SecurityContext
 	}
@@ -86,7 +86,7 @@ func reassert(pod, ours *corev1ac.PodTemplateSpecApplyConfiguration) {
 	spec.SecurityContext.WithRunAsUser(*s.RunAsUser).WithRunAsGroup(*s.RunAsGroup).WithFSGroup(*s.FSGroup)
 }
 
-func reassertBox(spec *corev1ac.PodSpecApplyConfiguration, want corev1ac.ContainerApplyConfiguration) {
+func reassertServer(spec *corev1ac.PodSpecApplyConfiguration, want corev1ac.ContainerApplyConfiguration) {
 	i := slices.IndexFunc(spec.Containers, func(c corev1ac.ContainerApplyConfiguration) bool { return containerName(c) == objects.ServerContainer })
 	if i < 0 {
 		spec.Containers = slices.Insert(spec.Containers, 0, want)

@@ -56,7 +56,7 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
 		WithNodeSelector(with(map[string]string{corev1.LabelOSStable: "linux"}, in.Flavor.Spec.NodeSelector)).
 		WithInitContainers(prepareContainer(in)).
-		WithContainers(boxContainer(in)).
+		WithContainers(serverContainer(in)).
 		WithVolumes(volumes(in)...)
 	if GrantsRoot(in) {
 		spec.WithHostUsers(false)
@@ -119,12 +119,12 @@ func prepareContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	return c
 }
 
-func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
+func serverContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
 		WithName(objects.ServerContainer).
 		WithImage(in.Image).
-		WithCommand(boxCommand(in)...).
-		WithSecurityContext(boxSecurity(in)).
+		WithCommand(serverCommand(in)...).
+		WithSecurityContext(serverSecurity(in)).
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		WithResources(resources(in.Flavor.Spec.Resources)).
 		WithEnv(env(in)...).
@@ -133,7 +133,7 @@ func boxContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 			corev1ac.ContainerPort().WithName(agentapi.ControlPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(agentapi.ControlPort)).
 		WithStartupProbe(probe().WithPeriodSeconds(1).WithFailureThreshold(startupSeconds)).
 		WithReadinessProbe(probe().WithPeriodSeconds(readinessPeriod).WithFailureThreshold(readinessThreshold)).
-		WithVolumeMounts(boxMounts(in)...)
+		WithVolumeMounts(serverMounts(in)...)
 	if policy := pullPolicy(in); policy != "" {
 		c.WithImagePullPolicy(policy)
 	}
@@ -145,10 +145,10 @@ func grace(in Input) int64 { return cmp.Or(in.GraceSeconds, DefaultGraceSeconds)
 // GrantsRoot tells whether users can become root in the server.
 func GrantsRoot(in Input) bool { return in.Flavor.Spec.Root == devv1.RootUserNamespace }
 
-// boxCommand starts the agent, which ends all processes within two thirds of
+// serverCommand starts the agent, which ends all processes within two thirds of
 // the grace period, and then itself, before the kubelet does. It needs no flag
 // for the default grace period.
-func boxCommand(in Input) []string {
+func serverCommand(in Input) []string {
 	command := []string{agentapi.AgentDir + "/" + agentapi.AgentFile, "init"}
 	if grace(in) != DefaultGraceSeconds {
 		command = append(command, fmt.Sprintf("--grace=%ds", grace(in)*2/3))
@@ -169,10 +169,10 @@ func AutoscalerAnnotations(keep bool) map[string]string {
 	}
 }
 
-// boxSecurity lets the agent be root if the flavor grants it, with the
+// serverSecurity lets the agent be root if the flavor grants it, with the
 // capabilities that the runtime gives by default. It requires them to start
 // processes of other users. Nothing else in the pod is root.
-func boxSecurity(in Input) *corev1ac.SecurityContextApplyConfiguration {
+func serverSecurity(in Input) *corev1ac.SecurityContextApplyConfiguration {
 	if !GrantsRoot(in) {
 		return restricted()
 	}

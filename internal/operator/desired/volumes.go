@@ -123,7 +123,7 @@ func prepareMounts() []*corev1ac.VolumeMountApplyConfiguration {
 	}
 }
 
-func boxMounts(in Input) []*corev1ac.VolumeMountApplyConfiguration {
+func serverMounts(in Input) []*corev1ac.VolumeMountApplyConfiguration {
 	mounts := []*corev1ac.VolumeMountApplyConfiguration{
 		mount(objects.HomeVolume, agentapi.Home).WithSubPath(agentapi.HomeSubPath),
 		mount(agentVolume, agentapi.AgentDir).WithReadOnly(true),

@@ -507,8 +507,8 @@ func TestHome(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	claim.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("20Gi")}
-	asleep := status.Compute(devServer(func(d *devv1.DevServer) { d.Status = running }), status.Observed{Home: claim}, now)
-	if got := asleep.Home.Capacity; got != "20Gi" {
+	suspended := status.Compute(devServer(func(d *devv1.DevServer) { d.Status = running }), status.Observed{Home: claim}, now)
+	if got := suspended.Home.Capacity; got != "20Gi" {
 		t.Errorf("a home that grew is shown as %s", got)
 	}
 }

@@ -188,12 +188,30 @@ func (w *world) checkStarted() {
 // keptAwakeUntil is until when the Lease keeps the server awake, by the operator's
 // clock.
 func (w *world) keptAwakeUntil() time.Time {
-	return w.lease.KeptAwakeUntil(w.policy.MaxKeepAwake, w.operatorTime())
+	if w.lease.KeepAwakeFor == 0 {
+		return time.Time{}
+	}
+	length := w.lease.KeepAwakeFor
+	if w.policy.MaxKeepAwake > 0 {
+		length = min(length, w.policy.MaxKeepAwake)
+	}
+	return w.lease.KeepAwakeFrom.Add(length)
 }
 
 // expires is when the server expires, by the operator's clock; zero for never.
 func (w *world) expires() time.Time {
-	return w.policy.Expiry(w.pod.startAt.Truncate(time.Second), w.keptAwakeUntil())
+	if w.policy.TimeToLive == 0 {
+		return time.Time{}
+	}
+	start := w.pod.startAt.Truncate(time.Second)
+	at := start.Add(w.policy.TimeToLive)
+	if kept := w.keptAwakeUntil(); kept.After(at) {
+		at = kept
+		if most := start.Add(w.policy.MaxTimeToLive); w.policy.MaxTimeToLive > 0 && at.After(most) {
+			at = most
+		}
+	}
+	return at
 }
 
 // checkHeld checks that the server does not run for longer than it should.
