@@ -45,7 +45,7 @@ func TestReportEndsWithItsContext(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	defer syscall.Kill(pid, syscall.SIGKILL)
+	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
 	cancel()
 	if err := <-ended; err == nil {
 		t.Error("got a report from a program that was ended")
