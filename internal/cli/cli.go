@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -150,6 +151,7 @@ func finish(cmd *cobra.Command, name string, flags *cluster.Flags) {
 		cmd.Args = subcommand
 	}
 	cmd.Args = checked(cmd.Args)
+	cmd.PreRunE = exclusive(cmd.PreRunE)
 	qualify(cmd, flags)
 	for _, below := range cmd.Commands() {
 		finish(below, name, flags)
@@ -182,6 +184,26 @@ func checked(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return usage(cmd, err)
 		}
 		return nil
+	}
+}
+
+// together finds the flags in cobra's message about flags that exclude each other.
+var together = regexp.MustCompile(`\[([^\]]+)\] were all set$`)
+
+// exclusive refuses flags that exclude each other as wrong usage, before anything else
+// is checked.
+func exclusive(next func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cmd.ValidateFlagGroups(); err != nil {
+			if set := together.FindStringSubmatch(err.Error()); set != nil {
+				err = fmt.Errorf("--%s cannot be used together", strings.Join(strings.Fields(set[1]), " and --"))
+			}
+			return usage(cmd, err)
+		}
+		if next == nil {
+			return nil
+		}
+		return next(cmd, args)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -151,6 +152,9 @@ func (s *session) keep(ctx context.Context, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := s.server.edit(ctx, name, fields); err != nil {
+		if d, ok := s.server.directory.find(s.who, name); ok && apierrors.IsNotFound(err) {
+			return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be kept awake: %s", address(name), explain.NoLease(d.DevServer)))
+		}
 		s.log.Error("keeping awake failed", "server", address(name), "error", err)
 		return exit.With(exit.Refused, explainLease("keeping DevServer "+address(name)+" awake", err))
 	}

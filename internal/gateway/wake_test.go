@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -270,5 +271,23 @@ func TestHangingUpWhileWaiting(t *testing.T) {
 	defer w.server.directory.mu.RUnlock()
 	if n := len(w.server.directory.waiting); n != 0 {
 		t.Errorf("%d servers are still waited for", n)
+	}
+}
+
+// A server that nothing suspends has no Lease, and never will have one.
+func TestKeepOfAServerWithoutALease(t *testing.T) {
+	w, alice := newWorld(t), sshserver.NewKey(t)
+	w.edited = func(types.NamespacedName) error {
+		return apierrors.NewNotFound(schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}, "a")
+	}
+	w.put(running("a.team", "10.0.0.1", alice))
+	session, err := w.mustLogin(t, alice).NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := session.CombinedOutput("keep a.team 1h")
+	const want = "gateway: DevServer a.team cannot be kept awake: it has no idle timeout, schedule or time to live, so nothing suspends it"
+	if got := strings.TrimSpace(string(output)); got != want || err == nil {
+		t.Errorf("got %q (%v), want %q", got, err, want)
 	}
 }

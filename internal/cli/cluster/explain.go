@@ -45,6 +45,15 @@ func Explain(err error, doing string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
+// ExplainList is Explain for a list of one namespace or of all. Most users have rights
+// in single namespaces only.
+func ExplainList(err error, doing string, all bool) error {
+	if all && apierrors.IsForbidden(err) {
+		return exit.With(exit.Refused, fmt.Errorf("%s: you may not read all namespaces: leave out -A, or choose a namespace with -n", doing))
+	}
+	return Explain(err, doing)
+}
+
 // isMissingAPI tells whether the API server does not know the kind. If only the
 // object does not exist, the status has its name.
 func isMissingAPI(status metav1.Status) bool {

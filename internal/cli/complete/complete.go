@@ -90,12 +90,12 @@ func Claims(flags *cluster.Flags) cobra.CompletionFunc {
 }
 
 // describeDevServer is the text that a shell shows beside the name.
-func describeDevServer(object client.Object) string {
+func describeDevServer(object client.Object) (phase string, ok bool) {
 	ds, ok := object.(*devserverv1.DevServer)
 	if !ok {
-		return ""
+		return "", false
 	}
-	return string(ds.Status.Phase)
+	return string(ds.Status.Phase), true
 }
 
 // First proposes for the first argument only.
@@ -108,9 +108,9 @@ func First(propose cobra.CompletionFunc) cobra.CompletionFunc {
 	}
 }
 
-// names proposes the names of the objects in a list of that kind. describe, if
-// not nil, returns the text beside a name.
-func names(flags *cluster.Flags, kind client.ObjectList, describe func(client.Object) string) cobra.CompletionFunc {
+// names proposes the names of the objects in a list of that kind. describe, if not nil,
+// returns the text beside a name, and whether to propose it.
+func names(flags *cluster.Flags, kind client.ObjectList, describe func(client.Object) (text string, ok bool)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) (proposals []cobra.Completion, _ cobra.ShellCompDirective) {
 		to, err := flags.Connect()
 		if err != nil {
@@ -125,11 +125,13 @@ func names(flags *cluster.Flags, kind client.ObjectList, describe func(client.Ob
 		}
 		_ = meta.EachListItem(list, func(item runtime.Object) error {
 			if object, ok := item.(client.Object); ok {
-				text := ""
+				text, ok := "", true
 				if describe != nil {
-					text = describe(object)
+					text, ok = describe(object)
 				}
-				proposals = append(proposals, cobra.CompletionWithDesc(object.GetName(), text))
+				if ok {
+					proposals = append(proposals, cobra.CompletionWithDesc(object.GetName(), text))
+				}
 			}
 			return nil
 		})

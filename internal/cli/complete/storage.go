@@ -16,10 +16,10 @@ func StorageClasses(flags *cluster.Flags) cobra.CompletionFunc {
 	return names(flags, &storagev1.StorageClassList{}, nil)
 }
 
-// Homes proposes the PersistentVolumeClaims of the namespace, with the owner of
-// those that are home directories.
+// Homes proposes the home directories of the namespace, with their owners.
 func Homes(flags *cluster.Flags) cobra.CompletionFunc {
-	return names(flags, &corev1.PersistentVolumeClaimList{}, func(o client.Object) string {
-		return o.GetAnnotations()[objects.AnnotationOwner]
+	return names(flags, &corev1.PersistentVolumeClaimList{}, func(o client.Object) (owner string, ok bool) {
+		owner = o.GetAnnotations()[objects.AnnotationOwner]
+		return owner, owner != ""
 	})
 }

@@ -10,11 +10,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/homes"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 )
@@ -128,7 +130,8 @@ func (c *creator) checkStorageClass(ctx context.Context) error {
 
 // oldHome looks for the home directory of an earlier server with the same name, because
 // the new server will use it. It returns a description of that home directory, "" if it
-// does not exist, or an error if it belongs to another owner.
+// does not exist, or an error if it belongs to another owner or cannot have the size
+// that was asked for.
 func (c *creator) oldHome(ctx context.Context) (string, error) {
 	var claim corev1.PersistentVolumeClaim
 	name := objects.HomeClaimName(c.Waiting.Name)
@@ -142,6 +145,15 @@ func (c *creator) oldHome(ctx context.Context) (string, error) {
 			whose = "is the home directory of " + owner
 		}
 		return "", exit.With(exit.Refused, fmt.Errorf("DevServer %s would not start, because PersistentVolumeClaim %s exists and %s: choose another name", c.Waiting.Name, name, whose))
+	}
+	if want, err := resource.ParseQuantity(c.HomeSize); err == nil {
+		growth, err := homes.GrowthOf(ctx, c.client, c.Waiting.Namespace, name, want)
+		if err != nil {
+			return "", err
+		}
+		if growth.Refused != "" {
+			return "", exit.With(exit.Refused, fmt.Errorf("the home directory of an earlier DevServer %s exists, and cannot grow to %s: %s: leave out --home-size, or choose another name", c.Waiting.Name, c.HomeSize, growth.Refused))
+		}
 	}
 	if size, ok := claim.Status.Capacity[corev1.ResourceStorage]; ok {
 		return fmt.Sprintf("its existing home directory (%s)", &size), nil

@@ -32,8 +32,8 @@ last server uses it again.
 		Example: `  # Home directories in the current namespace
   devctl homes
 
-  # Yours, in all namespaces
-  devctl homes -A --mine
+  # Yours
+  devctl homes --mine
 
   # Delete one that no server uses
   devctl homes delete home-trainer-0`,

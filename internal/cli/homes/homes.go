@@ -68,11 +68,11 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 func read(ctx context.Context, c client.Client, where string, scope ...client.ListOption) (*corev1.PersistentVolumeClaimList, map[types.NamespacedName]string, error) {
 	var servers devserverv1.DevServerList
 	if err := c.List(ctx, &servers, scope...); err != nil {
-		return nil, nil, cluster.Explain(err, "listing DevServers "+where)
+		return nil, nil, cluster.ExplainList(err, "listing DevServers "+where, len(scope) == 0)
 	}
 	var claims corev1.PersistentVolumeClaimList
 	if err := c.List(ctx, &claims, scope...); err != nil {
-		return nil, nil, cluster.Explain(err, "listing PersistentVolumeClaims "+where)
+		return nil, nil, cluster.ExplainList(err, "listing PersistentVolumeClaims "+where, len(scope) == 0)
 	}
 	users := map[types.NamespacedName]string{}
 	for i := range servers.Items {

@@ -7,7 +7,6 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -42,7 +41,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 		return end(ctx, c, ds, object, streams)
 	}
 	if object == nil {
-		return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be kept awake: %s", ds.Name, whyNoLease(ds)))
+		return exit.With(exit.Refused, fmt.Errorf("DevServer %s cannot be kept awake: %s", ds.Name, explain.NoLease(ds)))
 	}
 	now := time.Now()
 	err = cluster.Edit(ctx, c, object, fmt.Sprintf("keeping DevServer %s in namespace %s awake", ds.Name, ds.Namespace), func(*coordinationv1.Lease) map[string]any {
@@ -72,20 +71,6 @@ func end(ctx context.Context, c client.Client, ds *devserverv1.DevServer, object
 	}
 	_, err := fmt.Fprintln(streams.Out, sentence)
 	return err
-}
-
-// whyNoLease says why a DevServer has no Lease.
-func whyNoLease(ds *devserverv1.DevServer) string {
-	active := meta.FindStatusCondition(ds.Status.Conditions, devserverv1.ConditionActive)
-	switch {
-	case active != nil && active.Reason == devserverv1.ReasonObjectConflict:
-		return "a Lease with its name belongs to something else"
-	case active != nil || ds.Status.ExpiresAt != nil:
-		return "its Lease does not exist; the operator creates it again within minutes"
-	case ds.Status.Phase == devserverv1.PhaseRunning:
-		return "it has no idle timeout, schedule or time to live, so nothing suspends it"
-	}
-	return "it has not run yet with an idle timeout, a schedule or a time to live; its Lease is created when it does"
 }
 
 // holds is until when the server is kept awake: its flavor bounds that, if the user

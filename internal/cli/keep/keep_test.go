@@ -43,19 +43,3 @@ func TestHolds(t *testing.T) {
 		t.Errorf("without a flavor to see, it holds for %s, want what was asked for", got)
 	}
 }
-
-func TestWhyNoLease(t *testing.T) {
-	active := func(reason string) []metav1.Condition {
-		return []metav1.Condition{{Type: devserverv1.ConditionActive, Reason: reason}}
-	}
-	for want, status := range map[string]devserverv1.DevServerStatus{
-		"a Lease with its name belongs to something else":                                                          {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonObjectConflict)},
-		"its Lease does not exist; the operator creates it again within minutes":                                   {Phase: devserverv1.PhaseRunning, Conditions: active(devserverv1.ReasonActive)},
-		"it has no idle timeout, schedule or time to live, so nothing suspends it":                                 {Phase: devserverv1.PhaseRunning},
-		"it has not run yet with an idle timeout, a schedule or a time to live; its Lease is created when it does": {Phase: devserverv1.PhaseSuspended},
-	} {
-		if got := whyNoLease(&devserverv1.DevServer{Status: status}); got != want {
-			t.Errorf("%+v: %q, want %q", status, got, want)
-		}
-	}
-}

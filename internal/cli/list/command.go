@@ -32,8 +32,8 @@ With -o wide, MESSAGE explains each reason, and CPU, MEMORY, GPU and HOME
 are what the server uses of what it was granted: 0.3/4 CPUs, 3.1Gi/16Gi, 37%/1 (how
 busy the busiest GPU is, and how many there are). devctl asks the servers for that
 over SSH, for at most 10 seconds, which does not count as activity. For a server
-that does not answer or does not let you in, and with --watch, the columns show
-only what was granted.
+that does not answer or does not let you in, for a home without a file system of
+its own, and with --watch, the columns show only what was granted.
 
 On a narrow terminal, columns are left out; files and pipes get all of them.`,
 		Example: `  # In the current namespace
@@ -42,8 +42,8 @@ On a narrow terminal, columns are left out; files and pipes get all of them.`,
   # In all namespaces, with resources, node, ssh command and message
   devctl list -A -o wide
 
-  # Yours, in all namespaces
-  devctl list -A --mine
+  # Yours
+  devctl list --mine
 
   # With a line for each change, until Ctrl-C
   devctl list --watch

@@ -68,7 +68,7 @@ func Run(ctx context.Context, c client.WithWatch, ask Asker, o Options, streams 
 func (o Options) list(ctx context.Context, c client.Client) (*devserverv1.DevServerList, error) {
 	var list devserverv1.DevServerList
 	if err := c.List(ctx, &list, o.scope()...); err != nil {
-		return nil, cluster.Explain(err, "listing DevServers "+o.where())
+		return nil, cluster.ExplainList(err, "listing DevServers "+o.where(), o.Namespaces)
 	}
 	list.Items = slices.DeleteFunc(list.Items, func(ds devserverv1.DevServer) bool { return !o.wants(&ds) })
 	slices.SortStableFunc(list.Items, func(a, b devserverv1.DevServer) int {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -63,9 +64,17 @@ func (r *resources) use(report *agentapi.Report) {
 	if percent := report.Resources.GPUPercent; percent != nil {
 		r.gpu.used = strconv.FormatInt(*percent, 10) + "%"
 	}
-	if home := report.Home; home != nil && home.SizeBytes > 0 {
+	if home := report.Home; home != nil && ownFileSystem(home.SizeBytes, r.home.granted) {
 		r.home.used = size(home.UsedBytes())
 	}
+}
+
+// ownFileSystem tells whether a file system is as large as the home's volume, give or
+// take what it needs itself. Otherwise it is shared, as a folder of the node's disk or of
+// a file server is, and what is used of it is not what the home uses.
+func ownFileSystem(bytes int64, granted string) bool {
+	volume, err := resource.ParseQuantity(granted)
+	return err == nil && bytes > 0 && bytes <= volume.Value()+volume.Value()/10
 }
 
 // size formats bytes as "3.1Gi", or as Mi if they are less than one GiB.

@@ -21,6 +21,7 @@ import (
 // is watched, costs nothing but these figures.
 func TestWideAsksRunningServers(t *testing.T) {
 	objects := servers()
+	objects[0].Status.Home = &devserverv1.HomeStatus{Capacity: "20Gi"}
 	other := *objects[0].DeepCopy()
 	other.Name = "silent"
 	c := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(&objects[0], &objects[1], &other).Build()
@@ -63,6 +64,29 @@ func TestWideAsksRunningServers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHomeOnASharedFileSystem: a folder of the node's disk is as full as the disk, which
+// says nothing about the home.
+func TestHomeOnASharedFileSystem(t *testing.T) {
+	const gi = 1 << 30
+	for name, tc := range map[string]struct {
+		granted string
+		size    int64
+		want    string
+	}{
+		"own":                     {"20Gi", 20 * gi, "12Gi/20Gi"},
+		"own, less its own needs": {"20Gi", 19 * gi, "11Gi/20Gi"},
+		"of the node":             {"20Gi", 252 * gi, "20Gi"},
+		"unknown":                 {"20Gi", 0, "20Gi"},
+		"nothing granted":         {"", 20 * gi, "<none>"},
+	} {
+		r := resources{home: figure{granted: tc.granted}}
+		r.use(&agentapi.Report{Home: &agentapi.Room{SizeBytes: tc.size, FreeBytes: 8 * gi}})
+		if got := r.home.cell(); got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
 	}
 }
 

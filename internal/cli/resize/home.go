@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devserverv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/homes"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
@@ -33,41 +30,12 @@ func (o *Options) growsVolume(ds *devserverv1.DevServer) bool {
 // until the volume is replaced. unchecked says why the StorageClass could not be
 // checked.
 func (o *Options) checkGrowth(ctx context.Context, c client.Reader, ds *devserverv1.DevServer) (unchecked string, err error) {
-	name := objects.HomeClaimOf(ds)
-	var claim corev1.PersistentVolumeClaim
-	err = c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: name}, &claim)
-	switch {
-	case apierrors.IsNotFound(err):
-		return "", nil // The volume will be created with the size of the spec.
-	case apierrors.IsForbidden(err):
-		return "you may not read PersistentVolumeClaim " + name, nil
-	case err != nil:
-		return "", cluster.Explain(err, doing(ds))
-	}
 	want := resource.MustParse(o.HomeSize) // check parsed it.
-	if capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]; ok && capacity.Cmp(want) >= 0 {
-		return "", nil
+	growth, err := homes.GrowthOf(ctx, c, ds.Namespace, objects.HomeClaimOf(ds), want)
+	if err == nil && growth.Refused != "" {
+		err = exit.With(exit.Refused, fmt.Errorf("%s: its home directory cannot grow to %s: %s; nothing was changed", doing(ds), o.HomeSize, growth.Refused))
 	}
-	if claim.Spec.StorageClassName == nil || *claim.Spec.StorageClassName == "" {
-		return "", o.cannotGrow(ds, fmt.Sprintf("its volume, PersistentVolumeClaim %s, has no StorageClass", name))
-	}
-	var class storagev1.StorageClass
-	err = c.Get(ctx, client.ObjectKey{Name: *claim.Spec.StorageClassName}, &class)
-	switch {
-	case apierrors.IsForbidden(err):
-		return "you may not read StorageClasses", nil
-	case apierrors.IsNotFound(err):
-		return "", o.cannotGrow(ds, fmt.Sprintf("StorageClass %s of its volume no longer exists", *claim.Spec.StorageClassName))
-	case err != nil:
-		return "", cluster.Explain(err, doing(ds))
-	case class.AllowVolumeExpansion == nil || !*class.AllowVolumeExpansion:
-		return "", o.cannotGrow(ds, fmt.Sprintf("StorageClass %s does not allow volumes to grow (allowVolumeExpansion)", class.Name))
-	}
-	return "", nil
-}
-
-func (o *Options) cannotGrow(ds *devserverv1.DevServer, why string) error {
-	return exit.With(exit.Refused, fmt.Errorf("%s: its home directory cannot grow to %s: %s; nothing was changed", doing(ds), o.HomeSize, why))
+	return growth.Unchecked, err
 }
 
 // awaitGrowth waits until the operator has accepted the larger size and, if

@@ -50,6 +50,10 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	case !o.Pod.DeletionTimestamp.IsZero():
 		return leaving(o)
 	}
+	if fields := edited(o); len(fields) > 0 && disrupted(o.Pod) == nil && !o.NodeGone {
+		// Whatever prevented this pod from starting, the next one has other settings.
+		return restarting(fields)
+	}
 	return podState(d, o)
 }
 

@@ -134,7 +134,8 @@ func setAccepted(c Conditions, o Observed) {
 }
 
 func setRestartPending(c Conditions, d *devv1.DevServer, o Observed) {
-	pending := RestartPending(o)
+	// A restart that is under way is not pending.
+	pending := RestartPending(o) && o.Pod.DeletionTimestamp.IsZero() && len(edited(o)) == 0
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged

@@ -199,6 +199,11 @@ func TestReady(t *testing.T) {
 			status.Observed{StatefulSet: withSettings(`{"version":1,"image":"b"}`), Pod: pod(deleted, settings(`{"version":1,"image":"a"}`))},
 			devv1.PhaseStarting, devv1.ReasonRestarting, "because spec.image changed",
 		},
+		"an image that failed, and was replaced": {
+			devServer(),
+			status.Observed{StatefulSet: withSettings(`{"version":1,"image":"b"}`), Pod: pod(settings(`{"version":1,"image":"a"}`), serverStatus(corev1.ContainerStatus{State: waiting("ErrImagePull", "not found")}))},
+			devv1.PhaseStarting, devv1.ReasonRestarting, "because spec.image changed",
+		},
 		"node lost": {
 			devServer(ranBefore),
 			status.Observed{StatefulSet: set(), Pod: pod(), NodeLost: true},
@@ -557,6 +562,8 @@ func TestRestartPending(t *testing.T) {
 		"no pod":            {status.Observed{StatefulSet: set()}, false},
 		"same revision":     {status.Observed{StatefulSet: set(), Pod: pod(podReady)}, false},
 		"old revision":      {status.Observed{StatefulSet: set(), Pod: pod(podReady, old)}, true},
+		"being restarted":   {status.Observed{StatefulSet: withSettings(`{"version":1,"image":"b"}`), Pod: pod(podReady, old, settings(`{"version":1,"image":"a"}`))}, false},
+		"being deleted":     {status.Observed{StatefulSet: set(), Pod: pod(podReady, old, deleted)}, false},
 		"revision not made": {status.Observed{StatefulSet: lagging(), Pod: pod(podReady, old)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
