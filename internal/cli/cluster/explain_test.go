@@ -88,3 +88,19 @@ func TestExplainRemedies(t *testing.T) {
 		})
 	}
 }
+
+func TestExplainList(t *testing.T) {
+	servers := schema.GroupResource{Group: "devserver.io", Resource: "devservers"}
+	forbidden := apierrors.NewForbidden(servers, "", errors.New(`User "ann" cannot list resource "devservers" at the cluster scope`))
+	for want, all := range map[string]bool{
+		"listing them: you may not read all namespaces: leave out -A, or choose a namespace with -n": true,
+		"ask the cluster's admin for access": false,
+	} {
+		if err := ExplainList(forbidden, "listing them", all); !strings.HasSuffix(err.Error(), want) || exit.Code(err) != exit.Refused {
+			t.Errorf("got %q, want %q", err, want)
+		}
+	}
+	if err := ExplainList(nil, "listing them", true); err != nil {
+		t.Errorf("got %v for no error", err)
+	}
+}
