@@ -56,6 +56,9 @@ const (
 // stages says how far o is. A stage is done when its own sign exists or when a
 // later one is done: a user may not be allowed to read pods.
 func stages(o observed) []stage {
+	if c := serverstate.Ready(o.devServer); c != nil && c.Reason == devserverv1.ReasonRestarting && serverstate.IsCurrent(o.devServer) {
+		o.pod = nil // It is the former pod, which ends.
+	}
 	list := []stage{
 		acceptedStage(o), scheduledStage(o), attachedStage(o), preparedStage(o), startedStage(o), answeringStage(o),
 	}
@@ -92,17 +95,24 @@ func obstacle(o observed, stage string) string {
 		return c.Reason + ": " + c.Message
 	}
 	if stage == accepted || stage == answering {
-		return "" // The first SSH probes of a starting server always fail.
+		return ""
 	}
-	if last := lastEvent(o, isWarning); last != nil {
+	if last := lastEvent(o, func(e corev1.Event) bool { return e.Type == corev1.EventTypeWarning && !isOver(o.pod, e) }); last != nil {
 		return last.Reason + ": " + last.Message
 	}
 	return ""
 }
 
-// isWarning tells whether an event is a warning that says something.
-func isWarning(e corev1.Event) bool {
-	return e.Type == corev1.EventTypeWarning && !serverstate.AwaitsClaims(e.Message)
+// isOver tells whether a warning about the pod no longer prevents anything, or never
+// did.
+func isOver(pod *corev1.Pod, e corev1.Event) bool {
+	switch e.Reason {
+	case "FailedScheduling":
+		return isTrue(pod, corev1.PodScheduled) || serverstate.AwaitsClaims(e.Message)
+	case "Unhealthy":
+		return true // The first SSH probes of a starting server always fail.
+	}
+	return false
 }
 
 func acceptedStage(o observed) stage {

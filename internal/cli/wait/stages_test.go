@@ -126,6 +126,31 @@ func TestStages(t *testing.T) {
 			},
 			want: append([]stage{{accepted, done, "flavor small"}, {scheduled, active, "looking for a node"}}, rest(1)...),
 		},
+		"RoomWasFreed": {
+			reason: "what the scheduler said before it found a node is over",
+			observed: observed{
+				devServer: starting(), pod: pod("n1", corev1.PodScheduled), claim: claim(corev1.ClaimBound),
+				events: []corev1.Event{event("a", corev1.EventTypeWarning, "FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu", 1)},
+			},
+			want: append([]stage{{accepted, done, "flavor small"}, {scheduled, done, "n1"}, {attached, active, "10Gi of fast"}}, rest(2)...),
+		},
+		"Restarting": {
+			reason: "the former pod, and why it failed, are no part of the next start",
+			observed: observed{
+				devServer: server(devserverv1.PhaseStarting, devserverv1.ReasonRestarting, "The server is being restarted."), claim: claim(corev1.ClaimBound),
+				pod:    pod("n1", corev1.PodScheduled, inSandbox),
+				events: []corev1.Event{event("a", corev1.EventTypeWarning, "Failed", "Failed to pull image", 1)},
+			},
+			want: append([]stage{{accepted, done, "flavor small"}, {scheduled, active, "waiting for the old processes to end"}}, rest(1)...),
+		},
+		"ProbesBeforeItStarted": {
+			reason: "the first probes always fail",
+			observed: observed{
+				devServer: starting(), pod: pod("n1", corev1.PodScheduled, inSandbox), claim: claim(corev1.ClaimBound),
+				events: []corev1.Event{event("a", corev1.EventTypeWarning, "Unhealthy", "Startup probe failed", 1)},
+			},
+			want: append([]stage{{accepted, done, "flavor small"}, {scheduled, done, "n1"}, {attached, done, "10Gi of fast"}, {name: prepared, state: active}}, rest(3)...),
+		},
 		"Pulling": {
 			reason: "the event names the image",
 			observed: observed{
