@@ -16,6 +16,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
@@ -210,15 +211,18 @@ func TestUsersOnlyWakeAndKeepAwake(t *testing.T) {
 	wantAnswer(t, client.NewDryRunClient(person).Create(t.Context(), own), reserved)
 }
 
-// The operator may annotate pods of DevServers, and no others.
+// The operator may change the annotations of pods of DevServers, and the image of their
+// SSH server, and nothing else of any pod.
 func TestOperatorAnnotatesPodsOfDevServersOnly(t *testing.T) {
-	const words = "the operator may change only pods of DevServers, and only their annotations"
+	const words = "the operator may change only pods of DevServers, and not their labels and owners"
+	const specWords = "in the spec of a DevServer's pod, the operator may change only the image of the container ssh"
 	ns, admin := apiserver.Namespace(t), apiserver.Client(t)
 	install(t, append(slices.Clone(roles), policies...))
 	operator := client.NewDryRunClient(as(t, "system:serviceaccount:devserver-system:devserver-operator"))
 	pod := func(name string, labels map[string]string) *corev1.Pod {
 		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, Labels: labels}}
-		p.Spec.Containers = []corev1.Container{{Name: "c", Image: "example.com/image:1"}}
+		p.Spec.Containers = []corev1.Container{{Name: "c", Image: "example.com/image:1"}, {Name: objects.SSHContainer, Image: "example.com/agent:1"}}
+		p.Spec.InitContainers = []corev1.Container{{Name: objects.SSHContainer + "-not", Image: "example.com/agent:1"}}
 		if err := admin.Create(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
@@ -239,6 +243,14 @@ func TestOperatorAnnotatesPodsOfDevServersOnly(t *testing.T) {
 	}
 	wantAnswer(t, change(foreign, annotate), words)
 	wantAnswer(t, change(ours, annotate), "")
-	wantAnswer(t, change(ours, func(p *corev1.Pod) { p.Spec.Containers[0].Image = "example.com/other:1" }), words)
 	wantAnswer(t, change(ours, func(p *corev1.Pod) { p.Labels = nil }), words)
+	updateAgent := func(p *corev1.Pod) { p.Spec.Containers[1].Image = "example.com/agent:2" }
+	wantAnswer(t, change(ours, updateAgent), "")
+	wantAnswer(t, change(foreign, updateAgent), words)
+	wantAnswer(t, change(ours, func(p *corev1.Pod) { p.Spec.Containers[0].Image = "example.com/other:1" }), specWords)
+	wantAnswer(t, change(ours, func(p *corev1.Pod) { p.Spec.InitContainers[0].Image = "example.com/other:1" }), specWords)
+	wantAnswer(t, change(ours, func(p *corev1.Pod) { p.Spec.ActiveDeadlineSeconds = new(int64(1)) }), specWords)
+	wantAnswer(t, change(ours, func(p *corev1.Pod) {
+		p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists})
+	}), specWords)
 }

@@ -41,11 +41,17 @@ const (
 	// False, edits have no effect and a running server keeps running.
 	ConditionAccepted = "Accepted"
 	// ConditionRestartPending is True while the pod runs with older settings
-	// than its next start will use, because its flavor was edited or the
-	// operator was upgraded. Only its owner restarts it, with spec.restartedAt
-	// (devctl restart NAME). An edit of the DevServer itself restarts the
-	// server at once, and a pod that never ran is replaced at once.
+	// than its next start will use, because its flavor was edited, or because
+	// a new version of the operator changed more than the agent's image. Only
+	// its owner restarts it, with spec.restartedAt (devctl restart NAME). An
+	// edit of the DevServer itself restarts the server at once, and a pod that
+	// never ran is replaced at once.
 	ConditionRestartPending = "RestartPending"
+	// ConditionAgentUpdatePending is True while the SSH server of a running
+	// server is not the operator's version and will be updated, or could not
+	// be. An update restarts no other process of the server. The condition is
+	// absent until the first update is pending.
+	ConditionAgentUpdatePending = "AgentUpdatePending"
 	// ConditionResizePending is True while the home volume is smaller than
 	// spec.persistentHomeSize. Its message says what the resize is waiting for.
 	ConditionResizePending = "ResizePending"
@@ -155,17 +161,21 @@ const (
 	// and a volume has a file system that does not support ID-mapped mounts,
 	// such as NFS.
 	ReasonVolumeNotIdmappable = "VolumeNotIdmappable"
-	// ReasonContainerConfigError: the node cannot set up the pod or its
-	// container.
+	// ReasonContainerConfigError: the node cannot set up the pod or one of its
+	// containers, or fetch the image of one that users do not choose.
 	ReasonContainerConfigError = "ContainerConfigError"
+	// ReasonContainerNotReady: a container that the flavor or a webhook added
+	// to the pod, such as the proxy of a service mesh, is not ready. The
+	// message names it.
+	ReasonContainerNotReady = "ContainerNotReady"
 	// ReasonPrepareFailed: the init container that prepares the home directory
 	// failed.
 	ReasonPrepareFailed = "PrepareFailed"
-	// ReasonCrashLoop: the main process of the server ended and is being
-	// restarted.
+	// ReasonCrashLoop: the main process of the server ended, and all others
+	// with it. Its container is being restarted; its SSH server runs on.
 	ReasonCrashLoop = "CrashLoop"
-	// ReasonOOMKilled: the whole server was killed because it ran out of
-	// memory, and is being restarted.
+	// ReasonOOMKilled: all processes of the server were killed because it ran
+	// out of memory. Its container is being restarted; its SSH server runs on.
 	ReasonOOMKilled = "OOMKilled"
 	// ReasonEvicted: the pod was evicted because its node ran out of memory or
 	// disk space, or was drained. The operator creates another pod.
@@ -179,8 +189,8 @@ const (
 	ReasonVolumeFailed = "VolumeFailed"
 	// ReasonPodFailed: the pod ended for another reason.
 	ReasonPodFailed = "PodFailed"
-	// ReasonNotAnswering: the pod was Ready, and then its SSH server stopped
-	// answering.
+	// ReasonNotAnswering: the SSH server ended and is being restarted, or the
+	// pod was Ready, and then its SSH server stopped answering.
 	ReasonNotAnswering = "SSHNotAnswering"
 )
 
@@ -195,6 +205,31 @@ const (
 	// ReasonSettingsChanged: the DevServer, its flavor or the operator changed
 	// since the pod started.
 	ReasonSettingsChanged = "SettingsChanged"
+)
+
+// Reasons of the AgentUpdatePending condition.
+const (
+	// The condition also uses ReasonUpToDate.
+
+	// ReasonWaitingForSessions: the update waits until no SSH session is open, or
+	// for its deadline.
+	ReasonWaitingForSessions = "WaitingForSessions"
+	// ReasonWaitingForServer: the update waits until the server is ready, or the
+	// server is about to be stopped.
+	ReasonWaitingForServer = "WaitingForServer"
+	// ReasonWaitingForNode: another server on the same node is updated first.
+	ReasonWaitingForNode = "WaitingForNode"
+	// ReasonPullingImage: the node pulls the image of the new version.
+	ReasonPullingImage = "PullingImage"
+	// ReasonUpdatingAgent: the new version is starting, or will start within a
+	// minute, after a warning on open terminals.
+	ReasonUpdatingAgent = "UpdatingAgent"
+	// ReasonAgentUpdateFailed: the new version could not be pulled or did not
+	// answer. The server has the previous version, and is not updated to that
+	// version again.
+	ReasonAgentUpdateFailed = "AgentUpdateFailed"
+	// ReasonAgentUpdated is the reason of the event that an agent was updated.
+	ReasonAgentUpdated = "AgentUpdated"
 )
 
 // Reasons of the ResizePending condition.
@@ -233,7 +268,7 @@ const (
 	ReasonKeptAwake = "KeptAwake"
 	// ReasonAgentOutdated: the agent in the server is older than the operator
 	// and cannot report its activity. A restart of the server updates the
-	// agent.
+	// agent, unless AgentUpdatePending is True, which updates it without one.
 	ReasonAgentOutdated = "AgentOutdated"
 	// ReasonAgentUnreachable: the agent in the server does not answer, so its
 	// activity is unknown.

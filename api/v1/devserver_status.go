@@ -6,7 +6,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type DevServerStatus struct {
 	// conditions are Ready, Accepted, RestartPending, ResizePending and
 	// HomeFull. A server that can stop automatically also has Active or
-	// StopPending, or both.
+	// StopPending, or both. One whose agent was to be updated while it ran has
+	// AgentUpdatePending.
 	//
 	// +optional
 	// +listType=map
@@ -130,6 +131,15 @@ type DevServerStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	OOMKills int64 `json:"oomKills,omitempty"`
+
+	// agentVersion is the version of the agent, the SSH server, that the server
+	// runs with, or last ran with: that of the operator unless
+	// AgentUpdatePending or RestartPending is True. Empty until the agent has
+	// reported it.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	AgentVersion string `json:"agentVersion,omitempty"`
 
 	// lastDisruption is the most recent stop that no user requested, for
 	// example an eviction.

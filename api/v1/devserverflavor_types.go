@@ -62,7 +62,8 @@ type DevServerFlavorSpec struct {
 	// including extended resources such as GPUs: {requests: {cpu: "4", memory:
 	// 16Gi}, limits: {memory: 16Gi, nvidia.com/gpu: 1}}. A request must not
 	// exceed the limit of the same resource. An extended resource requires a
-	// limit. At most 32 requests and 32 limits. claims are not supported.
+	// limit. At most 32 requests and 32 limits. claims are not supported. The
+	// pod requests these and, in addition, sshResources.
 	//
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims are not supported"
@@ -73,6 +74,31 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, !k.contains('/') || k.contains('kubernetes.io/') || !(!string(self.limits[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.limits[k]))) || quantity(string(self.limits[k])).isInteger())",message="the limit of an extended resource such as nvidia.com/gpu must be a whole number, such as 1"
 	// +kubebuilder:validation:XValidation:rule="(!has(self.limits) || self.limits.all(k, k.size() <= 317 && k.matches('^(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$'))) && (!has(self.requests) || self.requests.all(k, k.size() <= 317 && k.matches('^(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$')))",message="each of resources.limits and resources.requests must be cpu, memory, ephemeral-storage, hugepages-SIZE or an extended resource with its domain, such as nvidia.com/gpu"
 	Resources corev1.ResourceRequirements `json:"resources"`
+
+	// sshResources are the requests and limits of the container of the SSH
+	// server, which the pod has in addition to resources, so that a server that
+	// runs out of memory still answers: {limits: {cpu: "1"}}. Only cpu, memory
+	// and ephemeral-storage. Each value replaces the default of that resource.
+	//
+	// Default: requests of 10m CPU and 32Mi memory, a memory limit of 128Mi,
+	// and no CPU limit, because encryption takes up to a core while data moves.
+	// If resources has limits for CPU and memory and equal requests or none, so
+	// that the pod is of the quality of service class Guaranteed: 500m CPU and
+	// 128Mi memory, as requests and limits, so that it stays so; of a value
+	// that you set, request and limit are then equal unless you set both.
+	//
+	// In the namespace of a DevServerUser, the operator adds a CPU limit of 1
+	// if the user's quota has limits.cpu, which requires one of every
+	// container, and raises what is below the minimum of the user's limitRange.
+	// It does not read other ResourceQuotas and LimitRanges. If one of them
+	// refuses the pod, the server's Ready condition reports AdmissionRefused.
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="sshResources.claims are not supported"
+	// +kubebuilder:validation:XValidation:rule="[self.?limits.orValue({}), self.?requests.orValue({})].all(l, l.all(k, k in ['cpu', 'memory', 'ephemeral-storage']))",message="each of sshResources.limits and sshResources.requests must be cpu, memory or ephemeral-storage"
+	// +kubebuilder:validation:XValidation:rule="[self.?limits.orValue({}), self.?requests.orValue({})].all(l, l.all(k, !string(l[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(l[k])) && !quantity(string(l[k])).isLessThan(quantity('0'))))",message="each of sshResources.limits and sshResources.requests must be a non-negative quantity, such as 64Mi, 500m or 1"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || !(!string(self.requests[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.requests[k]))) || !(!string(self.limits[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self.limits[k]))) || !quantity(string(self.requests[k])).isGreaterThan(quantity(string(self.limits[k]))))",message="a request in sshResources must not exceed the limit of the same resource: lower the request or raise the limit"
+	SSHResources *corev1.ResourceRequirements `json:"sshResources,omitempty"`
 
 	// nodeSelector are labels that a node must have to run the server, for
 	// example {node.kubernetes.io/instance-type: p5.48xlarge}. At most 32.
@@ -268,12 +294,13 @@ type DevServerFlavorSpec struct {
 	// that have no field here, such as host aliases, a sidecar, an annotation
 	// for a device plugin or a capability for a profiler: {spec: {containers:
 	// [{name: devserver, securityContext: {capabilities: {add:
-	// [SYS_PTRACE]}}}]}}. The server's container is named devserver and its
-	// init container prepare. The operator overrides changes to what it depends
-	// on: the commands, ports and probes of these two containers, and the pod's
-	// labels, volumes, user ids and, with root, user namespace. If the patch
-	// cannot be merged, the servers' Ready condition reports InvalidFlavor.
-	// Default: none.
+	// [SYS_PTRACE]}}}]}}. The server's container is named devserver, that of
+	// the SSH server ssh, and the init container prepare. The operator
+	// overrides changes to what it depends on: the containers ssh and prepare;
+	// the command, ports and probes of devserver; and the pod's labels,
+	// volumes, user ids and, with root, user namespace. The containers never
+	// share a process namespace. If the patch cannot be merged, the servers'
+	// Ready condition reports InvalidFlavor. Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Schemaless

@@ -98,10 +98,12 @@ type DevServerUserSpec struct {
 
 	// uid is the user id and group id of the user's servers. If users have
 	// different ids, files on shared volumes belong to the user who created
-	// them. From 1000 to 2147483646. Default 1000. It cannot be changed, added
-	// or removed, because the files in the home directories belong to it.
+	// them. From 1000 to 2147483646, except 65532, which is that of the SSH
+	// server's container. Default 1000. It cannot be changed, added or removed,
+	// because the files in the home directories belong to it.
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self != 65532",message="uid must not be 65532: the SSH server in every server's pod runs as it"
 	// +kubebuilder:validation:Minimum=1000
 	// +kubebuilder:validation:Maximum=2147483646
 	UID int64 `json:"uid,omitempty"`
@@ -116,9 +118,10 @@ type DevServerUserSpec struct {
 	// quota limits the total resources of all pods and claims in the user's
 	// namespace, as the hard limits of a ResourceQuota:
 	// {requests.nvidia.com/gpu: 2, requests.storage: 1Ti,
-	// count/devservers.devserver.io: 5}. With a quota for CPU or memory, every
-	// container must set requests or limits, so use flavors that set them, or a
-	// limitRange with defaults. At most 32. Default: no quota.
+	// count/devservers.devserver.io: 5}. A quota for CPU or memory also counts
+	// the sshResources of each server, and every container must set requests or
+	// limits, so use flavors that set them, or a limitRange with defaults. At
+	// most 32. Default: no quota.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !string(self[k]).matches('[eE][-+]?[0-9]{3}') && isQuantity(string(self[k])) && !quantity(string(self[k])).isLessThan(quantity('0')))",message="each of quota must be a non-negative quantity, such as 64Gi or 2"

@@ -76,6 +76,11 @@ func TestFlavorRefused(t *testing.T) {
 		"claims":                      {edit{"spec.resources.claims", []any{map[string]any{"name": "gpu"}}}, "resources.claims are not supported"},
 		"no resources":                {edit{"spec.resources", nil}, "spec.resources: Required value"},
 		"too many resources":          {edit{"spec.resources.limits", many}, "must have at most 32 items"},
+		"GPU for the SSH server":      {edit{"spec.sshResources", map[string]any{"limits": list("nvidia.com/gpu", int64(1))}}, "each of sshResources.limits and sshResources.requests must be cpu, memory or ephemeral-storage"},
+		"SSH limit in letters":        {edit{"spec.sshResources", map[string]any{"limits": list("cpu", "1e5.5")}}, "each of sshResources.limits and sshResources.requests must be a non-negative quantity"},
+		"negative SSH request":        {edit{"spec.sshResources", map[string]any{"requests": list("memory", "-1Mi")}}, "each of sshResources.limits and sshResources.requests must be a non-negative quantity"},
+		"SSH request above limit":     {edit{"spec.sshResources", pair("memory", "65Mi", "64Mi")}, "a request in sshResources must not exceed the limit of the same resource"},
+		"SSH claims":                  {edit{"spec.sshResources", map[string]any{"claims": []any{map[string]any{"name": "gpu"}}}}, "sshResources.claims are not supported"},
 		"image with a space":          {edit{"spec.image", "debian :bookworm"}, imageWords},
 		"shared memory of 0":          {edit{"spec.sharedMemorySize", "0"}, "sharedMemorySize must be a size from 1Mi to 16Ti"},
 		"shared memory in letters":    {edit{"spec.sharedMemorySize", "much"}, "sharedMemorySize must be a size from 1Mi to 16Ti"},
@@ -120,6 +125,7 @@ func TestFlavorAccepted(t *testing.T) {
 		"podTemplate":     {"spec.podTemplate", map[string]any{"spec": map[string]any{"hostAliases": []any{}}, "anything": "kept"}},
 		"images":          {"spec.allowedImages", []any{"registry.example.com/*"}},
 		"volumes":         {"spec.volumes", volume("/data")},
+		"SSH resources":   {"spec.sshResources", map[string]any{"requests": map[string]any{"cpu": "100m"}, "limits": map[string]any{"cpu": int64(2), "memory": "256Mi", "ephemeral-storage": "1Gi"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := parse(t, goodFlavor)

@@ -145,6 +145,11 @@ func (in *DevServerFlavorList) DeepCopyObject() runtime.Object {
 func (in *DevServerFlavorSpec) DeepCopyInto(out *DevServerFlavorSpec) {
 	*out = *in
 	in.Resources.DeepCopyInto(&out.Resources)
+	if in.SSHResources != nil {
+		in, out := &in.SSHResources, &out.SSHResources
+		*out = new(corev1.ResourceRequirements)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.NodeSelector != nil {
 		in, out := &in.NodeSelector, &out.NodeSelector
 		*out = make(map[string]string, len(*in))

@@ -20,6 +20,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"devserver.io/devserver/internal/operator"
+	"devserver.io/devserver/internal/operator/agentupdate"
+	"devserver.io/devserver/internal/operator/controller/devserver"
 	"devserver.io/devserver/internal/version"
 )
 
@@ -51,6 +53,7 @@ func parse(args []string) (operator.Config, error) {
 	flags.Init("devserver-operator", flag.ContinueOnError)
 	flags.StringVar(&cfg.Namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "devserver-system"), "`namespace` of the operator's master secret and leader election Lease")
 	flags.StringVar(&cfg.Servers.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, the SSH server in each server")
+	agentFlags(flags, &cfg.Servers.Agents)
 	policy := flags.String("agent-image-pull-policy", "", "when nodes pull the agent's image: Always, IfNotPresent or Never (default: Always for the tag latest, else IfNotPresent)")
 	flags.StringVar(&cfg.Servers.DefaultImage, "default-image", "devserver.io/server:"+version.Version, "`image` of servers if neither they nor their flavor set one")
 	flags.StringVar(&cfg.Servers.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
@@ -73,7 +76,7 @@ func parse(args []string) (operator.Config, error) {
 	if flags.NArg() > 0 {
 		return cfg, fmt.Errorf("unexpected argument %q: the operator accepts only flags", flags.Arg(0))
 	}
-	if err := checkGateway(cfg.Gateway); err != nil {
+	if err := errors.Join(checkGateway(cfg.Gateway), checkAgents(cfg.Servers.Agents)); err != nil {
 		return cfg, err
 	}
 	for name, d := range map[string]time.Duration{"idle-timeout": cfg.Servers.Lifecycle.IdleTimeout, "time-to-live": cfg.Servers.Lifecycle.TimeToLive} {
@@ -92,6 +95,24 @@ func parse(args []string) (operator.Config, error) {
 	default:
 		return cfg, fmt.Errorf("--agent-image-pull-policy %q is not Always, IfNotPresent or Never", *policy)
 	}
+}
+
+func agentFlags(flags *flag.FlagSet, a *devserver.Agents) {
+	a.Pod = os.Getenv("POD_NAME")
+	flags.StringVar((*string)(&a.Update.Mode), "agent-update", string(agentupdate.WhenIdle), "`when` running servers get a new version of the agent, which closes their SSH connections and ends none of their other processes: OnRestart, WhenIdle or Always")
+	flags.DurationVar(&a.Update.Deadline, "agent-update-deadline", agentupdate.DefaultDeadline, "how `long` WhenIdle waits for a server's SSH sessions to end, from when the operator first saw the older version")
+}
+
+func checkAgents(a devserver.Agents) error {
+	switch a.Update.Mode {
+	case agentupdate.OnRestart, agentupdate.WhenIdle, agentupdate.Always:
+	default:
+		return fmt.Errorf("--agent-update %q is not OnRestart, WhenIdle or Always", a.Update.Mode)
+	}
+	if a.Update.Deadline < time.Minute {
+		return fmt.Errorf("--agent-update-deadline %s is less than a minute", a.Update.Deadline)
+	}
+	return nil
 }
 
 func gatewayFlags(flags *flag.FlagSet, g *operator.Gateway) {

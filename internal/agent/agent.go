@@ -1,7 +1,8 @@
 // Package agent is the program that makes a server of any image. Its verbs are the
 // processes of a server: prepare is the init container, init is PID 1 of the main
-// container and starts serve, the SSH server, which starts sftp-server for each file
-// transfer. Users call one verb themselves: keep.
+// container, and serve is the SSH server in a container of its own. Init starts the
+// processes of sessions for serve, among them sftp-server for each file transfer. Users
+// call one verb themselves: keep.
 package agent
 
 import (
@@ -20,10 +21,10 @@ var verbs = []struct {
 	run        func(args []string, stderr io.Writer) (exitCode int, err error)
 }{
 	{"prepare", "prepare a server; run by the init container", runPrepare},
-	{"init", "run a server; PID 1 of the main container", runInit},
-	{"serve", "serve SSH; started by init", runServe},
+	{"init", "start and watch the processes of a server; PID 1 of the main container", runInit},
+	{"serve", "serve SSH; the main process of the SSH container", runServe},
 	{"keep", "run a command, and keep the server awake until it ends", runKeepAwake},
-	{"sftp-server", "serve SFTP on standard input and output; started by serve", runSFTP},
+	{"sftp-server", "serve SFTP on standard input and output; started by init", runSFTP},
 }
 
 // Main runs the program and returns its exit code.

@@ -12,7 +12,7 @@ import (
 )
 
 // BenchmarkFootprint builds the agent as releases do, and reports the size of the binary
-// and the resident memory of an idle server's agent, both processes together:
+// and the resident memory of an idle server's agent, both programs together:
 //
 //	go test -run '^$' -bench Footprint -benchtime 1x ./internal/agent
 func BenchmarkFootprint(b *testing.B) {
@@ -45,17 +45,29 @@ func BenchmarkFootprint(b *testing.B) {
 func idleMemory(b *testing.B, binary, dir string) int {
 	b.Helper()
 	var log logBuffer
-	cmd := exec.Command(binary, "init", "--ssh-address=127.0.0.1:0", "--control-address=127.0.0.1:0", "--ssh-dir="+dir, "--home="+dir)
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
+	socket := "--socket=" + filepath.Join(dir, "spawner.sock")
+	total := 0
+	var programs []*exec.Cmd
+	for _, args := range [][]string{
+		{"init", socket, fmt.Sprintf("--ssh-uid=%d", os.Getuid()), "--home=" + dir},
+		{"serve", socket, fmt.Sprintf("--spawner-uid=%d", os.Getuid()), "--ssh-address=127.0.0.1:0", "--control-address=127.0.0.1:0", "--ssh-dir=" + dir},
+	} {
+		cmd := exec.Command(binary, args...)
+		cmd.Stderr = &log
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			_ = cmd.Wait()
+		})
+		programs = append(programs, cmd)
 	}
-	defer func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	}()
 	match, err := log.wait(listening)
 	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := log.wait(spawnerListening); err != nil {
 		b.Fatal(err)
 	}
 	for range 10 {
@@ -63,13 +75,8 @@ func idleMemory(b *testing.B, binary, dir string) int {
 			b.Fatalf("%v: %s", err, out)
 		}
 	}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	total := 0
-	for _, pid := range append(regexp.MustCompile(`\d+`).FindAllString(string(children), -1), strconv.Itoa(cmd.Process.Pid)) {
-		status, err := os.ReadFile("/proc/" + pid + "/status")
+	for _, cmd := range programs {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -10,81 +11,69 @@ import (
 	"time"
 
 	"devserver.io/devserver/internal/agent/activity"
-	"devserver.io/devserver/internal/agent/cgroup"
+	"devserver.io/devserver/internal/agent/spawnapi"
 	"devserver.io/devserver/internal/agent/sshd"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/version"
 )
 
-// refreshTimeout bounds how long a drain waits for fresh figures, and a report for the
-// file system of the home directory.
-const refreshTimeout = time.Second
+// spawnerTimeout is how long a report waits for the spawner: longer than the spawner
+// waits for fresh figures and the home directory, and shorter than the operator waits for
+// the report.
+const spawnerTimeout = 2500 * time.Millisecond
 
 // reporter answers polls and drains.
 type reporter struct {
 	flags   serveFlags
 	traffic *activity.Traffic
-	watch   *activity.Watch
+	clients *activity.Clients
+	spawner *spawnapi.Client
 	server  *sshd.Server
 	log     *slog.Logger
-
-	// home has an element while a goroutine waits for the home directory's file
-	// system: one that hangs costs one goroutine, not one for each report.
-	home chan struct{}
-}
-
-func newReporter(flags serveFlags, traffic *activity.Traffic, log *slog.Logger) *reporter {
-	return &reporter{flags: flags, traffic: traffic, log: log, home: make(chan struct{}, 1)}
 }
 
 // poll follows the operator's instructions, and returns a report.
 func (r *reporter) poll(i agentapi.Instructions) agentapi.Report {
-	r.watch.SetThresholds(i.Thresholds)
+	r.clients.SetThresholds(i.Thresholds)
 	r.server.SetNotice(i.Notice)
 	r.server.Warn(i.Warning)
-	return r.report()
-}
-
-func (r *reporter) report() agentapi.Report {
-	report := r.activity()
-	report.OOMKills = cgroup.OOMKills(r.flags.cgroupDir)
-	report.Resources = r.resources()
+	report := r.report(context.Background(), spawnapi.ReportRequest{Thresholds: &i.Thresholds})
 	report.SecretHash = r.secretHash()
-	report.Home = r.room()
 	return report
 }
 
 // live returns a report for those who may log in: with fresh figures, and without the
 // hash of the Secret.
 func (r *reporter) live(ctx context.Context) agentapi.Report {
-	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	return r.report(ctx, spawnapi.ReportRequest{Refresh: true})
+}
+
+// report returns a report.
+func (r *reporter) report(ctx context.Context, request spawnapi.ReportRequest) agentapi.Report {
+	ctx, cancel := context.WithTimeout(ctx, spawnerTimeout)
 	defer cancel()
-	r.watch.Refresh(ctx) // If that fails, old figures are reported as unknown.
-	report := r.report()
-	report.SecretHash = ""
-	return report
+	if request.Refresh {
+		r.clients.Sample()
+	}
+	fromSpawner, err := r.spawner.Report(ctx, request)
+	if err != nil {
+		// What is not known counts as active.
+		unknown := agentapi.Signal{Name: agentapi.SignalCPU, Value: fmt.Sprintf("CPU unknown: %v", err)}
+		return r.join(spawnapi.Report{Signals: []agentapi.Signal{unknown}})
+	}
+	return r.join(fromSpawner)
 }
 
-// usage describes what the server uses and may use, for the notice at login.
-func (r *reporter) usage() string {
-	return agentapi.Report{Resources: r.resources(), Home: r.room()}.Usage()
-}
-
-func (r *reporter) resources() agentapi.Resources {
-	resources := r.watch.Resources()
-	resources.MemoryUsedBytes, resources.MemoryLimitBytes = cgroup.Memory(r.flags.cgroupDir)
-	resources.CPULimitMillis = cgroup.CPULimitMillis(r.flags.cgroupDir)
-	return resources
-}
-
-// activity returns the part of the report that decides about a drain. It reads no
-// files.
-func (r *reporter) activity() agentapi.Report {
+// join returns the report of the whole server.
+func (r *reporter) join(s spawnapi.Report) agentapi.Report {
 	return agentapi.Report{
 		Version:   version.Version,
-		UpSeconds: r.watch.Up().Seconds(),
-		Signals:   r.watch.Signals(),
+		UpSeconds: min(r.clients.Up().Seconds(), s.UpSeconds),
+		Signals:   r.clients.Signals(s.Signals),
 		Sessions:  r.traffic.Sessions(),
+		OOMKills:  s.OOMKills,
+		Resources: s.Resources,
+		Home:      s.Home,
 	}
 }
 
@@ -93,50 +82,25 @@ func (r *reporter) activity() agentapi.Report {
 func (r *reporter) drain(ctx context.Context, d agentapi.Drain) (bool, agentapi.Report) {
 	if d.Release {
 		r.server.Release()
-		return true, r.report()
+		return true, r.report(ctx, spawnapi.ReportRequest{})
 	}
-	r.watch.SetThresholds(d.Thresholds)
-	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	r.clients.SetThresholds(d.Thresholds)
+	ctx, cancel := context.WithTimeout(ctx, spawnerTimeout)
 	defer cancel()
-	if !r.watch.Refresh(ctx) {
-		return false, r.report()
+	r.clients.Sample()
+	fromSpawner, err := r.spawner.Report(ctx, spawnapi.ReportRequest{Thresholds: &d.Thresholds, Refresh: true})
+	if err != nil || !fromSpawner.Fresh {
+		return false, r.report(ctx, spawnapi.ReportRequest{})
 	}
 	drained := r.server.Drain(func() bool {
-		idle, _ := r.activity().Idle()
+		// Clients may have been active since the spawner reported.
+		idle, _ := r.join(fromSpawner).Idle()
 		return idle.Seconds() >= d.IdleSeconds
 	}, r.flags.drainTime)
 	if drained {
 		r.log.Info("the server is being suspended and refuses new sessions", "for", r.flags.drainTime.String())
 	}
-	return drained, r.report()
-}
-
-// room returns the space in the home directory, or nil if its file system does not
-// answer within refreshTimeout.
-func (r *reporter) room() *agentapi.Room {
-	timer := time.NewTimer(refreshTimeout)
-	defer timer.Stop()
-	select {
-	case r.home <- struct{}{}:
-	case <-timer.C:
-		return nil
-	}
-	answer := make(chan *agentapi.Room, 1)
-	go func() {
-		defer func() { <-r.home }()
-		room, err := sshd.RoomOf(r.flags.home)
-		if err != nil {
-			answer <- nil
-			return
-		}
-		answer <- &room
-	}()
-	select {
-	case room := <-answer:
-		return room
-	case <-timer.C:
-		return nil
-	}
+	return drained, r.join(fromSpawner)
 }
 
 // secretFiles are the files of the Secret.

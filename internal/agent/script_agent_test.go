@@ -26,11 +26,11 @@ const patience = 30 * time.Second
 
 type agentKey struct{}
 
-// agentProcess is the agent that a script started.
+// agentProcess is the agent that a script started: the program of the main container,
+// and that of the SSH container.
 type agentProcess struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	log  logBuffer
+	init, serve *program
+	log         logBuffer
 	// instructions are those of the script's last poll.
 	instructions agentapi.Instructions
 	// seen is the moment, for each signal, up to which a script knows of its
@@ -80,14 +80,42 @@ func (l *logBuffer) wait(pattern *regexp.Regexp) ([]string, error) {
 	}
 }
 
-var listening = regexp.MustCompile(`msg=listening ssh=127\.0\.0\.1:(\d+) control=(\S+)`)
+var (
+	listening        = regexp.MustCompile(`msg=listening ssh=127\.0\.0\.1:(\d+) control=(\S+)`)
+	spawnerListening = regexp.MustCompile("spawner listening")
+)
 
-// startAgent [pid1] [NAME=VALUE...] [FLAGS...] starts the agent of a server. With pid1, it
-// is PID 1 in a process namespace of its own.
+// program is one of the agent's programs.
+type program struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// start starts a program, which writes to the agent's log.
+func (a *agentProcess) start(ts *testscript.TestScript, cmd *exec.Cmd) *program {
+	cmd.Stderr = &a.log
+	ts.Check(cmd.Start())
+	started := &program{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait()
+		close(started.done)
+	}()
+	return started
+}
+
+// ofInit and ofBoth are the names of flags that scripts give to init, and to both
+// programs. The others are those of serve.
+var (
+	ofInit = []string{"shells", "gpu-interval", "uid", "gid", "passwd", "group"}
+	ofBoth = []string{"activity-interval", "activity-window", "grace", "root"}
+)
+
+// startAgent [pid1] [NAME=VALUE...] [FLAGS...] starts the agent of a server. With pid1, its
+// init is PID 1 in a process namespace of its own.
 func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
 	a := ts.Value(agentKey{}).(*agentProcess)
-	if a.cmd != nil {
+	if a.init != nil {
 		ts.Fatalf("the agent is already running")
 	}
 	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -106,33 +134,79 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	for len(args) > 0 && strings.Contains(args[0], "=") && !strings.HasPrefix(args[0], "-") {
 		environment, args = append(environment, args[0]), args[1:]
 	}
+	socket := "--socket=" + ts.Getenv("S") + "/spawner/" + agentapi.SpawnerSocket
 	flags := []string{
-		"init", "--ssh-address=127.0.0.1:0", "--control-address=127.0.0.1:0", "--ssh-dir=" + work + "/secret",
-		"--home=" + work + "/home", "--passwd=" + work + "/passwd", "--motd=" + work + "/motd",
-		"--runtime-dir=" + ts.Getenv("S") + "/run", "--cgroup-dir=" + work + "/cgroup", "--keys-interval=50ms",
+		"init", socket, fmt.Sprintf("--ssh-uid=%d", sshUID(ts)), "--home=" + work + "/home", "--passwd=" + work + "/passwd", "--motd=" + work + "/motd",
+		"--runtime-dir=" + ts.Getenv("S") + "/run", "--cgroup-dir=" + work + "/cgroup",
+	}
+	serve := []string{
+		"serve", socket, fmt.Sprintf("--spawner-uid=%d", os.Getuid()),
+		"--ssh-address=127.0.0.1:0", "--control-address=127.0.0.1:0", "--ssh-dir=" + work + "/secret", "--keys-interval=50ms",
+	}
+	if ts.Getenv("RELAY") != "" {
+		serve = append(serve, "--relay")
+	}
+	for _, arg := range args {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if slices.Contains(ofInit, name) || slices.Contains(ofBoth, name) {
+			flags = append(flags, arg)
+		}
+		if !slices.Contains(ofInit, name) {
+			serve = append(serve, arg)
+		}
 	}
 	path, err := exec.LookPath(cmp.Or(ts.Getenv("AGENT"), "devserver-agent"))
 	ts.Check(err)
 	shell := []string{"-c", prepare + `exec "$0" "$@"`, path}
-	a.cmd = exec.Command("sh", slices.Concat(shell, flags, args)...)
-	a.cmd.Env = environment
-	a.cmd.Stderr = &a.log
-	a.cmd.SysProcAttr = attributes
-	a.done = make(chan struct{})
-	ts.Check(a.cmd.Start())
-	go func() {
-		_ = a.cmd.Wait()
-		close(a.done)
-	}()
+	init := exec.Command("sh", slices.Concat(shell, flags)...)
+	init.Env = environment
+	init.SysProcAttr = attributes
 	ts.Defer(func() { a.kill(ts) })
+	a.init = a.start(ts, init)
+	a.startServe(ts, path, serve)
 	if neg {
-		<-a.done
-		if a.cmd.ProcessState.ExitCode() == 0 {
-			ts.Fatalf("the agent ended with exit code 0")
-		}
+		a.awaitFailure(ts)
 		return
 	}
+	_, err = a.log.wait(spawnerListening)
+	ts.Check(err)
 	writeClientConfig(ts, a)
+}
+
+// startServe starts the program of the SSH container.
+func (a *agentProcess) startServe(ts *testscript.TestScript, path string, args []string) {
+	cmd := exec.Command(path, args...)
+	cmd.Env = []string{marker + ts.Getenv("S"), "PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if id := sshUID(ts); id != os.Getuid() {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}
+	}
+	a.serve = a.start(ts, cmd)
+}
+
+// sshUID returns the user id of the SSH server.
+func sshUID(ts *testscript.TestScript) int {
+	if ts.Getenv("SSH_UID") == "" {
+		return os.Getuid()
+	}
+	id, err := strconv.Atoi(ts.Getenv("SSH_UID"))
+	ts.Check(err)
+	return id
+}
+
+// awaitFailure waits until one of the programs has failed.
+func (a *agentProcess) awaitFailure(ts *testscript.TestScript) {
+	failed := a.init
+	select {
+	case <-a.init.done:
+	case <-a.serve.done:
+		failed = a.serve
+	case <-time.After(patience):
+		ts.Fatalf("the agent has not ended")
+	}
+	if failed.cmd.ProcessState.ExitCode() == 0 {
+		ts.Fatalf("the agent ended with exit code 0")
+	}
 }
 
 // ownProcesses adds a process namespace, and a mount namespace for its /proc. That
@@ -170,10 +244,13 @@ func writeClientConfig(ts *testscript.TestScript, a *agentProcess) {
 // kill ends the agent at the end of a script, and logs its log, which go test shows if
 // the script has failed.
 func (a *agentProcess) kill(ts *testscript.TestScript) {
-	_ = a.cmd.Process.Kill()
+	for _, p := range []*program{a.init, a.serve} {
+		_ = p.cmd.Process.Kill()
+	}
 	// Processes that it leaves behind hold its log open, so they must end too.
 	killMarked(ts.Getenv("S"))
-	<-a.done
+	<-a.init.done
+	<-a.serve.done
 	killMarked(ts.Getenv("S"))
 	text, _ := a.log.read()
 	ts.Logf("[agent's log]\n%s", text)
@@ -197,31 +274,33 @@ func killMarked(server string) {
 	}
 }
 
-// stopAgent stops the agent as a kubelet does.
+// stopAgent stops the agent as a kubelet does, both programs at once.
 func stopAgent(ts *testscript.TestScript, neg bool, _ []string) {
 	a := ts.Value(agentKey{}).(*agentProcess)
-	ts.Check(a.cmd.Process.Signal(syscall.SIGTERM))
-	select {
-	case <-a.done:
-	case <-time.After(patience):
-		ts.Fatalf("the agent did not end")
+	programs := []*program{a.init, a.serve}
+	for _, p := range programs {
+		ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
 	}
-	if code := a.cmd.ProcessState.ExitCode(); (code == 0) == neg {
-		ts.Fatalf("the agent ended with exit code %d", code)
+	for _, p := range programs {
+		select {
+		case <-p.done:
+		case <-time.After(patience):
+			ts.Fatalf("the agent did not end: %s", p.cmd)
+		}
+		if code := p.cmd.ProcessState.ExitCode(); (code == 0) == neg {
+			ts.Fatalf("the agent ended with exit code %d: %s", code, p.cmd)
+		}
 	}
 }
 
-// crashAgent kills the agent's SSH server, and waits for the next one.
+// crashAgent kills the SSH server, and starts the next one, as a kubelet does.
 func crashAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	a := ts.Value(agentKey{}).(*agentProcess)
+	ts.Check(a.serve.cmd.Process.Kill())
+	<-a.serve.done
 	text, _ := a.log.read()
 	before := strings.Count(text, "msg=listening")
-	for _, pid := range childrenOf(ts, a.cmd.Process.Pid) {
-		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if bytes.Contains(command, []byte("\x00serve\x00")) {
-			ts.Check(syscall.Kill(pid, syscall.SIGKILL))
-		}
-	}
+	a.startServe(ts, a.serve.cmd.Path, a.serve.cmd.Args[1:])
 	_, err := a.log.wait(regexp.MustCompile(fmt.Sprintf(`(?s)(msg=listening.*){%d}`, before+1)))
 	ts.Check(err)
 	writeClientConfig(ts, a)
@@ -301,7 +380,7 @@ func authorize(ts *testscript.TestScript, _ bool, args []string) {
 func noZombies(ts *testscript.TestScript, _ bool, _ []string) {
 	a := ts.Value(agentKey{}).(*agentProcess)
 	await(ts, "every ended process to be reaped", func() bool {
-		for _, parent := range append(childrenOf(ts, a.cmd.Process.Pid), a.cmd.Process.Pid) {
+		for _, parent := range append(childrenOf(ts, a.init.cmd.Process.Pid), a.init.cmd.Process.Pid) {
 			for _, pid := range childrenOf(ts, parent) {
 				if stat, err := readStat(pid); err == nil && stat.state == "Z" {
 					return false

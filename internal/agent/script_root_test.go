@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"devserver.io/devserver/internal/agentapi"
 )
 
 // userID is a user ID without an account on the host of the test.
@@ -37,8 +39,8 @@ func TestRootScripts(t *testing.T) {
 	})
 }
 
-// setupRootServer creates a server that the user can enter, with its keys in a folder of
-// their own, as a mount is.
+// setupRootServer creates a server that the user can enter, whose keys only the user of
+// the SSH server can read.
 func setupRootServer(env *testscript.Env) error {
 	if err := setupServer(env); err != nil {
 		return err
@@ -53,12 +55,14 @@ func setupRootServer(env *testscript.Env) error {
 	if err := os.MkdirAll(filepath.Join(work, "etc"), 0o755); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(work, "keys"), 0o755); err != nil {
+	// The prepare step makes the folder of the socket, as the user.
+	if err := os.Chown(filepath.Join(env.Getenv("S"), "spawner"), userID, userID); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(work, "secret"), filepath.Join(work, "keys", "ssh")); err != nil {
-		return err
+	if out, err := exec.Command("chown", "-R", fmt.Sprint(agentapi.SSHUID), filepath.Join(work, "secret")).CombinedOutput(); err != nil {
+		return fmt.Errorf("chown: %w: %s", err, out)
 	}
+	env.Setenv("SSH_UID", fmt.Sprint(agentapi.SSHUID))
 	if err := os.Chown(filepath.Join(work, "home"), userID, userID); err != nil {
 		return err
 	}
@@ -89,5 +93,5 @@ func openParents(dir string) error {
 func startRootAgent(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
 	startAgent(ts, neg, append(args, "--root", fmt.Sprintf("--uid=%d", userID), fmt.Sprintf("--gid=%d", userID),
-		"--ssh-dir="+work+"/keys/ssh", "--passwd="+work+"/etc/passwd", "--group="+work+"/etc/group"))
+		"--passwd="+work+"/etc/passwd", "--group="+work+"/etc/group"))
 }

@@ -39,14 +39,33 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs the agent, as its own process, against the OpenSSH client.
+// TestScripts runs the agent, as its own processes, against the OpenSSH client.
 // Each script in testdata/script is one server.
 func TestScripts(t *testing.T) {
+	runScripts(t, testscript.Params{Dir: "testdata/script", Setup: setupServer})
+}
+
+// TestScriptsRelayed runs the scripts that transfer data as if open files could not be
+// passed between the agent's programs.
+func TestScriptsRelayed(t *testing.T) {
+	var files []string
+	for _, name := range []string{"exec", "terminal", "forward", "forwardagent", "files", "lftp", "multiplex", "survive", "stop", "crash", "noshell"} {
+		files = append(files, filepath.Join("testdata", "script", name+".txtar"))
+	}
+	runScripts(t, testscript.Params{Files: files, Setup: func(env *testscript.Env) error {
+		env.Setenv("RELAY", "yes")
+		return setupServer(env)
+	}})
+}
+
+// runScripts adds to params what all scripts have in common.
+func runScripts(t *testing.T, params testscript.Params) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 params.Dir,
+		Files:               params.Files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               setupServer,
+		Setup:               params.Setup,
 		Deadline:            time.Now().Add(5 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"agent":      startAgent,
@@ -114,6 +133,9 @@ func setupServer(env *testscript.Env) error {
 		if err := wrapClient(work, client); err != nil {
 			return err
 		}
+	}
+	if err := os.Mkdir(filepath.Join(sockets, "spawner"), 0o755); err != nil {
+		return err
 	}
 	env.Setenv("S", sockets)
 	env.Setenv("PATH", filepath.Join(work, "bin")+":"+env.Getenv("PATH"))

@@ -17,6 +17,22 @@ const (
 	GID  = 1000
 )
 
+// SSHUID is the user and group id of the container of the SSH server. No user of the
+// server can have it: the spawner obeys whoever connects with this id.
+const SSHUID = 65532
+
+// RunDir is where both containers mount the folder RunSubPath of a volume in memory.
+// The prepare step creates the folder. The spawner in the main container listens on
+// the socket SpawnerSocket in it, and the SSH server connects to it.
+const (
+	RunDir        = "/run/devserver"
+	RunSubPath    = "run"
+	SpawnerSocket = "spawner.sock"
+)
+
+// PrepareRunDir is where the prepare step mounts that volume.
+const PrepareRunDir = "/prepare-run"
+
 // Folders of the server's main container.
 const (
 	// Home is the home directory of User, on the home volume.

@@ -204,6 +204,12 @@ func (r Report) Idle() (idle time.Duration, signal string) {
 	return time.Duration(seconds * float64(time.Second)), signal
 }
 
+// VersionText returns the agent's version, as one line that is safe to print, of at most
+// 64 characters.
+func (r Report) VersionText() string { return printable.Line(r.Version, maxVersion) }
+
+const maxVersion = 64
+
 // maxText is how many characters of a server's own text are shown, also to people
 // other than its owner.
 const maxText = 200

@@ -26,7 +26,7 @@ func reachHome(env *testscript.Env) error {
 }
 
 // runKubelet creates the node of a DevServer's pod, with a kubelet that forwards to
-// the fake server: kubelet NAME
+// the fake server: kubelet NAME [CONTAINER...], with containers beside the server's
 func runKubelet(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	kubelet := kubelet.New(s.t, s.server.Address)
@@ -45,9 +45,16 @@ func runKubelet(ts *testscript.TestScript, _ bool, args []string) {
 			Containers:     []corev1.Container{{Name: "devserver", Image: "x"}},
 		},
 	}
+	for _, name := range args[1:] {
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: name, Image: "x"})
+	}
 	ts.Check(s.client.Create(s.t.Context(), pod))
 	pod.Status.Phase = corev1.PodRunning
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "devserver", Image: "x", ImageID: "x", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	for _, c := range pod.Spec.Containers {
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
+			Name: c.Name, Image: "x", ImageID: "x", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+		})
+	}
 	ts.Check(s.client.Status().Update(s.t.Context(), pod))
 }
 

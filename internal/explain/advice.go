@@ -89,6 +89,7 @@ var remedies = map[string][]remedy{
 	devserverv1.ReasonImagePullFailed:      {{"If the name of the image is wrong, correct it:", ChangeImage}, {"If the image is private, set spec.imagePullSecrets:", Edit}},
 	devserverv1.ReasonVolumeNotIdmappable:  {useOtherFlavor, askAdmin},
 	devserverv1.ReasonContainerConfigError: {showEvents, askAdmin},
+	devserverv1.ReasonContainerNotReady:    {showEvents, askAdmin},
 	devserverv1.ReasonPrepareFailed:        {showLogs, askAdmin},
 	devserverv1.ReasonCrashLoop:            {showEnd, {"If the image is the cause, use another one:", ChangeImage}},
 	devserverv1.ReasonOOMKilled:            {{"Use a flavor with more memory:", ChangeFlavor}, showEnd},

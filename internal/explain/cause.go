@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 )
 
 // cause is why the server is not Running: the operator's message, and the figures
@@ -35,7 +36,7 @@ func cause(f Facts) Section {
 		if at := f.lastActivity(); !at.IsZero() {
 			s.say("It was last active at %s.", f.past(at))
 		}
-	case devserverv1.ReasonCrashLoop, devserverv1.ReasonOOMKilled, devserverv1.ReasonPrepareFailed:
+	case devserverv1.ReasonCrashLoop, devserverv1.ReasonOOMKilled, devserverv1.ReasonPrepareFailed, devserverv1.ReasonNotAnswering, devserverv1.ReasonContainerNotReady:
 		f.restarts(&s)
 	}
 	return s
@@ -74,7 +75,7 @@ func (f Facts) quota(s *Section) {
 
 // restarts is how often the container was restarted, and when it is next.
 func (f Facts) restarts(s *Section) {
-	c := failing(f.Pod)
+	c := failing(f.Pod, f.reason())
 	if c == nil {
 		return
 	}
@@ -93,20 +94,34 @@ func (f Facts) restarts(s *Section) {
 	}
 }
 
-// failing is the first of the pod's containers that was restarted, or waits to be;
-// nil if there is none.
-func failing(pod *corev1.Pod) *corev1.ContainerStatus {
+// failing is the first of the pod's containers that the reason of the Ready condition
+// blames, and that was restarted or waits to be; nil if there is none.
+func failing(pod *corev1.Pod, reason string) *corev1.ContainerStatus {
 	if pod == nil {
 		return nil
 	}
 	for _, all := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for i := range all {
-			if c := &all[i]; c.RestartCount > 0 || (c.State.Waiting != nil && c.LastTerminationState.Terminated != nil) {
+			if c := &all[i]; blames(reason, c.Name) && (c.RestartCount > 0 || (c.State.Waiting != nil && c.LastTerminationState.Terminated != nil)) {
 				return c
 			}
 		}
 	}
 	return nil
+}
+
+// blames tells whether a reason of the Ready condition may be about a container.
+func blames(reason, container string) bool {
+	switch container {
+	case objects.PrepareContainer:
+		return reason == devserverv1.ReasonPrepareFailed
+	case objects.ServerContainer:
+		return reason == devserverv1.ReasonCrashLoop || reason == devserverv1.ReasonOOMKilled
+	case objects.SSHContainer:
+		return reason == devserverv1.ReasonNotAnswering
+	default:
+		return reason == devserverv1.ReasonContainerNotReady
+	}
 }
 
 func lastEnd(c *corev1.ContainerStatus) *corev1.ContainerStateTerminated {

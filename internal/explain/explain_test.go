@@ -14,6 +14,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 )
 
 // now is 16:00 for people in Berlin.
@@ -225,8 +226,8 @@ func TestExplain(t *testing.T) {
 			reason: "the kubelet's delay is added to the last end",
 			facts: func() Facts {
 				pod := &corev1.Pod{}
-				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
-					RestartCount:         4,
+				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a-sidecar", RestartCount: 7}, {
+					Name: objects.ServerContainer, RestartCount: 4,
 					State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Message: "back-off 1m20s restarting failed container=x pod=y"}},
 					LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{FinishedAt: *at(-time.Minute)}},
 				}}
@@ -236,6 +237,24 @@ func TestExplain(t *testing.T) {
 				"Restarts so far: 4. It last ended at 2026-01-30 15:59 CET (60s ago). The next restart is at about 2026-01-30 16:00 CET (in 20s).",
 				line(ShowPreviousLogs),
 			},
+		},
+		"SSHServerEnded": {
+			reason: "the restarts are those of the SSH server",
+			facts: func() Facts {
+				pod := &corev1.Pod{}
+				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: objects.ServerContainer, RestartCount: 4}, {Name: objects.SSHContainer, RestartCount: 2}}
+				return Facts{DevServer: server(devserverv1.PhaseFailed, devserverv1.ReasonNotAnswering, "The SSH server ended: exit code 1."), Pod: pod}
+			},
+			want: []string{"Restarts so far: 2.", line(ShowLogs), line(Restart)},
+		},
+		"SidecarEnded": {
+			reason: "the restarts are those of the container that somebody else added",
+			facts: func() Facts {
+				pod := &corev1.Pod{}
+				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: objects.ServerContainer, RestartCount: 4}, {Name: objects.SSHContainer, RestartCount: 5}, {Name: "istio-proxy", RestartCount: 3}}
+				return Facts{DevServer: server(devserverv1.PhaseFailed, devserverv1.ReasonContainerNotReady, "The container istio-proxy is not ready."), Pod: pod}
+			},
+			want: []string{"Restarts so far: 3.", line(ShowEvents)},
 		},
 		"NothingStopsIt": {
 			reason: "the status reports an empty lifecycle",

@@ -23,6 +23,17 @@ const (
 	// AnnotationSecretHash on the StatefulSet is the hash of the Secret that was
 	// applied before it. The operator does not read Secrets, so it compares this.
 	AnnotationSecretHash = "devserver.io/secret-hash"
+	// AnnotationTemplateHash on a pod, and on the template that it was made from, is a
+	// hash of what takes effect only at a start. A pod whose hash differs from that of
+	// the template has to be restarted to become current.
+	AnnotationTemplateHash = "devserver.io/template-hash"
+	// AnnotationAgentImage on a pod, and on the template that it was made from, is the
+	// image of its agent, as the operator was configured. An update of the agent in the
+	// running pod changes it once the new agent answers.
+	AnnotationAgentImage = "devserver.io/agent-image"
+	// AnnotationAgentUpdate on a pod describes an update of its agent that is under way
+	// or has failed, in JSON.
+	AnnotationAgentUpdate = "devserver.io/agent-update"
 	// AnnotationNodePort on the SSH Service is the port that it asked for when
 	// it was made again, so that every later pass asks for the same one.
 	AnnotationNodePort = "devserver.io/node-port"

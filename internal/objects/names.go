@@ -37,6 +37,8 @@ const (
 	PrepareContainer = "prepare"
 	// ServerContainer runs the server's image. Sessions run in it.
 	ServerContainer = "devserver"
+	// SSHContainer runs the SSH server, which users can neither read nor stop.
+	SSHContainer = "ssh"
 )
 
 // HomeVolume is the name of the pod's volume with the home directory, and of the

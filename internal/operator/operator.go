@@ -175,6 +175,7 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		Config:   cfg.Servers,
 	}
 	servers.Config.Master = master
+	servers.Config.Agents.Namespace = cfg.Namespace
 	if cfg.Gateway.Only {
 		servers.Config.GatewayNamespace = cfg.Namespace
 	}

@@ -115,6 +115,8 @@ func (c *chart) env() ([]string, error) {
 			switch {
 			case from.FieldRef != nil && from.FieldRef.FieldPath == "metadata.namespace":
 				value = operatorNamespace
+			case from.FieldRef != nil && from.FieldRef.FieldPath == "metadata.name":
+				value = "" // It does not run in a pod.
 			case from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "limits.memory":
 				value = fmt.Sprint(c.operator.Resources.Limits.Memory().Value())
 			default:

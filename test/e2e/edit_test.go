@@ -8,6 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
 )
 
 // TestOwnEdit: an edit of a DevServer takes effect at once and is reported in an
@@ -76,7 +78,12 @@ func TestKeysWithinSeconds(t *testing.T) {
 	if err := hanging.Wait(); err == nil || !strings.Contains(err.Error(), "255") {
 		s.Errorf("the session of a revoked key ends with %v", err)
 	}
-	s.login(b.ds, second).want("cat /etc/devserver/ssh/authorized_keys | wc -l", "1")
+	s.login(b.ds, second).want("whoami", "dev")
+	secret := &corev1.Secret{ObjectMeta: s.named(objects.SecretName(b.ds.Name))}
+	s.get(secret)
+	if keys := string(secret.Data[agentapi.AuthorizedKeysFile]); strings.Count(keys, "\n") != 1 {
+		s.Errorf("the Secret has the keys %q, want one", keys)
+	}
 
 	user := &v1.DevServerUser{ObjectMeta: metav1.ObjectMeta{Name: s.ns}}
 	user.Spec = v1.DevServerUserSpec{Username: s.ns, Owner: owner, PublicKeys: []string{second.Public}}

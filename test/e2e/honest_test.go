@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	v1 "devserver.io/devserver/api/v1"
 )
 
@@ -20,7 +22,7 @@ func TestRunningIsHonest(t *testing.T) {
 	pod := b.pod()
 	b.get(pod)
 
-	server := serverProcess(s, string(pod.UID))
+	server := agentProcess(s, pod.UID, "serve")
 	if err := syscall.Kill(server, syscall.SIGSTOP); err != nil {
 		s.Fatal(err)
 	}
@@ -36,8 +38,8 @@ func TestRunningIsHonest(t *testing.T) {
 	}
 }
 
-// TestKilledServer: if a user kills the SSH server, it is restarted, and the user's
-// processes keep running.
+// TestKilledServer: if the SSH server ends, it is restarted, and the user's processes
+// keep running.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -45,7 +47,7 @@ func TestKilledServer(t *testing.T) {
 	pod := b.pod()
 	b.get(pod)
 	job := b.sh("nohup sleep 100000 > /dev/null 2>&1 & echo $!")
-	if err := syscall.Kill(serverProcess(s, string(pod.UID)), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(agentProcess(s, pod.UID, "serve"), syscall.SIGKILL); err != nil {
 		s.Fatal(err)
 	}
 	s.eventually("SSH answers again", func() bool { return b.try("true").Code == 0 })
@@ -55,10 +57,10 @@ func TestKilledServer(t *testing.T) {
 	}
 }
 
-// serverProcess finds the agent's SSH server among the host's processes, which
-// include those of the local cluster's node. The test cannot stop the SSH server in
-// a session, because the session would stop as well.
-func serverProcess(s *site, podUID string) int {
+// agentProcess finds the process of a server's agent with a verb, serve or init, among
+// the host's processes, which include those of the local cluster's node. Users of the
+// server cannot stop either.
+func agentProcess(s *site, podUID types.UID, verb string) int {
 	s.Helper()
 	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -66,12 +68,15 @@ func serverProcess(s *site, podUID string) int {
 	}
 	for _, file := range commands {
 		command, err := os.ReadFile(file)
-		if err != nil || (!strings.HasPrefix(string(command), "/opt/devserver/bin/devserver-agent\x00serve\x00") &&
-			string(command) != "/opt/devserver/bin/devserver-agent\x00serve") {
-			continue // also if the process has ended
+		if err != nil {
+			continue // The process has ended.
+		}
+		words := strings.Split(string(command), "\x00")
+		if len(words) < 2 || filepath.Base(words[0]) != "devserver-agent" || words[1] != verb {
+			continue
 		}
 		dir := filepath.Dir(file)
-		if cgroup, err := os.ReadFile(filepath.Join(dir, "cgroup")); err != nil || !strings.Contains(string(cgroup), podUID) {
+		if cgroup, err := os.ReadFile(filepath.Join(dir, "cgroup")); err != nil || !strings.Contains(string(cgroup), string(podUID)) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(dir))
@@ -80,17 +85,6 @@ func serverProcess(s *site, podUID string) int {
 		}
 		return pid
 	}
-	s.Fatal("the server's SSH server is not among this machine's processes: this test needs the local cluster (make up)")
+	s.Fatalf("the agent's process %s is not among this machine's: this test needs the local cluster (make up)", verb)
 	return 0
-}
-
-// parentOf returns the id of a process's parent.
-func parentOf(s *site, pid int) int {
-	s.Helper()
-	id, lives := parent(strconv.Itoa(pid))
-	number, err := strconv.Atoi(id)
-	if !lives || err != nil {
-		s.Fatalf("the parent of process %d is %q: %v", pid, id, err)
-	}
-	return number
 }

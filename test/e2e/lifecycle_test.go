@@ -87,8 +87,11 @@ func TestActivityKeepsAServerAwake(t *testing.T) {
 		},
 	} {
 		s.sub(name, func(s *site) {
-			b, idle := s.start(s.suspendedWhenIdle("active-"+name, soon)), s.devServer("idle-"+name)
-			idle.Spec.Lifecycle = b.ds.Spec.Lifecycle
+			idle := s.suspendedWhenIdle("idle-"+name, soon)
+			active := s.suspendedWhenIdle("active-"+name, soon)
+			// On a busy machine, a process may get little CPU time.
+			active.Spec.Lifecycle.Activity = &v1.ActivityThresholds{CPUMillis: 10}
+			b := s.start(active)
 			work(b)
 			before := b.podUID()
 			// By the time another, idle server is suspended, which started later, this

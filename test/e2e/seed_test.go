@@ -99,8 +99,8 @@ func seedStatefulSet(b *server) {
 	if n := len(sts.Spec.Template.Spec.InitContainers); n != 1 {
 		b.Errorf("%d init containers, want 1", n)
 	}
-	if n := len(sts.Spec.Template.Spec.Containers); n != 1 {
-		b.Errorf("%d containers, want 1", n)
+	if n := len(sts.Spec.Template.Spec.Containers); n != 2 {
+		b.Errorf("%d containers, want the server's and that of the SSH server", n)
 	}
 	if len(sts.Spec.VolumeClaimTemplates) != 1 || sts.Spec.VolumeClaimTemplates[0].Name != "home" {
 		b.Errorf("volumeClaimTemplates: %+v, want home", sts.Spec.VolumeClaimTemplates)

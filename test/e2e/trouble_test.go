@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,7 +71,8 @@ func TestQuota(t *testing.T) {
 	await(s, quota, "computed", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) > 0 })
 	ds := s.devServer("server")
 	s.create(ds)
-	ds = s.notReady(ds, v1.PhasePending, v1.ReasonQuotaExceeded, "ResourceQuota team", "requests.memory=64Mi", "requests.memory=32Mi", "requests.memory=0")
+	// The request includes 32Mi of the SSH server.
+	ds = s.notReady(ds, v1.PhasePending, v1.ReasonQuotaExceeded, "ResourceQuota team", "requests.memory=96Mi", "requests.memory=32Mi", "requests.memory=0")
 	edit(s, quota, func(q *corev1.ResourceQuota) { q.Spec.Hard = quantities("requests.memory", "1Gi") })
 	s.running(ds).want("whoami", "dev")
 }
@@ -173,9 +175,9 @@ func (s *site) takeNodePorts() (last *corev1.Service) {
 	return last
 }
 
-// TestOutOfMemory: a process that uses too much memory is killed alone. If the kernel
-// kills the server's main process, the condition names the cause, and the server can be
-// started again.
+// TestOutOfMemory: a process that uses too much memory is killed alone, and its client
+// reads why. If the kernel kills the server's main process, the status names the cause,
+// and the server is started again.
 func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -185,7 +187,8 @@ func TestOutOfMemory(t *testing.T) {
 	b := s.start(ds)
 	pod := b.podUID()
 	// The client exits with 255 if a signal ended the command.
-	if r := b.try("python3 -c 'b = bytearray(1 << 30)'"); r.Code != 255 {
+	if r := b.try("exec python3 -c 'b = bytearray(1 << 30)'"); r.Code != 255 ||
+		!regexp.MustCompile(`^python3 \(pid \d+\) was killed: the server reached its memory limit of 512Mi\.\n$`).MatchString(r.Stderr) {
 		s.Errorf("a process beyond the memory limit: %+v", r)
 	}
 	b.want("whoami", "dev")
@@ -197,22 +200,47 @@ func TestOutOfMemory(t *testing.T) {
 	if r := b.try("echo 1000 > /proc/1/oom_score_adj; head -c 600M /dev/zero > /dev/shm/ballast"); r.Code == 0 {
 		s.Errorf("the session survived the server's main process: %+v", r)
 	}
-	ds = s.notReady(b.ds, v1.PhaseFailed, v1.ReasonOOMKilled, "512Mi")
+	s.disrupted(b.ds, v1.ReasonOOMKilled, "512Mi")
 	// The file in /dev/shm belongs to the pod, so a restart of the container keeps it.
 	s.delete(b.pod())
-	s.running(ds).want("whoami", "dev")
+	b.restarted(pod).want("whoami", "dev")
 }
 
-// TestCrash: if the server's main process ends, the condition has its exit code.
+// disrupted waits until status.lastDisruption has a reason, and checks its message. The
+// condition has both too, but only until the kubelet has started the container again.
+func (s *site) disrupted(ds *v1.DevServer, reason, message string) *v1.DevServer {
+	s.Helper()
+	ds = await(s, ds, "disrupted because of "+reason, func(d *v1.DevServer) bool {
+		return d.Status.LastDisruption != nil && d.Status.LastDisruption.Reason == reason
+	})
+	if got := ds.Status.LastDisruption.Message; !strings.Contains(got, message) {
+		s.Errorf("status.lastDisruption has message %q, want %q in it", got, message)
+	}
+	return ds
+}
+
+// TestCrash: if the server's main process ends, connections live on, and clients read
+// what happened. A new session waits until the container is started again. The status
+// has the exit code.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.start(s.devServer("server"))
-	if err := syscall.Kill(parentOf(s, serverProcess(s, string(b.podUID()))), syscall.SIGKILL); err != nil {
+	pod := b.podUID()
+	connection := b.master()
+	running := b.session("echo began; exec sleep 100000")
+	running.expect("began")
+	if err := syscall.Kill(agentProcess(s, pod, "init"), syscall.SIGKILL); err != nil {
 		s.Fatal(err)
 	}
-	ds := s.notReady(b.ds, v1.PhaseFailed, v1.ReasonCrashLoop, "exit code 137")
-	s.running(ds).want("whoami", "dev")
+	running.expect("All processes of this server have ended")
+	if r := b.try("echo again", connection...); r.Code != 0 || r.Stdout != "again\n" {
+		s.Errorf("a new session on an open connection: %+v", r)
+	}
+	s.running(s.disrupted(b.ds, v1.ReasonCrashLoop, "exit code 137")).want("whoami", "dev")
+	if b.podUID() != pod {
+		s.Error("the pod was replaced")
+	}
 }
 
 // TestEviction: an eviction is reported in status.lastDisruption, and the server starts

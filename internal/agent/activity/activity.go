@@ -1,9 +1,9 @@
-// Package activity watches whether a server is active. It samples CPU time, GPUs
-// and files every few seconds, learns from the SSH server what its clients do, and
-// remembers for each kind of activity when it last happened.
+// Package activity watches whether a server is active, and remembers for each kind of
+// activity when it last happened. A Watch, in the spawner, samples CPU time, GPUs and
+// files every few seconds. Clients, in the SSH server, learn what its clients do.
 //
 // What cannot be measured counts as active, because a server must not be suspended only
-// because its agent could not measure its activity. All times are those of a monotonic
+// because its activity could not be measured. All times are those of a monotonic
 // clock, so setting the time of day has no effect.
 package activity
 
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Clock returns how long the agent has run. It never jumps.
+// Clock returns how long the program has run. It never jumps.
 type Clock func() time.Duration
 
 // NewClock returns a clock that starts at 0.

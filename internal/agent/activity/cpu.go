@@ -97,28 +97,11 @@ func statTimes(path string) (own, children time.Duration, err error) {
 	return time.Duration(ticks[0]+ticks[1]) * clockTick, time.Duration(ticks[2]+ticks[3]) * clockTick, nil
 }
 
-// agentTime returns the CPU time of the agent's own two processes: this one and
-// its parent, if that is the supervisor.
+// agentTime returns the CPU time of this process.
 func agentTime() (time.Duration, error) {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		return 0, err
 	}
-	own := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	parent := filepath.Join("/proc", strconv.Itoa(os.Getppid()))
-	if sameFile("/proc/self/exe", filepath.Join(parent, "exe")) {
-		// A time that cannot be read counts as the server's.
-		supervisor, _, _ := statTimes(filepath.Join(parent, "stat"))
-		own += supervisor
-	}
-	return own, nil
-}
-
-func sameFile(a, b string) bool {
-	first, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	second, err := os.Stat(b)
-	return err == nil && os.SameFile(first, second)
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }

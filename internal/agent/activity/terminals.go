@@ -57,27 +57,12 @@ func (t *terminals) used() (bool, error) {
 	return used, nil
 }
 
-// terminal returns the signal of all terminals: those of the SSH server, and those that
-// other programs opened.
+// terminal returns the signal of the terminals.
 func (w *Watch) terminal(now time.Duration) agentapi.Signal {
-	typed, shown, elsewhere := w.cfg.Traffic.typed.age(now), w.cfg.Traffic.shown.age(now), w.elsewhere.active.age(now)
-	value := happened("key", typed) + ", " + happened("output", shown)
-	if w.elsewhere.value != "" {
-		value += ", " + w.elsewhere.value
-	} else if elsewhere >= 0 {
-		value += ", input read " + ago(elsewhere)
+	elsewhere := w.elsewhere.active.age(now)
+	value := w.elsewhere.value
+	if value == "" && elsewhere >= 0 {
+		value = "input read " + ago(elsewhere)
 	}
-	return agentapi.Signal{
-		Name:        agentapi.SignalTerminal,
-		IdleSeconds: idleSeconds(younger(younger(typed, shown), elsewhere)),
-		Value:       value,
-	}
-}
-
-// happened formats "key 1m ago", or "no key yet".
-func happened(what string, age time.Duration) string {
-	if age < 0 {
-		return "no " + what + " yet"
-	}
-	return what + " " + ago(age)
+	return agentapi.Signal{Name: agentapi.SignalTerminal, IdleSeconds: idleSeconds(elsewhere), Value: value}
 }

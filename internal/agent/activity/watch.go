@@ -13,10 +13,9 @@ import (
 
 // Config has the settings of a Watch.
 type Config struct {
-	Clock   Clock
-	Traffic *Traffic
+	Clock Clock
 	// Interval is how often the server is sampled. Window is the time over which CPU
-	// time and bytes are averaged.
+	// time is averaged.
 	Interval, Window time.Duration
 	// CgroupDir is the folder of the container's control group, and ProcDir is /proc.
 	// The server's CPU time is read from CgroupDir or, if that is impossible, from
@@ -32,7 +31,7 @@ type Config struct {
 	GPUInterval time.Duration
 }
 
-// Watch records when each kind of activity last happened.
+// Watch records when each kind of activity that processes show last happened.
 type Watch struct {
 	cfg     Config
 	cpu     cpuTime
@@ -42,8 +41,8 @@ type Watch struct {
 	mu    sync.Mutex
 	least agentapi.Thresholds // the thresholds of activity
 
-	cpuPace, sshPace  pace
-	ssh, cpuUse       figure
+	cpuPace           pace
+	cpuUse            figure
 	keepAwake, gpuUse figure
 	elsewhere         figure // input on terminals that the SSH server did not open
 	hasGPU            bool
@@ -64,8 +63,6 @@ func New(cfg Config) *Watch {
 		refresh: make(chan chan<- struct{}),
 		least:   agentapi.Thresholds{}.WithDefaults(),
 		cpuPace: pace{span: cfg.Window},
-		sshPace: pace{span: cfg.Window},
-		ssh:     figure{value: "ssh not measured yet"},
 		cpuUse:  figure{value: "CPU not measured yet"},
 	}
 }
@@ -116,9 +113,6 @@ func (w *Watch) SetThresholds(least agentapi.Thresholds) {
 	if least.CPUMillis < w.least.CPUMillis {
 		w.cpuUse.active.set(now)
 	}
-	if least.SSHBytes < w.least.SSHBytes {
-		w.ssh.active.set(now)
-	}
 	if least.GPUPercent < w.least.GPUPercent {
 		w.gpuUse.active.set(now)
 	}
@@ -136,7 +130,6 @@ func (w *Watch) sample() {
 	now := w.cfg.Clock()
 	w.sampled = now
 	w.sampleCPU(now, used, cpuErr)
-	w.sampleSSH(now)
 	w.elsewhere.value = ""
 	switch {
 	case typedErr != nil:
@@ -172,19 +165,6 @@ func (w *Watch) sampleCPU(now, used time.Duration, err error) {
 	}
 	w.cpuUse.value = fmt.Sprintf("CPU %d%%", millis/10)
 	w.measured.CPUUsedMillis = &millis
-}
-
-func (w *Watch) sampleSSH(now time.Duration) {
-	w.sshPace.add(now, w.cfg.Traffic.carried.Load())
-	bytes, in := w.sshPace.rise()
-	// Until a whole window has been measured, this divides by the window, not by the
-	// shorter time measured. Otherwise, a few bytes at the start would look like a lot.
-	perMinute := int64(float64(bytes) * float64(time.Minute) / float64(max(in, w.cfg.Window)))
-	silent := perMinute < w.least.SSHBytes
-	if !silent {
-		w.ssh.active.set(now)
-	}
-	w.ssh.value = w.cfg.Traffic.describe(perMinute, silent)
 }
 
 // readGPU records a reading of the GPUs.
@@ -227,15 +207,11 @@ func (w *Watch) Signals() []agentapi.Signal {
 	defer w.mu.Unlock()
 	now := w.cfg.Clock()
 	if stale(now-w.sampled, w.cfg.Interval) {
-		w.ssh.unknown(now, "ssh", errStale)
 		w.cpuUse.unknown(now, "CPU", errStale)
 		w.keepAwake.unknown(now, "keep-awake", errStale)
 	}
-	ssh := w.ssh.signal(agentapi.SignalSSH, now)
-	ssh.IdleSeconds = idleSeconds(younger(w.ssh.active.age(now), w.cfg.Traffic.started.age(now)))
 	signals := []agentapi.Signal{
 		w.terminal(now),
-		ssh,
 		w.cpuUse.signal(agentapi.SignalCPU, now),
 	}
 	if w.hasGPU && w.least.GPUPercent <= 100 {

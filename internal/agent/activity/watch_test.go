@@ -18,12 +18,11 @@ import (
 
 // fakeServer is a server with figures that its test sets.
 type fakeServer struct {
-	t       *testing.T
-	clock   *fakeClock
-	traffic *Traffic
-	watch   *Watch
-	cgroup  string
-	cpu     time.Duration
+	t      *testing.T
+	clock  *fakeClock
+	watch  *Watch
+	cgroup string
+	cpu    time.Duration
 
 	keptAwakeBy  string
 	keepAwakeErr error
@@ -32,11 +31,10 @@ type fakeServer struct {
 func newFakeServer(t *testing.T) *fakeServer {
 	t.Helper()
 	f := &fakeServer{t: t, clock: &fakeClock{}, cgroup: t.TempDir()}
-	f.traffic = NewTraffic(f.clock.read)
 	write(t, f.cgroup, "cgroup.events", "")
 	f.use(0)
 	f.watch = New(Config{
-		Clock: f.clock.read, Traffic: f.traffic,
+		Clock:    f.clock.read,
 		Interval: 15 * time.Second, Window: time.Minute, GPUInterval: time.Minute,
 		CgroupDir: f.cgroup, ProcDir: t.TempDir(),
 		KeptAwakeBy: func(time.Duration) (string, error) { return f.keptAwakeBy, f.keepAwakeErr },
@@ -144,36 +142,6 @@ func TestAgentsOwnTimeDoesNotCount(t *testing.T) {
 	}
 }
 
-func TestSSHSignal(t *testing.T) {
-	f := newFakeServer(t)
-	f.check(agentapi.SignalSSH, -1, "no ssh session")
-	f.traffic.Opened()
-	f.traffic.Opened()
-	// An editor's heartbeat.
-	f.pass(10*time.Minute, func() { f.traffic.Carried(15 << 10) })
-	f.check(agentapi.SignalSSH, -1, "2 silent ssh sessions")
-	f.pass(time.Minute, func() { f.traffic.Carried(16 << 10) })
-	f.check(agentapi.SignalSSH, 0, "2 ssh sessions, 64 KiB a minute")
-	f.pass(10*time.Minute, nil)
-	f.check(agentapi.SignalSSH, 600, "2 silent ssh sessions")
-	f.traffic.Closed()
-	f.pass(15*time.Second, nil)
-	f.check(agentapi.SignalSSH, 615, "1 silent ssh session")
-	// A new session.
-	f.traffic.Started()
-	f.check(agentapi.SignalSSH, 0, "1 silent ssh session")
-}
-
-func TestBytesOfTheFirstSecondsAreNotMultiplied(t *testing.T) {
-	f := newFakeServer(t)
-	f.traffic.Carried(60 << 10)
-	f.pass(15*time.Second, nil)
-	f.check(agentapi.SignalSSH, -1, "no ssh session")
-	f.traffic.Carried(4 << 10)
-	f.pass(15*time.Second, nil)
-	f.check(agentapi.SignalSSH, 0, "64 KiB a minute")
-}
-
 func TestKeepAwakeSignal(t *testing.T) {
 	f := newFakeServer(t)
 	f.check(agentapi.SignalKeep, -1, "")
@@ -248,7 +216,7 @@ func TestStaleFiguresAreUnknown(t *testing.T) {
 	f.clock.now += time.Minute
 	f.check(agentapi.SignalCPU, -1, "CPU 0%")
 	f.clock.now += time.Second
-	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalKeep} {
+	for _, name := range []string{agentapi.SignalCPU, agentapi.SignalKeep} {
 		f.check(name, 0, "unknown")
 	}
 	f.checkResources(agentapi.Resources{})
@@ -260,14 +228,14 @@ func TestLowerThresholdCountsAsActive(t *testing.T) {
 	f.pass(time.Minute, nil)
 	// The defaults, and higher thresholds, change nothing.
 	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: agentapi.DefaultCPUMillis})
-	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: 200, SSHBytes: 1 << 20, GPUPercent: 10})
-	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalGPU} {
+	f.watch.SetThresholds(agentapi.Thresholds{CPUMillis: 200, GPUPercent: 10})
+	for _, name := range []string{agentapi.SignalCPU, agentapi.SignalGPU} {
 		if got := f.signal(name); got.IdleSeconds >= 0 {
 			t.Errorf("with a higher threshold: got %+v, want it idle", got)
 		}
 	}
 	f.watch.SetThresholds(agentapi.Thresholds{})
-	for _, name := range []string{agentapi.SignalSSH, agentapi.SignalCPU, agentapi.SignalGPU} {
+	for _, name := range []string{agentapi.SignalCPU, agentapi.SignalGPU} {
 		f.check(name, 0, "")
 	}
 	// Figures are compared with the new thresholds.

@@ -17,6 +17,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"devserver.io/devserver/internal/agentapi"
 )
 
@@ -37,7 +39,8 @@ const (
 type Server struct {
 	// Key is the key of the certificate.
 	Key ed25519.PrivateKey
-	// Check returns an error if the server cannot be used.
+	// Check returns an error if the server cannot be used. Everybody can ask for it, so
+	// checks at the same time are one.
 	Check func(context.Context) error
 	// Token is the operator's bearer token. If it is empty, every request that requires
 	// it is refused.
@@ -50,6 +53,8 @@ type Server struct {
 	// for a release. It returns whether it did so, and a report.
 	Drain  func(context.Context, agentapi.Drain) (drained bool, report agentapi.Report)
 	Logger *slog.Logger
+
+	checks singleflight.Group
 }
 
 // Serve serves requests until ctx ends.
@@ -99,9 +104,12 @@ func shutDown(ctx context.Context, server *http.Server) {
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+agentapi.HealthPath, func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
-		defer cancel()
-		if err := s.Check(ctx); err != nil {
+		_, err, _ := s.checks.Do("", func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), checkTimeout)
+			defer cancel()
+			return nil, s.Check(ctx)
+		})
+		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}

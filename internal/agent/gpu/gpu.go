@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -42,6 +43,9 @@ type Reading struct {
 type Reader struct {
 	// Command is nvidia-smi, or its path.
 	Command string
+	// RunCommand runs a command until it ends. It is required where another part of the
+	// program collects all child processes. Default: runCommand.
+	RunCommand func(*exec.Cmd) (syscall.WaitStatus, syscall.Rusage, error)
 
 	spent atomic.Int64
 	// seen is set once a GPU has been read. From then on, a GPU that cannot be read
@@ -86,32 +90,49 @@ func (r *Reader) read(ctx context.Context) Reading {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.Command, "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits")
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	if cmd.ProcessState != nil {
-		r.spent.Add(int64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()))
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	run := r.RunCommand
+	if run == nil {
+		run = runCommand
 	}
+	status, usage, err := run(cmd)
+	r.spent.Add(usage.Utime.Nano() + usage.Stime.Nano())
 	switch {
 	case ctx.Err() != nil:
 		return Reading{Err: errors.New("nvidia-smi does not answer")}
-	case absent(err) && !r.seen:
-		return Reading{Absent: true}
 	case err != nil:
-		return Reading{Err: fmt.Errorf("nvidia-smi failed: %w: %s", err, firstLine(out))}
+		return Reading{Err: fmt.Errorf("nvidia-smi does not start: %w", err)}
+	case absent(status) && !r.seen:
+		return Reading{Absent: true}
+	case status.Signaled():
+		return Reading{Err: fmt.Errorf("nvidia-smi failed: signal: %s", status.Signal())}
+	case status.ExitStatus() != 0:
+		return Reading{Err: fmt.Errorf("nvidia-smi failed: exit status %d: %s", status.ExitStatus(), firstLine(out.Bytes()))}
 	}
 	r.seen = true
-	count, percent, err := parse(out)
+	count, percent, err := parse(out.Bytes())
 	return Reading{Count: count, Percent: percent, Err: err}
+}
+
+// runCommand runs a command until it ends. A status other than 0 is no error.
+func runCommand(cmd *exec.Cmd) (status syscall.WaitStatus, usage syscall.Rusage, err error) {
+	if err := cmd.Start(); err != nil {
+		return status, usage, err
+	}
+	_ = cmd.Wait() // The status has how it ended.
+	status, _ = cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		usage = *used
+	}
+	return status, usage, nil
 }
 
 // absent reports whether nvidia-smi failed because the node has no GPU, and not
 // because a GPU is faulty, by the exit codes that nvidia-smi(1) lists.
-func absent(err error) bool {
+func absent(status syscall.WaitStatus) bool {
 	const noDevice, noDriver, noLibrary = 6, 9, 12
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
-		return false
-	}
-	switch exit.ExitCode() {
+	switch status.ExitStatus() {
 	case noDevice, noDriver, noLibrary:
 		return true
 	}

@@ -17,8 +17,8 @@ type Place struct {
 	Passwd, Group string
 	// UID and GID are those of the user.
 	UID, GID int
-	// Private is the folder that contains the mounted keys.
-	Private string
+	// Run is the folder of the spawner's socket.
+	Run string
 }
 
 // InPlace prepares a server whose user may be root, as root, in its main container.
@@ -28,9 +28,9 @@ type Place struct {
 // and fail with "Device or resource busy". So InPlace adds the user to the image's own
 // files. Their changes last as long as the container.
 //
-// The user's group can read the mounted keys, because a pod has one group for all its
-// volumes, and the home must belong to the user. InPlace therefore denies the user
-// access to the folder that contains the keys.
+// The prepare step runs as the user, so the folder of the spawner's socket belongs to the
+// user. InPlace gives it to root, before a process of the user exists that could put
+// another socket there.
 func InPlace(p Place) error {
 	image := imageRoot("/")
 	id := identity{p.UID, p.GID}
@@ -48,8 +48,8 @@ func InPlace(p Place) error {
 	if err := overwrite(image, p.Group, mergeGroup(group, id)); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Chown(p.Private, 0, 0), os.Chmod(p.Private, homeMode)); err != nil {
-		return fmt.Errorf("cannot deny %[2]s access to %[1]s: %[3]w", p.Private, agentapi.User, cause(err))
+	if err := errors.Join(os.Chown(p.Run, 0, 0), os.Chmod(p.Run, runMode)); err != nil {
+		return fmt.Errorf("cannot deny %[2]s to write to %[1]s: %[3]w", p.Run, agentapi.User, cause(err))
 	}
 	return nil
 }

@@ -16,12 +16,12 @@ func TestInPlace(t *testing.T) {
 	dir := t.TempDir()
 	tree{
 		"image/passwd": "root:x:0:0::/root:/bin/sh\n", "passwd": "-> image/passwd",
-		"keys/ssh/key": "key",
+		"run/": "",
 	}.write(t, dir)
 	mustDo(t, os.Chmod(filepath.Join(dir, "image/passwd"), 0o640))
 	mustDo(t, os.Chown(filepath.Join(dir, "image/passwd"), 7, 8))
-	mustDo(t, os.Chown(filepath.Join(dir, "keys"), 1000, 1000))
-	place := Place{Passwd: filepath.Join(dir, "passwd"), Group: filepath.Join(dir, "etc", "group"), UID: 1000, GID: 1000, Private: filepath.Join(dir, "keys")}
+	mustDo(t, os.Chown(filepath.Join(dir, "run"), 1000, 1000))
+	place := Place{Passwd: filepath.Join(dir, "passwd"), Group: filepath.Join(dir, "etc", "group"), UID: 1000, GID: 1000, Run: filepath.Join(dir, "run")}
 	for range 2 {
 		mustDo(t, InPlace(place))
 	}
@@ -37,7 +37,7 @@ func TestInPlace(t *testing.T) {
 	for name, want := range map[string]struct {
 		mode fs.FileMode
 		uid  uint32
-	}{"passwd": {fs.ModeSymlink | 0o777, 0}, "image/passwd": {0o640, 7}, "etc/group": {0o644, 0}, "keys": {fs.ModeDir | 0o700, 0}} {
+	}{"passwd": {fs.ModeSymlink | 0o777, 0}, "image/passwd": {0o640, 7}, "etc/group": {0o644, 0}, "run": {fs.ModeDir | 0o755, 0}} {
 		info, err := os.Lstat(filepath.Join(dir, name))
 		mustDo(t, err)
 		if info.Mode() != want.mode || ownerOf(info) != want.uid {
@@ -49,11 +49,11 @@ func TestInPlace(t *testing.T) {
 func TestInPlaceRefuses(t *testing.T) {
 	dir := t.TempDir()
 	tree{"passwd/": ""}.write(t, dir)
-	err := InPlace(Place{Passwd: filepath.Join(dir, "passwd"), Group: filepath.Join(dir, "group"), Private: dir})
+	err := InPlace(Place{Passwd: filepath.Join(dir, "passwd"), Group: filepath.Join(dir, "group"), Run: dir})
 	if err == nil || !strings.Contains(err.Error(), "is not a text file") {
 		t.Errorf("passwd is a folder: got %v", err)
 	}
-	err = InPlace(Place{Passwd: "/proc/passwd", Group: filepath.Join(dir, "group"), Private: dir})
+	err = InPlace(Place{Passwd: "/proc/passwd", Group: filepath.Join(dir, "group"), Run: dir})
 	if err == nil || !strings.Contains(err.Error(), "cannot add the user dev to /proc/passwd") {
 		t.Errorf("the folder is not writable: got %v", err)
 	}

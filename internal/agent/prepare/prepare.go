@@ -30,6 +30,8 @@ type Config struct {
 	HomeName  string
 	// AgentDir is filled with what the main container needs.
 	AgentDir string
+	// RunDir is the folder that the main container and that of the SSH server share.
+	RunDir string
 	// Binary is the agent's executable, which is copied to AgentDir.
 	Binary string
 	// UID and GID are the user and group that the server runs as.
@@ -45,6 +47,9 @@ func Run(cfg Config) error {
 		return err
 	}
 	if err := writeAgentDir(cfg, image); err != nil {
+		return err
+	}
+	if err := makeRunDir(cfg.RunDir); err != nil {
 		return err
 	}
 	h := home{volume: cfg.VolumeDir, name: cfg.HomeName, log: cfg.Logger}
@@ -75,6 +80,23 @@ func writeAgentDir(cfg Config, image imageRoot) error {
 		}
 	}
 	return nil
+}
+
+// runMode lets the SSH server, which is another user, reach the spawner's socket, but not
+// replace it.
+const runMode = 0o755
+
+// makeRunDir creates the folder of the spawner's socket. The volume that it lies in is
+// writable for everyone, so only the folder is mounted later.
+func makeRunDir(dir string) error {
+	err := os.Mkdir(dir, runMode)
+	if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	if err == nil {
+		err = os.Chmod(dir, runMode) // whatever the umask
+	}
+	return agentDirError(dir, err)
 }
 
 // copyBinary copies the agent's binary. The copy appears in one step, so that an

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -62,6 +63,7 @@ func newFixture(t *testing.T, image tree) *fixture {
 		VolumeDir: filepath.Join(dir, "volume"),
 		HomeName:  "dev",
 		AgentDir:  filepath.Join(dir, "agent"),
+		RunDir:    filepath.Join(dir, "run"),
 		Binary:    filepath.Join(dir, "binary"),
 		UID:       1000,
 		GID:       1000,
@@ -129,6 +131,21 @@ func TestFillsAgentDir(t *testing.T) {
 		}
 	}
 	f.run() // and again, as after a crash
+}
+
+// TestMakesFolderOfSocket shows that the SSH server, which is another user, can enter the
+// folder of the spawner's socket, and that only its owner can write to it.
+func TestMakesFolderOfSocket(t *testing.T) {
+	f := newFixture(t, tree{})
+	defer syscall.Umask(syscall.Umask(0o077))
+	for range 2 {
+		f.run()
+		info, err := os.Stat(f.cfg.RunDir)
+		mustDo(t, err)
+		if want := fs.ModeDir | 0o755; info.Mode() != want {
+			t.Errorf("the folder has mode %v, want %v", info.Mode(), want)
+		}
+	}
 }
 
 func TestInterruptedCopyIsReplaced(t *testing.T) {

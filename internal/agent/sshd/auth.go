@@ -13,6 +13,9 @@ import (
 // client cannot find out which names exist.
 var errNotAuthorised = errors.New("not authorised")
 
+// rootName is the second account of a server with Config.RootLogin.
+const rootName = "root"
+
 // identity is the key under which ExtraData holds the verified public key.
 type identity struct{}
 
@@ -44,7 +47,7 @@ func (l *login) offer(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permission
 		l.server.log.Error("login refused: cannot check the key", "error", err)
 		return nil, errNotAuthorised
 	}
-	if !authorised || l.server.accounts[conn.User()] == nil {
+	if !authorised || !l.server.accounts[conn.User()] {
 		return nil, errNotAuthorised
 	}
 	return &ssh.Permissions{}, nil
@@ -59,10 +62,10 @@ func (l *login) verified(_ ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissio
 // banner explains to a client that tries to log in as root why that fails. It
 // depends on the name only, so it reveals nothing about keys.
 func (l *login) banner(conn ssh.ConnMetadata) string {
-	if conn.User() != rootName || l.server.accounts[rootName] != nil {
+	if conn.User() != rootName || l.server.accounts[rootName] {
 		return ""
 	}
-	return fmt.Sprintf("This server has no root login: connect as %s. Root access requires a flavor that grants it.\r\n", l.server.cfg.Environment.User)
+	return fmt.Sprintf("This server has no root login: connect as %s. Root access requires a flavor that grants it.\r\n", l.server.cfg.User)
 }
 
 // verifiedKey returns the public key that the client has proved to have.

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/agent/activity"
-	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/agent/spawnapi"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/sshpolicy"
 )
@@ -19,31 +19,16 @@ type Config struct {
 	// AuthorizedKeysFile is the file with the public keys that may log in. It is
 	// read again whenever it changes.
 	AuthorizedKeysFile string
-	// Environment is that of every session. It also has the user's name and home.
-	Environment environ.Server
-	// RootLogin allows root to log in with the user's keys. The agent must then
-	// run as root, and the user's processes run with UID and GID. Without
-	// RootLogin, all processes run with the agent's ids.
+	// User is the account that may log in.
+	User string
+	// RootLogin allows root to log in with the user's keys.
 	RootLogin bool
-	UID, GID  int
-	// PasswdFile has the shell of each account and, with RootLogin, GroupFile has
-	// its supplementary groups. If that shell cannot be run, the first of Shells
-	// that can is used.
-	PasswdFile, GroupFile string
-	Shells                []string
-	// MotdFile is the message of the day, which a login on a terminal prints.
-	MotdFile string
-	// Binary is the agent's executable. Its verb sftp-server serves files.
-	Binary string
-	// RuntimeDir is a private folder for the sockets of forwarded agents.
-	RuntimeDir string
+	// Spawner starts the processes of sessions.
+	Spawner *spawnapi.Client
 	// Traffic receives what clients send, type and open, to detect activity.
 	Traffic *activity.Traffic
 	// Activity returns the report that agentapi.ActivitySubsystem sends.
 	Activity func() agentapi.Report
-	// Usage returns a line about what the server uses and may use, for a login on a
-	// terminal. The line may be empty.
-	Usage func() string
 
 	// HandshakeTimeout is how long a connection may take to authenticate.
 	HandshakeTimeout time.Duration
@@ -53,8 +38,7 @@ type Config struct {
 	// KeysInterval is how often AuthorizedKeysFile is checked, in addition to
 	// every login and every new channel.
 	KeysInterval time.Duration
-	// Grace is how long sessions may take to end when the server stops. Then
-	// their processes are killed.
+	// Grace is how long sessions may take to end when the whole dev server stops.
 	Grace time.Duration
 	// HangUpTime is how long a client may take to close its connection after its
 	// last session has ended, when the server stops. 0 means 2 seconds.

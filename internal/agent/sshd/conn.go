@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/agent/spawnapi"
 	"devserver.io/devserver/internal/sshkeys"
 	"devserver.io/devserver/internal/sshpolicy"
 )
@@ -44,7 +45,7 @@ type conn struct {
 	client *clientConn
 	key    ssh.PublicKey
 	// account is the account that the client logged in to.
-	account *account
+	account string
 	log     *slog.Logger
 	// ctx ends with the connection.
 	ctx    context.Context
@@ -57,9 +58,13 @@ type conn struct {
 	// Only dispatch uses it.
 	sessionsEnded bool
 
-	mu          sync.Mutex
-	removeAgent func() // removes the socket of the client's agent, once it is forwarded
-	cutReason   string
+	// forwarding is held while the client's agent is being forwarded, which the spawner
+	// may delay.
+	forwarding sync.Mutex
+
+	mu        sync.Mutex
+	agent     *spawnapi.Listener // of the client's agent, once it is forwarded
+	cutReason string
 	// sessions is the number of open session channels. lastSession is when the
 	// last one was closed.
 	sessions    int
@@ -72,8 +77,7 @@ func newConn(ctx context.Context, s *Server, sc *ssh.ServerConn, client *clientC
 		sc.Close()
 		return nil, err
 	}
-	account := s.accounts[sc.User()]
-	if account == nil {
+	if !s.accounts[sc.User()] {
 		sc.Close()
 		return nil, errNotAuthorised
 	}
@@ -82,9 +86,9 @@ func newConn(ctx context.Context, s *Server, sc *ssh.ServerConn, client *clientC
 		ssh:     sc,
 		client:  client,
 		key:     key,
-		account: account,
+		account: sc.User(),
 		done:    make(chan struct{}),
-		log:     s.log.With("remote", sc.RemoteAddr().String(), "user", account.name, "key", sshkeys.Fingerprint(key)),
+		log:     s.log.With("remote", sc.RemoteAddr().String(), "user", sc.User(), "key", sshkeys.Fingerprint(key)),
 	}
 	// Not a child of ctx: when the server stops, sessions first get Grace to end.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -175,10 +179,10 @@ func (c *conn) close() {
 	c.ssh.Close()
 	c.forwards.closeAll()
 	c.mu.Lock()
-	removeAgent := c.removeAgent
+	agent := c.agent
 	c.mu.Unlock()
-	if removeAgent != nil {
-		removeAgent()
+	if agent != nil {
+		agent.Close()
 	}
 	c.server.remove(c)
 }

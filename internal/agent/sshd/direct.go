@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
 // dialTimeout is how long a client waits for an address that drops packets.
@@ -24,7 +26,11 @@ func (c *conn) openDirectTCP(channel ssh.NewChannel) {
 		reject(channel, ssh.ConnectionFailed, "the request to connect is malformed")
 		return
 	}
-	c.dial(channel, "tcp", net.JoinHostPort(target.Host, strconv.Itoa(int(target.Port))))
+	address := net.JoinHostPort(target.Host, strconv.Itoa(int(target.Port)))
+	c.dial(channel, func(ctx context.Context) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "tcp", address)
+	})
 }
 
 // openDirectUnix serves ssh -L to a socket: OpenSSH's PROTOCOL, section 2.4.
@@ -38,28 +44,19 @@ func (c *conn) openDirectUnix(channel ssh.NewChannel) {
 		reject(channel, ssh.ConnectionFailed, "the request to connect is malformed")
 		return
 	}
-	c.dial(channel, "unix", c.account.inHome(target.Path))
+	c.dial(channel, func(ctx context.Context) (net.Conn, error) {
+		return c.server.cfg.Spawner.Dial(ctx, spawnapi.Dial{Account: c.account, Path: []byte(target.Path)})
+	})
 }
 
-func (c *conn) dial(channel ssh.NewChannel, network, address string) {
-	if !c.server.processes.mayForward() {
+func (c *conn) dial(channel ssh.NewChannel, connect func(context.Context) (net.Conn, error)) {
+	if !c.server.sessions.mayForward() {
 		reject(channel, ssh.Prohibited, beingSuspended)
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
 	defer cancel()
-	var dialer net.Dialer
-	var socket net.Conn
-	connect := func() (err error) {
-		socket, err = dialer.DialContext(ctx, network, address)
-		return err
-	}
-	var err error
-	if network == "unix" {
-		err = c.account.as(connect) // the permissions of the socket apply to the account
-	} else {
-		err = connect()
-	}
+	socket, err := connect(ctx)
 	if err != nil {
 		reject(channel, ssh.ConnectionFailed, err.Error())
 		return

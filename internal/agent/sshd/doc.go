@@ -1,6 +1,6 @@
-// Package sshd is the SSH server that runs in every dev server. For users it
-// behaves like OpenSSH's sshd. It requires neither root nor any file of the dev
-// server's image.
+// Package sshd is the SSH server that runs in every dev server, in a container of its
+// own. For users it behaves like OpenSSH's sshd. The spawner in the user's container
+// starts the processes of sessions and passes their terminals and pipes to it.
 //
 // It is built directly on golang.org/x/crypto/ssh. gliderlabs/ssh and its fork
 // tailscale/gliderssh were considered. Both serve a session's requests in a

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/agent/activity"
-	"devserver.io/devserver/internal/agent/gpu"
 	"devserver.io/devserver/internal/agentapi"
 )
 
@@ -126,28 +124,21 @@ func TestStoppingServerCutsOffSilentClients(t *testing.T) {
 // is refused.
 func TestDrainAgainstStart(t *testing.T) {
 	for range 200 {
-		clock := activity.NewClock()
-		traffic := activity.NewTraffic(clock)
-		watch := activity.New(activity.Config{
-			Clock: clock, Traffic: traffic, Interval: time.Hour, Window: time.Minute,
-			CgroupDir: t.TempDir(), ProcDir: "/proc", GPU: &gpu.Reader{}, GPUInterval: time.Hour,
-			KeptAwakeBy: func(time.Duration) (string, error) { return "", nil },
-		})
+		traffic := activity.NewTraffic(activity.NewClock())
+		clients := activity.NewClients(traffic, time.Hour, time.Minute)
 		idle := func() bool {
-			seconds, signal := agentapi.Report{UpSeconds: 100, Signals: watch.Signals()}.Idle()
+			seconds, signal := agentapi.Report{UpSeconds: 100, Signals: clients.Signals(nil)}.Idle()
 			return seconds == 100 && signal == ""
 		}
-		p := newProcesses(traffic)
+		s := &sessions{traffic: traffic}
 		var started, drained bool
 		var both sync.WaitGroup
 		both.Go(func() {
-			running, err := p.start(exec.Command("/bin/true"), nil)
-			if started = err == nil; started {
-				p.wait(running)
-				p.done()
+			if started = s.begin() == nil; started {
+				s.done()
 			}
 		})
-		both.Go(func() { drained = p.drain(idle, time.Hour) })
+		both.Go(func() { drained = s.drain(idle, time.Hour) })
 		both.Wait()
 		if started == drained {
 			t.Fatalf("started %v, drained %v", started, drained)

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
 // forwards holds the listeners that a connection has opened for its client
@@ -16,17 +18,17 @@ type forwards struct {
 
 	mu        sync.Mutex
 	closed    bool
-	listeners map[string]func() // closes a listener, by the client's name for it
+	listeners map[string]*spawnapi.Listener // by the client's name for it
 }
 
 func newForwards(c *conn) *forwards {
-	return &forwards{conn: c, listeners: map[string]func(){}}
+	return &forwards{conn: c, listeners: map[string]*spawnapi.Listener{}}
 }
 
 var errForwarded = errors.New("this address is already forwarded")
 
 // add adds a listener under the client's name for it.
-func (f *forwards) add(name string, stop func()) error {
+func (f *forwards) add(name string, listener *spawnapi.Listener) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -35,7 +37,7 @@ func (f *forwards) add(name string, stop func()) error {
 	if f.listeners[name] != nil {
 		return errForwarded
 	}
-	f.listeners[name] = stop
+	f.listeners[name] = listener
 	return nil
 }
 
@@ -48,13 +50,13 @@ func (f *forwards) has(name string) bool {
 // cancel closes a listener, and reports whether it existed.
 func (f *forwards) cancel(name string) bool {
 	f.mu.Lock()
-	stop := f.listeners[name]
+	listener := f.listeners[name]
 	delete(f.listeners, name)
 	f.mu.Unlock()
-	if stop == nil {
+	if listener == nil {
 		return false
 	}
-	stop()
+	listener.Close()
 	return true
 }
 
@@ -64,13 +66,15 @@ func (f *forwards) closeAll() {
 	listeners := f.listeners
 	f.listeners = nil
 	f.mu.Unlock()
-	for _, stop := range listeners {
-		stop()
+	var closing sync.WaitGroup
+	for _, listener := range listeners {
+		closing.Go(listener.Close)
 	}
+	closing.Wait()
 }
 
 // serve opens a channel to the client for each connection to the listener.
-func (f *forwards) serve(listener net.Listener, channelType string, payload func(net.Conn) []byte) {
+func (f *forwards) serve(listener *spawnapi.Listener, channelType string, payload func(net.Conn) []byte) {
 	for {
 		socket, err := listener.Accept()
 		if err != nil {
@@ -99,38 +103,33 @@ func (r tcpForward) name() string {
 	return "tcp " + net.JoinHostPort(r.Address, strconv.Itoa(int(r.Port)))
 }
 
+// listen listens in the user's container. A client that can no longer forward, because
+// it has disconnected, does not listen.
+func (c *conn) listen(request spawnapi.Listen) (*spawnapi.Listener, error) {
+	request.Account = c.account
+	return c.server.cfg.Spawner.Listen(c.ctx, request)
+}
+
 // forwardTCP binds the loopback addresses, whatever address the client requests.
 func (c *conn) forwardTCP(request *ssh.Request) (ok bool, reply []byte) {
 	var want tcpForward
 	if err := ssh.Unmarshal(request.Payload, &want); err != nil || want.Port > 65535 {
 		return false, nil
 	}
-	var listeners []net.Listener
-	var port int
-	err := c.account.as(func() (err error) {
-		listeners, port, err = listenLoopback(int(want.Port))
-		return err
-	})
+	listener, err := c.listen(spawnapi.Listen{Network: spawnapi.NetworkTCP, Port: uint16(want.Port)})
 	if err != nil {
 		c.log.Info("remote forward refused", "port", want.Port, "reason", err.Error())
 		return false, nil
 	}
-	stop := func() {
-		for _, listener := range listeners {
-			listener.Close()
-		}
-	}
 	anyPort := want.Port == 0
-	want.Port = uint32(port)
-	if err := c.forwards.add(want.name(), stop); err != nil {
-		stop()
+	want.Port = uint32(listener.Port)
+	if err := c.forwards.add(want.name(), listener); err != nil {
+		listener.Close()
 		return false, nil
 	}
-	for _, listener := range listeners {
-		go c.forwards.serve(listener, "forwarded-tcpip", func(socket net.Conn) []byte {
-			return forwardedTCP(want, socket.RemoteAddr())
-		})
-	}
+	go c.forwards.serve(listener, "forwarded-tcpip", func(socket net.Conn) []byte {
+		return forwardedTCP(want, socket.RemoteAddr())
+	})
 	if anyPort {
 		reply = ssh.Marshal(struct{ Port uint32 }{want.Port})
 	}
@@ -160,19 +159,80 @@ func forwardedTCP(forward tcpForward, origin net.Addr) []byte {
 	return ssh.Marshal(payload)
 }
 
-// listenLoopback listens on both loopback addresses, or on 127.0.0.1 only if
-// [::1] is not available. Port 0 means any port, the same for both addresses.
-func listenLoopback(port int) (listeners []net.Listener, bound int, err error) {
-	first, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+// unixForward is the payload of streamlocal-forward@openssh.com and of its
+// cancellation: OpenSSH's PROTOCOL, section 2.4.
+type unixForward struct {
+	Path string
+}
+
+func (r unixForward) name() string { return "unix " + r.Path }
+
+func (c *conn) forwardUnix(request *ssh.Request) (ok bool, reply []byte) {
+	var want unixForward
+	if err := ssh.Unmarshal(request.Payload, &want); err != nil || want.Path == "" {
+		return false, nil
+	}
+	if c.forwards.has(want.name()) {
+		return false, nil // listening again would replace this connection's own socket
+	}
+	listener, err := c.listen(spawnapi.Listen{Network: spawnapi.NetworkUnix, Path: []byte(want.Path)})
 	if err != nil {
-		return nil, 0, err
+		c.log.Info("remote forward refused", "reason", err.Error())
+		return false, nil
 	}
-	listeners = append(listeners, first)
-	if address, ok := first.Addr().(*net.TCPAddr); ok {
-		port = address.Port
+	if err := c.forwards.add(want.name(), listener); err != nil {
+		listener.Close()
+		return false, nil
 	}
-	if second, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(port))); err == nil {
-		listeners = append(listeners, second)
+	go c.forwards.serve(listener, "forwarded-streamlocal@openssh.com", func(net.Conn) []byte {
+		return ssh.Marshal(struct{ Path, Reserved string }{want.Path, ""})
+	})
+	return true, nil
+}
+
+func (c *conn) cancelUnix(request *ssh.Request) (ok bool, reply []byte) {
+	var which unixForward
+	if err := ssh.Unmarshal(request.Payload, &which); err != nil {
+		return false, nil
 	}
-	return listeners, port, nil
+	return c.forwards.cancel(which.name()), nil
+}
+
+// forwardAgent makes the client's agent available on the server, once for each
+// connection.
+func (c *conn) forwardAgent() error {
+	c.forwarding.Lock()
+	defer c.forwarding.Unlock()
+	if c.agentForwarded() {
+		return nil
+	}
+	listener, err := c.listen(spawnapi.Listen{Network: spawnapi.NetworkAgent})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.agent = listener
+	c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		listener.Close() // The connection has ended, and may not have seen it.
+		return net.ErrClosed
+	}
+	go c.forwards.serve(listener, "auth-agent@openssh.com", func(net.Conn) []byte { return nil })
+	return nil
+}
+
+// agentForwarded reports whether the client's agent can be reached. It cannot after the
+// user's container has been started again.
+func (c *conn) agentForwarded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.agent == nil {
+		return false
+	}
+	select {
+	case <-c.agent.Closed():
+		return false
+	default:
+		return true
+	}
 }

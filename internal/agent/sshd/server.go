@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/agent/spawnapi"
 	"devserver.io/devserver/internal/sshpolicy"
 )
 
@@ -31,11 +32,12 @@ type Server struct {
 	refusals *refusals
 	// probes has the source addresses of the agent's own probes. They do not pass the
 	// gate, so that a flood of connections does not make the server look dead.
-	probes    sync.Map
-	accounts  map[string]*account
-	processes *processes
+	probes sync.Map
+	// accounts has the names that may log in.
+	accounts  map[string]bool
+	sessions  *sessions
 	terminals *terminals
-	// awaitingClients is set once all processes have ended and Serve waits for
+	// awaitingClients is set once all sessions have ended and Serve waits for
 	// clients to disconnect.
 	awaitingClients atomic.Bool
 
@@ -48,7 +50,6 @@ func New(cfg Config) (*Server, error) {
 	if kind := cfg.HostKey.PublicKey().Type(); kind != ssh.KeyAlgoED25519 {
 		return nil, fmt.Errorf("the host key is %s: it must be %s", kind, ssh.KeyAlgoED25519)
 	}
-	unignoreSignals()
 	cfg.HangUpTime = cmp.Or(cfg.HangUpTime, hangUpTime)
 	s := &Server{
 		cfg:       cfg,
@@ -57,15 +58,13 @@ func New(cfg Config) (*Server, error) {
 		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
 		gate:      sshpolicy.NewGate(cfg.MaxPending, cfg.MaxPendingPerAddress, sshpolicy.HostBits),
 		refusals:  &refusals{log: cfg.Logger},
-		processes: newProcesses(cfg.Traffic),
+		accounts:  map[string]bool{cfg.User: true},
+		sessions:  &sessions{traffic: cfg.Traffic},
 		terminals: &terminals{open: map[*terminalOutput]bool{}},
 		conns:     map[*conn]bool{},
 	}
-	s.accounts = newAccounts(&s.cfg, s.log)
-	for _, a := range s.accounts {
-		if err := a.as(func() error { return nil }); err != nil {
-			return nil, fmt.Errorf("%w: a server with root login requires the default capabilities of the container runtime", err)
-		}
+	if cfg.RootLogin {
+		s.accounts[rootName] = true
 	}
 	if _, err := s.keys.load(); err != nil {
 		// Not fatal: the Secret may be corrected while the server runs.
@@ -74,8 +73,8 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Serve accepts connections until ctx ends. It then ends all sessions, and
-// returns once they have ended or are killed.
+// Serve accepts connections until ctx ends. If the whole dev server stops, it then waits
+// until all sessions have ended. If only the SSH server stops, it closes them.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
@@ -191,11 +190,11 @@ func (s *Server) SetAuthorizedKeys(text []byte) {
 // Drain calls idle and, if it returns true, makes the server refuse new sessions for
 // the duration during. It returns what idle returned.
 func (s *Server) Drain(idle func() bool, during time.Duration) bool {
-	return s.processes.drain(idle, during)
+	return s.sessions.drain(idle, during)
 }
 
 // Release ends a drain, so that new sessions are accepted again.
-func (s *Server) Release() { s.processes.release() }
+func (s *Server) Release() { s.sessions.release() }
 
 // watchKeys closes connections whose key has been revoked, until ctx ends.
 func (s *Server) watchKeys(ctx context.Context) {
@@ -214,7 +213,7 @@ func (s *Server) watchKeys(ctx context.Context) {
 func (s *Server) cutRevoked() {
 	for _, c := range s.connections() {
 		if c.revoked() {
-			c.cutRevoked()
+			go c.cutRevoked() // None waits for another.
 		}
 	}
 }
@@ -241,15 +240,48 @@ func (s *Server) remove(c *conn) {
 	delete(s.conns, c)
 }
 
-// end ends all processes, then every connection.
+// end ends every connection, after their sessions if the spawner ends those.
 func (s *Server) end() {
-	s.processes.end(s.cfg.Grace, s.cfg.HangUpTime)
+	s.sessions.refuse()
+	if s.spawnerStops() {
+		s.sessions.await(s.cfg.Grace + s.cfg.HangUpTime)
+	} else {
+		s.Warn("The SSH server is being replaced: connect again.")
+		s.sessions.hangUpAll()
+	}
 	s.awaitingClients.Store(true)
 	var clients sync.WaitGroup
 	for _, c := range s.connections() {
 		clients.Go(c.closeGracefully)
 	}
 	clients.Wait()
+}
+
+// The kubelet asks the two containers of a pod to stop at the same time. If the spawner
+// has not been asked after stopsTogether, only the SSH server stops.
+const (
+	stopsTogether = 2 * time.Second
+	askAgain      = 50 * time.Millisecond
+)
+
+// spawnerStops reports whether the spawner is stopping too, or has stopped.
+func (s *Server) spawnerStops() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), stopsTogether)
+	defer cancel()
+	for {
+		report, err := s.cfg.Spawner.Report(ctx, spawnapi.ReportRequest{})
+		switch {
+		case ctx.Err() != nil:
+			return false
+		case err != nil || report.Stopping:
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(askAgain):
+		}
+	}
 }
 
 // since formats the time since start for the log.

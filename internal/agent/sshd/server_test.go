@@ -17,7 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/agent/activity"
-	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
 // patience is how long tests wait for an event before they fail.
@@ -27,13 +27,15 @@ const patience = 30 * time.Second
 type testServer struct {
 	t       testing.TB
 	server  *Server
+	home    string
 	address string
 	key     ssh.Signer
 	hostKey ssh.PublicKey
 	keys    string // authorized_keys
 	log     *testLog
 	ended   chan struct{}
-	stop    context.CancelFunc
+	// stop stops the whole dev server, and stopServer the SSH server only.
+	stop, stopServer context.CancelFunc
 }
 
 type testLog struct {
@@ -70,24 +72,21 @@ func newSigner(t testing.TB) ssh.Signer {
 func serve(t testing.TB, configure func(*Config)) *testServer {
 	t.Helper()
 	dir := t.TempDir()
-	ts := &testServer{t: t, key: newSigner(t), keys: filepath.Join(dir, "authorized_keys"), log: &testLog{}, ended: make(chan struct{})}
+	spawner := startSpawner(t, dir)
+	ts := &testServer{t: t, home: dir, key: newSigner(t), keys: filepath.Join(dir, "authorized_keys"), log: &testLog{}, ended: make(chan struct{})}
 	ts.authorize(ts.key)
 	hostKey := newSigner(t)
 	ts.hostKey = hostKey.PublicKey()
 	cfg := Config{
 		HostKey:              hostKey,
 		AuthorizedKeysFile:   ts.keys,
-		Environment:          environ.Server{Inherited: os.Environ(), User: "dev", Home: dir, CgroupDir: dir},
-		PasswdFile:           filepath.Join(dir, "passwd"),
-		Shells:               []string{"/bin/sh"},
-		MotdFile:             filepath.Join(dir, "motd"),
-		RuntimeDir:           filepath.Join(dir, "run"),
+		User:                 "dev",
+		Spawner:              &spawnapi.Client{Socket: spawner.socket, UID: os.Getuid()},
 		Traffic:              activity.NewTraffic(activity.NewClock()),
 		HandshakeTimeout:     patience,
 		KeepaliveInterval:    patience,
 		KeysInterval:         10 * time.Millisecond,
 		Grace:                patience,
-		Usage:                func() string { return "" },
 		MaxPending:           100,
 		MaxPendingPerAddress: 64,
 		Logger:               slog.New(slog.NewTextHandler(ts.log, nil)),
@@ -105,7 +104,12 @@ func serve(t testing.TB, configure func(*Config)) *testServer {
 	}
 	ts.server, ts.address = server, listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
-	ts.stop = cancel
+	ts.stopServer = cancel
+	ts.stop = func() {
+		// As a kubelet does, in no particular order.
+		spawner.stop()
+		cancel()
+	}
 	go func() {
 		defer close(ts.ended)
 		if err := server.Serve(ctx, listener); err != nil {
@@ -113,7 +117,7 @@ func serve(t testing.TB, configure func(*Config)) *testServer {
 		}
 	}()
 	t.Cleanup(func() {
-		cancel()
+		ts.stop()
 		<-ts.ended
 		if t.Failed() {
 			t.Logf("the server's log:\n%s", ts.log)

@@ -1,21 +1,20 @@
 package sshd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"maps"
 	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 
 	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/agent/spawnapi"
 	"devserver.io/devserver/internal/agentapi"
 )
 
@@ -24,21 +23,30 @@ import (
 type session struct {
 	conn    *conn
 	channel ssh.Channel
-	// client has the environment variables that the client has set.
-	client environ.Vars
-	// agentPath is SSH_AUTH_SOCK, if the client's agent is forwarded.
-	agentPath string
+	// ctx ends with the channel.
+	ctx context.Context
+	// later has what to do once a process has started that could not start at once.
+	later chan func()
+	// client has the environment variables that the client has set, of clientBytes
+	// together.
+	client      environ.Vars
+	clientBytes int
+	// agent is set if the client's agent is forwarded.
+	agent bool
 	// wanted is the terminal that the client requested, or nil.
 	wanted *terminalRequest
-	// started is set once the client has requested a command, shell or subsystem.
-	// process stays nil if that could not be run.
-	started bool
-	process *process
+	// requested is set once the client has requested a command, shell or subsystem.
+	// process is nil until that runs.
+	requested bool
+	process   *spawnapi.Process
 	// counted is set while the session counts as open in Config.Traffic.
 	counted bool
-	// output is the agent's end of the command's standard output.
-	output *os.File
+	// stop stops the command's output.
+	stop func()
 }
+
+// maxClientBytes bounds the variables that a client sets.
+const maxClientBytes = 64 << 10
 
 // sessionRequests has every request that a client may make in a session, except
 // those that start a command. x11-req is left out: X11 forwarding is not
@@ -61,10 +69,21 @@ func (c *conn) openSession(channel ssh.NewChannel) {
 	c.sessionOpened()
 	defer c.sessionClosed()
 	c.server.cfg.Traffic.Opened()
-	s := &session{conn: c, channel: stream, client: environ.Vars{}, counted: true}
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	s := &session{conn: c, channel: stream, ctx: ctx, later: make(chan func()), client: environ.Vars{}, counted: true}
 	defer s.uncount()
-	for request := range requests {
-		s.serve(request)
+	for requests != nil {
+		select {
+		case request, open := <-requests:
+			if !open {
+				requests = nil
+				continue
+			}
+			s.serve(request)
+		case then := <-s.later:
+			then()
+		}
 	}
 	s.hangUp()
 }
@@ -95,8 +114,8 @@ func (s *session) reply(request *ssh.Request, ok bool) {
 // hangUp closes the session's terminal, and the kernel sends SIGHUP to the
 // processes on it. A command without a terminal keeps running.
 func (s *session) hangUp() {
-	if s.process != nil && s.process.terminal != nil {
-		s.process.terminal.Close()
+	if s.process != nil {
+		s.process.HangUp()
 	}
 	s.channel.Close()
 }
@@ -109,11 +128,11 @@ func (s *session) serveStart(request *ssh.Request) {
 		s.reply(request, false)
 		return
 	}
-	if s.started || (request.Type == "subsystem" && !slices.Contains(subsystems, argument.Text)) {
+	if s.requested || (request.Type == "subsystem" && !slices.Contains(subsystems, argument.Text)) {
 		s.reply(request, false)
 		return
 	}
-	s.started = true
+	s.requested = true
 	s.reply(request, true)
 	if argument.Text == agentapi.ActivitySubsystem && request.Type == "subsystem" {
 		s.sendActivity()
@@ -123,7 +142,7 @@ func (s *session) serveStart(request *ssh.Request) {
 	if kind == "subsystem" {
 		kind = argument.Text
 	}
-	if err := s.start(kind, argument.Text); err != nil {
+	if err := s.run(kind, argument.Text); err != nil {
 		s.refuse(kind, err)
 	}
 }
@@ -143,54 +162,24 @@ func (s *session) sendActivity() {
 	s.finish(exitStatus(code))
 }
 
-// start starts a command, a shell or the SFTP server.
-func (s *session) start(kind, argument string) error {
-	vars := s.environment()
-	var cmd *exec.Cmd
-	var err error
-	switch kind {
-	case "shell":
-		cmd, err = s.conn.account.loginShell()
-	case "exec":
-		cmd, err = s.conn.account.shellCommand(argument, vars["PATH"])
-	default:
-		// In a separate process, so that a crash ends only one transfer, and its
-		// memory is freed when the transfer ends.
-		cmd = &exec.Cmd{Path: s.conn.server.cfg.Binary, Args: []string{"devserver-agent", "sftp-server"}}
+// run runs a command, a shell or the SFTP server.
+func (s *session) run(kind, argument string) error {
+	request := spawnapi.Start{Account: s.conn.account, Kind: kind, Env: s.environment(), AgentSocket: s.agent}
+	if kind == spawnapi.KindExec {
+		request.Command = []byte(argument)
 	}
-	if err != nil {
-		return err
+	if s.wanted != nil && kind != spawnapi.KindSFTP {
+		return s.runOnTerminal(request)
 	}
-	dir, warning := s.conn.account.startDir()
-	cmd.Dir = dir
-	_, _ = io.WriteString(s.channel.Stderr(), s.lines(warning))
-	if s.wanted != nil && kind != "sftp" {
-		return s.runOnTerminal(cmd, vars, kind)
-	}
-	return s.runWithPipes(cmd, vars, kind)
-}
-
-// startDir returns the directory in which sessions start: the home directory or,
-// with a warning, / if the home does not exist or cannot be entered. The user can
-// then still log in to find out why.
-func (a *account) startDir() (dir, warning string) {
-	home := a.home()
-	if info, err := os.Stat(home); err != nil || !info.IsDir() {
-		return "/", "The home directory " + home + " does not exist: starting in /.\n"
-	}
-	err := a.as(func() error { return unix.Faccessat(unix.AT_FDCWD, home, unix.X_OK, unix.AT_EACCESS) })
-	if err != nil {
-		return "/", "The home directory " + home + " is not accessible to " + a.name + ": starting in /.\n"
-	}
-	return home, ""
+	return s.runWithPipes(request)
 }
 
 // refuse sends the client the reason why the session cannot start on standard
 // error, and an exit code, as a failed command would.
 func (s *session) refuse(kind string, err error) {
-	code := exitNotExecutable
-	if refused, ok := errors.AsType[*refusal](err); ok {
-		code = refused.code
+	code := spawnapi.ExitNotExecutable
+	if refused, ok := errors.AsType[*spawnapi.Refusal](err); ok {
+		code = refused.Code
 	}
 	s.conn.log.Info("session refused", "kind", kind, "exitCode", code)
 	_, _ = io.WriteString(s.channel.Stderr(), s.lines(err.Error()))
@@ -217,8 +206,8 @@ func (s *session) finish(requestType string, payload []byte) {
 }
 
 // ended logs the end of a session, but not its command, which may be private.
-func (s *session) ended(kind string, terminal bool, state *os.ProcessState, start time.Time) {
-	s.conn.log.Info("session ended", "kind", kind, "terminal", terminal, "exit", state.String(), "after", since(start))
+func (s *session) ended(request spawnapi.Start, exit spawnapi.Exit, start time.Time) {
+	s.conn.log.Info("session ended", "kind", request.Kind, "terminal", request.Terminal != nil, "exit", exit.String(), "after", since(start))
 }
 
 func (s *session) setEnv(request *ssh.Request) bool {
@@ -226,17 +215,19 @@ func (s *session) setEnv(request *ssh.Request) bool {
 	if ssh.Unmarshal(request.Payload, &variable) != nil || !environ.ClientMaySet(variable.Name, variable.Value) {
 		return false
 	}
+	if s.clientBytes += len(variable.Name) + len(variable.Value); s.clientBytes > maxClientBytes {
+		return false
+	}
 	s.client[variable.Name] = variable.Value
 	return true
 }
 
 func (s *session) requestAgent(*ssh.Request) bool {
-	path, err := s.conn.forwardAgent()
-	if err != nil {
+	if err := s.conn.forwardAgent(); err != nil {
 		s.conn.log.Warn("agent forwarding refused", "reason", err.Error())
 		return false
 	}
-	s.agentPath = path
+	s.agent = true
 	return true
 }
 
@@ -246,35 +237,35 @@ func (s *session) deliverSignal(request *ssh.Request) bool {
 		return false
 	}
 	number, known := signalNumbers[ssh.Signal(wanted.Name)]
-	return known && s.conn.server.processes.signal(s.process, number) == nil
+	return known && s.process.Control(spawnapi.Control{Signal: int(number)}) == nil
 }
 
 // stopOutput closes the command's output because the client does not read any
 // more of it, as in `ssh HOST yes | head`. A command that keeps writing gets
 // SIGPIPE or, on a terminal, SIGHUP.
 func (s *session) stopOutput(*ssh.Request) bool {
-	if s.output == nil {
+	if s.stop == nil {
 		return false
 	}
-	s.output.Close()
+	s.stop()
 	return true
 }
 
-// environment returns the account's environment with this session's additions.
-func (s *session) environment() environ.Vars {
-	vars := s.conn.account.environment()
-	maps.Copy(vars, s.client)
+// environment returns the variables that this session adds to the account's.
+func (s *session) environment() [][]byte {
+	vars := maps.Clone(s.client)
 	client, clientPort := hostPort(s.conn.ssh.RemoteAddr())
 	host, port := hostPort(s.conn.ssh.LocalAddr())
 	vars["SSH_CLIENT"] = strings.Join([]string{client, clientPort, port}, " ")
 	vars["SSH_CONNECTION"] = strings.Join([]string{client, clientPort, host, port}, " ")
-	if s.agentPath != "" {
-		vars["SSH_AUTH_SOCK"] = s.agentPath
-	}
 	if s.wanted != nil && s.wanted.Term != "" {
 		vars["TERM"] = s.wanted.Term
 	}
-	return vars
+	var list [][]byte
+	for _, variable := range vars.List() {
+		list = append(list, []byte(variable))
+	}
+	return list
 }
 
 func hostPort(address net.Addr) (host, port string) {

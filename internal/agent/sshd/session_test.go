@@ -14,15 +14,15 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// terminal is a session on a terminal, read line by line.
-type terminal struct {
+// testTerminal is a session on a terminal, read line by line.
+type testTerminal struct {
 	t       *testing.T
 	session *ssh.Session
 	in      io.WriteCloser
 	out     *bufio.Reader
 }
 
-func (ts *testServer) terminal(t *testing.T, modes ssh.TerminalModes, command string) *terminal {
+func (ts *testServer) terminal(t *testing.T, modes ssh.TerminalModes, command string) *testTerminal {
 	t.Helper()
 	session := ts.session(ts.dial())
 	if err := session.RequestPty("vt220", 24, 80, modes); err != nil {
@@ -39,11 +39,11 @@ func (ts *testServer) terminal(t *testing.T, modes ssh.TerminalModes, command st
 	if err := session.Start(command); err != nil {
 		t.Fatal(err)
 	}
-	return &terminal{t, session, in, bufio.NewReader(out)}
+	return &testTerminal{t, session, in, bufio.NewReader(out)}
 }
 
 // expect reads until it has read the line want.
-func (tt *terminal) expect(want string) {
+func (tt *testTerminal) expect(want string) {
 	tt.t.Helper()
 	var seen []string
 	for {
@@ -59,7 +59,7 @@ func (tt *terminal) expect(want string) {
 	}
 }
 
-func (tt *terminal) exits(code int) {
+func (tt *testTerminal) exits(code int) {
 	tt.t.Helper()
 	_, _ = io.Copy(io.Discard, tt.out)
 	err := tt.session.Wait()
@@ -337,7 +337,7 @@ func TestStopHangsUpTheForegroundJob(t *testing.T) {
 	ts.stop()
 	<-ts.ended
 	ts.await("SIGHUP to reach the foreground job", func() bool {
-		text, _ := os.ReadFile(filepath.Join(ts.server.cfg.Environment.Home, "job"))
+		text, _ := os.ReadFile(filepath.Join(ts.home, "job"))
 		return strings.Contains(string(text), "hung up\n")
 	})
 }

@@ -1,14 +1,14 @@
 package sshd
 
 import (
-	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
 // signalNumbers has the signals for which SSH has a name: RFC 4254, section 6.10.
@@ -20,31 +20,17 @@ var signalNumbers = map[ssh.Signal]syscall.Signal{
 	ssh.SIGUSR2: syscall.SIGUSR2,
 }
 
-// unignoreSignals gives SIGHUP and SIGINT their default effect in sessions. A
-// process inherits the signals that its parent ignores, and the agent's parent
-// or the container runtime may have been started with nohup or in the background.
-// The Go runtime handles the other signals, and children do not inherit handlers.
-// The agent itself receives the two signals and drops them.
-func unignoreSignals() {
-	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
-		if signal.Ignored(s) {
-			signal.Notify(make(chan os.Signal, 1), s)
-		}
-	}
-}
-
 // exitMessage returns the request that tells a client how its command ended.
-func exitMessage(state *os.ProcessState) (requestType string, payload []byte) {
-	status, ok := state.Sys().(syscall.WaitStatus)
-	if !ok || !status.Signaled() {
-		return exitStatus(state.ExitCode())
+func exitMessage(exit spawnapi.Exit) (requestType string, payload []byte) {
+	if exit.Signal == 0 {
+		return exitStatus(exit.Code)
 	}
 	return "exit-signal", ssh.Marshal(struct {
 		Signal     string
 		CoreDumped bool
 		Message    string
 		Language   string
-	}{signalName(status.Signal()), status.CoreDump(), "", ""})
+	}{signalName(syscall.Signal(exit.Signal)), exit.Core, "", ""})
 }
 
 func exitStatus(code int) (requestType string, payload []byte) {

@@ -5,16 +5,13 @@ import (
 	"io"
 	"math"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 
-	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
 const (
@@ -24,8 +21,8 @@ const (
 	// or after lingerBytes, which is more than the kernel can have buffered.
 	lingerPause = 100 * time.Millisecond
 	lingerBytes = 128 << 10
-
-	maxMotdBytes = 64 << 10
+	// lastOutput is how long a client may take to read it.
+	lastOutput = time.Minute
 )
 
 // terminalRequest is the payload of pty-req: RFC 4254, section 6.2.
@@ -35,20 +32,24 @@ type terminalRequest struct {
 	Modes                        string
 }
 
+func (r *terminalRequest) size() spawnapi.Size {
+	return window{r.Columns, r.Rows, r.Width, r.Height}.size()
+}
+
 // window is the payload of window-change: section 6.7.
 type window struct {
 	Columns, Rows, Width, Height uint32
 }
 
-func (w window) size() *unix.Winsize {
-	return &unix.Winsize{Col: clamp(w.Columns), Row: clamp(w.Rows), Xpixel: clamp(w.Width), Ypixel: clamp(w.Height)}
+func (w window) size() spawnapi.Size {
+	return spawnapi.Size{Columns: clamp(w.Columns), Rows: clamp(w.Rows), Width: clamp(w.Width), Height: clamp(w.Height)}
 }
 
 func clamp(n uint32) uint16 { return uint16(min(n, math.MaxUint16)) }
 
 func (s *session) requestTerminal(request *ssh.Request) bool {
 	var wanted terminalRequest
-	if s.started || ssh.Unmarshal(request.Payload, &wanted) != nil || strings.ContainsRune(wanted.Term, 0) {
+	if s.requested || ssh.Unmarshal(request.Payload, &wanted) != nil || strings.ContainsRune(wanted.Term, 0) {
 		return false
 	}
 	s.wanted = &wanted
@@ -60,124 +61,66 @@ func (s *session) changeWindow(request *ssh.Request) bool {
 	if ssh.Unmarshal(request.Payload, &changed) != nil {
 		return false
 	}
-	if s.wanted != nil && !s.started {
+	if s.wanted != nil && s.process == nil {
 		s.wanted.Columns, s.wanted.Rows, s.wanted.Width, s.wanted.Height = changed.Columns, changed.Rows, changed.Width, changed.Height
 		return true
 	}
-	if s.process == nil || s.process.terminal == nil {
+	if s.process == nil || s.process.Terminal == nil {
 		return false
 	}
-	return setSize(s.process.terminal, changed.size()) == nil
+	size := changed.size()
+	return s.process.Control(spawnapi.Control{Size: &size}) == nil
 }
 
 func (s *session) sendBreak(*ssh.Request) bool {
-	if s.process == nil || s.process.terminal == nil {
+	if s.process == nil || s.process.Terminal == nil {
 		return false
 	}
-	return ioctl(s.process.terminal, func(fd int) error { return unix.IoctlSetInt(fd, unix.TCSBRK, 0) }) == nil
+	return s.process.Control(spawnapi.Control{Break: true}) == nil
 }
 
-// runOnTerminal runs a command on a pseudo-terminal of its own.
-func (s *session) runOnTerminal(cmd *exec.Cmd, vars environ.Vars, kind string) error {
-	master, slave, err := s.openTerminal()
-	if err != nil {
-		return &refusal{exitNotExecutable, "Cannot open a terminal: " + err.Error() + "\n"}
-	}
-	output := &terminalOutput{master: master, count: s.conn.server.cfg.Traffic.Shown, done: make(chan struct{})}
+// runOnTerminal starts a command on a pseudo-terminal of its own.
+func (s *session) runOnTerminal(request spawnapi.Start) error {
+	size := s.wanted.size()
+	request.Terminal = &spawnapi.Terminal{Size: size, Modes: []byte(s.wanted.Modes)}
+	return s.start(request, func(process *spawnapi.Process) {
+		if now := s.wanted.size(); now != size {
+			_ = process.Control(spawnapi.Control{Size: &now}) // changed while the container was started
+		}
+		s.onTerminal(request, process)
+	})
+}
+
+// onTerminal connects the client to its terminal.
+func (s *session) onTerminal(request spawnapi.Start, process *spawnapi.Process) {
+	master := process.Terminal
+	output := &terminalOutput{master: master, hangUp: process.HangUp, count: s.conn.server.cfg.Traffic.Shown, done: make(chan struct{})}
 	// Before the greeting, so that a warning that arrives in between is not lost.
 	s.conn.server.terminals.add(output)
-	if kind == "shell" {
-		s.greet()
+	if request.Kind == spawnapi.KindShell {
+		_, _ = io.WriteString(s.channel, s.lines(process.Greeting+s.conn.server.terminals.noticeText()))
 	}
-	vars["SSH_TTY"] = slave.Name()
-	cmd.Env = vars.List()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = s.conn.account.attributes()
-	cmd.SysProcAttr.Setctty = true // its standard input
-	running, err := s.conn.server.processes.start(cmd, master)
-	slave.Close()
-	if err != nil {
-		s.conn.server.terminals.remove(output)
-		master.Close()
-		return err
-	}
-	s.process, s.output = running, master
+	s.stop = process.HangUp
 	start := time.Now()
 	go s.typeTo(master)
 	go output.copyTo(s.channel)
-	go func() {
-		defer s.conn.server.processes.done()
-		defer s.conn.server.survive("session")
-		state := s.conn.server.processes.wait(running)
+	go s.awaitEnd(request, process, start, func() {
 		s.conn.server.terminals.remove(output)
 		output.finish()
-		master.Close()
-		s.finish(exitMessage(state))
-		s.ended(kind, true, state, start)
-	}()
-	return nil
-}
-
-func (s *session) openTerminal() (master, slave *os.File, err error) {
-	err = s.conn.account.as(func() error {
-		master, slave, err = openPTY()
-		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	size := window{s.wanted.Columns, s.wanted.Rows, s.wanted.Width, s.wanted.Height}.size()
-	if err = setSize(master, size); err == nil {
-		err = applyModes(slave, s.wanted.Modes)
-	}
-	if err != nil {
-		master.Close()
-		slave.Close()
-		return nil, nil, err
-	}
-	return master, slave, nil
-}
-
-// greet prints the message of the day and a line about the server's resources, then
-// the operator's notice, and a warning if the home volume is full. Like login(1), it
-// leaves out the first two if the user has asked for quiet logins.
-func (s *session) greet() {
-	server, home := s.conn.server, s.conn.account.home()
-	var text string
-	if _, err := os.Stat(filepath.Join(home, ".hushlogin")); err != nil {
-		text = motd(server.cfg.MotdFile)
-		if line := server.cfg.Usage(); line != "" {
-			text += line + "\n"
-		}
-	}
-	text += server.terminals.noticeText()
-	if room, err := RoomOf(home); err == nil && home == server.cfg.Environment.Home {
-		text += fullHome(room)
-	}
-	_, _ = io.WriteString(s.channel, s.lines(text))
-}
-
-// motd returns the message of the day. It is empty if the file does not exist.
-func motd(path string) string {
-	file, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer file.Close()
-	text, _ := io.ReadAll(io.LimitReader(file, maxMotdBytes)) // after an error, the part before it is printed
-	return string(text)
 }
 
 // typeTo copies the client's input to the terminal. As with sshd, the end of
 // that input does not close the terminal: a user ends input with Control-D.
-func (s *session) typeTo(master *os.File) {
+func (s *session) typeTo(master io.Writer) {
 	defer s.conn.server.survive("terminal input")
 	_, _ = io.Copy(countingWriter{master, s.conn.server.cfg.Traffic.Typed}, s.channel)
 }
 
 // terminalOutput copies the output of a terminal to the client.
 type terminalOutput struct {
-	master *os.File
+	master spawnapi.Stream
+	hangUp func()
 	count  func(bytes int)
 	done   chan struct{}
 	// exited is set when the shell has ended.
@@ -200,8 +143,7 @@ func (o *terminalOutput) copyTo(channel io.Writer) {
 		if n > 0 {
 			o.count(n)
 			if _, err := channel.Write(buffer[:n]); err != nil {
-				// The client has disconnected: hang up the processes on the terminal.
-				o.master.Close()
+				o.hangUp() // The client has disconnected.
 				return
 			}
 		}
@@ -209,7 +151,9 @@ func (o *terminalOutput) copyTo(channel io.Writer) {
 			err = o.writeMessage(channel)
 		}
 		if err != nil {
-			return // all output is read (EIO), or the pause is over
+			// All output is read (EIO), the pause is over, or the terminal is closed.
+			_ = o.writePending(channel) // fails only with the connection
+			return
 		}
 	}
 }
@@ -230,6 +174,11 @@ func (o *terminalOutput) writeMessage(channel io.Writer) error {
 	if err := o.master.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
+	return o.writePending(channel)
+}
+
+// writePending writes the message, if there is one.
+func (o *terminalOutput) writePending(channel io.Writer) error {
 	text := o.message.Swap(nil)
 	if text == nil {
 		return nil
@@ -243,5 +192,10 @@ func (o *terminalOutput) finish() {
 	o.exited.Store(true)
 	// Limits a read that began before. This fails if the terminal is closed.
 	_ = o.master.SetReadDeadline(time.Now().Add(lingerPause))
-	<-o.done
+	select {
+	case <-o.done:
+	case <-time.After(lastOutput):
+		// A read blocks in spite of its deadline, because the user has put the terminal
+		// into blocking mode, or the client does not read.
+	}
 }

@@ -141,7 +141,7 @@ func TestWarningAmidOutput(t *testing.T) {
 
 func TestNotice(t *testing.T) {
 	ts := serve(t, nil)
-	home := ts.server.cfg.Environment.Home
+	home := ts.home
 	if err := os.WriteFile(filepath.Join(home, "motd"), []byte("Welcome.\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -21,10 +21,6 @@ func HasProcesses(ctx context.Context, c client.Reader, ds *devserverv1.DevServe
 	if c.Get(ctx, client.ObjectKey{Namespace: ds.Namespace, Name: objects.PodName(ds.Name)}, &pod) != nil {
 		return false
 	}
-	for _, status := range pod.Status.ContainerStatuses {
-		if status.Name == objects.ServerContainer {
-			return status.State.Running != nil || status.RestartCount > 0
-		}
-	}
-	return false
+	status := objects.ContainerStatus(&pod, objects.ServerContainer)
+	return status != nil && (status.State.Running != nil || status.RestartCount > 0) && objects.EverUsable(&pod)
 }

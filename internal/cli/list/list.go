@@ -103,8 +103,8 @@ func (o Options) where() string {
 // The columns for wide output, and those that a narrow terminal leaves out, in that
 // order.
 var (
-	wide   = []string{"CPU", "Memory", "GPU", "Home", "Node", "SSH", "Message"}
-	narrow = []string{"SSH", "Node", "GPU", "CPU", "Memory", "Home", "Owner", "Age", "Flavor", "Activity"}
+	wide   = []string{"CPU", "Memory", "GPU", "Home", "Node", "Agent", "SSH", "Message"}
+	narrow = []string{"SSH", "Agent", "Node", "GPU", "CPU", "Memory", "Home", "Owner", "Age", "Flavor", "Activity"}
 )
 
 // table arranges DevServers in columns.
@@ -122,7 +122,7 @@ func table(list *devserverv1.DevServerList, known map[types.NamespacedName]resou
 			ds.Name, output.OrNone(string(ds.Status.Phase)), output.OrNone(strings.Join(reasons, ",")), output.OrNone(activity(ds, now)),
 			output.OrNone(ds.Status.Flavor), ds.Spec.Owner, duration.HumanDuration(now.Sub(ds.CreationTimestamp.Time)),
 			r.cpu.cell(), r.memory.cell(), r.gpu.cell(), r.home.cell(),
-			output.OrNone(ds.Status.NodeName), output.OrNone(command), output.OrNone(strings.Join(messages, " ")))
+			output.OrNone(ds.Status.NodeName), output.OrNone(ds.Status.AgentVersion), output.OrNone(command), output.OrNone(strings.Join(messages, " ")))
 	}
 	return t
 }

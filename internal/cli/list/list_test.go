@@ -27,7 +27,7 @@ func servers() []devserverv1.DevServer {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "runs", CreationTimestamp: created},
 		Spec:       devserverv1.DevServerSpec{Owner: "ann@example.com"},
 		Status: devserverv1.DevServerStatus{
-			Phase: devserverv1.PhaseRunning, Flavor: "small", NodeName: "n1",
+			Phase: devserverv1.PhaseRunning, Flavor: "small", NodeName: "n1", AgentVersion: "0.2.0",
 			SSH: &devserverv1.SSHStatus{Command: "ssh -p 31022 dev@10.0.0.7"},
 			Conditions: []metav1.Condition{
 				{Type: devserverv1.ConditionReady, Status: metav1.ConditionTrue, Reason: devserverv1.ReasonAnswering, Message: "SSH answers."},
@@ -68,9 +68,9 @@ waits   Pending   FlavorNotFound            <none>     <none>   bob             
 			reason:  "what was granted, the node, the ssh command and the messages",
 			options: printers.PrintOptions{Wide: true, WithNamespace: true},
 			want: `
-NAMESPACE   NAME    PHASE     REASON                    ACTIVITY   FLAVOR   OWNER             AGE   CPU      MEMORY   GPU      HOME     NODE     SSH                         MESSAGE
-lab         runs    Running   HomeFull,RestartPending   Idle 20m   small    ann@example.com   90m   2        4Gi      <none>   10Gi     n1       ssh -p 31022 dev@10.0.0.7   The home directory is full. The flavor changed.
-team        waits   Pending   FlavorNotFound            <none>     <none>   bob               90m   <none>   <none>   <none>   <none>   <none>   <none>                      There is no flavor huge.
+NAMESPACE   NAME    PHASE     REASON                    ACTIVITY   FLAVOR   OWNER             AGE   CPU      MEMORY   GPU      HOME     NODE     AGENT    SSH                         MESSAGE
+lab         runs    Running   HomeFull,RestartPending   Idle 20m   small    ann@example.com   90m   2        4Gi      <none>   10Gi     n1       0.2.0    ssh -p 31022 dev@10.0.0.7   The home directory is full. The flavor changed.
+team        waits   Pending   FlavorNotFound            <none>     <none>   bob               90m   <none>   <none>   <none>   <none>   <none>   <none>   <none>                      There is no flavor huge.
 `,
 		},
 	}

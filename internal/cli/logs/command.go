@@ -1,5 +1,5 @@
-// Package logs is the command devctl logs: it prints the logs of the agent and of
-// processes that belong to no session.
+// Package logs is the command devctl logs: it prints the logs of the SSH server, of
+// the server's main process, and of processes that belong to no session.
 package logs
 
 import (
@@ -23,13 +23,18 @@ func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra
 		Short: "Print the logs of a DevServer: logins, sessions, and why it does not start",
 		Long: `Print the logs of a DevServer: logins, sessions, and why it does not start.
 
-While the step that prepares the server is running, or if it failed, the
-command prints the logs of that step. A suspended server has no logs, because
-its pod was deleted; the command then reports why it stopped.
+The logs of the SSH server (container ssh) and of the server's main process
+(container devserver) are merged by time. While the step that prepares the
+server is running, or if it failed, the command prints the logs of that step
+(container prepare). A suspended server has no logs, because its pod was
+deleted; the command then reports why it stopped.
 
 ` + exit.Help,
 		Example: `  # The last hour, and new lines
   devctl logs trainer --since 1h -f
+
+  # Logins and sessions alone
+  devctl logs trainer -c ssh
 
   # From before its container was restarted
   devctl logs trainer --previous --tail 50`,
@@ -51,6 +56,7 @@ its pod was deleted; the command then reports why it stopped.
 			return Run(ctx, to, to.Namespace, args[0], options, streams)
 		}),
 	}
+	cmd.Flags().StringVarP(&options.Container, "container", "c", "", "print only the logs of this container of the pod, such as ssh")
 	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "continue with new lines, until Ctrl-C")
 	cmd.Flags().BoolVarP(&options.Previous, "previous", "p", false, "print the logs from before the container was restarted")
 	cmd.Flags().DurationVar(&options.Since, "since", 0, "print only lines newer than this, such as 10m")

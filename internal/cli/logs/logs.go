@@ -2,8 +2,10 @@ package logs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,8 @@ import (
 
 // Options say which of the logs to print.
 type Options struct {
+	// Container is one of the pod's containers; empty for those of the server.
+	Container                    string
 	Follow, Previous, Timestamps bool
 	Since                        time.Duration
 	Tail                         int64 // negative for all lines
@@ -44,30 +48,60 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 	case err != nil:
 		return cluster.Explain(err, doing)
 	}
-	container, status := choose(&pod)
-	if container == objects.PrepareContainer {
-		fmt.Fprintln(streams.ErrOut, "These are the logs of the step that prepares the server; the server itself has not started.")
+	containers, err := choose(&pod, o)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
 	}
-	switch {
-	case o.Previous && (status == nil || status.RestartCount == 0):
-		return exit.With(exit.Refused, fmt.Errorf("%s: its container was never restarted in this pod, so it has no previous logs", doing))
-	case !o.Previous && !hasLogs(status):
+	if len(containers) == 0 {
 		return exit.With(exit.Refused, fmt.Errorf("%s: it has not started yet%s: to wait for it: devctl wait %s -n %s", doing, cause(ds), name, namespace))
 	}
-	err = stream(ctx, to.Config, &pod, o.request(container), streams.Out)
+	if containers[0] == objects.PrepareContainer && o.Container == "" {
+		fmt.Fprintln(streams.ErrOut, "These are the logs of the step that prepares the server; the server itself has not started.")
+	}
+	open, err := openerOf(to.Config, &pod)
+	if err == nil && len(containers) > 1 {
+		err = merged(ctx, open, containers, o, streams.Out)
+	} else if err == nil {
+		err = stream(ctx, open, o.request(containers[0]), streams.Out)
+	}
 	if err != nil && ctx.Err() == nil { // Ctrl-C ends it.
 		return cluster.Explain(err, doing)
 	}
 	return nil
 }
 
-// choose is the container whose logs to print: the step that prepares the server
-// until that has succeeded.
-func choose(pod *corev1.Pod) (string, *corev1.ContainerStatus) {
-	if s := find(pod.Status.InitContainerStatuses, objects.PrepareContainer); s != nil && (s.State.Terminated == nil || s.State.Terminated.ExitCode != 0) && hasLogs(s) {
-		return s.Name, s
+// choose returns the containers whose logs to print, which is none if they have not
+// run: the step that prepares the server until that has succeeded, then the SSH
+// server, which logs logins, and the server's main process. In a pod of an older
+// version, one container is both.
+func choose(pod *corev1.Pod, o Options) ([]string, error) {
+	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+	names := []string{objects.SSHContainer, objects.ServerContainer}
+	switch prepare := find(statuses, objects.PrepareContainer); {
+	case o.Container != "" && find(statuses, o.Container) == nil:
+		return nil, exit.With(exit.Usage, fmt.Errorf("its pod has no container %s, or that has not started: it has %s", o.Container, list(statuses)))
+	case o.Container != "":
+		names = []string{o.Container}
+	case prepare != nil && (prepare.State.Terminated == nil || prepare.State.Terminated.ExitCode != 0) && hasLogs(prepare):
+		names = []string{objects.PrepareContainer}
 	}
-	return objects.ServerContainer, find(pod.Status.ContainerStatuses, objects.ServerContainer)
+	names = slices.DeleteFunc(names, func(name string) bool { return !hasLogs(find(statuses, name)) })
+	if !o.Previous || len(names) == 0 {
+		return names, nil
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return find(statuses, name).RestartCount == 0 })
+	if len(names) == 0 {
+		return nil, exit.With(exit.Refused, errors.New("its container was never restarted in this pod, so it has no previous logs"))
+	}
+	return names, nil
+}
+
+func list(statuses []corev1.ContainerStatus) string {
+	names := make([]string, 0, len(statuses))
+	for _, s := range statuses {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func find(statuses []corev1.ContainerStatus, name string) *corev1.ContainerStatus {
@@ -113,19 +147,26 @@ func (o Options) request(container string) *corev1.PodLogOptions {
 	return request
 }
 
-// stream copies the logs. controller-runtime's client has no streams, and
-// client-go's typed one would bring all of Kubernetes' types along.
-func stream(ctx context.Context, config *rest.Config, pod *corev1.Pod, request *corev1.PodLogOptions, out io.Writer) error {
+// openerOf opens the logs of the pod's containers. controller-runtime's client has no
+// streams, and client-go's typed one would bring all of Kubernetes' types along.
+func openerOf(config *rest.Config, pod *corev1.Pod) (opener, error) {
 	scheme := cluster.Scheme()
 	config = rest.CopyConfig(config)
 	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	api, err := rest.RESTClientFor(config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	logs, err := api.Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("log").
-		VersionedParams(request, runtime.NewParameterCodec(scheme)).Stream(ctx)
+	return func(ctx context.Context, request *corev1.PodLogOptions) (io.ReadCloser, error) {
+		return api.Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("log").
+			VersionedParams(request, runtime.NewParameterCodec(scheme)).Stream(ctx)
+	}, nil
+}
+
+// stream copies one log.
+func stream(ctx context.Context, open opener, request *corev1.PodLogOptions, out io.Writer) error {
+	logs, err := open(ctx, request)
 	if err != nil {
 		return err
 	}

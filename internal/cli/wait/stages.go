@@ -174,10 +174,17 @@ func preparedStage(o observed) stage {
 	if pulling := lastEvent(o, func(e corev1.Event) bool { return e.Reason == "Pulling" || e.Reason == "Pulled" }); pulling != nil {
 		s.detail = pullDetail(pulling.Message)
 	}
-	if isTrue(o.pod, corev1.PodInitialized) && len(o.pod.Status.ContainerStatuses) > 0 && o.pod.Status.ContainerStatuses[0].ImageID != "" {
+	if isTrue(o.pod, corev1.PodInitialized) && all(o.pod, func(c *corev1.ContainerStatus) bool { return c.ImageID != "" }) {
 		s.state = done
 	}
 	return s
+}
+
+// all tells whether the server's container and, if it has one of its own, the SSH
+// server's are as ok says.
+func all(pod *corev1.Pod, ok func(*corev1.ContainerStatus) bool) bool {
+	server, ssh := objects.ContainerStatus(pod, objects.ServerContainer), objects.ContainerStatus(pod, objects.SSHContainer)
+	return server != nil && ok(server) && (ssh == nil || ok(ssh))
 }
 
 // pullDetail shortens the kubelet's sentence about an image that the node has.
@@ -190,14 +197,13 @@ func pullDetail(message string) string {
 
 func startedStage(o observed) stage {
 	s := stage{name: started}
-	if o.pod == nil || len(o.pod.Status.ContainerStatuses) == 0 {
+	if o.pod == nil {
 		return s
 	}
-	container := o.pod.Status.ContainerStatuses[0]
-	if container.RestartCount > 0 {
-		s.detail = fmt.Sprintf("%d restarts", container.RestartCount)
+	if server := objects.ContainerStatus(o.pod, objects.ServerContainer); server != nil && server.RestartCount > 0 {
+		s.detail = fmt.Sprintf("%d restarts", server.RestartCount)
 	}
-	if container.State.Running != nil {
+	if all(o.pod, func(c *corev1.ContainerStatus) bool { return c.State.Running != nil }) {
 		s.state = done
 	}
 	return s

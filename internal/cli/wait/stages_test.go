@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 )
 
 // server is a DevServer with a status about its latest edit.
@@ -64,7 +65,10 @@ func claim(phase corev1.PersistentVolumeClaimPhase) *corev1.PersistentVolumeClai
 func TestStages(t *testing.T) {
 	const inSandbox = corev1.PodReadyToStartContainers
 	withStatus := func(p *corev1.Pod, s corev1.ContainerStatus) *corev1.Pod {
-		p.Status.ContainerStatuses = []corev1.ContainerStatus{s}
+		if s.Name == "" {
+			s.Name = objects.ServerContainer
+		}
+		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, s)
 		return p
 	}
 	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
@@ -197,6 +201,24 @@ func TestStages(t *testing.T) {
 				{name: prepared, state: done},
 				{name: started, state: done},
 				{name: answering, state: done},
+			},
+		},
+		"SSHServerComing": {
+			reason: "the SSH server has a container of its own, and others do not count",
+			observed: observed{
+				devServer: starting(), claim: claim(corev1.ClaimBound),
+				pod: withStatus(withStatus(withStatus(pod("n1", corev1.PodScheduled, inSandbox, corev1.PodInitialized),
+					corev1.ContainerStatus{Name: "a-sidecar", RestartCount: 3}),
+					corev1.ContainerStatus{ImageID: "sha256:1", State: running}),
+					corev1.ContainerStatus{Name: objects.SSHContainer, ImageID: "sha256:2"}),
+			},
+			want: []stage{
+				{accepted, done, "flavor small"},
+				{scheduled, done, "n1"},
+				{attached, done, "10Gi of fast"},
+				{name: prepared, state: done},
+				{name: started, state: active},
+				{name: answering},
 			},
 		},
 	}

@@ -110,6 +110,10 @@ func TestNews(t *testing.T) {
 		"a process killed":        {report: agentapi.Report{UpSeconds: 60, OOMKills: 1}, after: time.Minute, want: true},
 		"a full home":             {report: agentapi.Report{UpSeconds: 60, Home: &agentapi.Room{SizeBytes: 1 << 30}}, after: time.Minute, want: true},
 		"another Secret":          {report: agentapi.Report{UpSeconds: 60, SecretHash: "t"}, after: time.Minute, want: true},
+		"another version":         {report: agentapi.Report{UpSeconds: 60, Version: "2"}, after: time.Minute, want: true},
+		"the same version":        {report: agentapi.Report{UpSeconds: 60, Version: "1"}, after: time.Minute, target: func(t *Target) { t.Version = "1" }},
+		"no session, awaited":     {report: agentapi.Report{UpSeconds: 60}, after: time.Minute, target: func(t *Target) { t.AwaitsSessions = true }, want: true},
+		"a session, awaited":      {report: agentapi.Report{UpSeconds: 60, Sessions: 1}, after: time.Minute, target: func(t *Target) { t.AwaitsSessions = true }},
 		"the same Secret":         {report: agentapi.Report{UpSeconds: 60, SecretHash: "s"}, after: time.Minute},
 	} {
 		asked := target

@@ -35,6 +35,11 @@ type Target struct {
 	Tolerance time.Duration
 	// SecretHash is that of the Secret as it should be.
 	SecretHash string
+	// Version is the agent's version that the status has.
+	Version string
+	// AwaitsSessions is set while an update of the agent waits until no session is
+	// open, which is then news.
+	AwaitsSessions bool
 }
 
 // Result is what is known from asking an agent.
@@ -117,6 +122,9 @@ func isNews(t Target, before, now Result) bool {
 		return false
 	}
 	r := now.Report
+	if r.VersionText() != t.Version || (t.AwaitsSessions && r.Sessions == 0) {
+		return true
+	}
 	if (r.SecretHash != "" && r.SecretHash != t.SecretHash) || levelOf(r.Home) != levelOf(before.Report.Home) || r.OOMKills != before.Report.OOMKills {
 		return true
 	}

@@ -160,6 +160,24 @@ func TestWhatOnlyTheSchedulerKnows(t *testing.T) {
 	}
 }
 
+// TestSSHServerCounts: the SSH server's share is part of what a server requests.
+func TestSSHServerCounts(t *testing.T) {
+	share := func(r *corev1.ResourceRequirements) func(*devv1.DevServerFlavorSpec) {
+		return func(s *devv1.DevServerFlavorSpec) { s.SSHResources = r }
+	}
+	limits := func(s *devv1.DevServerFlavorSpec) {
+		s.Resources = corev1.ResourceRequirements{Limits: quantities("cpu", "2", "memory", "4Gi")}
+	}
+	for _, c := range []statusCase{
+		{"the default is 10m", flavor(share(nil)), nodes(node("a", has(corev1.ResourceCPU, "4019m"))), yes(1, "1 more fits on 1 of 1 node.")},
+		{"there is room for two", flavor(share(nil)), nodes(node("a", has(corev1.ResourceCPU, "4020m"))), yes(2, "2 more fit on 1 of 1 node.")},
+		{"the flavor's own", flavor(share(&corev1.ResourceRequirements{Requests: quantities("cpu", "1")})), nodes(node("a")), yes(2, "2 more fit on 1 of 1 node.")},
+		{"500m in a pod of the class Guaranteed", flavor(share(nil), limits), nodes(node("a")), yes(3, "3 more fit on 1 of 1 node.")},
+	} {
+		c.run(t)
+	}
+}
+
 func TestPodTemplateAndRuntimeClass(t *testing.T) {
 	template := func(raw string) func(*devv1.DevServerFlavorSpec) {
 		return func(s *devv1.DevServerFlavorSpec) { s.PodTemplate = &runtime.RawExtension{Raw: []byte(raw)} }

@@ -90,10 +90,11 @@ func server(name string) func(*corev1.Pod) {
 	}
 }
 
-// flavor asks for 2 CPUs and 4Gi.
+// flavor asks for 2 CPUs and 4Gi, and for nothing for the SSH server.
 func flavor(edits ...func(*devv1.DevServerFlavorSpec)) *devv1.DevServerFlavor {
 	f := &devv1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "medium", Generation: 3}}
 	f.Spec.Resources.Requests = quantities("cpu", "2", "memory", "4Gi")
+	f.Spec.SSHResources = &corev1.ResourceRequirements{Requests: quantities("cpu", "0", "memory", "0")}
 	for _, edit := range edits {
 		edit(&f.Spec)
 	}

@@ -32,9 +32,14 @@ type Input struct {
 	AuthorizedKeys []string
 	// Keys are the host key and the control endpoint's credentials.
 	Keys sshkeys.Keys
-	// AgentImage is the image of the init container.
+	// AgentImage is the image of the init container and of the SSH server.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
+	// QuotaOnCPULimits is set if a quota of the namespace counts CPU limits.
+	// MinContainer is the minimum that a LimitRange of the namespace requires of each
+	// container. Both are known only where a DevServerUser sets them.
+	QuotaOnCPULimits bool
+	MinContainer     corev1.ResourceList
 	// GraceSeconds is how long the server's processes may take to end; 0 stands
 	// for DefaultGraceSeconds.
 	GraceSeconds int64

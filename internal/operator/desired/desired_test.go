@@ -133,20 +133,21 @@ func TestObjects(t *testing.T) {
 		reason string
 		in     desired.Input
 	}{
-		"minimal":   {"the defaults: a NodePort, no limits, so no bound on /dev/shm", input()},
-		"gpu":       {"devices stay with the trainer; /dev/shm is half of the memory; linux wins over the flavor's selector", input(gpu)},
-		"all":       {"every field of a DevServer shows; its env wins over the flavor's and is literal", input(gpu, all)},
-		"nodeport":  {"a Service that is made again asks for the port that it had", input(func(in *desired.Input) { in.NodePort = 31022 })},
-		"guarded":   {"where the admin wants it, the gateway alone reaches SSH, and the operator the control endpoint", input(func(in *desired.Input) { in.GatewayNamespace = "devserver-system" })},
-		"site":      {"where and how a flavor's pods run; of two volumes at one path the DevServer's is mounted", input(gpu, site, all)},
-		"flavored":  {"without a DevServer's own say, the flavor's counts", input(site)},
-		"uid":       {"an owner with a uid of their own has it in the pod and on the home's claim", input(ownUID)},
-		"suspended": {"a suspended server has everything but a pod, and its own grace period", input(func(in *desired.Input) { in.Suspended, in.GraceSeconds = true, 120 })},
-		"claim":     {"an existing claim is a volume, and there is no template", input(claimHome)},
-		"ephemeral": {"an ephemeral home is bounded by its size", input(ephemeralHome)},
-		"copied":    {"a home made from a snapshot", input(copiedHome)},
-		"root":      {"root is that of a user namespace, and of the trainer's container alone; its passwd and group are not mounted over", input(root, ownUID)},
-		"overlay":   {"the flavor's podTemplate is merged", input(gpu, overlay)},
+		"minimal":    {"the defaults: a NodePort, no limits, so no bound on /dev/shm", input()},
+		"gpu":        {"devices stay with the trainer; /dev/shm is half of the memory; linux wins over the flavor's selector", input(gpu)},
+		"all":        {"every field of a DevServer shows; its env wins over the flavor's and is literal", input(gpu, all)},
+		"nodeport":   {"a Service that is made again asks for the port that it had", input(func(in *desired.Input) { in.NodePort = 31022 })},
+		"guarded":    {"where the admin wants it, the gateway alone reaches SSH, and the operator the control endpoint", input(func(in *desired.Input) { in.GatewayNamespace = "devserver-system" })},
+		"site":       {"where and how a flavor's pods run; of two volumes at one path the DevServer's is mounted", input(gpu, site, all)},
+		"flavored":   {"without a DevServer's own say, the flavor's counts", input(site)},
+		"uid":        {"an owner with a uid of their own has it in the pod and on the home's claim", input(ownUID)},
+		"suspended":  {"a suspended server has everything but a pod, and its own grace period", input(func(in *desired.Input) { in.Suspended, in.GraceSeconds = true, 120 })},
+		"claim":      {"an existing claim is a volume, and there is no template", input(claimHome)},
+		"ephemeral":  {"an ephemeral home is bounded by its size", input(ephemeralHome)},
+		"copied":     {"a home made from a snapshot", input(copiedHome)},
+		"root":       {"root is that of a user namespace, and of the trainer's container alone; its passwd and group are not mounted over", input(root, ownUID)},
+		"guaranteed": {"a pod with limits as requests stays Guaranteed beside the SSH server", input(guaranteed)},
+		"overlay":    {"the flavor's podTemplate is merged", input(gpu, overlay)},
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, tc.reason, tc.in) })
 	}
@@ -176,6 +177,12 @@ func golden(t *testing.T, name, reason string, in desired.Input) {
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("%s: -want +got (rewrite with go test ./internal/operator/desired -update):\n%s", reason, diff)
 	}
+}
+
+// guaranteed has the limits that make a pod Guaranteed.
+func guaranteed(in *desired.Input) {
+	list := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4"), corev1.ResourceMemory: resource.MustParse("8Gi")}
+	in.Flavor.Spec.Resources = corev1.ResourceRequirements{Limits: list}
 }
 
 func TestNoServiceOfTypeNone(t *testing.T) {

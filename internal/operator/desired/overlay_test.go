@@ -44,6 +44,7 @@ metadata:
   annotations: {devserver.io/settings: "{}"}
 spec:
   restartPolicy: Never
+  shareProcessNamespace: true
   securityContext: {runAsUser: 0, runAsGroup: 0, fsGroup: 0}
   initContainers:
   - name: prepare
@@ -57,8 +58,18 @@ spec:
     securityContext: {runAsUser: 0}
     livenessProbe: {tcpSocket: {port: 1}}
     readinessProbe: {tcpSocket: {port: 1}}
-    ports: [{containerPort: 2222, name: other}]
-    volumeMounts: [{name: shm, mountPath: /home/dev}]
+    ports: [{containerPort: 2222, name: other}, {containerPort: 22, name: ssh}, {containerPort: 2223}]
+    volumeMounts: [{name: shm, mountPath: /home/dev}, {name: ssh, mountPath: /keys}, {name: agent-run, mountPath: /sockets}]
+  - name: ssh
+    image: example.com/evil
+    command: [/evil]
+    args: [more]
+    securityContext: {runAsUser: 1000, runAsNonRoot: false, readOnlyRootFilesystem: false, privileged: true}
+    env: [{name: NVIDIA_VISIBLE_DEVICES, value: all}]
+    resources: {limits: {memory: 1Mi}}
+    ports: [{containerPort: 22, name: ssh}]
+    livenessProbe: {tcpSocket: {port: 1}}
+    volumeMounts: [{name: home, mountPath: /home/dev}]
   volumes: [{name: ssh, emptyDir: {}}, {name: agent, hostPath: {path: /}}]
 `)
 
@@ -70,7 +81,7 @@ func TestOverlayCannotDrop(t *testing.T) {
 	}
 	gone := withOverlay(`{spec: {containers: null, volumes: null, initContainers: null, securityContext: null}}`)
 	text := render(t, input(gone))
-	for _, needed := range []string{"name: devserver", "name: prepare", "secretName: trainer-ssh", "runAsUser: 1000", "readinessProbe"} {
+	for _, needed := range []string{"name: devserver", "name: prepare", "name: ssh", "runAsUser: 65532", "secretName: trainer-ssh", "runAsUser: 1000", "readinessProbe"} {
 		if !strings.Contains(text, needed) {
 			t.Errorf("the overlay took %q away:\n%s", needed, text)
 		}
@@ -95,6 +106,16 @@ func TestOverlayCannotFreeRoot(t *testing.T) {
 	}
 }
 
+// TestOverlayAddsNoKeys: a sidecar cannot have the volumes of the SSH server.
+func TestOverlayAddsNoKeys(t *testing.T) {
+	text := render(t, input(withOverlay(`{spec: {initContainers: [{name: first, image: x, volumeMounts: [{name: ssh, mountPath: /keys}]}], containers: [{name: sidecar, image: x, volumeMounts: [{name: agent-run, mountPath: /sockets}, {name: home, mountPath: /kept}]}]}}`)))
+	for mount, want := range map[string]bool{"/keys": false, "/sockets": false, "/kept": true} {
+		if strings.Contains(text, "mountPath: "+mount) != want {
+			t.Errorf("the mount at %s is in the pod: %t, want %t:\n%s", mount, !want, want, text)
+		}
+	}
+}
+
 func render(t *testing.T, in desired.Input) string {
 	t.Helper()
 	set, err := desired.StatefulSet(in)
@@ -110,13 +131,13 @@ func render(t *testing.T, in desired.Input) string {
 
 func TestOverlayRefused(t *testing.T) {
 	for text, says := range map[string]string{
-		`{spec: {hostAlias: []}}`:                                       `unknown field "spec.hostAlias"`,
-		`{spec: {containers: [{image: x}]}}`:                            "name",
-		`{spec: {containers: x}}`:                                       "containers",
-		`{spec: {containers: [{name: x, $patch: delete}]}}`:             `unknown field "spec.containers[0].$patch"`,
-		`{spec: {terminationGracePeriodSeconds: long}}`:                 "terminationGracePeriodSeconds",
-		`{spec: {volumes: [{emptyDir: {}}]}}`:                           "name",
-		`{spec: {containers: [{name: devserver, ports: [{name: x}]}]}}`: "containerPort",
+		`{spec: {hostAlias: []}}`:                                              `unknown field "spec.hostAlias"`,
+		`{spec: {containers: [{image: x}]}}`:                                   "name",
+		`{spec: {containers: x}}`:                                              "containers",
+		`{spec: {containers: [{name: x, $patch: delete}]}}`:                    `unknown field "spec.containers[0].$patch"`,
+		`{spec: {terminationGracePeriodSeconds: long}}`:                        "terminationGracePeriodSeconds",
+		`{spec: {volumes: [{emptyDir: {}}]}}`:                                  "name",
+		`{spec: {containers: [{name: devserver, volumeMounts: [{name: x}]}]}}`: "mountPath",
 	} {
 		_, err := desired.Objects(input(withOverlay(text)))
 		var overlay *desired.OverlayError

@@ -2,7 +2,6 @@ package desired
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -22,8 +21,8 @@ const (
 
 	// The startup probe runs every second, so that a server is Ready as soon as
 	// SSH answers; the readiness probe after it runs less often. There is no
-	// liveness probe: nothing kills a server that runs. A server whose SSH does
-	// not answer within startupSeconds of its start is started again.
+	// liveness probe: nothing kills an SSH server that runs. One that does not
+	// answer within startupSeconds of its start is started again.
 	startupSeconds     = 600
 	readinessPeriod    = 10
 	probeTimeout       = 5
@@ -31,11 +30,12 @@ const (
 )
 
 // podTemplate is the server's pod: the agent's image prepares it, then the
-// server's own image runs with the agent as its main process, under the
-// restricted Pod Security Standard.
+// server's own image runs with the agent's init as its main process, and beside it
+// the SSH server in a container of its own, all under the restricted Pod Security
+// Standard.
 //
 // If the flavor grants root, the pod has a user namespace, and its main
-// container, whose agent starts the sessions of root and of the user, is root
+// container, whose init starts the sessions of root and of the user, is root
 // in it. Everything else is the same, and mounts map the ids of the namespace
 // to the same ids on the volume, so that a home can move between servers with
 // and without root.
@@ -56,7 +56,7 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
 		WithNodeSelector(with(map[string]string{corev1.LabelOSStable: "linux"}, in.Flavor.Spec.NodeSelector)).
 		WithInitContainers(prepareContainer(in)).
-		WithContainers(serverContainer(in)).
+		WithContainers(serverContainer(in), sshContainer(in)).
 		WithVolumes(volumes(in)...)
 	if GrantsRoot(in) {
 		spec.WithHostUsers(false)
@@ -69,11 +69,16 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 	}
 	annotations := ownerAnnotation(d)
 	annotations[AnnotationSettings] = ownSettings(d)
+	annotations[objects.AnnotationAgentImage] = in.AgentImage
 	maps.Copy(annotations, AutoscalerAnnotations(true))
-	return overlay(in, corev1ac.PodTemplateSpec().
+	template, err := overlay(in, corev1ac.PodTemplateSpec().
 		WithLabels(objects.Labels(d.Name)).
 		WithAnnotations(annotations).
 		WithSpec(spec))
+	if err != nil {
+		return nil, err
+	}
+	return withHash(template)
 }
 
 // PodSpec is the spec of the pods of the flavor's servers, but for what depends on the
@@ -119,6 +124,8 @@ func prepareContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	return c
 }
 
+// serverContainer is where the users' processes run. It has no port and no probe,
+// because it is the SSH server that answers.
 func serverContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
 		WithName(objects.ServerContainer).
@@ -128,11 +135,6 @@ func serverContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		WithResources(resources(in.Flavor.Spec.Resources)).
 		WithEnv(env(in)...).
-		WithPorts(
-			corev1ac.ContainerPort().WithName(agentapi.SSHPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(agentapi.SSHPort),
-			corev1ac.ContainerPort().WithName(agentapi.ControlPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(agentapi.ControlPort)).
-		WithStartupProbe(probe().WithPeriodSeconds(1).WithFailureThreshold(startupSeconds)).
-		WithReadinessProbe(probe().WithPeriodSeconds(readinessPeriod).WithFailureThreshold(readinessThreshold)).
 		WithVolumeMounts(serverMounts(in)...)
 	if policy := pullPolicy(in); policy != "" {
 		c.WithImagePullPolicy(policy)
@@ -145,14 +147,9 @@ func grace(in Input) int64 { return cmp.Or(in.GraceSeconds, DefaultGraceSeconds)
 // GrantsRoot tells whether users can become root in the server.
 func GrantsRoot(in Input) bool { return in.Flavor.Spec.Root == devv1.RootUserNamespace }
 
-// serverCommand starts the agent, which ends all processes within two thirds of
-// the grace period, and then itself, before the kubelet does. It needs no flag
-// for the default grace period.
+// serverCommand starts the agent's init.
 func serverCommand(in Input) []string {
-	command := []string{agentapi.AgentDir + "/" + agentapi.AgentFile, "init"}
-	if grace(in) != DefaultGraceSeconds {
-		command = append(command, fmt.Sprintf("--grace=%ds", grace(in)*2/3))
-	}
+	command := append([]string{agentapi.AgentDir + "/" + agentapi.AgentFile, "init"}, graceFlag(in)...)
 	if GrantsRoot(in) {
 		id := strconv.FormatInt(in.UID, 10)
 		command = append(command, "--root", "--uid="+id, "--gid="+id)
@@ -169,7 +166,7 @@ func AutoscalerAnnotations(keep bool) map[string]string {
 	}
 }
 
-// serverSecurity lets the agent be root if the flavor grants it, with the
+// serverSecurity lets the agent's init be root if the flavor grants it, with the
 // capabilities that the runtime gives by default. It requires them to start
 // processes of other users. Nothing else in the pod is root.
 func serverSecurity(in Input) *corev1ac.SecurityContextApplyConfiguration {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -24,15 +25,19 @@ const (
 	agentVolume  = "agent"
 	imageVolume  = "image"
 	sshVolume    = "ssh"
+	runVolume    = "agent-run"
 	shmVolume    = "shm"
 	sharedVolume = "shared"
 	// claimVolume is the first part of the names of further claims.
 	claimVolume = "volume-"
 )
 
-// secretMode lets the server's user read the keys through the pod's fsGroup. If
-// the agent is root, it keeps the user out of the folder above.
+// secretMode lets the SSH server, which is not the files' owner, read the keys
+// through the pod's fsGroup. No other container mounts them.
 const secretMode = 0o440
+
+// runSize is enough for the folder of a socket.
+var runSize = resource.MustParse("1Mi")
 
 // Volume is a claim and where it is mounted.
 type Volume struct {
@@ -45,7 +50,7 @@ type Volume struct {
 
 // reserved are folders that the server itself requires: nothing is mounted at
 // or below them.
-var reserved = []string{"/dev", "/etc", "/proc", "/sys", agentapi.AgentDir}
+var reserved = []string{"/dev", "/etc", "/proc", "/sys", agentapi.AgentDir, agentapi.RunDir, "/var" + agentapi.RunDir}
 
 // MergeVolumes gives the claims to mount, by path: the flavor's, overridden by
 // the DevServer's own of the same path. Its error is a sentence for the
@@ -103,6 +108,8 @@ func volumes(in Input) []*corev1ac.VolumeApplyConfiguration {
 		corev1ac.Volume().WithName(sshVolume).WithSecret(corev1ac.SecretVolumeSource().
 			WithSecretName(objects.SecretName(in.DevServer.Name)).
 			WithDefaultMode(secretMode)),
+		corev1ac.Volume().WithName(runVolume).WithEmptyDir(corev1ac.EmptyDirVolumeSource().
+			WithMedium(corev1.StorageMediumMemory).WithSizeLimit(runSize)),
 		corev1ac.Volume().WithName(shmVolume).WithEmptyDir(shm),
 	}
 	if source := homeVolumeSource(in.DevServer); source != nil {
@@ -120,6 +127,7 @@ func prepareMounts() []*corev1ac.VolumeMountApplyConfiguration {
 		mount(agentVolume, agentapi.AgentDir),
 		mount(imageVolume, agentapi.PrepareImageDir).WithReadOnly(true),
 		mount(objects.HomeVolume, agentapi.PrepareHomeDir),
+		mount(runVolume, agentapi.PrepareRunDir),
 	}
 }
 
@@ -137,7 +145,7 @@ func serverMounts(in Input) []*corev1ac.VolumeMountApplyConfiguration {
 	}
 	mounts = append(mounts,
 		mount(agentVolume, agentapi.ProfilePath).WithSubPath(agentapi.ProfileFile).WithReadOnly(true),
-		mount(sshVolume, agentapi.SSHDir).WithReadOnly(true),
+		mount(runVolume, agentapi.RunDir).WithSubPath(agentapi.RunSubPath),
 		mount(shmVolume, agentapi.Shm))
 	for _, v := range in.Volumes {
 		m := mount(v.Name, v.Path)

@@ -19,6 +19,8 @@ func TestMergeVolumesRefused(t *testing.T) {
 		"/etc":                 "cannot be mounted at /etc:",
 		"/proc/1":              "cannot be mounted",
 		"/opt/devserver/bin":   "cannot be mounted",
+		"/run/devserver":       "cannot be mounted",
+		"/var/run/devserver/x": "cannot be mounted", // In most images, /var/run is a link to /run.
 		"/opt/x/../devserver/": "cannot be mounted at /opt/devserver:",
 	} {
 		d := &devv1.DevServer{Spec: devv1.DevServerSpec{Volumes: []devv1.VolumeMount{volume(at)}}}

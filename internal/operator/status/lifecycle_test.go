@@ -261,3 +261,31 @@ func TestDisruptionIsKept(t *testing.T) {
 		t.Errorf("a day later, the notice is %q", notice)
 	}
 }
+
+// The main process starts again so soon beside the SSH server that no status may show
+// the pod as not Ready. The server was interrupted all the same.
+func TestDisruptionThatNoStatusShowed(t *testing.T) {
+	again := func(ended time.Time) status.Observed {
+		last := terminated(137, "OOMKilled", "")
+		last.Terminated.FinishedAt = metav1.NewTime(ended)
+		running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+		return status.Observed{StatefulSet: set(), Pod: pod(podReady, limited,
+			serverStatus(corev1.ContainerStatus{State: running, Ready: true, LastTerminationState: last}), sshStatus(corev1.ContainerStatus{State: running, Ready: true}))}
+	}
+	d := devServer(ranBefore)
+	noticed := start.Add(time.Minute)
+	d.Status = status.Compute(d, again(start.Time), noticed)
+	was := d.Status.LastDisruption
+	if d.Status.Phase != devv1.PhaseRunning || was == nil || was.Reason != devv1.ReasonOOMKilled || !was.Time.Time.Equal(noticed) {
+		t.Fatalf("the server is %s, its disruption %+v", d.Status.Phase, was)
+	}
+	for name, ended := range map[string]time.Time{"the same": start.Time, "the same, by a clock that is ahead": noticed.Add(20 * time.Second)} {
+		if got := status.Compute(d, again(ended), noticed.Add(time.Hour)).LastDisruption; !got.Time.Time.Equal(noticed) {
+			t.Errorf("%s: the disruption counts again", name)
+		}
+	}
+	later := noticed.Add(2 * time.Hour)
+	if got := status.Compute(d, again(noticed.Add(time.Hour)), later).LastDisruption; !got.Time.Time.Equal(later) {
+		t.Error("the next one does not count")
+	}
+}

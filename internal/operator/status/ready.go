@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/serverstate"
 )
@@ -40,7 +38,7 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	case o.Problem != nil:
 		return state{devv1.PhasePending, o.Problem.Reason, o.Problem.Message}
 	case o.Pod == nil && o.PodRefused != "":
-		return rootRefused(d, o, refused(o.PodRefused))
+		return rootRefused(d, o, refused(o.PodRefused, o.Flavor))
 	case o.Pod == nil && o.Disrupted != nil:
 		return leaving(Observed{Pod: o.Disrupted})
 	case o.Pod == nil:
@@ -53,6 +51,9 @@ func readiness(d *devv1.DevServer, o Observed) state {
 	if fields := edited(o); len(fields) > 0 && disrupted(o.Pod) == nil && !o.NodeGone {
 		// Whatever prevented this pod from starting, the next one has other settings.
 		return restarting(fields)
+	}
+	if updatesAgent(o) {
+		return starting(agentUpdate)
 	}
 	return podState(d, o)
 }
@@ -148,29 +149,8 @@ func podState(d *devv1.DevServer, o Observed) state {
 	if c := Condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable && !serverstate.PodAwaitsClaims(pod) {
 		return state{devv1.PhasePending, devv1.ReasonUnschedulable, "No node can take the pod: " + c.Message}
 	}
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if s, ok := idmapState(d, o, c); ok {
-			return s
-		}
-	}
-	for _, c := range pod.Status.InitContainerStatuses {
-		if s, ok := containerState(c, devv1.ReasonPrepareFailed, "The step that prepares the home directory failed"); ok {
-			return s
-		}
-	}
-	for _, c := range pod.Status.ContainerStatuses {
-		if c.Name != objects.ServerContainer {
-			continue
-		}
-		if s, ok := containerState(c, devv1.ReasonCrashLoop, "The server's main process ended"); ok {
-			return outOfMemory(s, pod, c)
-		}
-		if c.State.Running != nil && c.Started != nil && *c.Started && wasReady(d, pod) {
-			if o.NodeGone {
-				return evicted("DeletionByPodGC", "")
-			}
-			return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. Its processes still run. To restart it: devctl restart %s", pod.Name, d.Name)
-		}
+	if s, ok := containersState(d, o); ok {
+		return s
 	}
 	return starting(underWay)
 }
@@ -199,98 +179,12 @@ func sandboxFailure(o Observed, cause string) state {
 	return failed(devv1.ReasonContainerConfigError, "The node %s cannot start the pod: %s", node, perTry.ReplaceAllString(cause, ""))
 }
 
-// outOfMemory replaces a crash that ran out of memory.
-func outOfMemory(crash state, pod *corev1.Pod, c corev1.ContainerStatus) state {
-	end := c.State.Terminated
-	if end == nil {
-		end = c.LastTerminationState.Terminated
-	}
-	if end == nil || end.Reason != "OOMKilled" {
-		return crash
-	}
-	limit := "its node has"
-	for _, container := range pod.Spec.Containers {
-		if quantity, ok := container.Resources.Limits[corev1.ResourceMemory]; ok && container.Name == c.Name {
-			limit = "its limit of " + quantity.String()
-		}
-	}
-	return failed(devv1.ReasonOOMKilled, "The server used more memory than %s, and is started again. Its processes were killed; its home directory is intact. Choose a flavor with more memory, or use less at a time.", limit)
-}
-
-// wasReady tells whether this pod was Ready before. Until then, SSH that does not
-// answer is no failure.
-func wasReady(d *devv1.DevServer, pod *corev1.Pod) bool {
-	return d.Status.PodName == pod.Name && d.Status.StartedAt.Equal(pod.Status.StartTime)
-}
-
-// containerState is why a container does not run, if it does not. crash and ended
-// are the reason and the sentence for a container that ended by itself.
-func containerState(c corev1.ContainerStatus, crash, ended string) (state, bool) {
-	if w := c.State.Waiting; w != nil {
-		switch w.Reason {
-		case "", "PodInitializing", "ContainerCreating":
-			// It may be about to start again, after a crash.
-		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
-			return failed(devv1.ReasonImagePullFailed, "An image cannot be fetched: %s", pullCause(c.Image, w)), true
-		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError":
-			return failed(devv1.ReasonContainerConfigError, "The node cannot start the container %s: %s", c.Name, w.Message), true
-		case "CrashLoopBackOff":
-			return failed(crash, "%s: %s", ended, exit(c.LastTerminationState.Terminated)), true
-		}
-	}
-	if t := c.State.Terminated; t != nil && t.ExitCode != 0 {
-		return failed(crash, "%s: %s", ended, exit(t)), true
-	}
-	// Between two attempts the kubelet shows the container as running for a moment;
-	// the cause of the last end still applies.
-	if t := c.LastTerminationState.Terminated; t != nil && t.ExitCode != 0 && !c.Ready {
-		return failed(crash, "%s: %s", ended, exit(t)), true
-	}
-	return state{}, false
-}
-
-// pullBackOff matches what the kubelet puts before the cause while it waits for its
-// next attempt. Without it the message does not change.
-var pullBackOff = regexp.MustCompile(`^Back-off pulling image "[^"]*"(: (ErrImagePull|[A-Za-z]+): )?`)
-
-// pullCause names the image. It need not be the container's own: the prepare step
-// mounts the server's image as a volume, and the cause names that one.
-func pullCause(image string, w *corev1.ContainerStateWaiting) string {
-	cause := strings.TrimSpace(pullBackOff.ReplaceAllString(w.Message, ""))
-	if cause == "" {
-		return image
-	}
-	if !strings.Contains(cause, image) && !strings.Contains(cause, `image "`) {
-		return image + ": " + cause
-	}
-	return cause
-}
-
-func exit(t *corev1.ContainerStateTerminated) string {
-	if t == nil {
-		return "its exit code is not known"
-	}
-	text := fmt.Sprintf("exit code %d", t.ExitCode)
-	if t.Reason != "" && t.Reason != "Error" {
-		text += " (" + t.Reason + ")"
-	}
-	if line := lastLine(t.Message); line != "" {
-		text += ": " + line
-	}
-	return text
-}
-
 func podEnd(pod *corev1.Pod) string {
 	text := cmp.Or(pod.Status.Reason, string(pod.Status.Phase))
 	if pod.Status.Message != "" {
 		text += ": " + pod.Status.Message
 	}
 	return text
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
 }
 
 // PodReady tells whether SSH answers: the readiness probe is the SSH check.

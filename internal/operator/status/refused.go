@@ -5,14 +5,19 @@ import (
 	"strings"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 )
 
 // exceeded finds the numbers in the words of the quota admission plugin.
 var exceeded = regexp.MustCompile(`exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$`)
 
-// refused reads why the StatefulSet controller could not create the pod or the
-// home's claim.
-func refused(message string) state {
+// blamesSSH finds that a quota requires a value that the container of the SSH server
+// does not have, or that a LimitRange refuses one, of a container that it does not name.
+var blamesSSH = regexp.MustCompile(`must specify .* for: [^;]*\b` + objects.SSHContainer + `\b|usage per Container is|ratio per Container is`)
+
+// refused reads why the StatefulSet controller could not create the pod, of a flavor,
+// or the home's claim.
+func refused(message, flavor string) state {
 	// Without the names of the pod and the StatefulSet.
 	_, cause, found := strings.Cut(message, " is forbidden: ")
 	if !found {
@@ -25,5 +30,9 @@ func refused(message string) state {
 				". Stop or delete another server, or ask an admin for a larger quota.",
 		}
 	}
-	return state{devv1.PhasePending, devv1.ReasonAdmissionRefused, "The cluster does not allow the server's pod: " + cause}
+	why := "The cluster does not allow the server's pod: " + cause
+	if blamesSSH.MatchString(cause) {
+		why = strings.TrimSuffix(why, ".") + ". If the container ssh is the cause, an admin can set other requests and limits for it, in spec.sshResources of the DevServerFlavor " + flavor + "."
+	}
+	return state{devv1.PhasePending, devv1.ReasonAdmissionRefused, why}
 }

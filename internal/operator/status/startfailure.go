@@ -38,12 +38,19 @@ func mayBeUsed(pod *corev1.Pod) bool {
 	if PodReady(pod) {
 		return true
 	}
-	for _, c := range pod.Status.ContainerStatuses {
-		if c.Name != objects.ServerContainer || c.State.Running == nil {
-			continue
-		}
-		ready, crash := Condition(pod, corev1.PodReady), c.LastTerminationState.Terminated
-		return crash == nil || crash.ExitCode == 0 || ready == nil || ready.LastTransitionTime.After(c.State.Running.StartedAt.Time)
+	server := objects.ContainerStatus(pod, objects.ServerContainer)
+	if server == nil || server.State.Running == nil {
+		return false
 	}
-	return false
+	ready := Condition(pod, corev1.PodReady)
+	if ready == nil || ready.LastTransitionTime.After(server.State.Running.StartedAt.Time) {
+		return true
+	}
+	if ssh := objects.ContainerStatus(pod, objects.SSHContainer); ssh != nil {
+		if _, fails := containerState(*ssh, "", ""); fails {
+			return false
+		}
+	}
+	crash := server.LastTerminationState.Terminated
+	return crash == nil || crash.ExitCode == 0
 }

@@ -50,11 +50,17 @@ func TestStartFailure(t *testing.T) {
 		"crashed, started, answered, stopped answering": {pod: pod(serverStatus(runs(60, crash)), notReadySince(90))},
 		"never answered yet, never crashed":             {pod: pod(serverStatus(runs(60, corev1.ContainerState{})), notReadySince(0))},
 		"answers":                                       {pod: pod(serverStatus(runs(60, crash)), podReady)},
-		"starting":                                      {pod: pod(creating)},
-		"nothing known yet":                             {pod: pod()},
-		"a volume that cannot be mounted":               {reported: devv1.ReasonVolumeFailed, pod: pod(creating), want: devv1.ReasonVolumeFailed},
-		"its node is lost":                              {reported: devv1.ReasonNodeLost, pod: pod(image)},
-		"its pod ended":                                 {pod: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })},
+		"the SSH server cannot start": {
+			pod:  pod(serverStatus(runs(60, corev1.ContainerState{})), sshStatus(corev1.ContainerStatus{State: waiting("ImagePullBackOff", "")}), notReadySince(0)),
+			want: devv1.ReasonContainerConfigError,
+		},
+		"the SSH server is starting":                        {pod: pod(serverStatus(runs(60, corev1.ContainerState{})), sshStatus(corev1.ContainerStatus{State: waiting("ContainerCreating", "")}), notReadySince(0))},
+		"the SSH server answered, and its next image fails": {pod: pod(serverStatus(runs(60, corev1.ContainerState{})), sshStatus(corev1.ContainerStatus{State: waiting("ImagePullBackOff", "")}), notReadySince(90))},
+		"starting":                        {pod: pod(creating)},
+		"nothing known yet":               {pod: pod()},
+		"a volume that cannot be mounted": {reported: devv1.ReasonVolumeFailed, pod: pod(creating), want: devv1.ReasonVolumeFailed},
+		"its node is lost":                {reported: devv1.ReasonNodeLost, pod: pod(image)},
+		"its pod ended":                   {pod: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })},
 	} {
 		if got := status.StartFailure(devServer(reported(tc.reported)), tc.pod); got != tc.want {
 			t.Errorf("%s: the start failure is %q, want %q", name, got, tc.want)

@@ -11,6 +11,8 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/operator/agentupdate"
 	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/policy"
 )
@@ -65,6 +67,9 @@ type Observed struct {
 	Lifecycle *lifecycle.Decision
 	// Report is what the agent reported last; nil while it was not asked.
 	Report *agentapi.Report
+	// Agent is what was decided about an update of the agent; nil if that is not known,
+	// so that the status keeps what it has.
+	Agent *agentupdate.Decision
 }
 
 // Problem is a cause that a user or admin can act on.
@@ -86,10 +91,16 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 		setDisruption(&s, d.Status.Conditions, leaving(Observed{Pod: o.Disrupted}), o, now)
 	}
 	setDisruption(&s, d.Status.Conditions, ready, o, now)
+	if ready.phase == devv1.PhaseRunning {
+		if missed, ok := missedEnd(o, s.LastDisruption); ok {
+			setDisruption(&s, d.Status.Conditions, missed, o, now)
+		}
+	}
 	conditions := Conditions{List: &s.Conditions, Generation: d.Generation, Now: now}
 	conditions.Set(devv1.ConditionReady, conditionStatus(ready.phase == devv1.PhaseRunning), ready.reason, ready.message)
 	setAccepted(conditions, o)
 	setRestartPending(conditions, d, o)
+	setAgentUpdatePending(conditions, o)
 	setResizePending(conditions, d, o)
 	setHomeFull(conditions, o)
 	setLifecycle(&s, conditions, o)
@@ -111,6 +122,7 @@ func Compute(d *devv1.DevServer, o Observed, now time.Time) devv1.DevServerStatu
 			s.OOMKills = 0
 		}
 		if o.Report != nil {
+			s.AgentVersion = o.Report.VersionText()
 			s.OOMKills = max(s.OOMKills, o.Report.OOMKills) // An agent may lie, also by less than 0.
 		}
 	} else if o.Pod == nil {
@@ -135,7 +147,7 @@ func setAccepted(c Conditions, o Observed) {
 
 func setRestartPending(c Conditions, d *devv1.DevServer, o Observed) {
 	// A restart that is under way is not pending.
-	pending := RestartPending(o) && o.Pod.DeletionTimestamp.IsZero() && len(edited(o)) == 0
+	pending := (RestartPending(o) || updatesAtRestart(o)) && o.Pod.DeletionTimestamp.IsZero() && len(edited(o)) == 0
 	reason, message := devv1.ReasonUpToDate, "The pod has the current settings."
 	if pending {
 		reason = devv1.ReasonSettingsChanged
@@ -157,10 +169,28 @@ func caughtUp(set *appsv1.StatefulSet) bool {
 }
 
 // RestartPending tells whether the pod has other settings than its next start
-// would have. It compares revisions, never pods with templates: admission
-// plugins change pods. Until the StatefulSet controller has seen the newest
-// template there is nothing to compare.
+// would have. It compares hashes, never pods with templates: admission plugins
+// change pods. Until the StatefulSet controller has seen the newest template, a
+// restart could create the old pod again, so it does not count as pending.
+//
+// The previous version of the operator created pods without a hash. They are
+// compared by their revision, which changes with everything in the template.
 func RestartPending(o Observed) bool {
+	set, pod := o.StatefulSet, o.Pod
+	if pod == nil || !caughtUp(set) {
+		return false
+	}
+	have, want := pod.Annotations[objects.AnnotationTemplateHash], set.Spec.Template.Annotations[objects.AnnotationTemplateHash]
+	if have == "" || want == "" {
+		return RevisionOutdated(o)
+	}
+	return have != want
+}
+
+// RevisionOutdated tells whether the pod was made from another template than its
+// next start would be, also if the difference needs no restart, such as the image of
+// the agent.
+func RevisionOutdated(o Observed) bool {
 	set, pod := o.StatefulSet, o.Pod
 	if pod == nil || !caughtUp(set) {
 		return false

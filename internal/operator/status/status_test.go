@@ -76,6 +76,26 @@ func serverStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
 	}
 }
 
+// sshStatus adds the container of the SSH server, which pods of an older version do
+// not have.
+func sshStatus(s corev1.ContainerStatus) func(*corev1.Pod) { return added(objects.SSHContainer, s) }
+
+// added adds another container beside the server's.
+func added(name string, s corev1.ContainerStatus) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		s.Name = name
+		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, s)
+	}
+}
+
+// addedInit adds an init container, after those that are there.
+func addedInit(name string, s corev1.ContainerStatus) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		s.Name = name
+		p.Status.InitContainerStatuses = append(p.Status.InitContainerStatuses, s)
+	}
+}
+
 func initStatus(s corev1.ContainerStatus) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		s.Name = objects.PrepareContainer
@@ -94,6 +114,8 @@ func terminated(code int32, reason, message string) corev1.ContainerState {
 func TestReady(t *testing.T) {
 	const pull = `failed to pull and unpack image "example.com/nope:1": not found`
 	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	answering := corev1.ContainerStatus{State: running, Started: new(true), Ready: true}
+	silent := corev1.ContainerStatus{State: running, Started: new(true)}
 	for name, tc := range map[string]struct {
 		d       *devv1.DevServer
 		o       status.Observed
@@ -339,6 +361,96 @@ func TestReady(t *testing.T) {
 			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
 			devv1.PhaseFailed, devv1.ReasonNotAnswering, "stopped answering",
 		},
+		"killed for memory, beside the SSH server": {
+			devServer(ranBefore),
+			status.Observed{Pod: pod(limited, serverStatus(corev1.ContainerStatus{State: waiting("CrashLoopBackOff", "back-off 10s"), LastTerminationState: terminated(137, "OOMKilled", "")}), sshStatus(answering))},
+			devv1.PhaseFailed, devv1.ReasonOOMKilled, "The server used more memory than its limit of 32Gi, and is started again.",
+		},
+		"crash beside the SSH server": {
+			devServer(ranBefore),
+			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: terminated(3, "Error", "no home")}), sshStatus(answering))},
+			devv1.PhaseFailed, devv1.ReasonCrashLoop, "The server's main process ended: exit code 3: no home",
+		},
+		"crash of the SSH server": {
+			devServer(ranBefore),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(corev1.ContainerStatus{State: waiting("CrashLoopBackOff", "back-off 10s"), LastTerminationState: terminated(1, "Error", "no host key")}))},
+			devv1.PhaseFailed, devv1.ReasonNotAnswering, "The SSH server of the pod alice-0 ended: exit code 1: no host key",
+		},
+		"SSH server killed for memory": {
+			devServer(),
+			status.Observed{Flavor: "small", Pod: pod(serverStatus(answering), sshStatus(corev1.ContainerStatus{State: terminated(137, "OOMKilled", "")}))},
+			devv1.PhaseFailed, devv1.ReasonNotAnswering, "The SSH server of the pod alice-0 ended: exit code 137 (OOMKilled). An admin can give it more memory, in spec.sshResources of the DevServerFlavor small.",
+		},
+		"image of the SSH server": {
+			devServer(),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(corev1.ContainerStatus{Image: "example.com/nope:1", State: waiting("ErrImagePull", pull)}))},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "The node cannot fetch the image of the container ssh: " + pull,
+		},
+		"SSH server stopped answering": {
+			devServer(ranBefore),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(silent), added("istio-proxy", answering))},
+			devv1.PhaseFailed, devv1.ReasonNotAnswering, "stopped answering",
+		},
+		"SSH server not answering yet": {
+			devServer(),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(silent), added("istio-proxy", silent))},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
+		},
+		"node deleted, and the containers were Ready": {
+			devServer(ranBefore),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(answering)), NodeGone: true},
+			devv1.PhaseStarting, devv1.ReasonEvicted, "its node was deleted",
+		},
+		"container that was added, not ready": {
+			devServer(),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(answering), added("istio-proxy", silent))},
+			devv1.PhaseStarting, devv1.ReasonContainerNotReady, "The container istio-proxy is not ready. For the cause: kubectl describe pod alice-0",
+		},
+		"container that was added, no longer ready": {
+			devServer(ranBefore),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(answering), added("istio-proxy", silent))},
+			devv1.PhaseFailed, devv1.ReasonContainerNotReady, "The container istio-proxy is not ready.",
+		},
+		"container that was added, in a pod of an older version": {
+			devServer(),
+			status.Observed{Pod: pod(serverStatus(answering), added("istio-proxy", silent))},
+			devv1.PhaseStarting, devv1.ReasonContainerNotReady, "The container istio-proxy is not ready.",
+		},
+		"container that was added, crashed": {
+			devServer(),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(answering), added("istio-proxy", corev1.ContainerStatus{State: terminated(2, "Error", "no certificate")}))},
+			devv1.PhaseFailed, devv1.ReasonContainerNotReady, "The container istio-proxy is not ready: it ended: exit code 2: no certificate",
+		},
+		"image of a container that was added": {
+			devServer(),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(silent), added("istio-proxy", corev1.ContainerStatus{State: waiting("ErrImagePull", pull)}))},
+			devv1.PhaseFailed, devv1.ReasonContainerConfigError, "The node cannot fetch the image of the container istio-proxy: " + pull,
+		},
+		"container that was added, starting": {
+			devServer(),
+			status.Observed{Pod: pod(serverStatus(answering), sshStatus(answering), added("istio-proxy", corev1.ContainerStatus{State: waiting("ContainerCreating", "")}))},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
+		},
+		"init container that was added, failed": {
+			devServer(),
+			status.Observed{Pod: pod(addedInit("vault-agent-init", corev1.ContainerStatus{State: terminated(1, "Error", "permission denied")}))},
+			devv1.PhaseFailed, devv1.ReasonContainerNotReady, "The container vault-agent-init is not ready: it ended: exit code 1: permission denied",
+		},
+		"init container that was added, and for which the next waits": {
+			devServer(),
+			status.Observed{Pod: pod(addedInit("vault-agent-init", corev1.ContainerStatus{State: running}), addedInit(objects.PrepareContainer, corev1.ContainerStatus{State: waiting("PodInitializing", "")}))},
+			devv1.PhaseStarting, devv1.ReasonContainerNotReady, "The container vault-agent-init is not ready.",
+		},
+		"sidecar for which nothing waits": {
+			devServer(),
+			status.Observed{Pod: pod(addedInit("istio-proxy", corev1.ContainerStatus{State: running}), addedInit(objects.PrepareContainer, corev1.ContainerStatus{State: running}), serverStatus(corev1.ContainerStatus{State: waiting("PodInitializing", "")}))},
+			devv1.PhaseStarting, devv1.ReasonStarting, "being created and started",
+		},
+		"sidecar, not ready": {
+			devServer(),
+			status.Observed{Pod: pod(addedInit("istio-proxy", corev1.ContainerStatus{State: running}), addedInit(objects.PrepareContainer, corev1.ContainerStatus{State: terminated(0, "Completed", ""), Ready: true}), serverStatus(answering), sshStatus(answering))},
+			devv1.PhaseStarting, devv1.ReasonContainerNotReady, "The container istio-proxy is not ready.",
+		},
 		"not answering yet": {
 			devServer(),
 			status.Observed{Pod: pod(serverStatus(corev1.ContainerStatus{State: running, Started: new(true)}))},
@@ -520,9 +632,29 @@ func TestHome(t *testing.T) {
 
 func old(p *corev1.Pod) { p.Labels[appsv1.StatefulSetRevisionLabel] = "alice-old" }
 
+// hash gives the pod a hash.
+func hash(text string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Annotations = map[string]string{objects.AnnotationTemplateHash: text}
+	}
+}
+
+// hashed is a StatefulSet whose template has the hash.
+func hashed(text string) *appsv1.StatefulSet {
+	s := set()
+	s.Spec.Template.Annotations = map[string]string{objects.AnnotationTemplateHash: text}
+	return s
+}
+
 // lagging is a StatefulSet whose controller has not seen the newest template.
 func lagging() *appsv1.StatefulSet {
 	s := set()
+	s.Generation++
+	return s
+}
+
+func laggingHashed(text string) *appsv1.StatefulSet {
+	s := hashed(text)
 	s.Generation++
 	return s
 }
@@ -565,6 +697,12 @@ func TestRestartPending(t *testing.T) {
 		"being restarted":   {status.Observed{StatefulSet: withSettings(`{"version":1,"image":"b"}`), Pod: pod(podReady, old, settings(`{"version":1,"image":"a"}`))}, false},
 		"being deleted":     {status.Observed{StatefulSet: set(), Pod: pod(podReady, old, deleted)}, false},
 		"revision not made": {status.Observed{StatefulSet: lagging(), Pod: pod(podReady, old)}, false},
+		// What has no hash was created by the previous version of the operator.
+		"new revision, same hash":         {status.Observed{StatefulSet: hashed("a"), Pod: pod(podReady, old, hash("a"))}, false},
+		"new revision, other hash":        {status.Observed{StatefulSet: hashed("b"), Pod: pod(podReady, old, hash("a"))}, true},
+		"other hash, revision not made":   {status.Observed{StatefulSet: laggingHashed("b"), Pod: pod(podReady, hash("a"))}, false},
+		"new revision, pod without hash":  {status.Observed{StatefulSet: hashed("b"), Pod: pod(podReady, old)}, true},
+		"same revision, pod without hash": {status.Observed{StatefulSet: hashed("b"), Pod: pod(podReady)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := status.Compute(devServer(), tc.o, now)

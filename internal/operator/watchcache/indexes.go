@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/operator/capacity"
 )
 
-// The fields by which the cache can list DevServers, DevServerFlavors and
-// DevServerUsers, with client.MatchingFields. The API server does not support them as field selectors.
+// The fields by which the cache can list DevServers, DevServerFlavors, DevServerUsers
+// and pods, with client.MatchingFields. The API server does not support them as field selectors.
 const (
 	// FieldFlavor is the name in spec.flavor, empty for the default flavor.
 	FieldFlavor = "flavor"
@@ -20,6 +22,8 @@ const (
 	FieldClaim = "claim"
 	// FieldOwner is spec.owner.
 	FieldOwner = "owner"
+	// FieldNode is the node of a server's pod. Other pods are not found by it.
+	FieldNode = "node"
 )
 
 // Index is one field of one kind.
@@ -36,6 +40,7 @@ func Indexes() []Index {
 		{&devv1.DevServer{}, FieldClaim, values(claimsOfServer)},
 		{&devv1.DevServer{}, FieldOwner, values(func(d *devv1.DevServer) []string { return []string{d.Spec.Owner} })},
 		{&devv1.DevServerFlavor{}, FieldClaim, values(claimsOfFlavor)},
+		{&corev1.Pod{}, FieldNode, values(nodeOfServer)},
 		{&devv1.DevServerUser{}, FieldOwner, values(func(u *devv1.DevServerUser) []string { return []string{u.Spec.Owner} })},
 	}
 }
@@ -64,6 +69,13 @@ func List(ctx context.Context, c client.Reader, list client.ObjectList, opts ...
 
 func values[T client.Object](of func(T) []string) client.IndexerFunc {
 	return func(object client.Object) []string { return of(object.(T)) } //nolint:forcetypeassert // an informer is of one kind
+}
+
+func nodeOfServer(pod *corev1.Pod) []string {
+	if pod.Spec.NodeName == "" || !capacity.Ours(pod) {
+		return nil
+	}
+	return []string{pod.Spec.NodeName}
 }
 
 func claimsOfServer(d *devv1.DevServer) []string {

@@ -57,13 +57,20 @@ var evictionAnnotations = desired.AutoscalerAnnotations(true)
 func ours(annotation string) bool { return strings.HasPrefix(annotation, "devserver.io/") }
 
 // serverSpec returns what is read of the spec of a DevServer's pod: its node, its
-// claims, and one container with the memory limit of the server's container and
-// the requests of the whole pod. The rest of the spec is in the StatefulSet.
+// claims, one container with the memory limit of the server's container and the
+// requests of the whole pod, and the image of the SSH server. The rest of the spec is
+// in the StatefulSet.
 func serverSpec(pod *corev1.Pod) corev1.PodSpec {
 	server := corev1.Container{Name: objects.ServerContainer, Resources: corev1.ResourceRequirements{Requests: capacity.Requests(pod)}}
 	for _, c := range pod.Spec.Containers {
 		if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok && c.Name == objects.ServerContainer {
 			server.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: limit}
+		}
+	}
+	containers := []corev1.Container{server}
+	for _, c := range pod.Spec.Containers {
+		if c.Name == objects.SSHContainer {
+			containers = append(containers, corev1.Container{Name: c.Name, Image: c.Image})
 		}
 	}
 	var volumes []corev1.Volume
@@ -72,7 +79,7 @@ func serverSpec(pod *corev1.Pod) corev1.PodSpec {
 			volumes = append(volumes, corev1.Volume{Name: volume.Name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: claim}})
 		}
 	}
-	return corev1.PodSpec{NodeName: pod.Spec.NodeName, Volumes: volumes, Containers: []corev1.Container{server}}
+	return corev1.PodSpec{NodeName: pod.Spec.NodeName, Volumes: volumes, Containers: containers}
 }
 
 func containerStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {

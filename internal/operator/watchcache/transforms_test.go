@@ -32,6 +32,7 @@ func TestStrippedPodCountsTheSame(t *testing.T) {
 	pod.Spec.Containers = []corev1.Container{
 		{Name: "other", Resources: corev1.ResourceRequirements{Requests: gi("8Gi"), Limits: gi("9Gi")}},
 		{Name: objects.ServerContainer, Resources: corev1.ResourceRequirements{Requests: gi("16Gi"), Limits: gi("32Gi")}},
+		{Name: objects.SSHContainer, Image: "agent:1", Resources: corev1.ResourceRequirements{Requests: gi("1Gi")}},
 	}
 	pod.Spec.Volumes = []corev1.Volume{{Name: "home", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "home-server-0"}}}}
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: objects.ServerContainer, AllocatedResources: gi("20Gi")}}
@@ -44,6 +45,9 @@ func TestStrippedPodCountsTheSame(t *testing.T) {
 		}
 		if limit := pod.Spec.Containers[0].Resources.Limits.Memory(); limit.String() != "32Gi" {
 			t.Errorf("the server's memory limit is %s", limit)
+		}
+		if c := pod.Spec.Containers; len(c) != 2 || c[1].Name != objects.SSHContainer || c[1].Image != "agent:1" {
+			t.Errorf("the containers are %v, want the server's and that of SSH with its image", c)
 		}
 		if pod.Spec.NodeName != "node" || cmp.Diff(wantVolumes, pod.Spec.Volumes) != "" {
 			t.Errorf("node %q, volumes %v", pod.Spec.NodeName, pod.Spec.Volumes)

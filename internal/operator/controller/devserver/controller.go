@@ -12,6 +12,7 @@
 //     that differ;
 //   - observe: read the state of the objects;
 //   - restart: delete the pod if the DevServer's settings require it;
+//   - update the agent: decide, which is pure (package agentupdate), and carry out;
 //   - write the status, whose computation is pure (package status);
 //   - follow up: poll the agent, protect the pod, renew the Lease.
 //
@@ -21,18 +22,23 @@
 //   - the source of a new home (resolveDataSource);
 //   - the Services, when a node port is refused (portIsFree);
 //   - the Lease, if creating it fails because it already exists (createLease);
-//   - the events of an object that takes longer than it should (causes.go).
+//   - the events of an object that takes longer than it should (causes.go);
+//   - the pod that pulls the agent's image, and the operator's own pod (pull.go).
 //
 // All writes are made by these functions:
 //
 //   - applySecret and applyObjects apply the objects, through package apply, and
 //     applyClaim applies the home's claim;
-//   - deleteSSHService, restart (the pod) and server.Delete (the DevServer) delete;
+//   - deleteSSHService, restart (the pod), deletePull (a pod that pulled the agent's
+//     image) and server.Delete (the DevServer) delete;
+//   - pull creates a pod that pulls the agent's image;
+//   - patchAgent changes the image of a running pod's SSH server;
 //   - createLease creates the Lease; patch changes single fields of the Lease, the
 //     pod's annotations and the StatefulSet (callers: server.RecordSuspension,
 //     server.ClearSuspension, renew, protect and scaleDown);
 //   - writeStatus writes the status, through package report;
-//   - writeStatus, applySecret, restart and server.Delete record events.
+//   - writeStatus, applySecret, restart, carryOutAgentUpdate and server.Delete record
+//     events.
 //
 // A write whose object has changed since it was read returns errStale, which ends the
 // pass; another pass follows. pushKeys and the agentclient.Poller send requests to the
@@ -43,6 +49,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,6 +61,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator/agentclient"
+	"devserver.io/devserver/internal/operator/agentupdate"
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/lifecycle"
 	"devserver.io/devserver/internal/operator/status"
@@ -79,6 +87,8 @@ type Reconciler struct {
 	Config  Config
 
 	memory memory
+	// agentUpdates is held while the update of an agent is started.
+	agentUpdates sync.Mutex
 }
 
 // Config has the settings of the operator that the controller needs.
@@ -87,7 +97,7 @@ type Config struct {
 	Master []byte
 	// DefaultImage is the image of servers whose DevServer and flavor do not set one.
 	DefaultImage string
-	// AgentImage is the image of the init container.
+	// AgentImage is the image of the init container and of the SSH server.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
 	// SSHHost is the host in status.ssh of servers with a NodePort. If it is empty, the
@@ -96,9 +106,18 @@ type Config struct {
 	// GatewayNamespace is the namespace of the gateway and the operator. It is set only
 	// if NetworkPolicies allow only the gateway and the operator to connect to servers.
 	GatewayNamespace string
+	// Agents is how running servers get a new version of the agent.
+	Agents Agents
 	// Lifecycle has the defaults for fields that neither the DevServer nor its flavor
 	// sets.
 	Lifecycle policy.Defaults
+}
+
+// Agents is how running servers get a new version of the agent.
+type Agents struct {
+	Update agentupdate.Policy
+	// Namespace and Pod are the operator's own. Pod is empty if it does not run in one.
+	Namespace, Pod string
 }
 
 const (
@@ -170,13 +189,17 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 	if err := r.restart(ctx, d, observed); err != nil {
 		return 0, join(err, applied.err)
 	}
+	update, updateErr := r.updateAgent(ctx, in, run, &observed)
+	if updateErr == nil {
+		observed.Agent, observed.Report = &update, r.lastReport(in, observed.Pod)
+	}
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
 		return 0, join(err, applied.err)
 	}
-	if err := join(applied.err, r.followUp(ctx, in, run, observed)); err != nil {
+	if err := join(applied.err, updateErr, r.followUp(ctx, in, run, observed)); err != nil {
 		return 0, err
 	}
-	return sooner(keysAgain, observeAgain, r.retry(in, applied), r.until(run.RequeueAt)), nil
+	return sooner(keysAgain, observeAgain, r.retry(in, applied), r.until(run.RequeueAt), r.until(update.RequeueAt)), nil
 }
 
 // followUp takes the steps that follow from the decision and the status. It takes each
@@ -188,7 +211,7 @@ func (r *Reconciler) followUp(ctx context.Context, in resolved, run lifecycle.De
 	case o.Pod != nil:
 		in.memory.forgetDisrupted(o.Disrupted) // The status now reports the disruption.
 	}
-	r.poll(in, run, o.Pod)
+	r.poll(in, run, o)
 	return join(
 		r.protect(ctx, o.Pod, run),
 		r.renew(ctx, in, run.Renew))

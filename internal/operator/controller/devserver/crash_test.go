@@ -20,6 +20,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/lease"
+	"devserver.io/devserver/internal/objects"
 )
 
 // errCrash is the error of every write after the crash.
@@ -177,6 +178,7 @@ func (w *world) snapshot() string {
 	w.get(headless, "trainer-headless")
 	w.get(service, "trainer-ssh")
 	w.get(secret, "trainer-ssh")
+	delete(set.Spec.Template.Annotations, objects.AnnotationTemplateHash) // It depends on the namespace, and the rest of the template is compared.
 	d := w.read()
 	parts := map[string]any{
 		"template": set.Spec.Template, "claims": set.Spec.VolumeClaimTemplates,

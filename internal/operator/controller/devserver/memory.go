@@ -19,6 +19,7 @@ import (
 // pushed again. The delay of pods that fail again and again starts over. A pod that
 // was evicted while the operator did not run is not reported as the last disruption.
 // The next attempt to create the Lease finds a foreign one.
+// An update of an agent that was announced is announced again.
 type memory struct {
 	mu      sync.Mutex
 	servers map[types.NamespacedName]*remembered
@@ -39,6 +40,9 @@ type remembered struct {
 	// foreignLease is set if the name of the server's Lease was taken by another owner
 	// when it was last created. The watch cache does not show that.
 	foreignLease bool
+	// agentWarnedAt is since when open terminals show that the agent will be updated;
+	// zero if they do not.
+	agentWarnedAt time.Time
 }
 
 // of returns what is remembered of a server.

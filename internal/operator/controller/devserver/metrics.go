@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,8 +26,8 @@ var stopsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 // gauges are the counts of one scrape.
 type gauges struct {
-	servers, activity, restartsPending *prometheus.GaugeVec
-	homesFull                          prometheus.Gauge
+	servers, activity, restartsPending, agents, agentUpdates *prometheus.GaugeVec
+	homesFull                                                prometheus.Gauge
 }
 
 func newGauges() gauges {
@@ -39,12 +40,16 @@ func newGauges() gauges {
 			"Running DevServers whose activity is tracked, by flavor and by the reason of their condition Active: Active, KeptAwake, Idle, AgentUnreachable, AgentOutdated.",
 			"flavor", "reason"),
 		restartsPending: vec("devserver_restarts_pending", "DevServers whose settings or agent change at their next start, by flavor.", "flavor"),
-		homesFull:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "devserver_homes_full", Help: "DevServers whose home directory is full."}),
+		agents:          vec("devserver_agents", "Running DevServers by the version of their agent.", "version"),
+		agentUpdates: vec("devserver_agent_updates_pending",
+			"DevServers whose agent is to be updated while they run, by the reason of their condition AgentUpdatePending: WaitingForSessions, WaitingForServer, WaitingForNode, PullingImage, UpdatingAgent, AgentUpdateFailed.",
+			"reason"),
+		homesFull: prometheus.NewGauge(prometheus.GaugeOpts{Name: "devserver_homes_full", Help: "DevServers whose home directory is full."}),
 	}
 }
 
 func (g gauges) all() []prometheus.Collector {
-	return []prometheus.Collector{g.servers, g.activity, g.restartsPending, g.homesFull}
+	return []prometheus.Collector{g.servers, g.activity, g.restartsPending, g.agents, g.agentUpdates, g.homesFull}
 }
 
 func (g gauges) count(s *devv1.DevServerStatus) {
@@ -57,6 +62,12 @@ func (g gauges) count(s *devv1.DevServerStatus) {
 	}
 	if meta.IsStatusConditionTrue(s.Conditions, devv1.ConditionRestartPending) {
 		g.restartsPending.WithLabelValues(s.Flavor).Inc()
+	}
+	if s.Phase == devv1.PhaseRunning && s.AgentVersion != "" {
+		g.agents.WithLabelValues(s.AgentVersion).Inc()
+	}
+	if update := meta.FindStatusCondition(s.Conditions, devv1.ConditionAgentUpdatePending); update != nil && update.Status == metav1.ConditionTrue {
+		g.agentUpdates.WithLabelValues(update.Reason).Inc()
 	}
 	if meta.IsStatusConditionTrue(s.Conditions, devv1.ConditionHomeFull) {
 		g.homesFull.Inc()

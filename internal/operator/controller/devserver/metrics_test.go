@@ -51,6 +51,10 @@ func TestMetrics(t *testing.T) {
 		d.Status = devv1.DevServerStatus{Flavor: flavor, Phase: phase, Conditions: conditions}
 		return d
 	}
+	agent := func(version string, d *devv1.DevServer) *devv1.DevServer {
+		d.Status.AgentVersion = version
+		return d
+	}
 	condition := func(kind, reason string, state metav1.ConditionStatus) metav1.Condition {
 		return metav1.Condition{Type: kind, Reason: reason, Status: state}
 	}
@@ -59,10 +63,20 @@ func TestMetrics(t *testing.T) {
 		server("two", "gpu", devv1.PhaseRunning, condition(devv1.ConditionActive, devv1.ReasonIdle, metav1.ConditionFalse),
 			condition(devv1.ConditionHomeFull, devv1.ReasonHomeFull, metav1.ConditionTrue)),
 		server("three", "gpu", devv1.PhaseSuspended),
+		agent("0.1.0", server("five", "cpu", devv1.PhaseRunning, condition(devv1.ConditionAgentUpdatePending, devv1.ReasonWaitingForSessions, metav1.ConditionTrue))),
+		agent("0.2.0", server("six", "cpu", devv1.PhaseRunning, condition(devv1.ConditionAgentUpdatePending, devv1.ReasonUpToDate, metav1.ConditionFalse))),
+		agent("0.1.0", server("seven", "cpu", devv1.PhaseSuspended)),
 		server("four", "cpu", devv1.PhaseRunning, condition(devv1.ConditionRestartPending, devv1.ReasonSettingsChanged, metav1.ConditionTrue)),
 		server("new", "", ""),
 	).Build()
 	want := `
+# HELP devserver_agent_updates_pending DevServers whose agent is to be updated while they run, by the reason of their condition AgentUpdatePending: WaitingForSessions, WaitingForServer, WaitingForNode, PullingImage, UpdatingAgent, AgentUpdateFailed.
+# TYPE devserver_agent_updates_pending gauge
+devserver_agent_updates_pending{reason="WaitingForSessions"} 1
+# HELP devserver_agents Running DevServers by the version of their agent.
+# TYPE devserver_agents gauge
+devserver_agents{version="0.1.0"} 1
+devserver_agents{version="0.2.0"} 1
 # HELP devserver_homes_full DevServers whose home directory is full.
 # TYPE devserver_homes_full gauge
 devserver_homes_full 1
@@ -71,7 +85,8 @@ devserver_homes_full 1
 devserver_restarts_pending{flavor="cpu"} 1
 # HELP devserver_servers DevServers by flavor and phase.
 # TYPE devserver_servers gauge
-devserver_servers{flavor="cpu",phase="Running"} 1
+devserver_servers{flavor="cpu",phase="Running"} 3
+devserver_servers{flavor="cpu",phase="Suspended"} 1
 devserver_servers{flavor="gpu",phase="Running"} 2
 devserver_servers{flavor="gpu",phase="Suspended"} 1
 # HELP devserver_servers_activity Running DevServers whose activity is tracked, by flavor and by the reason of their condition Active: Active, KeptAwake, Idle, AgentUnreachable, AgentOutdated.
@@ -80,7 +95,7 @@ devserver_servers_activity{flavor="gpu",reason="Active"} 1
 devserver_servers_activity{flavor="gpu",reason="Idle"} 1
 `
 	err := testutil.CollectAndCompare(&devserver.Metrics{Client: c}, strings.NewReader(want),
-		"devserver_homes_full", "devserver_restarts_pending", "devserver_servers", "devserver_servers_activity")
+		"devserver_agents", "devserver_agent_updates_pending", "devserver_homes_full", "devserver_restarts_pending", "devserver_servers", "devserver_servers_activity")
 	if err != nil {
 		t.Error(err)
 	}

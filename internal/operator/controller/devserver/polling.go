@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/operator/agentclient"
 	"devserver.io/devserver/internal/operator/desired"
@@ -16,7 +17,8 @@ import (
 
 // poll starts or stops the polling of the server's agent, which lasts from when SSH
 // first answers until the pod is deleted.
-func (r *Reconciler) poll(in resolved, run lifecycle.Decision, pod *corev1.Pod) {
+func (r *Reconciler) poll(in resolved, run lifecycle.Decision, o status.Observed) {
+	pod := o.Pod
 	switch {
 	case pod == nil, !pod.DeletionTimestamp.IsZero():
 		r.Poller.Forget(in.key())
@@ -34,6 +36,11 @@ func (r *Reconciler) poll(in resolved, run lifecycle.Decision, pod *corev1.Pod) 
 		TracksActivity: run.TracksActivity || !run.ExpiresAt.IsZero(),
 		Every:          in.policy.PollEvery(),
 		SecretHash:     desired.SecretFilesHash(in.input),
+		Version:        in.server.Status.AgentVersion,
+	}
+	if o.Agent != nil {
+		target.AwaitsSessions = o.Agent.Reason == devv1.ReasonWaitingForSessions
+		target.Instructions.Warning = o.Agent.Warning
 	}
 	if run.Warning != nil {
 		// The notice is for users who log in after the warning.

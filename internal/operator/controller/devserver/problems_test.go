@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -172,24 +173,154 @@ func TestPodRefused(t *testing.T) {
 	}
 }
 
-func TestRestartPendingAfterFlavorEdit(t *testing.T) {
+// The API server's own words, as the StatefulSet controller reports them, are understood
+// if a limit of the namespace refuses the SSH server's share.
+func TestShareOfSSHServerRefused(t *testing.T) {
+	for name, limit := range map[string]func(w *world) client.Object{
+		"quota of CPU limits": func(w *world) client.Object {
+			hard := corev1.ResourceList{corev1.ResourceLimitsCPU: resource.MustParse("8")}
+			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
+			w.create(quota)
+			quota.Status = corev1.ResourceQuotaStatus{Hard: hard, Used: corev1.ResourceList{corev1.ResourceLimitsCPU: resource.MustParse("0")}}
+			if err := w.c.Status().Update(t.Context(), quota); err != nil {
+				t.Fatal(err)
+			}
+			return quota
+		},
+		"minimum": func(w *world) client.Object {
+			limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+				{Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}},
+			}}}
+			w.create(limits)
+			return limits
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			flavor := w.flavor(func(f *devv1.DevServerFlavor) {
+				f.Spec.Resources = corev1.ResourceRequirements{
+					Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
+					Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourceMemory: resource.MustParse("1Gi")},
+				}
+			})
+			w.create(w.devServer())
+			w.settled()
+			limit(w)
+			refusal := w.refusal(t)
+			if refusal == nil {
+				t.Fatal("the API server accepts the pod")
+			}
+			set := &appsv1.StatefulSet{}
+			w.get(set, "trainer")
+			w.create(&corev1.Event{
+				ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
+				InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "trainer", UID: set.UID},
+				Reason:         "FailedCreate", Message: "create Pod trainer-0 in StatefulSet trainer failed error: " + refusal.Error(), Type: corev1.EventTypeWarning,
+			})
+			w.clock.SetTime(set.CreationTimestamp.Add(time.Minute))
+			w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonAdmissionRefused,
+				"If the container ssh is the cause, an admin can set other requests and limits for it, in spec.sshResources of the DevServerFlavor "+flavor.Name)
+
+			flavor.Spec.SSHResources = &corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
+				Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
+			}
+			if err := w.c.Update(t.Context(), flavor); err != nil {
+				t.Fatal(err)
+			}
+			w.reconcile()
+			if err := w.refusal(t); err != nil {
+				t.Errorf("with sshResources in the flavor: %v", err)
+			}
+		})
+	}
+}
+
+// The restricted Pod Security Standard admits the pod.
+func TestPodIsRestricted(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
+	w.create(w.devServer())
+	w.settled()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.ns}}
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`))
+	if err := w.c.Patch(t.Context(), namespace, patch); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.refusal(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// refusal is why the API server refuses the server's pod; nil if it does not.
+func (w *world) refusal(t *testing.T) error {
+	t.Helper()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "trainer")
+	spec := set.Spec.Template.Spec
+	spec.Volumes = append(spec.Volumes, corev1.Volume{Name: "home"})
+	return w.c.Create(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "trainer-0", Namespace: w.ns}, Spec: spec}, client.DryRunAll)
+}
+
+func TestRestartPendingAfterFlavorEdit(t *testing.T) {
+	w := newWorld(t)
+	flavor := w.flavor()
 	w.create(w.devServer())
 	w.settled()
 	w.startPod()
 	w.wantCondition(w.settled(), devv1.ConditionRestartPending, metav1.ConditionFalse, devv1.ReasonUpToDate, "")
 
-	set := &appsv1.StatefulSet{}
-	w.get(set, "trainer")
-	set.Status.UpdateRevision = "trainer-2"
-	if err := w.c.Status().Update(t.Context(), set); err != nil {
+	flavor.Spec.Env = append(flavor.Spec.Env, devv1.EnvVar{Name: "ADDED", Value: "1"})
+	if err := w.c.Update(t.Context(), flavor); err != nil {
 		t.Fatal(err)
 	}
+	w.reconcile()
+	w.updateRevision()
 	d := w.settled()
 	w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionTrue, devv1.ReasonSettingsChanged, "devctl restart trainer")
 	if d.Status.Phase != devv1.PhaseRunning {
 		t.Errorf("while a restart is pending, the phase is %s", d.Status.Phase)
+	}
+}
+
+// A new version of the agent leaves the running server current, although the template
+// has another revision. A pod of the operator's previous version has no hash, so its
+// revision counts.
+func TestNewAgentNeedsNoRestart(t *testing.T) {
+	for name, tc := range map[string]struct {
+		hash    bool
+		pending metav1.ConditionStatus
+		reason  string
+	}{
+		"a pod with a hash":    {true, metav1.ConditionFalse, devv1.ReasonUpToDate},
+		"a pod without a hash": {false, metav1.ConditionTrue, devv1.ReasonSettingsChanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.flavor()
+			w.create(w.devServer())
+			w.settled()
+			pod := w.startPod()
+			if !tc.hash {
+				delete(pod.Annotations, objects.AnnotationTemplateHash)
+				if err := w.c.Update(t.Context(), pod); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.settled()
+
+			before := &appsv1.StatefulSet{}
+			w.get(before, "trainer")
+			w.r.Config.AgentImage = "example.com/agent:2"
+			w.reconcile()
+			w.updateRevision()
+			after := &appsv1.StatefulSet{}
+			w.get(after, "trainer")
+			if before.Generation == after.Generation {
+				t.Fatal("the template does not have the new agent")
+			}
+			w.wantCondition(w.settled(), devv1.ConditionRestartPending, tc.pending, tc.reason, "")
+		})
 	}
 }
 
@@ -204,6 +335,10 @@ func TestUnstartedPodIsReplaced(t *testing.T) {
 		"ran, and cannot start again": {corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{
 			Name: objects.ServerContainer, LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}},
 		}}}, false},
+		"its SSH server never started": {corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{
+			{Name: objects.ServerContainer, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+			{Name: objects.SSHContainer, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull"}}},
+		}}, true},
 		"runs": {corev1.PodStatus{Phase: corev1.PodRunning}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

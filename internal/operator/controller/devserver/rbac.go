@@ -18,7 +18,9 @@ package devserver
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 //
-// In its own namespace it elects a leader, and records the leader in an event.
+// In its own namespace it elects a leader, records the leader in an event, and creates
+// pods that pull the agent's image on a node.
 //
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=devserver-system,verbs=update
 // +kubebuilder:rbac:groups="",resources=events,namespace=devserver-system,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=pods,namespace=devserver-system,verbs=create

@@ -15,6 +15,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/operator/account"
 	"devserver.io/devserver/internal/operator/capacity"
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
@@ -78,6 +79,9 @@ func (r *Reconciler) resolveOwn(ctx context.Context, d *devv1.DevServer) (own, e
 	}
 	if o.user, err = r.userOf(ctx, d); err != nil {
 		return o, err
+	}
+	if o.user != nil && account.NamespaceName(o.user) == d.Namespace {
+		o.input.QuotaOnCPULimits, o.input.MinContainer = account.CountsCPULimits(o.user), account.MinContainer(o.user)
 	}
 	o.input.AuthorizedKeys, o.keyProblem = authorizedKeys(d, o.user)
 	return o, r.resolveObjects(ctx, &o)

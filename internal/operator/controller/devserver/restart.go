@@ -14,8 +14,8 @@ import (
 )
 
 // restart deletes the pod if its owner's edit requires a restart, or if it never
-// ran and has outdated settings, such as an image that does not exist: no work is
-// lost. The StatefulSet controller, which must never restart a server by itself,
+// ran and its template changed: no work is lost, and what changed may be why it did
+// not run, such as the name of an image, also of the agent's. The StatefulSet controller, which must never restart a server by itself,
 // creates the next pod.
 func (r *Reconciler) restart(ctx context.Context, d *devv1.DevServer, o status.Observed) error {
 	pod := o.Pod
@@ -23,7 +23,7 @@ func (r *Reconciler) restart(ctx context.Context, d *devv1.DevServer, o status.O
 		return nil
 	}
 	fields := status.Edited(o)
-	if len(fields) == 0 && (everRan(pod) || !status.RestartPending(o)) {
+	if len(fields) == 0 && (everRan(pod) || !status.RevisionOutdated(o)) {
 		return nil
 	}
 	err := r.Client.Delete(ctx, pod, client.Preconditions{UID: new(pod.UID)})
@@ -40,12 +40,8 @@ func (r *Reconciler) restart(ctx context.Context, d *devv1.DevServer, o status.O
 	return nil
 }
 
-// everRan tells whether the server's container ran, even for a moment.
+// everRan tells whether the server ran, even for a moment, so that somebody may have
+// work in it.
 func everRan(pod *corev1.Pod) bool {
-	for _, c := range pod.Status.ContainerStatuses {
-		if c.Name == objects.ServerContainer && (c.State.Running != nil || c.State.Terminated != nil || c.LastTerminationState.Terminated != nil) {
-			return true
-		}
-	}
-	return pod.Status.Phase != corev1.PodPending
+	return objects.EverUsable(pod) || pod.Status.Phase != corev1.PodPending
 }

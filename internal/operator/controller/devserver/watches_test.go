@@ -112,7 +112,7 @@ func change[T client.Object](w *world, o T, name string, edit func(T)) {
 func TestWatches(t *testing.T) {
 	w := newWorld(t)
 	w.r.Config.GatewayNamespace = "devserver-system"
-	w.flavor()
+	flavor := w.flavor()
 	w.start()
 	w.create(w.devServer())
 	await(w, &appsv1.StatefulSet{}, "trainer", func(*appsv1.StatefulSet) bool { return true })
@@ -137,12 +137,12 @@ func TestWatches(t *testing.T) {
 
 	w.startPod()
 	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
-	set := &appsv1.StatefulSet{}
-	w.get(set, "trainer")
-	set.Status.UpdateRevision = "trainer-2"
-	if err := w.c.Status().Update(t.Context(), set); err != nil {
+	flavor.Spec.Env = append(flavor.Spec.Env, devv1.EnvVar{Name: "ADDED", Value: "1"})
+	if err := w.c.Update(t.Context(), flavor); err != nil {
 		t.Fatal(err)
 	}
+	await(w, &appsv1.StatefulSet{}, "trainer", func(s *appsv1.StatefulSet) bool { return s.Generation > s.Status.ObservedGeneration })
+	w.updateRevision()
 	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool {
 		return meta.IsStatusConditionTrue(d.Status.Conditions, devv1.ConditionRestartPending)
 	})

@@ -24,6 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/operator/agentupdate"
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/controller/devserver"
 	"devserver.io/devserver/internal/operator/watchcache"
@@ -39,6 +41,7 @@ type world struct {
 	t      *testing.T
 	c      client.Client // the test's own client, whose calls are not counted
 	ns     string
+	node   string // of the pod
 	r      *devserver.Reconciler
 	clock  *testclock.FakePassiveClock
 	events *events.FakeRecorder
@@ -59,7 +62,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	c := apiserver.Client(t)
-	w := &world{t: t, c: c, ns: apiserver.Namespace(t), clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
+	w := &world{t: t, c: c, ns: apiserver.Namespace(t), node: "node-1", clock: testclock.NewFakePassiveClock(time.Now()), events: events.NewFakeRecorder(100)}
 	counted := interceptor.NewClient(c, interceptor.Funcs{
 		// Like the watch cache, which drops fields and has indexes.
 		List: listAsCached,
@@ -112,6 +115,7 @@ func (w *world) newReconciler(counted client.Client, live client.Reader) *devser
 		Gateway:  devserver.NewGateway(),
 		Config: devserver.Config{
 			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/trainer:1", AgentImage: "example.com/agent:1",
+			Agents: devserver.Agents{Update: agentupdate.Policy{Mode: agentupdate.WhenIdle, Deadline: agentupdate.DefaultDeadline}, Namespace: w.ns},
 		},
 	}
 }
@@ -285,6 +289,15 @@ func (w *world) absent(o client.Object, name string) {
 // startPod creates a Ready pod, as the StatefulSet controller and a kubelet would.
 func (w *world) startPod() *corev1.Pod {
 	w.t.Helper()
+	return w.startPodWith(func(p *corev1.Pod) {
+		if !slices.ContainsFunc(p.Spec.Containers, func(c corev1.Container) bool { return c.Name == objects.SSHContainer }) {
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: objects.SSHContainer, Image: w.r.Config.AgentImage})
+		}
+	})
+}
+
+func (w *world) startPodWith(edit func(*corev1.Pod)) *corev1.Pod {
+	w.t.Helper()
 	set := &appsv1.StatefulSet{}
 	w.get(set, "trainer")
 	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, UpdateRevision: "trainer-1", Replicas: 1}
@@ -297,8 +310,9 @@ func (w *world) startPod() *corev1.Pod {
 	}
 	pod.Labels[appsv1.StatefulSetRevisionLabel] = "trainer-1"
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
-	pod.Spec.NodeName = "node-1"
+	pod.Spec.NodeName = w.node
 	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "home"})
+	edit(pod)
 	w.create(pod)
 	started := metav1.Now().Rfc3339Copy()
 	pod.Status = corev1.PodStatus{

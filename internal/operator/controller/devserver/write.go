@@ -20,6 +20,12 @@ import (
 // several writers. It fails if the object was replaced by another of the same
 // name.
 func (r *Reconciler) patch(ctx context.Context, object client.Object, fields map[string]any) error {
+	return r.patchAs(ctx, types.MergePatchType, object, fields)
+}
+
+// patchAs is patch with another way of merging: a strategic merge patch changes one
+// container of a list.
+func (r *Reconciler) patchAs(ctx context.Context, kind types.PatchType, object client.Object, fields map[string]any) error {
 	metadata, ok := fields["metadata"].(map[string]any)
 	if !ok {
 		metadata = map[string]any{}
@@ -28,7 +34,7 @@ func (r *Reconciler) patch(ctx context.Context, object client.Object, fields map
 	metadata["uid"] = object.GetUID()
 	text, err := json.Marshal(fields)
 	if err == nil {
-		err = r.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, text), apply.FieldOwner)
+		err = r.Client.Patch(ctx, object, client.RawPatch(kind, text), apply.FieldOwner)
 	}
 	return written(err, "patching %T %s/%s", object, object.GetNamespace(), object.GetName())
 }

@@ -49,6 +49,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, d *devv1.DevServer, s devv
 	}
 	r.recordChange(d, before, devv1.ConditionStopPending, corev1.EventTypeNormal, "Warn", devv1.ReasonStopSoon, devv1.ReasonStopImminent)
 	r.recordChange(d, before, devv1.ConditionHomeFull, corev1.EventTypeWarning, "Poll", devv1.ReasonHomeFull)
+	r.recordChange(d, before, devv1.ConditionAgentUpdatePending, corev1.EventTypeWarning, "UpdateAgent", devv1.ReasonAgentUpdateFailed)
 	r.recordChange(d, before, devv1.ConditionActive, corev1.EventTypeWarning, "Poll", devv1.ReasonAgentUnreachable)
 	if killed := d.Status.OOMKills - before.OOMKills; killed > 0 {
 		r.Recorder.Eventf(d, nil, corev1.EventTypeWarning, devv1.ReasonOOMKilled, "Poll",

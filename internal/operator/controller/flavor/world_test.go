@@ -75,11 +75,12 @@ func (w *world) node(name string) *corev1.Node {
 	return n
 }
 
-// flavor creates a flavor that requests a number of CPUs.
+// flavor creates a flavor that requests a number of CPUs, and nothing for the SSH server.
 func (w *world) flavor(name, cpus string, edits ...func(*devv1.DevServerFlavor)) *devv1.DevServerFlavor {
 	w.t.Helper()
 	f := &devv1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	f.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpus)}
+	f.Spec.SSHResources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: {}, corev1.ResourceMemory: {}}}
 	for _, edit := range edits {
 		edit(f)
 	}

@@ -1,4 +1,4 @@
-package sshd
+package spawner
 
 import (
 	"fmt"
@@ -30,29 +30,16 @@ func (a *account) as(do func() error) error {
 	}
 	// Go starts no thread from a locked one, so no other thread inherits the ids.
 	runtime.LockOSThread()
-	defer restore(own, os.Getegid(), parentDeathSignal())
+	defer restore(own, os.Getegid())
 	if err := become(a.uid, a.gid, a.groups()); err != nil {
 		return fmt.Errorf("acting as %s (uid %d): %w", a.name, a.uid, err)
 	}
 	return do()
 }
 
-// parentDeathSignal returns the signal that the kernel sends to this thread when
-// its parent process ends, or 0 if none is set.
-func parentDeathSignal() (signal int32) {
-	to := unsafe.Pointer(&signal) //nolint:gosec // The kernel writes there.
-	if failure(unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_PDEATHSIG, uintptr(to), 0)) != nil {
-		return 0
-	}
-	return signal
-}
-
-// restore makes the thread root again and sets its parent death signal again,
-// which the kernel clears when the ids change. On the agent's first thread, that
-// signal ends the agent when its supervisor ends. If restoring fails, restore
-// panics with the thread still locked, so the thread ends with the goroutine and
-// is not used again.
-func restore(groups []int, gid int, signal int32) {
+// restore makes the thread root again. If that fails, it panics with the thread still
+// locked, so the thread ends with the goroutine and is not used again.
+func restore(groups []int, gid int) {
 	ids := make([]uint32, 0, len(groups))
 	for _, id := range groups {
 		ids = append(ids, uint32(id))
@@ -60,9 +47,6 @@ func restore(groups []int, gid int, signal int32) {
 	err := setThreadUser(0)
 	if err == nil {
 		err = setThreadGroups(gid, ids)
-	}
-	if err == nil {
-		err = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(signal), 0, 0, 0)
 	}
 	if err != nil {
 		panic(fmt.Sprintf("a thread cannot become root again: %v", err))
@@ -105,5 +89,5 @@ func failure(_, _ uintptr, errno syscall.Errno) error {
 }
 
 // AsUser calls do with the rights of the server's user. Without RootLogin, those
-// are the agent's own.
+// are the spawner's own.
 func (s *Server) AsUser(do func() error) error { return s.accounts[s.cfg.Environment.User].as(do) }

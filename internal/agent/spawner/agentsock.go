@@ -1,4 +1,4 @@
-package sshd
+package spawner
 
 import (
 	"errors"
@@ -37,7 +37,7 @@ func (a *agentSockets) link() string { return filepath.Join(a.dir, agentLink) }
 
 // add creates a socket for a connection and points the link to it. After remove,
 // the link points to the newest remaining one.
-func (a *agentSockets) add() (listener net.Listener, remove func(), err error) {
+func (a *agentSockets) add() (listener *net.UnixListener, remove func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.owner.as(func() error { return runtimedir.Make(a.dir) }); err != nil {
@@ -84,25 +84,4 @@ func (a *agentSockets) point() error {
 		return fmt.Errorf("pointing to the forwarded agent: %w", err)
 	}
 	return nil
-}
-
-// forwardAgent makes the client's agent available on the server, once for each
-// connection, and returns the path for SSH_AUTH_SOCK.
-func (c *conn) forwardAgent() (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	link := c.account.agents.link()
-	if c.removeAgent != nil {
-		return link, nil
-	}
-	if c.ctx.Err() != nil {
-		return "", net.ErrClosed
-	}
-	listener, remove, err := c.account.agents.add()
-	if err != nil {
-		return "", err
-	}
-	c.removeAgent = remove
-	go c.forwards.serve(listener, "auth-agent@openssh.com", func(net.Conn) []byte { return nil })
-	return link, nil
 }

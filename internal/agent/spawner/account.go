@@ -1,4 +1,4 @@
-package sshd
+package spawner
 
 import (
 	"log/slog"

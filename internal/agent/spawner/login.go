@@ -1,4 +1,4 @@
-package sshd
+package spawner
 
 import (
 	"errors"
@@ -13,22 +13,8 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"devserver.io/devserver/internal/agent/environ"
+	"devserver.io/devserver/internal/agent/spawnapi"
 )
-
-// Exit codes that shells return for a command that cannot be run.
-const (
-	exitNotExecutable = 126
-	exitNotFound      = 127
-)
-
-// refusal is the error of a session that cannot start. The client receives its
-// text on standard error, and its exit code.
-type refusal struct {
-	code int
-	text string
-}
-
-func (r *refusal) Error() string { return r.text }
 
 // shell returns the account's login shell: the one that passwd names if it can
 // be run, otherwise the first of Config.Shells that can, otherwise the empty
@@ -68,7 +54,7 @@ func executable(path string) error {
 func (a *account) loginShell() (*exec.Cmd, error) {
 	shell := a.shell()
 	if shell == "" {
-		return nil, &refusal{exitNotFound, fmt.Sprintf(
+		return nil, &spawnapi.Refusal{Code: spawnapi.ExitNotFound, Text: fmt.Sprintf(
 			"This server's image has no shell (looked for %s).\n"+
 				"You can still run a program by its path: ssh HOST /path/to/program ARGUMENTS\n",
 			strings.Join(a.cfg.Shells, ", "))}
@@ -88,7 +74,7 @@ func (a *account) shellCommand(command, path string) (*exec.Cmd, error) {
 	words, err := parser.Parse(command)
 	// A position that is not negative means that the parser met shell syntax.
 	if err != nil || parser.Position >= 0 || len(words) == 0 {
-		return nil, &refusal{exitNotFound, "This server's image has no shell, so a command can only be a program and its arguments.\n"}
+		return nil, &spawnapi.Refusal{Code: spawnapi.ExitNotFound, Text: "This server's image has no shell, so a command can only be a program and its arguments.\n"}
 	}
 	program, err := lookPath(words[0], path)
 	if err != nil {
@@ -118,16 +104,16 @@ func lookPath(name, path string) (string, error) {
 }
 
 // notRunnable returns the refusal for a program that did not start.
-func notRunnable(name string, err error) *refusal {
+func notRunnable(name string, err error) *spawnapi.Refusal {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &refusal{exitNotFound, name + ": not found\n"}
+		return &spawnapi.Refusal{Code: spawnapi.ExitNotFound, Text: name + ": not found\n"}
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
-		return &refusal{exitNotExecutable, name + ": cannot start: this server has reached its limit of processes or memory\n"}
+		return &spawnapi.Refusal{Code: spawnapi.ExitNotExecutable, Text: name + ": cannot start: this server has reached its limit of processes or memory\n"}
 	default:
 		if path, ok := errors.AsType[*fs.PathError](err); ok {
 			err = path.Err
 		}
-		return &refusal{exitNotExecutable, fmt.Sprintf("%s: cannot be run: %v\n", name, err)}
+		return &spawnapi.Refusal{Code: spawnapi.ExitNotExecutable, Text: fmt.Sprintf("%s: cannot be run: %v\n", name, err)}
 	}
 }

@@ -1,4 +1,4 @@
-package sshd
+package spawner
 
 import (
 	"errors"
@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -139,22 +138,5 @@ func TestAsChangesItsThreadOnly(t *testing.T) {
 	after, err := os.Getgroups()
 	if err != nil || os.Geteuid() != 0 || os.Getegid() != os.Getgid() || !slices.Equal(before, after) {
 		t.Errorf("afterwards the agent is %d:%d in %v, %v", os.Geteuid(), os.Getegid(), after, err)
-	}
-}
-
-// The agent's parent death signal survives a change of the thread's ids.
-func TestActingAsAnotherKeepsTheParentDeathSignal(t *testing.T) {
-	user := userOfTest(t)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGURG), 0, 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0) }()
-	if err := user.as(func() error { return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if got := parentDeathSignal(); got != int32(unix.SIGURG) {
-		t.Errorf("the signal is %d, want %d", got, unix.SIGURG)
 	}
 }

@@ -1,4 +1,4 @@
-package sshd
+package spawner
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
 // openPTY opens a pseudo-terminal. github.com/creack/pty is not used because it
@@ -50,6 +52,7 @@ func ioctl(file *os.File, do func(fd int) error) error {
 	return result
 }
 
-func setSize(terminal *os.File, size *unix.Winsize) error {
-	return ioctl(terminal, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
+func setSize(terminal *os.File, size spawnapi.Size) error {
+	window := &unix.Winsize{Col: size.Columns, Row: size.Rows, Xpixel: size.Width, Ypixel: size.Height}
+	return ioctl(terminal, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, window) })
 }

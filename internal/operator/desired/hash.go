@@ -1,0 +1,52 @@
+package desired
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"devserver.io/devserver/internal/objects"
+)
+
+// agentGeneration is part of every hash. Increase it if a running server needs the
+// agent's new version in its main container, which it gets only at a restart. Otherwise
+// an upgrade leaves running servers current, because the agent's image is not hashed.
+const agentGeneration = 1
+
+// withHash adds AnnotationTemplateHash to the template. The hash depends only on what
+// takes effect at a start. It leaves out the image of the agent, which is replaced in
+// the running pod, and the annotations that the operator changes on the running pod.
+func withHash(template *corev1ac.PodTemplateSpecApplyConfiguration) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
+	text, err := json.Marshal(template)
+	if err != nil {
+		return nil, fmt.Errorf("hashing the pod template: %w", err)
+	}
+	hashed := corev1ac.PodTemplateSpec()
+	if err := json.Unmarshal(text, hashed); err != nil {
+		return nil, fmt.Errorf("hashing the pod template: %w", err)
+	}
+	withoutImage(hashed.Spec.InitContainers, objects.PrepareContainer)
+	withoutImage(hashed.Spec.Containers, objects.SSHContainer)
+	delete(hashed.Annotations, objects.AnnotationTemplateHash)
+	delete(hashed.Annotations, objects.AnnotationAgentImage)
+	for name := range AutoscalerAnnotations(true) {
+		delete(hashed.Annotations, name)
+	}
+	if text, err = json.Marshal(hashed); err != nil {
+		return nil, fmt.Errorf("hashing the pod template: %w", err)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", agentGeneration, text))
+	return template.WithAnnotations(map[string]string{objects.AnnotationTemplateHash: hex.EncodeToString(sum[:8])}), nil
+}
+
+// withoutImage removes the image of the container with the name.
+func withoutImage(containers []corev1ac.ContainerApplyConfiguration, name string) {
+	for i := range containers {
+		if containerName(containers[i]) == name {
+			containers[i].Image = nil
+		}
+	}
+}

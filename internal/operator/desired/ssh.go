@@ -1,0 +1,142 @@
+package desired
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/objects"
+)
+
+// The share of the SSH server's container unless the flavor sets another. Its
+// memory bounds what a client can make it use. It has no CPU limit by default:
+// encryption takes up to a core while data moves, and a limit would slow that down.
+var (
+	sshRequests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
+	sshLimits   = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")}
+	// sshGuaranteed are requests and limits in a pod of the class Guaranteed, which
+	// it stays only if every container has equal requests and limits.
+	sshGuaranteed = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("128Mi")}
+	// sshQuotaCPU is the CPU limit in a namespace whose quota counts CPU limits, and
+	// so requires one of every container.
+	sshQuotaCPU = resource.MustParse("1")
+)
+
+// sshContainer runs the SSH server, as a user that the server's own users can
+// neither become nor send signals to. It alone mounts the Secret. The mount of the
+// spawner's socket is read-only, because connecting to a socket writes nothing.
+//
+// GPU runtimes give every container all GPUs of the node unless its environment
+// asks for none.
+func sshContainer(in Input) *corev1ac.ContainerApplyConfiguration {
+	c := corev1ac.Container().
+		WithName(objects.SSHContainer).
+		WithImage(in.AgentImage).
+		WithCommand(sshCommand(in)...).
+		WithSecurityContext(restricted().
+			WithRunAsUser(agentapi.SSHUID).
+			WithRunAsGroup(agentapi.SSHUID).
+			WithRunAsNonRoot(true).
+			WithReadOnlyRootFilesystem(true)).
+		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
+		WithResources(resources(sshResources(in))).
+		WithEnv(corev1ac.EnvVar().WithName("NVIDIA_VISIBLE_DEVICES").WithValue("void")).
+		WithPorts(
+			corev1ac.ContainerPort().WithName(agentapi.SSHPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(agentapi.SSHPort),
+			corev1ac.ContainerPort().WithName(agentapi.ControlPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(agentapi.ControlPort)).
+		WithStartupProbe(probe().WithPeriodSeconds(1).WithFailureThreshold(startupSeconds)).
+		WithReadinessProbe(probe().WithPeriodSeconds(readinessPeriod).WithFailureThreshold(readinessThreshold)).
+		WithVolumeMounts(
+			mount(sshVolume, agentapi.SSHDir).WithReadOnly(true),
+			mount(runVolume, agentapi.RunDir).WithSubPath(agentapi.RunSubPath).WithReadOnly(true))
+	if in.AgentImagePullPolicy != "" {
+		c.WithImagePullPolicy(in.AgentImagePullPolicy)
+	}
+	return c
+}
+
+// sshCommand starts the SSH server. It obeys no spawner but one of the uid that the
+// main container runs as.
+func sshCommand(in Input) []string {
+	spawner := in.UID
+	command := append([]string{agentapi.PrepareBinary, "serve"}, graceFlag(in)...)
+	if GrantsRoot(in) {
+		spawner = 0
+		command = append(command, "--root")
+	}
+	return append(command, "--spawner-uid="+strconv.FormatInt(spawner, 10))
+}
+
+// sshResources are the SSH server's requests and limits: the flavor's, by
+// resource, then the defaults, then what the namespace requires.
+//
+// The pod does not set resources as a whole (spec.resources), out of which the SSH
+// server could take its share. Their memory limit would be that of the pod's cgroup,
+// and an out-of-memory kill in it can hit any container. Users who exhaust their
+// memory would lose the SSH server too, which is in a container of its own so that
+// they do not.
+func sshResources(in Input) corev1.ResourceRequirements {
+	own := corev1.ResourceRequirements{}
+	if r := in.Flavor.Spec.SSHResources; r != nil {
+		own = *r
+	}
+	r := corev1.ResourceRequirements{Requests: override(sshRequests, own.Requests), Limits: override(sshLimits, own.Limits)}
+	if guaranteed(in.Flavor.Spec.Resources) {
+		// Whichever of the two the flavor sets, the other is equal.
+		r.Requests = override(override(sshGuaranteed, own.Limits), own.Requests)
+		r.Limits = override(override(sshGuaranteed, own.Requests), own.Limits)
+	}
+	if _, limited := r.Limits[corev1.ResourceCPU]; in.QuotaOnCPULimits && !limited {
+		r.Limits[corev1.ResourceCPU] = sshQuotaCPU
+	}
+	for name, least := range in.MinContainer {
+		if request, ok := r.Requests[name]; ok && request.Cmp(least) < 0 {
+			r.Requests[name] = least
+		}
+	}
+	for name, request := range r.Requests {
+		limit, limited := r.Limits[name]
+		if !limited || limit.Cmp(request) >= 0 {
+			continue
+		}
+		if _, ownLimit := own.Limits[name]; ownLimit && limit.Cmp(in.MinContainer[name]) >= 0 {
+			r.Requests[name] = limit // The default request is above the flavor's limit.
+		} else {
+			r.Limits[name] = request
+		}
+	}
+	return r
+}
+
+// override returns defaults with the values of own in their place.
+func override(defaults, own corev1.ResourceList) corev1.ResourceList {
+	list := maps.Clone(defaults)
+	maps.Copy(list, own)
+	return list
+}
+
+// guaranteed tells whether a pod whose containers all have these resources is of
+// the class Guaranteed: limits of CPU and memory, and requests that are equal or,
+// because Kubernetes then sets them to the limits, absent.
+func guaranteed(r corev1.ResourceRequirements) bool {
+	return !slices.ContainsFunc([]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}, func(name corev1.ResourceName) bool {
+		limit := r.Limits[name]
+		request, requested := r.Requests[name]
+		return limit.IsZero() || (requested && request.Cmp(limit) != 0)
+	})
+}
+
+// graceFlag ends all processes within two thirds of the grace period, and then the
+// agent, before the kubelet does. The default grace period requires no flag.
+func graceFlag(in Input) []string {
+	if grace(in) == DefaultGraceSeconds {
+		return nil
+	}
+	return []string{fmt.Sprintf("--grace=%ds", grace(in)*2/3)}
+}
