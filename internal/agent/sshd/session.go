@@ -182,7 +182,7 @@ func (s *session) refuse(kind string, err error) {
 		code = refused.Code
 	}
 	s.conn.log.Info("session refused", "kind", kind, "exitCode", code)
-	_, _ = io.WriteString(s.channel.Stderr(), s.lines(err.Error()))
+	_, _ = io.WriteString(s.channel.Stderr(), s.lines(strings.TrimSuffix(err.Error(), "\n")+"\n"))
 	s.finish(exitStatus(code))
 }
 
