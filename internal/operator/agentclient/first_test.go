@@ -23,3 +23,19 @@ func TestNoticeIsDeliveredSoon(t *testing.T) {
 	}
 	t.Error("the agents of servers that are not tracked are all asked at once")
 }
+
+// An update of the agent that waits for the end of all sessions does not wait for
+// minutes longer, also if the server's activity is not tracked.
+func TestAwaitedSessionsAreAskedForSoon(t *testing.T) {
+	w := newWorld(t, Target{Pod: "a"})
+	awaits := Target{Pod: "a", AwaitsSessions: true}
+	for range 100 {
+		if wait := w.first(awaits); wait > ActiveInterval {
+			t.Fatalf("the agent is asked after %s", wait)
+		}
+	}
+	w.Watch(key, awaits)
+	if again, _ := w.turn(t); again != ActiveInterval {
+		t.Errorf("the agent is asked again after %s", again)
+	}
+}

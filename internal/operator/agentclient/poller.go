@@ -100,7 +100,7 @@ func (p *Poller) Watch(key types.NamespacedName, t Target) {
 func (p *Poller) first(t Target) time.Duration {
 	spread := time.Second
 	switch now := p.clock.Now(); {
-	case !t.TracksActivity && t.Instructions.Notice == "":
+	case !t.TracksActivity && !t.AwaitsSessions && t.Instructions.Notice == "":
 		spread = IdleInterval // There is no notice to show at login either.
 	case p.began.IsZero():
 		p.began = now

@@ -38,7 +38,8 @@ type Target struct {
 	// Version is the agent's version that the status has.
 	Version string
 	// AwaitsSessions is set while an update of the agent waits until no session is
-	// open, which is then news.
+	// open. That is then news, and the agent is asked as often as if the server's
+	// activity mattered.
 	AwaitsSessions bool
 }
 
@@ -107,10 +108,13 @@ func backOff(interval time.Duration, failures int) time.Duration {
 
 // Interval is how often the agent is asked.
 func (t Target) Interval() time.Duration {
-	if !t.TracksActivity {
-		return IdleInterval
+	switch {
+	case t.TracksActivity:
+		return cmp.Or(t.Every, ActiveInterval)
+	case t.AwaitsSessions:
+		return ActiveInterval
 	}
-	return cmp.Or(t.Every, ActiveInterval)
+	return IdleInterval
 }
 
 // isNews tells whether the second of two results changes anything for its server.

@@ -93,11 +93,14 @@ const (
 // Pull is an attempt to pull an image on a node.
 type Pull struct {
 	State PullState
-	// Cause is why it failed.
+	// Cause is why it failed, or has not succeeded so far; empty if the first try lasts.
 	Cause string
 	// StartedAt is when the attempt started.
 	StartedAt time.Time
 }
+
+// Expired tells whether an attempt does not count any more.
+func Expired(p Pull, now time.Time) bool { return now.Sub(p.StartedAt) >= PullLasts }
 
 // Act is a step that a decision requires.
 type Act int
@@ -175,16 +178,19 @@ func Decide(f Facts, now time.Time) Decision {
 // prepare takes the steps before an update that is due.
 func (f Facts) prepare(now time.Time) Decision {
 	if !slices.ContainsFunc(f.Others, func(o Pod) bool { return o.shows(f.Image) }) {
-		expired := now.Sub(f.Pull.StartedAt) >= PullLasts
 		switch pulling := pending(devv1.ReasonPullingImage, "The node %s pulls the image %s of the new agent.", f.Node, f.Image); {
-		case f.Pull.State == NotPulled, expired:
+		case f.Pull.State == NotPulled, Expired(f.Pull, now):
 			pulling.Act, pulling.RequeueAt = ActPull, now.Add(look)
 			return pulling
-		case f.Pull.State == Pulling:
+		case f.Pull.State == Pulling && f.Pull.Cause == "":
 			pulling.RequeueAt = now.Add(look)
 			return pulling
+		case f.Pull.State == Pulling:
+			d := failed(cannotPull, f.Node, f.Image, f.Pull.Cause)
+			d.RequeueAt = now.Add(look)
+			return d
 		case f.Pull.State == PullFailed:
-			d := failed("The node %s cannot pull the image of the new agent, and tries again every hour: %s", f.Node, f.Pull.Cause)
+			d := failed(cannotPull, f.Node, f.Image, f.Pull.Cause)
 			d.RequeueAt = f.Pull.StartedAt.Add(PullLasts)
 			return d
 		}
@@ -206,6 +212,8 @@ func (f Facts) prepare(now time.Time) Decision {
 	d.Warning = fmt.Sprintf("This server's SSH server is updated at %s, which ends this session. You can reconnect at once. Programs in tmux and other detached processes continue.", policy.Clock(due))
 	return d
 }
+
+const cannotPull = "The node %s cannot pull or start the new agent, image %s, and tries again at least every hour. Running servers keep the previous one. Cause: %s"
 
 const updating = "The new agent is starting. Processes in the server continue."
 

@@ -76,8 +76,17 @@ func others(pods ...agentupdate.Pod) func(*agentupdate.Facts) {
 func pull(state agentupdate.PullState, age time.Duration) func(*agentupdate.Facts) {
 	return func(f *agentupdate.Facts) {
 		f.Others = nil
-		f.Pull = agentupdate.Pull{State: state, Cause: "no such image", StartedAt: now.Add(-age)}
+		f.Pull = agentupdate.Pull{State: state, StartedAt: now.Add(-age)}
+		if state == agentupdate.PullFailed {
+			f.Pull.Cause = "no such image"
+		}
 	}
+}
+
+// pullRepeated is a pull that the node tries again.
+func pullRepeated(f *agentupdate.Facts) {
+	pull(agentupdate.Pulling, time.Minute)(f)
+	f.Pull.Cause = "no such image"
 }
 
 func outdatedFor(age time.Duration) func(*agentupdate.Facts) {
@@ -146,6 +155,7 @@ func TestDecide(t *testing.T) {
 		"image of an unfinished update": {"its container may still run the old image", facts(others(outdated(since(time.Second)))), startPull},
 		"image of a waiting pod":        {"its container does not run", facts(others(updated(notReady, func(p *agentupdate.Pod) { p.Running = false }))), startPull},
 		"pulling":                       {"it waits", facts(pull(agentupdate.Pulling, time.Minute)), decision{Reason: devv1.ReasonPullingImage, RequeueAt: in(15 * time.Second)}},
+		"pulling again":                 {"it is reported, and looked at again", facts(pullRepeated), decision{Reason: devv1.ReasonAgentUpdateFailed, RequeueAt: in(15 * time.Second)}},
 		"pulled":                        {"the image is on the node", facts(pull(agentupdate.Pulled, time.Minute)), start},
 		"pulled long ago":               {"the kubelet may have deleted the image", facts(pull(agentupdate.Pulled, time.Hour)), startPull},
 		"pull failed":                   {"it waits", facts(pull(agentupdate.PullFailed, time.Minute)), decision{Reason: devv1.ReasonAgentUpdateFailed, RequeueAt: in(59 * time.Minute)}},
@@ -188,7 +198,7 @@ func TestWords(t *testing.T) {
 		"sessions":           {facts(sessions(1)), "at the latest at 2026-03-01 12:59 UTC"},
 		"it failed":          {facts(pod(outdated(failedTo(after)))), "ErrImagePull"},
 		"another one failed": {facts(others(outdated(failedTo(after)))), "node-1"},
-		"pull failed":        {facts(pull(agentupdate.PullFailed, time.Minute)), "node-1 cannot pull the image of the new agent, and tries again every hour: no such image"},
+		"pull failed":        {facts(pull(agentupdate.PullFailed, time.Minute)), "node-1 cannot pull or start the new agent, image agent:2, and tries again at least every hour. Running servers keep the previous one. Cause: no such image"},
 		"warning":            {facts(mode(agentupdate.Always), sessions(1)), "at 2026-03-01 12:01 UTC"},
 	} {
 		if d := agentupdate.Decide(tc.f, now); !strings.Contains(d.Message, tc.want) || (d.Warning != "" && !strings.Contains(d.Warning, tc.want)) {
@@ -221,6 +231,12 @@ func TestPodOf(t *testing.T) {
 		"waits": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses[1].Ready = false
 			p.Status.ContainerStatuses[1].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "not found"}}
+		}, func(p *agentupdate.Pod) { p.Ready, p.Running, p.Problem = false, false, "ErrImagePull: not found" }},
+		"waits to try again": {func(p *corev1.Pod) {
+			p.Status.ContainerStatuses[1].Ready = false
+			p.Status.ContainerStatuses[1].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
+				Reason: "ImagePullBackOff", Message: `Back-off pulling image "agent:2": ErrImagePull: not found`,
+			}}
 		}, func(p *agentupdate.Pod) { p.Ready, p.Running, p.Problem = false, false, "ErrImagePull: not found" }},
 		"is being created": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses[1].Ready = false

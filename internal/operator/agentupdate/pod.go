@@ -2,6 +2,7 @@ package agentupdate
 
 import (
 	"encoding/json"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -68,14 +69,24 @@ func PodOf(pod *corev1.Pod) Pod {
 			continue
 		}
 		p.Ready, p.Running, p.Restarts = c.Ready, c.State.Running != nil, c.RestartCount
-		if w := c.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
-			p.Problem = w.Reason
-			if w.Message != "" {
-				p.Problem += ": " + w.Message
-			}
-		}
+		p.Problem = Waiting(c.State.Waiting)
 	}
 	return p
+}
+
+// Waiting is why the kubelet does not start a container, and empty if it just creates it.
+// It stays the same from one attempt of the kubelet to the next.
+func Waiting(w *corev1.ContainerStateWaiting) string {
+	if w == nil || w.Reason == "" || w.Reason == "ContainerCreating" || w.Reason == "PodInitializing" {
+		return ""
+	}
+	if _, cause, ok := strings.Cut(w.Message, ": ErrImagePull: "); ok && w.Reason == "ImagePullBackOff" {
+		return "ErrImagePull: " + cause
+	}
+	if w.Message == "" {
+		return w.Reason
+	}
+	return w.Reason + ": " + w.Message
 }
 
 // underWay tells whether an update has started and neither succeeded nor failed.

@@ -242,6 +242,82 @@ func TestPullBelongsToTheOperator(t *testing.T) {
 	w.wantAgentUpdate(devv1.ReasonPullingImage)
 }
 
+// Another server of the node may have decided to pull the image at the same time.
+func TestPullOfAnotherServerIsKept(t *testing.T) {
+	w := outdatedServer(t)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.node}}
+	w.create(node)
+	t.Cleanup(func() { _ = w.c.Delete(context.Background(), node) })
+	live := &racingReader{Reader: w.r.Live, create: func(key client.ObjectKey) {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: map[string]string{"app.kubernetes.io/name": "devserver-agent-pull"}}}
+		pod.Spec.NodeName = w.node
+		pod.Spec.Containers = []corev1.Container{{Name: "agent", Image: newAgent}}
+		w.create(pod)
+	}}
+	w.r.Live = live
+	w.reconcile()
+	if pulls := w.pulls(); live.reads != 2 || len(pulls) != 1 || !pulls[0].DeletionTimestamp.IsZero() {
+		t.Errorf("after %d reads, the pods that pull are %+v", live.reads, pulls)
+	}
+}
+
+// racingReader is a reader of pods that pull. Before the second read, another server's
+// reconciler creates the pod.
+type racingReader struct {
+	client.Reader
+	reads  int
+	create func(client.ObjectKey)
+}
+
+func (r *racingReader) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	if strings.HasPrefix(key.Name, "devserver-agent-pull-") {
+		if r.reads++; r.reads == 2 {
+			r.create(key)
+		}
+	}
+	return r.Reader.Get(ctx, key, o, opts...)
+}
+
+// The cause of a failed pull is reported as soon as the node has it: it tries again for
+// as long as the pod exists.
+func TestPullThatFailsIsReported(t *testing.T) {
+	for name, tc := range map[string]struct {
+		phase corev1.PodPhase
+		state corev1.ContainerState
+		want  string
+	}{
+		"no such image": {corev1.PodPending, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
+			Reason: "ImagePullBackOff", Message: `Back-off pulling image "example.com/agent:2": ErrImagePull: not found`,
+		}}, "Cause: ErrImagePull: not found"},
+		"no such program": {corev1.PodFailed, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			Reason: "StartError", ExitCode: 128, Message: "no such file or directory",
+		}}, "Cause: StartError, exit code 128: no such file or directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := outdatedServer(t)
+			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.node}}
+			w.create(node)
+			t.Cleanup(func() { _ = w.c.Delete(context.Background(), node) })
+			w.reconcile()
+			w.updateRevision()
+			pull := w.pulls()[0]
+			pull.Status.Phase = tc.phase
+			pull.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "agent", State: tc.state}}
+			if err := w.c.Status().Update(t.Context(), &pull); err != nil {
+				t.Fatal(err)
+			}
+			w.clock.SetTime(pull.CreationTimestamp.Add(time.Minute))
+			d := w.settled()
+			w.wantCondition(d, devv1.ConditionAgentUpdatePending, metav1.ConditionTrue, devv1.ReasonAgentUpdateFailed, tc.want)
+			w.wantCondition(d, devv1.ConditionRestartPending, metav1.ConditionFalse, devv1.ReasonUpToDate, "")
+			w.wantSSHImage(oldAgent)
+			if !w.eventWith(devv1.ReasonAgentUpdateFailed) {
+				t.Error("no event reports the failure")
+			}
+		})
+	}
+}
+
 // The update waits for the end of all sessions, until the deadline, and then warns.
 func TestAgentUpdateWaitsForSessions(t *testing.T) {
 	w := outdatedServer(t)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,11 +16,12 @@ import (
 
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/operator/agentupdate"
+	"devserver.io/devserver/internal/printable"
 )
 
-// pullSeconds is how long a node may take to pull the agent's image, which has about
-// ten megabytes.
-const pullSeconds = 600
+// pullTime ends a pull that the operator does not end. It is longer than a pull counts, so
+// that the pod reports until then why the node cannot pull the image.
+const pullTime = 2 * agentupdate.PullLasts
 
 // pullName is the name of the pod that pulls an image on a node. Both are part of it, so
 // that there is one for each.
@@ -48,17 +50,18 @@ func pullOf(pod *corev1.Pod) agentupdate.Pull {
 	switch pod.Status.Phase {
 	case corev1.PodSucceeded:
 		p.State = agentupdate.Pulled
+		return p
 	case corev1.PodFailed:
-		p.State, p.Cause = agentupdate.PullFailed, pod.Status.Reason
-		if pod.Status.Message != "" {
-			p.Cause += ": " + pod.Status.Message
-		}
+		p.State, p.Cause = agentupdate.PullFailed, strings.TrimSuffix(pod.Status.Reason+": "+pod.Status.Message, ": ")
 	}
 	for _, c := range pod.Status.ContainerStatuses {
-		if w := c.State.Waiting; w != nil && p.State == agentupdate.PullFailed && w.Message != "" {
-			p.Cause = w.Message
+		if t := c.State.Terminated; t != nil && p.State == agentupdate.PullFailed {
+			p.Cause = fmt.Sprintf("%s, exit code %d: %s", t.Reason, t.ExitCode, t.Message)
+		} else if cause := agentupdate.Waiting(c.State.Waiting); cause != "" {
+			p.Cause = cause
 		}
 	}
+	p.Cause = printable.Line(p.Cause, maxCause)
 	return p
 }
 
@@ -71,6 +74,9 @@ func (r *Reconciler) pull(ctx context.Context, node string) error {
 		return err
 	}
 	if before != nil {
+		if !agentupdate.Expired(pullOf(before), r.Clock.Now()) {
+			return nil // It was created for another server of the node, since the decision.
+		}
 		return r.deletePull(ctx, before)
 	}
 	pod, err := r.newPullPod(ctx, node)
@@ -111,7 +117,7 @@ func (r *Reconciler) newPullPod(ctx context.Context, node string) (*corev1.Pod, 
 		Spec: corev1.PodSpec{
 			NodeName:                     node,
 			RestartPolicy:                corev1.RestartPolicyNever,
-			ActiveDeadlineSeconds:        new(int64(pullSeconds)),
+			ActiveDeadlineSeconds:        new(int64(pullTime.Seconds())),
 			AutomountServiceAccountToken: new(false),
 			EnableServiceLinks:           new(false),
 			Tolerations:                  []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
@@ -121,7 +127,8 @@ func (r *Reconciler) newPullPod(ctx context.Context, node string) (*corev1.Pod, 
 			},
 			Containers: []corev1.Container{{
 				Name: "agent", Image: r.Config.AgentImage, ImagePullPolicy: r.Config.AgentImagePullPolicy,
-				Command: []string{agentapi.PrepareBinary, "version"},
+				Command:                  []string{agentapi.PrepareBinary, "version"},
+				TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 				SecurityContext: &corev1.SecurityContext{
 					AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
 					Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
