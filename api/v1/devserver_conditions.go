@@ -224,9 +224,9 @@ const (
 	// ReasonUpdatingAgent: the new version is starting, or will start within a
 	// minute, after a warning on open terminals.
 	ReasonUpdatingAgent = "UpdatingAgent"
-	// ReasonAgentUpdateFailed: the new version could not be pulled or did not
-	// answer. The server has the previous version, and is not updated to that
-	// version again.
+	// ReasonAgentUpdateFailed: the node cannot pull or start the new version, and
+	// tries again, or the new version did not answer in this server or in another
+	// one on its node, and is not tried again. The server has the previous version.
 	ReasonAgentUpdateFailed = "AgentUpdateFailed"
 	// ReasonAgentUpdated is the reason of the event that an agent was updated.
 	ReasonAgentUpdated = "AgentUpdated"

@@ -160,7 +160,7 @@ func Decide(f Facts, now time.Time) Decision {
 	case p.failed(f.Image):
 		return failed("The new agent did not answer, so the server has the previous one again: %s. Once that is fixed, restart the server, or install another version of DevServer.", p.Update.Failed)
 	case slices.ContainsFunc(f.Others, func(o Pod) bool { return o.failed(f.Image) }):
-		return failed("The new agent did not answer in another server on the node %s, so this server keeps the previous one. A restart of the server updates the agent.", f.Node)
+		return failed("The new agent did not answer in another server on the node %s, so this server keeps the previous one until the agent's image changes. A restart gives it the new agent.", f.Node)
 	case !p.Ready:
 		return pending(devv1.ReasonWaitingForServer, "The agent is updated once the server is ready.")
 	case f.StopAnnounced:

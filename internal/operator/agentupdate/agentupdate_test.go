@@ -238,6 +238,17 @@ func TestPodOf(t *testing.T) {
 				Reason: "ImagePullBackOff", Message: `Back-off pulling image "agent:2": ErrImagePull: not found`,
 			}}
 		}, func(p *agentupdate.Pod) { p.Ready, p.Running, p.Problem = false, false, "ErrImagePull: not found" }},
+		"crashes": {func(p *corev1.Pod) {
+			c := &p.Status.ContainerStatuses[1]
+			c.Ready, c.State = false, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s restarting failed container=ssh pod=x"}}
+			c.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: 3, Message: "no such option\n"}
+		}, func(p *agentupdate.Pod) {
+			p.Ready, p.Running, p.Problem = false, false, "Error, exit code 3: no such option"
+		}},
+		"the old container ends": {func(p *corev1.Pod) {
+			c := &p.Status.ContainerStatuses[1]
+			c.Ready, c.State = false, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: 143}}
+		}, func(p *agentupdate.Pod) { p.Ready, p.Running = false, false }},
 		"is being created": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses[1].Ready = false
 			p.Status.ContainerStatuses[1].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}

@@ -1,7 +1,9 @@
 package agentupdate
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -69,24 +71,44 @@ func PodOf(pod *corev1.Pod) Pod {
 			continue
 		}
 		p.Ready, p.Running, p.Restarts = c.Ready, c.State.Running != nil, c.RestartCount
-		p.Problem = Waiting(c.State.Waiting)
+		p.Problem = Problem(c)
 	}
 	return p
 }
 
-// Waiting is why the kubelet does not start a container, and empty if it just creates it.
-// It stays the same from one attempt of the kubelet to the next.
-func Waiting(w *corev1.ContainerStateWaiting) string {
+// Problem is why the kubelet does not start an agent's container, and empty if it just
+// creates it. It stays the same from one attempt of the kubelet to the next.
+func Problem(c corev1.ContainerStatus) string {
+	w := c.State.Waiting
 	if w == nil || w.Reason == "" || w.Reason == "ContainerCreating" || w.Reason == "PodInitializing" {
 		return ""
+	}
+	if t := c.LastTerminationState.Terminated; t != nil && w.Reason == "CrashLoopBackOff" {
+		return ended(t)
 	}
 	if _, cause, ok := strings.Cut(w.Message, ": ErrImagePull: "); ok && w.Reason == "ImagePullBackOff" {
 		return "ErrImagePull: " + cause
 	}
-	if w.Message == "" {
-		return w.Reason
+	return join(w.Reason, w.Message)
+}
+
+// Ended is why an agent's container ended, and empty if it did not.
+func Ended(c corev1.ContainerStatus) string {
+	if c.State.Terminated == nil {
+		return ""
 	}
-	return w.Reason + ": " + w.Message
+	return ended(c.State.Terminated)
+}
+
+func ended(t *corev1.ContainerStateTerminated) string {
+	return join(fmt.Sprintf("%s, exit code %d", cmp.Or(t.Reason, "Error"), t.ExitCode), strings.TrimSpace(t.Message))
+}
+
+func join(reason, message string) string {
+	if message == "" {
+		return reason
+	}
+	return reason + ": " + message
 }
 
 // underWay tells whether an update has started and neither succeeded nor failed.

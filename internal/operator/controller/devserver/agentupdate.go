@@ -103,7 +103,10 @@ func (r *Reconciler) carryOutAgentUpdate(ctx context.Context, in resolved, pod *
 	case agentupdate.ActRollBack:
 		update := *p.Update
 		update.Failed = printable.Line(d.Cause, maxCause)
-		return r.patchAgent(ctx, pod, update.From, map[string]any{objects.AnnotationAgentUpdate: update.String()})
+		if err := r.patchAgent(ctx, pod, update.From, map[string]any{objects.AnnotationAgentUpdate: update.String()}); err != nil {
+			return err
+		}
+		return r.forgetPull(ctx, pod.Spec.NodeName) // No server of the node gets this image any more.
 	case agentupdate.ActFinish:
 		if err := r.patchAgent(ctx, pod, "", map[string]any{objects.AnnotationAgentUpdate: nil, objects.AnnotationAgentImage: p.Update.Image}); err != nil {
 			return err
@@ -116,7 +119,7 @@ func (r *Reconciler) carryOutAgentUpdate(ctx context.Context, in resolved, pod *
 }
 
 // maxCause bounds the cause of a failed update, in characters.
-const maxCause = 300
+const maxCause = 500
 
 // patchAgent changes the annotations of a pod and, unless it is empty, the image of its
 // SSH server, which restarts that container alone. The pod must not have changed since it

@@ -42,6 +42,14 @@ func outdatedServer(t *testing.T, edits ...func(*devv1.DevServer)) *world {
 	return w
 }
 
+// createNode creates the server's node, which owns the pods that pull images for it.
+func (w *world) createNode() {
+	w.t.Helper()
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.node}}
+	w.create(node)
+	w.t.Cleanup(func() { _ = w.c.Delete(context.Background(), node) })
+}
+
 // sharesNode creates the pod of another server on the node, whose agent answers.
 func (w *world) sharesNode(agent string) *corev1.Pod {
 	w.t.Helper()
@@ -165,9 +173,7 @@ func (w *world) eventWith(reason string) bool {
 // An idle server gets the new agent in its running pod, once the image is on the node.
 func TestAgentIsUpdatedInTheRunningPod(t *testing.T) {
 	w := outdatedServer(t)
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.node}}
-	w.create(node)
-	t.Cleanup(func() { _ = w.c.Delete(context.Background(), node) })
+	w.createNode()
 	before := &corev1.Pod{}
 	w.get(before, "trainer-0")
 
@@ -245,9 +251,7 @@ func TestPullBelongsToTheOperator(t *testing.T) {
 // Another server of the node may have decided to pull the image at the same time.
 func TestPullOfAnotherServerIsKept(t *testing.T) {
 	w := outdatedServer(t)
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.node}}
-	w.create(node)
-	t.Cleanup(func() { _ = w.c.Delete(context.Background(), node) })
+	w.createNode()
 	live := &racingReader{Reader: w.r.Live, create: func(key client.ObjectKey) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: map[string]string{"app.kubernetes.io/name": "devserver-agent-pull"}}}
 		pod.Spec.NodeName = w.node
@@ -295,9 +299,7 @@ func TestPullThatFailsIsReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := outdatedServer(t)
-			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.node}}
-			w.create(node)
-			t.Cleanup(func() { _ = w.c.Delete(context.Background(), node) })
+			w.createNode()
 			w.reconcile()
 			w.updateRevision()
 			pull := w.pulls()[0]
@@ -397,7 +399,9 @@ func TestAgentUpdateIsRolledBack(t *testing.T) {
 // an operator that has restarted since.
 func TestAgentThatDoesNotAnswerIsRolledBack(t *testing.T) {
 	w := outdatedServer(t)
-	w.sharesNode(newAgent)
+	w.createNode()
+	w.reconcile()
+	w.endPull(corev1.PodSucceeded)
 	w.reconcile()
 	w.wantSSHImage(newAgent)
 	w.setSSH(func(s *corev1.ContainerStatus) { s.Ready, s.RestartCount = false, 1 })
@@ -409,6 +413,11 @@ func TestAgentThatDoesNotAnswerIsRolledBack(t *testing.T) {
 	w.clock.SetTime(w.clock.Now().Add(agentupdate.Patience + time.Second))
 	w.reconcile()
 	w.wantSSHImage(oldAgent)
+	for _, pull := range w.pulls() {
+		if pull.DeletionTimestamp.IsZero() {
+			t.Error("the pod that pulled the image was not deleted")
+		}
+	}
 }
 
 // On a node, one server is updated first, and the others once that one answers.

@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -55,11 +56,7 @@ func pullOf(pod *corev1.Pod) agentupdate.Pull {
 		p.State, p.Cause = agentupdate.PullFailed, strings.TrimSuffix(pod.Status.Reason+": "+pod.Status.Message, ": ")
 	}
 	for _, c := range pod.Status.ContainerStatuses {
-		if t := c.State.Terminated; t != nil && p.State == agentupdate.PullFailed {
-			p.Cause = fmt.Sprintf("%s, exit code %d: %s", t.Reason, t.ExitCode, t.Message)
-		} else if cause := agentupdate.Waiting(c.State.Waiting); cause != "" {
-			p.Cause = cause
-		}
+		p.Cause = cmp.Or(agentupdate.Ended(c), agentupdate.Problem(c), p.Cause)
 	}
 	p.Cause = printable.Line(p.Cause, maxCause)
 	return p
