@@ -211,10 +211,10 @@ func TestUsersOnlyWakeAndKeepAwake(t *testing.T) {
 	wantAnswer(t, client.NewDryRunClient(person).Create(t.Context(), own), reserved)
 }
 
-// The operator may change the annotations of pods of DevServers, and the image of their
-// SSH server, and nothing else of any pod.
-func TestOperatorAnnotatesPodsOfDevServersOnly(t *testing.T) {
-	const words = "the operator may change only pods of DevServers, and not their labels and owners"
+// The operator may change only pods of DevServers. In their spec, it may change only the
+// image of the SSH server, and in their metadata neither the labels nor the owners.
+func TestOperatorChangesPodsOfDevServersOnly(t *testing.T) {
+	const words = "the operator may change only pods of DevServers, and not their labels or owners"
 	const specWords = "in the spec of a DevServer's pod, the operator may change only the image of the container ssh"
 	ns, admin := apiserver.Namespace(t), apiserver.Client(t)
 	install(t, append(slices.Clone(roles), policies...))

@@ -47,10 +47,10 @@ const (
 	// edit of the DevServer itself restarts the server at once, and a pod that
 	// never ran is replaced at once.
 	ConditionRestartPending = "RestartPending"
-	// ConditionAgentUpdatePending is True while the SSH server of a running
-	// server is not the operator's version and will be updated, or could not
-	// be. An update restarts no other process of the server. The condition is
-	// absent until the first update is pending.
+	// ConditionAgentUpdatePending is True while a running server has another
+	// version of the SSH server than the operator, and the update waits, is
+	// under way or has failed. An update restarts no other process of the
+	// server. The condition is absent until the first update is pending.
 	ConditionAgentUpdatePending = "AgentUpdatePending"
 	// ConditionResizePending is True while the home volume is smaller than
 	// spec.persistentHomeSize. Its message says what the resize is waiting for.
@@ -162,7 +162,8 @@ const (
 	// such as NFS.
 	ReasonVolumeNotIdmappable = "VolumeNotIdmappable"
 	// ReasonContainerConfigError: the node cannot set up the pod or one of its
-	// containers, or fetch the image of one that users do not choose.
+	// containers, or cannot pull the image of the container ssh or of one that
+	// the flavor or a webhook added.
 	ReasonContainerConfigError = "ContainerConfigError"
 	// ReasonContainerNotReady: a container that the flavor or a webhook added
 	// to the pod, such as the proxy of a service mesh, is not ready. The
@@ -172,10 +173,11 @@ const (
 	// failed.
 	ReasonPrepareFailed = "PrepareFailed"
 	// ReasonCrashLoop: the main process of the server ended, and all others
-	// with it. Its container is being restarted; its SSH server runs on.
+	// with it. Its container is being restarted. The SSH server keeps running.
 	ReasonCrashLoop = "CrashLoop"
 	// ReasonOOMKilled: all processes of the server were killed because it ran
-	// out of memory. Its container is being restarted; its SSH server runs on.
+	// out of memory. Its container is being restarted. The SSH server keeps
+	// running.
 	ReasonOOMKilled = "OOMKilled"
 	// ReasonEvicted: the pod was evicted because its node ran out of memory or
 	// disk space, or was drained. The operator creates another pod.
@@ -214,12 +216,12 @@ const (
 	// ReasonWaitingForSessions: the update waits until no SSH session is open, or
 	// for its deadline.
 	ReasonWaitingForSessions = "WaitingForSessions"
-	// ReasonWaitingForServer: the update waits until the server is ready, or the
-	// server is about to be stopped.
+	// ReasonWaitingForServer: the update waits because the server is not ready, or
+	// is about to be stopped.
 	ReasonWaitingForServer = "WaitingForServer"
 	// ReasonWaitingForNode: another server on the same node is updated first.
 	ReasonWaitingForNode = "WaitingForNode"
-	// ReasonPullingImage: the node pulls the image of the new version.
+	// ReasonPullingImage: the node is pulling the image of the new version.
 	ReasonPullingImage = "PullingImage"
 	// ReasonUpdatingAgent: the new version is starting, or will start within a
 	// minute, after a warning on open terminals.
@@ -268,7 +270,8 @@ const (
 	ReasonKeptAwake = "KeptAwake"
 	// ReasonAgentOutdated: the agent in the server is older than the operator
 	// and cannot report its activity. A restart of the server updates the
-	// agent, unless AgentUpdatePending is True, which updates it without one.
+	// agent. If AgentUpdatePending is True, the operator updates it without a
+	// restart.
 	ReasonAgentOutdated = "AgentOutdated"
 	// ReasonAgentUnreachable: the agent in the server does not answer, so its
 	// activity is unknown.

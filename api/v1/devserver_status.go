@@ -6,8 +6,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type DevServerStatus struct {
 	// conditions are Ready, Accepted, RestartPending, ResizePending and
 	// HomeFull. A server that can stop automatically also has Active or
-	// StopPending, or both. One whose agent was to be updated while it ran has
-	// AgentUpdatePending.
+	// StopPending, or both. AgentUpdatePending exists once an update of the
+	// server's agent has been pending.
 	//
 	// +optional
 	// +listType=map
@@ -132,10 +132,10 @@ type DevServerStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	OOMKills int64 `json:"oomKills,omitempty"`
 
-	// agentVersion is the version of the agent, the SSH server, that the server
-	// runs with, or last ran with: that of the operator unless
-	// AgentUpdatePending or RestartPending is True. Empty until the agent has
-	// reported it.
+	// agentVersion is the version of the agent, which is the SSH server. A
+	// running server has the operator's version unless AgentUpdatePending or
+	// RestartPending is True. A stopped server keeps the version that it last
+	// ran with. Empty until the agent has reported it.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

@@ -75,21 +75,22 @@ type DevServerFlavorSpec struct {
 	// +kubebuilder:validation:XValidation:rule="(!has(self.limits) || self.limits.all(k, k.size() <= 317 && k.matches('^(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$'))) && (!has(self.requests) || self.requests.all(k, k.size() <= 317 && k.matches('^(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$')))",message="each of resources.limits and resources.requests must be cpu, memory, ephemeral-storage, hugepages-SIZE or an extended resource with its domain, such as nvidia.com/gpu"
 	Resources corev1.ResourceRequirements `json:"resources"`
 
-	// sshResources are the requests and limits of the container of the SSH
-	// server, which the pod has in addition to resources, so that a server that
-	// runs out of memory still answers: {limits: {cpu: "1"}}. Only cpu, memory
-	// and ephemeral-storage. Each value replaces the default of that resource.
+	// sshResources are the requests and limits of the SSH server's container:
+	// {limits: {cpu: "1"}}. The pod requests them in addition to resources, so
+	// that a server that runs out of memory still answers. Only cpu, memory and
+	// ephemeral-storage. Each value replaces the default of that resource.
 	//
 	// Default: requests of 10m CPU and 32Mi memory, a memory limit of 128Mi,
 	// and no CPU limit, because encryption takes up to a core while data moves.
-	// If resources has limits for CPU and memory and equal requests or none, so
-	// that the pod is of the quality of service class Guaranteed: 500m CPU and
-	// 128Mi memory, as requests and limits, so that it stays so; of a value
-	// that you set, request and limit are then equal unless you set both.
+	// If resources has limits for CPU and memory, and requests that are equal
+	// or absent, the pod has the quality of service class Guaranteed. To keep
+	// it, the default is then 500m CPU and 128Mi memory, as requests and as
+	// limits. If you set only the request or only the limit of a resource, the
+	// other gets the same value.
 	//
 	// In the namespace of a DevServerUser, the operator adds a CPU limit of 1
 	// if the user's quota has limits.cpu, which requires one of every
-	// container, and raises what is below the minimum of the user's limitRange.
+	// container, and raises values below the minimum of the user's limitRange.
 	// It does not read other ResourceQuotas and LimitRanges. If one of them
 	// refuses the pod, the server's Ready condition reports AdmissionRefused.
 	//

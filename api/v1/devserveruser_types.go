@@ -98,8 +98,8 @@ type DevServerUserSpec struct {
 
 	// uid is the user id and group id of the user's servers. If users have
 	// different ids, files on shared volumes belong to the user who created
-	// them. From 1000 to 2147483646, except 65532, which is that of the SSH
-	// server's container. Default 1000. It cannot be changed, added or removed,
+	// them. From 1000 to 2147483646, except 65532, which the SSH server's
+	// container has. Default 1000. It cannot be changed, added or removed,
 	// because the files in the home directories belong to it.
 	//
 	// +optional

@@ -31,7 +31,7 @@ const gcPercent = 30
 // sessionUmask is the umask of a session until its profile changes it.
 const sessionUmask = 0o022
 
-// procDir has the processes of the container.
+// procDir lists the processes of the container.
 const procDir = "/proc"
 
 func runInit(args []string, stderr io.Writer) (exitCode int, err error) {
@@ -131,7 +131,7 @@ func newWatch(flags initFlags, server *spawner.Server, log *slog.Logger) *activi
 func prepareSessions(log *slog.Logger) {
 	syscall.Umask(sessionUmask)
 	// Data loaders open thousands of files. Go raises its own soft limit, but starts
-	// children with the former one unless the program has set it.
+	// children with the original one unless the program sets it.
 	var limit unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
 	if err == nil {

@@ -59,8 +59,8 @@ func (r *spawnerReporter) resources() agentapi.Resources {
 // room reads the space in a folder.
 type room struct {
 	dir string
-	// waiting has an element while a goroutine waits for the file system: one that
-	// hangs costs one goroutine, not one for each report.
+	// waiting has an element while a goroutine waits for the file system. A file system
+	// that hangs costs one goroutine, not one for each report.
 	waiting chan struct{}
 }
 

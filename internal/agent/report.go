@@ -48,7 +48,8 @@ func (r *reporter) live(ctx context.Context) agentapi.Report {
 	return r.report(ctx, spawnapi.ReportRequest{Refresh: true})
 }
 
-// report returns a report.
+// report returns the report of the whole server. If the spawner does not answer, the
+// server counts as active.
 func (r *reporter) report(ctx context.Context, request spawnapi.ReportRequest) agentapi.Report {
 	ctx, cancel := context.WithTimeout(ctx, spawnerTimeout)
 	defer cancel()
@@ -57,14 +58,14 @@ func (r *reporter) report(ctx context.Context, request spawnapi.ReportRequest) a
 	}
 	fromSpawner, err := r.spawner.Report(ctx, request)
 	if err != nil {
-		// What is not known counts as active.
+		// IdleSeconds is 0, so the server counts as active.
 		unknown := agentapi.Signal{Name: agentapi.SignalCPU, Value: fmt.Sprintf("CPU unknown: %v", err)}
 		return r.join(spawnapi.Report{Signals: []agentapi.Signal{unknown}})
 	}
 	return r.join(fromSpawner)
 }
 
-// join returns the report of the whole server.
+// join adds the spawner's report to what the SSH server knows.
 func (r *reporter) join(s spawnapi.Report) agentapi.Report {
 	return agentapi.Report{
 		Version:   version.Version,

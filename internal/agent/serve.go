@@ -28,7 +28,8 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	log := newLogger(stderr)
 	debug.SetGCPercent(gcPercent)
 	if _, limit := cgroup.Memory(cgroupDir); limit > 0 {
-		// Rather more CPU time for a while than an end of all connections.
+		// Near its memory limit, the program spends more CPU time on garbage collection.
+		// Otherwise it would be killed, which ends all connections.
 		debug.SetMemoryLimit(limit / 5 * 4)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

@@ -17,8 +17,8 @@ const (
 	GID  = 1000
 )
 
-// SSHUID is the user and group id of the container of the SSH server. No user of the
-// server can have it: the spawner obeys whoever connects with this id.
+// SSHUID is the user and group id of the SSH server's container. Users of the server must
+// not have it, because the spawner obeys every process that connects with this id.
 const SSHUID = 65532
 
 // RunDir is where both containers mount the folder RunSubPath of a volume in memory.

@@ -94,8 +94,9 @@ func (f Facts) restarts(s *Section) {
 	}
 }
 
-// failing is the first of the pod's containers that the reason of the Ready condition
-// blames, and that was restarted or waits to be; nil if there is none.
+// failing returns the first of the pod's containers that the reason of the Ready
+// condition can be about, and that was restarted or waits to be restarted; nil if none
+// exists.
 func failing(pod *corev1.Pod, reason string) *corev1.ContainerStatus {
 	if pod == nil {
 		return nil
@@ -110,7 +111,7 @@ func failing(pod *corev1.Pod, reason string) *corev1.ContainerStatus {
 	return nil
 }
 
-// blames tells whether a reason of the Ready condition may be about a container.
+// blames tells whether a reason of the Ready condition can be about a container.
 func blames(reason, container string) bool {
 	switch container {
 	case objects.PrepareContainer:

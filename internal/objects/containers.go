@@ -2,8 +2,8 @@ package objects
 
 import corev1 "k8s.io/api/core/v1"
 
-// ContainerStatus is the status of one of the pod's containers, init containers
-// excepted; nil if it has none.
+// ContainerStatus returns the status of the container with the name, or nil if it has
+// none. It does not find init containers.
 func ContainerStatus(pod *corev1.Pod, name string) *corev1.ContainerStatus {
 	for i := range pod.Status.ContainerStatuses {
 		if pod.Status.ContainerStatuses[i].Name == name {
@@ -13,9 +13,9 @@ func ContainerStatus(pod *corev1.Pod, name string) *corev1.ContainerStatus {
 	return nil
 }
 
-// EverUsable tells whether people could ever log in to the pod, even for a moment:
-// the server's container has run, and so has the SSH server if it has a container of
-// its own. (It has none in a pod of an older version.)
+// EverUsable tells whether users could ever log in to the pod, even for a moment: the
+// server's container has run, and so has that of the SSH server, which pods of an older
+// version do not have.
 func EverUsable(pod *corev1.Pod) bool {
 	ssh := ContainerStatus(pod, SSHContainer)
 	return everRan(ContainerStatus(pod, ServerContainer)) && (ssh == nil || everRan(ssh))

@@ -37,7 +37,7 @@ const (
 	PrepareContainer = "prepare"
 	// ServerContainer runs the server's image. Sessions run in it.
 	ServerContainer = "devserver"
-	// SSHContainer runs the SSH server, which users can neither read nor stop.
+	// SSHContainer runs the SSH server. Users can neither read its keys nor stop it.
 	SSHContainer = "ssh"
 )
 

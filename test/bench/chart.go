@@ -116,7 +116,7 @@ func (c *chart) env() ([]string, error) {
 			case from.FieldRef != nil && from.FieldRef.FieldPath == "metadata.namespace":
 				value = operatorNamespace
 			case from.FieldRef != nil && from.FieldRef.FieldPath == "metadata.name":
-				value = "" // It does not run in a pod.
+				value = "" // The operator does not run in a pod here.
 			case from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "limits.memory":
 				value = fmt.Sprint(c.operator.Resources.Limits.Memory().Value())
 			default:

@@ -53,7 +53,7 @@ func TestUsersCannotReachSecrets(t *testing.T) {
 	}
 }
 
-// askSpawner asks the spawner, as another user than that of the SSH server, for a process.
+// askSpawner asks the spawner for a process, as a user other than that of the SSH server.
 const askSpawner = `
 import socket, struct
 s = socket.socket(socket.AF_UNIX)

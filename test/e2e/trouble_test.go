@@ -233,7 +233,7 @@ func TestCrash(t *testing.T) {
 	if err := syscall.Kill(agentProcess(s, pod, "init"), syscall.SIGKILL); err != nil {
 		s.Fatal(err)
 	}
-	running.expect("All processes of this server have ended")
+	running.expect("All processes of this server ended")
 	if r := b.try("echo again", connection...); r.Code != 0 || r.Stdout != "again\n" {
 		s.Errorf("a new session on an open connection: %+v", r)
 	}

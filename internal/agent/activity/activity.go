@@ -1,6 +1,6 @@
 // Package activity watches whether a server is active, and remembers for each kind of
 // activity when it last happened. A Watch, in the spawner, samples CPU time, GPUs and
-// files every few seconds. Clients, in the SSH server, learn what its clients do.
+// files every few seconds. Clients, in the SSH server, records what SSH clients do.
 //
 // What cannot be measured counts as active, because a server must not be suspended only
 // because its activity could not be measured. All times are those of a monotonic

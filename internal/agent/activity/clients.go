@@ -20,8 +20,8 @@ type Clients struct {
 	sampled time.Duration // when the last sample was taken
 }
 
-// NewClients returns a Clients, which measures nothing until Run is called. Interval is
-// how often it samples, and window the time over which bytes are averaged.
+// NewClients returns a Clients, which measures nothing until Run is called. It samples
+// once per interval, and averages bytes over window.
 func NewClients(traffic *Traffic, interval, window time.Duration) *Clients {
 	return &Clients{
 		traffic:  traffic,
@@ -65,7 +65,7 @@ func (c *Clients) Sample() {
 	c.ssh.value = c.traffic.describe(perMinute, silent)
 }
 
-// SetThresholds sets what counts as activity from now on, as that of a Watch does.
+// SetThresholds sets what counts as activity from now on, like Watch.SetThresholds.
 func (c *Clients) SetThresholds(least agentapi.Thresholds) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,8 +80,8 @@ func (c *Clients) SetThresholds(least agentapi.Thresholds) {
 func (c *Clients) Up() time.Duration { return c.traffic.clock() }
 
 // Signals returns the signals of terminals and of connections, followed by those of the
-// spawner. The spawner's signal for terminals, which are those that the SSH server did
-// not open, becomes part of the first.
+// spawner. The spawner's signal for terminals, which covers those that the SSH server did
+// not open, becomes part of the first signal.
 func (c *Clients) Signals(spawner []agentapi.Signal) []agentapi.Signal {
 	c.mu.Lock()
 	defer c.mu.Unlock()

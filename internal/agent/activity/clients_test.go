@@ -26,7 +26,7 @@ func newFakeClients(t *testing.T) *fakeClients {
 	return f
 }
 
-// pass lets time pass, and calls do every 15 seconds of it.
+// pass lets time pass, and calls do every 15 seconds.
 func (f *fakeClients) pass(during time.Duration, do func()) {
 	f.t.Helper()
 	for end := f.clock.now + during; f.clock.now < end; {

@@ -31,7 +31,7 @@ type Config struct {
 	GPUInterval time.Duration
 }
 
-// Watch records when each kind of activity that processes show last happened.
+// Watch records when each kind of activity of processes last happened.
 type Watch struct {
 	cfg     Config
 	cpu     cpuTime

@@ -39,8 +39,8 @@ const (
 type Server struct {
 	// Key is the key of the certificate.
 	Key ed25519.PrivateKey
-	// Check returns an error if the server cannot be used. Everybody can ask for it, so
-	// checks at the same time are one.
+	// Check returns an error if the server cannot be used. Any client can request a
+	// check, so concurrent requests share one.
 	Check func(context.Context) error
 	// Token is the operator's bearer token. If it is empty, every request that requires
 	// it is refused.

@@ -43,7 +43,7 @@ type Reading struct {
 type Reader struct {
 	// Command is nvidia-smi, or its path.
 	Command string
-	// RunCommand runs a command until it ends. It is required where another part of the
+	// RunCommand runs a command until it ends. It is required if another part of the
 	// program collects all child processes. Default: runCommand.
 	RunCommand func(*exec.Cmd) (syscall.WaitStatus, syscall.Rusage, error)
 
@@ -115,12 +115,12 @@ func (r *Reader) read(ctx context.Context) Reading {
 	return Reading{Count: count, Percent: percent, Err: err}
 }
 
-// runCommand runs a command until it ends. A status other than 0 is no error.
+// runCommand runs a command until it ends. A status other than 0 is not an error.
 func runCommand(cmd *exec.Cmd) (status syscall.WaitStatus, usage syscall.Rusage, err error) {
 	if err := cmd.Start(); err != nil {
 		return status, usage, err
 	}
-	_ = cmd.Wait() // The status has how it ended.
+	_ = cmd.Wait() // The status says how it ended.
 	status, _ = cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		usage = *used

@@ -30,7 +30,7 @@ type Config struct {
 	HomeName  string
 	// AgentDir is filled with what the main container needs.
 	AgentDir string
-	// RunDir is the folder that the main container and that of the SSH server share.
+	// RunDir is the folder that the main container shares with the SSH server.
 	RunDir string
 	// Binary is the agent's executable, which is copied to AgentDir.
 	Binary string
@@ -86,8 +86,8 @@ func writeAgentDir(cfg Config, image imageRoot) error {
 // replace it.
 const runMode = 0o755
 
-// makeRunDir creates the folder of the spawner's socket. The volume that it lies in is
-// writable for everyone, so only the folder is mounted later.
+// makeRunDir creates the folder of the spawner's socket. Every user can write to the
+// volume that contains it, so the other containers mount only the folder.
 func makeRunDir(dir string) error {
 	err := os.Mkdir(dir, runMode)
 	if errors.Is(err, fs.ErrExist) {

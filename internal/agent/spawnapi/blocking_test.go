@@ -36,8 +36,8 @@ func master(t *testing.T) *os.File {
 	return opened
 }
 
-// TestTerminalInBlockingMode: a spawner that puts a terminal into blocking mode blocks the
-// reads of the SSH server, but nothing that hangs up.
+// TestTerminalInBlockingMode: a spawner that puts a terminal into blocking mode can block
+// reads of the SSH server, but cannot block hanging up.
 func TestTerminalInBlockingMode(t *testing.T) {
 	terminal := master(t)
 	h := newHostile(t, func(c *Conn) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,10 +23,10 @@ type Client struct {
 	Socket string
 	// UID is the spawner's user id.
 	UID int
-	// Relay makes the client ask for streams in place of files without a Probe.
+	// Relay makes the client request relayed streams, without a Probe.
 	Relay bool
 
-	// relay is the answer of a Probe: 0 is not known.
+	// relay is the result of the Probe: passFiles, relayStream, or 0 before it.
 	relay atomic.Int32
 }
 
@@ -37,8 +38,8 @@ const (
 // ErrUnavailable is the error of a request while the spawner does not run.
 var ErrUnavailable = errors.New("the container with your processes is not running")
 
-// connect opens a connection, whose operations time out after replyTimeout, or when ctx
-// ends.
+// connect opens a connection, whose operations time out after replyTimeout, or at the
+// deadline of ctx.
 func (c *Client) connect(ctx context.Context) (*Conn, error) {
 	var dialer net.Dialer
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
@@ -92,11 +93,11 @@ func (c *Client) request(ctx context.Context, request Request, send ...*os.File)
 	return conn, reply, files, nil
 }
 
-// maxRefusal bounds the text of a Refusal: a client of SSH accepts less in some messages
-// than the spawner can send.
+// maxRefusal bounds the text of a Refusal, in bytes: in some messages, SSH clients accept
+// less than the spawner can send.
 const maxRefusal = 4 << 10
 
-// relays reports whether streams must be relayed. It asks the spawner once.
+// relays reports whether streams must be relayed. It probes the spawner once.
 func (c *Client) relays(ctx context.Context) (bool, error) {
 	if c.Relay {
 		return true, nil
@@ -122,7 +123,7 @@ func (c *Client) relays(ctx context.Context) (bool, error) {
 	case c.Ping(ctx) != nil:
 		return false, err
 	default:
-		how = relayStream // It fails only with a file.
+		how = relayStream // Only a request with a file fails.
 	}
 	c.relay.Store(how)
 	return how == relayStream, nil
@@ -138,10 +139,10 @@ func (c *Client) attach(ctx context.Context, stream uint64) (*net.UnixConn, erro
 	return conn.UnixConn, nil
 }
 
-// attachAll connects to as many streams as wanted.
+// attachAll connects to the streams, of which there must be as many as wanted.
 func (c *Client) attachAll(ctx context.Context, want int, streams []uint64) ([]*net.UnixConn, error) {
 	if len(streams) != want {
-		return nil, fmt.Errorf("the spawner offers %d streams in place of %d", len(streams), want)
+		return nil, fmt.Errorf("the spawner offers %d streams instead of %d", len(streams), want)
 	}
 	var attached []*net.UnixConn
 	for _, stream := range streams {
@@ -209,7 +210,7 @@ func (c *Client) Report(ctx context.Context, request ReportRequest) (Report, err
 // maxSignals is more than there are kinds of activity.
 const maxSignals = 16
 
-// bounded returns a report of a size that does no harm.
+// bounded returns the report, cut to a bounded size.
 func (r Report) bounded() Report {
 	const maxText = 200
 	if len(r.Signals) > maxSignals {
@@ -222,4 +223,4 @@ func (r Report) bounded() Report {
 	return r
 }
 
-func clip(text string, most int) string { return text[:min(len(text), most)] }
+func clip(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }

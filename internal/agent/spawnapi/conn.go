@@ -18,7 +18,7 @@ const (
 	// MaxRequest is more than the longest command line that the kernel accepts, in
 	// base64, and its environment.
 	MaxRequest = 512 << 10
-	// maxStarted bounds the reply to a Start, which has the message of the day.
+	// maxStarted bounds the reply to a Start, which contains the message of the day.
 	maxStarted = 256 << 10
 	// maxMessage bounds all other messages.
 	maxMessage = 16 << 10
@@ -32,12 +32,12 @@ type Conn struct {
 	*net.UnixConn
 }
 
-// NewConn returns a connection whose other end has one of the given user ids. It
-// closes any other.
+// NewConn returns a connection whose other end has the given user id. If it has another,
+// NewConn closes the connection and returns an error.
 func NewConn(raw *net.UnixConn, uid int) (*Conn, error) {
 	peer, err := peerUID(raw)
 	if err == nil && peer != uid {
-		err = fmt.Errorf("the other end of the socket has user id %d, and not %d", peer, uid)
+		err = fmt.Errorf("the other end of the socket has user id %d, want %d", peer, uid)
 	}
 	if err != nil {
 		raw.Close()
@@ -57,7 +57,7 @@ func peerUID(raw *net.UnixConn) (int, error) {
 		credentials, result = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	if err := errors.Join(err, result); err != nil {
-		return 0, fmt.Errorf("reading who is at the other end of the socket: %w", err)
+		return 0, fmt.Errorf("reading the user id at the other end of the socket: %w", err)
 	}
 	return int(credentials.Uid), nil
 }
@@ -115,7 +115,7 @@ func duplicate(file *os.File) (fd int, err error) {
 var errFiles = errors.New("a message has more files than allowed")
 
 // Receive receives a message of at most so many bytes, and the files that come with it. If
-// it returns an error, it has closed them.
+// it returns an error, it has closed the files.
 func (c *Conn) Receive(into any, most int) (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
@@ -163,7 +163,7 @@ func receivedFiles(control []byte, err error) ([]*os.File, error) {
 			continue // control messages of another type have no files
 		}
 		for _, fd := range fds {
-			// Before NewFile, so that the Go runtime can poll the file.
+			// This comes before NewFile, so that the Go runtime can poll the file.
 			err = errors.Join(err, unix.SetNonblock(fd, true))
 			files = append(files, os.NewFile(uintptr(fd), "received"))
 		}

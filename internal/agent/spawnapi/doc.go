@@ -13,11 +13,14 @@
 //     server closes the connection before, the spawner hangs up the terminal.
 //   - Listen: the connection belongs to the listening sockets. When the SSH server
 //     closes it, the spawner removes what it created in the file system.
+//   - Attach: the connection carries the bytes of a relayed stream after the reply.
+//   - Dial, if the connection is relayed: the SSH server closes the request's connection
+//     once it has attached to the stream.
 //   - All others: the connection ends after the reply.
 //
-// A message is JSON after its length in bytes, 4 bytes in network byte order. Its length
-// is limited: see the constants in conn.go. Text that a client of the SSH server has sent
-// can have any bytes, so its fields are []byte, which JSON encodes in base64.
+// A message is its length in bytes, as 4 bytes in network byte order, followed by JSON.
+// The length is limited: see the constants in conn.go. Text that an SSH client has sent
+// can contain any bytes, so its fields are []byte, which JSON encodes in base64.
 //
 // # Descriptors
 //
@@ -32,26 +35,26 @@
 //   - Dial: the reply has the connected socket.
 //   - Probe: the request has one pipe end.
 //
-// Some sandboxes may not pass open files. The SSH server finds that out with a Probe
-// and then sets Relay in its requests: no files are passed. A spawner that cannot pass a
-// file does the same without being asked, because the kernel limits the files of a user
-// that are on their way. Its reply then has Relayed set. The reply to Start or Dial has in
-// Streams a number for each file, and the spawner of a Listen sends an Accepted message
-// for each accepted connection. The SSH server opens a
-// connection and sends the number in an Attach request. The reply to that is followed
-// by the bytes of the stream, in both directions.
+// Some sandboxes may not pass open files. The SSH server finds that out with a Probe, and
+// then sets Relay in its requests: no files are passed. The spawner also relays without
+// that request if it cannot pass a file, because the kernel limits how many files of a
+// user can be in transit. In both cases, its reply has Relayed set. The reply to a Start
+// or Dial then has a number in Streams for each file. After a Listen, the spawner sends
+// an Accepted message with a number for each accepted connection. To reach a stream, the
+// SSH server opens a connection and sends the number in an Attach request. The bytes of
+// the stream, in both directions, follow the reply.
 //
 // # Trust
 //
 // Both sides check the user id at the other end of a connection (SO_PEERCRED).
 //
 // The spawner obeys only the user id of the SSH server. This matters most if the
-// server's user may not be root but the spawner is.
+// spawner is root and the server's user is not.
 //
-// The SSH server trusts the spawner with nothing, because a user can replace it
-// where the spawner runs as that user. It accepts only the kinds of files that it
-// expects, and bounds messages and the time until a reply. From a Report it believes
-// what keeps the server from being suspended.
+// The SSH server does not trust the spawner, because a user can replace it if it
+// runs as that user. The SSH server accepts only the kinds of files that it expects,
+// and bounds messages and the time until a reply. It trusts only a Report, which at
+// worst keeps the server from being suspended and shows users wrong figures.
 //
 // # Versions
 //
@@ -59,5 +62,5 @@
 // while the user's container runs. A field is never removed and never changes its
 // meaning. Each side ignores fields that it does not know. A spawner answers a
 // request that it does not know with a Refusal. Version is incremented with each
-// addition, and each side reports its own, for its log only.
+// addition. Each side sends its own, and neither depends on the other's.
 package spawnapi

@@ -19,14 +19,14 @@ type Stream interface {
 	Close() error
 }
 
-// exactly returns the files if there are as many as wanted, and closes them
-// otherwise.
+// exactly returns the files if there are as many as wanted. Otherwise, it closes them
+// and returns an error.
 func exactly(want int, files []*os.File) ([]*os.File, error) {
 	if len(files) == want {
 		return files, nil
 	}
 	closeAll(files)
-	return nil, fmt.Errorf("the spawner sent %d files in place of %d", len(files), want)
+	return nil, fmt.Errorf("the spawner sent %d files instead of %d", len(files), want)
 }
 
 // control calls do with a file's descriptor. Unlike File.Fd, it leaves the file in
@@ -41,7 +41,7 @@ func control(file *os.File, do func(fd int) error) error {
 	return errors.Join(err, result)
 }
 
-// masterOf returns the only file, the master of a terminal.
+// masterOf returns the only file, which must be the master of a terminal.
 func masterOf(files []*os.File) (Stream, error) {
 	files, err := exactly(1, files)
 	if err != nil {
@@ -55,7 +55,7 @@ func masterOf(files []*os.File) (Stream, error) {
 }
 
 // received is a file that the spawner has open too. The spawner can put it into blocking
-// mode, and Close of package os waits for a read that blocks.
+// mode, and os.File.Close waits for a read that blocks.
 type received struct{ *os.File }
 
 // Close does not wait.
@@ -64,7 +64,7 @@ func (r received) Close() error {
 	return nil
 }
 
-// receivedConn is the same for a socket.
+// receivedConn is a socket that the spawner has open too.
 type receivedConn struct{ *net.UnixConn }
 
 // Close ends reads, and does not wait for them.
@@ -92,8 +92,8 @@ func isMaster(file *os.File) error {
 	})
 }
 
-// isSocket returns an error if a file is not a stream socket of one of the families
-// that is listening, or is not.
+// isSocket returns an error unless a file is a stream socket of one of the families
+// that is in the wanted state, listening or not.
 func isSocket(file *os.File, listening bool, families ...int) error {
 	return control(file, func(fd int) error {
 		options := map[int]int{unix.SO_TYPE: 0, unix.SO_ACCEPTCONN: 0, unix.SO_DOMAIN: 0}

@@ -19,7 +19,7 @@ type Listener struct {
 	conn     *Conn
 	sockets  []net.Listener
 	accepted chan net.Conn
-	// closed is closed by Close, and gone when the spawner has stopped listening.
+	// Close closes closed. gone is closed when the spawner has stopped listening.
 	closed, gone chan struct{}
 	close        sync.Once
 }
@@ -31,7 +31,7 @@ const (
 	closeTimeout = 2 * time.Second
 )
 
-// Listen listens. The caller must call Close.
+// Listen listens in the user's container. The caller must call Close.
 func (c *Client) Listen(ctx context.Context, listen Listen) (*Listener, error) {
 	relay, err := c.relays(ctx)
 	if err != nil {
@@ -93,8 +93,8 @@ func (l *Listener) Close() {
 	l.close.Do(func() {
 		close(l.closed)
 		for _, socket := range l.sockets {
-			// The spawner can have put the socket into blocking mode, and Close waits for
-			// an Accept that blocks.
+			// The spawner can put the socket into blocking mode, and Close waits for an
+			// Accept that blocks.
 			if raw, ok := socket.(syscall.Conn); ok {
 				shutDown(raw)
 			}
@@ -109,8 +109,9 @@ func (l *Listener) Close() {
 	})
 }
 
-// awaitEnd waits until the spawner stops listening. Connections to a path of the user's
-// container are then not possible any more. TCP ports are those of the whole pod.
+// awaitEnd waits until the spawner stops listening. It then closes a unix socket, because
+// clients can no longer find its path. A TCP port belongs to the whole pod, so the SSH
+// server can still accept connections to it.
 func (l *Listener) awaitEnd(network string) {
 	_, _ = io.Copy(io.Discard, l.conn)
 	close(l.gone)

@@ -34,7 +34,7 @@ type Request struct {
 
 // Start starts a process.
 type Start struct {
-	// Account is the name of the account whose process it is.
+	// Account is the name of the account that the process runs as.
 	Account string `json:"account"`
 	// Kind is one of the kinds of processes.
 	Kind string `json:"kind"`
@@ -42,10 +42,10 @@ type Start struct {
 	Command []byte `json:"command,omitempty"`
 	// Env has NAME=VALUE for each variable to add to the account's environment.
 	Env [][]byte `json:"env,omitempty"`
-	// AgentSocket sets SSH_AUTH_SOCK to the path of the newest socket of an SSH
-	// agent.
+	// AgentSocket sets SSH_AUTH_SOCK to the path that leads to the newest socket of a
+	// forwarded SSH agent.
 	AgentSocket bool `json:"agentSocket,omitempty"`
-	// Terminal is the pseudo-terminal to run it on, or nil for three pipes.
+	// Terminal is the pseudo-terminal to run the process on, or nil for three pipes.
 	Terminal *Terminal `json:"terminal,omitempty"`
 }
 
@@ -75,9 +75,9 @@ const (
 type Listen struct {
 	Account string `json:"account"`
 	Network string `json:"network"`
-	// Port is that of NetworkTCP. 0 is any free port.
+	// Port is the port of NetworkTCP. 0 means any free port.
 	Port uint16 `json:"port,omitempty"`
-	// Path is that of NetworkUnix. A relative path begins at the home directory.
+	// Path is the path of NetworkUnix. It may be relative to the home directory.
 	Path []byte `json:"path,omitempty"`
 }
 
@@ -111,14 +111,14 @@ type Reply struct {
 	// Refused is why the request was refused. All other fields are then empty.
 	Refused *Refusal `json:"refused,omitempty"`
 
-	// Greeting is what a login on a terminal prints first, of a Start of KindShell
-	// with a terminal.
+	// Greeting is what a login on a terminal prints first. Only the reply to a Start of
+	// KindShell with a terminal has it.
 	Greeting string `json:"greeting,omitempty"`
-	// Warning is what the client of a Start reads on standard error first.
+	// Warning is what the session of a Start first prints on standard error.
 	Warning string `json:"warning,omitempty"`
 	// Port is the TCP port of a Listen.
 	Port uint16 `json:"port,omitempty"`
-	// AgentSocket is the path of the newest SSH agent of a Listen on NetworkAgent.
+	// AgentSocket is the path that leads to the newest socket of NetworkAgent.
 	AgentSocket string `json:"agentSocket,omitempty"`
 	// Relayed is set if no files are passed.
 	Relayed bool `json:"relayed,omitempty"`
@@ -132,7 +132,8 @@ type Reply struct {
 
 // Refusal is why a request was refused. Users read it.
 type Refusal struct {
-	// Code is the exit code for the client, as of a shell that cannot run a command.
+	// Code is the exit code for the client, like that of a shell that cannot run a
+	// command.
 	Code int `json:"code"`
 	// Text is one or more lines, of at most 4 KiB.
 	Text string `json:"text"`
@@ -140,7 +141,7 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Text }
 
-// Exit codes of a Refusal, those of shells.
+// Exit codes of a Refusal. Shells use the same.
 const (
 	ExitNotExecutable = 126
 	ExitNotFound      = 127
@@ -150,13 +151,13 @@ const (
 // One of its fields is set.
 type Control struct {
 	// Signal is the number of a signal for the foreground job of the terminal or,
-	// without a terminal, for the process's group.
+	// without a terminal, for the process group.
 	Signal int `json:"signal,omitempty"`
 	// Size is the terminal's new size.
 	Size *Size `json:"size,omitempty"`
 	// Break sends a break to the terminal.
 	Break bool `json:"break,omitempty"`
-	// HangUp hangs up the terminal. A process without one goes on.
+	// HangUp hangs up the terminal. A process without a terminal continues.
 	HangUp bool `json:"hangUp,omitempty"`
 }
 
@@ -168,8 +169,8 @@ type Exit struct {
 	// core dump.
 	Signal int  `json:"signal,omitempty"`
 	Core   bool `json:"core,omitempty"`
-	// Message explains the end in a line that users read on standard error. It is
-	// empty for most.
+	// Message explains the end in a line that the session prints on standard error. It
+	// is usually empty.
 	Message string `json:"message,omitempty"`
 }
 
@@ -183,9 +184,10 @@ type Accepted struct {
 type Report struct {
 	// Version is the version of the program in the user's container.
 	Version string `json:"version"`
-	// Fresh is set if the figures are new, as the request wanted.
+	// Fresh is not set if the request had Refresh, and the new sample was not ready in
+	// time.
 	Fresh bool `json:"fresh,omitempty"`
-	// UpSeconds is how long the spawner has watched.
+	// UpSeconds is how long the spawner has watched for activity.
 	UpSeconds float64 `json:"upSeconds"`
 	// Signals are the kinds of activity that the spawner can see: CPU, GPU, keep-awake,
 	// and SignalTerminal for terminals that the SSH server did not open.
@@ -196,7 +198,7 @@ type Report struct {
 	// answer.
 	Home      *agentapi.Room     `json:"home,omitempty"`
 	Resources agentapi.Resources `json:"resources,omitzero"`
-	// Stopping is set once the user's container has been asked to stop.
+	// Stopping is set once the kubelet has asked the user's container to stop.
 	Stopping bool `json:"stopping,omitempty"`
 }
 

@@ -9,8 +9,8 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 )
 
-// TestMessages has every field of the protocol, as the first version sent it. A line here
-// may only be added: the other program can be older or newer.
+// TestMessages has every field of the protocol, as the first version sent it. Never change
+// or remove a line, because the other program can be older or newer.
 func TestMessages(t *testing.T) {
 	idle := agentapi.Signal{Name: "cpu", IdleSeconds: 1.5, Value: "CPU 1%"}
 	for text, message := range map[string]any{

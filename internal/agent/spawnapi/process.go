@@ -18,7 +18,7 @@ type Process struct {
 	Stdin, Stdout, Stderr Stream
 
 	conn *Conn
-	// sending makes sure that messages do not mix.
+	// sending is held while a message is sent.
 	sending sync.Mutex
 }
 
@@ -38,7 +38,7 @@ func newProcess(conn *Conn, reply Reply) *Process {
 	return &Process{conn: conn, Greeting: reply.Greeting, Warning: reply.Warning}
 }
 
-// startWithFiles starts a process with the files, or the streams, of the reply.
+// startWithFiles starts a process whose terminal or relayed streams are in the reply.
 func (c *Client) startWithFiles(ctx context.Context, start Start, relay bool) (*Process, error) {
 	conn, reply, files, err := c.request(ctx, Request{Relay: relay, Start: &start})
 	if err != nil {
@@ -80,8 +80,9 @@ func (p *Process) attach(ctx context.Context, c *Client, start Start, numbers []
 // name. Only processes that have the pipe open can reach it.
 const pipeMode = 0o666
 
-// startWithPipes makes the pipes itself, so that no program of the user's shares the
-// SSH server's ends: their modes, such as non-blocking, would be shared too.
+// startWithPipes starts a process with pipes that the SSH server makes itself. So the
+// user's programs never have its ends of the pipes, and cannot change their modes, such
+// as non-blocking.
 func (c *Client) startWithPipes(ctx context.Context, start Start) (*Process, error) {
 	ours, theirs, err := pipes()
 	if err != nil {
@@ -99,7 +100,8 @@ func (c *Client) startWithPipes(ctx context.Context, start Start) (*Process, err
 	return p, nil
 }
 
-// pipes returns the two ends of three pipes, of which the first leads to the process.
+// pipes returns both ends of three pipes. The first is the process's input, and the
+// others are its outputs.
 func pipes() (ours, theirs []*os.File, err error) {
 	for i := range 3 {
 		read, write, err := os.Pipe()
@@ -139,7 +141,7 @@ func (p *Process) Control(message Control) error {
 }
 
 // Wait waits until the process has ended. It may be called once. An error means that
-// the spawner has ended, and then the process too, in most cases.
+// the spawner has ended, and in most cases the process too.
 func (p *Process) Wait() (Exit, error) {
 	var exit Exit
 	files, err := p.conn.Receive(&exit, maxMessage)
@@ -150,7 +152,7 @@ func (p *Process) Wait() (Exit, error) {
 	return exit, nil
 }
 
-// HangUp hangs up the terminal. A process without one goes on.
+// HangUp hangs up the terminal. A process without a terminal continues.
 func (p *Process) HangUp() {
 	if p.Terminal != nil {
 		p.Terminal.Close()

@@ -3,6 +3,6 @@
 // whose parents have ended, and watches whether the server is active. Package spawnapi
 // has the protocol between the two.
 //
-// It holds no secret: where the flavor does not grant root, it runs as the user, who
-// can replace it.
+// It holds no secret: unless the flavor grants root, it runs as the user, who can replace
+// it.
 package spawner

@@ -16,8 +16,8 @@ import (
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
-// serveListen listens, and passes the listening sockets on, until the SSH server closes
-// the connection.
+// serveListen passes listening sockets to the SSH server, and stops listening when the
+// SSH server closes the connection.
 func (s *Server) serveListen(c *spawnapi.Conn, request *spawnapi.Listen, relay bool) error {
 	a, err := s.account(request.Account)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Server) serveListen(c *spawnapi.Conn, request *spawnapi.Listen, relay b
 	return nil
 }
 
-// relayListeners accepts connections, and offers each as a stream.
+// relayListeners accepts connections, and offers each to the SSH server as a stream.
 func (s *Server) relayListeners(c *spawnapi.Conn, r spawnapi.Reply, sockets []socketListener) error {
 	r.Relayed = true
 	if err := reply(c, r); err != nil {
@@ -78,7 +78,7 @@ func (s *Server) relayListeners(c *spawnapi.Conn, r spawnapi.Reply, sockets []so
 		select {
 		case conn := <-accepted:
 			numbers, release := s.streams.add(conn.(io.ReadWriteCloser))
-			time.AfterFunc(requestTimeout, release) // if the SSH server has not connected to it
+			time.AfterFunc(requestTimeout, release) // has no effect if the SSH server has attached
 			if err := c.Send(spawnapi.Accepted{Stream: numbers[0]}); err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ func (s *Server) relayListeners(c *spawnapi.Conn, r spawnapi.Reply, sockets []so
 	}
 }
 
-// serveDial connects to a unix socket, whose permissions apply to the account.
+// serveDial connects to a unix socket with the rights of the account.
 func (s *Server) serveDial(c *spawnapi.Conn, request *spawnapi.Dial, relay bool) error {
 	a, err := s.account(request.Account)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *Server) serveDial(c *spawnapi.Conn, request *spawnapi.Dial, relay bool)
 	defer release()
 	err = reply(c, spawnapi.Reply{Relayed: true, Streams: numbers})
 	if err == nil {
-		_, _ = io.Copy(io.Discard, c) // until the SSH server has connected to the stream
+		_, _ = io.Copy(io.Discard, c) // until the SSH server has attached to the stream
 	}
 	return err
 }
@@ -147,7 +147,7 @@ func filesOf[S socket](sockets []S) ([]*os.File, error) {
 	return files, nil
 }
 
-// listening are the sockets of a request to listen.
+// listening has the sockets of a request to listen.
 type listening struct {
 	sockets     []socketListener
 	port        uint16

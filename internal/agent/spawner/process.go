@@ -18,7 +18,7 @@ type process struct {
 	terminal *os.File
 }
 
-// control carries out a message about the process. Errors mean that it has ended.
+// control carries out a message about the process. An error means that it has ended.
 func (p *process) control(message spawnapi.Control) error {
 	switch {
 	case message.Signal > 0:

@@ -14,8 +14,8 @@ import (
 )
 
 // reaper starts processes and collects all that have ended: those that it started,
-// and those whose parents have ended, which become children of PID 1. So only the
-// reaper may wait for a process.
+// and those whose parents have ended, which become children of PID 1. Only the reaper
+// may wait for processes, because it collects all of them.
 type reaper struct {
 	procDir string
 
@@ -31,7 +31,7 @@ type child struct {
 	ended  chan struct{}
 	status syscall.WaitStatus
 	usage  syscall.Rusage
-	// name is that of the program that ran last.
+	// name is the name of the program that the process last ran.
 	name string
 }
 
@@ -58,13 +58,13 @@ func (r *reaper) run(cmd *exec.Cmd) (syscall.WaitStatus, syscall.Rusage, error) 
 		return 0, syscall.Rusage{}, err
 	}
 	<-started.ended
-	// The process is collected already. Wait copies the rest of its output and then
+	// The process is already collected. Wait copies the rest of its output and then
 	// returns an error, because there is no process to wait for.
 	_ = cmd.Wait()
 	return started.status, started.usage, nil
 }
 
-// collect collects every process that has ended, and reports whether there are others.
+// collect collects every process that has ended, and reports whether any still run.
 func (r *reaper) collect() (running bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +87,7 @@ func (r *reaper) collect() (running bool) {
 	}
 }
 
-// count returns how many of the processes that it started have not ended.
+// count returns how many of the processes that the reaper started have not ended.
 func (r *reaper) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,8 +109,8 @@ func (r *reaper) readNames() {
 	}
 }
 
-// signal calls send with the id of a process that has not been collected, so that the
-// id belongs to it.
+// signal calls send with the id of a process, unless the process has been collected and
+// its id may belong to another.
 func (r *reaper) signal(to *child, send func(pid int) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
-// streams holds what is relayed to the SSH server where the sandbox cannot pass open
-// files, until the SSH server connects to it.
+// streams holds the streams that will be relayed, because open files cannot be passed,
+// until the SSH server attaches to them.
 type streams struct {
 	mu      sync.Mutex
 	last    uint64
@@ -19,8 +19,8 @@ type streams struct {
 
 func newStreams() *streams { return &streams{waiting: map[uint64]io.ReadWriteCloser{}} }
 
-// add adds streams, and returns their numbers. Release closes those to which nobody has
-// connected.
+// add adds streams, and returns their numbers. release closes those that the SSH server
+// has not attached to.
 func (s *streams) add(files ...io.ReadWriteCloser) (numbers []uint64, release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,7 +50,7 @@ func (s *streams) take(number uint64) io.ReadWriteCloser {
 func (s *streams) serve(c *spawnapi.Conn, number uint64) error {
 	file := s.take(number)
 	if file == nil {
-		return fmt.Errorf("there is no stream %d", number)
+		return fmt.Errorf("stream %d does not exist", number)
 	}
 	if err := reply(c, spawnapi.Reply{Relayed: true}); err != nil {
 		file.Close()
@@ -64,7 +64,8 @@ func (s *streams) serve(c *spawnapi.Conn, number uint64) error {
 type halfCloser interface{ CloseWrite() error }
 
 // relay copies in both directions, and passes on the end of each, until both have
-// ended. A pipe has only one direction: the other fails at once or has no bytes.
+// ended. A pipe has only one direction: copying in the other fails at once or ends
+// without bytes.
 func relay(c *net.UnixConn, file io.ReadWriteCloser) {
 	defer c.Close()
 	defer file.Close()
@@ -74,9 +75,9 @@ func relay(c *net.UnixConn, file io.ReadWriteCloser) {
 		_, err := io.Copy(file, c)
 		switch {
 		case err != nil && !isSocket:
-			c.Close() // The process reads no more.
+			c.Close() // The process no longer reads.
 		case err != nil:
-			_ = c.CloseRead() // It may still answer.
+			_ = c.CloseRead() // The other end of the socket may still answer.
 		case isSocket:
 			_ = socket.CloseWrite()
 		default:

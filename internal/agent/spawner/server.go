@@ -28,7 +28,8 @@ type Config struct {
 	Socket string
 	// SSHUID is the user id of the SSH server. All others are refused.
 	SSHUID int
-	// Environment is that of every session. It also has the user's name and home.
+	// Environment is the environment of every session. It also has the user's name and
+	// home.
 	Environment environ.Server
 	// RootLogin allows processes of root. The spawner must then run as root, and the
 	// user's processes run with UID and GID. Without RootLogin, all processes run with
@@ -53,10 +54,10 @@ type Config struct {
 	Report func(context.Context, spawnapi.ReportRequest) spawnapi.Report
 	Usage  func() string
 	// OOMKills returns how many processes the kernel has killed because memory ran out,
-	// and MemoryLimit the limit, in bytes.
+	// and MemoryLimit the limit in bytes, or 0 without a limit.
 	OOMKills, MemoryLimit func() int64
-	// SocketInterval is how often the socket is looked for, and made again if it was
-	// removed. Default: 5 seconds.
+	// SocketInterval is how often the server checks whether the socket was removed, and
+	// then creates it again. Default: 5 seconds.
 	SocketInterval time.Duration
 	// Grace is how long processes may take to end after SIGTERM. Then they are killed.
 	Grace  time.Duration
@@ -111,7 +112,8 @@ func (s *Server) Stopping() bool { return s.stopping.Load() }
 
 // Run serves the SSH server until ctx ends. It then ends all processes and returns.
 func (s *Server) Run(ctx context.Context) error {
-	// In a pod that shares its process namespace, another process is PID 1.
+	// If another process is PID 1, as in tests, orphaned processes would become its
+	// children.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("becoming the reaper of orphaned processes: %w", err)
 	}
@@ -135,9 +137,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// listen replaces the socket that a container before this one has left.
+// listen listens on the socket, and replaces the one that an earlier container left.
 func (s *Server) listen() (*net.UnixListener, error) {
-	// The user can have put anything in its place.
+	// A user can have put anything in its place.
 	if err := os.RemoveAll(s.cfg.Socket); err != nil {
 		return nil, fmt.Errorf("replacing the spawner's socket: %w", err)
 	}
@@ -163,11 +165,11 @@ func (s *Server) openSocket() error {
 	return os.Chmod(s.cfg.Socket, 0o666)
 }
 
-// socketInterval is how often the spawner checks whether its socket is still there.
+// socketInterval is the default of Config.SocketInterval.
 const socketInterval = 5 * time.Second
 
-// keepListening listens again whenever the socket has been removed, as by a script that
-// cleans /run.
+// keepListening listens again whenever the socket has been removed, for example by a
+// script that cleans /run.
 func (s *Server) keepListening(ctx context.Context, listener *net.UnixListener) {
 	mine, _ := os.Lstat(s.cfg.Socket)
 	go s.accept(listener)
@@ -184,10 +186,10 @@ func (s *Server) keepListening(ctx context.Context, listener *net.UnixListener) 
 		}
 		again, err := s.listen()
 		if err != nil {
-			s.log.Error("the spawner's socket was removed, and cannot be made again", "error", err)
+			s.log.Error("the spawner's socket was removed, and cannot be created again", "error", err)
 			continue
 		}
-		s.log.Warn("the spawner's socket was removed, and is made again")
+		s.log.Warn("the spawner's socket was removed, and was created again")
 		listener.Close()
 		listener = again
 		mine, _ = os.Lstat(s.cfg.Socket)
@@ -259,7 +261,7 @@ func (s *Server) serve(raw *net.UnixConn) {
 	if !ok {
 		refused = &spawnapi.Refusal{Code: spawnapi.ExitNotExecutable, Text: err.Error() + "\n"}
 	}
-	_ = reply(c, spawnapi.Reply{Refused: refused}) // fails if the SSH server has gone
+	_ = reply(c, spawnapi.Reply{Refused: refused}) // fails only if the SSH server has disconnected
 }
 
 // reply sends a reply.
@@ -273,6 +275,7 @@ func (s *Server) serveReport(c *spawnapi.Conn, request *spawnapi.ReportRequest) 
 	defer cancel()
 	report := s.cfg.Report(ctx, *request)
 	report.Stopping = s.Stopping()
+	s.oomKills.Store(report.OOMKills) // Not of a process that ends later.
 	return reply(c, spawnapi.Reply{Report: &report})
 }
 

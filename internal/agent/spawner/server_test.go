@@ -89,7 +89,8 @@ func TestOnlyTheSSHServerIsObeyed(t *testing.T) {
 	}
 }
 
-// TestRemovedSocket: a user removes the socket, or puts something else in its place.
+// TestRemovedSocket: the spawner listens again after a user has removed its socket, or has
+// put something else in its place.
 func TestRemovedSocket(t *testing.T) {
 	ts := run(t, os.Getuid())
 	for _, replace := range []func() error{

@@ -41,7 +41,7 @@ func (s *Server) serveStart(c *spawnapi.Conn, request *spawnapi.Start, relay boo
 	}
 	defer s.sessions.Done()
 	if err := s.replyStarted(c, r, stdio, relay); err != nil {
-		s.log.Warn("a process has started for an SSH server that has gone", "error", err)
+		s.log.Warn("a process started, but the SSH server did not get the reply", "error", err)
 		return nil
 	}
 	s.follow(c, p)
@@ -55,7 +55,7 @@ func (s *Server) replyStarted(c *spawnapi.Conn, r spawnapi.Reply, stdio *stdio, 
 		if !errors.Is(err, unix.ETOOMANYREFS) {
 			return err
 		}
-		// Nothing was sent.
+		// The error means that nothing was sent.
 		if err := s.relayTerminal(stdio); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (s *Server) replyStarted(c *spawnapi.Conn, r spawnapi.Reply, stdio *stdio, 
 }
 
 // follow carries out the messages about a process, and reports its end. If the SSH server
-// closes the connection before, follow returns.
+// closes the connection earlier, follow returns.
 func (s *Server) follow(c *spawnapi.Conn, p *process) {
 	gone := make(chan struct{})
 	go func() {
@@ -84,7 +84,7 @@ func (s *Server) follow(c *spawnapi.Conn, p *process) {
 	}()
 	select {
 	case <-p.ended:
-		_ = c.Send(s.exit(p.child)) // fails only if the SSH server has gone
+		_ = c.Send(s.exit(p.child)) // fails only if the SSH server has disconnected
 		// The SSH server closes the connection when its client has read everything.
 		<-gone
 	case <-gone:
@@ -194,8 +194,8 @@ func (a *account) startDir() (dir, warning string) {
 
 // stdio is the standard input, output and error of a process.
 type stdio struct {
-	// master is that of its terminal, or nil without one. When it is closed, the kernel
-	// hangs up the terminal.
+	// master is the master of the terminal, or nil without one. When it is closed, the
+	// kernel hangs up the terminal.
 	master *os.File
 	// theirs are the process's ends, to close once it has started.
 	theirs []*os.File
@@ -204,7 +204,7 @@ type stdio struct {
 	release func()
 }
 
-// close closes what the process's session no longer needs.
+// close closes the files that remain open here.
 func (o *stdio) close() {
 	closeAll(o.theirs)
 	if o.master != nil {
@@ -220,10 +220,10 @@ func (s *Server) openStdio(a *account, cmd *exec.Cmd, request *spawnapi.Start, r
 	case relay:
 		return s.openRelayedPipes(a, cmd)
 	case len(files) != 3:
-		return nil, fmt.Errorf("a process without a terminal requires three pipes, and not %d", len(files))
+		return nil, fmt.Errorf("a process without a terminal requires three pipes, got %d", len(files))
 	}
 	for _, file := range files {
-		// Programs expect that. A file that was received is in non-blocking mode.
+		// Received files are in non-blocking mode, which programs do not expect.
 		if err := ioctl(file, func(fd int) error { return unix.SetNonblock(fd, false) }); err != nil {
 			return nil, fmt.Errorf("preparing a pipe: %w", err)
 		}
@@ -273,7 +273,7 @@ func (s *Server) relayTerminal(opened *stdio) error {
 
 func (s *Server) openRelayedPipes(a *account, cmd *exec.Cmd) (*stdio, error) {
 	var ours, theirs []*os.File
-	// As the account, so that a command may open /dev/stdout by its name.
+	// The account makes them, so that a command can open /dev/stdout by its name.
 	err := a.as(func() error {
 		for range 3 {
 			read, write, err := os.Pipe()

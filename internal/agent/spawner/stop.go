@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// farewell is how long the SSH server may take to be told how its processes ended.
+// farewell is how long the spawner waits for killed processes to end, and then for the SSH
+// server to learn how its processes ended.
 const farewell = 2 * time.Second
 
 // end asks all processes to end, and kills those that have not ended after the grace
@@ -18,7 +19,8 @@ func (s *Server) end(signals <-chan os.Signal) {
 	s.stopping.Store(true) // under the lock, so that no process starts later
 	s.mu.Unlock()
 	s.each(func(p *process) {
-		// Two signals of the same kind could mean more than one.
+		// As PID 1, the spawner sends SIGTERM to all processes below. Some programs act
+		// differently on a second SIGTERM, so they must not get one here too.
 		if !s.isInit || p.terminal != nil {
 			p.askToEnd()
 		}
@@ -32,7 +34,7 @@ func (s *Server) end(signals <-chan os.Signal) {
 		case <-signals:
 		case <-grace.C:
 			if killed {
-				return // A process hangs in the kernel. The runtime ends the container.
+				return // A process hangs in the kernel. The container runtime has to end it.
 			}
 			killed = true
 			s.each((*process).kill)
@@ -51,8 +53,8 @@ func (s *Server) end(signals <-chan os.Signal) {
 	}
 }
 
-// signalOthers signals all processes of the container. A spawner that is not PID 1
-// signals only those of sessions.
+// signalOthers signals all processes of the container. If the spawner is not PID 1, it
+// does nothing, because the processes may belong to other programs.
 func (s *Server) signalOthers(signal syscall.Signal) {
 	if !s.isInit {
 		return

@@ -13,7 +13,7 @@ import (
 // client cannot find out which names exist.
 var errNotAuthorised = errors.New("not authorised")
 
-// rootName is the second account of a server with Config.RootLogin.
+// rootName is the account that Config.RootLogin adds.
 const rootName = "root"
 
 // identity is the key under which ExtraData holds the verified public key.

@@ -103,8 +103,8 @@ func (r tcpForward) name() string {
 	return "tcp " + net.JoinHostPort(r.Address, strconv.Itoa(int(r.Port)))
 }
 
-// listen listens in the user's container. A client that can no longer forward, because
-// it has disconnected, does not listen.
+// listen listens in the user's container. If the client has disconnected, it returns an
+// error.
 func (c *conn) listen(request spawnapi.Listen) (*spawnapi.Listener, error) {
 	request.Account = c.account
 	return c.server.cfg.Spawner.Listen(c.ctx, request)
@@ -214,15 +214,15 @@ func (c *conn) forwardAgent() error {
 	c.agent = listener
 	c.mu.Unlock()
 	if c.ctx.Err() != nil {
-		listener.Close() // The connection has ended, and may not have seen it.
+		listener.Close() // The connection has ended, and close may not have seen c.agent.
 		return net.ErrClosed
 	}
 	go c.forwards.serve(listener, "auth-agent@openssh.com", func(net.Conn) []byte { return nil })
 	return nil
 }
 
-// agentForwarded reports whether the client's agent can be reached. It cannot after the
-// user's container has been started again.
+// agentForwarded reports whether the client's agent can be reached. After the user's
+// container has been restarted, the agent must be forwarded again.
 func (c *conn) agentForwarded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
-// replaceSpawner makes the server talk to a spawner that a user has put in place of its
-// own, and returns what serves its connections.
+// replaceSpawner replaces the server's spawner, as a user can, and returns what serves its
+// connections.
 func (ts *testServer) replaceSpawner() net.Listener {
 	ts.t.Helper()
 	socket := filepath.Join(ts.t.TempDir(), "socket")
@@ -29,8 +29,8 @@ func (ts *testServer) replaceSpawner() net.Listener {
 	return listener
 }
 
-// TestSilentSpawnerDelaysNoRevocation: a removed key is out at once, whatever the spawner
-// does.
+// TestSilentSpawnerDelaysNoRevocation: connections of a removed key are cut at once,
+// whatever the spawner does.
 func TestSilentSpawnerDelaysNoRevocation(t *testing.T) {
 	ts := serve(t, func(cfg *Config) { cfg.KeysInterval = patience })
 	ts.replaceSpawner() // It answers no request.
@@ -112,9 +112,9 @@ func TestSessionWaitsForTheContainer(t *testing.T) {
 	}
 }
 
-// TestNothingIsStartedForAClientThatHasGone: a user who gave up, and tries again, does not
-// run a command twice.
-func TestNothingIsStartedForAClientThatHasGone(t *testing.T) {
+// TestNothingIsStartedForAClientThatDisconnected: a user who gave up, and tries again,
+// does not run a command twice.
+func TestNothingIsStartedForAClientThatDisconnected(t *testing.T) {
 	ts, client, session, socket := waiting(t, "echo > ran")
 	session.Close()
 	ts.await("the session to end", func() bool {
@@ -140,8 +140,8 @@ func TestOnlyTheSSHServerStops(t *testing.T) {
 	<-ts.ended
 }
 
-// TestForwardAgainAtOnce: a port is free once the client has the answer that its forward
-// was cancelled.
+// TestForwardAgainAtOnce: a port is free once the client has the reply to its request to
+// cancel the forwarding.
 func TestForwardAgainAtOnce(t *testing.T) {
 	ts := serve(t, nil)
 	client := ts.dial()

@@ -11,16 +11,15 @@ import (
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
-// restartTime is how long a session waits for the user's container to be started again,
-// after the kernel has killed it because memory ran out. The kubelet waits longer after
-// each time.
+// restartTime is how long a session waits for the user's container to be restarted, for
+// example after it ran out of memory. The kubelet waits longer before each restart.
 const (
 	restartTime  = 5 * time.Minute
 	restartRetry = 200 * time.Millisecond
 )
 
 // start starts the session's process, and calls begin with it. While the user's container
-// is not running, start tells the client, returns, and starts the process later.
+// is not running, start prints that to the client, returns, and starts the process later.
 func (s *session) start(request spawnapi.Start, begin func(*spawnapi.Process)) error {
 	sessions := s.conn.server.sessions
 	if err := sessions.begin(); err != nil {
@@ -31,7 +30,7 @@ func (s *session) start(request spawnapi.Start, begin func(*spawnapi.Process)) e
 	case err == nil:
 		s.started(process, begin)
 	case errors.Is(err, spawnapi.ErrUnavailable):
-		_, _ = io.WriteString(s.channel.Stderr(), s.lines("The container with your processes is being started again. Please wait.\n"))
+		_, _ = io.WriteString(s.channel.Stderr(), s.lines("The container with your processes is being restarted. Please wait.\n"))
 		go s.startLater(request, begin)
 	default:
 		sessions.done()
@@ -48,9 +47,9 @@ func (s *session) started(process *spawnapi.Process, begin func(*spawnapi.Proces
 	begin(process)
 }
 
-// startLater starts a process once the user's container is running. The goroutine that
-// serves the session's requests takes over then. If the client has closed the session
-// before, nothing is started.
+// startLater starts a process once the user's container is running, and then hands it to
+// the goroutine that serves the session's requests. If the client closes the session
+// earlier, no process is left running.
 func (s *session) startLater(request spawnapi.Start, begin func(*spawnapi.Process)) {
 	process, err := s.retry(request)
 	then := func() {
@@ -89,10 +88,11 @@ func (s *session) retry(request spawnapi.Start) (*spawnapi.Process, error) {
 	}
 }
 
-// containerEnded is what a client reads when its process ended with all others.
-const containerEnded = "All processes of this server have ended, because its container ended: most often because it reached its memory limit. It is started again.\n"
+// containerEnded is what a session prints when its process ended together with all others.
+const containerEnded = "All processes of this server ended because its container ended, most likely because it reached its memory limit. The container is being restarted.\n"
 
-// awaitEnd waits for the process to end, finishes the output, and tells the client.
+// awaitEnd waits for the process to end, finishes the output, and sends the client the
+// exit status.
 func (s *session) awaitEnd(request spawnapi.Start, process *spawnapi.Process, start time.Time, finishOutput func()) {
 	defer s.conn.server.sessions.done()
 	defer s.conn.server.survive("session")
@@ -123,8 +123,8 @@ func (s *session) runWithPipes(request spawnapi.Start) error {
 }
 
 // feed copies the client's input to the command, and closes the command's input
-// at its end. If the command has closed its input before, feed discards the
-// rest, so that the client is not blocked.
+// at its end. If the command closes its input earlier, feed discards the rest, so
+// that the client is not blocked.
 func (s *session) feed(to io.WriteCloser) {
 	defer s.conn.server.survive("session input")
 	_, err := io.Copy(countingWriter{to, s.conn.server.cfg.Traffic.Carried}, s.channel)

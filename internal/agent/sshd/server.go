@@ -213,7 +213,7 @@ func (s *Server) watchKeys(ctx context.Context) {
 func (s *Server) cutRevoked() {
 	for _, c := range s.connections() {
 		if c.revoked() {
-			go c.cutRevoked() // None waits for another.
+			go c.cutRevoked() // in parallel, because one that hangs must not delay the others
 		}
 	}
 }
@@ -240,7 +240,8 @@ func (s *Server) remove(c *conn) {
 	delete(s.conns, c)
 }
 
-// end ends every connection, after their sessions if the spawner ends those.
+// end ends every connection. If the spawner stops too, end first waits for the sessions
+// to end.
 func (s *Server) end() {
 	s.sessions.refuse()
 	if s.spawnerStops() {
@@ -257,14 +258,14 @@ func (s *Server) end() {
 	clients.Wait()
 }
 
-// The kubelet asks the two containers of a pod to stop at the same time. If the spawner
-// has not been asked after stopsTogether, only the SSH server stops.
+// The kubelet asks both containers of a pod to stop at the same time. If the spawner is
+// not stopping after stopsTogether, only the SSH server stops.
 const (
 	stopsTogether = 2 * time.Second
 	askAgain      = 50 * time.Millisecond
 )
 
-// spawnerStops reports whether the spawner is stopping too, or has stopped.
+// spawnerStops reports whether the spawner is stopping too, or has ended.
 func (s *Server) spawnerStops() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), stopsTogether)
 	defer cancel()

@@ -25,10 +25,11 @@ type session struct {
 	channel ssh.Channel
 	// ctx ends with the channel.
 	ctx context.Context
-	// later has what to do once a process has started that could not start at once.
+	// later delivers what to do once a process that could not start at once has started
+	// or failed.
 	later chan func()
-	// client has the environment variables that the client has set, of clientBytes
-	// together.
+	// client has the environment variables that the client has set. Their total size is
+	// clientBytes.
 	client      environ.Vars
 	clientBytes int
 	// agent is set if the client's agent is forwarded.
@@ -36,16 +37,16 @@ type session struct {
 	// wanted is the terminal that the client requested, or nil.
 	wanted *terminalRequest
 	// requested is set once the client has requested a command, shell or subsystem.
-	// process is nil until that runs.
+	// process is nil until it runs.
 	requested bool
 	process   *spawnapi.Process
 	// counted is set while the session counts as open in Config.Traffic.
 	counted bool
-	// stop stops the command's output.
+	// stop stops the command's output. It is nil until the command runs.
 	stop func()
 }
 
-// maxClientBytes bounds the variables that a client sets.
+// maxClientBytes bounds the total size of the variables that a client sets.
 const maxClientBytes = 64 << 10
 
 // sessionRequests has every request that a client may make in a session, except

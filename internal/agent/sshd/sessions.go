@@ -18,7 +18,7 @@ type sessions struct {
 	mu      sync.Mutex
 	running map[*spawnapi.Process]bool
 	ending  bool
-	// drained is when the drain ends. Until then nothing is started.
+	// drained is when the drain ends. Until then, no process is started.
 	drained time.Time
 	open    sync.WaitGroup
 }
@@ -92,7 +92,7 @@ func (s *sessions) mayForward() bool {
 	return !s.isDrained()
 }
 
-// refuse refuses further processes, because the server stops.
+// refuse refuses further processes, because the server is stopping.
 func (s *sessions) refuse() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,12 +105,12 @@ func (s *sessions) hangUpAll() {
 	running := slices.Collect(maps.Keys(s.running))
 	s.mu.Unlock()
 	for _, p := range running {
-		go p.HangUp() // The spawner may not read.
+		go p.HangUp() // can block, if the spawner does not read
 	}
 }
 
-// await waits until all sessions have ended, but not longer than a time: a process that
-// has left its session's process group may keep the session's output open.
+// await waits until all sessions have ended, but at most for the given time: a process
+// that has left its session's process group may keep the session's output open.
 func (s *sessions) await(most time.Duration) {
 	over := make(chan struct{})
 	go func() {

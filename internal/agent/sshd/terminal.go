@@ -21,7 +21,7 @@ const (
 	// or after lingerBytes, which is more than the kernel can have buffered.
 	lingerPause = 100 * time.Millisecond
 	lingerBytes = 128 << 10
-	// lastOutput is how long a client may take to read it.
+	// lastOutput is how long a client may take to read the last output.
 	lastOutput = time.Minute
 )
 
@@ -85,7 +85,7 @@ func (s *session) runOnTerminal(request spawnapi.Start) error {
 	request.Terminal = &spawnapi.Terminal{Size: size, Modes: []byte(s.wanted.Modes)}
 	return s.start(request, func(process *spawnapi.Process) {
 		if now := s.wanted.size(); now != size {
-			_ = process.Control(spawnapi.Control{Size: &now}) // changed while the container was started
+			_ = process.Control(spawnapi.Control{Size: &now}) // it changed while the container was starting
 		}
 		s.onTerminal(request, process)
 	})
@@ -195,7 +195,7 @@ func (o *terminalOutput) finish() {
 	select {
 	case <-o.done:
 	case <-time.After(lastOutput):
-		// A read blocks in spite of its deadline, because the user has put the terminal
-		// into blocking mode, or the client does not read.
+		// The client does not read, or a read blocks despite its deadline because the
+		// user has put the terminal into blocking mode.
 	}
 }

@@ -28,8 +28,8 @@ HomeFull, RestartPending, ResizePending or StopPending. ACTIVITY is Active,
 KeptAwake, Idle with the time since the last activity, or Unknown. It is <none>
 for a server that is never suspended for being idle.
 
-With -o wide, MESSAGE explains each reason, AGENT is the version of the server's
-agent, its SSH server, and CPU, MEMORY, GPU and HOME
+With -o wide, MESSAGE explains each reason, AGENT is the version of the SSH server
+in the DevServer, and CPU, MEMORY, GPU and HOME
 are what the server uses of what it was granted: 0.3/4 CPUs, 3.1Gi/16Gi, 37%/1 (how
 busy the busiest GPU is, and how many there are). devctl asks the servers for that
 over SSH, for at most 10 seconds, which does not count as activity. For a server

@@ -26,7 +26,7 @@ import (
 
 // Options say which of the logs to print.
 type Options struct {
-	// Container is one of the pod's containers; empty for those of the server.
+	// Container is one of the pod's containers. Empty means the containers of the server.
 	Container                    string
 	Follow, Previous, Timestamps bool
 	Since                        time.Duration
@@ -70,16 +70,16 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 	return nil
 }
 
-// choose returns the containers whose logs to print, which is none if they have not
-// run: the step that prepares the server until that has succeeded, then the SSH
-// server, which logs logins, and the server's main process. In a pod of an older
-// version, one container is both.
+// choose returns the containers whose logs to print: the step that prepares the server
+// until it has succeeded, and then the SSH server, which logs logins, and the server's
+// main process. In a pod of an older version, one container is both. The result is empty
+// if the containers have not run.
 func choose(pod *corev1.Pod, o Options) ([]string, error) {
 	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
 	names := []string{objects.SSHContainer, objects.ServerContainer}
 	switch prepare := find(statuses, objects.PrepareContainer); {
 	case o.Container != "" && find(statuses, o.Container) == nil:
-		return nil, exit.With(exit.Usage, fmt.Errorf("its pod has no container %s, or that has not started: it has %s", o.Container, list(statuses)))
+		return nil, exit.With(exit.Usage, fmt.Errorf("its pod has no container %s, or the container has not started; the pod has %s", o.Container, list(statuses)))
 	case o.Container != "":
 		names = []string{o.Container}
 	case prepare != nil && (prepare.State.Terminated == nil || prepare.State.Terminated.ExitCode != 0) && hasLogs(prepare):

@@ -43,7 +43,7 @@ func merged(ctx context.Context, open opener, containers []string, o Options, ou
 		request.Follow, request.Timestamps = false, true
 		if err := each(ctx, open, request, func(l line) {
 			if l.at.Before(last[container]) {
-				l.at = last[container] // It has no time, and belongs to the line before.
+				l.at = last[container] // A line without a time belongs to the line before.
 			}
 			last[container] = l.at
 			all = append(all, l)
@@ -77,7 +77,7 @@ func follow(ctx context.Context, open opener, containers []string, last map[stri
 		request.Timestamps = true
 		if !last[container].IsZero() {
 			request.SinceSeconds, request.TailLines = nil, nil
-			request.SinceTime = &metav1.Time{Time: last[container]} // In whole seconds.
+			request.SinceTime = &metav1.Time{Time: last[container]} // in whole seconds, so lines come again
 		}
 		group.Go(func() {
 			errs[i] = each(ctx, open, request, func(l line) {
@@ -86,7 +86,7 @@ func follow(ctx context.Context, open opener, containers []string, last map[stri
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				_ = o.print(out, l) // Whoever closed the output ends the command.
+				_ = o.print(out, l) // writing to a closed pipe ends the program
 			})
 		})
 	}

@@ -180,8 +180,8 @@ func preparedStage(o observed) stage {
 	return s
 }
 
-// all tells whether the server's container and, if it has one of its own, the SSH
-// server's are as ok says.
+// all tells whether ok is true for the server's container and for that of the SSH
+// server, which pods of an older version do not have.
 func all(pod *corev1.Pod, ok func(*corev1.ContainerStatus) bool) bool {
 	server, ssh := objects.ContainerStatus(pod, objects.ServerContainer), objects.ContainerStatus(pod, objects.SSHContainer)
 	return server != nil && ok(server) && (ssh == nil || ok(ssh))

@@ -35,7 +35,7 @@ type Target struct {
 	Tolerance time.Duration
 	// SecretHash is that of the Secret as it should be.
 	SecretHash string
-	// Version is the agent's version that the status has.
+	// Version is the agent's version in the status.
 	Version string
 	// AwaitsSessions is set while an update of the agent waits until no session is
 	// open. That is then news, and the agent is asked as often as if the server's

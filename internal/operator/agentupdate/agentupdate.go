@@ -5,8 +5,8 @@
 // of that container's image restarts the container and closes its connections; all
 // processes in the server's main container continue. The kubelet stops the old
 // container before it pulls the new image, so an update starts only if the image is on
-// the node. On each node, one server is updated first, and the others once that one
-// answers.
+// the node. On each node, one server is updated first, and the others follow once that
+// one answers.
 package agentupdate
 
 import (
@@ -36,14 +36,14 @@ const (
 	DefaultDeadline = 7 * 24 * time.Hour
 	// WarningTime is how long a warning is on open terminals before an update.
 	WarningTime = time.Minute
-	// Patience is how long the new SSH server may take to answer. The image is on the
-	// node, so it takes seconds.
+	// Patience is how long the new SSH server may take to answer. It normally takes
+	// seconds, because the image is already on the node.
 	Patience = 5 * time.Minute
 	// PullLasts is how long a finished attempt to pull an image counts: the kubelet may
 	// delete an image that no container uses, and a registry may answer again.
 	PullLasts = time.Hour
-	// look is how often the operator checks what it is not told of: another server on
-	// the node, and a pull.
+	// look is how often the operator checks what does not cause another decision when
+	// it changes: another server on the node, and a pull.
 	look = 15 * time.Second
 )
 
@@ -72,14 +72,14 @@ type Facts struct {
 	// OutdatedSince is when the operator first saw that the agent is not its version.
 	// Zero, and a time in the future, count as now.
 	OutdatedSince time.Time
-	// WarnedAt is since when open terminals show the warning; zero if they do not.
+	// WarnedAt is when open terminals began to show the warning; zero if they do not.
 	WarnedAt time.Time
 	// StopAnnounced is set while the server is about to be stopped. It then gets the
 	// new agent at its next start.
 	StopAnnounced bool
 }
 
-// PullState is what became of an attempt to pull an image.
+// PullState is the state of an attempt to pull an image.
 type PullState int
 
 // States of a Pull.
@@ -108,9 +108,9 @@ type Act int
 // Acts.
 const (
 	ActNone Act = iota
-	// ActPull: pull the image on the node, anew if there was an earlier attempt.
+	// ActPull: pull the image on the node, again if an earlier attempt exists.
 	ActPull
-	// ActWarn: warn on open terminals, and go on doing so.
+	// ActWarn: show the warning on open terminals.
 	ActWarn
 	// ActStart: patch the image of the SSH server's container.
 	ActStart
@@ -132,7 +132,7 @@ type Decision struct {
 	AtRestart bool
 	// Cause is why ActRollBack is required.
 	Cause string
-	// WarnedAt is since when open terminals show the Warning.
+	// WarnedAt is when open terminals began to show the Warning.
 	WarnedAt time.Time
 	Warning  string
 	// RequeueAt is when to decide again even if nothing happens; zero means never.
@@ -168,7 +168,7 @@ func Decide(f Facts, now time.Time) Decision {
 	}
 	deadline := f.deadline(now)
 	if f.Policy.Mode == WhenIdle && now.Before(deadline) && !f.noSessions() {
-		d := pending(devv1.ReasonWaitingForSessions, "The agent is updated when no SSH session is open, at the latest at %s.", policy.Clock(deadline))
+		d := pending(devv1.ReasonWaitingForSessions, "The agent is updated when no SSH session is open, or at %s at the latest.", policy.Clock(deadline))
 		d.RequeueAt = deadline
 		return d
 	}
@@ -178,7 +178,7 @@ func Decide(f Facts, now time.Time) Decision {
 // prepare takes the steps before an update that is due.
 func (f Facts) prepare(now time.Time) Decision {
 	if !slices.ContainsFunc(f.Others, func(o Pod) bool { return o.shows(f.Image) }) {
-		switch pulling := pending(devv1.ReasonPullingImage, "The node %s pulls the image %s of the new agent.", f.Node, f.Image); {
+		switch pulling := pending(devv1.ReasonPullingImage, "The node %s is pulling the image %s of the new agent.", f.Node, f.Image); {
 		case f.Pull.State == NotPulled, Expired(f.Pull, now):
 			pulling.Act, pulling.RequeueAt = ActPull, now.Add(look)
 			return pulling
@@ -196,7 +196,7 @@ func (f Facts) prepare(now time.Time) Decision {
 		}
 	}
 	if !slices.ContainsFunc(f.Others, func(o Pod) bool { return o.proves(f.Image) }) && slices.ContainsFunc(f.Others, Pod.underWay) {
-		d := pending(devv1.ReasonWaitingForNode, "The agent is updated once that of another server on the node %s answers with the new version.", f.Node)
+		d := pending(devv1.ReasonWaitingForNode, "The agent is updated once another server on the node %s answers with the new version.", f.Node)
 		d.RequeueAt = now.Add(look)
 		return d
 	}
@@ -207,9 +207,9 @@ func (f Facts) prepare(now time.Time) Decision {
 	if f.WarnedAt.IsZero() || f.WarnedAt.After(now) {
 		f.WarnedAt, due = now, now.Add(WarningTime)
 	}
-	d := pending(devv1.ReasonUpdatingAgent, "The agent is updated at %s. Open SSH sessions end then; all other processes continue.", policy.Clock(due))
+	d := pending(devv1.ReasonUpdatingAgent, "The agent will be updated at %s. Open SSH sessions end then; all other processes continue.", policy.Clock(due))
 	d.Act, d.WarnedAt, d.RequeueAt = ActWarn, f.WarnedAt, due
-	d.Warning = fmt.Sprintf("This server's SSH server is updated at %s, which ends this session. You can reconnect at once. Programs in tmux and other detached processes continue.", policy.Clock(due))
+	d.Warning = fmt.Sprintf("This server's SSH server will be updated at %s, which ends this session. You can reconnect at once. Programs in tmux and other detached processes continue.", policy.Clock(due))
 	return d
 }
 
@@ -250,7 +250,7 @@ func failed(format string, args ...any) Decision {
 	return pending(devv1.ReasonAgentUpdateFailed, format, args...)
 }
 
-// earliest is t, or now if t is zero or in the future.
+// earliest returns t, or now if t is zero or in the future.
 func earliest(t, now time.Time) time.Time {
 	if t.IsZero() || t.After(now) {
 		return now

@@ -131,7 +131,7 @@ func TestDecide(t *testing.T) {
 	}{
 		"current":                       {"nothing to do", facts(pod(updated())), decision{}},
 		"previous version's pod":        {"it has no container for SSH", facts(pod(agentupdate.Pod{Ready: true})), decision{}},
-		"no recorded agent":             {"nobody knows what an admission plugin made of its image", facts(pod(outdated(func(p *agentupdate.Pod) { p.Agent = "" }))), decision{}},
+		"no recorded agent":             {"an admission plugin may have changed its image", facts(pod(outdated(func(p *agentupdate.Pod) { p.Agent = "" }))), decision{}},
 		"rewritten image":               {"an admission plugin gave the pod the image of a mirror", facts(pod(updated(func(p *agentupdate.Pod) { p.Image = "mirror/" + after }))), decision{}},
 		"OnRestart":                     {"only a restart updates it", facts(mode(agentupdate.OnRestart)), decision{AtRestart: true}},
 		"no mode":                       {"the zero value is the safe one", facts(mode("")), decision{AtRestart: true}},
@@ -189,13 +189,13 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// What people read has the names and the times.
+// The messages have the names and the times.
 func TestWords(t *testing.T) {
 	for name, tc := range map[string]struct {
 		f    agentupdate.Facts
 		want string
 	}{
-		"sessions":           {facts(sessions(1)), "at the latest at 2026-03-01 12:59 UTC"},
+		"sessions":           {facts(sessions(1)), "at 2026-03-01 12:59 UTC at the latest"},
 		"it failed":          {facts(pod(outdated(failedTo(after)))), "ErrImagePull"},
 		"another one failed": {facts(others(outdated(failedTo(after)))), "node-1"},
 		"pull failed":        {facts(pull(agentupdate.PullFailed, time.Minute)), "node-1 cannot pull or start the new agent, image agent:2, and tries again at least every hour. Running servers keep the previous one. Cause: no such image"},

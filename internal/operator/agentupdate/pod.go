@@ -14,15 +14,15 @@ import (
 
 // Pod has the facts of one server's pod.
 type Pod struct {
-	// Agent is the image of the agent that the pod was created with, or that it was
-	// updated to and that answered; empty if the previous version of the operator
-	// created it. Image is the one in the pod's spec. They can also differ because an
-	// admission plugin rewrites images.
+	// Agent is the image of the agent that the pod was created with, or the last one
+	// that it was updated to and that answered; empty if the previous version of the
+	// operator created the pod. Image is the image in the pod's spec. The two can also
+	// differ because an admission plugin rewrites images.
 	Agent, Image string
 	// Update is the last update, if it has not succeeded.
 	Update *Update
 	// Ready is set while the SSH server's container is ready, Running while it runs.
-	// Restarts is how often it was started again.
+	// Restarts is how often it was restarted.
 	Ready, Running bool
 	Restarts       int32
 	// Problem is why the container cannot run, if that is known.
@@ -36,7 +36,7 @@ type Update struct {
 	Image string `json:"image"`
 	From  string `json:"from"`
 	// StartedAt is when the pod was patched, and Restarts how often the SSH server's
-	// container had been started again until then.
+	// container had been restarted until then.
 	StartedAt metav1.Time `json:"startedAt"`
 	Restarts  int32       `json:"restarts"`
 	// Failed is why the old image was put back; empty while the update is under way.
@@ -47,7 +47,7 @@ type Update struct {
 func (u Update) String() string {
 	text, err := json.Marshal(u)
 	if err != nil {
-		return "" // Plain data always has JSON.
+		return "" // cannot happen: the fields are plain data
 	}
 	return string(text)
 }

@@ -90,7 +90,7 @@ func server(name string) func(*corev1.Pod) {
 	}
 }
 
-// flavor asks for 2 CPUs and 4Gi, and for nothing for the SSH server.
+// flavor requests 2 CPUs and 4Gi, and nothing for the SSH server.
 func flavor(edits ...func(*devv1.DevServerFlavorSpec)) *devv1.DevServerFlavor {
 	f := &devv1.DevServerFlavor{ObjectMeta: metav1.ObjectMeta{Name: "medium", Generation: 3}}
 	f.Spec.Resources.Requests = quantities("cpu", "2", "memory", "4Gi")

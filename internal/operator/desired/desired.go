@@ -37,7 +37,7 @@ type Input struct {
 	AgentImagePullPolicy corev1.PullPolicy
 	// QuotaOnCPULimits is set if a quota of the namespace counts CPU limits.
 	// MinContainer is the minimum that a LimitRange of the namespace requires of each
-	// container. Both are known only where a DevServerUser sets them.
+	// container. Both are known only if a DevServerUser sets them.
 	QuotaOnCPULimits bool
 	MinContainer     corev1.ResourceList
 	// GraceSeconds is how long the server's processes may take to end; 0 stands

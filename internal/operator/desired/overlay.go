@@ -74,7 +74,7 @@ func reassert(pod, ours *corev1ac.PodTemplateSpecApplyConfiguration) {
 	pod.Labels, pod.Annotations = with(ours.Labels, pod.Labels), with(ours.Annotations, pod.Annotations)
 	spec, want := pod.Spec, ours.Spec
 	spec.RestartPolicy = nil
-	spec.ShareProcessNamespace = nil // With it, users could see into the SSH server.
+	spec.ShareProcessNamespace = nil // With it, users could see the SSH server's processes, and root could end them.
 	if want.HostUsers != nil {
 		spec.HostUsers = want.HostUsers // Without it, root in the server would be root on the node.
 	}

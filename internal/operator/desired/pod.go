@@ -21,8 +21,8 @@ const (
 
 	// The startup probe runs every second, so that a server is Ready as soon as
 	// SSH answers; the readiness probe after it runs less often. There is no
-	// liveness probe: nothing kills an SSH server that runs. One that does not
-	// answer within startupSeconds of its start is started again.
+	// liveness probe, so a running SSH server is never killed. One that does not
+	// answer within startupSeconds of its start is restarted.
 	startupSeconds     = 600
 	readinessPeriod    = 10
 	probeTimeout       = 5
@@ -125,7 +125,7 @@ func prepareContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 }
 
 // serverContainer is where the users' processes run. It has no port and no probe,
-// because it is the SSH server that answers.
+// because those belong to the SSH server's container.
 func serverContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
 		WithName(objects.ServerContainer).

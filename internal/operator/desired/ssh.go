@@ -28,12 +28,12 @@ var (
 	sshQuotaCPU = resource.MustParse("1")
 )
 
-// sshContainer runs the SSH server, as a user that the server's own users can
-// neither become nor send signals to. It alone mounts the Secret. The mount of the
+// sshContainer runs the SSH server, with a uid that the server's own users can
+// neither have nor send signals to. It alone mounts the Secret. The mount of the
 // spawner's socket is read-only, because connecting to a socket writes nothing.
 //
-// GPU runtimes give every container all GPUs of the node unless its environment
-// asks for none.
+// Some GPU runtimes give a container all GPUs of the node unless its environment
+// requests none.
 func sshContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().
 		WithName(objects.SSHContainer).
@@ -61,8 +61,8 @@ func sshContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 	return c
 }
 
-// sshCommand starts the SSH server. It obeys no spawner but one of the uid that the
-// main container runs as.
+// sshCommand starts the SSH server, which accepts only a spawner with the uid of the
+// main container.
 func sshCommand(in Input) []string {
 	spawner := in.UID
 	command := append([]string{agentapi.PrepareBinary, "serve"}, graceFlag(in)...)
@@ -73,14 +73,14 @@ func sshCommand(in Input) []string {
 	return append(command, "--spawner-uid="+strconv.FormatInt(spawner, 10))
 }
 
-// sshResources are the SSH server's requests and limits: the flavor's, by
-// resource, then the defaults, then what the namespace requires.
+// sshResources returns the SSH server's requests and limits. For each resource, the
+// flavor's value replaces the default. Then the values are raised to what the
+// namespace requires.
 //
 // The pod does not set resources as a whole (spec.resources), out of which the SSH
 // server could take its share. Their memory limit would be that of the pod's cgroup,
 // and an out-of-memory kill in it can hit any container. Users who exhaust their
-// memory would lose the SSH server too, which is in a container of its own so that
-// they do not.
+// memory would then lose the SSH server too.
 func sshResources(in Input) corev1.ResourceRequirements {
 	own := corev1.ResourceRequirements{}
 	if r := in.Flavor.Spec.SSHResources; r != nil {
@@ -88,7 +88,7 @@ func sshResources(in Input) corev1.ResourceRequirements {
 	}
 	r := corev1.ResourceRequirements{Requests: override(sshRequests, own.Requests), Limits: override(sshLimits, own.Limits)}
 	if guaranteed(in.Flavor.Spec.Resources) {
-		// Whichever of the two the flavor sets, the other is equal.
+		// If the flavor sets only one of the two, the other gets the same value.
 		r.Requests = override(override(sshGuaranteed, own.Limits), own.Requests)
 		r.Limits = override(override(sshGuaranteed, own.Requests), own.Limits)
 	}
@@ -114,7 +114,7 @@ func sshResources(in Input) corev1.ResourceRequirements {
 	return r
 }
 
-// override returns defaults with the values of own in their place.
+// override returns defaults, replaced by the values of own where it has them.
 func override(defaults, own corev1.ResourceList) corev1.ResourceList {
 	list := maps.Clone(defaults)
 	maps.Copy(list, own)
@@ -132,8 +132,9 @@ func guaranteed(r corev1.ResourceRequirements) bool {
 	})
 }
 
-// graceFlag ends all processes within two thirds of the grace period, and then the
-// agent, before the kubelet does. The default grace period requires no flag.
+// graceFlag returns the flag that lets the agent end all processes within two thirds of
+// the grace period, before the kubelet kills them. The agent's default is that of the
+// default grace period.
 func graceFlag(in Input) []string {
 	if grace(in) == DefaultGraceSeconds {
 		return nil

@@ -14,7 +14,8 @@ import (
 // updatesAtRestart tells whether only a restart updates the agent.
 func updatesAtRestart(o Observed) bool { return o.Pod != nil && o.Agent != nil && o.Agent.AtRestart }
 
-// setAgentUpdatePending sets the condition once an update was pending for the first time.
+// setAgentUpdatePending sets the condition. It exists only once an update has been
+// pending.
 func setAgentUpdatePending(c Conditions, o Observed) {
 	switch {
 	case o.Agent == nil:
@@ -28,8 +29,8 @@ func setAgentUpdatePending(c Conditions, o Observed) {
 // agentUpdate is the message while the new SSH server starts.
 const agentUpdate = "The agent is being updated. Processes in the server continue."
 
-// updatesAgent tells whether an update of the agent is why SSH does not answer: the main
-// container runs.
+// updatesAgent tells whether SSH does not answer because the agent is being updated. If
+// the main container does not run, that is the more important cause.
 func updatesAgent(o Observed) bool {
 	return o.Agent != nil && o.Agent.Updating && slices.ContainsFunc(o.Pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
 		return c.Name == objects.ServerContainer && c.State.Running != nil

@@ -74,8 +74,8 @@ func waits(next []corev1.ContainerStatus, server *corev1.ContainerStatus) bool {
 	return server == nil || server.State.Waiting != nil
 }
 
-// silent is the state of a pod that was Ready, and whose SSH server, in the container
-// c, runs.
+// silent returns the state of a pod that was Ready, and whose SSH server, in the
+// container c, runs but no longer answers.
 func silent(d *devv1.DevServer, o Observed, c corev1.ContainerStatus) (state, bool) {
 	if c.State.Running == nil || c.Started == nil || !*c.Started || !wasReady(d, o.Pod) {
 		return state{}, false
@@ -83,7 +83,7 @@ func silent(d *devv1.DevServer, o Observed, c corev1.ContainerStatus) (state, bo
 	if o.NodeGone {
 		return evicted("DeletionByPodGC", ""), true
 	}
-	return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. Its processes still run. To restart it: devctl restart %s", o.Pod.Name, d.Name), true
+	return failed(devv1.ReasonNotAnswering, "The SSH server of the pod %s stopped answering. The server's processes still run. To restart the server: devctl restart %s", o.Pod.Name, d.Name), true
 }
 
 func sshOutOfMemory(crash state, o Observed, c corev1.ContainerStatus) state {
@@ -93,8 +93,9 @@ func sshOutOfMemory(crash state, o Observed, c corev1.ContainerStatus) state {
 	return crash
 }
 
-// addedState is why a container that a flavor or a webhook added does not run, if it
-// does not. Unless all others wait for it, it is not blamed while it is starting.
+// addedState returns why a container that a flavor or a webhook added does not run, if
+// it does not. A container that has not failed is reported only if the others wait for
+// it, and not while it first starts.
 func addedState(d *devv1.DevServer, pod *corev1.Pod, c corev1.ContainerStatus, awaited bool) (state, bool) {
 	name := fmt.Sprintf("The container %s is not ready", c.Name)
 	if s, ok := containerState(c, devv1.ReasonContainerNotReady, name+": it ended"); ok {
@@ -124,7 +125,7 @@ func outOfMemory(crash state, pod *corev1.Pod, c corev1.ContainerStatus) state {
 	return failed(devv1.ReasonOOMKilled, "The server used more memory than %s, and is started again. Its processes were killed; its home directory is intact. Choose a flavor with more memory, or use less at a time.", limit)
 }
 
-// end is how a container ended last; nil if it never did.
+// end returns how a container last ended; nil if it never did.
 func end(c corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 	if c.State.Terminated != nil {
 		return c.State.Terminated
@@ -137,9 +138,9 @@ func outOfItsMemory(c corev1.ContainerStatus) bool {
 	return t != nil && t.Reason == "OOMKilled"
 }
 
-// missedEnd is the state in which the server was after its main process last ended,
-// if no status has reported that: it starts again in less time than the kubelet
-// takes to report it, while the SSH server lives on.
+// missedEnd returns the state of the server after its main process last ended, if no
+// status has reported that end. The container can start again before the kubelet
+// reports that the pod is not Ready, because the SSH server keeps running.
 func missedEnd(o Observed, last *devv1.Disruption) (state, bool) {
 	server := objects.ContainerStatus(o.Pod, objects.ServerContainer)
 	if server == nil || objects.ContainerStatus(o.Pod, objects.SSHContainer) == nil || server.State.Running == nil {
@@ -156,13 +157,13 @@ func missedEnd(o Observed, last *devv1.Disruption) (state, bool) {
 // clockSkew is by how much the clock of a node may be ahead of the operator's.
 const clockSkew = 30 * time.Second
 
-// wasReady tells whether this pod was Ready before. Until then, SSH that does not
-// answer is no failure.
+// wasReady tells whether this pod was Ready before. Until then, it is not a failure if
+// SSH does not answer.
 func wasReady(d *devv1.DevServer, pod *corev1.Pod) bool {
 	return d.Status.PodName == pod.Name && d.Status.StartedAt.Equal(pod.Status.StartTime)
 }
 
-// containerState is why a container does not run, if it does not. crash and ended
+// containerState returns why a container does not run, if it does not. crash and ended
 // are the reason and the sentence for a container that ended by itself.
 func containerState(c corev1.ContainerStatus, crash, ended string) (state, bool) {
 	if w := c.State.Waiting; w != nil {
@@ -171,7 +172,7 @@ func containerState(c corev1.ContainerStatus, crash, ended string) (state, bool)
 			// It may be about to start again, after a crash.
 		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
 			if c.Name != objects.PrepareContainer && c.Name != objects.ServerContainer {
-				// It is not the server's image, which users choose.
+				// The user cannot correct this image by editing the DevServer.
 				return failed(devv1.ReasonContainerConfigError, "The node cannot fetch the image of the container %s: %s", c.Name, pullCause(c.Image, w)), true
 			}
 			return failed(devv1.ReasonImagePullFailed, "An image cannot be fetched: %s", pullCause(c.Image, w)), true

@@ -11,12 +11,13 @@ import (
 // exceeded finds the numbers in the words of the quota admission plugin.
 var exceeded = regexp.MustCompile(`exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$`)
 
-// blamesSSH finds that a quota requires a value that the container of the SSH server
-// does not have, or that a LimitRange refuses one, of a container that it does not name.
+// blamesSSH matches refusals that the SSH server's container may have caused: a quota
+// requires a value that this container does not set, or a LimitRange refuses a value of
+// a container that the message does not name.
 var blamesSSH = regexp.MustCompile(`must specify .* for: [^;]*\b` + objects.SSHContainer + `\b|usage per Container is|ratio per Container is`)
 
-// refused reads why the StatefulSet controller could not create the pod, of a flavor,
-// or the home's claim.
+// refused reads why the StatefulSet controller could not create the pod or the home's
+// claim. flavor is the server's flavor.
 func refused(message, flavor string) state {
 	// Without the names of the pod and the StatefulSet.
 	_, cause, found := strings.Cut(message, " is forbidden: ")

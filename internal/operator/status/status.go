@@ -188,7 +188,7 @@ func RestartPending(o Observed) bool {
 }
 
 // RevisionOutdated tells whether the pod was made from another template than its
-// next start would be, also if the difference needs no restart, such as the image of
+// next start would be, even if the difference needs no restart, such as the image of
 // the agent.
 func RevisionOutdated(o Observed) bool {
 	set, pod := o.StatefulSet, o.Pod

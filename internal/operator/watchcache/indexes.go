@@ -13,7 +13,8 @@ import (
 )
 
 // The fields by which the cache can list DevServers, DevServerFlavors, DevServerUsers
-// and pods, with client.MatchingFields. The API server does not support them as field selectors.
+// and pods, with client.MatchingFields. The API server does not support them as field
+// selectors.
 const (
 	// FieldFlavor is the name in spec.flavor, empty for the default flavor.
 	FieldFlavor = "flavor"
@@ -22,7 +23,7 @@ const (
 	FieldClaim = "claim"
 	// FieldOwner is spec.owner.
 	FieldOwner = "owner"
-	// FieldNode is the node of a server's pod. Other pods are not found by it.
+	// FieldNode is the node of a server's pod. Other pods do not have it.
 	FieldNode = "node"
 )
 

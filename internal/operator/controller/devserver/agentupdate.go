@@ -35,7 +35,7 @@ func (r *Reconciler) updateAgent(ctx context.Context, in resolved, run lifecycle
 	if d.Act == agentupdate.ActStart {
 		// A session may have been opened since the last report.
 		r.Poller.Ask(ctx, in.key())
-		// Of the servers on a node, only one may decide at a time.
+		// Two servers of a node must not both decide to start: only one decides at a time.
 		r.agentUpdates.Lock()
 		defer r.agentUpdates.Unlock()
 		if d, err = r.decideAgentUpdate(ctx, in, run, pod); err != nil {
@@ -112,7 +112,7 @@ func (r *Reconciler) carryOutAgentUpdate(ctx context.Context, in resolved, pod *
 			return err
 		}
 		r.Recorder.Eventf(in.server, pod, corev1.EventTypeNormal, devv1.ReasonAgentUpdated, "UpdateAgent", "The server's agent was updated to the image %s.", p.Update.Image)
-		r.Poller.Ask(ctx, in.key()) // The status has the version that it reports.
+		r.Poller.Ask(ctx, in.key()) // The status gets the version from the report.
 		return r.forgetPull(ctx, pod.Spec.NodeName)
 	}
 	return nil
@@ -121,9 +121,9 @@ func (r *Reconciler) carryOutAgentUpdate(ctx context.Context, in resolved, pod *
 // maxCause bounds the cause of a failed update, in characters.
 const maxCause = 500
 
-// patchAgent changes the annotations of a pod and, unless it is empty, the image of its
-// SSH server, which restarts that container alone. The pod must not have changed since it
-// was read.
+// patchAgent changes the annotations of a pod and, unless image is empty, the image of its
+// SSH server, which restarts that container alone. The patch fails if the pod has changed
+// since it was read.
 func (r *Reconciler) patchAgent(ctx context.Context, pod *corev1.Pod, image string, annotations map[string]any) error {
 	fields := map[string]any{"metadata": map[string]any{"annotations": annotations, "resourceVersion": pod.ResourceVersion}}
 	if image != "" {

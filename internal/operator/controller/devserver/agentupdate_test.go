@@ -336,7 +336,7 @@ func TestAgentUpdateWaitsForSessions(t *testing.T) {
 	w.clock.SetTime(w.clock.Now().Add(agentupdate.DefaultDeadline + time.Minute))
 	w.poll()
 	w.wantSSHImage(oldAgent)
-	if warning := w.agent.instructions.Warning; !strings.Contains(warning, "SSH server is updated at") {
+	if warning := w.agent.instructions.Warning; !strings.Contains(warning, "SSH server will be updated at") {
 		t.Errorf("the warning on terminals is %q", warning)
 	}
 	w.clock.SetTime(w.clock.Now().Add(agentupdate.WarningTime))

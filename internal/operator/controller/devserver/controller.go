@@ -32,7 +32,8 @@
 //   - deleteSSHService, restart (the pod), deletePull (a pod that pulled the agent's
 //     image) and server.Delete (the DevServer) delete;
 //   - pull creates a pod that pulls the agent's image;
-//   - patchAgent changes the image of a running pod's SSH server;
+//   - patchAgent changes the annotations of a running pod and the image of its SSH
+//     server;
 //   - createLease creates the Lease; patch changes single fields of the Lease, the
 //     pod's annotations and the StatefulSet (callers: server.RecordSuspension,
 //     server.ClearSuspension, renew, protect and scaleDown);

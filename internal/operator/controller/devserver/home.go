@@ -27,7 +27,7 @@ import (
 
 // resolveHome refuses a home of another owner: the StatefulSet controller would
 // mount any claim that has the right name. It also refuses the uid of the SSH server,
-// because whoever has it can start processes of any user. The validation of
+// because the spawner starts processes of any user for it. The validation of
 // DevServerUsers does not suffice: the uid may come from a claim's annotation, or be
 // older than the rule.
 func (r *Reconciler) resolveHome(ctx context.Context, in *resolved) (*status.Problem, error) {
@@ -40,7 +40,7 @@ func (r *Reconciler) resolveHome(ctx context.Context, in *resolved) (*status.Pro
 	switch {
 	case in.input.UID == agentapi.SSHUID:
 		return &status.Problem{Reason: devv1.ReasonHomeConflict, Message: fmt.Sprintf(
-			"The home directory belongs to the uid %d, which is that of the SSH server in the pod. Use another home directory, or ask an admin for a DevServerUser with another uid.", agentapi.SSHUID)}, nil
+			"The home directory belongs to the uid %d, which the SSH server in the pod has. Use another home directory, or ask an admin for a DevServerUser with another uid.", agentapi.SSHUID)}, nil
 	case name == "":
 		return nil, nil
 	case in.home == nil && !objects.HasOwnClaim(d):

@@ -18,8 +18,8 @@ import (
 // hash of the Secret that was applied; a Secret with another hash is applied and
 // pushed again. The delay of pods that fail again and again starts over. A pod that
 // was evicted while the operator did not run is not reported as the last disruption.
-// The next attempt to create the Lease finds a foreign one.
-// An update of an agent that was announced is announced again.
+// The next attempt to create the Lease finds a foreign one. The warning before an update
+// of an agent is shown for a full minute again.
 type memory struct {
 	mu      sync.Mutex
 	servers map[types.NamespacedName]*remembered
@@ -40,7 +40,7 @@ type remembered struct {
 	// foreignLease is set if the name of the server's Lease was taken by another owner
 	// when it was last created. The watch cache does not show that.
 	foreignLease bool
-	// agentWarnedAt is since when open terminals show that the agent will be updated;
+	// agentWarnedAt is when open terminals began to show that the agent will be updated;
 	// zero if they do not.
 	agentWarnedAt time.Time
 }

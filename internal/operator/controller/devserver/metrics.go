@@ -42,7 +42,7 @@ func newGauges() gauges {
 		restartsPending: vec("devserver_restarts_pending", "DevServers whose settings or agent change at their next start, by flavor.", "flavor"),
 		agents:          vec("devserver_agents", "Running DevServers by the version of their agent.", "version"),
 		agentUpdates: vec("devserver_agent_updates_pending",
-			"DevServers whose agent is to be updated while they run, by the reason of their condition AgentUpdatePending: WaitingForSessions, WaitingForServer, WaitingForNode, PullingImage, UpdatingAgent, AgentUpdateFailed.",
+			"DevServers whose agent waits for an update while they run, or whose update failed, by the reason of their condition AgentUpdatePending: WaitingForSessions, WaitingForServer, WaitingForNode, PullingImage, UpdatingAgent, AgentUpdateFailed.",
 			"reason"),
 		homesFull: prometheus.NewGauge(prometheus.GaugeOpts{Name: "devserver_homes_full", Help: "DevServers whose home directory is full."}),
 	}

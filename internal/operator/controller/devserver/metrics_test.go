@@ -70,7 +70,7 @@ func TestMetrics(t *testing.T) {
 		server("new", "", ""),
 	).Build()
 	want := `
-# HELP devserver_agent_updates_pending DevServers whose agent is to be updated while they run, by the reason of their condition AgentUpdatePending: WaitingForSessions, WaitingForServer, WaitingForNode, PullingImage, UpdatingAgent, AgentUpdateFailed.
+# HELP devserver_agent_updates_pending DevServers whose agent waits for an update while they run, or whose update failed, by the reason of their condition AgentUpdatePending: WaitingForSessions, WaitingForServer, WaitingForNode, PullingImage, UpdatingAgent, AgentUpdateFailed.
 # TYPE devserver_agent_updates_pending gauge
 devserver_agent_updates_pending{reason="WaitingForSessions"} 1
 # HELP devserver_agents Running DevServers by the version of their agent.

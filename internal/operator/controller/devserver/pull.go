@@ -24,8 +24,8 @@ import (
 // that the pod reports until then why the node cannot pull the image.
 const pullTime = 2 * agentupdate.PullLasts
 
-// pullName is the name of the pod that pulls an image on a node. Both are part of it, so
-// that there is one for each.
+// pullName returns the name of the pod that pulls an image on a node. Each pair of node
+// and image has a name of its own.
 func pullName(node, image string) string {
 	sum := sha256.Sum256([]byte(node + "\n" + image))
 	return "devserver-agent-pull-" + hex.EncodeToString(sum[:8])
@@ -45,7 +45,7 @@ func (r *Reconciler) pullPod(ctx context.Context, node string) (*corev1.Pod, err
 	return pod, nil
 }
 
-// pullOf tells what became of a pull.
+// pullOf returns the state of a pull.
 func pullOf(pod *corev1.Pod) agentupdate.Pull {
 	p := agentupdate.Pull{State: agentupdate.Pulling, StartedAt: pod.CreationTimestamp.Time}
 	switch pod.Status.Phase {
@@ -62,9 +62,9 @@ func pullOf(pod *corev1.Pod) agentupdate.Pull {
 	return p
 }
 
-// pull creates the pod that pulls the agent's image on the node, by running the program
-// in it once. If there was an earlier attempt, it deletes that pod, and a later pass
-// creates the next one.
+// pull creates the pod that pulls the agent's image on the node, and runs a command of
+// the image that ends at once. If the pod of an earlier attempt exists, pull only deletes
+// that one, and a later pass creates the next.
 func (r *Reconciler) pull(ctx context.Context, node string) error {
 	before, err := r.pullPod(ctx, node)
 	if err != nil {
@@ -102,7 +102,7 @@ func (r *Reconciler) deletePull(ctx context.Context, pod *corev1.Pod) error {
 
 // newPullPod renders the pod. It belongs to the operator's own pod, and has that pod's
 // secrets for pulling images. If the operator does not run in a pod, it belongs to the
-// node. It tolerates all taints, because the server that it pulls for runs there too.
+// node. It tolerates all taints, because it must run where the server runs.
 func (r *Reconciler) newPullPod(ctx context.Context, node string) (*corev1.Pod, error) {
 	const size = "16Mi"
 	agents := r.Config.Agents

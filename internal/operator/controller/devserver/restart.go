@@ -14,9 +14,9 @@ import (
 )
 
 // restart deletes the pod if its owner's edit requires a restart, or if it never
-// ran and its template changed: no work is lost, and what changed may be why it did
-// not run, such as the name of an image, also of the agent's. The StatefulSet controller, which must never restart a server by itself,
-// creates the next pod.
+// ran and its template changed: no work is lost, and what changed, such as the name of
+// an image, may be why it did not run. The StatefulSet controller, which must never
+// restart a server by itself, creates the next pod.
 func (r *Reconciler) restart(ctx context.Context, d *devv1.DevServer, o status.Observed) error {
 	pod := o.Pod
 	if pod == nil || !pod.DeletionTimestamp.IsZero() {
@@ -40,8 +40,8 @@ func (r *Reconciler) restart(ctx context.Context, d *devv1.DevServer, o status.O
 	return nil
 }
 
-// everRan tells whether the server ran, even for a moment, so that somebody may have
-// work in it.
+// everRan tells whether the server ran, even for a moment. Then a user may have work in
+// it.
 func everRan(pod *corev1.Pod) bool {
 	return objects.EverUsable(pod) || pod.Status.Phase != corev1.PodPending
 }
