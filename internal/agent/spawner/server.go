@@ -74,7 +74,7 @@ type Server struct {
 	// isInit is set if this is PID 1, to which all processes of the container belong.
 	isInit   bool
 	stopping atomic.Bool
-	oomKills atomic.Int64
+	oom      oomWatch
 
 	mu       sync.Mutex
 	running  map[*process]bool
@@ -92,6 +92,7 @@ func New(cfg Config) (*Server, error) {
 		streams: newStreams(),
 		isInit:  os.Getpid() == 1,
 		running: map[*process]bool{},
+		oom:     oomWatch{kills: cfg.OOMKills},
 	}
 	s.accounts = newAccounts(&s.cfg, s.log)
 	for _, a := range s.accounts {
@@ -275,7 +276,7 @@ func (s *Server) serveReport(c *spawnapi.Conn, request *spawnapi.ReportRequest) 
 	defer cancel()
 	report := s.cfg.Report(ctx, *request)
 	report.Stopping = s.Stopping()
-	s.oomKills.Store(report.OOMKills) // Not of a process that ends later.
+	s.oom.look()
 	return reply(c, spawnapi.Reply{Report: &report})
 }
 

@@ -97,7 +97,7 @@ func (s *Server) exit(c *child) spawnapi.Exit {
 		return spawnapi.Exit{Code: c.status.ExitStatus()}
 	}
 	exit := spawnapi.Exit{Signal: int(c.status.Signal()), Core: c.status.CoreDump()}
-	if kills := s.cfg.OOMKills(); s.oomKills.Swap(kills) < kills && c.status.Signal() == syscall.SIGKILL {
+	if c.status.Signal() == syscall.SIGKILL && s.oom.explains() {
 		exit.Message = fmt.Sprintf("%s (pid %d) was killed: the server reached its memory limit", c.name, c.cmd.Process.Pid)
 		if limit := s.cfg.MemoryLimit(); limit > 0 {
 			exit.Message += " of " + quantity(limit)
