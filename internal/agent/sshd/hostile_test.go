@@ -117,14 +117,11 @@ func TestSessionWaitsForTheContainer(t *testing.T) {
 func TestNothingIsStartedForAClientThatDisconnected(t *testing.T) {
 	ts, client, session, socket := waiting(t, "echo > ran")
 	session.Close()
-	ts.await("the session to end", func() bool {
-		ts.server.sessions.mu.Lock()
-		defer ts.server.sessions.mu.Unlock()
-		return ts.server.cfg.Traffic.Sessions() == 0
-	})
+	ts.await("the session to end", func() bool { return ts.server.cfg.Traffic.Sessions() == 0 })
 	if err := os.Rename(socket+".away", socket); err != nil {
 		t.Fatal(err)
 	}
+	ts.server.sessions.await(patience) // until nothing waits any more
 	if out, err := ts.session(client).Output("ls"); err != nil || strings.Contains(string(out), "ran") {
 		t.Errorf("got %q, %v", out, err)
 	}
@@ -146,7 +143,7 @@ func TestForwardAgainAtOnce(t *testing.T) {
 	ts := serve(t, nil)
 	client := ts.dial()
 	port := 0
-	for range 50 {
+	for range 300 {
 		listener, err := client.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			t.Fatalf("port %d: %v", port, err)
