@@ -48,20 +48,26 @@ func (r *reporter) live(ctx context.Context) agentapi.Report {
 	return r.report(ctx, spawnapi.ReportRequest{Refresh: true})
 }
 
-// report returns the report of the whole server. If the spawner does not answer, the
-// server counts as active.
-func (r *reporter) report(ctx context.Context, request spawnapi.ReportRequest) agentapi.Report {
+// ask asks the spawner for its part of a report.
+func (r *reporter) ask(ctx context.Context, request spawnapi.ReportRequest) (spawnapi.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, spawnerTimeout)
 	defer cancel()
 	if request.Refresh {
 		r.clients.Sample()
 	}
-	fromSpawner, err := r.spawner.Report(ctx, request)
+	report, err := r.spawner.Report(ctx, request)
 	if err != nil {
 		// IdleSeconds is 0, so the server counts as active.
 		unknown := agentapi.Signal{Name: agentapi.SignalCPU, Value: fmt.Sprintf("CPU unknown: %v", err)}
-		return r.join(spawnapi.Report{Signals: []agentapi.Signal{unknown}})
+		return spawnapi.Report{Signals: []agentapi.Signal{unknown}}, err
 	}
+	return report, nil
+}
+
+// report returns the report of the whole server. If the spawner does not answer, the
+// server counts as active.
+func (r *reporter) report(ctx context.Context, request spawnapi.ReportRequest) agentapi.Report {
+	fromSpawner, _ := r.ask(ctx, request) // The report has the error.
 	return r.join(fromSpawner)
 }
 
@@ -86,12 +92,9 @@ func (r *reporter) drain(ctx context.Context, d agentapi.Drain) (bool, agentapi.
 		return true, r.report(ctx, spawnapi.ReportRequest{})
 	}
 	r.clients.SetThresholds(d.Thresholds)
-	ctx, cancel := context.WithTimeout(ctx, spawnerTimeout)
-	defer cancel()
-	r.clients.Sample()
-	fromSpawner, err := r.spawner.Report(ctx, spawnapi.ReportRequest{Thresholds: &d.Thresholds, Refresh: true})
+	fromSpawner, err := r.ask(ctx, spawnapi.ReportRequest{Thresholds: &d.Thresholds, Refresh: true})
 	if err != nil || !fromSpawner.Fresh {
-		return false, r.report(ctx, spawnapi.ReportRequest{})
+		return false, r.join(fromSpawner)
 	}
 	drained := r.server.Drain(func() bool {
 		// Clients may have been active since the spawner reported.

@@ -12,6 +12,18 @@ type fakeClock struct{ now time.Duration }
 
 func (c *fakeClock) read() time.Duration { return c.now }
 
+// pass lets time pass, and calls do, if it is not nil, and then sample every 15 seconds of
+// it.
+func (c *fakeClock) pass(during time.Duration, do, sample func()) {
+	for end := c.now + during; c.now < end; {
+		c.now += 15 * time.Second
+		if do != nil {
+			do()
+		}
+		sample()
+	}
+}
+
 // write creates a file, and its folder if that does not exist.
 func write(t *testing.T, dir, name, text string) {
 	t.Helper()

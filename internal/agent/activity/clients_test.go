@@ -29,13 +29,7 @@ func newFakeClients(t *testing.T) *fakeClients {
 // pass lets time pass, and calls do every 15 seconds.
 func (f *fakeClients) pass(during time.Duration, do func()) {
 	f.t.Helper()
-	for end := f.clock.now + during; f.clock.now < end; {
-		f.clock.now += 15 * time.Second
-		if do != nil {
-			do()
-		}
-		f.clients.Sample()
-	}
+	f.clock.pass(during, do, f.clients.Sample)
 }
 
 // check compares the signals of clients with those wanted.

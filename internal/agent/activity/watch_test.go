@@ -55,13 +55,7 @@ func (f *fakeServer) use(more time.Duration) {
 // pass lets time pass, and calls do every 15 seconds of it.
 func (f *fakeServer) pass(during time.Duration, do func()) {
 	f.t.Helper()
-	for end := f.clock.now + during; f.clock.now < end; {
-		f.clock.now += 15 * time.Second
-		if do != nil {
-			do()
-		}
-		f.watch.sample()
-	}
+	f.clock.pass(during, do, f.watch.sample)
 }
 
 func (f *fakeServer) signal(name string) agentapi.Signal {

@@ -1,45 +1,24 @@
 package spawnapi
 
 import (
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// master opens the master of a pseudo-terminal.
-func master(t *testing.T) *os.File {
-	t.Helper()
-	opened, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { opened.Close() })
-	var number int
-	err = control(opened, func(fd int) (err error) {
-		number, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
-		if err == nil {
-			err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { slave.Close() })
-	return opened
-}
+	"devserver.io/devserver/internal/agent/descriptor"
+	"devserver.io/devserver/internal/agent/pty"
+)
 
 // TestTerminalInBlockingMode: a spawner that puts a terminal into blocking mode can block
 // reads of the SSH server, but cannot block hanging up.
 func TestTerminalInBlockingMode(t *testing.T) {
-	terminal := master(t)
+	terminal, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	defer slave.Close()
 	h := newHostile(t, func(c *Conn) {
 		_ = c.Send(Reply{}, terminal)
 		_, _ = c.Read(make([]byte, 1<<10)) // The connection stays open until the client acts.
@@ -48,7 +27,7 @@ func TestTerminalInBlockingMode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := control(terminal, func(fd int) error { return unix.SetNonblock(fd, false) }); err != nil {
+	if err := descriptor.Use(terminal, func(fd int) error { return unix.SetNonblock(fd, false) }); err != nil {
 		t.Fatal(err)
 	}
 	reading := make(chan struct{})

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"devserver.io/devserver/internal/agent/descriptor"
 	"devserver.io/devserver/internal/agentapi"
 )
 
@@ -72,11 +73,11 @@ func (c *Client) request(ctx context.Context, request Request, send ...*os.File)
 		files, err = conn.Receive(&reply, most)
 	}
 	if !canceled() {
-		closeAll(files)
+		descriptor.CloseAll(files)
 		err = context.Cause(ctx)
 	}
 	if err == nil && reply.Refused != nil {
-		closeAll(files)
+		descriptor.CloseAll(files)
 		reply.Refused.Text = clip(reply.Refused.Text, maxRefusal)
 		err = reply.Refused
 	}
@@ -116,7 +117,7 @@ func (c *Client) relays(ctx context.Context) (bool, error) {
 	switch {
 	case err == nil:
 		conn.Close()
-		closeAll(files)
+		descriptor.CloseAll(files)
 		if reply.Files != 1 {
 			how = relayStream
 		}
@@ -135,7 +136,7 @@ func (c *Client) attach(ctx context.Context, stream uint64) (*net.UnixConn, erro
 	if err != nil {
 		return nil, err
 	}
-	closeAll(files)
+	descriptor.CloseAll(files)
 	return conn.UnixConn, nil
 }
 
@@ -170,7 +171,7 @@ func (c *Client) Dial(ctx context.Context, dial Dial) (net.Conn, error) {
 	}
 	defer conn.Close()
 	if reply.Relayed {
-		closeAll(files)
+		descriptor.CloseAll(files)
 		attached, err := c.attachAll(ctx, 1, reply.Streams)
 		if err != nil {
 			return nil, err
@@ -189,7 +190,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	closeAll(files)
+	descriptor.CloseAll(files)
 	return conn.Close()
 }
 
@@ -200,7 +201,7 @@ func (c *Client) Report(ctx context.Context, request ReportRequest) (Report, err
 		return Report{}, err
 	}
 	conn.Close()
-	closeAll(files)
+	descriptor.CloseAll(files)
 	if reply.Report == nil {
 		return Report{}, errors.New("the spawner sent no report")
 	}

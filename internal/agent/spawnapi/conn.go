@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/agent/descriptor"
 )
 
 // Limits of messages, in bytes. The SSH server has little memory, and the spawner can be
@@ -47,16 +49,12 @@ func NewConn(raw *net.UnixConn, uid int) (*Conn, error) {
 }
 
 func peerUID(raw *net.UnixConn) (int, error) {
-	control, err := raw.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
 	var credentials *unix.Ucred
-	var result error
-	err = control.Control(func(fd uintptr) {
-		credentials, result = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	err := descriptor.Use(raw, func(fd int) (err error) {
+		credentials, err = unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+		return err
 	})
-	if err := errors.Join(err, result); err != nil {
+	if err != nil {
 		return 0, fmt.Errorf("reading the user id at the other end of the socket: %w", err)
 	}
 	return int(credentials.Uid), nil
@@ -84,7 +82,7 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 		}
 	}()
 	for _, file := range files {
-		fd, err := duplicate(file)
+		fd, err := descriptor.Duplicate(file)
 		if err != nil {
 			return err
 		}
@@ -98,20 +96,6 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 	return err
 }
 
-// duplicate returns a new descriptor for a file. Unlike File.Fd, it leaves the file in
-// non-blocking mode.
-func duplicate(file *os.File) (fd int, err error) {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var result error
-	err = raw.Control(func(number uintptr) {
-		fd, result = unix.FcntlInt(number, unix.F_DUPFD_CLOEXEC, 0)
-	})
-	return fd, errors.Join(err, result)
-}
-
 var errFiles = errors.New("a message has more files than allowed")
 
 // Receive receives a message of at most so many bytes, and the files that come with it. If
@@ -119,7 +103,7 @@ var errFiles = errors.New("a message has more files than allowed")
 func (c *Conn) Receive(into any, most int) (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
-			closeAll(files)
+			descriptor.CloseAll(files)
 			files = nil
 		}
 	}()
@@ -169,10 +153,4 @@ func receivedFiles(control []byte, err error) ([]*os.File, error) {
 		}
 	}
 	return files, err
-}
-
-func closeAll(files []*os.File) {
-	for _, file := range files {
-		file.Close()
-	}
 }

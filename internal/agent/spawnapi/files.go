@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/agent/descriptor"
 )
 
 // Stream is the SSH server's end of a process's pipe or terminal.
@@ -25,20 +27,8 @@ func exactly(want int, files []*os.File) ([]*os.File, error) {
 	if len(files) == want {
 		return files, nil
 	}
-	closeAll(files)
+	descriptor.CloseAll(files)
 	return nil, fmt.Errorf("the spawner sent %d files instead of %d", len(files), want)
-}
-
-// control calls do with a file's descriptor. Unlike File.Fd, it leaves the file in
-// non-blocking mode.
-func control(file *os.File, do func(fd int) error) error {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var result error
-	err = raw.Control(func(fd uintptr) { result = do(int(fd)) })
-	return errors.Join(err, result)
 }
 
 // masterOf returns the only file, which must be the master of a terminal.
@@ -48,7 +38,7 @@ func masterOf(files []*os.File) (Stream, error) {
 		return nil, err
 	}
 	if err := isMaster(files[0]); err != nil {
-		closeAll(files)
+		descriptor.CloseAll(files)
 		return nil, err
 	}
 	return received{files[0]}, nil
@@ -76,15 +66,13 @@ func (r receivedConn) Close() error {
 
 // shutDown ends operations on a socket, also those that block in the kernel.
 func shutDown(socket syscall.Conn) {
-	if raw, err := socket.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
-	}
+	_ = descriptor.Use(socket, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) }) // fails if it is closed
 }
 
 // isMaster returns an error if a file is not the master of a pseudo-terminal. Reading
 // another kind of file could block forever.
 func isMaster(file *os.File) error {
-	return control(file, func(fd int) error {
+	return descriptor.Use(file, func(fd int) error {
 		if _, err := unix.IoctlGetInt(fd, unix.TIOCGPTN); err != nil {
 			return errors.New("the spawner sent a file that is not the master of a terminal")
 		}
@@ -95,7 +83,7 @@ func isMaster(file *os.File) error {
 // isSocket returns an error unless a file is a stream socket of one of the families
 // that is in the wanted state, listening or not.
 func isSocket(file *os.File, listening bool, families ...int) error {
-	return control(file, func(fd int) error {
+	return descriptor.Use(file, func(fd int) error {
 		options := map[int]int{unix.SO_TYPE: 0, unix.SO_ACCEPTCONN: 0, unix.SO_DOMAIN: 0}
 		for option := range options {
 			value, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, option)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"devserver.io/devserver/internal/agent/descriptor"
 	"devserver.io/devserver/internal/agentapi"
 )
 
@@ -38,7 +39,7 @@ func newHostile(t *testing.T, answer func(*Conn)) *hostile {
 			c := &Conn{raw}
 			var request Request
 			files, err := c.Receive(&request, MaxRequest)
-			closeAll(files)
+			descriptor.CloseAll(files)
 			switch {
 			case err != nil:
 			case request.Probe != nil:
@@ -241,7 +242,7 @@ func TestFilesThatCannotBePassed(t *testing.T) {
 					if err == nil {
 						_ = test.answer(c, len(files))
 					}
-					closeAll(files)
+					descriptor.CloseAll(files)
 					c.Close()
 				}
 			}()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"devserver.io/devserver/internal/agent/descriptor"
 )
 
 // Listener accepts connections in the user's container.
@@ -46,13 +48,13 @@ func (c *Client) Listen(ctx context.Context, listen Listen) (*Listener, error) {
 		accepted: make(chan net.Conn), closed: make(chan struct{}), gone: make(chan struct{}),
 	}
 	if reply.Relayed {
-		closeAll(files)
+		descriptor.CloseAll(files)
 		// The listener outlives the request.
 		go l.acceptRelayed(context.WithoutCancel(ctx), c)
 		return l, nil
 	}
 	if len(files) == 0 || len(files) > maxListeners {
-		closeAll(files)
+		descriptor.CloseAll(files)
 		conn.Close()
 		return nil, fmt.Errorf("the spawner sent %d listening sockets", len(files))
 	}
@@ -136,7 +138,7 @@ func (l *Listener) acceptRelayed(ctx context.Context, c *Client) {
 	for {
 		var message Accepted
 		files, err := l.conn.Receive(&message, maxMessage)
-		closeAll(files)
+		descriptor.CloseAll(files)
 		if err != nil {
 			return
 		}

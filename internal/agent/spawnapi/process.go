@@ -2,10 +2,13 @@ package spawnapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
+
+	"devserver.io/devserver/internal/agent/descriptor"
 )
 
 // Process is a process that the spawner has started.
@@ -46,7 +49,7 @@ func (c *Client) startWithFiles(ctx context.Context, start Start, relay bool) (*
 	}
 	p := newProcess(conn, reply)
 	if reply.Relayed {
-		closeAll(files)
+		descriptor.CloseAll(files)
 		err = p.attach(ctx, c, start, reply.Streams)
 	} else {
 		p.Terminal, err = masterOf(files)
@@ -84,42 +87,28 @@ const pipeMode = 0o666
 // user's programs never have its ends of the pipes, and cannot change their modes, such
 // as non-blocking.
 func (c *Client) startWithPipes(ctx context.Context, start Start) (*Process, error) {
-	ours, theirs, err := pipes()
+	ours, theirs, err := descriptor.Pipes()
 	if err != nil {
 		return nil, err
 	}
-	defer closeAll(theirs)
-	conn, reply, files, err := c.request(ctx, Request{Start: &start}, theirs...)
-	closeAll(files)
+	defer descriptor.CloseAll(theirs)
+	for _, pipe := range theirs {
+		err = errors.Join(err, pipe.Chmod(pipeMode))
+	}
+	var conn *Conn
+	var reply Reply
+	if err == nil {
+		var files []*os.File
+		conn, reply, files, err = c.request(ctx, Request{Start: &start}, theirs...)
+		descriptor.CloseAll(files)
+	}
 	if err != nil {
-		closeAll(ours)
+		descriptor.CloseAll(ours)
 		return nil, err
 	}
 	p := newProcess(conn, reply)
 	p.Stdin, p.Stdout, p.Stderr = ours[0], ours[1], ours[2]
 	return p, nil
-}
-
-// pipes returns both ends of three pipes. The first is the process's input, and the
-// others are its outputs.
-func pipes() (ours, theirs []*os.File, err error) {
-	for i := range 3 {
-		read, write, err := os.Pipe()
-		if err == nil {
-			if i == 0 {
-				ours, theirs = append(ours, write), append(theirs, read)
-			} else {
-				ours, theirs = append(ours, read), append(theirs, write)
-			}
-			err = read.Chmod(pipeMode)
-		}
-		if err != nil {
-			closeAll(ours)
-			closeAll(theirs)
-			return nil, nil, fmt.Errorf("opening a pipe: %w", err)
-		}
-	}
-	return ours, theirs, nil
 }
 
 // controlTimeout bounds how long the spawner may take to read a message.
@@ -145,7 +134,7 @@ func (p *Process) Control(message Control) error {
 func (p *Process) Wait() (Exit, error) {
 	var exit Exit
 	files, err := p.conn.Receive(&exit, maxMessage)
-	closeAll(files)
+	descriptor.CloseAll(files)
 	if err != nil {
 		return Exit{}, fmt.Errorf("waiting for the process to end: %w", err)
 	}

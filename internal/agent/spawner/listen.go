@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"devserver.io/devserver/internal/agent/descriptor"
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) serveListen(c *spawnapi.Conn, request *spawnapi.Listen, relay b
 		return err
 	}
 	err = reply(c, r, files...)
-	closeAll(files)
+	descriptor.CloseAll(files)
 	if errors.Is(err, unix.ETOOMANYREFS) {
 		return s.relayListeners(c, r, opened.sockets)
 	}
@@ -127,7 +128,7 @@ func replyConn(c *spawnapi.Conn, conn net.Conn) error {
 	if err != nil {
 		return err
 	}
-	defer closeAll(files)
+	defer descriptor.CloseAll(files)
 	return reply(c, spawnapi.Reply{}, files...)
 }
 
@@ -139,7 +140,7 @@ func filesOf[S socket](sockets []S) ([]*os.File, error) {
 	for _, s := range sockets {
 		file, err := s.File()
 		if err != nil {
-			closeAll(files)
+			descriptor.CloseAll(files)
 			return nil, fmt.Errorf("passing on a socket: %w", err)
 		}
 		files = append(files, file)

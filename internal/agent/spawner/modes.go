@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 
+	"devserver.io/devserver/internal/agent/descriptor"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )
@@ -57,7 +58,7 @@ var speeds = map[uint32]uint32{
 
 // applyModes sets a terminal to the modes of the client's terminal.
 func applyModes(terminal *os.File, encoded string) error {
-	return ioctl(terminal, func(fd int) error {
+	return descriptor.Use(terminal, func(fd int) error {
 		termios, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"devserver.io/devserver/internal/agent/descriptor"
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
@@ -31,7 +32,7 @@ func (p *process) control(message spawnapi.Control) error {
 		// The kernel sends SIGHUP to the processes on the terminal.
 		return p.terminal.Close()
 	case message.Break:
-		return ioctl(p.terminal, func(fd int) error { return unix.IoctlSetInt(fd, unix.TCSBRK, 0) })
+		return descriptor.Use(p.terminal, func(fd int) error { return unix.IoctlSetInt(fd, unix.TCSBRK, 0) })
 	}
 	return nil
 }
@@ -50,7 +51,7 @@ func (p *process) signal(signal syscall.Signal) error {
 }
 
 func foregroundGroup(terminal *os.File) (group int, err error) {
-	err = ioctl(terminal, func(fd int) error {
+	err = descriptor.Use(terminal, func(fd int) error {
 		got, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
 		group = got
 		return err
@@ -81,4 +82,9 @@ func (p *process) askToEnd() {
 
 func (p *process) kill() {
 	_ = p.reaper.signal(p.child, func(leader int) error { return syscall.Kill(-leader, syscall.SIGKILL) })
+}
+
+func setSize(terminal *os.File, size spawnapi.Size) error {
+	window := &unix.Winsize{Col: size.Columns, Row: size.Rows, Xpixel: size.Width, Ypixel: size.Height}
+	return descriptor.Use(terminal, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, window) })
 }

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"devserver.io/devserver/internal/agent/descriptor"
 	"devserver.io/devserver/internal/agent/environ"
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
@@ -234,7 +235,7 @@ func (s *Server) serve(raw *net.UnixConn) {
 		return
 	}
 	files, err := c.Receive(&request, spawnapi.MaxRequest)
-	defer closeAll(files)
+	defer descriptor.CloseAll(files)
 	if err != nil || c.SetReadDeadline(time.Time{}) != nil {
 		s.log.Warn("a request of the SSH server cannot be read", "error", err)
 		return
@@ -293,11 +294,5 @@ func (s *Server) account(name string) (*account, error) {
 func (s *Server) survive() {
 	if fault := recover(); fault != nil {
 		s.log.Error("recovered from a panic", "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
-	}
-}
-
-func closeAll(files []*os.File) {
-	for _, file := range files {
-		file.Close()
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"devserver.io/devserver/internal/agent/descriptor"
+	"devserver.io/devserver/internal/agent/pty"
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
 
@@ -35,7 +37,7 @@ func (s *Server) serveStart(c *spawnapi.Conn, request *spawnapi.Start, relay boo
 		r.Greeting = s.greeting(a)
 	}
 	p, err := s.start(cmd, stdio.master)
-	closeAll(stdio.theirs)
+	descriptor.CloseAll(stdio.theirs)
 	if err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func (s *Server) follow(c *spawnapi.Conn, p *process) {
 		for {
 			var message spawnapi.Control
 			files, err := c.Receive(&message, spawnapi.MaxRequest)
-			closeAll(files)
+			descriptor.CloseAll(files)
 			if err != nil {
 				return
 			}
@@ -201,16 +203,20 @@ type stdio struct {
 	theirs []*os.File
 	// streams are the numbers of relayed streams.
 	streams []uint64
+	// release closes those that the SSH server has not attached to. It is nil without
+	// streams.
 	release func()
 }
 
 // close closes the files that remain open here.
 func (o *stdio) close() {
-	closeAll(o.theirs)
+	descriptor.CloseAll(o.theirs)
 	if o.master != nil {
 		o.master.Close()
 	}
-	o.release()
+	if o.release != nil {
+		o.release()
+	}
 }
 
 func (s *Server) openStdio(a *account, cmd *exec.Cmd, request *spawnapi.Start, relay bool, files []*os.File) (*stdio, error) {
@@ -224,24 +230,24 @@ func (s *Server) openStdio(a *account, cmd *exec.Cmd, request *spawnapi.Start, r
 	}
 	for _, file := range files {
 		// Received files are in non-blocking mode, which programs do not expect.
-		if err := ioctl(file, func(fd int) error { return unix.SetNonblock(fd, false) }); err != nil {
+		if err := descriptor.Use(file, func(fd int) error { return unix.SetNonblock(fd, false) }); err != nil {
 			return nil, fmt.Errorf("preparing a pipe: %w", err)
 		}
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
-	return &stdio{theirs: files, release: func() {}}, nil
+	return &stdio{theirs: files}, nil
 }
 
 func (s *Server) openTerminal(a *account, cmd *exec.Cmd, request *spawnapi.Terminal, relay bool) (*stdio, error) {
 	var master, slave *os.File
 	err := a.as(func() (err error) {
-		master, slave, err = openPTY()
+		master, slave, err = pty.Open()
 		return err
 	})
 	if err != nil {
 		return nil, &spawnapi.Refusal{Code: spawnapi.ExitNotExecutable, Text: "Cannot open a terminal: " + err.Error() + "\n"}
 	}
-	opened := &stdio{master: master, theirs: []*os.File{slave}, release: func() {}}
+	opened := &stdio{master: master, theirs: []*os.File{slave}}
 	err = errors.Join(setSize(master, request.Size), applyModes(slave, string(request.Modes)))
 	if err == nil && relay {
 		err = s.relayTerminal(opened)
@@ -259,11 +265,7 @@ func (s *Server) openTerminal(a *account, cmd *exec.Cmd, request *spawnapi.Termi
 // relayTerminal relays a second descriptor of the master, so that the first can be
 // closed to hang up.
 func (s *Server) relayTerminal(opened *stdio) error {
-	var fd int
-	err := ioctl(opened.master, func(master int) (err error) {
-		fd, err = unix.FcntlInt(uintptr(master), unix.F_DUPFD_CLOEXEC, 0)
-		return err
-	})
+	fd, err := descriptor.Duplicate(opened.master)
 	if err != nil {
 		return fmt.Errorf("relaying a terminal: %w", err)
 	}
@@ -274,20 +276,11 @@ func (s *Server) relayTerminal(opened *stdio) error {
 func (s *Server) openRelayedPipes(a *account, cmd *exec.Cmd) (*stdio, error) {
 	var ours, theirs []*os.File
 	// The account makes them, so that a command can open /dev/stdout by its name.
-	err := a.as(func() error {
-		for range 3 {
-			read, write, err := os.Pipe()
-			if err != nil {
-				return err
-			}
-			ours, theirs = append(ours, read), append(theirs, write)
-		}
-		ours[0], theirs[0] = theirs[0], ours[0] // the process reads its input
-		return nil
+	err := a.as(func() (err error) {
+		ours, theirs, err = descriptor.Pipes()
+		return err
 	})
 	if err != nil {
-		closeAll(ours)
-		closeAll(theirs)
 		return nil, notRunnable(cmd.Args[0], err)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
