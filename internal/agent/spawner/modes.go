@@ -4,9 +4,10 @@ import (
 	"encoding/binary"
 	"os"
 
-	"devserver.io/devserver/internal/agent/descriptor"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
+
+	"devserver.io/devserver/internal/agent/descriptor"
 )
 
 // Opcodes of the encoded terminal modes: RFC 4254, section 8.
