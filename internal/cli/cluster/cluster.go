@@ -26,6 +26,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -137,6 +138,16 @@ func (f *Flags) Connect() (*Cluster, error) {
 	}, nil
 }
 
+// CoreAPI sends plain requests to the core group, for what controller-runtime's client
+// cannot do: streams and proxies. client-go's typed client would bring all of
+// Kubernetes' types along.
+func CoreAPI(config *rest.Config) (rest.Interface, error) {
+	config = rest.CopyConfig(config)
+	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
+	config.NegotiatedSerializer = serializer.NewCodecFactory(Scheme()).WithoutConversion()
+	return rest.RESTClientFor(config)
+}
+
 // absolute makes a list of paths independent of the current folder.
 func absolute(list string) (string, error) {
 	var paths []string
@@ -188,7 +199,7 @@ func mapper() meta.RESTMapper {
 	for version, scopes := range map[schema.GroupVersion]struct{ namespaced, root []string }{
 		devserverv1.GroupVersion:            {namespaced: []string{"DevServer"}, root: []string{"DevServerFlavor", "DevServerUser"}},
 		coordinationv1.SchemeGroupVersion:   {namespaced: []string{"Lease"}},
-		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota", "Service"}, root: []string{"Namespace"}},
+		corev1.SchemeGroupVersion:           {namespaced: []string{"Pod", "PersistentVolumeClaim", "Event", "ResourceQuota", "Service"}, root: []string{"Namespace", "Node"}},
 		appsv1.SchemeGroupVersion:           {namespaced: []string{"Deployment"}},
 		storagev1.SchemeGroupVersion:        {root: []string{"StorageClass"}},
 		certificatesv1.SchemeGroupVersion:   {root: []string{"CertificateSigningRequest"}},

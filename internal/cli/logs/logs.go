@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -147,20 +146,16 @@ func (o Options) request(container string) *corev1.PodLogOptions {
 	return request
 }
 
-// openerOf opens the logs of the pod's containers. controller-runtime's client has no
-// streams, and client-go's typed one would bring all of Kubernetes' types along.
+// openerOf opens the logs of the pod's containers.
 func openerOf(config *rest.Config, pod *corev1.Pod) (opener, error) {
-	scheme := cluster.Scheme()
-	config = rest.CopyConfig(config)
-	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	api, err := rest.RESTClientFor(config)
+	api, err := cluster.CoreAPI(config)
 	if err != nil {
 		return nil, err
 	}
+	parameters := runtime.NewParameterCodec(cluster.Scheme())
 	return func(ctx context.Context, request *corev1.PodLogOptions) (io.ReadCloser, error) {
 		return api.Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("log").
-			VersionedParams(request, runtime.NewParameterCodec(scheme)).Stream(ctx)
+			VersionedParams(request, parameters).Stream(ctx)
 	}, nil
 }
 
