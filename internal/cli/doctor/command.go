@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,10 @@ const patience = 30 * time.Second
 
 // NewCommand returns the command.
 func NewCommand(flags *cluster.Flags, streams genericiooptions.IOStreams) *cobra.Command {
-	var format output.Flags
+	var (
+		format output.Flags
+		admin  bool
+	)
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check this machine and the cluster, with a remedy for each finding",
@@ -29,12 +33,19 @@ and say what to do about each finding.
 
 A failure prevents something from working; a warning may do so. Checks that you
 have no rights for are reported as unknown. The exit code is 1 if there is a
-failure.`,
+failure.
+
+With --admin, check the nodes too: the versions of their kubelets and container
+runtimes, and what happens when a server runs out of memory. This requires the
+right to list nodes and to get nodes/proxy.`,
 		Example: `  devctl doctor
+
+  # As a cluster admin, check the nodes too
+  devctl doctor --admin
 
   # For another namespace and cluster, in a script
   devctl doctor -n team-a --context lab -o json`,
-		Args: cobra.NoArgs,
+		Args: noServer,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := format.Check(); err != nil {
 				return err
@@ -47,12 +58,24 @@ failure.`,
 				f.unreachable = err.Error()
 			} else {
 				f.ask(ctx, to)
+				if admin {
+					f.askAdmin(ctx, to)
+				}
 			}
 			return report(examine(f), &format, streams)
 		},
 	}
 	format.AddTo(cmd, output.Table, output.JSON, output.YAML)
+	cmd.Flags().BoolVar(&admin, "admin", false, "check the nodes too, as a cluster admin")
 	return cmd
+}
+
+// noServer refuses arguments, which are probably names of servers.
+func noServer(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("doctor checks this machine and the cluster, and not a server: for %[1]s, run devctl why %[1]s", args[0])
 }
 
 // report prints the findings, and returns an error if one is a failure.

@@ -12,6 +12,7 @@ import (
 	utilversion "k8s.io/apimachinery/pkg/util/version"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/printable"
 	"devserver.io/devserver/internal/version"
 )
 
@@ -33,6 +34,8 @@ type Finding struct {
 	Level  Level  `json:"level"`
 	Found  string `json:"found"`
 	Remedy string `json:"remedy,omitempty"`
+	// Nodes are the names of the nodes that the finding is about.
+	Nodes []string `json:"nodes,omitempty"`
 }
 
 func ok(found string, args ...any) Finding {
@@ -73,6 +76,10 @@ var (
 		{"node ports", checkNodePorts},
 		{"inotify", checkInotify},
 	}
+	// adminChecks are those of --admin, beside nodeChecks.
+	adminChecks = []check{
+		{"nodes", checkNodes},
+	}
 )
 
 // examine runs all checks. If the cluster does not answer, it leaves out the others
@@ -90,8 +97,23 @@ func examine(f facts) []Finding {
 	run(check{"cluster", checkCluster})
 	if f.unreachable == "" {
 		run(clusterChecks...)
+		if f.admin != nil {
+			run(adminChecks...)
+			findings = append(findings, examineNodes(f.admin.nodes.items)...)
+		}
+	}
+	for i := range findings {
+		findings[i].clean()
 	}
 	return findings
+}
+
+// clean makes the texts safe to print: they have parts that come from the cluster.
+func (f *Finding) clean() {
+	f.Found, f.Remedy = printable.Line(f.Found, 0), printable.Line(f.Remedy, 0)
+	for i, name := range f.Nodes {
+		f.Nodes[i] = printable.Line(name, 0)
+	}
 }
 
 var opensshVersion = regexp.MustCompile(`OpenSSH\D*(\d+)\.(\d+)`)

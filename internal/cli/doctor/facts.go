@@ -9,6 +9,8 @@ import (
 type facts struct {
 	machineFacts
 	clusterFacts
+	// admin are the facts for --admin; nil without it.
+	admin *adminFacts
 }
 
 // machineFacts are those of the user's own machine.
@@ -54,6 +56,36 @@ type class struct {
 	name               string
 	isDefault, expands bool
 }
+
+// adminFacts are those that only admins can read.
+type adminFacts struct {
+	// nodes are the Linux nodes, because servers run on no others.
+	nodes seen[node]
+}
+
+// node is a node and what its kubelet reports.
+type node struct {
+	name string
+	// kubelet and runtime are versions, such as "v1.37.2" and "containerd://2.3.1".
+	kubelet, runtime string
+	// unread is why the kubelet's own facts, which follow, are unknown.
+	unread cause
+	// singleProcessOOMKill is the kubelet's setting; nil if it is not set. The kubelet
+	// does not report its default, which depends on cgroup.
+	singleProcessOOMKill *bool
+	// cgroup is the version of control groups, 1 or 2; 0 if it is unknown.
+	cgroup int
+}
+
+// cause is why the facts of a kubelet could not be read.
+type cause int
+
+const (
+	noCause cause = iota
+	forbidden
+	unanswered // in time
+	unreadable
+)
 
 // right is something that devctl does.
 type right struct{ verb, group, resource, subresource, purpose string }

@@ -24,11 +24,28 @@ func show(w io.Writer, findings []Finding) error {
 	width := output.Width(w)
 	var out strings.Builder
 	for _, f := range findings {
-		fmt.Fprintf(&out, "%s %-13s  %s\n", signs[f.Level], f.Check, output.Wrap(f.Found, width, indent))
+		found := f.Found
+		if len(f.Nodes) > 0 {
+			found = some(f.Nodes) + ": " + found
+		}
+		fmt.Fprintf(&out, "%s %-13s  %s\n", signs[f.Level], f.Check, output.Wrap(found, width, indent))
 		if f.Remedy != "" {
 			fmt.Fprintf(&out, "  %-13s  %s %s\n", "", "→", output.Wrap(f.Remedy, width, indent+2))
 		}
 	}
 	_, err := lipgloss.Fprint(w, out.String())
 	return err
+}
+
+// some names the first nodes and counts the others: "a, b, c and 97 more nodes".
+func some(nodes []string) string {
+	const named = 3
+	last := len(nodes) - 1
+	switch {
+	case last == 0:
+		return nodes[0]
+	case last < named:
+		return strings.Join(nodes[:last], ", ") + " and " + nodes[last]
+	}
+	return strings.Join(nodes[:named], ", ") + " and " + output.Count(len(nodes)-named, "more node")
 }
