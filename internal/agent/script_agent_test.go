@@ -163,6 +163,10 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	init.SysProcAttr = attributes
 	ts.Defer(func() { a.kill(ts) })
 	a.init = a.start(ts, init)
+	if other := ts.Getenv("SERVE"); other != "" {
+		path, err = exec.LookPath(other)
+		ts.Check(err)
+	}
 	a.startServe(ts, path, serve)
 	if neg {
 		a.awaitFailure(ts)

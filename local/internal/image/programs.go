@@ -40,14 +40,31 @@ func program(name string, more func() []File) func(context.Context, Builder, str
 		if err != nil {
 			return Built{}, err
 		}
-		target := "/devserver-" + name
-		files := []File{{Path: target, Mode: 0o755, Source: filepath.Join(dir, name)}}
+		var files []File
 		if more != nil {
-			files = append(files, more()...)
+			files = more()
 		}
-		// If an image must not run as root, the kubelet refuses a user's name in place of a number.
-		return b.small(architecture, v1.Config{Entrypoint: []string{target}, User: "65532:65532"}, files...)
+		return b.programImage(architecture, dir, name, files...)
 	}
+}
+
+// nextAgent is the recipe of an image with the agent under another version, to which
+// tests update servers.
+func nextAgent(ctx context.Context, b Builder, architecture string) (Built, error) {
+	b.Version += "-next"
+	dir, err := b.goBuild(ctx, b.Root, "next-agent", architecture, "./cmd/agent")
+	if err != nil {
+		return Built{}, err
+	}
+	return b.programImage(architecture, dir, "agent")
+}
+
+// programImage is the image of a program that is in a folder.
+func (b Builder) programImage(architecture, dir, name string, more ...File) (Built, error) {
+	target := "/devserver-" + name
+	files := append([]File{{Path: target, Mode: 0o755, Source: filepath.Join(dir, name)}}, more...)
+	// If an image must not run as root, the kubelet refuses a user's name in place of a number.
+	return b.small(architecture, v1.Config{Entrypoint: []string{target}, User: "65532:65532"}, files...)
 }
 
 // compile compiles all programs of the checkout at once, because they share most

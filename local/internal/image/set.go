@@ -54,6 +54,7 @@ var Definitions = []Definition{
 	{Name: "agent", build: program("agent", nil)},
 	{Name: "gateway", build: program("gateway", nil)},
 	{Name: "server", build: server},
+	{Name: "test/agent", Test: true, build: nextAgent},
 	{Name: "test/sh-only", Test: true, build: shOnly},
 	{Name: "test/no-shell", Test: true, build: noShell},
 	{Name: "test/conda-like", Test: true, build: condaLike},
