@@ -37,8 +37,8 @@ func (f *facts) ask(ctx context.Context, to *cluster.Cluster) {
 
 // list reads all objects of a kind. hidden tells that the user may not read them. A
 // kind that the cluster does not know has none.
-func list(ctx context.Context, c client.Client, all client.ObjectList, scope ...client.ListOption) (hidden bool, err error) {
-	err = c.List(ctx, all, scope...)
+func list(ctx context.Context, c client.Client, all client.ObjectList) (hidden bool, err error) {
+	err = c.List(ctx, all)
 	if apierrors.IsForbidden(err) {
 		return true, nil
 	}

@@ -83,8 +83,10 @@ func TestNodesShareFindings(t *testing.T) {
 	}
 	want := []line{
 		{"kubelet", OK, "n1 n2 n3 n4"},
-		{"runtime", OK, "n1 n3 n4"}, {"runtime", Warning, "n2"},
-		{"out of memory", OK, "n1 n2 n4"}, {"out of memory", Unknown, "n3"},
+		{"runtime", OK, "n1 n3 n4"},
+		{"runtime", Warning, "n2"},
+		{"out of memory", OK, "n1 n2 n4"},
+		{"out of memory", Unknown, "n3"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
