@@ -88,11 +88,15 @@ type DevServerFlavorSpec struct {
 	// limits. If you set only the request or only the limit of a resource, the
 	// other gets the same value.
 	//
-	// In the namespace of a DevServerUser, the operator adds a CPU limit of 1
-	// if the user's quota has limits.cpu, which requires one of every
-	// container, and raises values below the minimum of the user's limitRange.
-	// It does not read other ResourceQuotas and LimitRanges. If one of them
-	// refuses the pod, the server's Ready condition reports AdmissionRefused.
+	// ResourceQuotas and LimitRanges of the server's namespace can require more
+	// of each container. The operator raises values below the minimum of a
+	// LimitRange, and requests that its maxLimitRequestRatio does not allow. If
+	// no CPU limit is set, it sets the smallest default of the LimitRanges. If
+	// there is no default, but a quota has limits.cpu or a LimitRange has a
+	// maxLimitRequestRatio for cpu, it sets a limit of 1. All of this takes
+	// effect at the next start, without RestartPending. A value above the
+	// maximum of a LimitRange stays, and the server's Ready condition reports
+	// AdmissionRefused.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="sshResources.claims are not supported"

@@ -1,7 +1,6 @@
 package account
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -50,21 +49,4 @@ func limitRange(u *devv1.DevServerUser) *corev1ac.LimitRangeApplyConfiguration {
 		WithLabels(labels(u)).
 		WithOwnerReferences(objects.ControlledBy("DevServerUser", u)).
 		WithSpec(spec)
-}
-
-// CountsCPULimits tells whether the user's quota counts CPU limits. If it does,
-// Kubernetes requires a CPU limit of every container in the user's namespace.
-func CountsCPULimits(u *devv1.DevServerUser) bool {
-	_, ok := u.Spec.Quota[corev1.ResourceLimitsCPU]
-	return ok
-}
-
-// MinContainer is the minimum that the user's LimitRange requires of each container.
-func MinContainer(u *devv1.DevServerUser) corev1.ResourceList {
-	for _, item := range u.Spec.LimitRange {
-		if item.Type == corev1.LimitTypeContainer {
-			return item.Min
-		}
-	}
-	return nil
 }

@@ -97,9 +97,9 @@ func (a *Applier) apply(ctx context.Context, owned ownership, desired runtime.Ap
 	return a.send(ctx, t.withUID(live.GetUID()), client.ForceOwnership)
 }
 
-// known returns the live object, or nil. It comes from the watch cache, which has
-// only the operator's own. Before a first apply that would not fail on another owner's
-// object, it comes from the API server.
+// known returns the live object, or nil. It comes from the watch cache, which may lack
+// another owner's object. Before a first apply that would not fail on such an object, it
+// comes from the API server.
 func (a *Applier) known(ctx context.Context, t *target) (client.Object, error) {
 	live := t.empty()
 	if t.cached() {

@@ -35,11 +35,9 @@ type Input struct {
 	// AgentImage is the image of the init container and of the SSH server.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy
-	// QuotaOnCPULimits is set if a quota of the namespace counts CPU limits.
-	// MinContainer is the minimum that a LimitRange of the namespace requires of each
-	// container. Both are known only if a DevServerUser sets them.
-	QuotaOnCPULimits bool
-	MinContainer     corev1.ResourceList
+	// Quotas and LimitRanges are those of the namespace, in any order.
+	Quotas      []corev1.ResourceQuota
+	LimitRanges []corev1.LimitRange
 	// GraceSeconds is how long the server's processes may take to end; 0 stands
 	// for DefaultGraceSeconds.
 	GraceSeconds int64

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"devserver.io/devserver/internal/objects"
@@ -19,7 +20,11 @@ const agentGeneration = 1
 // withHash adds AnnotationTemplateHash to the template. The hash depends only on what
 // takes effect at a start. It leaves out the image of the agent, which is replaced in
 // the running pod, and the annotations that the operator changes on the running pod.
-func withHash(template *corev1ac.PodTemplateSpecApplyConfiguration) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
+//
+// It includes share, the SSH server's share according to the flavor, in place of what the
+// namespace made of it. Kubernetes checks only new pods against quotas and LimitRanges, so
+// a running server needs no restart if one is created, edited or deleted.
+func withHash(template *corev1ac.PodTemplateSpecApplyConfiguration, share corev1.ResourceRequirements) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
 	text, err := json.Marshal(template)
 	if err != nil {
 		return nil, fmt.Errorf("hashing the pod template: %w", err)
@@ -28,8 +33,10 @@ func withHash(template *corev1ac.PodTemplateSpecApplyConfiguration) (*corev1ac.P
 	if err := json.Unmarshal(text, hashed); err != nil {
 		return nil, fmt.Errorf("hashing the pod template: %w", err)
 	}
-	withoutImage(hashed.Spec.InitContainers, objects.PrepareContainer)
-	withoutImage(hashed.Spec.Containers, objects.SSHContainer)
+	prepare := &hashed.Spec.InitContainers[indexOf(hashed.Spec.InitContainers, objects.PrepareContainer)]
+	ssh := &hashed.Spec.Containers[indexOf(hashed.Spec.Containers, objects.SSHContainer)]
+	prepare.Image, ssh.Image = nil, nil
+	ssh.Resources = resources(share)
 	delete(hashed.Annotations, objects.AnnotationTemplateHash)
 	delete(hashed.Annotations, objects.AnnotationAgentImage)
 	for name := range AutoscalerAnnotations(true) {
@@ -40,13 +47,4 @@ func withHash(template *corev1ac.PodTemplateSpecApplyConfiguration) (*corev1ac.P
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", agentGeneration, text))
 	return template.WithAnnotations(map[string]string{objects.AnnotationTemplateHash: hex.EncodeToString(sum[:8])}), nil
-}
-
-// withoutImage removes the image of the container with the name.
-func withoutImage(containers []corev1ac.ContainerApplyConfiguration, name string) {
-	for i := range containers {
-		if containerName(containers[i]) == name {
-			containers[i].Image = nil
-		}
-	}
 }

@@ -40,7 +40,7 @@ func TestTemplateHash(t *testing.T) {
 						corev1ac.Container().WithName(objects.ServerContainer).WithImage("server:1").WithResources(corev1ac.ResourceRequirements().WithLimits(memory("1Gi"))),
 						corev1ac.Container().WithName(objects.SSHContainer).WithImage("agent:1")))
 				edit(rendered)
-				rendered, err := withHash(rendered)
+				rendered, err := withHash(rendered, corev1.ResourceRequirements{})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -78,7 +78,7 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 	if err != nil {
 		return nil, err
 	}
-	return withHash(template)
+	return withHash(template, sshShare(in.Flavor))
 }
 
 // PodSpec is the spec of the pods of the flavor's servers, but for what depends on the

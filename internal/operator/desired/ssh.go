@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/objects"
 )
@@ -23,9 +24,6 @@ var (
 	// sshGuaranteed are requests and limits in a pod of the class Guaranteed, which
 	// it stays only if every container has equal requests and limits.
 	sshGuaranteed = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("128Mi")}
-	// sshQuotaCPU is the CPU limit in a namespace whose quota counts CPU limits, and
-	// so requires one of every container.
-	sshQuotaCPU = resource.MustParse("1")
 )
 
 // sshContainer runs the SSH server, with a uid that the server's own users can
@@ -45,7 +43,7 @@ func sshContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 			WithRunAsNonRoot(true).
 			WithReadOnlyRootFilesystem(true)).
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
-		WithResources(resources(sshResources(in))).
+		WithResources(resources(admitted(sshShare(in.Flavor), in.Quotas, in.LimitRanges))).
 		WithEnv(corev1ac.EnvVar().WithName("NVIDIA_VISIBLE_DEVICES").WithValue("void")).
 		WithPorts(
 			corev1ac.ContainerPort().WithName(agentapi.SSHPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(agentapi.SSHPort),
@@ -73,39 +71,30 @@ func sshCommand(in Input) []string {
 	return append(command, "--spawner-uid="+strconv.FormatInt(spawner, 10))
 }
 
-// sshResources returns the SSH server's requests and limits. For each resource, the
-// flavor's value replaces the default. Then the values are raised to what the
-// namespace requires.
+// sshShare returns the SSH server's requests and limits. For each resource, the flavor's
+// value replaces the default.
 //
 // The pod does not set resources as a whole (spec.resources), out of which the SSH
 // server could take its share. Their memory limit would be that of the pod's cgroup,
 // and an out-of-memory kill in it can hit any container. Users who exhaust their
 // memory would then lose the SSH server too.
-func sshResources(in Input) corev1.ResourceRequirements {
+func sshShare(flavor *devv1.DevServerFlavor) corev1.ResourceRequirements {
 	own := corev1.ResourceRequirements{}
-	if r := in.Flavor.Spec.SSHResources; r != nil {
+	if r := flavor.Spec.SSHResources; r != nil {
 		own = *r
 	}
 	r := corev1.ResourceRequirements{Requests: override(sshRequests, own.Requests), Limits: override(sshLimits, own.Limits)}
-	if guaranteed(in.Flavor.Spec.Resources) {
+	if guaranteed(flavor.Spec.Resources) {
 		// If the flavor sets only one of the two, the other gets the same value.
 		r.Requests = override(override(sshGuaranteed, own.Limits), own.Requests)
 		r.Limits = override(override(sshGuaranteed, own.Requests), own.Limits)
-	}
-	if _, limited := r.Limits[corev1.ResourceCPU]; in.QuotaOnCPULimits && !limited {
-		r.Limits[corev1.ResourceCPU] = sshQuotaCPU
-	}
-	for name, least := range in.MinContainer {
-		if request, ok := r.Requests[name]; ok && request.Cmp(least) < 0 {
-			r.Requests[name] = least
-		}
 	}
 	for name, request := range r.Requests {
 		limit, limited := r.Limits[name]
 		if !limited || limit.Cmp(request) >= 0 {
 			continue
 		}
-		if _, ownLimit := own.Limits[name]; ownLimit && limit.Cmp(in.MinContainer[name]) >= 0 {
+		if _, ownLimit := own.Limits[name]; ownLimit {
 			r.Requests[name] = limit // The default request is above the flavor's limit.
 		} else {
 			r.Limits[name] = request

@@ -5,16 +5,15 @@ import (
 	"strings"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/objects"
 )
 
 // exceeded finds the numbers in the words of the quota admission plugin.
 var exceeded = regexp.MustCompile(`exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$`)
 
-// blamesSSH matches refusals that the SSH server's container may have caused: a quota
-// requires a value that this container does not set, or a LimitRange refuses a value of
-// a container that the message does not name.
-var blamesSSH = regexp.MustCompile(`must specify .* for: [^;]*\b` + objects.SSHContainer + `\b|usage per Container is|ratio per Container is`)
+// blamesSSH matches refusals that the SSH server's container may have caused: a value of
+// a container, which the message does not name, is above the maximum of a LimitRange.
+// This container meets everything else that quotas and LimitRanges require.
+var blamesSSH = regexp.MustCompile(`maximum \S+ usage per Container is`)
 
 // refused reads why the StatefulSet controller could not create the pod or the home's
 // claim. flavor is the server's flavor.

@@ -115,12 +115,25 @@ func stripStatefulSet(set *appsv1.StatefulSet) {
 	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Status.ObservedGeneration, UpdateRevision: set.Status.UpdateRevision}
 }
 
-// stripQuota keeps which resources a quota counts, and drops the amounts, which
-// change with every pod.
+// stripQuota keeps which pods a quota selects and its limit of CPU limits, and of the
+// operator's own quotas all limits and which resources they count. It drops the amounts
+// in use, which change with every pod. The cache holds every quota of the cluster,
+// because each limits the servers in its namespace.
 func stripQuota(quota *corev1.ResourceQuota) {
+	maps.DeleteFunc(quota.Annotations, func(key, _ string) bool { return !ours(key) })
 	used := corev1.ResourceList{}
-	for name := range quota.Status.Used {
-		used[name] = resource.Quantity{}
+	if quota.Labels[objects.LabelManagedBy] == objects.ManagedBy {
+		for name := range quota.Status.Used {
+			used[name] = resource.Quantity{}
+		}
+	} else {
+		maps.DeleteFunc(quota.Spec.Hard, func(name corev1.ResourceName, _ resource.Quantity) bool { return name != corev1.ResourceLimitsCPU })
 	}
 	quota.Status = corev1.ResourceQuotaStatus{Used: used}
+}
+
+// stripLimitRange keeps the limits. The cache holds every LimitRange of the cluster, for
+// the same reason.
+func stripLimitRange(limits *corev1.LimitRange) {
+	maps.DeleteFunc(limits.Annotations, func(key, _ string) bool { return !ours(key) })
 }

@@ -123,6 +123,43 @@ func TestTransforms(t *testing.T) {
 	}
 }
 
+// Of a quota, the cache keeps what the operator reads: of its own, also what it would
+// apply and what is counted. The amounts in use change with every pod.
+func TestStrippedQuota(t *testing.T) {
+	amount := func(n int64, names ...corev1.ResourceName) corev1.ResourceList {
+		list := corev1.ResourceList{}
+		for _, name := range names {
+			list[name] = *resource.NewQuantity(n, resource.DecimalSI)
+		}
+		return list
+	}
+	scopes := []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeNotTerminating}
+	all := []corev1.ResourceName{corev1.ResourcePods, corev1.ResourceLimitsCPU}
+	for name, tc := range map[string]struct {
+		labels     map[string]string
+		hard, used corev1.ResourceList
+	}{
+		"its own":    {objects.Labels("alice"), amount(8, all...), amount(0, all...)},
+		"an admin's": {map[string]string{"team": "a"}, amount(8, corev1.ResourceLimitsCPU), corev1.ResourceList{}},
+	} {
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{
+			Labels: tc.labels, Annotations: map[string]string{"devserver.io/desired-hash": "1", corev1.LastAppliedConfigAnnotation: "{}"},
+		}}
+		want := quota.DeepCopy()
+		want.Annotations = map[string]string{"devserver.io/desired-hash": "1"}
+		want.Spec = corev1.ResourceQuotaSpec{Hard: tc.hard, Scopes: scopes}
+		want.Status.Used = tc.used
+		quota.Spec = corev1.ResourceQuotaSpec{Hard: amount(8, all...), Scopes: scopes}
+		quota.Status = corev1.ResourceQuotaStatus{Hard: amount(8, all...), Used: amount(3, all...)}
+		for range 2 { // The cache may show an object to its transform again.
+			stripQuota(quota)
+			if diff := cmp.Diff(want, quota); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+	}
+}
+
 // The operator compares the whole spec of a StatefulSet with what it would apply.
 func TestStrippedStatefulSetKeepsItsSpec(t *testing.T) {
 	set := &appsv1.StatefulSet{}

@@ -31,6 +31,8 @@ func Objects() map[client.Object]cache.ByObject {
 		&corev1.Pod{}:                   {Transform: transform(stripPod)},
 		&corev1.Node{}:                  {Transform: transform(capacity.StripNode)},
 		&corev1.PersistentVolumeClaim{}: {Transform: transform(stripClaim)},
+		&corev1.ResourceQuota{}:         {Transform: transform(stripQuota)},
+		&corev1.LimitRange{}:            {Transform: transform(stripLimitRange)},
 		&corev1.Service{}:               {Label: ours},
 		&appsv1.StatefulSet{}:           {Label: ours, Transform: transform(stripStatefulSet)},
 		// Excludes the Leases of nodes and leader election, which change every few seconds.
@@ -38,10 +40,8 @@ func Objects() map[client.Object]cache.ByObject {
 		// Watched only if servers accept SSH only from the gateway.
 		&networkingv1.NetworkPolicy{}: {Label: ours},
 
-		&corev1.Namespace{}:     {Label: ours},
-		&rbacv1.RoleBinding{}:   {Label: ours},
-		&corev1.LimitRange{}:    {Label: ours},
-		&corev1.ResourceQuota{}: {Label: ours, Transform: transform(stripQuota)},
+		&corev1.Namespace{}:   {Label: ours},
+		&rbacv1.RoleBinding{}: {Label: ours},
 
 		// Shows whether Karpenter is installed. Other definitions are not read.
 		CustomResourceDefinition(): {Field: fields.OneTermEqualSelector("metadata.name", NodePoolCRD)},

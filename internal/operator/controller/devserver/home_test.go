@@ -270,37 +270,6 @@ func TestUIDOfSSHServerIsRefused(t *testing.T) {
 	w.absent(&appsv1.StatefulSet{}, "trainer")
 }
 
-// In the namespace of a DevServerUser, the SSH server's container has what the user's
-// quota and LimitRange require. Elsewhere they do not count.
-func TestSSHServerMeetsLimitsOfNamespace(t *testing.T) {
-	w := newWorld(t)
-	username := w.ns
-	w.user(username, "user@"+username, func(u *devv1.DevServerUser) {
-		u.Spec.Quota = corev1.ResourceList{corev1.ResourceLimitsCPU: resource.MustParse("8")}
-		u.Spec.LimitRange = []devv1.LimitRangeItem{
-			{Type: corev1.LimitTypePod, Min: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")}},
-			{Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}},
-		}
-	})
-	w.flavor()
-	own := func(d *devv1.DevServer) { d.Spec.Owner, d.Spec.Flavor = "user@"+username, "flavor-"+username }
-	ssh := func() corev1.ResourceRequirements {
-		w.create(w.devServer(own))
-		w.settled()
-		set := &appsv1.StatefulSet{}
-		w.get(set, "trainer")
-		return set.Spec.Template.Spec.Containers[1].Resources
-	}
-	if got := ssh(); len(got.Limits) != 1 || got.Requests.Memory().String() != "32Mi" {
-		t.Errorf("in another namespace, the resources are %v", got)
-	}
-	w.ns = "dev-" + username
-	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.ns}})
-	if got := ssh(); got.Limits.Cpu().String() != "1" || got.Requests.Memory().String() != "64Mi" {
-		t.Errorf("in the user's namespace, the resources are %v, want a CPU limit of 1 and a request of 64Mi", got)
-	}
-}
-
 // The claim template of a StatefulSet is immutable, so a new size must not change it.
 func TestClaimTemplateDoesNotChange(t *testing.T) {
 	w := newWorld(t)

@@ -46,6 +46,13 @@ func claimChanged() predicate.Predicate {
 	})
 }
 
+// quotaChanged passes edits of a quota. Its use changes with every pod.
+func quotaChanged() predicate.Predicate {
+	return watchcache.Updates(func(before, after *corev1.ResourceQuota) bool {
+		return !equality.Semantic.DeepEqual(before.Spec, after.Spec)
+	})
+}
+
 // resized reports whether a bound claim requests, or has, another size.
 func resized(before, after *corev1.PersistentVolumeClaim) bool {
 	return before.Status.Phase == corev1.ClaimBound && (!equality.Semantic.DeepEqual(before.Spec.Resources, after.Spec.Resources) ||

@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -68,6 +69,28 @@ func TestClaimChanged(t *testing.T) {
 		e := event.UpdateEvent{ObjectOld: cached(func(*corev1.PersistentVolumeClaim) {}), ObjectNew: cached(condition(kind))}
 		if got := claimChanged().Update(e); got != want {
 			t.Errorf("the condition %s: %t, want %t", kind, got, want)
+		}
+	}
+}
+
+// A quota's use, which changes with every pod, leads to no pass; an edit does.
+func TestQuotaChanged(t *testing.T) {
+	for name, tc := range map[string]struct {
+		edit func(*corev1.ResourceQuota)
+		want bool
+	}{
+		"its use": {func(q *corev1.ResourceQuota) {
+			q.Status.Used, q.ResourceVersion = corev1.ResourceList{"limits.cpu": resource.MustParse("1")}, "2"
+		}, false},
+		"its spec": {func(q *corev1.ResourceQuota) {
+			q.Spec.Hard = corev1.ResourceList{"limits.cpu": resource.MustParse("8")}
+		}, true},
+	} {
+		before := &corev1.ResourceQuota{}
+		after := before.DeepCopy()
+		tc.edit(after)
+		if got := quotaChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package devserver_test
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
@@ -174,66 +178,121 @@ func TestPodRefused(t *testing.T) {
 }
 
 // The API server's own words, as the StatefulSet controller reports them, are understood
-// if a limit of the namespace refuses the SSH server's share.
+// if a LimitRange refuses the SSH server's share.
 func TestShareOfSSHServerRefused(t *testing.T) {
-	for name, limit := range map[string]func(w *world) client.Object{
-		"quota of CPU limits": func(w *world) client.Object {
-			hard := corev1.ResourceList{corev1.ResourceLimitsCPU: resource.MustParse("8")}
-			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
-			w.create(quota)
-			quota.Status = corev1.ResourceQuotaStatus{Hard: hard, Used: corev1.ResourceList{corev1.ResourceLimitsCPU: resource.MustParse("0")}}
-			if err := w.c.Status().Update(t.Context(), quota); err != nil {
-				t.Fatal(err)
-			}
-			return quota
-		},
-		"minimum": func(w *world) client.Object {
-			limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
-				{Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}},
-			}}}
-			w.create(limits)
-			return limits
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	w := newWorld(t)
+	flavor := w.flavor(func(f *devv1.DevServerFlavor) {
+		f.Spec.Resources.Limits = amounts("cpu", "2", "memory", "64Mi")
+	})
+	w.create(w.devServer())
+	w.settled()
+	w.create(&corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+		{Type: corev1.LimitTypeContainer, Max: amounts("memory", "64Mi")},
+	}}})
+	refusal := w.refusal(t)
+	if refusal == nil {
+		t.Fatal("the API server accepts the pod")
+	}
+	set := &appsv1.StatefulSet{}
+	w.get(set, "trainer")
+	w.create(&corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
+		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "trainer", UID: set.UID},
+		Reason:         "FailedCreate", Message: "create Pod trainer-0 in StatefulSet trainer failed error: " + refusal.Error(), Type: corev1.EventTypeWarning,
+	})
+	w.clock.SetTime(set.CreationTimestamp.Add(time.Minute))
+	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonAdmissionRefused,
+		"If the container ssh is the cause, an admin can set other requests and limits for it, in spec.sshResources of the DevServerFlavor "+flavor.Name)
+
+	flavor.Spec.SSHResources = &corev1.ResourceRequirements{Limits: amounts("memory", "64Mi")}
+	if err := w.c.Update(t.Context(), flavor); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile()
+	if err := w.refusal(t); err != nil {
+		t.Errorf("with sshResources in the flavor: %v", err)
+	}
+}
+
+// All containers of the pod have what the quotas and LimitRanges of the namespace
+// require, whoever created them, and whether they are older or younger than the server.
+// A running server needs no restart for them.
+func TestPodMeetsLimitsOfNamespace(t *testing.T) {
+	for _, older := range []bool{true, false} {
+		t.Run(fmt.Sprintf("older=%t", older), func(t *testing.T) {
 			w := newWorld(t)
-			flavor := w.flavor(func(f *devv1.DevServerFlavor) {
-				f.Spec.Resources = corev1.ResourceRequirements{
-					Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
-					Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourceMemory: resource.MustParse("1Gi")},
-				}
+			w.flavor(func(f *devv1.DevServerFlavor) {
+				f.Spec.Resources = corev1.ResourceRequirements{Requests: amounts("cpu", "1", "memory", "512Mi"), Limits: amounts("cpu", "2", "memory", "1Gi")}
 			})
+			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}}
+			if older {
+				w.limitNamespace(quota)
+			}
 			w.create(w.devServer())
 			w.settled()
-			limit(w)
-			refusal := w.refusal(t)
-			if refusal == nil {
-				t.Fatal("the API server accepts the pod")
+			pod := w.startPod()
+			w.settled()
+			if !older {
+				w.limitNamespace(quota)
+				w.reconcile()
 			}
-			set := &appsv1.StatefulSet{}
-			w.get(set, "trainer")
-			w.create(&corev1.Event{
-				ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: w.ns},
-				InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: w.ns, Name: "trainer", UID: set.UID},
-				Reason:         "FailedCreate", Message: "create Pod trainer-0 in StatefulSet trainer failed error: " + refusal.Error(), Type: corev1.EventTypeWarning,
-			})
-			w.clock.SetTime(set.CreationTimestamp.Add(time.Minute))
-			w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonAdmissionRefused,
-				"If the container ssh is the cause, an admin can set other requests and limits for it, in spec.sshResources of the DevServerFlavor "+flavor.Name)
+			if err := w.refusal(t); err != nil {
+				t.Error(err)
+			}
 
-			flavor.Spec.SSHResources = &corev1.ResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
-				Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
-			}
-			if err := w.c.Update(t.Context(), flavor); err != nil {
+			if err := w.c.Delete(t.Context(), quota); err != nil {
 				t.Fatal(err)
 			}
 			w.reconcile()
-			if err := w.refusal(t); err != nil {
-				t.Errorf("with sshResources in the flavor: %v", err)
+			set := &appsv1.StatefulSet{}
+			if w.get(set, "trainer"); !set.Spec.Template.Spec.Containers[1].Resources.Limits.Cpu().IsZero() {
+				t.Error("after the quota was deleted, the SSH server still has a CPU limit")
+			}
+			w.updateRevision()
+			w.wantCondition(w.settled(), devv1.ConditionRestartPending, metav1.ConditionFalse, devv1.ReasonUpToDate, "")
+			now := &corev1.Pod{}
+			if w.get(now, pod.Name); now.UID != pod.UID || now.DeletionTimestamp != nil {
+				t.Error("the running pod was replaced")
 			}
 		})
 	}
+}
+
+// limitNamespace creates the quota and a LimitRange, as an admin would, and waits until
+// the API server enforces both.
+func (w *world) limitNamespace(quota *corev1.ResourceQuota) {
+	w.t.Helper()
+	quota.Spec.Hard = amounts("requests.cpu", "8", "requests.memory", "8Gi", "limits.cpu", "8", "limits.memory", "8Gi")
+	w.create(quota, &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+		{Type: corev1.LimitTypeContainer, Min: amounts("cpu", "50m", "memory", "64Mi"), MaxLimitRequestRatio: amounts("memory", "2")},
+	}}})
+	// The quota controller does not run.
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: amounts("requests.cpu", "0", "requests.memory", "0", "limits.cpu", "0", "limits.memory", "0")}
+	if err := w.c.Status().Update(w.t.Context(), quota); err != nil {
+		w.t.Fatal(err)
+	}
+	for part, resources := range map[string]corev1.ResourceRequirements{
+		"must specify limits.cpu for: other": {Requests: amounts("cpu", "1", "memory", "1Gi"), Limits: amounts("memory", "1Gi")},
+		"minimum memory usage per Container": {Requests: amounts("cpu", "1", "memory", "32Mi"), Limits: amounts("cpu", "1", "memory", "64Mi")},
+	} {
+		other := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "other", Namespace: w.ns}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "other", Image: "example.com/other:1", Resources: resources}}}}
+		var last error
+		err := wait.PollUntilContextTimeout(w.t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+			last = w.c.Create(ctx, other.DeepCopy(), client.DryRunAll)
+			return last != nil && strings.Contains(last.Error(), part), nil
+		})
+		if err != nil {
+			w.t.Fatalf("a pod is not refused because of %q: %v", part, last)
+		}
+	}
+}
+
+func amounts(pairs ...string) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	for i := 0; i < len(pairs); i += 2 {
+		list[corev1.ResourceName(pairs[i])] = resource.MustParse(pairs[i+1])
+	}
+	return list
 }
 
 // The restricted Pod Security Standard admits the pod.
@@ -259,7 +318,7 @@ func (w *world) refusal(t *testing.T) error {
 	w.get(set, "trainer")
 	spec := set.Spec.Template.Spec
 	spec.Volumes = append(spec.Volumes, corev1.Volume{Name: "home"})
-	return w.c.Create(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "trainer-0", Namespace: w.ns}, Spec: spec}, client.DryRunAll)
+	return w.c.Create(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "trainer-", Namespace: w.ns}, Spec: spec}, client.DryRunAll)
 }
 
 func TestRestartPendingAfterFlavorEdit(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
-	"devserver.io/devserver/internal/operator/account"
 	"devserver.io/devserver/internal/operator/capacity"
 	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/operator/status"
+	"devserver.io/devserver/internal/operator/watchcache"
 	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/sshkeys"
 )
@@ -80,9 +80,6 @@ func (r *Reconciler) resolveOwn(ctx context.Context, d *devv1.DevServer) (own, e
 	if o.user, err = r.userOf(ctx, d); err != nil {
 		return o, err
 	}
-	if o.user != nil && account.NamespaceName(o.user) == d.Namespace {
-		o.input.QuotaOnCPULimits, o.input.MinContainer = account.CountsCPULimits(o.user), account.MinContainer(o.user)
-	}
 	o.input.AuthorizedKeys, o.keyProblem = authorizedKeys(d, o.user)
 	return o, r.resolveObjects(ctx, &o)
 }
@@ -125,7 +122,7 @@ func (r *Reconciler) resolve(ctx context.Context, o own) (resolved, error) {
 			return in, nil
 		}
 	}
-	for _, resolve := range []func(context.Context, *resolved) (*status.Problem, error){r.resolveHomeSize, r.resolveImage, r.resolveVolumes, r.resolveNodePort} {
+	for _, resolve := range []func(context.Context, *resolved) (*status.Problem, error){r.resolveHomeSize, r.resolveImage, r.resolveVolumes, r.resolveNodePort, r.resolveLimits} {
 		if in.problem, err = resolve(ctx, &in); in.problem != nil || err != nil {
 			return in, err
 		}
@@ -181,6 +178,16 @@ func (r *Reconciler) resolveImage(_ context.Context, in *resolved) (*status.Prob
 		return &status.Problem{Reason: devv1.ReasonImageNotAllowed, Message: refused}, nil
 	}
 	return nil, nil
+}
+
+// resolveLimits reads what limits the pods of the namespace.
+func (r *Reconciler) resolveLimits(ctx context.Context, in *resolved) (*status.Problem, error) {
+	var quotas corev1.ResourceQuotaList
+	var ranges corev1.LimitRangeList
+	namespace := client.InNamespace(in.server.Namespace)
+	err := errors.Join(watchcache.List(ctx, r.Client, &quotas, namespace), watchcache.List(ctx, r.Client, &ranges, namespace))
+	in.input.Quotas, in.input.LimitRanges = quotas.Items, ranges.Items
+	return nil, err
 }
 
 // find reads an object into one that belongs to the watch cache, like all objects that

@@ -55,6 +55,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.serversOfClaim),
 			builder.WithPredicates(claimChanged())).
+		Watches(&corev1.ResourceQuota{}, handler.EnqueueRequestsFromMapFunc(r.serversOfNamespace),
+			builder.WithPredicates(quotaChanged())).
+		Watches(&corev1.LimitRange{}, handler.EnqueueRequestsFromMapFunc(r.serversOfNamespace)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: Workers,
 			// Some changes that allow a retry to succeed come without an event,
@@ -96,6 +99,11 @@ func (r *Reconciler) serversOfClaim(ctx context.Context, claim client.Object) []
 		}
 	}
 	return requests
+}
+
+// serversOfNamespace returns the DevServers in the namespace of the object.
+func (r *Reconciler) serversOfNamespace(ctx context.Context, object client.Object) []reconcile.Request {
+	return r.servers(ctx, client.InNamespace(object.GetNamespace()))
 }
 
 // serversOfHome returns the other DevServers that name the home of a DevServer.

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -197,6 +198,31 @@ func TestDependenciesAreWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	accepted("b-second", devv1.ReasonApplied)
+
+	// Quotas and LimitRanges of the namespace that the operator did not create.
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.ResourceQuotaSpec{Hard: amounts("pods", "8")}}
+	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+		{Type: corev1.LimitTypeContainer, Min: amounts("memory", "64Mi")},
+	}}}
+	ssh := func(cpuLimit, memoryRequest string) {
+		t.Helper()
+		await(w, &appsv1.StatefulSet{}, "trainer", func(s *appsv1.StatefulSet) bool {
+			r := s.Spec.Template.Spec.Containers[1].Resources
+			return r.Limits.Cpu().String() == cpuLimit && r.Requests.Memory().String() == memoryRequest
+		})
+	}
+	w.create(quota, limits)
+	ssh("0", "64Mi")
+	change(w, quota, "team", func(q *corev1.ResourceQuota) { q.Spec.Hard = amounts("limits.cpu", "8") })
+	ssh("1", "64Mi")
+	change(w, limits, "team", func(l *corev1.LimitRange) { l.Spec.Limits[0].Min = amounts("memory", "48Mi") })
+	ssh("1", "48Mi")
+	for _, o := range []client.Object{quota, limits} {
+		if err := w.c.Delete(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ssh("0", "32Mi")
 
 	// A server that starts gets passes without an event.
 	w.startPod()

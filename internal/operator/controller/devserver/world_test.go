@@ -131,14 +131,14 @@ func asCached(o client.Object) error {
 	return nil
 }
 
-// listAsCached lists by the fields that the operator's watch cache indexes. The API
-// server cannot select by them.
+// listAsCached lists by the fields that the operator's watch cache indexes, without the
+// fields that it drops. The API server cannot select by them.
 func listAsCached(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 	var options client.ListOptions
 	options.ApplyOptions(opts)
 	selector := options.FieldSelector
 	options.FieldSelector = nil
-	if err := c.List(ctx, list, &options); err != nil || selector == nil {
+	if err := c.List(ctx, list, &options); err != nil {
 		return err
 	}
 	all, err := meta.ExtractList(list)
@@ -147,6 +147,12 @@ func listAsCached(ctx context.Context, c client.WithWatch, list client.ObjectLis
 	}
 	var selected []runtime.Object
 	for _, o := range all {
+		if err := asCached(o.(client.Object)); err != nil {
+			return err
+		}
+		if selector == nil {
+			continue
+		}
 		matches := true
 		for _, term := range selector.Requirements() {
 			values, err := indexed(o.(client.Object), term.Field)
@@ -158,6 +164,9 @@ func listAsCached(ctx context.Context, c client.WithWatch, list client.ObjectLis
 		if matches {
 			selected = append(selected, o)
 		}
+	}
+	if selector == nil {
+		return nil
 	}
 	return meta.SetList(list, selected)
 }

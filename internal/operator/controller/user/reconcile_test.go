@@ -88,13 +88,19 @@ func TestLimits(t *testing.T) {
 		t.Errorf("a removed limit stays: %v", quota.Spec.Hard)
 	}
 
-	manual := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "manual", Namespace: w.ns(), Labels: quota.Labels}}
-	w.create(manual)
+	var manual []client.Object
+	for name, labels := range map[string]map[string]string{"manual": nil, "labeled": quota.Labels} {
+		meta := metav1.ObjectMeta{Name: name, Namespace: w.ns(), Labels: labels}
+		manual = append(manual, &corev1.ResourceQuota{ObjectMeta: meta}, &corev1.LimitRange{ObjectMeta: meta})
+	}
+	w.create(manual...)
 	w.edit(w.name, func(u *devv1.DevServerUser) { u.Spec.Quota, u.Spec.LimitRange = nil, nil })
 	w.wantReady(w.settled(), metav1.ConditionTrue, devv1.ReasonProvisioned, "")
 	w.absent(&corev1.ResourceQuota{}, "devserver-user")
 	w.absent(&corev1.LimitRange{}, "devserver-user")
-	w.get(manual, "manual")
+	for _, o := range manual {
+		w.get(o, o.GetName())
+	}
 }
 
 func TestRoles(t *testing.T) {

@@ -53,7 +53,7 @@ func newWorld(t *testing.T) *world {
 			if err := c.Get(ctx, key, o, opts...); err != nil {
 				return err
 			}
-			return notCached(o)
+			return asCached(o)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			w.writes = append(w.writes, fmt.Sprintf("apply %T", o))
@@ -75,12 +75,20 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// notCached returns a NotFound error for an object that is not in the operator's watch
-// cache, because it lacks the operator's label.
-func notCached(o client.Object) error {
+// asCached drops the fields of o that the operator's watch cache drops. It returns a
+// NotFound error for an object that is not in the cache, because it lacks the operator's
+// label.
+func asCached(o client.Object) error {
 	for kind, options := range watchcache.Objects() {
-		if reflect.TypeOf(kind) == reflect.TypeOf(o) && options.Label != nil && !options.Label.Matches(labels.Set(o.GetLabels())) {
+		if reflect.TypeOf(kind) != reflect.TypeOf(o) {
+			continue
+		}
+		if options.Label != nil && !options.Label.Matches(labels.Set(o.GetLabels())) {
 			return apierrors.NewNotFound(schema.GroupResource{Resource: "objects"}, o.GetName())
+		}
+		if options.Transform != nil {
+			_, err := options.Transform(o)
+			return err
 		}
 	}
 	return nil

@@ -1,0 +1,95 @@
+package desired
+
+import (
+	"math"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// quotaCPU is the CPU limit of a container without one if the namespace requires one.
+var quotaCPU = resource.MustParse("1")
+
+// admitted raises r, a container's requests and limits, to what the namespace
+// requires of each container, and sets the CPU limit that it requires. Kubernetes
+// refuses the pod otherwise. A value above the maximum of a LimitRange stays, because
+// the container may need it.
+func admitted(r corev1.ResourceRequirements, quotas []corev1.ResourceQuota, ranges []corev1.LimitRange) corev1.ResourceRequirements {
+	var items []corev1.LimitRangeItem
+	for _, limits := range ranges {
+		for _, item := range limits.Spec.Limits {
+			if item.Type == corev1.LimitTypeContainer {
+				items = append(items, item)
+			}
+		}
+	}
+	if _, limited := r.Limits[corev1.ResourceCPU]; !limited {
+		if limit := cpuLimit(quotas, items); !limit.IsZero() {
+			r.Limits[corev1.ResourceCPU] = limit
+		}
+	}
+	for _, item := range items {
+		for name, least := range item.Min {
+			raise(r.Requests, name, least)
+		}
+		for name, ratio := range item.MaxLimitRequestRatio {
+			raise(r.Requests, name, quotient(name, r.Limits[name], ratio))
+		}
+	}
+	for name, request := range r.Requests {
+		raise(r.Limits, name, request)
+	}
+	return r
+}
+
+// cpuLimit returns the CPU limit of a container that sets none: the smallest default of
+// the LimitRanges, of which Kubernetes would set any; without a default, quotaCPU if a
+// quota or a LimitRange requires a limit; otherwise 0.
+func cpuLimit(quotas []corev1.ResourceQuota, items []corev1.LimitRangeItem) resource.Quantity {
+	var limit resource.Quantity
+	required := slices.ContainsFunc(quotas, countsCPULimits)
+	for _, item := range items {
+		if value, ok := item.Default[corev1.ResourceCPU]; ok && (limit.IsZero() || value.Cmp(limit) < 0) {
+			limit = value
+		}
+		_, bounded := item.MaxLimitRequestRatio[corev1.ResourceCPU]
+		required = required || bounded
+	}
+	if limit.IsZero() && required {
+		return quotaCPU
+	}
+	return limit
+}
+
+// countsCPULimits tells whether the quota may count the CPU limits of a server's pod,
+// and so requires one of every container. A quota for terminating pods does not,
+// because those have activeDeadlineSeconds, which a StatefulSet does not allow. A quota
+// for certain priority classes may, because the cluster can have a default class.
+func countsCPULimits(quota corev1.ResourceQuota) bool {
+	terminating := slices.Contains(quota.Spec.Scopes, corev1.ResourceQuotaScopeTerminating)
+	if selector := quota.Spec.ScopeSelector; selector != nil {
+		terminating = terminating || slices.ContainsFunc(selector.MatchExpressions, func(s corev1.ScopedResourceSelectorRequirement) bool {
+			return s.ScopeName == corev1.ResourceQuotaScopeTerminating
+		})
+	}
+	_, counts := quota.Spec.Hard[corev1.ResourceLimitsCPU]
+	return counts && !terminating
+}
+
+// raise sets a value that the list has to least if it is smaller.
+func raise(list corev1.ResourceList, name corev1.ResourceName, least resource.Quantity) {
+	if value, ok := list[name]; ok && value.Cmp(least) < 0 {
+		list[name] = least
+	}
+}
+
+// quotient returns limit / ratio, rounded up to thousandths of a CPU or to bytes.
+func quotient(name corev1.ResourceName, limit, ratio resource.Quantity) resource.Quantity {
+	milli := math.Ceil(1000 * limit.AsApproximateFloat64() / ratio.AsApproximateFloat64())
+	request := resource.NewMilliQuantity(int64(milli), limit.Format)
+	if name != corev1.ResourceCPU {
+		request.RoundUp(0)
+	}
+	return *request
+}
