@@ -89,14 +89,15 @@ type DevServerFlavorSpec struct {
 	// other gets the same value.
 	//
 	// ResourceQuotas and LimitRanges of the server's namespace can require more
-	// of each container. The operator raises values below the minimum of a
-	// LimitRange, and requests that its maxLimitRequestRatio does not allow. If
-	// no CPU limit is set, it sets the smallest default of the LimitRanges. If
-	// there is no default, but a quota has limits.cpu or a LimitRange has a
-	// maxLimitRequestRatio for cpu, it sets a limit of 1. All of this takes
-	// effect at the next start, without RestartPending. A value above the
-	// maximum of a LimitRange stays, and the server's Ready condition reports
-	// AdmissionRefused.
+	// of each container. The operator raises requests and limits that are below
+	// the minimum of a LimitRange, and requests that are too small for its
+	// maxLimitRequestRatio. If no CPU limit is set, the operator sets the
+	// smallest default of the LimitRanges. If they have no default, but a quota
+	// has limits.cpu or a LimitRange has a maxLimitRequestRatio for cpu, the
+	// operator sets a limit of 1. These changes take effect at the next start,
+	// and the server does not report RestartPending. The operator does not
+	// lower a value that is above the maximum of a LimitRange. Kubernetes then
+	// refuses the pod, and the Ready condition reports AdmissionRefused.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="sshResources.claims are not supported"

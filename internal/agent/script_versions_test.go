@@ -14,7 +14,8 @@ import (
 const checkout = "../.."
 
 // TestVersions runs the SSH server of one version with the spawner of another. A running
-// server has such a pair after an update, or a rollback, of its SSH server alone.
+// server has two versions after an update, which replaces only its SSH server, or after a
+// rollback of one.
 func TestVersions(t *testing.T) {
 	previous := previousAgent(t)
 	for name, setup := range map[string]func(*testscript.Env){

@@ -20,13 +20,13 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// nextAgentImage has the agent under another version, which ends with "-next".
+// nextAgentImage contains the agent with another version, which ends in "-next".
 const nextAgentImage = "devserver.io/test/agent:0.1.0"
 
-// TestAgentUpdate: after an upgrade of the chart, running servers get the new agent: one
-// at once, and one when its last session ends. What runs in them continues. An image that
-// the node cannot pull changes nothing. The test runs alone because the chart's agent is
-// that of all servers.
+// TestAgentUpdate: after an upgrade of the chart, a running server without sessions gets
+// the new agent at once, and one with sessions gets it when its last session ends. The
+// processes of both continue. If the node cannot pull the new image, the old agent keeps
+// running. The test runs alone because the chart sets the agent of all servers.
 func TestAgentUpdate(t *testing.T) {
 	s := newSite(t)
 	h := newRelease(s)
@@ -44,7 +44,7 @@ func TestAgentUpdate(t *testing.T) {
 	quiet.updatePending(v1.ReasonAgentUpdateFailed)
 	for b, pod := range before {
 		if restarts := restartsOf(b.readPod()); !maps.Equal(restarts, restartsOf(&pod)) {
-			s.Errorf("%s: restarts of its containers %v, although the image cannot be pulled", b.ds.Name, restarts)
+			s.Errorf("%s: its containers were restarted although the image cannot be pulled: %v", b.ds.Name, restarts)
 		}
 	}
 
@@ -98,7 +98,7 @@ func (b *server) updated(before corev1.Pod) {
 	}
 }
 
-// noRestart checks that no restart is required.
+// noRestart checks that the server does not report RestartPending.
 func (b *server) noRestart(d *v1.DevServer) {
 	b.Helper()
 	if c := meta.FindStatusCondition(d.Status.Conditions, v1.ConditionRestartPending); c != nil && c.Status != metav1.ConditionFalse {
@@ -120,7 +120,7 @@ type release struct {
 	helm string
 }
 
-// newRelease prepares changes of the release, which end with the test.
+// newRelease returns the release, and restores its current revision when the test ends.
 func newRelease(s *site) *release {
 	s.Helper()
 	local, err := cluster.Binary("local")
@@ -130,7 +130,7 @@ func newRelease(s *site) *release {
 	h := &release{s, filepath.Join(s.must(openssh.Tool(s.bounded(), local, "binaries", "--only", "helm")), "helm")}
 	var history []struct{ Revision int }
 	if err := json.Unmarshal([]byte(s.must(h.command(s.bounded(), "history", "devserver", "--max=1", "--output=json"))), &history); err != nil || len(history) != 1 {
-		s.Fatalf("the history of the release: %v, %v", history, err)
+		s.Fatalf("reading the history of the release: %v, %v", history, err)
 	}
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), bound)
@@ -144,7 +144,7 @@ func (h *release) command(ctx context.Context, args ...string) *exec.Cmd {
 	return openssh.Tool(ctx, h.helm, append([]string{"--kubeconfig", h.c.Kubeconfig, "--namespace", "devserver-system"}, args...)...)
 }
 
-// upgrade changes values of the release, and waits until the operator has them.
+// upgrade changes values of the release, and waits until the operator runs with them.
 func (h *release) upgrade(values string) {
 	h.Helper()
 	chart := filepath.Join(cluster.Root(), "charts", "devserver-operator")

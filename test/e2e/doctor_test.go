@@ -13,16 +13,16 @@ import (
 	"devserver.io/devserver/test/openssh"
 )
 
-// TestDoctorOfAnAdmin: devctl doctor --admin reports what the first node's kubelet does
-// when a server runs out of memory, and its versions.
-func TestDoctorOfAnAdmin(t *testing.T) {
+// TestDoctorAdmin: devctl doctor --admin reports the versions of the first node, and what
+// is killed there when a server runs out of memory.
+func TestDoctorAdmin(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	path, err := cluster.Binary("devctl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Its exit code is 1 if this machine has no SSH key.
+	// The exit code is 1 if this machine has no SSH key.
 	got := s.do(openssh.Tool(s.bounded(), path, "--kubeconfig", s.c.Kubeconfig, "doctor", "--admin", "-o", "json"))
 	var findings []struct {
 		Check, Level, Found string
@@ -49,8 +49,8 @@ func TestDoctorOfAnAdmin(t *testing.T) {
 	}
 }
 
-// killsOneProcess tells whether a node's kubelet lets the kernel kill single processes. By
-// default, it does so with cgroup v1 only.
+// killsOneProcess reports whether the kernel kills a single process when a container on
+// the node runs out of memory. By default, it does so only with cgroup v1.
 func (s *site) killsOneProcess(node string) bool {
 	s.Helper()
 	kubelet := "/api/v1/nodes/" + node + "/proxy/"

@@ -138,9 +138,9 @@ func (f *Flags) Connect() (*Cluster, error) {
 	}, nil
 }
 
-// CoreAPI sends plain requests to the core group, for what controller-runtime's client
-// cannot do: streams and proxies. client-go's typed client would bring all of
-// Kubernetes' types along.
+// CoreAPI returns a client for the core API group. It serves requests that
+// controller-runtime's client does not support: streams and proxies. client-go's typed
+// client would add the types of all API groups to the binary.
 func CoreAPI(config *rest.Config) (rest.Interface, error) {
 	config = rest.CopyConfig(config)
 	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion

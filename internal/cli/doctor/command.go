@@ -70,12 +70,12 @@ right to list nodes and to get nodes/proxy.`,
 	return cmd
 }
 
-// noServer refuses arguments, which are probably names of servers.
+// noServer refuses arguments. An argument is probably the name of a server.
 func noServer(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return fmt.Errorf("doctor checks this machine and the cluster, and not a server: for %[1]s, run devctl why %[1]s", args[0])
+	return fmt.Errorf("doctor checks this machine and the cluster, not a server: to check the server %[1]s, run devctl why %[1]s", args[0])
 }
 
 // report prints the findings, and returns an error if one is a failure.

@@ -76,7 +76,7 @@ var (
 		{"node ports", checkNodePorts},
 		{"inotify", checkInotify},
 	}
-	// adminChecks are those of --admin, beside nodeChecks.
+	// adminChecks run only with --admin, before nodeChecks.
 	adminChecks = []check{
 		{"nodes", checkNodes},
 	}
@@ -108,7 +108,7 @@ func examine(f facts) []Finding {
 	return findings
 }
 
-// clean makes the texts safe to print: they have parts that come from the cluster.
+// clean makes the texts safe to print, because parts of them come from the cluster.
 func (f *Finding) clean() {
 	f.Found, f.Remedy = printable.Line(f.Found, 0), printable.Line(f.Remedy, 0)
 	for i, name := range f.Nodes {

@@ -59,7 +59,7 @@ type class struct {
 
 // adminFacts are those that only admins can read.
 type adminFacts struct {
-	// nodes are the Linux nodes, because servers run on no others.
+	// nodes are the Linux nodes. Servers do not run on other nodes.
 	nodes seen[node]
 }
 
@@ -68,10 +68,10 @@ type node struct {
 	name string
 	// kubelet and runtime are versions, such as "v1.37.2" and "containerd://2.3.1".
 	kubelet, runtime string
-	// unread is why the kubelet's own facts, which follow, are unknown.
+	// unread is why the facts below, which the kubelet itself reports, are unknown.
 	unread cause
 	// singleProcessOOMKill is the kubelet's setting; nil if it is not set. The kubelet
-	// does not report its default, which depends on cgroup.
+	// does not report the default, which depends on the version of control groups.
 	singleProcessOOMKill *bool
 	// cgroup is the version of control groups, 1 or 2; 0 if it is unknown.
 	cgroup int
@@ -83,7 +83,7 @@ type cause int
 const (
 	noCause cause = iota
 	forbidden
-	unanswered // in time
+	unanswered // The kubelet did not answer in time.
 	unreadable
 )
 

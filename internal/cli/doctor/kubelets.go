@@ -18,15 +18,16 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-// Many kubelets are asked at once, and one that does not answer holds up only itself.
+// Many kubelets are asked at once, so that one that does not answer does not delay the
+// others.
 const (
 	askedAtOnce     = 64
 	kubeletPatience = 5 * time.Second
-	// longestAnswer limits what is read of an answer, in bytes.
+	// longestAnswer is the maximum number of bytes that are read of an answer.
 	longestAnswer = 16 << 20
 )
 
-// askAdmin reads the facts for --admin, after those that all users can read.
+// askAdmin reads the facts for --admin. Call it after ask.
 func (f *facts) askAdmin(ctx context.Context, to *cluster.Cluster) {
 	f.admin = &adminFacts{}
 	if f.unreachable != "" {
@@ -53,8 +54,8 @@ func (f *facts) askNodes(ctx context.Context, to *cluster.Cluster) error {
 	return nil
 }
 
-// linuxNodes leaves out nodes with another system. A node whose kubelet has not reported
-// its system yet counts as one with Linux.
+// linuxNodes leaves out nodes with another operating system. A node whose kubelet has not
+// reported its operating system yet counts as a Linux node.
 func linuxNodes(all []corev1.Node) []node {
 	var nodes []node
 	for i := range all {
@@ -65,14 +66,14 @@ func linuxNodes(all []corev1.Node) []node {
 	return nodes
 }
 
-// kubelets asks kubelets, through the API server.
+// kubelets sends requests to kubelets through the API server.
 type kubelets struct {
 	api rest.Interface
-	// patience is how long one of them may take to answer.
+	// patience is how long the requests to one kubelet may take.
 	patience time.Duration
 }
 
-// ask completes the nodes.
+// ask adds to each node the facts that its kubelet reports.
 func (k *kubelets) ask(ctx context.Context, nodes []node) {
 	var group errgroup.Group
 	group.SetLimit(askedAtOnce)
@@ -84,10 +85,11 @@ func (k *kubelets) ask(ctx context.Context, nodes []node) {
 			return nil
 		})
 	}
-	_ = group.Wait() // It has no error.
+	_ = group.Wait() // The functions return no errors.
 }
 
-// causeOf leaves out the details, which differ for each node.
+// causeOf leaves out the details of an error. They differ for each node, and nodes with
+// the same result share a finding.
 func causeOf(err error) cause {
 	switch {
 	case err == nil:
@@ -100,7 +102,7 @@ func causeOf(err error) cause {
 	return unreadable
 }
 
-// complete asks one kubelet.
+// complete adds the facts that the node's kubelet reports.
 func (k *kubelets) complete(ctx context.Context, n *node) error {
 	config, err := k.configOf(ctx, n.name)
 	if err != nil {
@@ -108,18 +110,18 @@ func (k *kubelets) complete(ctx context.Context, n *node) error {
 	}
 	n.singleProcessOOMKill = config.SingleProcessOOMKill
 	if config.FailCgroupV1 {
-		n.cgroup = 2 // The kubelet would not run otherwise.
+		n.cgroup = 2 // With failCgroupV1, the kubelet does not run on version 1.
 		return nil
 	}
 	n.cgroup, err = k.cgroupOf(ctx, n.name)
 	if config.SingleProcessOOMKill != nil {
-		return nil // The version is not essential.
+		return nil // The setting applies whatever the version is.
 	}
 	return err
 }
 
 // kubeletConfig is the part of the kubelet's configuration that the checks require, as
-// the kubelet serves it at /configz. It contains defaults, except for those that depend
+// the kubelet serves it at /configz. The kubelet fills in the defaults that do not depend
 // on the node.
 type kubeletConfig struct {
 	SingleProcessOOMKill *bool `json:"singleProcessOOMKill"`
@@ -144,8 +146,8 @@ func (k *kubelets) configOf(ctx context.Context, node string) (*kubeletConfig, e
 	return answer.KubeletConfig, nil
 }
 
-// cgroupOf reads the version of control groups from the kubelet's metrics, which have it
-// since Kubernetes 1.31; 0 if they do not.
+// cgroupOf reads the version of control groups from the kubelet's metrics, which contain
+// it since Kubernetes 1.31. It returns 0 if they do not.
 func (k *kubelets) cgroupOf(ctx context.Context, node string) (int, error) {
 	body, err := k.open(ctx, node, "metrics")
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 )
 
-// proxy is an API server that forwards requests to kubelets. It is the part that a real
-// one in tests does not have: it refuses kubelets on its own machine.
+// proxy stands in for an API server that forwards requests to kubelets. The real API
+// server in tests does not, because it refuses loopback addresses of nodes.
 func proxy(t *testing.T, configz http.HandlerFunc) *kubelets {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -44,7 +44,7 @@ func proxy(t *testing.T, configz http.HandlerFunc) *kubelets {
 	return &kubelets{api, time.Minute}
 }
 
-// Each kubelet's answer counts for its own node.
+// Each node gets the facts that its own kubelet reports.
 func TestAskKubelets(t *testing.T) {
 	yes, no := true, false
 	k := proxy(t, func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +92,7 @@ func TestAskKubelets(t *testing.T) {
 	}
 }
 
-// A kubelet that does not answer is given up.
+// ask stops waiting for a kubelet that does not answer.
 func TestSilentKubelet(t *testing.T) {
 	k := proxy(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	k.patience = time.Millisecond
@@ -102,8 +102,8 @@ func TestSilentKubelet(t *testing.T) {
 	}
 }
 
-// As many kubelets are asked at the same time as is allowed: each answers only when all
-// have been asked.
+// askedAtOnce kubelets are asked at the same time: each answers only after all have been
+// asked.
 func TestKubeletsAreAskedAtOnce(t *testing.T) {
 	var asked sync.WaitGroup
 	asked.Add(askedAtOnce)

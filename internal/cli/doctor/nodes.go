@@ -48,7 +48,7 @@ func checkNodes(f facts) Finding {
 	case nodes.hidden:
 		return Finding{Level: Unknown, Found: "you may not list nodes", Remedy: "repeat the command as a cluster admin"}
 	case len(nodes.items) == 0:
-		return warn("add one, unless an autoscaler does so when a server starts", "the cluster has no Linux node, so no server can run")
+		return warn("add a Linux node, unless an autoscaler adds one when a server starts", "the cluster has no Linux node, so no server can run")
 	}
 	return ok("%s", output.Count(len(nodes.items), "Linux node"))
 }
@@ -57,7 +57,7 @@ func checkKubelet(n node) Finding {
 	v, err := utilversion.ParseGeneric(n.kubelet)
 	switch {
 	case err != nil:
-		return warn("look at the node: kubectl get nodes -o wide", "the kubelet reports the version %q", n.kubelet)
+		return warn("look at the node: kubectl get nodes -o wide", "the kubelet reports an invalid version: %q", n.kubelet)
 	case v.LessThan(leastVersion):
 		return warn("upgrade the node: servers require image volumes", "Kubernetes %s is older than %s", n.kubelet, leastVersion)
 	}
@@ -68,12 +68,12 @@ func checkKubelet(n node) Finding {
 // servers require.
 var leastContainerd = utilversion.MustParseGeneric("2.1")
 
-// checkRuntime compares the version of containerd only. Other runtimes have to support
-// image volumes too, but their version does not tell whether they do.
+// checkRuntime checks only the version of containerd. Other runtimes must support image
+// volumes too, but it does not know which of their versions do.
 func checkRuntime(n node) Finding {
 	name, number, found := strings.Cut(n.runtime, "://")
 	if !found {
-		return warn("look at the node: kubectl get nodes -o wide", "the container runtime is reported as %q", n.runtime)
+		return warn("look at the node: kubectl get nodes -o wide", "the kubelet reports an invalid container runtime: %q", n.runtime)
 	}
 	if name != "containerd" {
 		return ok("%s %s", name, number)
@@ -81,16 +81,17 @@ func checkRuntime(n node) Finding {
 	v, err := utilversion.ParseGeneric(number)
 	switch {
 	case err != nil:
-		return warn("look at the node: kubectl get nodes -o wide", "containerd reports the version %q", number)
+		return warn("look at the node: kubectl get nodes -o wide", "containerd reports an invalid version: %q", number)
 	case v.LessThan(leastContainerd):
 		return warn("upgrade containerd: servers require image volumes", "containerd %s is older than %s", number, leastContainerd)
 	}
 	return ok("%s %s", name, number)
 }
 
-// checkOutOfMemory tells what the kernel kills when a server reaches its memory limit.
-// The kubelet sets memory.oom.group for containers, which only cgroup v2 has, unless
-// singleProcessOOMKill is set.
+// checkOutOfMemory reports what the kernel kills when a server reaches its memory limit:
+// all processes of the container if the kubelet has set memory.oom.group, otherwise one
+// process. The kubelet sets it with cgroup v2, unless singleProcessOOMKill is true. Cgroup
+// v1 does not have it.
 func checkOutOfMemory(n node) Finding {
 	const (
 		one     = "when a server reaches its memory limit, one process is killed, and the others continue"
@@ -102,15 +103,15 @@ func checkOutOfMemory(n node) Finding {
 	case n.unread != noCause:
 		return unread(n.unread)
 	case n.cgroup == 1:
-		return Finding{Level: OK, Found: one, Remedy: "the kubelet setting singleProcessOOMKill can change this on nodes with cgroup v2 only" + details}
+		return Finding{Level: OK, Found: one, Remedy: "to kill all processes instead, change the node to cgroup v2" + details}
 	case single != nil && *single:
 		return Finding{Level: OK, Found: one, Remedy: "to restart the container instead, remove singleProcessOOMKill from the kubelet's configuration" + details}
 	case single != nil || n.cgroup == 2:
 		return Finding{Level: OK, Found: all, Remedy: "to kill one process only, set singleProcessOOMKill: true in the kubelet's configuration" + details}
 	}
 	return Finding{
-		Level: Unknown, Found: "the kubelet does not report whether one process or all are killed when a server reaches its memory limit",
-		Remedy: "set singleProcessOOMKill in its configuration, which requires kubelet 1.32 or later" + details,
+		Level: Unknown, Found: "the kubelet does not report whether one process or all processes are killed when a server reaches its memory limit",
+		Remedy: "set singleProcessOOMKill in the kubelet's configuration, which requires kubelet 1.32 or later" + details,
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// current is a node of which nothing is to be said.
+// current returns a node without any problem.
 func current() node {
 	return node{name: "n1", kubelet: "v1.37.2", runtime: "containerd://2.3.1", cgroup: 2}
 }
@@ -39,7 +39,7 @@ func TestNodeChecks(t *testing.T) {
 		"AllByDefault":    {func(*node) {}, checkOutOfMemory, OK, []string{all, "set singleProcessOOMKill: true", "docs/troubleshooting.md#out-of-memory"}},
 		"AllBySetting":    {func(n *node) { n.singleProcessOOMKill, n.cgroup = &no, 0 }, checkOutOfMemory, OK, []string{all}},
 		"OneBySetting":    {func(n *node) { n.singleProcessOOMKill = &yes }, checkOutOfMemory, OK, []string{one, "remove singleProcessOOMKill", "docs/troubleshooting.md#out-of-memory"}},
-		"OneByCgroupV1":   {func(n *node) { n.cgroup = 1 }, checkOutOfMemory, OK, []string{one, "cgroup v2 only"}},
+		"OneByCgroupV1":   {func(n *node) { n.cgroup = 1 }, checkOutOfMemory, OK, []string{one, "change the node to cgroup v2"}},
 		"NeitherReported": {func(n *node) { n.cgroup = 0 }, checkOutOfMemory, Unknown, []string{"does not report", "1.32 or later"}},
 		"Forbidden":       {func(n *node) { n.unread = forbidden }, checkOutOfMemory, Unknown, []string{"forbidden", "nodes/proxy"}},
 		"Unanswered":      {func(n *node) { n.unread = unanswered }, checkOutOfMemory, Unknown, []string{"did not answer in time", "kubectl describe node"}},
@@ -64,7 +64,7 @@ func TestNodeChecks(t *testing.T) {
 	}
 }
 
-// Nodes with the same result share a finding, in which all are named.
+// Nodes with the same result share a finding, which names them all.
 func TestNodesShareFindings(t *testing.T) {
 	old, silent := current(), current()
 	old.name, old.runtime = "n2", "containerd://1.7.27"
@@ -93,7 +93,7 @@ func TestNodesShareFindings(t *testing.T) {
 	}
 }
 
-// The checks of admins run only with --admin, and after all others.
+// The checks of nodes run only with --admin, after all other checks.
 func TestExamineAdmin(t *testing.T) {
 	f := healthy()
 	users := len(examine(f))
@@ -101,7 +101,7 @@ func TestExamineAdmin(t *testing.T) {
 		nodes seen[node]
 		level Level
 		want  string
-		more  int // findings, beside that of the list of nodes
+		more  int // findings after the one about the list of nodes
 	}{
 		"Nodes":  {seen[node]{items: []node{current()}}, OK, "1 Linux node", len(nodeChecks)},
 		"Hidden": {seen[node]{hidden: true}, Unknown, "you may not list nodes", 0},
@@ -120,7 +120,7 @@ func TestExamineAdmin(t *testing.T) {
 	}
 }
 
-// What nodes report about themselves cannot control the terminal.
+// Text that a node reports cannot control the terminal.
 func TestFindingsArePrintable(t *testing.T) {
 	f, n := healthy(), current()
 	n.runtime = "evil://\x1b[2J\n"

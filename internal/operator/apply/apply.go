@@ -97,9 +97,9 @@ func (a *Applier) apply(ctx context.Context, owned ownership, desired runtime.Ap
 	return a.send(ctx, t.withUID(live.GetUID()), client.ForceOwnership)
 }
 
-// known returns the live object, or nil. It comes from the watch cache, which may lack
-// another owner's object. Before a first apply that would not fail on such an object, it
-// comes from the API server.
+// known returns the live object, or nil. It reads from the watch cache, which may lack
+// an object of another owner. If an unforced apply to such an object may succeed, it then
+// reads from the API server.
 func (a *Applier) known(ctx context.Context, t *target) (client.Object, error) {
 	live := t.empty()
 	if t.cached() {

@@ -21,9 +21,10 @@ const agentGeneration = 1
 // takes effect at a start. It leaves out the image of the agent, which is replaced in
 // the running pod, and the annotations that the operator changes on the running pod.
 //
-// It includes share, the SSH server's share according to the flavor, in place of what the
-// namespace made of it. Kubernetes checks only new pods against quotas and LimitRanges, so
-// a running server needs no restart if one is created, edited or deleted.
+// Instead of the requests and limits of the SSH server's container, the hash includes
+// share, which is what they would be without quotas and LimitRanges. Kubernetes checks
+// only new pods against these, so a running server requires no restart when one of them is
+// created, edited or deleted.
 func withHash(template *corev1ac.PodTemplateSpecApplyConfiguration, share corev1.ResourceRequirements) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
 	text, err := json.Marshal(template)
 	if err != nil {

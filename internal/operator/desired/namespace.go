@@ -8,13 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// quotaCPU is the CPU limit of a container without one if the namespace requires one.
+// quotaCPU is the CPU limit of a container that sets none, in a namespace that requires
+// one.
 var quotaCPU = resource.MustParse("1")
 
-// admitted raises r, a container's requests and limits, to what the namespace
-// requires of each container, and sets the CPU limit that it requires. Kubernetes
-// refuses the pod otherwise. A value above the maximum of a LimitRange stays, because
-// the container may need it.
+// admitted raises r, the requests and limits of a container, to what the namespace
+// requires of each container, and sets a CPU limit if the namespace requires one.
+// Otherwise Kubernetes refuses the pod. It does not lower a value that is above the
+// maximum of a LimitRange, because the container may need that much. It changes the lists
+// of r.
 func admitted(r corev1.ResourceRequirements, quotas []corev1.ResourceQuota, ranges []corev1.LimitRange) corev1.ResourceRequirements {
 	var items []corev1.LimitRangeItem
 	for _, limits := range ranges {
@@ -43,9 +45,9 @@ func admitted(r corev1.ResourceRequirements, quotas []corev1.ResourceQuota, rang
 	return r
 }
 
-// cpuLimit returns the CPU limit of a container that sets none: the smallest default of
-// the LimitRanges, of which Kubernetes would set any; without a default, quotaCPU if a
-// quota or a LimitRange requires a limit; otherwise 0.
+// cpuLimit returns the CPU limit of a container that sets none. It is the smallest default
+// of the LimitRanges, because Kubernetes would choose an arbitrary one. Without a default,
+// it is quotaCPU if a quota or a LimitRange requires a limit, and otherwise 0.
 func cpuLimit(quotas []corev1.ResourceQuota, items []corev1.LimitRangeItem) resource.Quantity {
 	var limit resource.Quantity
 	required := slices.ContainsFunc(quotas, countsCPULimits)
@@ -62,9 +64,9 @@ func cpuLimit(quotas []corev1.ResourceQuota, items []corev1.LimitRangeItem) reso
 	return limit
 }
 
-// countsCPULimits tells whether the quota may count the CPU limits of a server's pod,
-// and so requires one of every container. A quota for terminating pods does not,
-// because those have activeDeadlineSeconds, which a StatefulSet does not allow. A quota
+// countsCPULimits reports whether the quota may count the CPU limits of a server's pod,
+// and therefore require one of every container. A quota for terminating pods does not: it
+// counts only pods with activeDeadlineSeconds, which a StatefulSet does not allow. A quota
 // for certain priority classes may, because the cluster can have a default class.
 func countsCPULimits(quota corev1.ResourceQuota) bool {
 	terminating := slices.Contains(quota.Spec.Scopes, corev1.ResourceQuotaScopeTerminating)
@@ -77,7 +79,7 @@ func countsCPULimits(quota corev1.ResourceQuota) bool {
 	return counts && !terminating
 }
 
-// raise sets a value that the list has to least if it is smaller.
+// raise raises the named value to least. It does nothing if the list has no such value.
 func raise(list corev1.ResourceList, name corev1.ResourceName, least resource.Quantity) {
 	if value, ok := list[name]; ok && value.Cmp(least) < 0 {
 		list[name] = least

@@ -18,8 +18,8 @@ func amounts(pairs ...string) corev1.ResourceList {
 	return list
 }
 
-// A running server needs a restart for another share of its SSH server, but not for what
-// the namespace adds to it.
+// A change of the flavor's sshResources requires a restart of running servers. A change of
+// the quotas and LimitRanges of the namespace does not.
 func TestHashOfSSHResources(t *testing.T) {
 	hash := func(edits ...func(*desired.Input)) string {
 		set, err := desired.StatefulSet(input(edits...))
@@ -39,7 +39,7 @@ func TestHashOfSSHResources(t *testing.T) {
 		t.Error("the hash changes with the quotas and LimitRanges of the namespace")
 	}
 	if hash() == hash(flavor) || hash(flavor) != hash(flavor, namespace) {
-		t.Error("the hash does not change with sshResources of the flavor")
+		t.Error("the hash does not depend on the flavor's sshResources alone")
 	}
 }
 

@@ -10,9 +10,10 @@ import (
 // exceeded finds the numbers in the words of the quota admission plugin.
 var exceeded = regexp.MustCompile(`exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$`)
 
-// blamesSSH matches refusals that the SSH server's container may have caused: a value of
-// a container, which the message does not name, is above the maximum of a LimitRange.
-// This container meets everything else that quotas and LimitRanges require.
+// blamesSSH matches refusals that the SSH server's container may have caused. Their message
+// says that a value is above the maximum of a LimitRange, but not in which container. The
+// operator raises the values of this container to everything else that quotas and
+// LimitRanges require of it.
 var blamesSSH = regexp.MustCompile(`maximum \S+ usage per Container is`)
 
 // refused reads why the StatefulSet controller could not create the pod or the home's

@@ -115,10 +115,10 @@ func stripStatefulSet(set *appsv1.StatefulSet) {
 	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Status.ObservedGeneration, UpdateRevision: set.Status.UpdateRevision}
 }
 
-// stripQuota keeps which pods a quota selects and its limit of CPU limits, and of the
-// operator's own quotas all limits and which resources they count. It drops the amounts
-// in use, which change with every pod. The cache holds every quota of the cluster,
-// because each limits the servers in its namespace.
+// stripQuota keeps the scopes of a quota, and its hard limit for limits.cpu. For the
+// operator's own quotas, it keeps all hard limits, and the names of the resources that are
+// counted. It drops the amounts in use, which change with every pod. The cache holds every
+// quota of the cluster, because each applies to the servers in its namespace.
 func stripQuota(quota *corev1.ResourceQuota) {
 	maps.DeleteFunc(quota.Annotations, func(key, _ string) bool { return !ours(key) })
 	used := corev1.ResourceList{}
@@ -132,8 +132,8 @@ func stripQuota(quota *corev1.ResourceQuota) {
 	quota.Status = corev1.ResourceQuotaStatus{Used: used}
 }
 
-// stripLimitRange keeps the limits. The cache holds every LimitRange of the cluster, for
-// the same reason.
+// stripLimitRange keeps the limits. The cache holds every LimitRange of the cluster,
+// because each applies to the servers in its namespace.
 func stripLimitRange(limits *corev1.LimitRange) {
 	maps.DeleteFunc(limits.Annotations, func(key, _ string) bool { return !ours(key) })
 }

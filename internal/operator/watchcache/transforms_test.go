@@ -38,7 +38,7 @@ func TestStrippedPodCountsTheSame(t *testing.T) {
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: objects.ServerContainer, AllocatedResources: gi("20Gi")}}
 	want, wantVolumes := capacity.Requests(pod), pod.Spec.Volumes
 
-	for range 2 { // The cache may show an object to its transform again.
+	for range 2 { // The cache may transform an object again.
 		stripPod(pod)
 		if diff := cmp.Diff(want, capacity.Requests(pod)); diff != "" {
 			t.Errorf("the stripped pod requests other amounts (-whole +stripped):\n%s", diff)
@@ -123,8 +123,9 @@ func TestTransforms(t *testing.T) {
 	}
 }
 
-// Of a quota, the cache keeps what the operator reads: of its own, also what it would
-// apply and what is counted. The amounts in use change with every pod.
+// The cache keeps what the operator reads of a quota. For the operator's own quotas, that
+// includes what it would apply, and which resources are counted. The amounts in use change
+// with every pod, so the cache drops them.
 func TestStrippedQuota(t *testing.T) {
 	amount := func(n int64, names ...corev1.ResourceName) corev1.ResourceList {
 		list := corev1.ResourceList{}
@@ -151,7 +152,7 @@ func TestStrippedQuota(t *testing.T) {
 		want.Status.Used = tc.used
 		quota.Spec = corev1.ResourceQuotaSpec{Hard: amount(8, all...), Scopes: scopes}
 		quota.Status = corev1.ResourceQuotaStatus{Hard: amount(8, all...), Used: amount(3, all...)}
-		for range 2 { // The cache may show an object to its transform again.
+		for range 2 { // The cache may transform an object again.
 			stripQuota(quota)
 			if diff := cmp.Diff(want, quota); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)

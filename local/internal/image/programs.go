@@ -48,8 +48,8 @@ func program(name string, more func() []File) func(context.Context, Builder, str
 	}
 }
 
-// nextAgent is the recipe of an image with the agent under another version, to which
-// tests update servers.
+// nextAgent builds an image with another version of the agent. Tests update servers to
+// it.
 func nextAgent(ctx context.Context, b Builder, architecture string) (Built, error) {
 	b.Version += "-next"
 	dir, err := b.goBuild(ctx, b.Root, "next-agent", architecture, "./cmd/agent")
@@ -59,7 +59,7 @@ func nextAgent(ctx context.Context, b Builder, architecture string) (Built, erro
 	return b.programImage(architecture, dir, "agent")
 }
 
-// programImage is the image of a program that is in a folder.
+// programImage builds the image of the program with the given name in the folder dir.
 func (b Builder) programImage(architecture, dir, name string, more ...File) (Built, error) {
 	target := "/devserver-" + name
 	files := append([]File{{Path: target, Mode: 0o755, Source: filepath.Join(dir, name)}}, more...)

@@ -46,7 +46,8 @@ func claimChanged() predicate.Predicate {
 	})
 }
 
-// quotaChanged passes edits of a quota. Its use changes with every pod.
+// quotaChanged passes edits of a quota. It drops changes of the amounts in use, which
+// come with every pod.
 func quotaChanged() predicate.Predicate {
 	return watchcache.Updates(func(before, after *corev1.ResourceQuota) bool {
 		return !equality.Semantic.DeepEqual(before.Spec, after.Spec)

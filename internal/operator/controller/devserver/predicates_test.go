@@ -73,7 +73,8 @@ func TestClaimChanged(t *testing.T) {
 	}
 }
 
-// A quota's use, which changes with every pod, leads to no pass; an edit does.
+// An edit of a quota passes. A change of the amounts in use, which comes with every pod,
+// does not.
 func TestQuotaChanged(t *testing.T) {
 	for name, tc := range map[string]struct {
 		edit func(*corev1.ResourceQuota)

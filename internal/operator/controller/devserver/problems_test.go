@@ -177,8 +177,8 @@ func TestPodRefused(t *testing.T) {
 	}
 }
 
-// The API server's own words, as the StatefulSet controller reports them, are understood
-// if a LimitRange refuses the SSH server's share.
+// If a LimitRange refuses the SSH server's share, the operator understands the API
+// server's own message, as the StatefulSet controller reports it.
 func TestShareOfSSHServerRefused(t *testing.T) {
 	w := newWorld(t)
 	flavor := w.flavor(func(f *devv1.DevServerFlavor) {
@@ -214,9 +214,9 @@ func TestShareOfSSHServerRefused(t *testing.T) {
 	}
 }
 
-// All containers of the pod have what the quotas and LimitRanges of the namespace
-// require, whoever created them, and whether they are older or younger than the server.
-// A running server needs no restart for them.
+// The pod meets the quotas and LimitRanges of its namespace, even if the operator did not
+// create them, and whether they are older or newer than the server. A running server is
+// not restarted because of them.
 func TestPodMeetsLimitsOfNamespace(t *testing.T) {
 	for _, older := range []bool{true, false} {
 		t.Run(fmt.Sprintf("older=%t", older), func(t *testing.T) {
@@ -266,7 +266,7 @@ func (w *world) limitNamespace(quota *corev1.ResourceQuota) {
 	w.create(quota, &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
 		{Type: corev1.LimitTypeContainer, Min: amounts("cpu", "50m", "memory", "64Mi"), MaxLimitRequestRatio: amounts("memory", "2")},
 	}}})
-	// The quota controller does not run.
+	// No quota controller runs here, so the test sets the status.
 	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: amounts("requests.cpu", "0", "requests.memory", "0", "limits.cpu", "0", "limits.memory", "0")}
 	if err := w.c.Status().Update(w.t.Context(), quota); err != nil {
 		w.t.Fatal(err)
@@ -282,7 +282,7 @@ func (w *world) limitNamespace(quota *corev1.ResourceQuota) {
 			return last != nil && strings.Contains(last.Error(), part), nil
 		})
 		if err != nil {
-			w.t.Fatalf("a pod is not refused because of %q: %v", part, last)
+			w.t.Fatalf("no refusal of a pod contains %q; the last result is %v", part, last)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func (r *Reconciler) resolveImage(_ context.Context, in *resolved) (*status.Prob
 	return nil, nil
 }
 
-// resolveLimits reads what limits the pods of the namespace.
+// resolveLimits reads the quotas and LimitRanges of the server's namespace.
 func (r *Reconciler) resolveLimits(ctx context.Context, in *resolved) (*status.Problem, error) {
 	var quotas corev1.ResourceQuotaList
 	var ranges corev1.LimitRangeList

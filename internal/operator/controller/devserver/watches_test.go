@@ -199,7 +199,7 @@ func TestDependenciesAreWatched(t *testing.T) {
 	}
 	accepted("b-second", devv1.ReasonApplied)
 
-	// Quotas and LimitRanges of the namespace that the operator did not create.
+	// Quotas and LimitRanges of the namespace, even if the operator did not create them.
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.ResourceQuotaSpec{Hard: amounts("pods", "8")}}
 	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
 		{Type: corev1.LimitTypeContainer, Min: amounts("memory", "64Mi")},

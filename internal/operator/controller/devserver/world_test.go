@@ -131,8 +131,8 @@ func asCached(o client.Object) error {
 	return nil
 }
 
-// listAsCached lists by the fields that the operator's watch cache indexes, without the
-// fields that it drops. The API server cannot select by them.
+// listAsCached lists as the operator's watch cache does: it selects by the indexed fields,
+// by which the API server cannot select, and leaves out the fields that the cache drops.
 func listAsCached(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 	var options client.ListOptions
 	options.ApplyOptions(opts)
