@@ -34,6 +34,7 @@ func admitted(r corev1.ResourceRequirements, quotas []corev1.ResourceQuota, rang
 	for _, item := range items {
 		for name, least := range item.Min {
 			raise(r.Requests, name, least)
+			raise(r.Limits, name, least) // It is the request too if that is absent.
 		}
 		for name, ratio := range item.MaxLimitRequestRatio {
 			raise(r.Requests, name, quotient(name, r.Limits[name], ratio))

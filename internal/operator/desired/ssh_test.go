@@ -105,6 +105,7 @@ func TestSSHResources(t *testing.T) {
 		"quota, Guaranteed":     {"the limit suffices", input(onQuota, guaranteed), requirements{Requests: large, Limits: large}},
 		"minimum":               {"requests and limits rise to it", input(least("cpu", "100m", "memory", "256Mi", "ephemeral-storage", "1Gi")), requirements{Requests: amounts("cpu", "100m", "memory", "256Mi"), Limits: amounts("memory", "256Mi")}},
 		"minimum, own limit":    {"the namespace wins over the flavor", input(own(requirements{Limits: amounts("memory", "16Mi")}), least("memory", "64Mi")), requirements{Requests: amounts("cpu", "10m", "memory", "64Mi"), Limits: amounts("memory", "64Mi")}},
+		"minimum, limit only":   {"the absent request is the limit", input(own(requirements{Limits: amounts("ephemeral-storage", "1Gi")}), least("ephemeral-storage", "2Gi")), requirements{Requests: small, Limits: amounts("memory", "128Mi", "ephemeral-storage", "2Gi")}},
 		"two minimums":          {"the larger counts", input(least("cpu", "20m", "memory", "64Mi"), least("cpu", "30m", "memory", "48Mi")), requirements{Requests: amounts("cpu", "30m", "memory", "64Mi"), Limits: amounts("memory", "128Mi")}},
 		"minimum, Guaranteed":   {"the class stays", input(guaranteed, least("memory", "256Mi")), requirements{Requests: amounts("cpu", "500m", "memory", "256Mi"), Limits: amounts("cpu", "500m", "memory", "256Mi")}},
 		"ratio":                 {"the request rises, to whole bytes", input(ratio("memory", "3")), requirements{Requests: amounts("cpu", "10m", "memory", "44739243"), Limits: amounts("memory", "128Mi")}},
