@@ -5,10 +5,22 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"devserver.io/devserver/internal/agent/descriptor"
+)
+
+// After the process on a terminal has ended, its last output must still be read. The
+// kernel reports the end of the output only if no other process has the terminal open. If
+// a background job has, reading stops after a pause of LingerPause, or after LingerBytes,
+// which is more than the kernel can have buffered.
+const (
+	LingerPause = 100 * time.Millisecond
+	LingerBytes = 128 << 10
+	// LastOutput is how long a client may take to read the last output.
+	LastOutput = time.Minute
 )
 
 // Open opens a pseudo-terminal. github.com/creack/pty is not used because it

@@ -9,8 +9,9 @@
 // receives one Reply. What happens next depends on the request:
 //
 //   - Start: the connection belongs to the process. The SSH server may send Control
-//     messages. The spawner sends one Exit when the process has ended. If the SSH
-//     server closes the connection before, the spawner hangs up the terminal.
+//     messages. The spawner sends one Exit when the process has ended and, if its
+//     terminal is relayed, its last output has been sent. If the SSH server closes the
+//     connection before, the spawner hangs up the terminal.
 //   - Listen: the connection belongs to the listening sockets. When the SSH server
 //     closes it, the spawner removes what it created in the file system.
 //   - Attach: the connection carries the bytes of a relayed stream after the reply.

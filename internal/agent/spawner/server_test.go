@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"devserver.io/devserver/internal/agent/environ"
 	"devserver.io/devserver/internal/agent/spawnapi"
 )
@@ -93,12 +95,21 @@ func TestOnlyTheSSHServerIsObeyed(t *testing.T) {
 // put something else in its place.
 func TestRemovedSocket(t *testing.T) {
 	ts := run(t, os.Getuid())
-	for _, replace := range []func() error{
+	other := filepath.Join(filepath.Dir(ts.client.Socket), "other")
+	for _, put := range []func() error{
 		func() error { return nil },
-		func() error { return os.WriteFile(ts.client.Socket, nil, 0o600) },
-		func() error { return os.MkdirAll(filepath.Join(ts.client.Socket, "folder"), 0o700) },
+		func() error { return os.WriteFile(other, nil, 0o600) },
+		func() error { return os.MkdirAll(filepath.Join(other, "folder"), 0o700) },
 	} {
-		if err := errors.Join(os.RemoveAll(ts.client.Socket), replace()); err != nil {
+		if err := put(); err != nil {
+			t.Fatal(err)
+		}
+		// In one step: between two of them, the spawner could make a new socket.
+		err := unix.Renameat2(unix.AT_FDCWD, other, unix.AT_FDCWD, ts.client.Socket, unix.RENAME_EXCHANGE)
+		if errors.Is(err, unix.ENOENT) {
+			err = os.Remove(ts.client.Socket)
+		}
+		if err := errors.Join(err, os.RemoveAll(other)); err != nil {
 			t.Fatal(err)
 		}
 		deadline := time.After(30 * time.Second)
@@ -119,6 +130,52 @@ func TestExit(t *testing.T) {
 	}
 	if got, want := ts.end(t, "kill $$"), (spawnapi.Exit{Signal: int(syscall.SIGTERM)}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestRelayedOutput: when the end of a process is reported, all output of its relayed
+// terminal has been sent.
+func TestRelayedOutput(t *testing.T) {
+	ts := run(t, os.Getuid())
+	ts.client.Relay = true
+	for range 50 {
+		p, err := ts.client.Start(t.Context(), spawnapi.Start{
+			Account: "dev", Kind: spawnapi.KindExec, Command: []byte("sleep 1000 & echo last words"), Terminal: &spawnapi.Terminal{},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := sent(p.Terminal)
+		if err != nil || !strings.Contains(text, "last words") {
+			t.Errorf("sent before the end was reported: %q, error %v, want the last words", text, err)
+		}
+		p.Close()
+	}
+}
+
+// sent reads what has been sent to a stream, without waiting.
+func sent(stream spawnapi.Stream) (text string, err error) {
+	raw, err := stream.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	buffer := make([]byte, 1<<20)
+	for {
+		var n int
+		fail := raw.Read(func(fd uintptr) bool {
+			n, err = unix.Read(int(fd), buffer)
+			return true
+		})
+		switch {
+		case fail == nil && (errors.Is(err, unix.EAGAIN) || err == nil && n == 0):
+			return text, nil
+		case fail != nil || err != nil:
+			return text, errors.Join(fail, err)
+		}
+		text += string(buffer[:n])
 	}
 }
 

@@ -46,7 +46,7 @@ func (s *Server) serveStart(c *spawnapi.Conn, request *spawnapi.Start, relay boo
 		s.log.Warn("a process started, but the SSH server did not get the reply", "error", err)
 		return nil
 	}
-	s.follow(c, p)
+	s.follow(c, p, stdio.relayed)
 	return nil
 }
 
@@ -67,9 +67,10 @@ func (s *Server) replyStarted(c *spawnapi.Conn, r spawnapi.Reply, stdio *stdio, 
 	return reply(c, r)
 }
 
-// follow carries out the messages about a process, and reports its end. If the SSH server
-// closes the connection earlier, follow returns.
-func (s *Server) follow(c *spawnapi.Conn, p *process) {
+// follow carries out the messages about a process, and reports its end, after the output
+// of its terminal if that is relayed. If the SSH server closes the connection earlier,
+// follow returns.
+func (s *Server) follow(c *spawnapi.Conn, p *process, relayed *relayedTerminal) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -86,6 +87,9 @@ func (s *Server) follow(c *spawnapi.Conn, p *process) {
 	}()
 	select {
 	case <-p.ended:
+		if relayed != nil {
+			relayed.finish(gone)
+		}
 		_ = c.Send(s.exit(p.child)) // fails only if the SSH server has disconnected
 		// The SSH server closes the connection when its client has read everything.
 		<-gone
@@ -203,6 +207,8 @@ type stdio struct {
 	theirs []*os.File
 	// streams are the numbers of relayed streams.
 	streams []uint64
+	// relayed is the terminal as a relayed stream, or nil.
+	relayed *relayedTerminal
 	// release closes those that the SSH server has not attached to. It is nil without
 	// streams.
 	release func()
@@ -269,7 +275,8 @@ func (s *Server) relayTerminal(opened *stdio) error {
 	if err != nil {
 		return fmt.Errorf("relaying a terminal: %w", err)
 	}
-	opened.streams, opened.release = s.streams.add(os.NewFile(uintptr(fd), opened.master.Name()))
+	opened.relayed = newRelayedTerminal(os.NewFile(uintptr(fd), opened.master.Name()))
+	opened.streams, opened.release = s.streams.add(opened.relayed)
 	return nil
 }
 

@@ -11,18 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/agent/pty"
 	"devserver.io/devserver/internal/agent/spawnapi"
-)
-
-const (
-	// After the shell has ended, its last output must still be read. The kernel
-	// reports the end of the output only if no other process has the terminal
-	// open. If a background job has, reading stops after a pause of lingerPause,
-	// or after lingerBytes, which is more than the kernel can have buffered.
-	lingerPause = 100 * time.Millisecond
-	lingerBytes = 128 << 10
-	// lastOutput is how long a client may take to read the last output.
-	lastOutput = time.Minute
 )
 
 // terminalRequest is the payload of pty-req: RFC 4254, section 6.2.
@@ -132,8 +122,8 @@ type terminalOutput struct {
 func (o *terminalOutput) copyTo(channel io.Writer) {
 	defer close(o.done)
 	buffer := make([]byte, 32<<10)
-	for left := lingerBytes; left > 0; {
-		if o.exited.Load() && o.master.SetReadDeadline(time.Now().Add(lingerPause)) != nil {
+	for left := pty.LingerBytes; left > 0; {
+		if o.exited.Load() && o.master.SetReadDeadline(time.Now().Add(pty.LingerPause)) != nil {
 			return
 		}
 		n, err := o.master.Read(buffer)
@@ -191,10 +181,10 @@ func (o *terminalOutput) writePending(channel io.Writer) error {
 func (o *terminalOutput) finish() {
 	o.exited.Store(true)
 	// Limits a read that began before. This fails if the terminal is closed.
-	_ = o.master.SetReadDeadline(time.Now().Add(lingerPause))
+	_ = o.master.SetReadDeadline(time.Now().Add(pty.LingerPause))
 	select {
 	case <-o.done:
-	case <-time.After(lastOutput):
+	case <-time.After(pty.LastOutput):
 		// The client does not read, or a read blocks despite its deadline because the
 		// user has put the terminal into blocking mode.
 	}
