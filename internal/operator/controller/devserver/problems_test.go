@@ -222,7 +222,7 @@ func TestPodMeetsLimitsOfNamespace(t *testing.T) {
 		t.Run(fmt.Sprintf("older=%t", older), func(t *testing.T) {
 			w := newWorld(t)
 			w.flavor(func(f *devv1.DevServerFlavor) {
-				f.Spec.Resources = corev1.ResourceRequirements{Requests: amounts("cpu", "1", "memory", "512Mi"), Limits: amounts("cpu", "2", "memory", "1Gi")}
+				f.Spec.Resources = corev1.ResourceRequirements{Requests: amounts("cpu", "1", "memory", "1Gi"), Limits: amounts("cpu", "2", "memory", "1Gi")}
 			})
 			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}}
 			if older {
@@ -264,7 +264,7 @@ func (w *world) limitNamespace(quota *corev1.ResourceQuota) {
 	w.t.Helper()
 	quota.Spec.Hard = amounts("requests.cpu", "8", "requests.memory", "8Gi", "limits.cpu", "8", "limits.memory", "8Gi")
 	w.create(quota, &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
-		{Type: corev1.LimitTypeContainer, Min: amounts("cpu", "50m", "memory", "64Mi"), MaxLimitRequestRatio: amounts("memory", "2")},
+		{Type: corev1.LimitTypeContainer, Min: amounts("cpu", "50m", "memory", "64Mi"), MaxLimitRequestRatio: amounts("memory", "1.5")},
 	}}})
 	// No quota controller runs here, so the test sets the status.
 	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: amounts("requests.cpu", "0", "requests.memory", "0", "limits.cpu", "0", "limits.memory", "0")}

@@ -199,6 +199,15 @@ func TestDependenciesAreWatched(t *testing.T) {
 	}
 	accepted("b-second", devv1.ReasonApplied)
 
+	// A server that starts gets passes without an event, so what follows is about one that
+	// runs.
+	w.startPod()
+	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
+	w.user("alice", owner, func(u *devv1.DevServerUser) { u.Spec.PublicKeys = []string{otherKey} })
+	await(w, &corev1.Secret{}, "trainer-ssh", func(s *corev1.Secret) bool {
+		return string(s.Data["authorized_keys"]) == publicKey+"\n"+otherKey+"\n"
+	})
+
 	// Quotas and LimitRanges of the namespace, even if the operator did not create them.
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.ResourceQuotaSpec{Hard: amounts("pods", "8")}}
 	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "team", Namespace: w.ns}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
@@ -223,12 +232,4 @@ func TestDependenciesAreWatched(t *testing.T) {
 		}
 	}
 	ssh("0", "32Mi")
-
-	// A server that starts gets passes without an event.
-	w.startPod()
-	await(w, &devv1.DevServer{}, "trainer", func(d *devv1.DevServer) bool { return d.Status.Phase == devv1.PhaseRunning })
-	w.user("alice", owner, func(u *devv1.DevServerUser) { u.Spec.PublicKeys = []string{otherKey} })
-	await(w, &corev1.Secret{}, "trainer-ssh", func(s *corev1.Secret) bool {
-		return string(s.Data["authorized_keys"]) == publicKey+"\n"+otherKey+"\n"
-	})
 }
