@@ -12,7 +12,7 @@ import (
 
 // relayedTerminal is the master of a terminal that is relayed. After the process has
 // ended, its output ends with what the process wrote last, so that the SSH server has
-// received everything when it is told of the process's end.
+// all output when the spawner reports the end.
 type relayedTerminal struct {
 	*os.File
 	exited atomic.Bool
