@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -24,8 +25,10 @@ func withAuthorities() []File {
 	return []File{{Path: certificates, Mode: 0o644, Source: certificates}}
 }
 
-// has reports whether the checkout has the sources of an image.
+// has reports whether the checkout has the sources of an image. test/agent has the program
+// of agent.
 func (b Builder) has(name string) bool {
+	name = strings.TrimPrefix(name, "test/")
 	if !slices.Contains(programs, name) {
 		return true
 	}
