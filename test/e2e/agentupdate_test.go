@@ -62,13 +62,6 @@ func TestAgentUpdate(t *testing.T) {
 	}
 }
 
-func (b *server) readPod() *corev1.Pod {
-	b.Helper()
-	p := b.pod()
-	b.get(p)
-	return p
-}
-
 // updatePending waits until the condition AgentUpdatePending has the reason.
 func (b *server) updatePending(reason string) {
 	b.Helper()

@@ -102,8 +102,7 @@ func TestGPU(t *testing.T) {
 	ds := s.devServer("server")
 	ds.Spec.Flavor = flavor.Name
 	b := s.start(ds)
-	pod := b.pod()
-	s.get(pod)
+	pod := b.readPod()
 	if n := pod.Spec.Containers[0].Resources.Limits[gpu]; n.Value() != 2 {
 		s.Errorf("the server has %d GPUs, want 2", n.Value())
 	}

@@ -19,8 +19,7 @@ func TestRunningIsHonest(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.start(s.devServer("server"))
-	pod := b.pod()
-	b.get(pod)
+	pod := b.readPod()
 
 	server := agentProcess(s, pod.UID, "serve")
 	if err := syscall.Kill(server, syscall.SIGSTOP); err != nil {
@@ -44,8 +43,7 @@ func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.start(s.devServer("server"))
-	pod := b.pod()
-	b.get(pod)
+	pod := b.readPod()
 	job := b.sh("nohup sleep 100000 > /dev/null 2>&1 & echo $!")
 	if err := syscall.Kill(agentProcess(s, pod.UID, "serve"), syscall.SIGKILL); err != nil {
 		s.Fatal(err)

@@ -57,8 +57,7 @@ func TestKeyChange(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.start(s.devServer("server"))
-	before := b.pod()
-	b.get(before)
+	before := b.readPod()
 	second := s.newKey("second", "ed25519")
 	other := s.login(b.ds, second)
 	if r := other.try("true"); r.Code != 255 {
@@ -67,8 +66,7 @@ func TestKeyChange(t *testing.T) {
 	edit(s, b.ds, func(d *v1.DevServer) { d.Spec.SSH.PublicKey = second.Public })
 	s.eventually("the new key can log in", func() bool { return other.try("true").Code == 0 })
 	s.eventually("the old key cannot log in", func() bool { return b.try("true").Code == 255 })
-	after := b.pod()
-	b.get(after)
+	after := b.readPod()
 	restarted := func(c corev1.ContainerStatus) bool { return c.RestartCount != 0 }
 	if after.UID != before.UID || slices.ContainsFunc(after.Status.ContainerStatuses, restarted) {
 		s.Error("the change of keys restarted the server")

@@ -99,8 +99,7 @@ func TestStatusSaysWhere(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.start(s.devServer("server"))
-	p := b.pod()
-	b.get(p)
+	p := b.readPod()
 	status := b.ds.Status
 	if status.PodName != p.Name || status.PodIP != p.Status.PodIP || status.NodeName != p.Spec.NodeName || status.StartedAt == nil || status.Flavor != s.flavor {
 		s.Errorf("status %+v does not describe pod %s on %s at %s", status, p.Name, p.Spec.NodeName, p.Status.PodIP)

@@ -43,9 +43,7 @@ func TestUsersCannotReachSecrets(t *testing.T) {
 		s.Error("a user has stopped the SSH server")
 	}
 	b.want("python3 -c '"+askSpawner+"'", "refused")
-	pod := b.pod()
-	s.get(pod)
-	for _, c := range pod.Spec.Containers {
+	for _, c := range b.readPod().Spec.Containers {
 		mounts := slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == agentapi.SSHDir })
 		if mounts != (c.Name == objects.SSHContainer) {
 			s.Errorf("container %s mounts the Secret: %t", c.Name, mounts)

@@ -84,9 +84,15 @@ func (b *server) pod() *corev1.Pod {
 // podUID returns the UID of the server's current pod.
 func (b *server) podUID() types.UID {
 	b.Helper()
+	return b.readPod().UID
+}
+
+// readPod returns the server's current pod.
+func (b *server) readPod() *corev1.Pod {
+	b.Helper()
 	p := b.pod()
 	b.get(p)
-	return p.UID
+	return p
 }
 
 func podReady(p *corev1.Pod) bool {
