@@ -133,6 +133,91 @@ func TestFlavorsPolicy(t *testing.T) {
 	})
 }
 
+// TestServicePolicy: users who may not write Services cannot make the operator write one
+// on which a controller of load balancers, DNS names or addresses acts. It is always on.
+func TestServicePolicy(t *testing.T) {
+	const (
+		alice = "alice@example.com"
+		dns   = "external-dns.alpha.kubernetes.io/hostname"
+		group = "service.beta.kubernetes.io/aws-load-balancer-security-groups"
+
+		kindWords = "spec.ssh.service.type must be NodePort, ClusterIP or None in this cluster, not LoadBalancer"
+		dnsWords  = "spec.ssh.service.annotations must not contain " + dns + " in this cluster, which allows none"
+	)
+	ns := apiserver.Namespace(t)
+	server := func(kind devv1.SSHServiceType, annotations ...string) *devv1.DevServer {
+		d := devServer(ns, alice, "")
+		d.Spec.SSH.Service.Type = kind
+		for _, key := range annotations {
+			if d.Spec.SSH.Service.Annotations == nil {
+				d.Spec.SSH.Service.Annotations = map[string]devv1.AnnotationValue{}
+			}
+			d.Spec.SSH.Service.Annotations[key] = "login.example.com"
+		}
+		return d
+	}
+	install(t, roles)
+	member(t, ns, alice)
+	old := server(devv1.SSHServiceLoadBalancer, dns)
+	old.Name = "from-before"
+	// The API server still enforces an earlier test's policy for a moment.
+	var last error
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		last = as(t, alice).Create(ctx, old)
+		return last == nil, nil
+	})
+	if err != nil {
+		t.Fatal(last)
+	}
+
+	t.Run("by default", func(t *testing.T) {
+		install(t, policies)
+		inForce(t, as(t, alice), server(devv1.SSHServiceLoadBalancer))
+		for kind, words := range map[devv1.SSHServiceType]string{
+			"": "", devv1.SSHServiceNodePort: "", devv1.SSHServiceClusterIP: "", devv1.SSHServiceNone: "", devv1.SSHServiceLoadBalancer: kindWords,
+		} {
+			want(t, as(t, alice), server(kind), words)
+		}
+		want(t, as(t, alice), server("", dns), dnsWords)
+		want(t, as(t, alice), server(devv1.SSHServiceNone, group), strings.ReplaceAll(dnsWords, dns, group))
+		want(t, as(t, "root", "system:masters"), server("", dns), dnsWords)
+
+		// An older server keeps its Service, and everything else can be edited.
+		change := func(edit func(*devv1.DevServerSpec)) error {
+			changed := old.DeepCopy()
+			edit(&changed.Spec)
+			return client.NewDryRunClient(as(t, alice)).Update(t.Context(), changed)
+		}
+		wantAnswer(t, change(func(s *devv1.DevServerSpec) { s.Image = "example.com/new:1" }), "")
+		wantAnswer(t, change(func(s *devv1.DevServerSpec) { s.SSH.Service.Annotations[dns] = "other.example.com" }), kindWords)
+		wantAnswer(t, change(func(s *devv1.DevServerSpec) { s.SSH.Service.Type = devv1.SSHServiceClusterIP }), dnsWords)
+		wantAnswer(t, change(func(s *devv1.DevServerSpec) { s.SSH.Service = devv1.SSHServiceSpec{} }), "")
+	})
+
+	t.Run("with what the values allow", func(t *testing.T) {
+		install(t, policies, "--set=policies.sshService.types={LoadBalancer,None}", "--set=policies.sshService.annotations={"+group+",example.com/pool}")
+		inForce(t, as(t, alice), server(devv1.SSHServiceNodePort))
+		want(t, as(t, alice), server(devv1.SSHServiceLoadBalancer, group), "")
+		want(t, as(t, alice), server(""), "spec.ssh.service.type must be LoadBalancer or None in this cluster, not NodePort")
+		want(t, as(t, alice), server(devv1.SSHServiceNone, group, dns),
+			"spec.ssh.service.annotations must not contain "+dns+" in this cluster, which allows "+group+" and example.com/pool")
+	})
+}
+
+// TestServiceFlags: the operator has the same lists as the policy.
+func TestServiceFlags(t *testing.T) {
+	for want, flags := range map[string][]string{
+		"- --ssh-service-types=NodePort,ClusterIP,None\n            - --leader-elect": nil,
+		"- --ssh-service-types=LoadBalancer\n            - --ssh-service-annotations=example.com/a,b\n": {
+			"--set=policies.sshService.types={LoadBalancer}", "--set=policies.sshService.annotations={example.com/a,b}",
+		},
+	} {
+		if text := render(t, flags...); !strings.Contains(text, want) {
+			t.Errorf("%q does not give the operator %q", flags, want)
+		}
+	}
+}
+
 // The operator may write Leases in every namespace. A policy limits it to those of
 // DevServers.
 func TestOperatorWritesLeasesOfDevServersOnly(t *testing.T) {

@@ -112,6 +112,9 @@ const (
 	ReasonVolumeConflict = "VolumeConflict"
 	// ReasonImageNotAllowed: the flavor does not allow spec.image.
 	ReasonImageNotAllowed = "ImageNotAllowed"
+	// ReasonServiceNotAllowed: the cluster does not allow the type or an
+	// annotation in spec.ssh.service.
+	ReasonServiceNotAllowed = "ServiceNotAllowed"
 	// ReasonHomeSizeNotAllowed: spec.persistentHomeSize is outside the flavor's
 	// bounds.
 	ReasonHomeSizeNotAllowed = "HomeSizeNotAllowed"

@@ -267,16 +267,21 @@ const (
 type SSHServiceSpec struct {
 	// type is NodePort (a port on every node), LoadBalancer (its own address),
 	// ClusterIP (reachable only inside the cluster) or None (no Service: log in
-	// through the gateway or kubectl port-forward). Default NodePort. A change
-	// takes effect without a restart, and can change the address of the server.
+	// through the gateway or kubectl port-forward). The cluster's admins choose
+	// which types are allowed: by default, all except LoadBalancer. Default
+	// NodePort. A change takes effect without a restart, and can change the
+	// address of the server.
 	//
 	// +optional
 	// +kubebuilder:default=NodePort
 	Type SSHServiceType `json:"type,omitempty"`
 
 	// annotations are annotations for the Service, for example
-	// {service.beta.kubernetes.io/aws-load-balancer-scheme: internal}. At most
-	// 32. Keys in devserver.io and its subdomains are reserved. Default: none.
+	// {service.beta.kubernetes.io/aws-load-balancer-scheme: internal}. Other
+	// controllers act on them, so the cluster's admins choose which keys are
+	// allowed, with the chart's value policies.sshService.annotations: by
+	// default, none. At most 32. Keys in devserver.io and its subdomains are
+	// reserved. Default: none.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32

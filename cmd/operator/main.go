@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // Schedules name time zones, and the image has no time zone files.
@@ -19,9 +21,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator"
 	"devserver.io/devserver/internal/operator/agentupdate"
 	"devserver.io/devserver/internal/operator/controller/devserver"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/version"
 )
 
@@ -58,6 +62,7 @@ func parse(args []string) (operator.Config, error) {
 	flags.StringVar(&cfg.Servers.DefaultImage, "default-image", "devserver.io/server:"+version.Version, "`image` of servers if neither they nor their flavor set one")
 	flags.StringVar(&cfg.Servers.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
 	gatewayFlags(flags, &cfg.Gateway)
+	serviceFlags(flags, &cfg.Servers.Services)
 	flags.DurationVar(&cfg.Servers.Lifecycle.IdleTimeout, "idle-timeout", 0, "how `long` servers may be idle before they are suspended, if neither they nor their flavor set it; 0 for no limit")
 	flags.DurationVar(&cfg.Servers.Lifecycle.TimeToLive, "time-to-live", 0, "how `long` servers run before they expire, if neither they nor their flavor set it; 0 for no limit")
 	flags.BoolVar(&cfg.LeaderElect, "leader-elect", operator.InCluster(), "elect a leader among several replicas")
@@ -76,7 +81,7 @@ func parse(args []string) (operator.Config, error) {
 	if flags.NArg() > 0 {
 		return cfg, fmt.Errorf("unexpected argument %q: the operator accepts only flags", flags.Arg(0))
 	}
-	if err := errors.Join(checkGateway(cfg.Gateway), checkAgents(cfg.Servers.Agents)); err != nil {
+	if err := errors.Join(checkGateway(cfg.Gateway), checkAgents(cfg.Servers.Agents), checkServices(cfg.Servers.Services)); err != nil {
 		return cfg, err
 	}
 	for name, d := range map[string]time.Duration{"idle-timeout": cfg.Servers.Lifecycle.IdleTimeout, "time-to-live": cfg.Servers.Lifecycle.TimeToLive} {
@@ -129,6 +134,46 @@ func checkGateway(g operator.Gateway) error {
 		return errors.New("--gateway-host-key-secret, --gateway-host, --gateway-port and --gateway-only require --gateway-service")
 	case g.Port < 0 || g.Port > 65535:
 		return fmt.Errorf("--gateway-port %d: a port must be between 1 and 65535", g.Port)
+	}
+	return nil
+}
+
+func serviceFlags(flags *flag.FlagSet, s *policy.Services) {
+	s.Types = policy.DefaultServiceTypes()
+	flags.Var((*list[devv1.SSHServiceType])(&s.Types), "ssh-service-types", "`types` that spec.ssh.service of servers may have, separated by commas: NodePort, LoadBalancer, ClusterIP and None")
+	flags.Var((*list[string])(&s.Annotations), "ssh-service-annotations", "`keys` of annotations that spec.ssh.service of servers may have, separated by commas (default: none)")
+}
+
+func checkServices(s policy.Services) error {
+	all := []devv1.SSHServiceType{devv1.SSHServiceNodePort, devv1.SSHServiceLoadBalancer, devv1.SSHServiceClusterIP, devv1.SSHServiceNone}
+	if len(s.Types) == 0 {
+		return errors.New("--ssh-service-types requires at least one type")
+	}
+	for _, kind := range s.Types {
+		if !slices.Contains(all, kind) {
+			return fmt.Errorf("--ssh-service-types: %q is not NodePort, LoadBalancer, ClusterIP or None", kind)
+		}
+	}
+	return nil
+}
+
+// list is a flag whose values are separated by commas.
+type list[T ~string] []T
+
+func (l *list[T]) String() string {
+	words := make([]string, len(*l))
+	for i, word := range *l {
+		words[i] = string(word)
+	}
+	return strings.Join(words, ",")
+}
+
+func (l *list[T]) Set(text string) error {
+	*l = nil
+	for word := range strings.SplitSeq(text, ",") {
+		if word != "" {
+			*l = append(*l, T(word))
+		}
 	}
 	return nil
 }

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"flag"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator"
 	"devserver.io/devserver/internal/operator/agentupdate"
 	"devserver.io/devserver/internal/operator/controller/devserver"
+	"devserver.io/devserver/internal/policy"
 )
 
 func TestGatewayFlags(t *testing.T) {
@@ -35,6 +39,34 @@ func TestAgentFlags(t *testing.T) {
 	} {
 		if err := checkAgents(devserver.Agents{Update: p}); (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
 			t.Errorf("%+v: %v, want %q", p, err, words)
+		}
+	}
+}
+
+func TestServiceFlags(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args  []string
+		want  policy.Services
+		words string
+	}{
+		"without flags":   {want: policy.Services{Types: policy.DefaultServiceTypes()}},
+		"as in the chart": {args: []string{"--ssh-service-types=ClusterIP,LoadBalancer", "--ssh-service-annotations=example.com/a,b"}, want: policy.Services{Types: []devv1.SSHServiceType{"ClusterIP", "LoadBalancer"}, Annotations: []string{"example.com/a", "b"}}},
+		"unknown type":    {args: []string{"--ssh-service-types=NodePort,Ingress"}, words: `"Ingress" is not NodePort`},
+		"no type":         {args: []string{"--ssh-service-types="}, words: "requires at least one type"},
+	} {
+		var got policy.Services
+		flags := flag.NewFlagSet("", flag.ContinueOnError)
+		serviceFlags(flags, &got)
+		if err := flags.Parse(tc.args); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := checkServices(got); tc.words != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.words) {
+				t.Errorf("%s: %v, want %q", name, err, tc.words)
+			}
+		} else if err != nil || !slices.Equal(got.Types, tc.want.Types) || !slices.Equal(got.Annotations, tc.want.Annotations) {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, tc.want)
 		}
 	}
 }

@@ -73,6 +73,7 @@ var remedies = map[string][]remedy{
 	devserverv1.ReasonClaimInUse:           {{"Find the server that uses the claim, and stop it:", ListServers}},
 	devserverv1.ReasonVolumeConflict:       {{"Change the mount paths:", Edit}},
 	devserverv1.ReasonImageNotAllowed:      {{"Use an image that the flavor allows:", ChangeImage}, useOtherFlavor},
+	devserverv1.ReasonServiceNotAllowed:    {{"Change spec.ssh.service to what the message allows:", Edit}, askAdmin},
 	devserverv1.ReasonHomeSizeNotAllowed:   {{"Request a size that the flavor allows:", ChangeHomeSize}, useOtherFlavor},
 	devserverv1.ReasonLifecycleNotAllowed:  {{"Change spec.lifecycle to what the flavor allows:", Edit}, useOtherFlavor},
 	devserverv1.ReasonInvalidSchedule:      {{"Correct spec.lifecycle.schedule:", Edit}},

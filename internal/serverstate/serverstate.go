@@ -28,6 +28,7 @@ var final = []string{
 	devserverv1.ReasonClaimInUse,
 	devserverv1.ReasonVolumeConflict,
 	devserverv1.ReasonImageNotAllowed,
+	devserverv1.ReasonServiceNotAllowed,
 	devserverv1.ReasonHomeSizeNotAllowed,
 	devserverv1.ReasonLifecycleNotAllowed,
 	devserverv1.ReasonInvalidSchedule,

@@ -106,6 +106,23 @@ func oneCause(s *site, err error, words string) {
 	}
 }
 
+// TestRefusedServices: with the chart's default values, a DevServer cannot have a Service
+// on which other controllers act.
+func TestRefusedServices(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for words, service := range map[string]v1.SSHServiceSpec{
+		"spec.ssh.service.type must be NodePort, ClusterIP or None in this cluster, not LoadBalancer":     {Type: v1.SSHServiceLoadBalancer},
+		"spec.ssh.service.annotations must not contain external-dns.alpha.kubernetes.io/hostname in this": {Annotations: map[string]v1.AnnotationValue{"external-dns.alpha.kubernetes.io/hostname": "login.example.com"}},
+	} {
+		ds := s.devServer("server")
+		ds.Spec.SSH.Service = service
+		if err := s.c.Create(s.Context(), ds); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), words) {
+			s.Errorf("%v, want a refusal: %s", err, words)
+		}
+	}
+}
+
 // TestRefusedChanges: invalid changes are refused, and the server keeps running.
 func TestRefusedChanges(t *testing.T) {
 	t.Parallel()

@@ -50,3 +50,13 @@ The reference of the image with a short name: include … (list $ "agent").
 {{- index . $name | default (printf "%s/%s:%s" (trimSuffix "/" .registry) $name (.tag | default $root.Chart.AppVersion)) -}}
 {{- end -}}
 {{- end }}
+
+{{/*
+A list as in a sentence: include "devserver-operator.sentence" (list "or" (list "a" "b" "c")).
+*/}}
+{{- define "devserver-operator.sentence" -}}
+{{- $words := index . 1 -}}
+{{- if gt (len $words) 1 -}}
+{{- join ", " (initial $words) }} {{ index . 0 }} {{ end -}}
+{{- last $words -}}
+{{- end }}

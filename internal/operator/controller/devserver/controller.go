@@ -104,6 +104,8 @@ type Config struct {
 	// SSHHost is the host in status.ssh of servers with a NodePort. If it is empty, the
 	// address of the pod's node is used.
 	SSHHost string
+	// Services is what spec.ssh.service may contain.
+	Services policy.Services
 	// GatewayNamespace is the namespace of the gateway and the operator. It is set only
 	// if NetworkPolicies allow only the gateway and the operator to connect to servers.
 	GatewayNamespace string

@@ -433,3 +433,72 @@ func TestUnstartedPodIsReplaced(t *testing.T) {
 		})
 	}
 }
+
+// The admission policy refuses these Services. The operator does not apply them either,
+// if the policy does not exist.
+func TestServiceNotAllowed(t *testing.T) {
+	for name, service := range map[string]devv1.SSHServiceSpec{
+		"spec.ssh.service.type must be NodePort, ClusterIP or None":                                       {Type: devv1.SSHServiceLoadBalancer},
+		"spec.ssh.service.annotations must not contain external-dns.alpha.kubernetes.io/hostname in this": {Annotations: map[string]devv1.AnnotationValue{"external-dns.alpha.kubernetes.io/hostname": "login.example.com"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.flavor()
+			w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.Service = service }))
+			d := w.settled()
+			w.wantCondition(d, devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonServiceNotAllowed, name)
+			w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonServiceNotAllowed, name)
+			w.absent(&corev1.Service{}, "trainer-ssh")
+
+			// The owner corrects it.
+			d.Spec.SSH.Service = devv1.SSHServiceSpec{}
+			if err := w.c.Update(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionTrue, devv1.ReasonApplied, "")
+			w.get(&corev1.Service{}, "trainer-ssh")
+		})
+	}
+}
+
+// A running server whose Service is no longer allowed keeps its pod, Service and
+// address, and its owner can still remove keys.
+func TestServiceNoLongerAllowed(t *testing.T) {
+	w := newWorld(t)
+	w.capturePushes(nil)
+	w.flavor()
+	w.r.Config.Services.Annotations = []string{"example.com/pool"}
+	w.create(w.devServer(func(d *devv1.DevServer) {
+		d.Spec.SSH.PublicKeys = []string{otherKey}
+		d.Spec.SSH.Service.Annotations = map[string]devv1.AnnotationValue{"example.com/pool": "public"}
+	}))
+	w.settled()
+	w.startPod()
+	w.settled()
+
+	w.r.Config.Services.Annotations = nil
+	d := w.settled()
+	w.wantCondition(d, devv1.ConditionReady, metav1.ConditionTrue, devv1.ReasonAnswering, "")
+	w.wantCondition(d, devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonServiceNotAllowed, "must not contain example.com/pool")
+	service := &corev1.Service{}
+	if w.get(service, "trainer-ssh"); service.Annotations["example.com/pool"] != "public" {
+		t.Errorf("the Service was changed: its annotations are %v", service.Annotations)
+	}
+
+	d.Spec.SSH.PublicKeys = nil
+	if err := w.c.Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	secret := &corev1.Secret{}
+	if w.get(secret, "trainer-ssh"); string(secret.Data["authorized_keys"]) != publicKey+"\n" {
+		t.Errorf("the removed key is still authorized: %s", secret.Data["authorized_keys"])
+	}
+
+	// Deleted, it is not created again.
+	if err := w.c.Delete(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	w.absent(&corev1.Service{}, "trainer-ssh")
+}

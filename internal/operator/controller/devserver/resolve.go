@@ -116,7 +116,7 @@ func (r *Reconciler) resolve(ctx context.Context, o own) (resolved, error) {
 	var violation *policy.Violation
 	in.policy, violation = policy.Resolve(in.server, in.input.Flavor, r.Config.Lifecycle)
 	in.input.GraceSeconds = in.policy.GraceSeconds
-	for _, problem := range []*status.Problem{o.keyProblem, homeProblem, flavorProblem} {
+	for _, problem := range []*status.Problem{o.keyProblem, homeProblem, flavorProblem, r.serviceProblem(o.server)} {
 		if problem != nil {
 			in.problem = problem
 			return in, nil

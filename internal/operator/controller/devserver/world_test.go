@@ -29,6 +29,7 @@ import (
 	"devserver.io/devserver/internal/operator/apply"
 	"devserver.io/devserver/internal/operator/controller/devserver"
 	"devserver.io/devserver/internal/operator/watchcache"
+	"devserver.io/devserver/internal/policy"
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
@@ -115,7 +116,8 @@ func (w *world) newReconciler(counted client.Client, live client.Reader) *devser
 		Gateway:  devserver.NewGateway(),
 		Config: devserver.Config{
 			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/trainer:1", AgentImage: "example.com/agent:1",
-			Agents: devserver.Agents{Update: agentupdate.Policy{Mode: agentupdate.WhenIdle, Deadline: agentupdate.DefaultDeadline}, Namespace: w.ns},
+			Services: policy.Services{Types: policy.DefaultServiceTypes()},
+			Agents:   devserver.Agents{Update: agentupdate.Policy{Mode: agentupdate.WhenIdle, Deadline: agentupdate.DefaultDeadline}, Namespace: w.ns},
 		},
 	}
 }
