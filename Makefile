@@ -72,7 +72,7 @@ devctl-all: ## build devctl for linux, darwin and windows into dist/devctl, with
 test: test-unit test-e2e ## run all tests, the end-to-end tests on a local cluster of their own
 
 .PHONY: lint
-lint: lint-generated lint-words lint-chart lint-api lint-go ## run the linters and check that generated files are up to date
+lint: lint-generated lint-words lint-chart lint-api lint-go lint-vulns ## run the linters and check that generated files are up to date
 
 # The parts of the benchmark that start a control plane of their own.
 NO_CLUSTER := $(filter scale gateway,$(firstword $(ARGS)))
@@ -137,6 +137,10 @@ lint-words:
 .PHONY: lint-chart
 lint-chart: bin/local
 	dir=$$(bin/local binaries --only helm) && "$$dir/helm" lint --strict charts/devserver-operator
+
+.PHONY: lint-vulns
+lint-vulns:
+	go -C tools run ./vulncheck ..
 
 GENERATED := api config charts docs/api.md docs/devctl.md
 
