@@ -136,7 +136,7 @@ lint-words:
 
 .PHONY: lint-chart
 lint-chart: bin/local
-	dir=$$(bin/local binaries --only helm) && "$$dir/helm" lint --strict charts/devserver-operator
+	dir=$$(bin/local binaries --only helm) && "$$dir/helm" lint --strict charts/devserver-operator --set images.registry=registry.example.com/devserver
 
 .PHONY: lint-vulns
 lint-vulns:

@@ -24,12 +24,15 @@ var update = flag.Bool("update", false, "rewrite the golden file")
 
 var generated = regexp.MustCompile(`# Source: devserver-operator/templates/(cluster)?role\.yaml`)
 
+// withRegistry is the one value without a default.
+const withRegistry = "--set=images.registry=registry.example.com/devserver"
+
 const golden = "testdata/default.yaml"
 
 func TestMain(m *testing.M) { os.Exit(apiserver.Run(m)) }
 
-// TestDefault compares everything that an installation with default values creates,
-// except what is generated from the Go code.
+// TestDefault compares everything that an installation with default values creates, but for
+// the registry, except what is generated from the Go code.
 func TestDefault(t *testing.T) {
 	var text strings.Builder
 	for _, document := range strings.SplitAfter(render(t, "--set=crds.install=false"), "\n---\n") {
@@ -108,17 +111,29 @@ func TestDefinitions(t *testing.T) {
 }
 
 func TestImages(t *testing.T) {
+	const registry = "registry.example.com/devserver/"
+	digests := filepath.Join(t.TempDir(), "digests.yaml")
+	// The file that make images writes.
+	if err := os.WriteFile(digests, []byte("images:\n  registry: \"example.com/dev\"\n  agent: \"example.com/dev/agent@sha256:0\"\n  gateway: \"example.com/dev/gateway@sha256:1\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
-		set  string
-		want []string
+		flags []string
+		want  []string
 	}{
-		"default":  {"replicas=1", []string{"devserver.io/operator:0.1.0", "devserver.io/agent:0.1.0", "devserver.io/server:0.1.0", "devserver.io/gateway:0.1.0"}},
-		"registry": {"images.registry=example.com/dev", []string{"example.com/dev/operator:0.1.0", "example.com/dev/agent:0.1.0", "example.com/dev/server:0.1.0", "example.com/dev/gateway:0.1.0"}},
-		"tag":      {"images.tag=v2", []string{"devserver.io/operator:v2", "devserver.io/agent:v2", "devserver.io/server:v2", "devserver.io/gateway:v2"}},
-		"one":      {"images.agent=example.com/a@sha256:0", []string{"devserver.io/operator:0.1.0", "example.com/a@sha256:0", "devserver.io/server:0.1.0", "devserver.io/gateway:0.1.0"}},
+		"registry": {[]string{withRegistry}, []string{registry + "operator:0.1.0", registry + "agent:0.1.0", registry + "server:0.1.0", registry + "gateway:0.1.0"}},
+		"slash":    {[]string{withRegistry + "/"}, []string{registry + "operator:0.1.0", registry + "agent:0.1.0", registry + "server:0.1.0", registry + "gateway:0.1.0"}},
+		"tag":      {[]string{withRegistry, "--set=images.tag=v2"}, []string{registry + "operator:v2", registry + "agent:v2", registry + "server:v2", registry + "gateway:v2"}},
+		"one":      {[]string{withRegistry, "--set=images.agent=example.com/a@sha256:0"}, []string{registry + "operator:0.1.0", "example.com/a@sha256:0", registry + "server:0.1.0", registry + "gateway:0.1.0"}},
+		"digests":  {[]string{"--values=" + digests}, []string{"example.com/dev/operator:0.1.0", "example.com/dev/agent@sha256:0", "example.com/dev/server:0.1.0", "example.com/dev/gateway@sha256:1"}},
+		// As make up does.
+		"each": {[]string{"--set=images.operator=a:1,images.agent=b:1,images.server=c:1,images.gateway=d:1"}, []string{"a:1", "b:1", "c:1", "d:1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := render(t, "--set="+test.set)
+			text, err := helm(t, append([]string{"template", "devserver", "devserver-operator"}, test.flags...)...)
+			if err != nil {
+				t.Fatal(text)
+			}
 			for i, prefix := range []string{"name: operator\n +image: ", "- --agent-image=", "- --default-image=", "name: gateway\n +image: "} {
 				line := regexp.MustCompile(`(?m)`+prefix+`"?(.*?)"?$`).FindAllStringSubmatch(text, -1)
 				if len(line) != 1 || line[0][1] != test.want[i] {
@@ -129,9 +144,28 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestRegistryIsRequired: no default pulls images from a domain that may belong to anyone.
+// Each image that has no reference of its own requires the registry.
+func TestRegistryIsRequired(t *testing.T) {
+	const each = "images.operator=a:1,images.agent=b:1,images.server=c:1,images.gateway=d:1"
+	for _, set := range []string{
+		"replicas=1", "images.registry=", "images.tag=v2",
+		strings.ReplaceAll(each, "operator=a:1", "operator="), strings.ReplaceAll(each, "agent=b:1", "agent="),
+		strings.ReplaceAll(each, "server=c:1", "server="), strings.ReplaceAll(each, "gateway=d:1", "gateway="),
+	} {
+		out, err := helm(t, "template", "devserver", "devserver-operator", "--set="+set)
+		if err == nil || !strings.Contains(out, "images.registry is required, because no public registry has the images: push them with make images") {
+			t.Errorf("--set %s: %s", set, out)
+		}
+	}
+	if out, err := helm(t, "template", "devserver", "devserver-operator", "--set=gateway.enabled=false", "--set="+strings.ReplaceAll(each, "gateway=d:1", "gateway=")); err != nil {
+		t.Errorf("without a gateway: %s", out)
+	}
+}
+
 func TestBadValuesRefused(t *testing.T) {
 	for _, set := range []string{
-		"replica=2", "replicas=3", "replicas=two", "logLevel=loud", "images.pullPolicy=Sometimes", "images.registry=", "crds.instal=false",
+		"replica=2", "replicas=3", "replicas=two", "logLevel=loud", "images.pullPolicy=Sometimes", "images=null", "images.registry=null", "images.registry=a b", "crds.instal=false",
 		"imagePullSecrets[0]=name", "nodeSelector.gpu=true", "sshHost=a b",
 		"rbac.bindableClusterRoles={*}", "policies.ownerIsRequester.exemptGroups=admins", "policies.flavors[0].flavors={a}",
 		"policies.flavors[0].groups={a}", "policies.sshService=null", "policies.sshService.types={}", "policies.sshService.types={Ingress}",
@@ -192,7 +226,7 @@ func TestVersion(t *testing.T) {
 
 func render(t *testing.T, flags ...string) string {
 	t.Helper()
-	args := append([]string{"template", "devserver", "devserver-operator", "--namespace=devserver-system"}, flags...)
+	args := append([]string{"template", "devserver", "devserver-operator", "--namespace=devserver-system", withRegistry}, flags...)
 	out, err := helm(t, args...)
 	if err != nil {
 		t.Fatalf("helm %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -85,7 +85,7 @@ func TestNetworkPolicyPermissions(t *testing.T) {
 			}
 		})
 	}
-	out, err := helm(t, "template", "devserver", "devserver-operator", "--set=networkPolicy.servers.enabled=true", "--set=gateway.enabled=false")
+	out, err := helm(t, "template", "devserver", "devserver-operator", withRegistry, "--set=networkPolicy.servers.enabled=true", "--set=gateway.enabled=false")
 	if err == nil || !strings.Contains(out, "requires gateway.enabled: without a gateway, no one could log in") {
 		t.Errorf("values with which no one could log in are accepted: %s", out)
 	}

@@ -29,6 +29,9 @@ func TestReleaseTakenOver(t *testing.T) {
 	kubeconfig := writeKubeconfig(t)
 	run := func(args ...string) {
 		t.Helper()
+		if args[0] != "uninstall" {
+			args = append(args, withRegistry)
+		}
 		if out, err := helm(t, append(args, "--namespace="+namespace, "--kubeconfig="+kubeconfig)...); err != nil {
 			t.Fatalf("helm %s: %v\n%s", args[0], err, out)
 		}

@@ -56,10 +56,8 @@ func parse(args []string) (operator.Config, error) {
 	flags := flag.CommandLine
 	flags.Init("devserver-operator", flag.ContinueOnError)
 	flags.StringVar(&cfg.Namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), "devserver-system"), "`namespace` of the operator's master secret and leader election Lease")
-	flags.StringVar(&cfg.Servers.AgentImage, "agent-image", "devserver.io/agent:"+version.Version, "`image` of the agent, the SSH server in each server")
+	imageFlags(flags, &cfg.Servers)
 	agentFlags(flags, &cfg.Servers.Agents)
-	policy := flags.String("agent-image-pull-policy", "", "when nodes pull the agent's image: Always, IfNotPresent or Never (default: Always for the tag latest, else IfNotPresent)")
-	flags.StringVar(&cfg.Servers.DefaultImage, "default-image", "devserver.io/server:"+version.Version, "`image` of servers if neither they nor their flavor set one")
 	flags.StringVar(&cfg.Servers.SSHHost, "ssh-host", "", "host `name` in status.ssh for NodePorts (default: the address of the pod's node)")
 	gatewayFlags(flags, &cfg.Gateway)
 	serviceFlags(flags, &cfg.Servers.Services)
@@ -81,7 +79,7 @@ func parse(args []string) (operator.Config, error) {
 	if flags.NArg() > 0 {
 		return cfg, fmt.Errorf("unexpected argument %q: the operator accepts only flags", flags.Arg(0))
 	}
-	if err := errors.Join(checkGateway(cfg.Gateway), checkAgents(cfg.Servers.Agents), checkServices(cfg.Servers.Services)); err != nil {
+	if err := errors.Join(completeImages(&cfg.Servers), checkGateway(cfg.Gateway), checkAgents(cfg.Servers.Agents), checkServices(cfg.Servers.Services)); err != nil {
 		return cfg, err
 	}
 	for name, d := range map[string]time.Duration{"idle-timeout": cfg.Servers.Lifecycle.IdleTimeout, "time-to-live": cfg.Servers.Lifecycle.TimeToLive} {
@@ -94,12 +92,39 @@ func parse(args []string) (operator.Config, error) {
 		return cfg, fmt.Errorf("--log-level %q is not debug, info, warn or error", *level)
 	}
 	cfg.Log = logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel}))
-	switch cfg.Servers.AgentImagePullPolicy = corev1.PullPolicy(*policy); cfg.Servers.AgentImagePullPolicy {
+	return cfg, nil
+}
+
+// loadedImage is the name of an image that "make up" loads onto the node of a local
+// cluster. Without flags, the operator uses these images, so that a developer can run it
+// outside of the cluster. Nodes never pull them: the domain in their names is no registry,
+// and may belong to anyone.
+func loadedImage(name string) string { return "devserver.io/" + name + ":" + version.Version }
+
+func imageFlags(flags *flag.FlagSet, s *devserver.Config) {
+	const loaded = "; default: the one that make up loads onto the node of a local cluster, which is never pulled"
+	flags.StringVar(&s.AgentImage, "agent-image", "", "`image` of the agent, the SSH server in each server"+loaded)
+	flags.StringVar((*string)(&s.AgentImagePullPolicy), "agent-image-pull-policy", "", "`when` nodes pull the image in --agent-image: Always, IfNotPresent or Never (default: Always for the tag latest, else IfNotPresent)")
+	flags.StringVar(&s.DefaultImage, "default-image", "", "`image` of servers if neither they nor their flavor set one"+loaded)
+}
+
+// completeImages sets the images that no flag sets.
+func completeImages(s *devserver.Config) error {
+	switch s.AgentImagePullPolicy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
-		return cfg, nil
 	default:
-		return cfg, fmt.Errorf("--agent-image-pull-policy %q is not Always, IfNotPresent or Never", *policy)
+		return fmt.Errorf("--agent-image-pull-policy %q is not Always, IfNotPresent or Never", s.AgentImagePullPolicy)
 	}
+	if s.AgentImage == "" {
+		if s.AgentImagePullPolicy != "" {
+			return errors.New("--agent-image-pull-policy requires --agent-image")
+		}
+		s.AgentImage, s.AgentImagePullPolicy = loadedImage("agent"), corev1.PullNever
+	}
+	if s.DefaultImage == "" {
+		s.DefaultImage, s.DefaultImagePullPolicy = loadedImage("server"), corev1.PullNever
+	}
+	return nil
 }
 
 func agentFlags(flags *flag.FlagSet, a *devserver.Agents) {

@@ -7,11 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/operator"
 	"devserver.io/devserver/internal/operator/agentupdate"
 	"devserver.io/devserver/internal/operator/controller/devserver"
 	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/version"
 )
 
 func TestGatewayFlags(t *testing.T) {
@@ -67,6 +71,44 @@ func TestServiceFlags(t *testing.T) {
 			}
 		} else if err != nil || !slices.Equal(got.Types, tc.want.Types) || !slices.Equal(got.Annotations, tc.want.Annotations) {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, tc.want)
+		}
+	}
+}
+
+// Without flags, nodes never pull the images, whose names begin with a domain that is no
+// registry.
+func TestImageFlags(t *testing.T) {
+	agent, server := "devserver.io/agent:"+version.Version, "devserver.io/server:"+version.Version
+	for name, tc := range map[string]struct {
+		args  []string
+		want  devserver.Config
+		words string
+	}{
+		"without flags": {want: devserver.Config{AgentImage: agent, AgentImagePullPolicy: corev1.PullNever, DefaultImage: server, DefaultImagePullPolicy: corev1.PullNever}},
+		"as in the chart": {
+			args: []string{"--agent-image=example.com/a:1", "--agent-image-pull-policy=IfNotPresent", "--default-image=example.com/s:1"},
+			want: devserver.Config{AgentImage: "example.com/a:1", AgentImagePullPolicy: corev1.PullIfNotPresent, DefaultImage: "example.com/s:1"},
+		},
+		"agent alone": {
+			args: []string{"--agent-image=example.com/a:1"},
+			want: devserver.Config{AgentImage: "example.com/a:1", DefaultImage: server, DefaultImagePullPolicy: corev1.PullNever},
+		},
+		"unknown policy":          {args: []string{"--agent-image=a", "--agent-image-pull-policy=Sometimes"}, words: `"Sometimes" is not Always`},
+		"policy without an image": {args: []string{"--agent-image-pull-policy=Always"}, words: "requires --agent-image"},
+	} {
+		var got devserver.Config
+		flags := flag.NewFlagSet("", flag.ContinueOnError)
+		imageFlags(flags, &got)
+		if err := flags.Parse(tc.args); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := completeImages(&got); tc.words != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.words) {
+				t.Errorf("%s: %v, want %q", name, err, tc.words)
+			}
+		} else if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
 	}
 }

@@ -33,7 +33,8 @@ const (
 // be an administrator, because the API server does not queue their requests.
 var operatorGroups = []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespace}
 
-// chart is the chart, rendered with its default values.
+// chart is the chart, rendered with its default values and the names of the images that are
+// loaded onto nodes.
 type chart struct {
 	operator corev1.Container
 	others   []*unstructured.Unstructured
@@ -43,7 +44,8 @@ type chart struct {
 // assets.
 func renderChart(ctx context.Context, assets string) (*chart, error) {
 	helm := exec.CommandContext(ctx, filepath.Join(assets, "helm"), "template", "devserver",
-		filepath.Join(cluster.Root(), "charts", "devserver-operator"), "--namespace", operatorNamespace, "--set", "crds.install=false")
+		filepath.Join(cluster.Root(), "charts", "devserver-operator"), "--namespace", operatorNamespace,
+		"--set", "crds.install=false", "--set", "images.registry=devserver.io")
 	var stderr bytes.Buffer
 	helm.Stderr = &stderr
 	text, err := helm.Output()

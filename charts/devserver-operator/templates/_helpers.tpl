@@ -41,12 +41,16 @@ The seconds of a duration with one unit, such as 10m.
 {{- end }}
 
 {{/*
-The reference of the image with a short name: include … (list $ "agent").
+The reference of the image with a short name: include … (list $ "agent"). There is no
+default registry: the schema's message would not say what to do.
 */}}
 {{- define "devserver-operator.image" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
 {{- with $root.Values.images -}}
+{{- if not (or .registry (index . $name)) -}}
+{{- fail "images.registry is required, because no public registry has the images: push them with make images REGISTRY=registry.example.com/devserver, then add --values dist/images/digests.yaml or --set images.registry=registry.example.com/devserver" -}}
+{{- end -}}
 {{- index . $name | default (printf "%s/%s:%s" (trimSuffix "/" .registry) $name (.tag | default $root.Chart.AppVersion)) -}}
 {{- end -}}
 {{- end }}

@@ -20,6 +20,9 @@ type Input struct {
 	// Image is the image of the server, after the defaults of the flavor and
 	// the operator.
 	Image string
+	// ImagePullPolicy is when the node pulls Image. If it is empty, the DevServer or its
+	// flavor decides.
+	ImagePullPolicy corev1.PullPolicy
 	// UID is the user and group id of the server.
 	UID int64
 	// HomeRequest is the size in the template of the home's claim: that of the

@@ -93,7 +93,7 @@ func PodSpec(flavor *devv1.DevServerFlavor) (corev1.PodSpec, error) {
 }
 
 func pullPolicy(in Input) corev1.PullPolicy {
-	return cmp.Or(in.DevServer.Spec.ImagePullPolicy, in.Flavor.Spec.ImagePullPolicy)
+	return cmp.Or(in.ImagePullPolicy, in.DevServer.Spec.ImagePullPolicy, in.Flavor.Spec.ImagePullPolicy)
 }
 
 // pullSecrets are the DevServer's own and the flavor's, each once.

@@ -42,8 +42,8 @@ func imagesCommand(env *environment) *cobra.Command {
 	flags := command.Flags()
 	flags.StringSliceVar(&platforms, "platform", []string{"linux/amd64", "linux/arm64"}, "platforms to build for")
 	flags.StringSliceVar(&only, "only", nil, "only these images, such as operator,agent")
-	flags.StringVar(&registry, "push", "", "push to this registry, such as registry.example.com/devserver, instead of writing archives")
-	flags.StringVar(&dist, "dist", "", "folder for the archives (default: dist/images in the checkout)")
+	flags.StringVar(&registry, "push", "", "push to this registry, such as registry.example.com/devserver, instead of writing archives, and write the digests as values of the chart")
+	flags.StringVar(&dist, "dist", "", "folder for the archives, or for digests.yaml with --push (default: dist/images in the checkout)")
 	flags.BoolVar(&test, "test", false, "also build the images that tests use")
 	flags.BoolVar(&load, "load", false, "build for this machine only and load the images into the cluster")
 	return command
@@ -91,31 +91,48 @@ func (e *environment) publish(ctx context.Context, p publication) error {
 	if err != nil {
 		return err
 	}
+	if p.registry != "" {
+		return e.push(ctx, builder, definitions, architectures, p)
+	}
 	for _, d := range definitions {
 		index, err := builder.Index(ctx, d, architectures)
 		if err != nil {
 			return err
 		}
-		if p.registry != "" {
-			err = e.push(ctx, builder.Reference(p.registry, d.Name), index)
-		} else {
-			err = e.archive(builder, d, p.dist, index)
-		}
-		if err != nil {
+		if err := e.archive(builder, d, p.dist, index); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *environment) push(ctx context.Context, ref string, index image.Index) error {
-	step := e.reporter.Start("push " + ref)
-	digest, err := index.Push(ctx, ref)
-	step.End(err)
-	if err == nil {
-		e.reporter.Say("Pushed %s@%s", ref, digest)
+// push pushes the images, and writes their digests as values of the chart.
+func (e *environment) push(ctx context.Context, builder image.Builder, definitions []image.Definition, architectures []string, p publication) error {
+	file := filepath.Join(p.dist, "digests.yaml")
+	if err := image.RemoveDigests(file); err != nil {
+		return err
 	}
-	return err
+	digests := image.Digests{Registry: p.registry, Version: builder.Version}
+	for _, d := range definitions {
+		index, err := builder.Index(ctx, d, architectures)
+		if err != nil {
+			return err
+		}
+		ref := builder.Reference(p.registry, d.Name)
+		step := e.reporter.Start("push " + ref)
+		digest, err := index.Push(ctx, ref)
+		step.End(err)
+		if err != nil {
+			return err
+		}
+		e.reporter.Say("Pushed %s@%s", ref, digest)
+		digests.Add(d, digest)
+	}
+	if err := digests.Write(file); err != nil {
+		return err
+	}
+	e.reporter.Say("Wrote the images' digests to %s: helm install … --values %[1]s", file)
+	return nil
 }
 
 func (e *environment) archive(b image.Builder, d image.Definition, dist string, index image.Index) error {

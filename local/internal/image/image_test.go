@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"sigs.k8s.io/yaml"
 )
 
 var files = []File{
@@ -166,6 +168,61 @@ func TestPushForAllPlatforms(t *testing.T) {
 		if err != nil || pulled.Digest.String() != digest {
 			t.Errorf("the registry has %v (%v), pushed was %s", pulled, err, digest)
 		}
+	}
+}
+
+// TestDigests: the file has the chart's values, and the registry has the images under the
+// names in it.
+func TestDigests(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://") + "/team"
+	b := Builder{Version: "1.2.3"}
+	digests := Digests{Registry: host, Version: b.Version}
+	for _, d := range []Definition{{Name: "server"}, {Name: "operator"}, {Name: "test/sh-only", Test: true}} {
+		index, err := b.Index(t.Context(), Definition{Name: d.Name, build: example(d.Name).build}, []string{"amd64"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := index.Push(t.Context(), b.Reference(host, d.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests.Add(d, digest)
+	}
+	path := filepath.Join(t.TempDir(), "images", "digests.yaml")
+	if err := digests.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values struct{ Images map[string]string }
+	if err := yaml.UnmarshalStrict(text, &values); err != nil {
+		t.Fatalf("%v in:\n%s", err, text)
+	}
+	if got := values.Images["registry"]; got != host || len(values.Images) != 3 {
+		t.Errorf("the values are %v", values.Images)
+	}
+	for _, image := range []string{"operator", "server"} {
+		ref, err := name.NewDigest(values.Images[image])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := remote.Head(ref); err != nil || ref.Context().RepositoryStr() != "team/"+image {
+			t.Errorf("%s: the registry does not have %s: %v", image, ref, err)
+		}
+	}
+
+	// A push that fails later leaves no file of an earlier build.
+	for range 2 {
+		if err := RemoveDigests(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file still exists: %v", err)
 	}
 }
 

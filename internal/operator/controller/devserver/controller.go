@@ -98,6 +98,9 @@ type Config struct {
 	Master []byte
 	// DefaultImage is the image of servers whose DevServer and flavor do not set one.
 	DefaultImage string
+	// DefaultImagePullPolicy is when nodes pull DefaultImage. If it is empty, the
+	// DevServer or its flavor decides.
+	DefaultImagePullPolicy corev1.PullPolicy
 	// AgentImage is the image of the init container and of the SSH server.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy

@@ -2,6 +2,7 @@ package devserver_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -148,4 +149,33 @@ func TestVolumeConflict(t *testing.T) {
 		d.Spec.Volumes = []devv1.VolumeMount{{ClaimName: "a", MountPath: "/data"}, {ClaimName: "b", MountPath: "/data/"}}
 	}))
 	w.wantCondition(w.settled(), devv1.ConditionReady, metav1.ConditionFalse, devv1.ReasonVolumeConflict, "same mount path /data")
+}
+
+// An operator that was started without flags has an image that nodes must never pull. A
+// DevServer cannot change that.
+func TestDefaultImageIsNotPulled(t *testing.T) {
+	w := newWorld(t)
+	w.r.Config.DefaultImagePullPolicy = corev1.PullNever
+	w.flavor()
+	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.ImagePullPolicy = corev1.PullAlways }))
+	w.settled()
+	pull := func() []corev1.PullPolicy {
+		set := &appsv1.StatefulSet{}
+		w.get(set, "trainer")
+		policies := []corev1.PullPolicy{set.Spec.Template.Spec.Containers[0].ImagePullPolicy}
+		for _, v := range set.Spec.Template.Spec.Volumes {
+			if v.Image != nil {
+				policies = append(policies, v.Image.PullPolicy)
+			}
+		}
+		return policies
+	}
+	if got, want := pull(), []corev1.PullPolicy{corev1.PullNever, corev1.PullNever}; !slices.Equal(got, want) {
+		t.Errorf("nodes pull the default image %v, want %v", got, want)
+	}
+	w.edit(func(s *devv1.DevServerSpec) { s.Image = "example.com/own:1" })
+	w.settled()
+	if got, want := pull(), []corev1.PullPolicy{corev1.PullAlways, corev1.PullAlways}; !slices.Equal(got, want) {
+		t.Errorf("nodes pull the server's own image %v, want %v", got, want)
+	}
 }

@@ -172,6 +172,7 @@ func (r *Reconciler) defaultFlavor(ctx context.Context) (*devv1.DevServerFlavor,
 func (r *Reconciler) resolveImage(_ context.Context, in *resolved) (*status.Problem, error) {
 	in.input.Image = policy.Image(in.server, in.input.Flavor, r.Config.DefaultImage)
 	if in.input.Image == r.Config.DefaultImage {
+		in.input.ImagePullPolicy = r.Config.DefaultImagePullPolicy
 		return nil, nil
 	}
 	if refused := policy.ImageRefused(in.input.Image, in.input.Flavor); refused != "" {
