@@ -30,6 +30,7 @@ import (
 	"devserver.io/devserver/internal/cli/keep"
 	"devserver.io/devserver/internal/cli/list"
 	"devserver.io/devserver/internal/cli/logs"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/portforward"
 	"devserver.io/devserver/internal/cli/resize"
 	"devserver.io/devserver/internal/cli/restart"
@@ -46,6 +47,7 @@ import (
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/cli/why"
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/printable"
 	"devserver.io/devserver/internal/version"
 )
 
@@ -55,12 +57,18 @@ func Main(args []string) int {
 	// Libraries log to klog what users of a command do not need to read.
 	klog.SetLogger(logr.Discard())
 	name := displayName(args[0])
-	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	return run(context.Background(), name, args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
+}
+
+// run runs a command and returns its exit code. name is what the user typed to run it.
+func run(ctx context.Context, name string, args []string, streams genericiooptions.IOStreams) int {
+	streams = output.Guard(streams)
 	root := NewCommand(name, streams)
-	root.SetArgs(args[1:])
-	err := root.ExecuteContext(context.Background())
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintln(streams.ErrOut, "devctl:", oneLine(err))
+		// The cluster's message may have several lines.
+		output.Println(streams.ErrOut, "devctl:", printable.Prose(err.Error(), 0))
 	}
 	return exit.Code(err)
 }
@@ -73,11 +81,6 @@ func displayName(program string) string {
 		return "kubectl " + plugin
 	}
 	return "devctl"
-}
-
-// oneLine keeps an error to one line, even if the cluster's message has several.
-func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
 // constructor makes a command.
@@ -106,6 +109,7 @@ var groups = []struct {
 
 // NewCommand returns the root command. name is what users type to run it.
 func NewCommand(name string, streams genericiooptions.IOStreams) *cobra.Command {
+	streams = output.Guard(streams)
 	flags := cluster.NewFlags()
 	root := &cobra.Command{
 		Use:   "devctl",

@@ -30,14 +30,14 @@ import (
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
-// run adapts apiserver.Run to the *testing.M that testscript expects.
-type run struct{ m *testing.M }
+// tests adapts apiserver.Run to the *testing.M that testscript expects.
+type tests struct{ m *testing.M }
 
-func (r run) Run() int { return apiserver.Run(r.m) }
+func (r tests) Run() int { return apiserver.Run(r.m) }
 
 func TestMain(m *testing.M) {
 	devctl := func() { os.Exit(Main(os.Args)) }
-	testscript.Main(run{m}, map[string]func(){"devctl": devctl, "kubectl-devserver": devctl})
+	testscript.Main(tests{m}, map[string]func(){"devctl": devctl, "kubectl-devserver": devctl})
 }
 
 // TestScripts runs testdata/script against a real API server and with the real

@@ -1,13 +1,12 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/output"
 )
 
 // forKubectl is the script that kubectl runs to complete "kubectl devserver".
@@ -46,7 +45,7 @@ PATH. It requires kubectl's own completion: see kubectl completion --help.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprint(streams.Out, forKubectl)
+			_, err := output.Lines(streams.Out, forKubectl)
 			return err
 		},
 	})

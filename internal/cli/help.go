@@ -26,7 +26,7 @@ func columns(stream io.Writer) int {
 // printHelp is cobra's help, with lines that fit the terminal.
 func printHelp(cmd *cobra.Command, _ []string) {
 	width := columns(cmd.OutOrStdout())
-	_, _ = io.WriteString(cmd.OutOrStdout(), fill(cmp.Or(cmd.Long, cmd.Short), width)+"\n\n"+hang(cmd.UsageString(), width))
+	_, _ = output.Lines(cmd.OutOrStdout(), fill(cmp.Or(cmd.Long, cmd.Short), width)+"\n\n"+hang(cmd.UsageString(), width))
 }
 
 // fill breaks paragraphs anew. Indented lines, such as the exit codes, stay.

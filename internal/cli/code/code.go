@@ -14,6 +14,7 @@ import (
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/openssh"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/cli/sshconfig"
 	"devserver.io/devserver/internal/exit"
@@ -53,7 +54,7 @@ func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, folder string
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(streams.ErrOut, "Opening %s on %s.\n", filepath.Base(editor), host)
+	output.Printf(streams.ErrOut, "Opening %s on %s.\n", filepath.Base(editor), host)
 	return openssh.Run(ctx, []string{editor, "--remote", "ssh-remote+" + host, absolute(folder)}, streams)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/printable"
 )
 
 // patience is how long the shell waits for a cluster that may be unreachable.
@@ -62,7 +63,7 @@ func Flavors(flags *cluster.Flags) cobra.CompletionFunc {
 func Contexts(flags *cluster.Flags) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		contexts, _ := flags.Contexts()
-		return contexts, cobra.ShellCompDirectiveNoFileComp
+		return typeable(contexts), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -75,7 +76,7 @@ func Namespaces(flags *cluster.Flags) cobra.CompletionFunc {
 		if len(found) == 0 {
 			_, found = flags.Contexts()
 		}
-		return found, directive
+		return typeable(found), directive
 	}
 }
 
@@ -130,13 +131,22 @@ func names(flags *cluster.Flags, kind client.ObjectList, describe func(client.Ob
 					text, ok = describe(object)
 				}
 				if ok {
-					proposals = append(proposals, cobra.CompletionWithDesc(object.GetName(), text))
+					proposals = append(proposals, cobra.CompletionWithDesc(object.GetName(), printable.Line(text, 0)))
 				}
 			}
 			return nil
 		})
-		return proposals, cobra.ShellCompDirectiveNoFileComp
+		return typeable(proposals), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// typeable leaves out names that a user could not type, because a shell would act on the
+// proposal: no object of a cluster should have one.
+func typeable(proposals []cobra.Completion) []cobra.Completion {
+	return slices.DeleteFunc(proposals, func(p cobra.Completion) bool {
+		name, _, _ := strings.Cut(p, "\t")
+		return printable.Line(name, 0) != name
+	})
 }
 
 // contextOf is the command's context, which cobra does not set for completion.

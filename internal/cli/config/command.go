@@ -103,7 +103,7 @@ func getCommand(streams genericiooptions.IOStreams) *cobra.Command {
 			if value == "" {
 				return fmt.Errorf("%s is not set: to set it: devctl config set %s VALUE", s.name, s.name)
 			}
-			_, err = fmt.Fprintln(streams.Out, value)
+			_, err = output.Println(streams.Out, value)
 			return err
 		},
 	}
@@ -173,7 +173,7 @@ func flavorExists(ctx context.Context, flags *cluster.Flags, name string, stream
 			return nil
 		}
 	}
-	fmt.Fprintf(streams.ErrOut, "Could not check whether flavor %s exists: %v\n", name, err)
+	output.Printf(streams.ErrOut, "Could not check whether flavor %s exists: %v\n", name, err)
 	return nil
 }
 
@@ -207,7 +207,7 @@ func pathCommand(streams genericiooptions.IOStreams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(streams.Out, path)
+			_, err = output.Println(streams.Out, path)
 			return err
 		},
 	}

@@ -5,21 +5,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"charm.land/bubbles/v2/key"
 	"charm.land/huh/v2"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/printable"
 )
 
 // Question is what to ask, and what a yes means.
 type Question struct {
 	// Title ends with a question mark: "Delete DevServer trainer?"
 	Title string
-	// Means says what a yes does.
-	Means string
+	// Means says what a yes does, in sentences that are a line each.
+	Means []string
 	// Yes is the button for yes: "Delete".
 	Yes string
 	// Usual preselects yes, for an action that does no harm.
@@ -32,10 +35,10 @@ type Question struct {
 // returns an error that names --yes.
 func Ask(ctx context.Context, q Question, streams genericiooptions.IOStreams) error {
 	if !wait.OnTerminal(streams) {
-		return exit.With(exit.Usage, fmt.Errorf("%s: there is no terminal to ask on, so --yes is required: %s", q.Left, q.Means))
+		return exit.With(exit.Usage, fmt.Errorf("%s: there is no terminal to ask on, so --yes is required: %s", q.Left, strings.Join(q.Means, " ")))
 	}
 	yes := q.Usual
-	field := huh.NewConfirm().Title(q.Title).Description(q.Means).Affirmative(q.Yes).Negative("Cancel").Value(&yes)
+	field := q.field(&yes)
 	if err := Form(huh.NewForm(huh.NewGroup(field)), streams).RunWithContext(ctx); err != nil {
 		return Ended(err, q.Left)
 	}
@@ -45,12 +48,22 @@ func Ask(ctx context.Context, q Question, streams genericiooptions.IOStreams) er
 	return nil
 }
 
+// field asks the question. Names and messages in it are made printable.
+func (q Question) field(yes *bool) huh.Field {
+	means := make([]string, len(q.Means))
+	for i, sentence := range q.Means {
+		means[i] = printable.Prose(sentence, 0)
+	}
+	return huh.NewConfirm().Title(printable.Prose(q.Title, 0)).Description(strings.Join(means, "\n")).
+		Affirmative(q.Yes).Negative("Cancel").Value(yes)
+}
+
 // Form makes a form draw on ErrOut, because Out is for scripts, and end with Esc as
 // well as Ctrl-C.
 func Form(form *huh.Form, streams genericiooptions.IOStreams) *huh.Form {
 	keys := huh.NewDefaultKeyMap()
 	keys.Quit = key.NewBinding(key.WithKeys("ctrl+c", "esc"), key.WithHelp("esc", "cancel"))
-	return form.WithKeyMap(keys).WithTheme(huh.ThemeFunc(huh.ThemeBase16)).WithInput(streams.In).WithOutput(streams.ErrOut)
+	return form.WithKeyMap(keys).WithTheme(huh.ThemeFunc(huh.ThemeBase16)).WithInput(streams.In).WithOutput(output.Raw(streams.ErrOut))
 }
 
 // Ended is the error of a form that was not answered.

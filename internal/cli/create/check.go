@@ -17,6 +17,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/homes"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 )
@@ -103,7 +104,7 @@ func (c *creator) checkStorageClass(ctx context.Context) error {
 	var list storagev1.StorageClassList
 	if err := c.client.List(ctx, &list); apierrors.IsForbidden(err) {
 		if c.StorageClass != "" {
-			fmt.Fprintf(c.streams.ErrOut, "Could not check whether StorageClass %s exists: you may not read StorageClasses.\n", c.StorageClass)
+			output.Printf(c.streams.ErrOut, "Could not check whether StorageClass %s exists: you may not read StorageClasses.\n", c.StorageClass)
 		}
 		return nil
 	} else if err != nil {
@@ -121,9 +122,9 @@ func (c *creator) checkStorageClass(ctx context.Context) error {
 	case c.StorageClass != "" && !slices.Contains(names, c.StorageClass):
 		return exit.With(exit.Refused, fmt.Errorf("StorageClass %q does not exist: choose from %s", c.StorageClass, strings.Join(names, ", ")))
 	case c.StorageClass == "" && !hasDefault && len(names) == 0:
-		fmt.Fprintln(c.streams.ErrOut, "The cluster does not have a StorageClass. The home directory gets a volume only if an admin has prepared one.")
+		output.Println(c.streams.ErrOut, "The cluster does not have a StorageClass. The home directory gets a volume only if an admin has prepared one.")
 	case c.StorageClass == "" && !hasDefault:
-		fmt.Fprintf(c.streams.ErrOut, "The cluster does not have a default StorageClass, so the home directory may not get a volume. With --storage-class, choose from %s.\n", strings.Join(names, ", "))
+		output.Printf(c.streams.ErrOut, "The cluster does not have a default StorageClass, so the home directory may not get a volume. With --storage-class, choose from %s.\n", strings.Join(names, ", "))
 	}
 	return nil
 }

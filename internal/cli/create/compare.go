@@ -15,6 +15,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/keys"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/policy"
@@ -41,10 +42,10 @@ func (c *creator) compare(ctx context.Context, existing, wanted *devserverv1.Dev
 	case serverstate.IsSuspended(existing) || existing.Spec.Suspend:
 		sentence += fmt.Sprintf(" It is %s; to start it: devctl start %s -n %s", strings.ToLower(string(cmp.Or(existing.Status.Phase, devserverv1.PhaseSuspended))), existing.Name, existing.Namespace)
 	case c.Waiting.Wait && !c.DryRun:
-		fmt.Fprintln(c.streams.ErrOut, sentence)
+		output.Println(c.streams.ErrOut, sentence)
 		return c.wait(ctx, c.flavor())
 	}
-	_, err := fmt.Fprintln(c.streams.Out, sentence)
+	_, err := output.Println(c.streams.Out, sentence)
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/keys"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/sshconfig"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
@@ -149,7 +150,7 @@ func (c *creator) dryRun(wanted *devserverv1.DevServer) error {
 		}
 		return c.Output.Print(object, c.client.Scheme(), c.streams.Out)
 	}
-	_, err := fmt.Fprintf(c.streams.Out, "DevServer %s would be created in namespace %s for %s. Nothing was written.\n", wanted.Name, wanted.Namespace, wanted.Spec.Owner)
+	_, err := output.Printf(c.streams.Out, "DevServer %s would be created in namespace %s for %s. Nothing was written.\n", wanted.Name, wanted.Namespace, wanted.Spec.Owner)
 	return err
 }
 
@@ -164,10 +165,10 @@ func (c *creator) report(ctx context.Context, made *devserverv1.DevServer, flavo
 	}
 	sentence := created(made, flavor, found, home)
 	if !c.Waiting.Wait {
-		_, err := fmt.Fprintf(out, "%s To wait for it: devctl wait %s -n %s\n", sentence, made.Name, made.Namespace)
+		_, err := output.Printf(out, "%s To wait for it: devctl wait %s -n %s\n", sentence, made.Name, made.Namespace)
 		return err
 	}
-	fmt.Fprintln(c.streams.ErrOut, sentence)
+	output.Println(c.streams.ErrOut, sentence)
 	return c.wait(ctx, flavor)
 }
 

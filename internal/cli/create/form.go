@@ -16,8 +16,10 @@ import (
 	"devserver.io/devserver/internal/cli/flavors"
 	"devserver.io/devserver/internal/cli/imageref"
 	"devserver.io/devserver/internal/cli/keys"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/printable"
 )
 
 // nothing is the result of a form that was cancelled.
@@ -75,7 +77,7 @@ func (c *creator) sizeGroup(a *answers) *huh.Group {
 
 // titled adds a title and how to cancel to every page.
 func (c *creator) titled(group *huh.Group) *huh.Group {
-	return group.Title("A new DevServer for " + c.Owner + " in namespace " + c.Waiting.Namespace).
+	return group.Title(printable.Sprintf("A new DevServer for %s in namespace %s", c.Owner, c.Waiting.Namespace)).
 		Description("Esc cancels; nothing is created.\n")
 }
 
@@ -84,11 +86,11 @@ func choices(list []devserverv1.DevServerFlavor) (options []huh.Option[string]) 
 	standard := flavors.Default(list)
 	name, size := 0, 0
 	for i := range list {
-		name, size = max(name, len(list[i].Name)), max(size, len(flavors.Size(&list[i])))
+		name, size = max(name, len(printable.Line(list[i].Name, 0))), max(size, len(printable.Line(flavors.Size(&list[i]), 0)))
 	}
 	for i := range list {
 		f := &list[i]
-		text := fmt.Sprintf("%-*s  %-*s  %s", name, f.Name, size, flavors.Size(f), flavors.Fits(f))
+		text := printable.Sprintf("%-*s  %-*s  %s", name, f.Name, size, flavors.Size(f), flavors.Fits(f))
 		if f == standard {
 			text += " (default)"
 		}
@@ -114,7 +116,7 @@ func (c *creator) moreGroups(a *answers, mine []keys.Key) []*huh.Group {
 	if !c.Keys.Asked() {
 		options := []huh.Option[keySource]{huh.NewOption("those of a GitHub user", github), huh.NewOption("one in a file", file)}
 		if a.whose = github; len(mine) > 0 {
-			options = slices.Insert(options, 0, huh.NewOption("yours: "+keys.Words(mine), own))
+			options = slices.Insert(options, 0, huh.NewOption("yours: "+printable.Line(keys.Words(mine), 0), own))
 			a.whose = own
 		}
 		fields = append(fields, huh.NewSelect[keySource]().Title("Who may log in").
@@ -162,7 +164,11 @@ func (c *creator) confirm(ctx context.Context, wanted *devserverv1.DevServer) er
 	if err != nil {
 		return fmt.Errorf("showing DevServer %s: %w", wanted.Name, err)
 	}
-	fmt.Fprintf(c.streams.ErrOut, "%s\nThe same without a form:\n  %s\n\n", shown, c.commandLine())
+	if shown, err = output.EscapeYAML(shown); err != nil {
+		return fmt.Errorf("showing DevServer %s: %w", wanted.Name, err)
+	}
+	output.Lines(c.streams.ErrOut, string(shown))
+	output.Printf(c.streams.ErrOut, "\nThe same without a form:\n  %s\n\n", c.commandLine())
 	return confirm.Ask(ctx, confirm.Question{Title: "Create it?", Yes: "Create", Usual: true, Left: nothing}, c.streams)
 }
 
@@ -186,7 +192,7 @@ func (c *creator) validHome(size, flavor string) error {
 	}
 	if f := flavors.Find(c.flavors, flavor); f != nil {
 		if refused := policy.HomeSizeRefused(quantity, f); refused != "" {
-			return errors.New(refused)
+			return errors.New(printable.Prose(refused, 0))
 		}
 	}
 	return nil
@@ -201,7 +207,7 @@ func (c *creator) validImage(image, flavor string) error {
 	}
 	if f := flavors.Find(c.flavors, flavor); f != nil {
 		if refused := policy.ImageRefused(image, f); refused != "" {
-			return errors.New(refused)
+			return errors.New(printable.Prose(refused, 0))
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 )
 
@@ -31,10 +32,10 @@ func (c *creator) settle(ctx context.Context, to *cluster.Cluster) error {
 	switch {
 	case own == "" || own == to.Namespace:
 	case to.Chosen:
-		fmt.Fprintf(c.streams.ErrOut, "%s has the namespace %s; using namespace %s, as chosen.\n", c.Owner, own, to.Namespace)
+		output.Printf(c.streams.ErrOut, "%s has the namespace %s; using namespace %s, as chosen.\n", c.Owner, own, to.Namespace)
 	default:
 		c.Waiting.Namespace = own
-		fmt.Fprintf(c.streams.ErrOut, "Using namespace %s, which belongs to %s.\n", own, c.Owner)
+		output.Printf(c.streams.ErrOut, "Using namespace %s, which belongs to %s.\n", own, c.Owner)
 	}
 	return nil
 }

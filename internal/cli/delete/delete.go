@@ -16,6 +16,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/homes"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/objects"
 )
@@ -63,7 +64,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		if err := v.delete(ctx, c); err != nil {
 			return err
 		}
-		fmt.Fprintf(streams.Out, "DevServer %s is deleted. %s\n", v.Name, v.after)
+		output.Printf(streams.Out, "DevServer %s is deleted. %s\n", v.Name, v.after)
 	}
 	if !o.Waiting.Wait {
 		return nil
@@ -132,7 +133,7 @@ func question(doomed []victim) confirm.Question {
 	if len(doomed) > 1 {
 		title = fmt.Sprintf("Delete these %d DevServers in namespace %s?", len(doomed), doomed[0].Namespace)
 	}
-	return confirm.Question{Title: title, Means: strings.Join(means, "\n"), Yes: "Delete", Left: "nothing was deleted"}
+	return confirm.Question{Title: title, Means: means, Yes: "Delete", Left: "nothing was deleted"}
 }
 
 // claimOf describes the claim with the home directory: its name and size. It is

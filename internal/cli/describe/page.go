@@ -20,6 +20,7 @@ import (
 	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/printable"
 	"devserver.io/devserver/internal/serverstate"
 	"devserver.io/devserver/internal/sshkeys"
 )
@@ -31,16 +32,16 @@ type page struct {
 }
 
 func (p *page) field(name, format string, args ...any) {
-	value := fmt.Sprintf(format, args...)
+	name, value := printable.Line(name, 0), printable.Sprintf(format, args...)
 	if name != "" { // Without a name, the value belongs to the field before.
 		name += ":"
 	}
-	fmt.Fprintf(p.out, "%s%s\t%s\n", p.indent, name, output.OrNone(value))
+	output.Printf(p.out, "%s%s\t%s\n", p.indent, name, output.OrNone(value))
 }
 
 // section writes a title, and its fields indented.
 func (p *page) section(name string, write func()) {
-	fmt.Fprintf(p.out, "%s:\n", name)
+	output.Printf(p.out, "%s:\n", name)
 	p.indent = "  "
 	write()
 	p.indent = ""
@@ -77,12 +78,15 @@ func (s seen) write(w io.Writer) error {
 func table(w io.Writer, name string, rows [][]string) error {
 	out := printers.GetNewTabWriter(w)
 	if len(rows) == 1 { // Only the names of the columns.
-		fmt.Fprintf(out, "%s:\t%s\n", name, output.OrNone(""))
+		output.Printf(out, "%s:\t%s\n", name, output.OrNone(""))
 		return out.Flush()
 	}
-	fmt.Fprintf(out, "%s:\n", name)
+	output.Printf(out, "%s:\n", name)
 	for _, cells := range rows {
-		fmt.Fprintf(out, "  %s\n", strings.Join(cells, "\t"))
+		for i := range cells {
+			cells[i] = printable.Line(cells[i], 0)
+		}
+		output.Lines(out, "  "+strings.Join(cells, "\t")+"\n")
 	}
 	return out.Flush()
 }

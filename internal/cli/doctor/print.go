@@ -8,6 +8,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/printable"
 )
 
 var signs = map[Level]string{
@@ -28,12 +29,12 @@ func show(w io.Writer, findings []Finding) error {
 		if len(f.Nodes) > 0 {
 			found = some(f.Nodes) + ": " + found
 		}
-		fmt.Fprintf(&out, "%s %-13s  %s\n", signs[f.Level], f.Check, output.Wrap(found, width, indent))
+		fmt.Fprintf(&out, "%s %-13s  %s\n", signs[f.Level], f.Check, output.Wrap(printable.Prose(found, 0), width, indent))
 		if f.Remedy != "" {
-			fmt.Fprintf(&out, "  %-13s  %s %s\n", "", "→", output.Wrap(f.Remedy, width, indent+2))
+			fmt.Fprintf(&out, "  %-13s  %s %s\n", "", "→", output.Wrap(printable.Prose(f.Remedy, 0), width, indent+2))
 		}
 	}
-	_, err := lipgloss.Fprint(w, out.String())
+	_, err := output.Styled(w, out.String())
 	return err
 }
 

@@ -3,7 +3,6 @@ package events
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -112,7 +111,7 @@ func (o Options) print(list *corev1.EventList, scheme *runtime.Scheme, streams g
 	case len(list.Items) > 0:
 		return o.PrintTable(table(summed(list.Items), time.Now()), streams.Out, "From", "Times", "Type", "Object")
 	case !o.Watch:
-		fmt.Fprintf(streams.ErrOut, "There are no events of DevServer %s: the cluster deletes them after some time, usually an hour.\n", o.Name)
+		output.Printf(streams.ErrOut, "There are no events of DevServer %s: the cluster deletes them after some time, usually an hour.\n", o.Name)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 )
 
 // watch prints new events until ctx ends.
@@ -75,7 +76,7 @@ func (o Options) printOne(c client.Client, e *corev1.Event, streams genericioopt
 	if !o.ForPeople() {
 		return o.Print(e, c.Scheme(), streams.Out)
 	}
-	_, err := fmt.Fprintf(streams.Out, "%s  %-7s  %s  %s/%s  %s\n", Last(e).Local().Format(time.TimeOnly), e.Type, e.Reason,
+	_, err := output.Printf(streams.Out, "%s  %-7s  %s  %s/%s  %s\n", Last(e).Local().Format(time.TimeOnly), e.Type, e.Reason,
 		strings.ToLower(e.InvolvedObject.Kind), e.InvolvedObject.Name, strings.Join(strings.Fields(e.Message), " "))
 	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/policy"
@@ -49,7 +50,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(streams.Out, report(ds, life, longer, longer-life < o.By))
+	_, err = output.Println(streams.Out, report(ds, life, longer, longer-life < o.By))
 	return err
 }
 
@@ -61,7 +62,7 @@ func endless(ds *devserverv1.DevServer, streams genericiooptions.IOStreams) erro
 	case ds.Status.Phase != devserverv1.PhaseRunning:
 		return exit.With(exit.Refused, fmt.Errorf("DevServer %s is not running; its time to live begins when it is: devctl wait %s -n %s", ds.Name, ds.Name, ds.Namespace))
 	}
-	_, err := fmt.Fprintf(streams.Out, "DevServer %s has no time to live and does not expire.%s\n", ds.Name, idle(ds))
+	_, err := output.Printf(streams.Out, "DevServer %s has no time to live and does not expire.%s\n", ds.Name, idle(ds))
 	return err
 }
 

@@ -48,7 +48,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	case !o.ForPeople():
 		return o.Print(list, c.Scheme(), streams.Out)
 	case len(list.Items) == 0:
-		_, err := fmt.Fprintln(streams.ErrOut, "There are no flavors, so no DevServer can start: ask the cluster's admin for one.")
+		_, err := output.Println(streams.ErrOut, "There are no flavors, so no DevServer can start: ask the cluster's admin for one.")
 		return err
 	}
 	return o.PrintTable(table(list), streams.Out, "Image", "Home", "Default", "In use", "Schedulable", "Memory")

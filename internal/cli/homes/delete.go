@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +12,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
 )
@@ -50,7 +50,7 @@ func Delete(ctx context.Context, c client.Client, o DeleteOptions, streams gener
 		if len(homes) > 1 {
 			title = fmt.Sprintf("Delete these %d home directories in namespace %s?", len(homes), o.Namespace)
 		}
-		q := confirm.Question{Title: title, Means: strings.Join(means, "\n"), Yes: "Delete", Left: "nothing was deleted"}
+		q := confirm.Question{Title: title, Means: means, Yes: "Delete", Left: "nothing was deleted"}
 		if err := confirm.Ask(ctx, q, streams); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func Delete(ctx context.Context, c client.Client, o DeleteOptions, streams gener
 		if err := DeleteClaim(ctx, c, claim); err != nil {
 			return err
 		}
-		fmt.Fprintf(streams.Out, "Home directory %s (%s) is deleted.\n", claim.Name, Size(claim))
+		output.Printf(streams.Out, "Home directory %s (%s) is deleted.\n", claim.Name, Size(claim))
 	}
 	return nil
 }

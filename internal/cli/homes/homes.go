@@ -3,7 +3,6 @@ package homes
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -56,7 +55,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	case !o.ForPeople():
 		return o.Print(homes, c.Scheme(), streams.Out)
 	case len(homes.Items) == 0:
-		_, err := fmt.Fprintf(streams.ErrOut, "There are no home directories %s.\n", where)
+		_, err := output.Printf(streams.ErrOut, "There are no home directories %s.\n", where)
 		return err
 	}
 	return o.PrintTable(table(homes, users, time.Now()), streams.Out, "Age", "Last server", "Owner")

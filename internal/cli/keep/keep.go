@@ -12,6 +12,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/lease"
@@ -50,7 +51,7 @@ func Run(ctx context.Context, c client.Client, o Options, streams genericiooptio
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(streams.Out, report(ds, now.Add(o.Duration), holds(ctx, c, ds, o.Duration, now)))
+	_, err = output.Println(streams.Out, report(ds, now.Add(o.Duration), holds(ctx, c, ds, o.Duration, now)))
 	return err
 }
 
@@ -69,7 +70,7 @@ func end(ctx context.Context, c client.Client, ds *devserverv1.DevServer, object
 			return err
 		}
 	}
-	_, err := fmt.Fprintln(streams.Out, sentence)
+	_, err := output.Println(streams.Out, sentence)
 	return err
 }
 

@@ -3,7 +3,6 @@ package list
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ func Run(ctx context.Context, c client.WithWatch, ask Asker, o Options, streams 
 		return err
 	}
 	if len(list.Items) == 0 && o.ForPeople() {
-		fmt.Fprintf(streams.ErrOut, "There are no DevServers %s.\n", o.where())
+		output.Printf(streams.ErrOut, "There are no DevServers %s.\n", o.where())
 	}
 	p := o.printer(c, streams.Out)
 	if !o.Watch {

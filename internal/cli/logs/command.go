@@ -29,6 +29,10 @@ server is running, or if it failed, the command prints the logs of that step
 (container prepare). A suspended server has no logs, because its pod was
 deleted; the command then reports why it stopped.
 
+A file or a pipe gets the logs byte for byte. On a terminal, colors stay, and
+other control characters are shown, such as \x1b for Escape, because containers
+could use them to change what you see.
+
 ` + exit.Help,
 		Example: `  # The last hour, and new lines
   devctl logs trainer --since 1h -f

@@ -19,8 +19,10 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/printable"
 )
 
 // Options say which of the logs to print.
@@ -55,13 +57,14 @@ func Run(ctx context.Context, to *cluster.Cluster, namespace, name string, o Opt
 		return exit.With(exit.Refused, fmt.Errorf("%s: it has not started yet%s: to wait for it: devctl wait %s -n %s", doing, cause(ds), name, namespace))
 	}
 	if containers[0] == objects.PrepareContainer && o.Container == "" {
-		fmt.Fprintln(streams.ErrOut, "These are the logs of the step that prepares the server; the server itself has not started.")
+		output.Println(streams.ErrOut, "These are the logs of the step that prepares the server; the server itself has not started.")
 	}
+	out := display(streams.Out)
 	open, err := openerOf(to.Config, &pod)
 	if err == nil && len(containers) > 1 {
-		err = merged(ctx, open, containers, o, streams.Out)
+		err = merged(ctx, open, containers, o, out)
 	} else if err == nil {
-		err = stream(ctx, open, o.request(containers[0]), streams.Out)
+		err = stream(ctx, open, o.request(containers[0]), out)
 	}
 	if err != nil && ctx.Err() == nil { // Ctrl-C ends it.
 		return cluster.Explain(err, doing)
@@ -159,8 +162,31 @@ func openerOf(config *rest.Config, pod *corev1.Pod) (opener, error) {
 	}, nil
 }
 
-// stream copies one log.
+// display returns where to print logs. A file or a pipe gets every byte, as from kubectl.
+// On a terminal, which acts on what a container wrote, only colors stay.
+func display(out io.Writer) io.Writer {
+	if output.IsTerminal(out) {
+		return screen{output.Raw(out)}
+	}
+	return output.Raw(out)
+}
+
+// screen is a terminal. Each Write is one line.
+type screen struct{ io.Writer }
+
+func (s screen) Write(line []byte) (int, error) {
+	text := strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r")
+	_, err := io.WriteString(s.Writer, printable.Colored(text)+"\n")
+	return len(line), err
+}
+
+// stream prints one log.
 func stream(ctx context.Context, open opener, request *corev1.PodLogOptions, out io.Writer) error {
+	if _, ok := out.(screen); ok {
+		return each(ctx, open, request, func(l line) {
+			_, _ = io.WriteString(out, l.raw+"\n") // A terminal that is closed ends the program.
+		})
+	}
 	logs, err := open(ctx, request)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -99,7 +98,7 @@ func (o Options) print(out io.Writer, l line) error {
 	if o.Timestamps {
 		text = l.raw
 	}
-	_, err := fmt.Fprintln(out, text)
+	_, err := io.WriteString(out, text+"\n")
 	return err
 }
 

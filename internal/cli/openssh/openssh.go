@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 )
 
@@ -29,7 +30,7 @@ func Run(ctx context.Context, line []string, streams genericiooptions.IOStreams)
 		return err
 	}
 	command := exec.CommandContext(ctx, program, line[1:]...)
-	command.Stdin, command.Stdout, command.Stderr = streams.In, streams.Out, streams.ErrOut
+	command.Stdin, command.Stdout, command.Stderr = streams.In, output.Raw(streams.Out), output.Raw(streams.ErrOut)
 	return Ended(line[0], command.Run())
 }
 

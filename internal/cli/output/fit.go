@@ -16,7 +16,7 @@ import (
 // Width is the number of columns of the terminal that w is; 0 if it is not one, so
 // that files and pipes get whole lines.
 func Width(w io.Writer) int {
-	file, ok := w.(*os.File)
+	file, ok := Raw(w).(*os.File)
 	if !ok {
 		return 0
 	}

@@ -3,6 +3,7 @@
 package output
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/printable"
 )
 
 // Values of --output.
@@ -74,9 +76,16 @@ func NewTable(columns []string, wide ...string) *metav1.Table {
 	return t
 }
 
-// AddRow adds a row about an object, whose namespace may be a column too.
-func AddRow(t *metav1.Table, object runtime.Object, cells ...any) {
-	t.Rows = append(t.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{Object: object}})
+// AddRow adds a row about an object, whose namespace may be a column too. Cells are
+// printable before the widths of columns are known.
+func AddRow(t *metav1.Table, object metav1.Object, cells ...any) {
+	for i, cell := range cells {
+		if text, ok := cell.(string); ok {
+			cells[i] = printable.Line(text, 0)
+		}
+	}
+	about := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: printable.Line(object.GetNamespace(), 0)}}
+	t.Rows = append(t.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{Object: about}})
 }
 
 // PrintTable prints the columns. Those with a priority above 0 are for Wide. On a
@@ -95,15 +104,37 @@ func (f *Flags) Print(object runtime.Object, scheme *runtime.Scheme, w io.Writer
 	if err := complete(object, scheme); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
+	var text bytes.Buffer
+	var err error
 	switch f.Format {
 	case JSON:
-		return (&printers.JSONPrinter{}).PrintObj(object, w)
+		err = (&printers.JSONPrinter{}).PrintObj(object, &text)
 	case YAML:
-		return (&printers.YAMLPrinter{}).PrintObj(object, w)
+		err = (&printers.YAMLPrinter{}).PrintObj(object, &text)
 	case Name:
 		return printNames(object, w)
+	default:
+		return fmt.Errorf("printing a %T as %q: that format requires columns", object, f.Format)
 	}
-	return fmt.Errorf("printing a %T as %q: that format requires columns", object, f.Format)
+	if err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return f.escaped(text.Bytes(), w)
+}
+
+// escaped prints JSON or YAML, with escape sequences for the characters that a terminal
+// acts on. Both formats have such sequences, so the values stay the same.
+func (f *Flags) escaped(text []byte, w io.Writer) error {
+	if f.Format == JSON {
+		text = escapeJSON(text)
+	} else {
+		var err error
+		if text, err = EscapeYAML(text); err != nil {
+			return fmt.Errorf("printing: %w", err)
+		}
+	}
+	_, err := w.Write(text)
+	return err
 }
 
 // PrintValue prints a value that is not a Kubernetes object, for scripts.
@@ -116,8 +147,7 @@ func (f *Flags) PrintValue(value any, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
-	_, err = w.Write(text)
-	return err
+	return f.escaped(text, w)
 }
 
 // complete sets the kind of an object and of the items of a list, which the client
@@ -137,11 +167,18 @@ func complete(object runtime.Object, scheme *runtime.Scheme) error {
 
 // printNames prints KIND.GROUP/NAME, a line each.
 func printNames(object runtime.Object, w io.Writer) error {
-	printer := &printers.NamePrinter{}
-	if !meta.IsListType(object) {
-		return printer.PrintObj(object, w)
+	one := func(item runtime.Object) error {
+		var name bytes.Buffer
+		if err := (&printers.NamePrinter{}).PrintObj(item, &name); err != nil {
+			return err
+		}
+		_, err := Println(w, strings.TrimSuffix(name.String(), "\n"))
+		return err
 	}
-	return meta.EachListItem(object, func(item runtime.Object) error { return printer.PrintObj(item, w) })
+	if !meta.IsListType(object) {
+		return one(object)
+	}
+	return meta.EachListItem(object, one)
 }
 
 // Count is a number of things: "1 host", "2 hosts".

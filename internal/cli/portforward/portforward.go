@@ -18,6 +18,7 @@ import (
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/openssh"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/exit"
 )
@@ -80,10 +81,10 @@ func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, pairs []pair,
 	ssh := exec.CommandContext(ctx, "ssh", append(args, t.User+"@"+reach.Host(ds))...)
 	ssh.Cancel = func() error { return ssh.Process.Signal(syscall.SIGTERM) }
 	ssh.WaitDelay = 5 * time.Second
-	ssh.Stdin, ssh.Stderr = streams.In, streams.ErrOut
+	ssh.Stdin, ssh.Stderr = streams.In, output.Raw(streams.ErrOut)
 	opened, err := forward(ssh, func() {
 		for _, p := range pairs {
-			fmt.Fprintf(streams.Out, "Forwarding %s -> %s:%d\n", net.JoinHostPort(o.Address, strconv.Itoa(p.local)), ds.Name, p.remote)
+			output.Printf(streams.Out, "Forwarding %s -> %s:%d\n", net.JoinHostPort(o.Address, strconv.Itoa(p.local)), ds.Name, p.remote)
 		}
 	})
 	switch {

@@ -3,6 +3,7 @@ package reach
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -39,10 +40,17 @@ func writeKnownHosts(ds *devserverv1.DevServer) (string, error) {
 	return file, nil
 }
 
-// KnownHost is the line of a known_hosts file for ds.
+// ErrNoHostKey is the error for a server without a host key.
+var ErrNoHostKey = errors.New("its status has no host key yet")
+
+// KnownHost is the line of a known_hosts file for ds. It returns an error if a name or an
+// address of ds cannot be written into ssh's configuration.
 func KnownHost(ds *devserverv1.DevServer) (string, error) {
+	if err := check(ds); err != nil {
+		return "", fmt.Errorf("logging in to DevServer %s: %w", ds.Name, err)
+	}
 	if ds.Status.SSH == nil || ds.Status.SSH.HostKey == "" {
-		return "", fmt.Errorf("logging in to DevServer %s: its status has no host key yet", ds.Name)
+		return "", fmt.Errorf("logging in to DevServer %s: %w", ds.Name, ErrNoHostKey)
 	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(ds.Status.SSH.HostKey))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/start"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
@@ -40,7 +41,7 @@ func Running(ctx context.Context, c client.WithWatch, t Target, o Options, strea
 			return nil, err
 		}
 		if len(undone) > 0 {
-			fmt.Fprintln(streams.ErrOut, start.Again(ds, undone))
+			output.Println(streams.ErrOut, start.Again(ds, undone))
 		}
 	}
 	return wait.Until(ctx, c, wait.Options{
@@ -57,7 +58,7 @@ func (o Options) consent(ctx context.Context, ds *devserverv1.DevServer, held st
 	}
 	return confirm.Ask(ctx, confirm.Question{
 		Title: fmt.Sprintf("Start DevServer %s?", ds.Name),
-		Means: fmt.Sprintf("It is %s. When it starts, it takes its CPUs and GPUs again.", held),
+		Means: []string{fmt.Sprintf("It is %s. When it starts, it takes its CPUs and GPUs again.", held)},
 		Yes:   "Start it", Usual: true,
 		Left: fmt.Sprintf("DevServer %s was not started: it is %s", ds.Name, held),
 	}, streams)

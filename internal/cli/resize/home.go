@@ -12,6 +12,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/homes"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/objects"
@@ -48,14 +49,14 @@ func (o *Options) awaitGrowth(ctx context.Context, c client.WithWatch, complete 
 		case pending == nil || pending.ObservedGeneration < ds.Generation:
 			return false, nil
 		case pending.Status != metav1.ConditionTrue:
-			_, err := fmt.Fprintf(streams.ErrOut, "The home directory of DevServer %s has %s.\n", ds.Name, o.HomeSize)
+			_, err := output.Printf(streams.ErrOut, "The home directory of DevServer %s has %s.\n", ds.Name, o.HomeSize)
 			return true, err
 		case pending.Reason == devserverv1.ReasonNotExpandable || pending.Reason == devserverv1.ReasonResizeFailed:
 			return true, exit.With(exit.Refused, fmt.Errorf("%s: %s: %s", doing(ds), pending.Reason, pending.Message))
 		}
 		if pending.Message != reported {
 			reported = pending.Message
-			fmt.Fprintf(streams.ErrOut, "%s: %s\n", pending.Reason, pending.Message)
+			output.Printf(streams.ErrOut, "%s: %s\n", pending.Reason, pending.Message)
 		}
 		// Without a pod, the file system grows at the next start.
 		return !complete || serverstate.IsSuspended(ds), nil

@@ -17,6 +17,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/serverstate"
@@ -57,7 +58,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		return exit.With(exit.Refused, fmt.Errorf("the home directory of DevServer %s is the PersistentVolumeClaim %s, which devctl does not resize: resize the claim itself", ds.Name, claim.ClaimName))
 	}
 	if len(o.changes(ds)) == 0 {
-		_, err := fmt.Fprintf(streams.Out, "DevServer %s already has that and is unchanged.\n", ds.Name)
+		_, err := output.Printf(streams.Out, "DevServer %s already has that and is unchanged.\n", ds.Name)
 		return err
 	}
 	flavor, err := o.possible(ctx, c, ds)
@@ -71,7 +72,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 			return err
 		}
 		if unchecked != "" {
-			fmt.Fprintf(streams.ErrOut, "Could not check whether the home directory can grow: %s.\n", unchecked)
+			output.Printf(streams.ErrOut, "Could not check whether the home directory can grow: %s.\n", unchecked)
 		}
 	}
 	restarts := o.restarts(ds)
@@ -87,8 +88,8 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	}
 	sentence := report(ds, o, flavor)
 	if o.Waiting.Wait && restarts {
-		fmt.Fprintln(streams.ErrOut, sentence) // Out has only how to log in.
-	} else if _, err := fmt.Fprintln(streams.Out, sentence); err != nil {
+		output.Println(streams.ErrOut, sentence) // Out has only how to log in.
+	} else if _, err := output.Println(streams.Out, sentence); err != nil {
 		return err
 	}
 	if grows {
@@ -182,7 +183,7 @@ func question(ds *devserverv1.DevServer, o Options, flavor *devserverv1.DevServe
 	}
 	return confirm.Question{
 		Title: fmt.Sprintf("Restart DevServer %s %s?", ds.Name, purpose),
-		Means: means, Yes: "Resize", Left: "nothing was changed",
+		Means: []string{means}, Yes: "Resize", Left: "nothing was changed",
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/serverstate"
@@ -36,11 +37,11 @@ func Run(ctx context.Context, c client.WithWatch, o wait.Options, streams generi
 	}
 	if o.Wait {
 		// Out has only the ssh command, for scripts.
-		fmt.Fprintln(streams.ErrOut, report(ds))
+		output.Println(streams.ErrOut, report(ds))
 		o.Woken = true
 		return wait.Run(ctx, c, o, streams)
 	}
-	_, err = fmt.Fprintf(streams.Out, "%s To wait for it: devctl wait %s -n %s\n", report(ds), ds.Name, ds.Namespace)
+	_, err = output.Printf(streams.Out, "%s To wait for it: devctl wait %s -n %s\n", report(ds), ds.Name, ds.Namespace)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/flavors"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/policy"
@@ -34,7 +35,7 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 		return err
 	}
 	if ds.Spec.Image == o.Image {
-		_, err := fmt.Fprintf(streams.Out, "DevServer %s already has the image %s and is unchanged.\n", ds.Name, o.Image)
+		_, err := output.Printf(streams.Out, "DevServer %s already has the image %s and is unchanged.\n", ds.Name, o.Image)
 		return err
 	}
 	doing := fmt.Sprintf("setting the image of DevServer %s in namespace %s", ds.Name, ds.Namespace)
@@ -57,10 +58,10 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	}
 	sentence := report(ds, o.Image, starts, running)
 	if !o.Waiting.Wait || !starts {
-		_, err := fmt.Fprintln(streams.Out, sentence)
+		_, err := output.Println(streams.Out, sentence)
 		return err
 	}
-	fmt.Fprintln(streams.ErrOut, sentence) // Out has only how to log in.
+	output.Println(streams.ErrOut, sentence) // Out has only how to log in.
 	return wait.Run(ctx, c, o.Waiting, streams)
 }
 
@@ -92,7 +93,7 @@ func question(ds *devserverv1.DevServer, image string) confirm.Question {
 	}
 	return confirm.Question{
 		Title: fmt.Sprintf("Restart DevServer %s with the image %s?", ds.Name, image),
-		Means: means, Yes: "Restart", Left: "nothing was changed",
+		Means: []string{means}, Yes: "Restart", Left: "nothing was changed",
 	}
 }
 

@@ -58,13 +58,13 @@ func add(ctx context.Context, c client.Client, o Options, streams genericiooptio
 		return err
 	}
 	for _, key := range added {
-		fmt.Fprintln(streams.Out, "added", text(key))
+		output.Println(streams.Out, "added", text(key))
 	}
 	for _, key := range known {
-		fmt.Fprintln(streams.Out, "unchanged", text(key))
+		output.Println(streams.Out, "unchanged", text(key))
 	}
 	if ssh := ds.Status.SSH; ssh != nil && ssh.Command != "" {
-		fmt.Fprintf(streams.ErrOut, "To log in to DevServer %s with these keys: %s\n", ds.Name, ssh.Command)
+		output.Printf(streams.ErrOut, "To log in to DevServer %s with these keys: %s\n", ds.Name, ssh.Command)
 	}
 	return nil
 }
@@ -98,9 +98,9 @@ func remove(ctx context.Context, c client.Client, o Options, streams genericioop
 		return err
 	}
 	for _, key := range removed {
-		fmt.Fprintln(streams.Out, "removed", text(key))
+		output.Println(streams.Out, "removed", text(key))
 	}
-	fmt.Fprintln(streams.ErrOut, "Open sessions of removed keys are closed within seconds.")
+	output.Println(streams.ErrOut, "Open sessions of removed keys are closed within seconds.")
 	return stillOpen(ctx, c, ds, removed, streams)
 }
 
@@ -154,12 +154,12 @@ func without(ds *devserverv1.DevServer, removed []keys.Key) (map[string]any, err
 func stillOpen(ctx context.Context, c client.Reader, ds *devserverv1.DevServer, removed []keys.Key, streams genericiooptions.IOStreams) error {
 	theirs, err := ofOwner(ctx, c, ds.Spec.Owner)
 	if err != nil {
-		fmt.Fprintf(streams.ErrOut, "A key that %s has in a DevServerUser can still log in; only admins can see those.\n", ds.Spec.Owner)
+		output.Printf(streams.ErrOut, "A key that %s has in a DevServerUser can still log in; only admins can see those.\n", ds.Spec.Owner)
 		return nil //nolint:nilerr // The keys are removed. This is a remark.
 	}
 	for _, key := range removed {
 		if i := slices.IndexFunc(theirs, key.Same); i >= 0 {
-			fmt.Fprintf(streams.ErrOut, "%s can still log in: it is in %s.\n", key.Fingerprint, theirs[i].Source)
+			output.Printf(streams.ErrOut, "%s can still log in: it is in %s.\n", key.Fingerprint, theirs[i].Source)
 		}
 	}
 	return nil
@@ -177,7 +177,7 @@ func list(ctx context.Context, c client.Client, o Options, streams genericioopti
 		output.AddRow(t, &metav1.PartialObjectMetadata{}, key.Fingerprint, key.Type, output.OrNone(key.Comment), key.Source)
 	}
 	if err != nil {
-		fmt.Fprintf(streams.ErrOut, "If %s has a DevServerUser, its keys may log in too; only admins can see them.\n", ds.Spec.Owner)
+		output.Printf(streams.ErrOut, "If %s has a DevServerUser, its keys may log in too; only admins can see them.\n", ds.Spec.Owner)
 	}
 	return (&output.Flags{Format: output.Table}).PrintTable(t, streams.Out)
 }

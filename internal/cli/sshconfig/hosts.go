@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/reach"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // host is a server in ssh's configuration. The file has it as JSON before the
@@ -47,15 +50,33 @@ func newHost(to *cluster.Cluster, ds *devserverv1.DevServer, via, knownHosts str
 			return host{}, err
 		}
 		h.KnownGateway = strings.TrimSpace(line)
-		h.Proxy, err = reach.GatewayCommand(ds, knownHosts, "")
-		return h, err
+		if h.Proxy, err = reach.GatewayCommand(ds, knownHosts, ""); err != nil {
+			return host{}, err
+		}
+		return h, h.check()
 	}
 	var flags []string
 	if via != reach.Auto {
 		flags = append(flags, "--via="+via)
 	}
 	h.Proxy = reach.ProxyCommand(to, ds, flags...)
-	return h, nil
+	return h, h.check()
+}
+
+// check returns an error for a host that would change the meaning of other lines of the
+// files. Paths and the name of the context come from this machine.
+func (h host) check() error {
+	for _, name := range []string{h.Name, h.Host, h.Alias} {
+		if len(validation.IsDNS1123Subdomain(name)) > 0 {
+			return fmt.Errorf("%q is not the name of a host", name)
+		}
+	}
+	for _, line := range []string{h.KnownHost, h.KnownGateway, h.Proxy} {
+		if strings.ContainsFunc(line, unicode.IsControl) {
+			return fmt.Errorf("%q is not one line", line)
+		}
+	}
+	return nil
 }
 
 // file is what our configuration file says.
@@ -132,7 +153,9 @@ func parse(text string) (f file, err error) {
 			err = json.Unmarshal([]byte(made), &f.short)
 		} else if made, ok := strings.CutPrefix(line, marker); ok {
 			f.hosts = append(f.hosts, host{})
-			err = json.Unmarshal([]byte(made), &f.hosts[len(f.hosts)-1])
+			if err = json.Unmarshal([]byte(made), &f.hosts[len(f.hosts)-1]); err == nil {
+				err = f.hosts[len(f.hosts)-1].check()
+			}
 		}
 		if err != nil {
 			return file{}, fmt.Errorf("a line of it was changed by hand: remove the file: %w", err)

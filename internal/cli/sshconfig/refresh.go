@@ -2,11 +2,11 @@ package sshconfig
 
 import (
 	"context"
-	"fmt"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/reach"
 )
 
@@ -16,7 +16,7 @@ import (
 // failure is a warning, because the command that calls it has succeeded.
 func RefreshIfOptedIn(ctx context.Context, to *cluster.Cluster, namespace, name string, streams genericiooptions.IOStreams) {
 	if err := refresh(ctx, to, namespace, name, streams); err != nil {
-		fmt.Fprintf(streams.ErrOut, "warning: %v: to try again: devctl ssh-config -n %s\n", err, namespace)
+		output.Printf(streams.ErrOut, "warning: %v: to try again: devctl ssh-config -n %s\n", err, namespace)
 	}
 }
 
@@ -36,6 +36,6 @@ func refresh(ctx context.Context, to *cluster.Cluster, namespace, name string, s
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(streams.ErrOut, "%s has it too: ssh %s\n", p.shown(p.config()), names[len(names)-1])
+	output.Printf(streams.ErrOut, "%s has it too: ssh %s\n", p.shown(p.config()), names[len(names)-1])
 	return nil
 }

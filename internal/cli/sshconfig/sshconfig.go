@@ -2,8 +2,8 @@ package sshconfig
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -15,6 +15,7 @@ import (
 	"devserver.io/devserver/internal/cli/confirm"
 	"devserver.io/devserver/internal/cli/dotfile"
 	"devserver.io/devserver/internal/cli/output"
+	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/exit"
 )
 
@@ -50,8 +51,12 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 		if exit.Code(err) == exit.Refused {
 			return err
 		}
-		if err != nil {
-			fmt.Fprintf(streams.ErrOut, "DevServer %s is left out: it has no host key yet. Run this again after it has started.\n", list.Items[i].Name)
+		switch {
+		case errors.Is(err, reach.ErrNoHostKey):
+			output.Printf(streams.ErrOut, "DevServer %s is left out: it has no host key yet. Run this again after it has started.\n", list.Items[i].Name)
+			continue
+		case err != nil:
+			output.Printf(streams.ErrOut, "DevServer %s is left out: %v\n", list.Items[i].Name, err)
 			continue
 		}
 		now = append(now, h)
@@ -61,17 +66,17 @@ func Run(ctx context.Context, to *cluster.Cluster, o Options, streams genericioo
 	if err != nil || o.Print {
 		return err
 	}
-	fmt.Fprintf(streams.Out, "%s has %s%s\n", p.shown(p.config()), output.Count(len(f.hosts), "host"), among(len(f.hosts), len(now), where))
+	output.Printf(streams.Out, "%s has %s%s\n", p.shown(p.config()), output.Count(len(f.hosts), "host"), among(len(f.hosts), len(now), where))
 	for _, h := range now {
 		names := f.short.names(h, own)
-		fmt.Fprintf(streams.Out, "  ssh %s\n", names[len(names)-1])
+		output.Printf(streams.Out, "  ssh %s\n", names[len(names)-1])
 		if len(names) == 1 && f.short.contains(h) {
-			fmt.Fprintf(streams.ErrOut, "ssh %s stays the host of your own configuration.\n", h.Name)
+			output.Printf(streams.ErrOut, "ssh %s stays the host of your own configuration.\n", h.Name)
 		}
 	}
 	included, err := p.include(ctx, o, streams)
 	if err == nil && !included {
-		fmt.Fprintf(streams.ErrOut, "%s does not include it yet: add this line at its top, or repeat this with --yes:\n%s\n", p.shown(p.sshConfig()), p.includeLine())
+		output.Printf(streams.ErrOut, "%s does not include it yet: add this line at its top, or repeat this with --yes:\n%s\n", p.shown(p.sshConfig()), p.includeLine())
 	}
 	return err
 }
@@ -127,7 +132,7 @@ func (p place) update(now []host, gone func(host) bool, o Options, to *cluster.C
 	}
 	hosts, taken := merge(f.hosts, now, gone)
 	for _, h := range taken {
-		fmt.Fprintf(streams.ErrOut, "%s was a host of the context %s, and now is one of %s.\n", h.Host, h.Context, to.Context)
+		output.Printf(streams.ErrOut, "%s was a host of the context %s, and now is one of %s.\n", h.Host, h.Context, to.Context)
 	}
 	f.hosts = hosts
 	if here := (scope{Context: to.Context, Namespace: to.Namespace}); o.Short != nil && *o.Short {
@@ -137,7 +142,7 @@ func (p place) update(now []host, gone func(host) bool, o Options, to *cluster.C
 	}
 	config := f.text(p.written(p.knownHosts()), own)
 	if o.Print {
-		_, err := io.WriteString(streams.Out, config)
+		_, err := output.Lines(streams.Out, config)
 		return f, own, err
 	}
 	// The keys come first: without its key a host cannot be used.
@@ -168,7 +173,7 @@ func (p place) include(ctx context.Context, o Options, streams genericiooptions.
 		}
 		if err := confirm.Ask(ctx, confirm.Question{
 			Title: fmt.Sprintf("Add a line at the top of %s?", p.shown(p.sshConfig())),
-			Means: "With it, ssh and editors find these hosts: " + p.includeLine(),
+			Means: []string{"With it, ssh and editors find these hosts: " + p.includeLine()},
 			Yes:   "Add it", Usual: true,
 			Left: fmt.Sprintf("%s was not changed: for ssh and editors to find these hosts, add the line %q at its top", p.shown(p.sshConfig()), p.includeLine()),
 		}, streams); err != nil {
@@ -181,7 +186,7 @@ func (p place) include(ctx context.Context, o Options, streams genericiooptions.
 	if err := dotfile.Write(p.sshConfig(), withInclude(text, p.includeLine())); err != nil {
 		return false, fmt.Errorf("%s: %w: add the line %q at its top yourself", doing, err, p.includeLine())
 	}
-	fmt.Fprintf(streams.ErrOut, "Added to %s: %s\n", p.shown(p.sshConfig()), p.includeLine())
+	output.Printf(streams.ErrOut, "Added to %s: %s\n", p.shown(p.sshConfig()), p.includeLine())
 	return true, nil
 }
 
@@ -204,7 +209,7 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 		if !o.Yes {
 			if err := confirm.Ask(ctx, confirm.Question{
 				Title: fmt.Sprintf("Remove the hosts of DevServers from %s?", p.shown(p.sshConfig())),
-				Means: "This line is removed: " + p.includeLine(),
+				Means: []string{"This line is removed: " + p.includeLine()},
 				Yes:   "Remove them", Usual: true,
 				Left: p.shown(p.sshConfig()) + " and the file that it includes were not changed",
 			}, streams); err != nil {
@@ -221,7 +226,7 @@ func remove(ctx context.Context, o Options, streams genericiooptions.IOStreams) 
 		}
 	}
 	_ = os.Remove(filepath.Dir(p.config())) // It stays if it has other files.
-	_, err = fmt.Fprintln(streams.Out, "Removed the hosts of DevServers from ssh's configuration.")
+	_, err = output.Println(streams.Out, "Removed the hosts of DevServers from ssh's configuration.")
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/reach"
 	"devserver.io/devserver/internal/cli/tunnel"
 	"devserver.io/devserver/internal/exit"
@@ -40,7 +41,7 @@ func Run(ctx context.Context, to *cluster.Cluster, t reach.Target, o reach.Optio
 	// ssh gets Ctrl-C too, and decides whether to end: a shared connection in the
 	// background must survive a Ctrl-C in the terminal that it was started from.
 	signal.Ignore(os.Interrupt)
-	if err := pipe(ctx, conn, streams.In, streams.Out); err != nil {
+	if err := pipe(ctx, conn, streams.In, output.Raw(streams.Out)); err != nil {
 		return fmt.Errorf("connected to DevServer %s: %w", ds.Name, err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/serverstate"
@@ -33,7 +34,7 @@ func Run(ctx context.Context, c client.WithWatch, o wait.Options, streams generi
 	if o.Wait {
 		// Out has only how to log in.
 		if len(causes) > 0 {
-			fmt.Fprintln(streams.ErrOut, Again(ds, causes))
+			output.Println(streams.ErrOut, Again(ds, causes))
 		}
 		o.Woken = true
 		return wait.Run(ctx, c, o, streams)
@@ -42,7 +43,7 @@ func Run(ctx context.Context, c client.WithWatch, o wait.Options, streams generi
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(streams.Out, sentence)
+	_, err = output.Println(streams.Out, sentence)
 	return err
 }
 

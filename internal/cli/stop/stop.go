@@ -11,6 +11,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/wait"
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/policy"
@@ -27,7 +28,7 @@ func Run(ctx context.Context, c client.WithWatch, o wait.Options, streams generi
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintln(streams.Out, report(ds, grace, running)); err != nil || !o.Wait {
+	if _, err = output.Println(streams.Out, report(ds, grace, running)); err != nil || !o.Wait {
 		return err
 	}
 	return wait.Stopped(ctx, c, o, streams)

@@ -32,8 +32,8 @@ func remove(ctx context.Context, c client.Client, o DeleteOptions, streams gener
 	if !o.Yes {
 		if err := confirm.Ask(ctx, confirm.Question{
 			Title: fmt.Sprintf("Delete DevServerUser %s?", user.Name),
-			Means: fmt.Sprintf("Removes the %s of %s from all servers, closes the sessions that they opened, and removes the user's rights in the namespace. %s",
-				output.Count(len(user.Spec.PublicKeys), "key"), user.Spec.Owner, stays),
+			Means: []string{fmt.Sprintf("Removes the %s of %s from all servers, closes the sessions that they opened, and removes the user's rights in the namespace. %s",
+				output.Count(len(user.Spec.PublicKeys), "key"), user.Spec.Owner, stays)},
 			Yes: "Delete", Left: "nothing was deleted",
 		}, streams); err != nil {
 			return err
@@ -43,7 +43,7 @@ func remove(ctx context.Context, c client.Client, o DeleteOptions, streams gener
 	if err := c.Delete(ctx, user, client.Preconditions{UID: &user.UID}); err != nil {
 		return explain(err, "deleting DevServerUser "+user.Name)
 	}
-	_, err = fmt.Fprintf(streams.Out, "deleted DevServerUser %s. %s\n", user.Name, stays)
+	_, err = output.Printf(streams.Out, "deleted DevServerUser %s. %s\n", user.Name, stays)
 	return err
 }
 

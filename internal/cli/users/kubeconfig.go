@@ -16,6 +16,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/cli/suggest"
 	"devserver.io/devserver/internal/exit"
 )
@@ -59,13 +60,15 @@ func kubeconfig(ctx context.Context, to *cluster.Cluster, o KubeconfigOptions, s
 		return fmt.Errorf("making the kubeconfig of %s: %w", user.Spec.Username, err)
 	}
 	if file == "-" {
-		_, err = streams.Out.Write(text)
+		if text, err = output.EscapeYAML(text); err == nil {
+			_, err = output.Lines(streams.Out, string(text))
+		}
 		return err
 	}
 	if err := writeNew(file, text); err != nil {
 		return fmt.Errorf("writing the kubeconfig of %s: %w", user.Spec.Username, err)
 	}
-	_, err = fmt.Fprintf(streams.Out, "wrote %s, valid until %s. Send it to %s as you would send a password. They use it with: devctl --kubeconfig %s list\n",
+	_, err = output.Printf(streams.Out, "wrote %s, valid until %s. Send it to %s as you would send a password. They use it with: devctl --kubeconfig %s list\n",
 		file, identity.expires.Local().Format("2006-01-02"), user.Spec.Owner, file)
 	return err
 }

@@ -47,7 +47,7 @@ func list(ctx context.Context, c client.Client, format *output.Flags, streams ge
 	case !format.ForPeople():
 		return format.Print(&users, c.Scheme(), streams.Out)
 	case len(users.Items) == 0:
-		_, err := fmt.Fprintln(streams.ErrOut, "There are no users. To add one: devctl users create USERNAME --owner NAME --key FILE")
+		_, err := output.Println(streams.ErrOut, "There are no users. To add one: devctl users create USERNAME --owner NAME --key FILE")
 		return err
 	}
 	return format.PrintTable(table(&users, time.Now()), streams.Out)
@@ -100,7 +100,7 @@ func create(ctx context.Context, c client.Client, o CreateOptions, streams gener
 	if err := provisioned(ctx, c, u, o.Timeout); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(streams.Out, "%s can work in namespace %s. To give them access: devctl users kubeconfig %s\n", o.Owner, u.Status.Namespace, o.Username)
+	_, err = output.Printf(streams.Out, "%s can work in namespace %s. To give them access: devctl users kubeconfig %s\n", o.Owner, u.Status.Namespace, o.Username)
 	return err
 }
 

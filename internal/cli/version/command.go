@@ -4,7 +4,6 @@ package version
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,12 +88,12 @@ func (v *versions) ask(ctx context.Context, flags *cluster.Flags) {
 
 func (v *versions) print(streams genericiooptions.IOStreams) error {
 	if v.Unknown != "" {
-		fmt.Fprintln(streams.ErrOut, "Incomplete:", v.Unknown)
+		output.Println(streams.ErrOut, "Incomplete:", v.Unknown)
 	}
-	text := "devctl " + v.Client + "\n"
-	if v.Kubernetes != "" {
-		text += "kubernetes " + v.Kubernetes + "\noperator " + cmp.Or(v.Operator, "unknown") + "\n"
+	_, err := output.Println(streams.Out, "devctl", v.Client)
+	if v.Kubernetes == "" || err != nil {
+		return err
 	}
-	_, err := fmt.Fprint(streams.Out, text)
+	_, err = output.Printf(streams.Out, "kubernetes %s\noperator %s\n", v.Kubernetes, cmp.Or(v.Operator, "unknown"))
 	return err
 }

@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"devserver.io/devserver/internal/cli/cluster"
 	"devserver.io/devserver/internal/cli/complete"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 )
 
@@ -84,10 +84,5 @@ func (o *Options) Check() error {
 // OnTerminal tells whether standard input and standard error are a terminal that
 // can be drawn on.
 func OnTerminal(streams genericiooptions.IOStreams) bool {
-	return isTerminal(streams.ErrOut) && isTerminal(streams.In) && os.Getenv("TERM") != "dumb"
-}
-
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+	return output.IsTerminal(streams.ErrOut) && output.IsTerminal(streams.In) && os.Getenv("TERM") != "dumb"
 }

@@ -11,6 +11,7 @@ import (
 	"charm.land/lipgloss/v2"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 )
 
@@ -29,7 +30,7 @@ func (w *waiter) live(ctx context.Context, streams genericiooptions.IOStreams) e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	screen := &screen{waiter: w, ctx: ctx, now: time.Now()}
-	program := tea.NewProgram(screen, tea.WithInput(streams.In), tea.WithOutput(streams.ErrOut), tea.WithoutSignalHandler())
+	program := tea.NewProgram(screen, tea.WithInput(streams.In), tea.WithOutput(output.Raw(streams.ErrOut)), tea.WithoutSignalHandler())
 	if _, err := program.Run(); err != nil {
 		return fmt.Errorf("drawing on the terminal: %w", err)
 	}

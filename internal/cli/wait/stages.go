@@ -11,6 +11,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/objects"
+	"devserver.io/devserver/internal/printable"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -82,6 +83,9 @@ func stages(o observed) []stage {
 			list[i+1+j].detail = ""
 		}
 		break
+	}
+	for i := range list {
+		list[i].detail = printable.Prose(list[i].detail, 0)
 	}
 	return list
 }

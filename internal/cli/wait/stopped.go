@@ -10,6 +10,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/serverstate"
 )
@@ -31,7 +32,7 @@ func Stopped(ctx context.Context, c client.WithWatch, o Options, streams generic
 			return false, nil
 		case ds.Status.Phase != devserverv1.PhaseSuspended && c != nil && serverstate.IsSuspended(ds) && c.Reason != devserverv1.ReasonSuspended && c.Message != reported:
 			reported = c.Message
-			fmt.Fprintf(streams.ErrOut, "%8s  waiting: %s: %s\n", seconds(time.Since(start)), c.Reason, c.Message)
+			output.Printf(streams.ErrOut, "%8s  waiting: %s: %s\n", seconds(time.Since(start)), c.Reason, c.Message)
 		}
 		return ds.Status.Phase == devserverv1.PhaseSuspended, nil
 	})

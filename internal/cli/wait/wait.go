@@ -14,6 +14,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/cluster"
+	"devserver.io/devserver/internal/cli/output"
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/serverstate"
 )
@@ -45,12 +46,12 @@ func Run(ctx context.Context, c client.WithWatch, o Options, streams genericioop
 	if err != nil {
 		return err
 	}
-	if isTerminal(streams.Out) {
-		_, err = fmt.Fprintf(streams.Out, "Log in: devctl ssh %s -n %s\n", ds.Name, ds.Namespace)
+	if output.IsTerminal(streams.Out) {
+		_, err = output.Printf(streams.Out, "Log in: devctl ssh %s -n %s\n", ds.Name, ds.Namespace)
 		return err
 	}
 	if ssh := ds.Status.SSH; ssh != nil && ssh.Command != "" {
-		_, err = fmt.Fprintln(streams.Out, ssh.Command)
+		_, err = output.Println(streams.Out, ssh.Command)
 	}
 	return err
 }
@@ -173,14 +174,14 @@ func (w *waiter) plain(ctx context.Context, out io.Writer) error {
 	for {
 		passed, over, err := w.look(time.Now())
 		for _, s := range passed {
-			_, _ = fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("%8s  %-13s  %s", w.progress.when(s), s.name, s.detail), " "))
+			_, _ = output.Println(out, strings.TrimRight(fmt.Sprintf("%8s  %-13s  %s", w.progress.when(s), s.name, s.detail), " "))
 		}
 		if over {
 			return err
 		}
 		if s, ok := w.progress.current(); ok && s.state == stuck && s.detail != reported {
 			reported = s.detail
-			_, _ = fmt.Fprintf(out, "%8s  %-13s  waiting: %s\n", seconds(time.Since(w.progress.start)), s.name, s.detail)
+			_, _ = output.Printf(out, "%8s  %-13s  waiting: %s\n", seconds(time.Since(w.progress.start)), s.name, s.detail)
 		}
 		if err := w.next(ctx); err != nil {
 			return err

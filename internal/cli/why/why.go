@@ -83,6 +83,6 @@ func show(w io.Writer, sections []explain.Section) error {
 		width = min(columns, widest)
 	}
 	bold := lipgloss.NewStyle().Bold(true)
-	_, err := lipgloss.Fprint(w, explain.Text(sections, width, func(title string) string { return bold.Render(title) }))
+	_, err := output.Styled(w, explain.Text(sections, width, func(title string) string { return bold.Render(title) }))
 	return err
 }
