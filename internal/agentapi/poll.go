@@ -223,7 +223,7 @@ func (r Report) Figures() string {
 			figures = append(figures, s.Value)
 		}
 	}
-	return printable.Line(strings.Join(figures, ", "), maxText)
+	return printable.Prose(strings.Join(figures, ", "), maxText)
 }
 
 // keepAwakeSeconds is how old a keep-awake signal may be that still holds. The

@@ -53,7 +53,7 @@ func TestTextOfServersIsSafeToPrint(t *testing.T) {
 		{Name: SignalGPU, Value: "GPU 0%"},
 		{Name: SignalKeep, Value: strings.Repeat("ü", 500)},
 	}}
-	if got, want := r.Figures(), "CPU ?[31m1% , GPU 0%"; got != want {
+	if got, want := r.Figures(), `CPU \x1b[31m1% , GPU 0%`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := []rune(r.KeptAwakeBy()); len(got) != 200 {

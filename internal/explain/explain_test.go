@@ -463,7 +463,7 @@ func TestExplain(t *testing.T) {
 				}}
 			},
 			want: []string{
-				"- CPU: 0%?[2J (last activity 3m ago)\n", "- Terminals: no key yet (no activity since the agent started)\n", "- quantum: 3 qubits (last activity just now)\n",
+				"- CPU: 0%\\x1b[2J (last activity 3m ago)\n", "- Terminals: no key yet (no activity since the agent started)\n", "- quantum: 3 qubits (last activity just now)\n",
 				"- Kept awake by: bash (last activity 2s ago)\n", "- far: (last activity 87600h ago)", "Its home directory has 1 MiB free of 1.5 GiB.",
 			},
 		},

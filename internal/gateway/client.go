@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
+
+	"devserver.io/devserver/internal/printable"
 )
 
 // maxChannels is how many channels one connection can have open at once. Editors
@@ -92,7 +94,7 @@ func (c *client) handle(requested ssh.NewChannel) {
 func (c *client) refuse(requested ssh.NewChannel, reason ssh.RejectionReason, message string) {
 	c.server.metrics.channels.WithLabelValues(resultRefused).Inc()
 	// An error means that the connection has ended.
-	_ = requested.Reject(reason, message)
+	_ = requested.Reject(reason, printable.Prose(message, 0))
 }
 
 // recoverFrom ends the connection that panicked. The others continue.

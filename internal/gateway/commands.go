@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"devserver.io/devserver/internal/explain"
 	"devserver.io/devserver/internal/lease"
 	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/printable"
 	"devserver.io/devserver/internal/serverstate"
 )
 
@@ -63,7 +65,8 @@ func (s *session) greet(ctx context.Context) error {
 	if err := s.list(ctx, nil); err != nil {
 		return err
 	}
-	s.say("\nLog in:    %s\n%sCommands:  ", s.loginLine("NAME.NAMESPACE"), s.addressHint())
+	s.say("\nLog in:    %s\n", s.loginLine("NAME.NAMESPACE"))
+	s.write(s.channel, s.addressHint()+"Commands:  ")
 	var all []string
 	for _, c := range commands() {
 		all = append(all, c.usage())
@@ -90,7 +93,7 @@ func (s *session) list(context.Context, []string) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, d := range all {
-		_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\n", d.address(), d.phase(), d.summary())
+		_, _ = io.WriteString(table, printable.Sprintf("  %s\t%s\t%s\n", d.address(), d.phase(), d.summary()))
 	}
 	_ = table.Flush()
 	for line := range strings.Lines(text.String()) {
@@ -179,7 +182,7 @@ func (s *session) why(_ context.Context, args []string) error {
 	sections := explain.Explain(explain.Facts{
 		DevServer: d.DevServer, Name: d.address(), Commands: s.commandsFor(d), Now: time.Now(), Zone: time.UTC,
 	})
-	s.say("%s", explain.Text(sections, whyWidth, func(title string) string { return title }))
+	s.write(s.channel, explain.Text(sections, whyWidth, func(title string) string { return title }))
 	return nil
 }
 
@@ -201,11 +204,12 @@ func (s *session) help(context.Context, []string) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, c := range commands() {
-		_, _ = fmt.Fprintf(table, "  %s\t%s\n", c.usage(), c.short)
+		_, _ = io.WriteString(table, "  "+c.usage()+"\t"+c.short+"\n")
 	}
 	_ = table.Flush()
-	s.say("Commands of the gateway, after %s:\n\n%s\nNAME is NAME.NAMESPACE. You can leave out the namespace if only one of your\nDevServers has the name. To log in to a DevServer: %s\n",
-		strings.TrimSpace(s.commandLine("")), text.String(), s.loginLine("NAME.NAMESPACE"))
+	s.say("Commands of the gateway, after %s:\n\n", strings.TrimSpace(s.commandLine("")))
+	s.write(s.channel, text.String())
+	s.say("\nNAME is NAME.NAMESPACE. You can leave out the namespace if only one of your\nDevServers has the name. To log in to a DevServer: %s\n", s.loginLine("NAME.NAMESPACE"))
 	return nil
 }
 

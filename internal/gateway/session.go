@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/exit"
+	"devserver.io/devserver/internal/printable"
 )
 
 // session is an SSH session on the gateway itself: ssh GATEWAY, or ssh GATEWAY
@@ -92,18 +93,21 @@ func (s *session) untilHangup(requests <-chan *ssh.Request) (context.Context, co
 // exit sends the exit status that belongs to err.
 func (s *session) exit(err error) {
 	if err != nil {
-		s.write(s.channel.Stderr(), "gateway: "+err.Error()+"\n")
+		s.write(s.channel.Stderr(), "gateway: "+printable.Prose(err.Error(), 0)+"\n")
 	}
 	_, _ = s.channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(exit.Code(err))}))
 }
 
+// say writes text. Each argument is one line, whatever it is: what users see of other
+// users' servers must not act on their terminals.
 func (s *session) say(format string, args ...any) {
-	s.write(s.channel, fmt.Sprintf(format, args...))
+	s.write(s.channel, printable.Sprintf(format, args...))
 }
 
-// write writes text. A terminal in raw mode needs a carriage return at the end of
-// each line.
+// write writes lines. All text for users passes it. A terminal in raw mode needs a
+// carriage return at the end of each line.
 func (s *session) write(w io.Writer, text string) {
+	text = printable.Text(text)
 	if s.terminal {
 		text = strings.ReplaceAll(text, "\n", "\r\n")
 	}

@@ -29,6 +29,7 @@ import (
 	"devserver.io/devserver/internal/operator/controller/gateway"
 	"devserver.io/devserver/internal/operator/controller/user"
 	"devserver.io/devserver/internal/operator/mastersecret"
+	"devserver.io/devserver/internal/operator/report"
 	"devserver.io/devserver/internal/operator/watchcache"
 )
 
@@ -158,7 +159,7 @@ func NewManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 
 func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master []byte) error {
 	applier := &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
-	recorder := mgr.GetEventRecorder("devserver-operator")
+	recorder := report.NewRecorder(mgr.GetEventRecorder("devserver-operator"))
 	poller := agentclient.NewPoller(clock.RealClock{}, func(a agentclient.Address) (agentclient.Agent, error) { return agentclient.New(a) })
 	if err := mgr.Add(poller); err != nil {
 		return fmt.Errorf("adding the poller of agents: %w", err)

@@ -3,7 +3,8 @@ package sshd
 import (
 	"strings"
 	"sync"
-	"unicode"
+
+	"devserver.io/devserver/internal/printable"
 )
 
 // terminals holds the open terminals and the texts to show on them.
@@ -33,9 +34,10 @@ func (t *terminals) noticeText() string {
 }
 
 // SetNotice replaces the text that a login on a terminal prints after the
-// message of the day.
+// message of the day. The operator's texts can quote users, who must not be able
+// to send escape sequences to the terminals of others.
 func (s *Server) SetNotice(text string) {
-	text = printable(text)
+	text = printable.Text(text)
 	if text != "" {
 		text = strings.TrimSuffix(text, "\n") + "\n"
 	}
@@ -51,7 +53,7 @@ func (s *Server) SetNotice(text string) {
 // The line goes to the client only, and starts on a new line. As with wall(1), a
 // full-screen program does not know about it and overwrites it when it redraws.
 func (s *Server) Warn(line string) {
-	line = strings.ReplaceAll(printable(line), "\n", " ")
+	line = printable.Prose(line, 0)
 	s.terminals.mu.Lock()
 	defer s.terminals.mu.Unlock()
 	if line == s.terminals.warning {
@@ -64,16 +66,4 @@ func (s *Server) Warn(line string) {
 	for output := range s.terminals.open {
 		output.insert("\r\n" + line + "\r\n")
 	}
-}
-
-// printable drops control characters except line feeds. The operator's texts
-// can quote users, who must not be able to send control sequences to other
-// users' terminals.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, text)
 }

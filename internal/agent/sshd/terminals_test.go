@@ -85,7 +85,7 @@ func TestWarning(t *testing.T) {
 	ts.server.Warn("Suspended at 15:40.")
 	ts.server.Warn("Five minutes\x1b[2J\nleft")
 	for _, screen := range screens {
-		if before := screen.expect("Five minutes[2J left"); before != "\r\n" {
+		if before := screen.expect(`Five minutes\x1b[2J left`); before != "\r\n" {
 			t.Errorf("before the second warning is %q", before)
 		}
 	}
@@ -154,7 +154,7 @@ func TestNotice(t *testing.T) {
 		t.Errorf("without a notice: %q", got)
 	}
 	ts.server.SetNotice("Started for you.\nExpires \x1b]0;evil\x07tomorrow.")
-	if got := greeting(); !strings.HasPrefix(got, "Welcome.\r\nStarted for you.\r\nExpires ]0;eviltomorrow.\r\n") {
+	if got := greeting(); !strings.HasPrefix(got, "Welcome.\r\nStarted for you.\r\nExpires \\x1b]0;evil\\x07tomorrow.\r\n") {
 		t.Errorf("with a notice: %q", got)
 	}
 	// The notice is printed even if the user has disabled the message of the day.

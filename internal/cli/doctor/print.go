@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -29,9 +28,9 @@ func show(w io.Writer, findings []Finding) error {
 		if len(f.Nodes) > 0 {
 			found = some(f.Nodes) + ": " + found
 		}
-		fmt.Fprintf(&out, "%s %-13s  %s\n", signs[f.Level], f.Check, output.Wrap(printable.Prose(found, 0), width, indent))
+		out.WriteString(signs[f.Level] + printable.Sprintf(" %-13s  ", f.Check) + output.Wrap(printable.Prose(found, 0), width, indent) + "\n")
 		if f.Remedy != "" {
-			fmt.Fprintf(&out, "  %-13s  %s %s\n", "", "→", output.Wrap(printable.Prose(f.Remedy, 0), width, indent+2))
+			out.WriteString(strings.Repeat(" ", indent) + "→ " + output.Wrap(printable.Prose(f.Remedy, 0), width, indent+2) + "\n")
 		}
 	}
 	_, err := output.Styled(w, out.String())

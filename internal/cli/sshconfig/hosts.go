@@ -102,11 +102,11 @@ func (f file) text(knownHosts string, own []string) string {
 	text.WriteString(heading)
 	if f.short != nil {
 		made, _ := json.Marshal(f.short) // It cannot fail: it has only strings.
-		fmt.Fprintf(&text, "\n%s%s\n", shortMarker, made)
+		text.WriteString("\n" + shortMarker + string(made) + "\n")
 	}
 	for _, h := range f.hosts {
 		made, _ := json.Marshal(h) // It cannot fail: it has only strings.
-		fmt.Fprintf(&text, "\n%s%s\n", marker, made)
+		text.WriteString("\n" + marker + string(made) + "\n")
 		for _, line := range []string{
 			"Host " + strings.Join(f.short.names(h, own), " "),
 			"  User " + agentapi.User,
@@ -120,7 +120,7 @@ func (f file) text(knownHosts string, own []string) string {
 			"  ServerAliveInterval 30",
 			"  ServerAliveCountMax 4",
 		} {
-			fmt.Fprintln(&text, line)
+			text.WriteString(line + "\n")
 		}
 	}
 	return text.String()

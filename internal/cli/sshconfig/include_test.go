@@ -48,7 +48,7 @@ func TestIncludeLineOnly(t *testing.T) {
 
 func TestMerge(t *testing.T) {
 	at := func(context, namespace, name string) host {
-		return host{Context: context, Namespace: namespace, Name: name, Host: name + "." + namespace + ".devserver"}
+		return host{Context: context, Namespace: namespace, Name: name, Host: name + "." + namespace + ".devserver", Alias: name + "." + namespace}
 	}
 	before := []host{at("lab", "a", "gone"), at("lab", "a", "stays"), at("lab", "b", "other"), at("prod", "a", "stays"), at("prod", "a", "elsewhere")}
 	merged, taken := merge(before, []host{at("lab", "a", "stays"), at("lab", "a", "new")}, func(h host) bool { return h.Context == "lab" && h.Namespace == "a" })

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/testing/hostile"
 )
 
 func TestScreenShowsStagesTimesAndTheCause(t *testing.T) {
@@ -29,6 +30,25 @@ func TestScreenShowsStagesTimesAndTheCause(t *testing.T) {
 `
 	if diff := cmp.Diff(want, trimLines(ansi.Strip(s.View().Content))); diff != "" {
 		t.Errorf("screen (-want +got):\n%s", diff)
+	}
+}
+
+func TestNoStageAttacksTheTerminal(t *testing.T) {
+	start := time.Unix(1000, 0)
+	w := &waiter{progress: newProgress(start)}
+	stuck := server(devserverv1.PhasePending, devserverv1.ReasonUnschedulable, hostile.Text)
+	stuck.Status.Flavor = hostile.Text
+	scheduled := pod(hostile.Text)
+	w.progress.update(observed{devServer: stuck, pod: scheduled}, start)
+	drawn := (&screen{waiter: w, now: start, width: 2000}).View().Content
+	if !strings.Contains(drawn, "title") {
+		t.Errorf("the screen shows only %q", drawn)
+	}
+	for _, fault := range hostile.Faults(ansi.Strip(drawn), "") {
+		t.Error(fault)
+	}
+	if strings.Contains(drawn, "\x1b]") || strings.Contains(drawn, "title\x07") {
+		t.Errorf("the screen sets the title: %q", drawn)
 	}
 }
 

@@ -20,9 +20,11 @@ import (
 	devv1 "devserver.io/devserver/api/v1"
 )
 
-// Status makes want the status of object, of which current is a part, and tells
-// whether that changed anything. An object that was deleted requires no status.
+// Status makes want, with all strings made printable, the status of object, of which
+// current is a part, and tells whether that changed anything. All statuses are written
+// here. An object that was deleted requires no status.
 func Status[S any](ctx context.Context, c client.Client, object client.Object, current *S, want S) (written bool, err error) {
+	want = Printable(want)
 	if equality.Semantic.DeepEqual(*current, want) {
 		return false, nil
 	}

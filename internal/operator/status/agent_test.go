@@ -84,7 +84,7 @@ func TestAgentVersion(t *testing.T) {
 		version(had, status.Observed{StatefulSet: set(), Pod: pod(podReady)}),
 		version(had, status.Observed{StatefulSet: set()}),
 	}
-	if diff := cmp.Diff([]string{"2?", "1", "1"}, got); diff != "" {
+	if diff := cmp.Diff([]string{`2\x1b`, "1", "1"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/policy"
+	"devserver.io/devserver/internal/printable"
 )
 
 // recent is how long a disruption is reported at login.
@@ -30,6 +31,9 @@ func Notice(d *devv1.DevServer, p policy.Policy, now time.Time) string {
 	}
 	if meta.IsStatusConditionTrue(s.Conditions, devv1.ConditionRestartPending) {
 		lines = append(lines, "Its flavor or the operator has changed since it started. To apply that: devctl restart.")
+	}
+	for i := range lines {
+		lines[i] = printable.Prose(lines[i], 0)
 	}
 	return strings.Join(lines, "\n")
 }

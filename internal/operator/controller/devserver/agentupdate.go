@@ -102,7 +102,7 @@ func (r *Reconciler) carryOutAgentUpdate(ctx context.Context, in resolved, pod *
 		return r.patchAgent(ctx, pod, r.Config.AgentImage, map[string]any{objects.AnnotationAgentUpdate: update.String()})
 	case agentupdate.ActRollBack:
 		update := *p.Update
-		update.Failed = printable.Line(d.Cause, maxCause)
+		update.Failed = printable.Prose(d.Cause, maxCause)
 		if err := r.patchAgent(ctx, pod, update.From, map[string]any{objects.AnnotationAgentUpdate: update.String()}); err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func pullOf(pod *corev1.Pod) agentupdate.Pull {
 	for _, c := range pod.Status.ContainerStatuses {
 		p.Cause = cmp.Or(agentupdate.Ended(c), agentupdate.Problem(c), p.Cause)
 	}
-	p.Cause = printable.Line(p.Cause, maxCause)
+	p.Cause = printable.Prose(p.Cause, maxCause)
 	return p
 }
 
