@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -167,6 +168,30 @@ func local(path string) bool {
 	return slices.Contains([]string{"", "completion", "config", "help", "users"}, path) || group == "completion" || group == "config"
 }
 
+// TestACommandThatForgetsIsGuarded: a command that prints a value with fmt cannot act on
+// the terminal either.
+func TestACommandThatForgetsIsGuarded(t *testing.T) {
+	var out, errOut bytes.Buffer
+	root := NewCommand("devctl", genericiooptions.IOStreams{Out: &out, ErrOut: &errOut})
+	root.AddCommand(&cobra.Command{Use: "forgetful", RunE: func(cmd *cobra.Command, _ []string) error {
+		fmt.Fprint(cmd.OutOrStdout(), strings.ReplaceAll(hostile.Text, "\n", ""))
+		fmt.Fprint(cmd.ErrOrStderr(), strings.ReplaceAll(hostile.Text, "\n", ""))
+		return nil
+	}})
+	root.SetArgs([]string{"forgetful"})
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{out.String(), errOut.String()} {
+		if text == "" {
+			t.Error("nothing was printed")
+		}
+		for _, fault := range hostile.Faults(text, "\t") {
+			t.Error(fault)
+		}
+	}
+}
+
 // everyCommand returns a command and those below it, by their paths without the program.
 func everyCommand(cmd *cobra.Command) map[string]*cobra.Command {
 	cmd.InitDefaultHelpCmd()
@@ -194,6 +219,7 @@ func devctl(t *testing.T, world, path string, args []string) (shows bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	var out, errOut bytes.Buffer
+	begin := time.Now()
 	run(ctx, "devctl", args, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut})
 	if hostileBytes[path] != "" {
 		out.Reset()
@@ -208,7 +234,7 @@ func devctl(t *testing.T, world, path string, args []string) (shows bool) {
 			t.Errorf("%s: devctl %s: %s", world, strings.Join(args, " "), fault)
 		}
 	}
-	t.Logf("%s: devctl %s\n%s\n---\n%s", world, strings.Join(args, " "), out.String(), errOut.String())
+	t.Logf("TOOK %dms %s: devctl %s\n%s\n---\n%s", time.Since(begin).Milliseconds(), world, strings.Join(args, " "), out.String(), errOut.String())
 	return shows
 }
 
@@ -301,7 +327,13 @@ func shape(object client.Object, key string, phase devserverv1.DevServerPhase, s
 		}
 		return all
 	}
-	commented := key + " " + strings.NewReplacer("\n", " ", "\r", " ").Replace(hostile.Text)
+	// A key with a control character in its comment is refused: it has all the others.
+	commented := key + " " + strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, hostile.Text)
 	switch o := object.(type) {
 	case *devserverv1.DevServer:
 		o.Generation, o.Status.ObservedGeneration = 1, 1

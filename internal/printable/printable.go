@@ -112,21 +112,16 @@ func Sprintf(format string, args ...any) string {
 	if false {
 		_ = fmt.Sprintf(format, args...) // So that go vet checks the calls.
 	}
-	return fmt.Sprintf(format, Args(args)...)
-}
-
-// Args returns arguments for fmt that are formatted as one line each.
-func Args(args []any) []any {
 	safe := make([]any, len(args))
 	for i, value := range args {
 		switch value.(type) {
-		case nil, bool, int, int32, int64, uint16, float64:
+		case nil, bool, int, int32, int64, float64: // A width can be an int, as for %*s.
 			safe[i] = value
 		default:
 			safe[i] = formatted{value}
 		}
 	}
-	return safe
+	return fmt.Sprintf(format, safe...)
 }
 
 // formatted formats a value as one line.

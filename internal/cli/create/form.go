@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"charm.land/huh/v2"
-	"sigs.k8s.io/yaml"
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/cli/confirm"
@@ -160,11 +159,8 @@ func (c *creator) confirm(ctx context.Context, wanted *devserverv1.DevServer) er
 	if err != nil {
 		return err
 	}
-	shown, err := yaml.Marshal(object.Object)
+	shown, err := output.ToYAML(object.Object)
 	if err != nil {
-		return fmt.Errorf("showing DevServer %s: %w", wanted.Name, err)
-	}
-	if shown, err = output.EscapeYAML(shown); err != nil {
 		return fmt.Errorf("showing DevServer %s: %w", wanted.Name, err)
 	}
 	output.Lines(c.streams.ErrOut, string(shown))

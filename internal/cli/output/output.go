@@ -18,7 +18,6 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
-	"sigs.k8s.io/yaml"
 
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/printable"
@@ -104,50 +103,30 @@ func (f *Flags) Print(object runtime.Object, scheme *runtime.Scheme, w io.Writer
 	if err := complete(object, scheme); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
-	var text bytes.Buffer
-	var err error
+	if f.Format == Name {
+		return printNames(object, w)
+	}
+	return f.PrintValue(object, w)
+}
+
+// PrintValue prints a value, for scripts. It writes the characters that a terminal acts on
+// with the escape sequences of JSON and YAML, so the values stay the same.
+func (f *Flags) PrintValue(value any, w io.Writer) (err error) {
+	var text []byte
 	switch f.Format {
 	case JSON:
-		err = (&printers.JSONPrinter{}).PrintObj(object, &text)
-	case YAML:
-		err = (&printers.YAMLPrinter{}).PrintObj(object, &text)
-	case Name:
-		return printNames(object, w)
-	default:
-		return fmt.Errorf("printing a %T as %q: that format requires columns", object, f.Format)
-	}
-	if err != nil {
-		return fmt.Errorf("printing: %w", err)
-	}
-	return f.escaped(text.Bytes(), w)
-}
-
-// escaped prints JSON or YAML, with escape sequences for the characters that a terminal
-// acts on. Both formats have such sequences, so the values stay the same.
-func (f *Flags) escaped(text []byte, w io.Writer) error {
-	if f.Format == JSON {
-		text = escapeJSON(text)
-	} else {
-		var err error
-		if text, err = EscapeYAML(text); err != nil {
-			return fmt.Errorf("printing: %w", err)
-		}
-	}
-	_, err := w.Write(text)
-	return err
-}
-
-// PrintValue prints a value that is not a Kubernetes object, for scripts.
-func (f *Flags) PrintValue(value any, w io.Writer) error {
-	text, err := yaml.Marshal(value)
-	if f.Format == JSON && err == nil {
 		text, err = json.MarshalIndent(value, "", "    ")
-		text = append(text, '\n')
+		text = append(escapeJSON(text), '\n')
+	case YAML:
+		text, err = ToYAML(value)
+	default:
+		return fmt.Errorf("printing a %T as %q: that format requires columns", value, f.Format)
 	}
 	if err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
-	return f.escaped(text, w)
+	_, err = w.Write(text)
+	return err
 }
 
 // complete sets the kind of an object and of the items of a list, which the client

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,7 +36,9 @@ func TestValuesAreOneLine(t *testing.T) {
 	var out bytes.Buffer
 	Printf(&out, "one %s\n", errors.New("two\nthree"))
 	Println(&out, "four\n", "five")
-	Styled(&out, "\x1b[1msix\x1b[0m \x1b[2J\n")
+	if _, err := Styled(&out, "\x1b[1msix\x1b[0m \x1b[2J\n"); err != nil {
+		t.Fatal(err)
+	}
 	if got, want := out.String(), "one two\\nthree\nfour\\n five\nsix \\x1b[2J\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -106,13 +107,14 @@ func marshal(t *testing.T, value any) string {
 }
 
 func TestHarmlessYAMLStaysAsItIs(t *testing.T) {
-	const text = "a: b\nlist:\n- |\n  two\n  lines\n"
-	got, err := EscapeYAML([]byte(text))
-	if err != nil || string(got) != text {
-		t.Errorf("got %q, %v", got, err)
-	}
-	got, err = EscapeYAML([]byte(strings.Replace(text, "b", "b\u202e", 1)))
-	if want := strings.Replace(text, "b", `"b\u202E"`, 1); err != nil || string(got) != want {
-		t.Errorf("got %q, %v, want %q", got, err, want)
+	value := map[string]any{"b": "two\nlines\n", "a": []any{"true", 1, nil, "x"}}
+	for _, tc := range []struct{ x, want string }{
+		{"x", "a:\n- \"true\"\n- 1\n- null\n- x\nb: |\n  two\n  lines\n"},
+		{"x\u202e", "a:\n- \"true\"\n- 1\n- null\n- \"x\\u202E\"\nb: |\n  two\n  lines\n"},
+	} {
+		value["a"].([]any)[3] = tc.x
+		if got, err := ToYAML(value); err != nil || string(got) != tc.want {
+			t.Errorf("got %q, %v, want %q", got, err, tc.want)
+		}
 	}
 }

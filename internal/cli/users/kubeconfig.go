@@ -60,9 +60,7 @@ func kubeconfig(ctx context.Context, to *cluster.Cluster, o KubeconfigOptions, s
 		return fmt.Errorf("making the kubeconfig of %s: %w", user.Spec.Username, err)
 	}
 	if file == "-" {
-		if text, err = output.EscapeYAML(text); err == nil {
-			_, err = output.Lines(streams.Out, string(text))
-		}
+		_, err = output.Lines(streams.Out, string(text))
 		return err
 	}
 	if err := writeNew(file, text); err != nil {

@@ -29,14 +29,14 @@ const Text = "v\x1b]0;title\x07\x1b[31m\x00\x7f\b\u0085\u009b2J\u202e\u2066\u200
 	"\r" + forged + "\n" + forged + " all is well\r\n\n" + forged + " really\v\f" + forged
 
 // Fill sets every string of an object to Text: in fields, in maps as keys and values, and
-// in lists, which get one element. Numbers become 1, times are now. It leaves the fields
-// that the API server sets for objects that are being deleted, and managedFields.
+// in lists, which get one element. Numbers become 1, times are now, in whole seconds. It
+// leaves the fields that the API server sets for objects that are being deleted, and managedFields.
 func Fill(object any) { fill(reflect.ValueOf(object).Elem()) }
 
 var values = map[reflect.Type]any{
 	reflect.TypeFor[resource.Quantity]():    resource.MustParse("1Gi"),
-	reflect.TypeFor[metav1.Time]():          metav1.Now(),
-	reflect.TypeFor[metav1.MicroTime]():     metav1.NowMicro(),
+	reflect.TypeFor[metav1.Time]():          metav1.Now().Rfc3339Copy(),
+	reflect.TypeFor[metav1.MicroTime]():     metav1.NewMicroTime(time.Now().Truncate(time.Microsecond)),
 	reflect.TypeFor[metav1.Duration]():      metav1.Duration{Duration: time.Hour},
 	reflect.TypeFor[intstr.IntOrString]():   intstr.FromString(Text),
 	reflect.TypeFor[metav1.FieldsV1]():      metav1.FieldsV1{},
