@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,7 +56,7 @@ func TestNoAnswerAttacksTheTerminal(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newWorld(t, func(s *server) { s.patience = patience{wake: 100 * time.Millisecond, between: 10 * time.Millisecond} })
 			w.edited = func(types.NamespacedName) error {
 				return apierrors.NewBadRequest(hostile.Text)
 			}
@@ -128,4 +129,14 @@ func answer(t *testing.T, client *ssh.Client, line string, terminal bool) string
 		t.Errorf("%q: %v", line, err)
 	}
 	return out.String() + errOut.String()
+}
+
+// TestAnAnswerThatForgetsIsGuarded: text that no command has made printable cannot act on
+// the terminal either.
+func TestAnAnswerThatForgetsIsGuarded(t *testing.T) {
+	var out bytes.Buffer
+	(&session{}).write(&out, strings.ReplaceAll(hostile.Text, "\n", ""))
+	for _, fault := range hostile.Faults(out.String(), "\t") {
+		t.Error(fault)
+	}
 }
