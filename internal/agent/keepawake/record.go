@@ -69,9 +69,9 @@ func (r record) holds(procDir string) (bool, error) {
 // String returns the record's name for people, as one line.
 func (r record) String() string {
 	if r.Reason == "" {
-		return printable.Line(r.What, maxName)
+		return printable.Prose(r.What, maxName)
 	}
-	return printable.Line(r.What+" ("+r.Reason+")", maxName)
+	return printable.Prose(r.What+" ("+r.Reason+")", maxName)
 }
 
 // read reads a record. A file that is not a record is an error.
