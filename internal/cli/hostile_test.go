@@ -150,9 +150,8 @@ func TestNoOutputAttacksTheTerminal(t *testing.T) {
 			}
 			for _, line := range lines {
 				line = strings.ReplaceAll(line, "TIMEOUT", w.timeout())
-				if devctl(t, w.name, path, append(strings.Fields(path), strings.Fields(line)...)) {
-					shown[path] = true
-				}
+				text := devctl(t, w.name, path, append(strings.Fields(path), strings.Fields(line)...))
+				shown[path] = shown[path] || strings.Contains(text, ofCluster)
 			}
 			if w.completes {
 				completions(t, w.name, path, cmd)
@@ -215,9 +214,11 @@ func everyCommand(cmd *cobra.Command) map[string]*cobra.Command {
 	return all
 }
 
-// devctl runs a command and reports what its output would do to a terminal. It tells
-// whether the output has text of the cluster.
-func devctl(t *testing.T, world, path string, args []string) (shows bool) {
+// ofCluster is in the output of a command that prints what the cluster answered.
+const ofCluster = "title"
+
+// devctl runs a command, reports what its output would do to a terminal, and returns it.
+func devctl(t *testing.T, world, path string, args []string) string {
 	t.Helper()
 	length := time.Minute
 	if slices.Contains(args, "--watch") {
@@ -235,23 +236,29 @@ func devctl(t *testing.T, world, path string, args []string) (shows bool) {
 		but = "\t"
 	}
 	for _, text := range []string{out.String(), errOut.String()} {
-		shows = shows || strings.Contains(text, "title")
 		for _, fault := range hostile.Faults(text, but) {
 			t.Errorf("%s: devctl %s: %s", world, strings.Join(args, " "), fault)
 		}
 	}
-	return shows
+	return out.String() + errOut.String()
 }
 
 // completions completes the arguments and the flags of a command.
 func completions(t *testing.T, world, path string, cmd *cobra.Command) {
 	t.Helper()
-	words := append([]string{"__complete"}, strings.Fields(path)...)
-	devctl(t, world, "", append(slices.Clone(words), ""))
-	devctl(t, world, "", append(slices.Clone(words), "trainer", ""))
+	complete := func(typed ...string) {
+		words := slices.Concat([]string{"__complete"}, strings.Fields(path), typed)
+		for line := range strings.Lines(devctl(t, world, "", words)) {
+			if name, _, _ := strings.Cut(line, "\t"); strings.Contains(name, ofCluster) {
+				t.Errorf("%s: devctl %s proposes %q, which nobody can type", world, strings.Join(words, " "), name)
+			}
+		}
+	}
+	complete("")
+	complete("trainer", "")
 	each := func(flag *pflag.Flag) {
 		if flag.Value.Type() != "bool" {
-			devctl(t, world, "", append(slices.Clone(words), "--"+flag.Name, ""))
+			complete("--"+flag.Name, "")
 		}
 	}
 	cmd.NonInheritedFlags().VisitAll(each)
