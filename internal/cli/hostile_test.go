@@ -62,7 +62,7 @@ var hostileArgs = map[string][]string{
 	},
 	"delete":           {"trainer --yes", "trainer --yes --home --wait --timeout TIMEOUT", "trainer"},
 	"describe":         {"trainer", "trainer -o json", "trainer -o yaml", "trainer -o name"},
-	"doctor":           {"", "-o json", "-o yaml"},
+	"doctor":           {"", "--admin", "-o json", "-o yaml"},
 	"events":           {"trainer", "trainer -o wide", "trainer -o json", "trainer -o yaml", "trainer -o name", "trainer --watch", "trainer --watch -o json"},
 	"extend":           {"trainer 2h"},
 	"flavors":          {"", "-o wide", "-o json", "-o yaml", "-o name", "small", "nonsense"},
@@ -389,6 +389,8 @@ func shape(object client.Object, key string, phase devserverv1.DevServerPhase, s
 		o.Status.Phase, o.Status.Capacity = corev1.ClaimBound, o.Spec.Resources.Requests
 		o.Annotations = map[string]string{objects.AnnotationOwner: hostile.Text, hostile.Text: hostile.Text}
 		o.Labels = map[string]string{objects.LabelName: objects.Name}
+	case *corev1.Node:
+		o.Status.NodeInfo.OperatingSystem = string(corev1.Linux)
 	case *storagev1.StorageClass:
 		o.Annotations = map[string]string{cluster.DefaultClassAnnotation: "true"}
 	}
