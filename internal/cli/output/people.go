@@ -1,6 +1,7 @@
 package output
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -44,7 +45,7 @@ func (g *guard) Write(p []byte) (int, error) {
 	text := slices.Concat(g.begun, p)
 	whole := len(text) - len(unfinished(text))
 	g.begun = slices.Clone(text[whole:])
-	if _, err := io.WriteString(g.raw, printable.Text(string(text[:whole]))); err != nil {
+	if _, err := fmt.Fprint(g.raw, printable.Text(string(text[:whole]))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -84,17 +85,17 @@ func IsTerminal(stream any) bool {
 
 // Printf is fmt.Fprintf for people: each argument is printed as one line, whatever it is.
 func Printf(w io.Writer, format string, args ...any) (int, error) {
-	return io.WriteString(w, printable.Sprintf(format, args...))
+	return fmt.Fprint(w, printable.Sprintf(format, args...))
 }
 
 // Println is fmt.Fprintln for people: it prints one line, whatever the words are.
 func Println(w io.Writer, words ...string) (int, error) {
-	return io.WriteString(w, printable.Line(strings.Join(words, " "), 0)+"\n")
+	return fmt.Fprintln(w, printable.Line(strings.Join(words, " "), 0))
 }
 
 // Lines prints text whose line breaks the command intends. Values in it must be
 // printable already.
-func Lines(w io.Writer, text string) (int, error) { return io.WriteString(w, text) }
+func Lines(w io.Writer, text string) (int, error) { return fmt.Fprint(w, text) }
 
 // Styled prints lines with colors and other styles. Only a terminal gets them.
 func Styled(w io.Writer, text string) (int, error) {
