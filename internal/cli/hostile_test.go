@@ -250,7 +250,7 @@ func completions(t *testing.T, world, path string, cmd *cobra.Command) {
 		words := slices.Concat([]string{"__complete"}, strings.Fields(path), typed)
 		for line := range strings.Lines(devctl(t, world, "", words)) {
 			if name, _, _ := strings.Cut(line, "\t"); strings.Contains(name, ofCluster) {
-				t.Errorf("%s: devctl %s proposes %q, which nobody can type", world, strings.Join(words, " "), name)
+				t.Errorf("%s: devctl %s proposes %q, which a user cannot type", world, strings.Join(words, " "), name)
 			}
 		}
 	}
@@ -430,7 +430,7 @@ func (h *hostileCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	gvk, ok := h.kinds[group+"/"+words[0]]
 	if !ok {
-		h.t.Errorf("nobody knows the resource of %s", r.URL)
+		h.t.Errorf("the resource of %s is unknown", r.URL)
 	}
 	name, part := "", ""
 	if len(words) > 1 {

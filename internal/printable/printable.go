@@ -2,7 +2,7 @@
 // names, images and variables of their servers, containers choose what they report, and
 // other users and admins see it.
 //
-// A character that a terminal acts on, or that nobody sees, is written as in Go: \x1b,
+// A character that a terminal acts on, or that is invisible, is written as in Go: \x1b,
 // \n, \u202e, \U000e0041, and \xff for a byte that is not UTF-8. Text that has been
 // through a function of this package is not changed by another of them.
 package printable
@@ -170,8 +170,7 @@ func first(text string) (shown string, size int) {
 	return fmt.Sprintf(`\U%08x`, r), size
 }
 
-// variations select variants of a character. Nobody sees them, and they can carry any
-// text. Those below U+FE10, which choose between text and emoji, cannot.
+// variations select variants of a character. They are invisible, and can carry any text. Those below U+FE10, which choose between text and emoji, cannot.
 var variations = &unicode.RangeTable{R32: []unicode.Range32{{Lo: 0xe0100, Hi: 0xe01ef, Stride: 1}}}
 
 // IsPrint tells whether a terminal shows a character and does nothing else with it. Of

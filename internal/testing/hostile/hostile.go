@@ -1,5 +1,5 @@
-// Package hostile fills objects with text that attacks the terminal of whoever prints it,
-// and finds what is left of the attack in the output of a program.
+// Package hostile fills objects with text that attacks the terminal on which it is
+// printed, and finds what is left of the attack in the output of a program.
 package hostile
 
 import (
@@ -24,7 +24,7 @@ const forged = "Forged:"
 
 // Text has all that a terminal acts on: escape sequences that set the title and the color,
 // the same as one character, carriage returns and other line breaks, marks that change
-// the direction of text, and characters that nobody sees.
+// the direction of text, and characters that are invisible.
 const Text = "v\x1b]0;title\x07\x1b[31m\x00\x7f\b\u0085\u009b2J\u202e\u2066\u200e\u061c\u200b\ufeff\u2028\u2029\U000e0041\tw" +
 	"\r" + forged + "\n" + forged + " all is well\r\n\n" + forged + " really\v\f" + forged
 
