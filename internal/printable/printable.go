@@ -170,7 +170,8 @@ func first(text string) (shown string, size int) {
 	return fmt.Sprintf(`\U%08x`, r), size
 }
 
-// variations select variants of a character. They are invisible, and can carry any text. Those below U+FE10, which choose between text and emoji, cannot.
+// variations select variants of a character. They are invisible, and can carry any text.
+// Those below U+FE10, which choose between text and emoji, cannot.
 var variations = &unicode.RangeTable{R32: []unicode.Range32{{Lo: 0xe0100, Hi: 0xe01ef, Stride: 1}}}
 
 // IsPrint tells whether a terminal shows a character and does nothing else with it. Of
