@@ -224,12 +224,14 @@ func TestNoCompressionIsAccepted(t *testing.T) {
 	}
 }
 
-// What an agent sends appears in errors, which are logged, as one printable line.
+// What an agent sends appears in errors, which are logged, as one short printable line.
 func TestErrorsArePrintable(t *testing.T) {
 	for name, answer := range map[string]string{
 		"body":        "HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n\x1b[31m\nred",
 		"status":      "HTTP/1.1 500 \x1b[31m\r\nContent-Length: 3\r\n\r\nred",
 		"no HTTP":     "\x1b[31mred\r\n\r\n",
+		"long line":   strings.Repeat("x", 4000) + "\r\n\r\n",
+		"long number": "HTTP/1.1 200 OK\r\n\r\n{\"sessions\":" + strings.Repeat("1", 4000) + "}",
 		"header":      "HTTP/1.1 200 OK\r\n\x1b[31mred\r\n\r\n",
 		"report":      "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"\x1b[31m\":",
 		"report text": "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"upSeconds\":\"\x1b[1m\"}",
@@ -244,7 +246,7 @@ func TestErrorsArePrintable(t *testing.T) {
 			_, _ = io.WriteString(conn, answer)
 		})
 		_, err := c.Poll(t.Context(), agentapi.Instructions{})
-		if err == nil || strings.ContainsAny(err.Error(), "\x1b\n\r") {
+		if err == nil || strings.ContainsAny(err.Error(), "\x1b\n\r") || len(err.Error()) > 2*maxCause {
 			t.Errorf("%s: the error is %q", name, err)
 		}
 	}
@@ -303,6 +305,8 @@ func TestOneConnectionPerServer(t *testing.T) {
 		})
 	}
 	done.Wait()
+	counted.mu.Lock()
+	defer counted.mu.Unlock()
 	// The next connection may be opened in the moment in which the last one is closed.
 	if counted.most > 2 {
 		t.Errorf("the client had %d connections at a time", counted.most)
