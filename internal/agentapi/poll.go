@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -202,6 +205,31 @@ func (r Report) Idle() (idle time.Duration, signal string) {
 		}
 	}
 	return time.Duration(seconds * float64(time.Second)), signal
+}
+
+// Limits of what ReadReport accepts: far more than any agent sends, and little enough to
+// keep the reports of thousands of servers.
+const (
+	MaxReportBytes = 64 << 10
+	maxSignals     = 32
+)
+
+// ReadReport reads a report. The users of a server may control its agent, so the report is
+// refused if it is longer than MaxReportBytes, or has more than 32 signals: a few bytes of
+// JSON make a signal that takes much more memory.
+func ReadReport(from io.Reader) (Report, error) {
+	var r Report
+	limited := &io.LimitedReader{R: from, N: MaxReportBytes}
+	if err := json.NewDecoder(limited).Decode(&r); err != nil {
+		if limited.N <= 0 {
+			return Report{}, fmt.Errorf("the agent's report is longer than %d bytes", MaxReportBytes)
+		}
+		return Report{}, fmt.Errorf("the agent's report cannot be read: %w", err)
+	}
+	if len(r.Signals) > maxSignals {
+		return Report{}, fmt.Errorf("the agent's report has %d signals; at most %d are accepted", len(r.Signals), maxSignals)
+	}
+	return r, nil
 }
 
 // VersionText returns the agent's version, as one line that is safe to print, of at most

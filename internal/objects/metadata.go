@@ -21,7 +21,8 @@ const (
 	// files are in it. (An e-mail address cannot be a label's value.)
 	AnnotationOwner = "devserver.io/owner"
 	// AnnotationSecretHash on the StatefulSet is the hash of the Secret that was
-	// applied before it. The operator does not read Secrets, so it compares this.
+	// applied before it, and whose keys a running agent has. The operator does not read
+	// Secrets, so it compares this.
 	AnnotationSecretHash = "devserver.io/secret-hash"
 	// AnnotationTemplateHash on a pod, and on the template that it was made from, is a
 	// hash of what takes effect only at a start. A pod whose hash differs from that of

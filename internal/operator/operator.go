@@ -170,7 +170,6 @@ func addControllers(ctx context.Context, mgr manager.Manager, cfg Config, master
 		Recorder: recorder,
 		Clock:    clock.RealClock{},
 		Applier:  applier,
-		PushKeys: devserver.PushKeys,
 		Poller:   poller,
 		Gateway:  devserver.NewGateway(),
 		Config:   cfg.Servers,

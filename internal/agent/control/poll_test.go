@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -79,8 +80,15 @@ func TestOnlyTheOperatorPolls(t *testing.T) {
 }
 
 func TestOlderAgentIsUnsupported(t *testing.T) {
-	address := serve(t, nil)
-	c := client(t, address+"/older", key, token) // 404, as for a path that the agent does not serve
+	certificate, err := selfSigned(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := httptest.NewUnstartedServer(http.NotFoundHandler()) // It serves none of these paths.
+	older.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	older.StartTLS()
+	defer older.Close()
+	c := client(t, older.Listener.Addr().String(), key, token)
 	if _, err := c.Poll(t.Context(), agentapi.Instructions{}); !errors.Is(err, agentapi.ErrUnsupported) {
 		t.Errorf("Poll: got %v", err)
 	}

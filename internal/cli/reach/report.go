@@ -3,9 +3,9 @@ package reach
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"slices"
 	"strings"
@@ -37,20 +37,45 @@ func Report(ctx context.Context, to *cluster.Cluster, ds *devserverv1.DevServer)
 	if err != nil {
 		return nil, err
 	}
-	var out, complaints bytes.Buffer
+	out, complaints := bounded{limit: agentapi.MaxReportBytes + 1}, bounded{limit: maxComplaints, drops: true}
 	command := exec.CommandContext(ctx, "ssh", slices.Concat(options, []string{agentapi.User + "@" + Host(ds)}, reportOptions)...)
 	command.Stdout, command.Stderr = &out, &complaints
 	// At SIGTERM, ssh ends its ProxyCommand too, which would keep stderr open.
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = time.Second
-	if err := command.Run(); err != nil {
-		return nil, explainFailure(complaints.String(), err)
+	if err := command.Run(); err != nil && !out.exceeded {
+		return nil, explainFailure(complaints.text.String(), err)
 	}
-	var report agentapi.Report
-	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
-		return nil, fmt.Errorf("the agent's report cannot be read: %w", err)
+	report, err := agentapi.ReadReport(&out.text)
+	if err != nil {
+		return nil, errors.New(printable.Line(err.Error(), 0))
 	}
 	return &report, nil
+}
+
+// maxComplaints is how much of what ssh writes to its standard error is kept, in bytes.
+const maxComplaints = 64 << 10
+
+// bounded keeps the first bytes that are written to it, because a server may send any
+// number. Beyond the limit it drops them, or fails, so that ssh ends.
+type bounded struct {
+	text     bytes.Buffer
+	limit    int
+	drops    bool
+	exceeded bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	room := b.limit - b.text.Len()
+	b.text.Write(p[:min(room, len(p))])
+	if len(p) <= room {
+		return len(p), nil
+	}
+	b.exceeded = true
+	if b.drops {
+		return len(p), nil
+	}
+	return room, io.ErrShortWrite
 }
 
 // errOldAgent is the error for an agent that does not know the request.

@@ -63,3 +63,39 @@ func TestExplainFailure(t *testing.T) {
 		}
 	}
 }
+
+// A server that sends a report without an end, or complaints without an end, does not
+// fill the memory of devctl: ssh is ended, or what it writes is dropped.
+func TestEndlessReport(t *testing.T) {
+	answers, _ := addresses(t)
+	for name, test := range map[string]struct{ script, want string }{
+		"report":     {"exec tr '\\0' ' ' < /dev/zero\n", "the agent's report is longer than 65536 bytes"},
+		"complaints": {"head -c 100000000 /dev/zero >&2\necho {}\n", ""},
+		"signals":    {`echo "{\"signals\":[{}$(printf ',{}%.0s' $(seq 32))]}"`, "the agent's report has 33 signals; at most 32 are accepted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte("#!/bin/bash\n"+test.script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			t.Setenv("XDG_CACHE_HOME", dir)
+			_, err := Report(t.Context(), &cluster.Cluster{}, running(newHostKey(t), answers))
+			if (err == nil) != (test.want == "") || (err != nil && err.Error() != test.want) {
+				t.Errorf("got the error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestBoundedDropsTheRest(t *testing.T) {
+	b := bounded{limit: 5, drops: true}
+	for _, text := range []string{"abc", "def", "ghi"} {
+		if n, err := b.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("writing %q: %d, %v", text, n, err)
+		}
+	}
+	if got := b.text.String(); got != "abcde" {
+		t.Errorf("it keeps %q, want %q", got, "abcde")
+	}
+}

@@ -9,21 +9,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/printable"
 )
 
-// clientTimeout bounds one whole call: an agent that does not answer at once has
-// stopped, or its node has.
-const clientTimeout = 3 * time.Second
+// An agent may be controlled by the users of its server, so everything about its answer
+// has a limit.
+const (
+	// clientTimeout bounds one whole call: an agent that does not answer at once has
+	// stopped, or its node has.
+	clientTimeout = 3 * time.Second
+	// maxHeaderBytes bounds the header of an answer. Those of agents have about 150
+	// bytes.
+	maxHeaderBytes = 8 << 10
+	// maxCause bounds what an error says about an answer, in characters.
+	maxCause = 256
+)
 
-// maxMessage bounds a report, in bytes.
-const maxMessage = 64 << 10
-
-// Client calls the control endpoint of one agent.
+// Client calls the control endpoint of one agent. It makes one call at a time, each with
+// a connection of its own; concurrent calls wait for each other.
 type Client struct {
 	address string
 	token   string
@@ -33,6 +44,9 @@ type Client struct {
 // New returns a client of the agent at an address. It talks to no server but the
 // agent with the control key.
 func New(a Address) (*Client, error) {
+	if _, err := netip.ParseAddrPort(a.HostPort); err != nil {
+		return nil, fmt.Errorf("the agent's address is not an IP address with a port: %w", err)
+	}
 	key, err := agentapi.ParseControlKey([]byte(a.KeyPEM))
 	if err != nil {
 		return nil, fmt.Errorf("the control key is %w", err)
@@ -45,21 +59,63 @@ func New(a Address) (*Client, error) {
 		address: a.HostPort,
 		token:   a.Token,
 		http: &http.Client{
-			Timeout: clientTimeout,
-			Transport: &http.Transport{
-				// Calls are a minute apart, or more. With thousands of servers, idle
-				// connections cost more memory than new ones cost CPU time, and resuming
-				// TLS sessions saves next to nothing: BenchmarkPoll.
-				DisableKeepAlives: true,
-				TLSClientConfig: &tls.Config{
-					MinVersion: tls.VersionTLS13,
-					// The key is compared instead of names and dates.
-					InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies.
-					VerifyConnection:   pinned(public),
-				},
-			},
+			Timeout:   clientTimeout,
+			Transport: &agentOnly{address: a.HostPort, Transport: transport(public)},
+			// A redirect would make the operator send a request elsewhere.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+// transport returns a transport that talks only to the server with the key.
+func transport(key ed25519.PublicKey) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		DialContext: dial,
+		// Calls are a minute apart, or more. With thousands of servers, idle
+		// connections cost more memory than new ones cost CPU time, and resuming
+		// TLS sessions saves next to nothing: BenchmarkPoll.
+		DisableKeepAlives: true,
+		// Otherwise a small answer could become a large one.
+		DisableCompression:     true,
+		MaxConnsPerHost:        1,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		Protocols:              protocols,
+		TLSClientConfig: &tls.Config{
+			MinVersion: tls.VersionTLS13,
+			// The key is compared instead of names and dates.
+			InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies.
+			VerifyConnection:   pinned(key),
+		},
+	}
+}
+
+// dial opens a connection for one call. The connection has a deadline of its own, because
+// http.Transport continues a TLS handshake after the call has timed out. Without the
+// deadline, each call to a server that accepts connections and never answers would leave a
+// connection open for as long as the server wants.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	deadline := time.Now().Add(clientTimeout)
+	conn, err := (&net.Dialer{Deadline: deadline}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.SetDeadline(deadline)
+}
+
+// agentOnly refuses requests to any address but the agent's, and those without TLS.
+type agentOnly struct {
+	*http.Transport
+
+	address string
+}
+
+func (a *agentOnly) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL.Scheme != "https" || request.URL.Host != a.address {
+		return nil, fmt.Errorf("a request to %s://%s is refused: the agent is at https://%s", request.URL.Scheme, request.URL.Host, a.address)
+	}
+	return a.Transport.RoundTrip(request)
 }
 
 // pinned refuses every server but the one with the key.
@@ -124,7 +180,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, exp
 	request.Header.Set("Authorization", "Bearer "+c.token)
 	response, err := c.http.Do(request)
 	if err != nil {
-		return 0, err
+		return 0, unanswered(err)
 	}
 	defer response.Body.Close()
 	report, ok := expected[response.StatusCode]
@@ -132,11 +188,20 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, exp
 		return 0, refused(response)
 	}
 	if report != nil {
-		if err := json.NewDecoder(io.LimitReader(response.Body, maxMessage)).Decode(report); err != nil {
-			return 0, fmt.Errorf("its report cannot be read: %w", err)
+		if *report, err = agentapi.ReadReport(response.Body); err != nil {
+			return 0, errors.New(printable.Line(err.Error(), maxCause))
 		}
 	}
 	return response.StatusCode, nil
+}
+
+// unanswered is the error of a call without a valid answer. Its text may have parts of
+// what came instead, so it is cut and made printable.
+func unanswered(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // The callers add the address.
+	}
+	return errors.New(printable.Line(err.Error(), maxCause))
 }
 
 // refused is the error of an answer with an unexpected status.
@@ -144,7 +209,6 @@ func refused(response *http.Response) error {
 	if response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusMethodNotAllowed {
 		return agentapi.ErrUnsupported
 	}
-	const enough = 256
-	why, _ := io.ReadAll(io.LimitReader(response.Body, enough)) // The status says enough.
-	return fmt.Errorf("it answers %s: %s", response.Status, strings.TrimSpace(string(why)))
+	why, _ := io.ReadAll(io.LimitReader(response.Body, maxCause)) // The status says enough.
+	return fmt.Errorf("it answers %d: %s", response.StatusCode, printable.Line(strings.TrimSpace(string(why)), maxCause))
 }

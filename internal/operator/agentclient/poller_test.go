@@ -28,6 +28,16 @@ type agent struct {
 	polls   []agentapi.Instructions
 	asked   chan struct{}
 	drained []agentapi.Drain
+	keys    []string
+	// onDrain, if set, is called in the middle of a drain.
+	onDrain func()
+}
+
+func (a *agent) SetAuthorizedKeys(_ context.Context, text []byte) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keys = append(a.keys, string(text))
+	return a.err
 }
 
 func (a *agent) Poll(_ context.Context, i agentapi.Instructions) (agentapi.Report, error) {
@@ -42,6 +52,9 @@ func (a *agent) Poll(_ context.Context, i agentapi.Instructions) (agentapi.Repor
 
 func (a *agent) Drain(_ context.Context, d agentapi.Drain) (bool, agentapi.Report, error) {
 	a.drained = append(a.drained, d)
+	if a.onDrain != nil {
+		a.onDrain()
+	}
 	return a.drains, a.report, a.err
 }
 
@@ -56,7 +69,8 @@ func newWorld(t *testing.T, target Target) *world {
 	t.Helper()
 	w := &world{clock: clocktesting.NewFakePassiveClock(noon), agent: &agent{report: agentapi.Report{UpSeconds: 600}}}
 	w.Poller = NewPoller(w.clock, func(Address) (Agent, error) { return w.agent, nil })
-	t.Cleanup(w.queue.ShutDown)
+	t.Cleanup(w.polls.ShutDown)
+	t.Cleanup(w.asked.ShutDown)
 	w.Watch(key, target)
 	return w
 }
@@ -216,7 +230,7 @@ func TestAnotherPodHasNoResult(t *testing.T) {
 // An answer that arrives after the pod was replaced does not count for the new pod.
 func TestLateAnswer(t *testing.T) {
 	w := newWorld(t, Target{Pod: "a", TracksActivity: true})
-	old, _, _ := w.entry(key)
+	old := w.servers[key]
 	w.Watch(key, Target{Pod: "b", TracksActivity: true})
 	if again, news := w.note(key, old, agentapi.Report{}, nil); again != 0 || news {
 		t.Errorf("again in %s, news %t", again, news)
@@ -236,44 +250,8 @@ func TestForget(t *testing.T) {
 	if again, news := w.turn(t); again != 0 || news || len(w.agent.polls) != 1 {
 		t.Errorf("again in %s, news %t, asked %d times", again, news, len(w.agent.polls))
 	}
-	if w.Drain(t.Context(), key, agentapi.Drain{}) {
-		t.Error("drains an agent that is not watched")
-	}
-}
-
-func TestDrain(t *testing.T) {
-	for name, test := range map[string]struct {
-		drains      bool
-		err         error
-		unreachable bool
-		at          time.Time
-	}{
-		"agreed":    {drains: true, at: noon},
-		"refused":   {at: noon.Add(time.Second)},
-		"no answer": {err: errNoAnswer, unreachable: true, at: noon},
-	} {
-		w := newWorld(t, Target{Pod: "a", TracksActivity: true})
-		w.turn(t)
-		w.clock.SetTime(noon.Add(time.Second))
-		w.agent.drains, w.agent.err, w.agent.report = test.drains, test.err, agentapi.Report{UpSeconds: 600, OOMKills: 7}
-		if got := w.Drain(t.Context(), key, agentapi.Drain{IdleSeconds: 9}); got != test.drains {
-			t.Errorf("%s: drained %t", name, got)
-		}
-		if len(w.agent.drained) != 1 || w.agent.drained[0].IdleSeconds != 9 {
-			t.Errorf("%s: the agent was asked %+v", name, w.agent.drained)
-		}
-		r, _ := w.Last(key, "a")
-		if r.Unreachable() != test.unreachable || !r.At.Equal(test.at) {
-			t.Errorf("%s: the result is %+v", name, r)
-		}
-	}
-}
-
-func TestDrainOfAnAgentNeverAsked(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", TracksActivity: true})
-	w.agent.drains = true
-	if w.Drain(t.Context(), key, agentapi.Drain{}) || len(w.agent.drained) > 0 {
-		t.Error("drains an agent that was never asked")
+	if drained, answered := w.Drain(key, "a", agentapi.Drain{}); drained || !answered {
+		t.Error("asks an agent that is not watched")
 	}
 }
 
@@ -287,14 +265,14 @@ func TestAskedAtOnce(t *testing.T) {
 		w := newWorld(t, Target{Pod: "a", TracksActivity: name == "a shorter timeout"})
 		w.turn(t)
 		w.Watch(key, target)
-		if w.queue.Len() != 1 {
+		if w.polls.Len() != 1 {
 			t.Errorf("%s: the agent is not asked at once", name)
 		}
 	}
 	w := newWorld(t, Target{Pod: "a"})
 	w.turn(t)
 	w.Watch(key, Target{Pod: "a", Instructions: agentapi.Instructions{Notice: "hello"}})
-	if w.queue.Len() != 0 {
+	if w.polls.Len() != 0 {
 		t.Error("a notice has the agent asked at once")
 	}
 	w.turn(t)

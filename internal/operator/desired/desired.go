@@ -35,6 +35,10 @@ type Input struct {
 	AuthorizedKeys []string
 	// Keys are the host key and the control endpoint's credentials.
 	Keys sshkeys.Keys
+	// DeliveredHash is what the StatefulSet records as the hash of the Secret while the
+	// running agent is being given a new one's keys: the hash of the Secret before. Empty
+	// stands for SecretHash.
+	DeliveredHash string
 	// AgentImage is the image of the init container and of the SSH server.
 	AgentImage           string
 	AgentImagePullPolicy corev1.PullPolicy

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"cmp"
+
 	appsv1 "k8s.io/api/apps/v1"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -24,7 +26,7 @@ func StatefulSet(in Input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 		return nil, err
 	}
 	annotations := ownerAnnotation(d)
-	annotations[objects.AnnotationSecretHash] = SecretHash(in)
+	annotations[objects.AnnotationSecretHash] = cmp.Or(in.DeliveredHash, SecretHash(in))
 	replicas := int32(1)
 	if in.Suspended {
 		replicas = 0

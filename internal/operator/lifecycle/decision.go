@@ -46,6 +46,9 @@ type Decision struct {
 	// report.
 	TracksActivity bool
 	Activity       *Activity
+	// AwaitsAgent is set by package transition while the agent is asked whether the
+	// server can be suspended. Its answer leads to another decision.
+	AwaitsAgent bool
 	// StartFailure is why the container could not run, if the server is idle or
 	// suspended because of that.
 	StartFailure string

@@ -117,8 +117,9 @@ func keepsSuspended(s *lease.Suspension, p policy.Policy, f Facts, now time.Time
 	return start.IsZero() || now.Sub(start) > startHolds
 }
 
-// consentLasts is how long an agent's agreement to a suspension lasts. The agent
-// refuses sessions for twice that time, so the pod has the other half to end.
+// consentLasts is how long a recorded suspension may take to stop the server. The agent
+// refuses sessions for twice that time from when it agreed, which is seconds before the
+// suspension is recorded, so the pod has most of the other half to end.
 const consentLasts = agentapi.DrainTime / 2
 
 // consentLapsed tells whether a server still runs long after its agent agreed to a

@@ -26,11 +26,12 @@ var errRefused = errors.New("refused")
 type server struct {
 	policy policy.Policy
 	facts  lifecycle.Facts
-	// agrees is the agent's answer to a drain. If it does not agree, active is when
-	// it then reports the server as last active; zero leaves the facts as they are.
-	agrees bool
-	active time.Time
-	err    error
+	// agrees is the agent's answer to a drain, which it has not given yet if silent is
+	// set. If it does not agree, active is when it then reports the server as last active;
+	// zero leaves the facts as they are.
+	agrees, silent bool
+	active         time.Time
+	err            error
 
 	calls     []string
 	idleSince time.Time
@@ -46,7 +47,7 @@ func (s *server) Decide(f lifecycle.Facts) lifecycle.Decision {
 	return lifecycle.Decide(s.policy, f, noon)
 }
 
-func (s *server) Drain(_ context.Context, idleSince time.Time) bool {
+func (s *server) Drain(idleSince time.Time) (drained, answered bool) {
 	s.call("drain")
 	s.idleSince = idleSince
 	if !s.agrees && !s.active.IsZero() {
@@ -54,10 +55,10 @@ func (s *server) Drain(_ context.Context, idleSince time.Time) bool {
 		pod.Activity = &lifecycle.AgentActivity{LastActivity: s.active}
 		s.facts.Pod = &pod
 	}
-	return s.agrees
+	return s.agrees, !s.silent
 }
 
-func (s *server) Release(context.Context) { s.call("release") }
+func (s *server) Release() { s.call("release") }
 
 func (s *server) RecordSuspension(_ context.Context, suspension lease.Suspension) error {
 	s.call("record suspension")
@@ -99,19 +100,29 @@ func TestCarryOut(t *testing.T) {
 	ttl := policy.Policy{TimeToLive: 8 * time.Hour, OnExpire: devv1.ExpireSuspend}
 
 	for name, test := range map[string]struct {
-		s     server
-		calls []string
-		run   bool
-		cause string
-		act   lifecycle.Act
-		fails bool
+		s      server
+		calls  []string
+		run    bool
+		cause  string
+		act    lifecycle.Act
+		fails  bool
+		awaits bool
 	}{
 		"nothing to do": {
-			s: server{policy: idlePolicy, facts: lifecycle.Facts{Pod: pod(time.Minute)}}, run: true,
+			s:     server{policy: idlePolicy, facts: lifecycle.Facts{Pod: pod(time.Minute)}},
+			calls: []string{"release"}, run: true,
 		},
 		"suspend": {
 			s:     server{policy: idlePolicy, facts: idle, agrees: true},
 			calls: []string{"drain", "record suspension"}, cause: devv1.ReasonIdle,
+		},
+		"no answer yet": {
+			s:     server{policy: idlePolicy, facts: idle, silent: true},
+			calls: []string{"drain"}, run: true, cause: devv1.ReasonIdle, awaits: true,
+		},
+		"suspended": {
+			s:     server{policy: idlePolicy, facts: lifecycle.Facts{NoPod: true, Lease: lease.Lease{RenewTime: ago(3 * time.Hour), Suspension: &suspension}}},
+			cause: devv1.ReasonIdle,
 		},
 		"suspend without a container": {
 			s:     server{policy: idlePolicy, facts: failing},
@@ -158,7 +169,8 @@ func TestCarryOut(t *testing.T) {
 			calls: []string{"release", "clear suspension"}, run: true, act: lifecycle.ActClearSuspension, fails: true,
 		},
 		"resumed a moment ago": {
-			s: server{policy: idlePolicy, facts: resumed}, run: true,
+			s:     server{policy: idlePolicy, facts: resumed},
+			calls: []string{"release"}, run: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,8 +182,11 @@ func TestCarryOut(t *testing.T) {
 			if diff := cmp.Diff(test.calls, s.calls); diff != "" {
 				t.Errorf("calls: -want +got:\n%s", diff)
 			}
-			if got.Run != test.run || got.Cause != test.cause || got.Act != test.act {
-				t.Errorf("run %t, cause %q, act %d; want %t, %q, %d", got.Run, got.Cause, got.Act, test.run, test.cause, test.act)
+			if got.Run != test.run || got.Cause != test.cause || got.Act != test.act || got.AwaitsAgent != test.awaits {
+				t.Errorf("run %t, cause %q, act %d, awaits the agent: %t; want %t, %q, %d, %t", got.Run, got.Cause, got.Act, got.AwaitsAgent, test.run, test.cause, test.act, test.awaits)
+			}
+			if test.awaits && (got.Activity != nil || !got.Renew.IsZero() || !got.RequeueAt.Equal(noon.Add(time.Minute))) {
+				t.Errorf("while the agent is asked, the decision is %+v", got)
 			}
 		})
 	}

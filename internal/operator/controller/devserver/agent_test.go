@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"testing"
 
 	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/operator/agentclient"
@@ -11,7 +13,17 @@ import (
 
 // fakeAgent is the agent of a test's server.
 type fakeAgent struct {
+	t *testing.T
+	// inPass is set while a pass is made, which must not call the agent.
+	inPass atomic.Bool
+
 	mu sync.Mutex
+	// address is where the operator connected to. refusesKeys, if set, is the answer to a
+	// push, and pushed has the keys of the other ones, each with the address.
+	address     string
+	refusesKeys error
+	pushed      []string
+	pushes      int
 	// idle is how long ago the server was last active, in seconds.
 	idle float64
 	// silent is set if the agent does not answer; err, if set, is its answer.
@@ -26,7 +38,25 @@ type fakeAgent struct {
 	onDrain func()
 }
 
+func (a *fakeAgent) called() {
+	if a.inPass.Load() {
+		a.t.Error("a pass calls the agent")
+	}
+}
+
+func (a *fakeAgent) SetAuthorizedKeys(_ context.Context, text []byte) error {
+	a.called()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pushes++; a.refusesKeys != nil {
+		return a.refusesKeys
+	}
+	a.pushed = append(a.pushed, a.address+" "+string(text))
+	return nil
+}
+
 func (a *fakeAgent) Poll(_ context.Context, i agentapi.Instructions) (agentapi.Report, error) {
+	a.called()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.silent {
@@ -47,6 +77,7 @@ func (a *fakeAgent) currentReport() agentapi.Report {
 }
 
 func (a *fakeAgent) Drain(_ context.Context, d agentapi.Drain) (bool, agentapi.Report, error) {
+	a.called()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if d.Release {
@@ -67,7 +98,12 @@ func (a *fakeAgent) Drain(_ context.Context, d agentapi.Drain) (bool, agentapi.R
 }
 
 func (w *world) pollerOf(a *fakeAgent) *agentclient.Poller {
-	return agentclient.NewPoller(w.clock, func(agentclient.Address) (agentclient.Agent, error) { return a, nil })
+	return agentclient.NewPoller(w.clock, func(address agentclient.Address) (agentclient.Agent, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.address = address.HostPort
+		return a, nil
+	})
 }
 
 // poll makes a pass, which may start the polling of the agent, and polls it once.

@@ -21,29 +21,33 @@ import (
 )
 
 // updateAgent updates the agent of a running server, if it is outdated and the update is
-// due. It returns the decision for the status, and takes the step that it requires.
-func (r *Reconciler) updateAgent(ctx context.Context, in resolved, run lifecycle.Decision, o *status.Observed) (d agentupdate.Decision, err error) {
+// due. It returns the decision for the status, and takes the step that it requires. The
+// decision is nil while the agent is asked for a new report, which leads to another pass.
+func (r *Reconciler) updateAgent(ctx context.Context, in resolved, run lifecycle.Decision, o *status.Observed) (*agentupdate.Decision, error) {
 	pod := o.Pod
 	if pod == nil || !pod.DeletionTimestamp.IsZero() || !run.Run || pod.Spec.NodeName == "" || len(status.Edited(*o)) > 0 ||
 		!agentupdate.Pending(agentupdate.PodOf(pod), r.Config.AgentImage) {
 		in.memory.agentWarnedAt = time.Time{}
-		return d, nil
+		return &agentupdate.Decision{}, nil
 	}
-	if d, err = r.decideAgentUpdate(ctx, in, run, pod); err != nil {
-		return d, err
+	d, err := r.decideAgentUpdate(ctx, in, run, pod)
+	if err != nil {
+		return nil, err
 	}
 	if d.Act == agentupdate.ActStart {
 		// A session may have been opened since the last report.
-		r.Poller.Ask(ctx, in.key())
+		if !r.Poller.Refresh(in.key(), pod.UID) {
+			return nil, nil
+		}
 		// Two servers of a node must not both decide to start: only one decides at a time.
 		r.agentUpdates.Lock()
 		defer r.agentUpdates.Unlock()
 		if d, err = r.decideAgentUpdate(ctx, in, run, pod); err != nil {
-			return d, err
+			return nil, err
 		}
 	}
 	in.memory.agentWarnedAt = d.WarnedAt
-	return d, r.carryOutAgentUpdate(ctx, in, pod, d)
+	return &d, r.carryOutAgentUpdate(ctx, in, pod, d)
 }
 
 // decideAgentUpdate decides from what is known now. The pull is read only if the
@@ -112,7 +116,7 @@ func (r *Reconciler) carryOutAgentUpdate(ctx context.Context, in resolved, pod *
 			return err
 		}
 		r.Recorder.Eventf(in.server, pod, corev1.EventTypeNormal, devv1.ReasonAgentUpdated, "UpdateAgent", "The server's agent was updated to the image %s.", p.Update.Image)
-		r.Poller.Ask(ctx, in.key()) // The status gets the version from the report.
+		r.Poller.Refresh(in.key(), pod.UID) // The status gets the version from the report.
 		return r.forgetPull(ctx, pod.Spec.NodeName)
 	}
 	return nil

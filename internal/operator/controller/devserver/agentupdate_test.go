@@ -28,7 +28,6 @@ const oldAgent, newAgent = "example.com/agent:1", "example.com/agent:2"
 func outdatedServer(t *testing.T, edits ...func(*devv1.DevServer)) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.capturePushes(nil)
 	w.node = "node-of-" + w.ns
 	w.flavor()
 	w.create(w.devServer(edits...))
@@ -407,7 +406,6 @@ func TestAgentThatDoesNotAnswerIsRolledBack(t *testing.T) {
 	w.setSSH(func(s *corev1.ContainerStatus) { s.Ready, s.RestartCount = false, 1 })
 	w.restartOperator()
 	w.r.Config.AgentImage = newAgent
-	w.capturePushes(nil)
 	w.settled()
 	w.wantSSHImage(newAgent)
 	w.clock.SetTime(w.clock.Now().Add(agentupdate.Patience + time.Second))
@@ -458,7 +456,6 @@ func TestAgentUpdateOnRestart(t *testing.T) {
 // A pod that the previous version of the operator created is never patched.
 func TestPodOfPreviousVersionKeepsItsAgent(t *testing.T) {
 	w := newWorld(t)
-	w.capturePushes(nil)
 	w.node = "node-of-" + w.ns
 	w.flavor()
 	w.create(w.devServer())

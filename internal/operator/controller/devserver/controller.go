@@ -3,7 +3,7 @@
 // A pass over one DevServer has these steps, in this order:
 //
 //   - resolve what belongs to the DevServer alone (resolveOwn);
-//   - deliver its keys: apply the Secret and push the keys to the agent;
+//   - deliver its keys: apply the Secret and have the keys pushed to the agent;
 //   - resolve what the DevServer depends on (resolve);
 //   - decide: lifecycle.Decide, which is pure, says whether the server runs, is
 //     suspended, or is deleted;
@@ -42,8 +42,12 @@
 //     events.
 //
 // A write whose object has changed since it was read returns errStale, which ends the
-// pass; another pass follows. pushKeys and the agentclient.Poller send requests to the
-// agents.
+// pass; another pass follows.
+//
+// A pass never waits for an agent, whose answer may take seconds: users control their
+// servers, and few passes run at a time. It asks the agentclient.Poller, ends without the
+// answer, and the answer leads to another pass (callers: pushKeys, server.Drain,
+// server.Release, updateAgent, carryOutAgentUpdate and poll).
 package devserver
 
 import (
@@ -61,6 +65,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/agentclient"
 	"devserver.io/devserver/internal/operator/agentupdate"
 	"devserver.io/devserver/internal/operator/apply"
@@ -80,9 +85,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 	Applier  *apply.Applier
-	// PushKeys gives a server's keys to its agent.
-	PushKeys KeyPusher
-	Poller   *agentclient.Poller
+	// Poller calls the agents.
+	Poller *agentclient.Poller
 	// Gateway holds the gateway's address, which the gateway's own controller sets.
 	Gateway *Gateway
 	Config  Config
@@ -170,7 +174,11 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 		return 0, err
 	}
 	// This comes first, so that a removed key stops working even if a later step fails.
-	keysAgain, keysErr := r.deliverKeys(ctx, own)
+	pushing, keysErr := r.deliverKeys(ctx, own)
+	if pushing {
+		// An operator that starts before the agent has its keys pushes them again.
+		own.input.DeliveredHash = own.set.Annotations[objects.AnnotationSecretHash]
+	}
 	in, err := r.resolve(ctx, own)
 	if err != nil {
 		return 0, join(err, keysErr)
@@ -197,7 +205,7 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 	}
 	update, updateErr := r.updateAgent(ctx, in, run, &observed)
 	if updateErr == nil {
-		observed.Agent, observed.Report = &update, r.lastReport(in, observed.Pod)
+		observed.Agent, observed.Report = update, r.lastReport(in, observed.Pod)
 	}
 	if err := r.writeStatus(ctx, d, status.Compute(d, observed, r.Clock.Now())); err != nil {
 		return 0, join(err, applied.err)
@@ -205,7 +213,11 @@ func (r *Reconciler) reconcile(ctx context.Context, d *devv1.DevServer) (again t
 	if err := join(applied.err, updateErr, r.followUp(ctx, in, run, observed)); err != nil {
 		return 0, err
 	}
-	return sooner(keysAgain, observeAgain, r.retry(in, applied), r.until(run.RequeueAt), r.until(update.RequeueAt)), nil
+	again = sooner(observeAgain, r.retry(in, applied), r.until(run.RequeueAt))
+	if update != nil {
+		again = sooner(again, r.until(update.RequeueAt))
+	}
+	return again, nil
 }
 
 // followUp takes the steps that follow from the decision and the status. It takes each

@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	devv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/lease"
@@ -121,11 +120,10 @@ func TestCrashAnywhere(t *testing.T) {
 	}
 }
 
-// throughSteps makes a pass after each step. It returns the final state, and how many
+// throughSteps makes passes after each step. It returns the final state, and how many
 // writes the operator made after the first step.
 func throughSteps(t *testing.T, steps []func(*world), c *crash) (final string, writes int) {
 	w := newWorld(t)
-	w.capturePushes(nil)
 	steps[0](w)
 	w.crash = c
 	if w.crash == nil {
@@ -135,11 +133,9 @@ func throughSteps(t *testing.T, steps []func(*world), c *crash) (final string, w
 		if i > 0 {
 			step(w)
 		}
-		request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: "trainer"}}
-		if _, err := w.r.Reconcile(t.Context(), request); errors.Is(err, errCrash) {
+		if _, err := w.passes(); errors.Is(err, errCrash) {
 			w.crash = nil
 			w.restartOperator()
-			w.capturePushes(nil)
 			w.poll()
 			w.reconcile()
 		} else if err != nil {
@@ -169,6 +165,14 @@ func (w *world) suspension() string {
 	return ""
 }
 
+// lastPush returns the keys that the agent received last.
+func (w *world) lastPush() string {
+	if len(w.agent.pushed) == 0 {
+		return ""
+	}
+	return w.agent.pushed[len(w.agent.pushed)-1]
+}
+
 // snapshot returns everything that the operator is responsible for, without what
 // differs between namespaces.
 func (w *world) snapshot() string {
@@ -184,7 +188,7 @@ func (w *world) snapshot() string {
 		"template": set.Spec.Template, "claims": set.Spec.VolumeClaimTemplates,
 		"replicas": *set.Spec.Replicas, "suspended": w.suspension(),
 		"headless": headless.Spec.Selector, "service": service.Spec.Type,
-		"keys": string(secret.Data["authorized_keys"]), "phase": d.Status.Phase, "pod is deleted": w.podIsDeleted(),
+		"keys": string(secret.Data["authorized_keys"]), "pushed": w.lastPush(), "phase": d.Status.Phase, "pod is deleted": w.podIsDeleted(),
 	}
 	for _, c := range d.Status.Conditions {
 		parts[c.Type] = string(c.Status) + " " + c.Reason + " " + timeOfDay.ReplaceAllString(c.Message, "TIME")

@@ -93,7 +93,6 @@ func TestEditsWithoutRestart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.capturePushes(nil)
 			w.flavor()
 			w.create(w.devServer())
 			w.settled()

@@ -7,33 +7,17 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	devv1 "devserver.io/devserver/api/v1"
-	"devserver.io/devserver/internal/operator/desired"
+	"devserver.io/devserver/internal/objects"
 )
 
 const otherKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ2lYzXbCVZ2PKQYzN9m4m0yVvVpKzYxk3Rj0e7mVnB second"
-
-// capturePushes replaces the agents, and returns the keys that they receive. answer,
-// if not nil, is called for each push; an error refuses it.
-func (w *world) capturePushes(answer func() error) *[]string {
-	var pushed []string
-	w.r.PushKeys = func(_ context.Context, address string, in desired.Input) error {
-		if answer != nil {
-			if err := answer(); err != nil {
-				return err
-			}
-		}
-		pushed = append(pushed, address+" "+string(desired.AuthorizedKeys(in)))
-		return nil
-	}
-	return &pushed
-}
 
 // running makes a running server.
 func (w *world) running() {
@@ -48,50 +32,93 @@ func (w *world) running() {
 // A running agent receives new keys once, and nothing otherwise.
 func TestKeysArePushed(t *testing.T) {
 	w := newWorld(t)
-	pushed := w.capturePushes(nil)
 	w.running()
-	if len(*pushed) > 0 {
-		t.Errorf("the agent of a new server receives %q, want nothing", *pushed)
+	if len(w.agent.pushed) > 0 {
+		t.Errorf("the agent of a new server receives %q, want nothing", w.agent.pushed)
 	}
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
 	w.settled()
-	if want := "10.0.0.9:2223 " + otherKey + "\n"; len(*pushed) != 1 || (*pushed)[0] != want {
-		t.Errorf("the agent receives %q, want %q", *pushed, want)
+	if want := "10.0.0.9:2223 " + otherKey + "\n"; len(w.agent.pushed) != 1 || w.agent.pushed[0] != want {
+		t.Errorf("the agent receives %q, want %q", w.agent.pushed, want)
 	}
 }
 
 // The keys are pushed a few times to an agent that does not answer. A later change
-// starts the count again.
+// starts the count again. Until then, the StatefulSet has the hash of the Secret before.
 func TestKeysArePushedAgain(t *testing.T) {
 	w := newWorld(t)
-	var attempts int
-	w.capturePushes(func() error { attempts++; return errors.New("no route") })
 	w.running()
+	before := w.secretHash()
+	w.agent.refusesKeys = errors.New("no route")
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
-	var waits []time.Duration
-	for range 10 {
-		result, _ := w.reconcile()
-		waits = append(waits, result.RequeueAfter)
+	for push := 1; push <= 5; push++ {
+		w.reconcile()
+		w.reconcile()
+		if w.agent.pushes != push || (w.secretHash() != before) != (push == 5) {
+			t.Errorf("the agent got %d pushes, want %d; recorded as delivered: %t", w.agent.pushes, push, w.secretHash() != before)
+		}
+		w.clock.SetTime(w.clock.Now().Add(time.Second << push))
 	}
-	if attempts != 5 || waits[0] != 2*time.Second || waits[1] != 4*time.Second || waits[9] != 0 {
-		t.Errorf("%d attempts, with waits of %v", attempts, waits)
-	}
+	w.settled()
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKeys = []string{publicKey} })
 	w.reconcile()
-	if attempts != 6 {
-		t.Errorf("a later change makes %d attempts, want 1", attempts-5)
+	if w.agent.pushes != 6 {
+		t.Errorf("a later change makes %d pushes, want 1", w.agent.pushes-5)
+	}
+}
+
+// secretHash returns the hash of the Secret that the StatefulSet records.
+func (w *world) secretHash() string {
+	w.t.Helper()
+	set := &appsv1.StatefulSet{}
+	w.get(set, "trainer")
+	return set.Annotations[objects.AnnotationSecretHash]
+}
+
+// An operator that starts before the agent has its new keys pushes them again.
+func TestRestartBeforeTheKeysArePushed(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.agent.refusesKeys = errors.New("no route")
+	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
+	w.reconcile()
+	w.restartOperator()
+	w.agent.refusesKeys = nil
+	w.settled()
+	if want := "10.0.0.9:2223 " + otherKey + "\n"; w.lastPush() != want {
+		t.Errorf("the agent received %q, want %q", w.agent.pushed, want)
+	}
+	w.restartOperator()
+	if _, writes := w.reconcile(); len(writes) > 0 || len(w.agent.pushed) != 1 {
+		t.Errorf("an operator that starts after that writes %v, and pushes %d times", writes, len(w.agent.pushed)-1)
+	}
+}
+
+// The keys of a server that becomes Ready only later are pushed then.
+func TestKeysWaitForTheServer(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.setSSH(func(s *corev1.ContainerStatus) { s.Ready = false })
+	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
+	w.settled()
+	if len(w.agent.pushed) > 0 {
+		t.Errorf("the agent of a server that is not ready receives %q", w.agent.pushed)
+	}
+	w.setSSH(func(s *corev1.ContainerStatus) { s.Ready = true })
+	w.settled()
+	if want := "10.0.0.9:2223 " + otherKey + "\n"; w.lastPush() != want {
+		t.Errorf("the agent received %q, want %q", w.agent.pushed, want)
 	}
 }
 
 // A removed key stops working even if the flavor does not exist.
 func TestRevocationNeedsNoFlavor(t *testing.T) {
 	w := newWorld(t)
-	pushed := w.capturePushes(nil)
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.Flavor, s.SSH.PublicKey = "nonesuch", otherKey })
 	w.wantCondition(w.settled(), devv1.ConditionAccepted, metav1.ConditionFalse, devv1.ReasonFlavorNotFound, "")
-	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*pushed) != 1 {
-		t.Errorf("authorized_keys is %q, and the agent received %q", got, *pushed)
+	if got := w.authorizedKeys(); got != otherKey+"\n" || len(w.agent.pushed) != 1 {
+		t.Errorf("authorized_keys is %q, and the agent received %q", got, w.agent.pushed)
 	}
 }
 
@@ -115,7 +142,6 @@ func TestRevocationBesideUndecodableKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			pushed := w.capturePushes(nil)
 			w.flavor()
 			w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.SSH.PublicKey, d.Spec.SSH.PublicKeys = "", test.before }))
 			w.settled()
@@ -126,8 +152,8 @@ func TestRevocationBesideUndecodableKey(t *testing.T) {
 			if got := w.authorizedKeys(); got != test.want {
 				t.Errorf("authorized_keys is %q, want %q", got, test.want)
 			}
-			if want := "10.0.0.9:2223 " + test.want; len(*pushed) != 1 || (*pushed)[0] != want {
-				t.Errorf("the agent received %q, want %q", *pushed, want)
+			if want := "10.0.0.9:2223 " + test.want; len(w.agent.pushed) != 1 || w.agent.pushed[0] != want {
+				t.Errorf("the agent received %q, want %q", w.agent.pushed, want)
 			}
 		})
 	}
@@ -136,7 +162,6 @@ func TestRevocationBesideUndecodableKey(t *testing.T) {
 // A removed key stops working even if the pass fails later.
 func TestRevocationBeforeFailingDependency(t *testing.T) {
 	w := newWorld(t)
-	pushed := w.capturePushes(nil)
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.SSH.PublicKey = otherKey })
 	w.failGet = func(o client.Object) error {
@@ -145,11 +170,11 @@ func TestRevocationBeforeFailingDependency(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: w.key()}); err == nil {
+	if _, err := w.passes(); err == nil {
 		t.Error("the pass did not fail")
 	}
-	if got := w.authorizedKeys(); got != otherKey+"\n" || len(*pushed) != 1 {
-		t.Errorf("authorized_keys is %q, and the agent received %q", got, *pushed)
+	if got := w.authorizedKeys(); got != otherKey+"\n" || len(w.agent.pushed) != 1 {
+		t.Errorf("authorized_keys is %q, and the agent received %q", got, w.agent.pushed)
 	}
 }
 
@@ -171,7 +196,6 @@ func (w *world) user(name, owner string, edits ...func(*devv1.DevServerUser)) *d
 // not an error.
 func TestConflictAtTheSecret(t *testing.T) {
 	w := newWorld(t)
-	w.capturePushes(nil)
 	w.running()
 	w.edit(func(s *devv1.DevServerSpec) { s.Flavor, s.SSH.PublicKey = "nonesuch", otherKey })
 	w.failWrite = func(what string) error {
@@ -194,7 +218,6 @@ func TestConflictAtTheSecret(t *testing.T) {
 // One that does not decode is left out, and the others work.
 func TestKeysOfTheUser(t *testing.T) {
 	w := newWorld(t)
-	pushed := w.capturePushes(nil)
 	w.flavor()
 	owner := "user@" + w.ns
 	w.create(w.devServer(func(d *devv1.DevServer) { d.Spec.Owner = owner }))
@@ -212,7 +235,7 @@ func TestKeysOfTheUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.settled()
-	if got := w.authorizedKeys(); got != publicKey+"\n" || len(*pushed) != 1 {
-		t.Errorf("after the DevServerUser was deleted, authorized_keys is %q, and the agent received %q", got, *pushed)
+	if got := w.authorizedKeys(); got != publicKey+"\n" || len(w.agent.pushed) != 1 {
+		t.Errorf("after the DevServerUser was deleted, authorized_keys is %q, and the agent received %q", got, w.agent.pushed)
 	}
 }

@@ -310,6 +310,80 @@ func TestConnectionDuringSuspension(t *testing.T) {
 	w.wantReplicas(1)
 }
 
+// If a user connects in the moment in which the suspension is recorded, the server keeps
+// running too: the Lease has changed since the pass read it.
+func TestConnectionWhileTheSuspensionIsRecorded(t *testing.T) {
+	w := newWorld(t)
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
+	w.passTime(11 * time.Minute)
+	w.failWrite = func(what string) error {
+		if what == "patch *v1.Lease" && len(w.agent.drains) == 1 {
+			w.failWrite = nil
+			w.wake(w.clock.Now())
+		}
+		return nil
+	}
+	w.reconcile()
+	if !w.agent.released || len(w.agent.drains) != 1 {
+		t.Errorf("the agent is drained %d times, and released: %t", len(w.agent.drains), w.agent.released)
+	}
+	if w.suspension() != "" {
+		t.Error("a suspension is recorded although the Lease was renewed")
+	}
+	w.wantPhase(devv1.PhaseRunning, devv1.ReasonAnswering)
+	w.wantReplicas(1)
+}
+
+// While the agent is asked, nothing is written and its instructions stay. It is asked
+// once, however many passes there are.
+func TestPassesWhileTheAgentIsAsked(t *testing.T) {
+	w := newWorld(t)
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
+	w.passTime(11 * time.Minute)
+	warning := w.agent.instructions.Warning
+	w.writes = nil
+	for range 3 {
+		if result, err := w.pass(); err != nil || result.RequeueAfter == 0 || result.RequeueAfter > time.Minute {
+			t.Errorf("the pass requeues after %s, %v", result.RequeueAfter, err)
+		}
+	}
+	w.r.Poller.Ask(t.Context(), w.key())
+	if len(w.writes) > 0 || len(w.agent.drains) > 0 || w.agent.instructions.Warning != warning || warning == "" {
+		t.Errorf("it writes %v, drains %d times, and shows the warning %q", w.writes, len(w.agent.drains), w.agent.instructions.Warning)
+	}
+	w.reconcile()
+	w.wantReplicas(0)
+	if len(w.agent.drains) != 1 || w.agent.released {
+		t.Errorf("the agent is drained %d times, and released: %t", len(w.agent.drains), w.agent.released)
+	}
+	if len(w.writes) != 3 {
+		t.Errorf("the suspension writes %v, want the Lease, the StatefulSet and the status", w.writes)
+	}
+}
+
+// A pass that comes late does not rely on an agreement that is about to end.
+func TestOldAgreementDoesNotCount(t *testing.T) {
+	w := newWorld(t)
+	w.runningWithIdleTimeout()
+	w.idleUntilLastWarning()
+	w.passTime(11 * time.Minute)
+	if _, err := w.pass(); err != nil || !w.answer() {
+		t.Fatalf("the agent is not asked: %v", err)
+	}
+	w.passTime(agentapi.DrainTime / 2)
+	if _, err := w.pass(); err != nil {
+		t.Fatal(err)
+	}
+	w.wantReplicas(1)
+	w.reconcile()
+	w.wantReplicas(0)
+	if len(w.agent.drains) != 2 {
+		t.Errorf("the agent is drained %d times, want twice", len(w.agent.drains))
+	}
+}
+
 func TestOnlyTheOwnerRestartsAnExpiredServer(t *testing.T) {
 	w := newWorld(t)
 	w.flavor()
@@ -470,7 +544,6 @@ func TestKilledProcessesAreCounted(t *testing.T) {
 // kubelet had time to bring the applied content to the pod.
 func TestEditedSecretIsRestored(t *testing.T) {
 	w := newWorld(t)
-	w.capturePushes(nil)
 	w.running()
 	secret := &corev1.Secret{}
 	w.get(secret, "trainer-ssh")

@@ -25,13 +25,11 @@ func (r *Reconciler) poll(in resolved, run lifecycle.Decision, o status.Observed
 		return
 	case !run.Run, !status.PodReady(pod):
 		return // Its last report may still matter until it is deleted.
+	case run.AwaitsAgent:
+		return // Its instructions stay as they are until it has answered.
 	}
 	target := agentclient.Target{
-		Pod: pod.UID,
-		Address: agentclient.Address{
-			HostPort: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(agentapi.ControlPort)),
-			KeyPEM:   string(in.input.Keys.ControlKeyPEM), Token: in.input.Keys.ControlToken,
-		},
+		Pod: pod.UID, Address: agentAddress(in.own, pod),
 		Instructions:   agentapi.Instructions{Thresholds: in.policy.Thresholds, Notice: status.Notice(in.server, in.policy, r.Clock.Now())},
 		TracksActivity: run.TracksActivity || !run.ExpiresAt.IsZero(),
 		Every:          in.policy.PollEvery(),
@@ -54,6 +52,14 @@ func (r *Reconciler) poll(in resolved, run lifecycle.Decision, o status.Observed
 		}
 	}
 	r.Poller.Watch(in.key(), target)
+}
+
+// agentAddress is how to reach the agent in a pod.
+func agentAddress(o own, pod *corev1.Pod) agentclient.Address {
+	return agentclient.Address{
+		HostPort: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(agentapi.ControlPort)),
+		KeyPEM:   string(o.input.Keys.ControlKeyPEM), Token: o.input.Keys.ControlToken,
+	}
 }
 
 // lastReport returns what the agent in the pod reported last; nil if it was not polled.

@@ -2,14 +2,11 @@ package devserver
 
 import (
 	"context"
-	"net"
-	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"devserver.io/devserver/internal/agentapi"
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator/agentclient"
 	"devserver.io/devserver/internal/operator/desired"
@@ -23,15 +20,9 @@ const (
 	// kubeletDelay is longer than a kubelet takes to bring a changed Secret into a
 	// pod: what the agent sees then is what the Secret holds.
 	kubeletDelay = 4 * time.Minute
-	// maxPushes is how often the keys are pushed to an agent that does not answer. The
-	// kubelet brings the keys too, within two minutes.
-	maxPushes = 5
 	// maxRestores bounds the wait for the next restore to some days.
 	maxRestores = 10
 )
-
-// KeyPusher gives a server's keys to the agent at an address, host:port.
-type KeyPusher func(ctx context.Context, address string, in desired.Input) error
 
 // delivery is the state of a server's Secret, as far as this process knows: the Secret
 // is never read back.
@@ -40,30 +31,24 @@ type delivery struct {
 	// applied, or when this process learned that it had been.
 	hash string
 	at   time.Time
+	// number counts how often it was applied.
+	number int
 	// restores counts how often the Secret was applied again because of what the
 	// agent sees of it. Agents may be wrong, so each time takes twice as long.
 	restores int
-	// pending is set until the running agent has its keys; pushes counts the
-	// attempts.
+	// pending is set until the running agent has its keys.
 	pending bool
-	pushes  int
 }
 
-// pushed is the delivery once nothing is left to push.
-func (d delivery) pushed() delivery {
-	d.pending, d.pushes = false, 0
-	return d
-}
-
-// deliverKeys applies the Secret of a server that exists, pushes the keys to its
-// agent, and returns when to try that again. The Secret of a new server is applied
-// with its other objects.
-func (r *Reconciler) deliverKeys(ctx context.Context, o own) (again time.Duration, err error) {
+// deliverKeys applies the Secret of a server that exists, and has the keys pushed to its
+// agent. The Secret of a new server is applied with its other objects. It returns whether
+// the agent is still being given its keys.
+func (r *Reconciler) deliverKeys(ctx context.Context, o own) (pushing bool, err error) {
 	if o.set == nil || !o.server.DeletionTimestamp.IsZero() {
-		return 0, nil
+		return false, nil
 	}
 	if err := r.applySecret(ctx, o); err != nil {
-		return 0, err
+		return false, err
 	}
 	return r.pushKeys(ctx, o), nil
 }
@@ -92,7 +77,7 @@ func (r *Reconciler) applySecret(ctx context.Context, o own) error {
 		r.Recorder.Eventf(o.server, nil, corev1.EventTypeWarning, "SecretRestored", "Apply", "The Secret %s was edited. Its content was restored.", objects.SecretName(o.server.Name))
 		restores = min(last.restores+1, maxRestores)
 	}
-	*last = delivery{hash: hash, at: r.Clock.Now(), pending: o.pod != nil, restores: restores}
+	*last = delivery{hash: hash, at: r.Clock.Now(), number: last.number + 1, pending: o.pod != nil, restores: restores}
 	return nil
 }
 
@@ -110,39 +95,26 @@ func (r *Reconciler) secretEdited(o own) bool {
 	return last.Report.SecretHash != desired.SecretFilesHash(o.input)
 }
 
-// pushKeys gives a running agent its keys if the Secret has just changed, and
-// returns when to try again. A pod that is not Ready yet is pushed to when it is:
-// it may have mounted its volumes before the change.
-func (r *Reconciler) pushKeys(ctx context.Context, o own) (again time.Duration) {
+// pushKeys has the Poller give a running agent its keys if the Secret has just changed,
+// and returns whether it is doing so: once it has, another pass follows. A pod that is not
+// Ready yet gets the keys when it is: it may have mounted its volumes before the change.
+func (r *Reconciler) pushKeys(ctx context.Context, o own) (pushing bool) {
 	last, pod := &o.memory.secret, o.pod
 	switch {
 	case !last.pending:
-		return 0
+		return false
 	case pod == nil, !pod.DeletionTimestamp.IsZero():
-		*last = last.pushed()
-		return 0
+		last.pending = false
+		return false
 	case !status.PodReady(pod):
-		return 0
+		return false
 	}
-	address := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(agentapi.ControlPort))
-	err := r.PushKeys(ctx, address, o.input)
-	if last.pushes++; err != nil && last.pushes < maxPushes {
-		return time.Second << last.pushes
-	}
-	*last = last.pushed()
-	if err != nil {
+	keys := agentclient.Keys{Number: last.number, Text: desired.AuthorizedKeys(o.input)}
+	done, err := r.Poller.SetAuthorizedKeys(o.key(), pod.UID, agentAddress(o, pod), keys)
+	if last.pending = !done; err != nil {
 		ctrl.LoggerFrom(ctx).Info("The agent did not take its new keys. The kubelet brings them within two minutes.", "cause", err.Error())
 	}
-	return 0
-}
-
-// PushKeys is the KeyPusher of the operator.
-func PushKeys(ctx context.Context, address string, in desired.Input) error {
-	agent, err := agentclient.New(agentclient.Address{HostPort: address, KeyPEM: string(in.Keys.ControlKeyPEM), Token: in.Keys.ControlToken})
-	if err != nil {
-		return err
-	}
-	return agent.SetAuthorizedKeys(ctx, desired.AuthorizedKeys(in))
+	return last.pending
 }
 
 // awaitsVolumes tells whether a pod has a node, but not yet its volumes and its

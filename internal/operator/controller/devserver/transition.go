@@ -31,11 +31,14 @@ func (s *server) Decide(f lifecycle.Facts) lifecycle.Decision {
 	return lifecycle.Decide(s.in.policy, f, s.Now())
 }
 
-func (s *server) Drain(ctx context.Context, idleSince time.Time) bool {
-	return s.Poller.Drain(ctx, s.in.key(), transition.DrainRequest(s.in.policy.Thresholds, idleSince, s.Now()))
+func (s *server) Drain(idleSince time.Time) (drained, answered bool) {
+	if s.in.pod == nil {
+		return false, true
+	}
+	return s.Poller.Drain(s.in.key(), s.in.pod.UID, transition.DrainRequest(s.in.policy.Thresholds, idleSince, s.Now()))
 }
 
-func (s *server) Release(ctx context.Context) { s.Poller.Release(ctx, s.in.key()) }
+func (s *server) Release() { s.Poller.Release(s.in.key()) }
 
 func (s *server) RecordExpiry(ctx context.Context) error {
 	d := s.in.server

@@ -44,6 +44,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Owns(&corev1.Service{}, builder.WithPredicates(r.Applier.ForgetDeleted(), exceptCreate())).
 		Owns(&coordinationv1.Lease{}).
 		WatchesRawSource(source.TypedChannel(r.Poller.News(), &handler.TypedEnqueueRequestForObject[*devv1.DevServer]{})).
+		WatchesRawSource(source.TypedChannel(r.Poller.Answers(), answerHandler())).
 		WatchesRawSource(r.gatewayChanges()).
 		Watches(&corev1.Pod{}, podHandler(r.memory.podDeleted)).
 		Watches(&devv1.DevServerFlavor{}, handler.EnqueueRequestsFromMapFunc(r.serversOfFlavor),
@@ -135,22 +136,35 @@ const urgent = 1
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
+// enqueue makes a pass over a server due, with a priority unless it is nil.
+func enqueue(q queue, server types.NamespacedName, priority *int) {
+	request := reconcile.Request{NamespacedName: server}
+	if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok && priority != nil {
+		pq.AddWithOpts(priorityqueue.AddOpts{Priority: priority}, request)
+		return
+	}
+	q.Add(request)
+}
+
+// answerHandler handles answers of agents to what a pass asked. They are urgent: an agent
+// that agreed to a drain refuses sessions until the next pass.
+func answerHandler() handler.TypedEventHandler[*devv1.DevServer, reconcile.Request] {
+	return handler.TypedFuncs[*devv1.DevServer, reconcile.Request]{
+		GenericFunc: func(_ context.Context, e event.TypedGenericEvent[*devv1.DevServer], q queue) {
+			enqueue(q, client.ObjectKeyFromObject(e.Object), new(urgent))
+		},
+	}
+}
+
 // podHandler finds a pod's DevServer by label: the pod's controller is the
 // StatefulSet. A pod that becomes Ready, or stops being Ready, is urgent: a user
 // may be waiting to log in, and the pass is short. deleted is called with each
 // pod that was deleted.
 func podHandler(deleted func(types.NamespacedName, *corev1.Pod)) handler.EventHandler {
 	add := func(q queue, pod client.Object, priority *int) {
-		name := pod.GetLabels()[objects.LabelInstance]
-		if name == "" {
-			return
+		if name := pod.GetLabels()[objects.LabelInstance]; name != "" {
+			enqueue(q, types.NamespacedName{Namespace: pod.GetNamespace(), Name: name}, priority)
 		}
-		request := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: name}}
-		if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok && priority != nil {
-			pq.AddWithOpts(priorityqueue.AddOpts{Priority: priority}, request)
-			return
-		}
-		q.Add(request)
 	}
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object, nil) },

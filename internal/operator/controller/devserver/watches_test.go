@@ -23,7 +23,6 @@ import (
 	"devserver.io/devserver/internal/objects"
 	"devserver.io/devserver/internal/operator"
 	"devserver.io/devserver/internal/operator/apply"
-	"devserver.io/devserver/internal/operator/desired"
 	"devserver.io/devserver/internal/testing/apiserver"
 )
 
@@ -70,7 +69,6 @@ func (w *world) start(wrap ...func(client.Client) client.Client) {
 		w.r.Client = wrapped(w.r.Client)
 	}
 	w.r.Applier = &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
-	w.r.PushKeys = func(context.Context, string, desired.Input) error { return nil }
 	if err := w.r.SetupWithManager(ctx, reusedName{mgr}); err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package devserver_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -101,7 +102,7 @@ func newWorld(t *testing.T) *world {
 		},
 	})
 	w.restartOperator = func() { w.r = w.newReconciler(counted, live) }
-	w.agent = &fakeAgent{}
+	w.agent = &fakeAgent{t: t}
 	w.restartOperator()
 	return w
 }
@@ -110,10 +111,9 @@ func newWorld(t *testing.T) *world {
 func (w *world) newReconciler(counted client.Client, live client.Reader) *devserver.Reconciler {
 	return &devserver.Reconciler{
 		Client: counted, Live: live, Recorder: w.events, Clock: w.clock,
-		Applier:  &apply.Applier{Client: counted, Live: live},
-		PushKeys: devserver.PushKeys,
-		Poller:   w.pollerOf(w.agent),
-		Gateway:  devserver.NewGateway(),
+		Applier: &apply.Applier{Client: counted, Live: live},
+		Poller:  w.pollerOf(w.agent),
+		Gateway: devserver.NewGateway(),
 		Config: devserver.Config{
 			Master: []byte(strings.Repeat("m", 32)), DefaultImage: "example.com/trainer:1", AgentImage: "example.com/agent:1",
 			Services: policy.Services{Types: policy.DefaultServiceTypes()},
@@ -249,18 +249,51 @@ func (w *world) key() types.NamespacedName {
 	return types.NamespacedName{Namespace: w.ns, Name: "trainer"}
 }
 
-// reconcile makes one pass, and returns its result and its writes.
+// reconcile makes a pass and those that follow from the agent's answers. It returns the
+// result of the last one, and all writes.
 func (w *world) reconcile() (ctrl.Result, []string) {
 	w.t.Helper()
 	w.writes = nil
-	result, err := w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: w.key()})
+	result, err := w.passes()
 	if err != nil {
 		w.t.Fatalf("Reconcile: %v", err)
 	}
 	return result, slices.Clone(w.writes)
 }
 
-// settled makes two passes, of which the second must write nothing, and returns the
+// passes makes a pass, has the agent answer what it asked, and makes another pass if the
+// answer leads to one.
+func (w *world) passes() (ctrl.Result, error) {
+	w.t.Helper()
+	for {
+		result, err := w.pass()
+		if errors.Is(err, errCrash) || !w.answer() || err != nil {
+			return result, err
+		}
+	}
+}
+
+// pass makes one pass.
+func (w *world) pass() (ctrl.Result, error) {
+	w.t.Helper()
+	w.agent.inPass.Store(true)
+	defer w.agent.inPass.Store(false)
+	return w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: w.key()})
+}
+
+// answer makes the calls to the agent that passes asked for, and returns whether an answer
+// leads to another pass.
+func (w *world) answer() (leads bool) {
+	for {
+		asked, answered := w.r.Poller.Answer(w.t.Context(), w.key())
+		if !asked {
+			return leads
+		}
+		leads = leads || answered
+	}
+}
+
+// settled calls reconcile twice, of which the second must write nothing, and returns the
 // DevServer.
 func (w *world) settled() *devv1.DevServer {
 	w.t.Helper()
@@ -309,14 +342,20 @@ func (w *world) startPod() *corev1.Pod {
 
 func (w *world) startPodWith(edit func(*corev1.Pod)) *corev1.Pod {
 	w.t.Helper()
+	return w.startPodOf("trainer", "10.0.0.9", edit)
+}
+
+// startPodOf creates the Ready pod of a server, with an address.
+func (w *world) startPodOf(server, ip string, edit func(*corev1.Pod)) *corev1.Pod {
+	w.t.Helper()
 	set := &appsv1.StatefulSet{}
-	w.get(set, "trainer")
+	w.get(set, server)
 	set.Status = appsv1.StatefulSetStatus{ObservedGeneration: set.Generation, UpdateRevision: "trainer-1", Replicas: 1}
 	if err := w.c.Status().Update(w.t.Context(), set); err != nil {
 		w.t.Fatalf("updating the StatefulSet's status: %v", err)
 	}
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "trainer-0", Namespace: w.ns, Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations},
+		ObjectMeta: metav1.ObjectMeta{Name: server + "-0", Namespace: w.ns, Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations},
 		Spec:       set.Spec.Template.Spec,
 	}
 	pod.Labels[appsv1.StatefulSetRevisionLabel] = "trainer-1"
@@ -327,8 +366,8 @@ func (w *world) startPodWith(edit func(*corev1.Pod)) *corev1.Pod {
 	w.create(pod)
 	started := metav1.Now().Rfc3339Copy()
 	pod.Status = corev1.PodStatus{
-		Phase: corev1.PodRunning, PodIP: "10.0.0.9", HostIP: "192.0.2.1", StartTime: &started,
-		PodIPs:     []corev1.PodIP{{IP: "10.0.0.9"}},
+		Phase: corev1.PodRunning, PodIP: ip, HostIP: "192.0.2.1", StartTime: &started,
+		PodIPs:     []corev1.PodIP{{IP: ip}},
 		HostIPs:    []corev1.HostIP{{IP: "192.0.2.1"}},
 		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: started}},
 	}

@@ -35,6 +35,9 @@ type entry struct {
 	result agentclient.Result
 	asked  bool
 	turn   int
+	drain  *agentclient.Question
+	// release is set until the agent has been told that an earlier drain is over.
+	release bool
 }
 
 var errNoAnswer = errors.New("no answer")
@@ -191,21 +194,44 @@ func (w *world) Facts() lifecycle.Facts {
 // resumed tells whether the owner set spec.suspend to false since the last pass.
 func (w *world) resumed() bool { return lifecycle.Resumed(w.server.Spec.Suspend, w.cause) }
 
-// Drain asks the agent, as the operator does.
-func (w *world) Drain(_ context.Context, idleSince time.Time) bool {
-	request := transition.DrainRequest(w.policy.Thresholds, idleSince, w.operatorTime())
-	if !w.drain(time.Duration(request.IdleSeconds * float64(time.Second))) {
-		w.count("drains refused")
-		return false
+// Drain asks the agent, as agentclient.Poller.Drain.
+func (w *world) Drain(idleSince time.Time) (drained, answered bool) {
+	e := w.op.entry
+	if e == nil || e.pod != w.pod.id || !e.asked {
+		return false, true
 	}
-	return true
+	request := transition.DrainRequest(w.policy.Thresholds, idleSince, w.operatorTime())
+	if !e.drain.Holds(request, w.now) {
+		w.withdraw(e)
+		q := agentclient.NewQuestion(request)
+		e.drain = q
+		w.op.after(w, w.between(0, 50*time.Millisecond), func() { w.sendDrain(e, q) })
+	}
+	return e.drain.Answer()
 }
 
-// Release reaches an agent that the operator polls and that answers.
-func (w *world) Release(context.Context) {
-	if e := w.op.entry; w.op.up && w.pod != nil && e != nil && e.pod == w.pod.id && w.answers() {
+// Release ends a drain, as agentclient.Poller.Release.
+func (w *world) Release() {
+	if e := w.op.entry; e != nil {
+		w.withdraw(e)
+	}
+}
+
+// withdraw has an agent released that may have agreed.
+func (w *world) withdraw(e *entry) {
+	q := e.drain
+	if e.drain = nil; q.Outstanding() {
+		e.release = true
+		w.op.after(w, w.between(time.Millisecond, 300*time.Millisecond), func() { w.sendRelease(e) })
+	}
+}
+
+// sendRelease ends a drain, if that is due and the agent answers.
+func (w *world) sendRelease(e *entry) {
+	if e.release && w.pod != nil && e.pod == w.pod.id && w.answers() {
 		w.pod.drainedAt = time.Time{}
 	}
+	e.release = false
 }
 
 func (w *world) RecordSuspension(_ context.Context, s lease.Suspension) error {
@@ -265,34 +291,46 @@ func (w *world) Delete(_ context.Context, d lifecycle.Decision) error {
 	return errDeleted
 }
 
-// drain asks the agent, as agentclient.Poller.Drain.
-func (w *world) drain(idle time.Duration) bool {
-	e, p := w.op.entry, w.pod
-	if e == nil || e.pod != p.id {
-		return false
+// sendDrain sends a question to the agent, unless it was withdrawn.
+func (w *world) sendDrain(e *entry, q *agentclient.Question) {
+	if w.op.entry != e || e.drain != q {
+		return
 	}
-	var err error
-	var report agentapi.Report
-	drained := false
-	if w.answers() {
-		drained, report = p.drain(agentapi.Drain{IdleSeconds: idle.Seconds()}, w.now)
+	w.sendRelease(e) // Calls to an agent do not overtake each other.
+	q.Send(w.now)
+	took, err, drained, report := w.between(time.Millisecond, 300*time.Millisecond), error(nil), false, agentapi.Report{}
+	if p := w.pod; p != nil && !p.terminating && p.id == e.pod && w.answers() {
+		drained, report = p.drain(q.Request, w.now)
+	} else {
+		took, err = 3*time.Second, errNoAnswer
 	}
-	if (!drained && report.UpSeconds == 0) || w.lost() {
+	if w.lost() {
 		drained, err = false, errNoAnswer
-		w.excuse(w.now.Add(agentclient.ActiveInterval))
 	}
-	if drained {
-		return true
-	}
-	e.asked = true
+	w.op.after(w, took, func() {
+		if w.op.entry != e || e.drain != q {
+			return
+		}
+		if q.Record(drained); !drained {
+			w.refusedDrain(e, report, err)
+		}
+		w.op.soon(w)
+	})
+}
+
+// refusedDrain records the report of an agent that did not agree. One that did not answer
+// is unreachable at once.
+func (w *world) refusedDrain(e *entry, report agentapi.Report, err error) {
 	e.result, _, _ = e.target.Next(e.result, report, err, w.operatorTime())
-	for err != nil && !e.result.Unreachable() {
+	w.count("drains refused")
+	if err == nil {
+		return
+	}
+	w.excuse(w.now.Add(agentclient.ActiveInterval))
+	for !e.result.Unreachable() {
 		e.result, _, _ = e.target.Next(e.result, report, err, w.operatorTime())
 	}
-	if err != nil {
-		w.ask(e, 15*time.Second)
-	}
-	return false
+	w.ask(e, 15*time.Second)
 }
 
 // watch keeps the agent polled while the server runs.
@@ -302,7 +340,7 @@ func (w *world) watch(d lifecycle.Decision) {
 	case p == nil, p.terminating, !d.Run:
 		w.op.entry = nil
 		return
-	case p.readyAt.IsZero():
+	case p.readyAt.IsZero(), d.AwaitsAgent:
 		return
 	}
 	t := agentclient.Target{Pod: types.UID(p.id), TracksActivity: d.TracksActivity || !d.ExpiresAt.IsZero(), Every: w.policy.PollEvery()}
