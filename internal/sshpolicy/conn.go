@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,9 @@ type Conn struct {
 	// user of the connection before Close, linger after it.
 	reading sync.Mutex
 
+	// intake limits what is read from a client that has logged in.
+	intake atomic.Pointer[Intake]
+
 	mu      sync.Mutex // of closing, and of deadlines, which Close sets last
 	closing bool
 	closed  chan struct{}
@@ -39,6 +43,10 @@ type Conn struct {
 func NewConn(raw net.Conn) *Conn {
 	return &Conn{Conn: raw, closed: make(chan struct{})}
 }
+
+// Limit limits from now on how much is read ahead of the readers of the connection's
+// channels. Until then, packets can have 64 KiB: a login requires no larger ones.
+func (c *Conn) Limit(intake *Intake) { c.intake.Store(intake) }
 
 // Closed is closed once the socket is closed, which may be LingerTime after
 // Close.
@@ -53,6 +61,7 @@ func (c *Conn) Close() error {
 		return net.ErrClosed
 	}
 	c.closing = true
+	c.intake.Load().Close()
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok || c.Conn.SetDeadline(time.Unix(1, 0)) != nil || half.CloseWrite() != nil {
 		// The connection is broken already, or not one of TCP.
@@ -87,10 +96,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.isClosing() {
 		return 0, net.ErrClosed
 	}
+	if err := c.intake.Load().before(len(p)); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Read(p)
 	if c.isClosing() {
 		return 0, net.ErrClosed
 	}
+	c.intake.Load().after(n)
 	return n, err
 }
 
@@ -99,6 +112,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if c.isClosing() {
 		return 0, net.ErrClosed
 	}
+	intake := c.intake.Load()
+	intake.Work()
+	defer intake.Rest()
 	return c.Conn.Write(p)
 }
 
