@@ -118,7 +118,7 @@ func newSSHServer(ctx context.Context, reports *reporter) (*sshd.Server, error) 
 		Spawner:              reports.spawner,
 		Traffic:              reports.traffic,
 		Activity:             func() agentapi.Report { return reports.live(ctx) },
-		HandshakeTimeout:     flags.handshakeTimeout,
+		Timeouts:             flags.timeouts,
 		KeepaliveInterval:    flags.keepaliveInterval,
 		KeysInterval:         flags.keysInterval,
 		Grace:                flags.grace,

@@ -32,7 +32,8 @@ type identityKey struct{}
 // never refused because of its user name, which the gateway ignores.
 var errUnknownKey = errors.New("this key opens no DevServer")
 
-// errTooMany refuses a login of a user who has too many connections.
+// errTooMany refuses a login: of a user who has too many connections, or because too many
+// clients are logging in.
 var errTooMany = errors.New("too many connections are open")
 
 // server is the SSH server of the gateway.
@@ -49,7 +50,7 @@ type server struct {
 	metrics     *metrics
 
 	ssh    *ssh.ServerConfig
-	gate   *sshpolicy.Gate
+	door   *sshpolicy.Door
 	limits limits
 
 	mu       sync.Mutex
@@ -71,7 +72,7 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 		log:        log,
 		metrics:    newMetrics(),
 		ssh:        sshpolicy.ServerConfig(),
-		gate:       sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress, sshpolicy.SiteBits),
+		door:       sshpolicy.NewDoor(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress, sshpolicy.SiteBits),
 		limits:     newLimits(defaultConnections, defaultConnectionsPerUser),
 		logins:     map[net.Conn]struct{}{},
 		clients:    map[*client]struct{}{},
@@ -128,22 +129,22 @@ func (s *server) serve(listener net.Listener) {
 			continue
 		}
 		pause = 0
-		leave, err := s.gate.Enter(raw.RemoteAddr())
-		if err != nil {
+		conn := sshpolicy.NewConn(raw)
+		if err := conn.Enter(s.door); err != nil {
 			s.metrics.logins.WithLabelValues(resultTooMany).Inc()
 			s.log.Debug("too many logins at once", "from", raw.RemoteAddr().String())
 			_ = raw.Close()
 			continue
 		}
 		s.running.Go(func() {
-			defer leave()
-			s.handle(sshpolicy.NewConn(raw), leave)
+			defer conn.Leave()
+			s.handle(conn)
 		})
 	}
 }
 
 // handle serves one connection from its first byte to its end.
-func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
+func (s *server) handle(raw *sshpolicy.Conn) {
 	defer func() { <-raw.Closed() }()
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -153,9 +154,12 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 	}()
 	conn, channels, requests, err := s.login(raw)
 	if err == nil {
-		// The gate no longer counts a connection that has logged in. If the login failed,
-		// the gate counts the connection until it is closed.
-		leave()
+		// The door no longer counts a connection that has logged in. If the login failed,
+		// the door counts the connection until it is closed.
+		raw.Leave()
+	}
+	if err != nil && raw.Dropped() {
+		err = fmt.Errorf("dropped in favor of others: %w", errTooMany)
 	}
 	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
 	if err != nil {

@@ -31,6 +31,8 @@ type Conn struct {
 	// user of the connection before Close, linger after it.
 	reading sync.Mutex
 
+	// visit is how the connection counts while the client logs in. It can be nil.
+	visit *Visit
 	// intake limits what is read from a client that has logged in.
 	intake atomic.Pointer[Intake]
 
@@ -42,6 +44,35 @@ type Conn struct {
 // NewConn returns a Conn for a connection that is not in use yet.
 func NewConn(raw net.Conn) *Conn {
 	return &Conn{Conn: raw, closed: make(chan struct{})}
+}
+
+// Enter has the door admit the connection, or returns why it does not. The door may close
+// it at any time until Leave is called.
+func (c *Conn) Enter(door *Door) error {
+	visit, err := door.Enter(c.RemoteAddr(), c.abort)
+	c.visit = visit
+	return err
+}
+
+// Leave is called when the client has logged in or the connection has ended.
+func (c *Conn) Leave() { c.visit.Leave() }
+
+// Dropped reports whether the door has closed the connection in favor of another.
+func (c *Conn) Dropped() bool { return c.visit != nil && c.visit.Dropped() }
+
+// greet notes that the key exchange is finished.
+func (c *Conn) greet() {
+	if c.visit != nil {
+		c.visit.greeted.Store(true)
+	}
+}
+
+// abort resets the connection. Close must still be called.
+func (c *Conn) abort() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // The kernel keeps nothing of it either.
+	}
+	_ = c.Conn.Close()
 }
 
 // Limit limits from now on how much is read ahead of the readers of the connection's
@@ -104,6 +135,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	c.intake.Load().after(n)
+	if n > 0 && c.visit != nil {
+		c.visit.Heard()
+	}
 	return n, err
 }
 
