@@ -29,6 +29,7 @@ type Server struct {
 	// who reaches the port can open them. The limit for one address is high, because
 	// behind kube-proxy all clients can have the same address.
 	door     *sshpolicy.Door
+	limits   limits
 	refusals *refusals
 	// probes has the source addresses of the agent's own probes. They do not pass the
 	// door, so that a flood of connections does not make the server look dead.
@@ -57,6 +58,7 @@ func New(cfg Config) (*Server, error) {
 		sshConfig: newServerConfig(cfg.HostKey),
 		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
 		door:      sshpolicy.NewDoor(cfg.MaxPending, cfg.MaxPendingPerAddress, sshpolicy.HostBits),
+		limits:    newLimits(cfg.MemoryLimit),
 		refusals:  &refusals{log: cfg.Logger},
 		accounts:  map[string]bool{cfg.User: true},
 		sessions:  &sessions{traffic: cfg.Traffic},
@@ -156,6 +158,7 @@ func (s *Server) serveConn(ctx context.Context, client *clientConn) {
 		s.log.Error("login refused", "remote", client.RemoteAddr().String(), "reason", err.Error())
 		return
 	}
+	defer s.limits.connections.Give(c.user, 1)
 	c.serve(channels, requests)
 }
 
