@@ -10,7 +10,7 @@ import (
 const (
 	// quietBuffer is the buffer of each direction of a tunnel with little traffic. It
 	// suffices for a terminal's output. Ten thousand idle tunnels have one each.
-	quietBuffer = 4 << 10
+	quietBuffer = 3 << 10
 	// bulkBuffer is the buffer of a direction with much traffic.
 	bulkBuffer = 64 << 10
 	// bulkRead is the smallest read with which a direction keeps its bulkBuffer.

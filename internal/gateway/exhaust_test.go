@@ -79,7 +79,7 @@ func TestOneKeyCannotExhaustMemory(t *testing.T) {
 			settles(t, &sent)
 		},
 		"long descriptions of channels": func(t *testing.T, client *ssh.Client) {
-			long := ssh.Marshal(target{"suspended.team", 22, strings.Repeat("x", 200<<10), 1})
+			long := ssh.Marshal(target{"suspended.team", 22, strings.Repeat("x", 240<<10), 1})
 			for range maxChannels {
 				go func() { _, _, _ = client.OpenChannel("direct-tcpip", long) }()
 			}
@@ -89,13 +89,13 @@ func TestOneKeyCannotExhaustMemory(t *testing.T) {
 	}
 	for name, attack := range tests {
 		t.Run(name, func(t *testing.T) {
-			w, mallory := newWorld(t, deaf), sshserver.NewKey(t)
+			w, mallory := newWorld(t, deaf, func(s *server) { s.limits.unread = sshpolicy.NewBudget(16<<20, 16<<20) }), sshserver.NewKey(t)
 			w.put(running("deaf.team", "10.0.0.1", mallory))
 			w.put(suspended("suspended.team", mallory))
 			client := w.mustLogin(t, mallory)
 			before := heapInUse()
 			attack(t, client)
-			const limit = 64 << 20
+			const limit = 32 << 20
 			awaitHeap(t, before+limit)
 		})
 	}

@@ -3,13 +3,10 @@ package gateway
 import (
 	"crypto/rand"
 	"crypto/rsa"
-	"errors"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
@@ -17,6 +14,7 @@ import (
 
 	devserverv1 "devserver.io/devserver/api/v1"
 	"devserver.io/devserver/internal/sshpolicy"
+	"devserver.io/devserver/internal/testing/hangup"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
@@ -234,7 +232,7 @@ func TestSilentConnectionsLockNobodyOut(t *testing.T) {
 	w.mustLogin(t, alice)
 	closed := 0
 	for _, conn := range silent {
-		if _, err := io.Copy(io.Discard, deadline(t, conn)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if hangup.Of(t, conn) {
 			closed++
 		}
 	}
@@ -242,15 +240,6 @@ func TestSilentConnectionsLockNobodyOut(t *testing.T) {
 		t.Errorf("%d silent connections were closed, want more than %d", closed, most)
 	}
 	w.awaitLogins(t, resultTooMany, most)
-}
-
-// deadline returns conn, of which only what has arrived can be read.
-func deadline(t *testing.T, conn net.Conn) net.Conn {
-	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
-	return conn
 }
 
 func dial(t *testing.T, address string) net.Conn {

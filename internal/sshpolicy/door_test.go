@@ -111,7 +111,7 @@ func TestDoor(t *testing.T) {
 				}
 				var dropped []int
 				for i, s := range tc.steps {
-					time.Sleep(s.wait)
+					<-time.After(s.wait)
 					before := len(dropped)
 					v, err := door.Enter(&net.TCPAddr{IP: net.ParseIP(s.from)}, func() { dropped = append(dropped, i+1) })
 					if (err != nil) != s.full {

@@ -43,9 +43,9 @@ type Intake struct {
 	user   string
 
 	// All that follows is protected by budget.mu.
-	more   *sync.Cond // signalled when reading may continue
-	unread int64      // bytes
-	packet int64      // the part of the largest packet that exceeds maxPacket, in bytes
+	more   sync.Cond // signalled when reading may continue
+	unread int64     // bytes
+	packet int64     // the part of the largest packet that exceeds maxPacket, in bytes
 	// busy is the number of readers that do not wait for more, and of writes in progress.
 	busy   int
 	closed bool
@@ -56,7 +56,7 @@ type Intake struct {
 
 // NewIntake returns an intake for one connection of a user.
 func NewIntake(budget *Budget, user string) *Intake {
-	return &Intake{budget: budget, user: user, more: sync.NewCond(&budget.mu), ended: map[*reader]struct{}{}}
+	return &Intake{budget: budget, user: user, more: sync.Cond{L: &budget.mu}}
 }
 
 var (
@@ -247,7 +247,10 @@ func (r *reader) end(n int, drained bool, err error) {
 	}
 	r.finish()
 	// Another error means that the connection has ended.
-	if err == io.EOF && n == 0 && !i.closed {
+	if errors.Is(err, io.EOF) && n == 0 && !i.closed {
+		if i.ended == nil { // as for most connections
+			i.ended = map[*reader]struct{}{}
+		}
 		i.ended[r] = struct{}{}
 	}
 }

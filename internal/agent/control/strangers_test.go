@@ -3,24 +3,24 @@ package control
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"devserver.io/devserver/internal/testing/hangup"
 )
 
 // probe requests the health of a server without a network.
 func probe(handler http.Handler) (int, string) {
 	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	handler.ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/healthz", nil))
 	return answer.Code, answer.Body.String()
 }
 
@@ -42,12 +42,12 @@ func TestChecksAreShared(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			time.Sleep(checkLifetime - 1)
+			<-time.After(checkLifetime - 1)
 			probe(handler)
 			if got := checks.Load(); got != want {
 				t.Errorf("%d checks, want %d", got, want)
 			}
-			time.Sleep(1)
+			<-time.After(1)
 		}
 	})
 }
@@ -72,7 +72,7 @@ func TestStrangersDoNotLearnWhyAServerIsNotReady(t *testing.T) {
 			if code, body := probe(handler); code != step.code || body != step.body {
 				t.Errorf("with %v: %d %q", step.health, code, body)
 			}
-			time.Sleep(checkLifetime)
+			<-time.After(checkLifetime)
 		}
 		if n := strings.Count(log.String(), "a secret reason"); n != 1 {
 			t.Errorf("the reason is logged %d times, want once:\n%s", n, log.String())
@@ -100,10 +100,7 @@ func TestSilentConnectionsDoNotStopProbes(t *testing.T) {
 		t.Errorf("%d %s", code, body)
 	}
 	for i, conn := range silent[:2*maxConnections-maxConnectionsPerAddress] {
-		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		if !hangup.Of(t, conn) {
 			t.Fatalf("connection %d of %d is open", i+1, len(silent))
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/sshpolicy"
+	"devserver.io/devserver/internal/testing/hangup"
 	"devserver.io/devserver/internal/testing/port"
 )
 
@@ -60,7 +60,7 @@ func TestSilentConnectionsLockNobodyOut(t *testing.T) {
 			ts.waitLog("other connections are waiting to authenticate")
 			// The oldest ones are closed.
 			for i, nc := range open[:silent-min(test.most, test.perAddress)] {
-				if _, err := io.Copy(io.Discard, nc); errors.Is(err, os.ErrDeadlineExceeded) {
+				if !hangup.Of(t, nc) {
 					t.Fatalf("connection %d is open", i+1)
 				}
 			}
