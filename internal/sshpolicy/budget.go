@@ -9,7 +9,7 @@ import (
 var (
 	// ErrUserLimit means that the user has as much as one user may have.
 	ErrUserLimit = errors.New("the limit for one user is reached")
-	// ErrTotalLimit means that all users together have as much as exists.
+	// ErrTotalLimit means that all users together have as much as they may have.
 	ErrTotalLimit = errors.New("the limit for all users together is reached")
 )
 

@@ -39,10 +39,10 @@ const (
 // Connections that do not log in must not lock others out. So the more of the limit is
 // used, the more likely a new connection takes the place of another, as with OpenSSH's
 // MaxStartups: from half of the limit on at random, and always once it is reached. The
-// oldest connection that has sent nothing goes first, then the oldest that has not
+// oldest connection that has sent nothing is dropped first, then the oldest that has not
 // finished its key exchange, then a random one of those that wait for a user to type a
-// passphrase. If there is nobody to drop, because all are young, the new connection is
-// refused. So a crowd of clients that connect at the same time does not drop one another.
+// passphrase. If all are young, the new connection is refused, so that clients that
+// connect at the same time, for example after a restart, do not drop one another.
 type Door struct {
 	total, perAddress, ipv6Bits int
 	random                      func() float64 // in [0, 1)
@@ -98,9 +98,8 @@ func (d *Door) Waiting() int {
 	return d.all
 }
 
-// makeRoom reports whether there is room for one more, of which limit are allowed and
-// have exist. It may drop one of the visits for that. If it must, it also drops a young
-// one.
+// makeRoom reports whether there is room for one more connection, of which have exist and
+// limit are allowed. It may drop one of visits for that.
 func (d *Door) makeRoom(visits []*Visit, have, limit int, must bool) bool {
 	half := limit / 2
 	full := have >= limit
@@ -116,8 +115,8 @@ func (d *Door) makeRoom(visits []*Visit, have, limit int, must bool) bool {
 	return !full
 }
 
-// choose returns the visit to drop, or nil. If the door is full, that may be a young one
-// that has sent nothing; if must is set, any.
+// choose returns the visit to drop, or nil. If the limit is reached, that may be a young
+// one that has sent nothing, and if must is set, any young one.
 func (d *Door) choose(visits []*Visit, full, must bool) *Visit {
 	var unfinished *Visit
 	var waiting []*Visit
