@@ -14,6 +14,7 @@ import (
 
 	"devserver.io/devserver/internal/agent/environ"
 	"devserver.io/devserver/internal/agentapi"
+	"devserver.io/devserver/internal/sshpolicy"
 )
 
 // initFlags are the flags of init.
@@ -45,7 +46,7 @@ type serveFlags struct {
 	user                       string
 	root                       bool
 
-	handshakeTimeout  time.Duration
+	timeouts          sshpolicy.Timeouts
 	keepaliveInterval time.Duration
 	keysInterval      time.Duration
 	grace             time.Duration
@@ -104,7 +105,8 @@ func (f *serveFlags) parse(args []string, stderr io.Writer) error {
 	flags.StringVar(&f.sshDir, "ssh-dir", agentapi.SSHDir, "folder of the keys, where the DevServer's Secret is mounted")
 	flags.StringVar(&f.user, "user", agentapi.User, "the user that may log in")
 	flags.BoolVar(&f.root, "root", false, "allow root logins too")
-	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 30*time.Second, "how long a connection may take to authenticate")
+	flags.DurationVar(&f.timeouts.KeyExchange, "key-exchange-timeout", sshpolicy.KeyExchangeTimeout, "how long a connection may take until its first authentication packet")
+	flags.DurationVar(&f.timeouts.Login, "login-timeout", sshpolicy.LoginTimeout, "how long a connection may take to authenticate after that, for example while its user types a passphrase")
 	flags.DurationVar(&f.keepaliveInterval, "keepalive-interval", 30*time.Second, "how often a silent client is asked for a response; without one four times in a row, the connection is closed")
 	flags.DurationVar(&f.keysInterval, "keys-interval", 10*time.Second, "how often connections are checked against the authorized keys")
 	flags.DurationVar(&f.grace, "grace", defaultGrace, "how long sessions may take to end when the whole server stops")

@@ -27,7 +27,7 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	}
 	log := newLogger(stderr)
 	debug.SetGCPercent(gcPercent)
-	if _, limit := cgroup.Memory(cgroupDir); limit > 0 {
+	if limit := memoryLimit(); limit > 0 {
 		// Near its memory limit, the program spends more CPU time on garbage collection.
 		// Otherwise it would be killed, which ends all connections.
 		debug.SetMemoryLimit(limit / 5 * 4)
@@ -79,6 +79,12 @@ func runServe(args []string, stderr io.Writer) (exitCode int, err error) {
 	return 0, nil
 }
 
+// memoryLimit returns the container's memory limit in bytes. 0 means no limit.
+func memoryLimit() int64 {
+	_, limit := cgroup.Memory(cgroupDir)
+	return max(limit, 0)
+}
+
 // check returns an error if the server cannot be used: if the SSH server does not answer,
 // or the spawner does not.
 func check(ctx context.Context, reports *reporter, address net.Addr) error {
@@ -118,7 +124,8 @@ func newSSHServer(ctx context.Context, reports *reporter) (*sshd.Server, error) 
 		Spawner:              reports.spawner,
 		Traffic:              reports.traffic,
 		Activity:             func() agentapi.Report { return reports.live(ctx) },
-		HandshakeTimeout:     flags.handshakeTimeout,
+		Timeouts:             flags.timeouts,
+		MemoryLimit:          memoryLimit(),
 		KeepaliveInterval:    flags.keepaliveInterval,
 		KeysInterval:         flags.keysInterval,
 		Grace:                flags.grace,

@@ -82,7 +82,7 @@ func TestTheAPIServerAway(t *testing.T) {
 	}
 	server := listenOnSSHPort(t)
 	ip := server.Addr().(*net.TCPAddr).IP.String()
-	go serveAll(server, func(conn net.Conn) { copyAndEnd(conn, conn) })
+	go serveAll(server, func(conn net.Conn) { copyAndEnd(conn, conn, generous) })
 	runs := create("runs", devserverv1.DevServerStatus{Phase: devserverv1.PhaseRunning, PodIP: ip}, alice, bob)
 	idle := suspended("idle."+ns, alice).Status
 	idle.Conditions[0].LastTransitionTime = metav1.Now()

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -13,11 +14,17 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"devserver.io/devserver/internal/printable"
+	"devserver.io/devserver/internal/sshpolicy"
 )
 
-// maxChannels is how many channels one connection can have open at once. Editors
-// open far fewer.
-const maxChannels = 256
+const (
+	// maxChannels is how many channels one connection can have open at once. Editors
+	// open far fewer.
+	maxChannels = 256
+	// maxTargetBytes is the longest description of a channel that a client may send. The
+	// longest name of a server has 127.
+	maxTargetBytes = 4 << 10
+)
 
 // hangUpTime is how long a client has, after the end of its last channel, to
 // close the connection to a gateway that is stopping. A client that is cut off
@@ -36,7 +43,10 @@ type client struct {
 	server *server
 	conn   *ssh.ServerConn
 	who    identity
-	log    *slog.Logger
+	// account is the user to whom the connection counts.
+	account string
+	intake  *sshpolicy.Intake
+	log     *slog.Logger
 
 	mu      sync.Mutex
 	open    int       // channels
@@ -48,6 +58,7 @@ type client struct {
 func newClient(s *server, conn *ssh.ServerConn) *client {
 	// The login stored it. The zero value opens nothing.
 	who, _ := conn.Permissions.ExtraData[identityKey{}].(identity)
+	account := s.directory.account(who)
 	log := s.log.With("fingerprint", who.key, "from", conn.RemoteAddr().String())
 	if who.certificate != "" {
 		log = log.With("certificate", who.certificate)
@@ -55,29 +66,37 @@ func newClient(s *server, conn *ssh.ServerConn) *client {
 	if owners := s.directory.owners(who); len(owners) > 0 {
 		log = log.With("owner", strings.Join(owners, ","))
 	}
-	return &client{server: s, conn: conn, who: who, log: log, tunnels: map[*tunnel]struct{}{}}
+	return &client{
+		server: s, conn: conn, who: who, account: account, log: log,
+		intake:  sshpolicy.NewIntake(s.limits.unread, account),
+		tunnels: map[*tunnel]struct{}{},
+	}
 }
 
 // serve answers requests for channels until the connection ends. Each is authorized
 // by itself.
 func (c *client) serve(channels <-chan ssh.NewChannel) {
 	var running sync.WaitGroup
-	for requested := range channels {
+	sshpolicy.Each(c.intake, channels, func(requested ssh.NewChannel) {
 		if err := c.begin(); err != nil {
 			c.refuse(requested, ssh.ResourceShortage, err.Error())
-			continue
+			return
 		}
 		running.Go(func() {
 			defer c.end()
 			c.handle(requested)
 		})
-	}
+	})
 	c.cutAll(errDisconnected)
 	running.Wait()
 }
 
 func (c *client) handle(requested ssh.NewChannel) {
 	defer c.recoverFrom("serving a channel")
+	if len(requested.ExtraData()) > maxTargetBytes {
+		c.refuse(requested, ssh.Prohibited, serversOnly)
+		return
+	}
 	switch requested.ChannelType() {
 	case "direct-tcpip":
 		c.forward(requested)
@@ -114,11 +133,15 @@ func (c *client) begin() error {
 	if c.open >= maxChannels {
 		return errors.New("too many channels are open on this connection")
 	}
+	if err := c.server.limits.channels.Take(c.account, 1); err != nil {
+		return fmt.Errorf("too many channels are open: %w", err)
+	}
 	c.open++
 	return nil
 }
 
 func (c *client) end() {
+	c.server.limits.channels.Give(c.account, 1)
 	c.mu.Lock()
 	c.open--
 	c.ended = time.Now()

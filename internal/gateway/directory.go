@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -187,6 +188,22 @@ func (d *directory) owners(who identity) []string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.ownersOf(who)
+}
+
+// account returns the user to whom the connections of a client count. Everyone can put
+// keys into their own DevServers, so the keys that open only servers of the same owners
+// count as one user.
+func (d *directory) account(who identity) string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	owners := d.ownersOf(who)
+	if len(owners) == 0 {
+		for name := range d.byKey[who.key] {
+			owners = append(owners, cmp.Or(d.servers[name].Spec.Owner, "namespace "+name.Namespace))
+		}
+		slices.Sort(owners)
+	}
+	return strings.Join(slices.Compact(owners), ",")
 }
 
 // find returns the DevServer of that name if the client opens it. The caller cannot

@@ -10,6 +10,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -47,6 +48,9 @@ type Config struct {
 	// HealthAddress is where /healthz and /readyz are served over HTTP, and
 	// MetricsAddress where /metrics is. If they are empty, they are not served.
 	HealthAddress, MetricsAddress string
+	// MaxConnections is how many clients can be logged in at once, and
+	// MaxConnectionsPerUser how many of them can belong to one user. 0 means the default.
+	MaxConnections, MaxConnectionsPerUser int64
 	// DrainTimeout is how long open sessions can continue after the gateway receives
 	// a signal to stop.
 	DrainTimeout time.Duration
@@ -66,6 +70,8 @@ func (c *Config) AddTo(flags *flag.FlagSet) {
 	flags.DurationVar(&c.WakeTimeout, "wake-timeout", defaultWakeTimeout, "how long a client waits for a DevServer that wakes or starts")
 	flags.StringVar(&c.HealthAddress, "health-address", "", "address of /healthz and /readyz, for example :8081 (default: none)")
 	flags.StringVar(&c.MetricsAddress, "metrics-address", "", "address of /metrics, for example :8080 (default: none)")
+	flags.Int64Var(&c.MaxConnections, "max-connections", defaultConnections, "how many connections can be logged in at once")
+	flags.Int64Var(&c.MaxConnectionsPerUser, "max-connections-per-user", defaultConnectionsPerUser, "how many of them can belong to one user")
 	flags.DurationVar(&c.DrainTimeout, "drain-timeout", 5*time.Minute, "how long open sessions can continue after a signal to stop; a second signal ends them at once")
 }
 
@@ -76,6 +82,8 @@ func (c *Config) Check() error {
 		return errors.New("--host-key FILE is required")
 	case c.WakeTimeout <= 0:
 		return errors.New("--wake-timeout must be positive, for example 2m")
+	case c.MaxConnections < 0 || c.MaxConnectionsPerUser < 0:
+		return errors.New("--max-connections and --max-connections-per-user must not be negative")
 	case c.DrainTimeout < 0:
 		return errors.New("--drain-timeout must not be negative")
 	}
@@ -168,6 +176,7 @@ func configured(cfg Config, hostKey ssh.Signer, api *rest.Config, servers *direc
 	s := newServer(hostKey, servers, edit, log)
 	s.authorities.Store(&trusted)
 	s.address, s.patience = cfg.Address, patient(cfg.WakeTimeout)
+	s.limits = newLimits(cmp.Or(cfg.MaxConnections, defaultConnections), cmp.Or(cfg.MaxConnectionsPerUser, defaultConnectionsPerUser))
 	return s, nil
 }
 

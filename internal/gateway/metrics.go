@@ -45,9 +45,9 @@ func newMetrics() *metrics {
 	}
 	m := &metrics{
 		registry:    prometheus.NewRegistry(),
-		logins:      counters("logins_total", "Logins, by result: ok, refused (no offered key opens a server), failed (the handshake did not finish), too_many (over the limit of logins at a time) or stopping.", "result"),
+		logins:      counters("logins_total", "Logins, by result: ok, refused (no offered key opens a server), failed (the handshake did not finish), too_many (over the limit of logins in progress, or of the connections of the user or of all users) or stopping.", "result"),
 		connections: gauge("connections", "Connections that are logged in now."),
-		channels:    counters("channels_total", "Channels that clients requested, by result: ok or refused.", "result"),
+		channels:    counters("channels_total", "Channels that clients requested, by result: ok or refused (the target is no server that the key opens, the server cannot be reached, or a limit is exceeded).", "result"),
 		tunnels:     gauge("tunnels", "Connections through the gateway to servers that are open now."),
 		bytes:       counters("bytes_total", "Bytes carried, by direction: to_server or from_server.", "direction"),
 		wakes:       counters("wakes_total", "Requests to wake a suspended server, by result: ok or failed.", "result"),

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +32,10 @@ type identityKey struct{}
 // never refused because of its user name, which the gateway ignores.
 var errUnknownKey = errors.New("this key opens no DevServer")
 
+// errTooMany refuses a login: of a user who has too many connections, or because too many
+// clients are logging in.
+var errTooMany = errors.New("too many connections are open")
+
 // server is the SSH server of the gateway.
 type server struct {
 	directory   *directory
@@ -43,8 +49,9 @@ type server struct {
 	log         *slog.Logger
 	metrics     *metrics
 
-	ssh  *ssh.ServerConfig
-	gate *sshpolicy.Gate
+	ssh    *ssh.ServerConfig
+	door   *sshpolicy.Door
+	limits limits
 
 	mu       sync.Mutex
 	draining bool
@@ -65,7 +72,8 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 		log:        log,
 		metrics:    newMetrics(),
 		ssh:        sshpolicy.ServerConfig(),
-		gate:       sshpolicy.NewGate(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress, sshpolicy.SiteBits),
+		door:       sshpolicy.NewDoor(sshpolicy.MaxLogins, sshpolicy.MaxLoginsPerAddress, sshpolicy.SiteBits),
+		limits:     newLimits(defaultConnections, defaultConnectionsPerUser),
 		logins:     map[net.Conn]struct{}{},
 		clients:    map[*client]struct{}{},
 	}
@@ -89,6 +97,11 @@ func newServer(hostKey ssh.Signer, d *directory, edit editLease, log *slog.Logge
 	}
 	// This is called once the client has proven that it has the private key.
 	s.ssh.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, _ ssh.PublicKey, offered *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+		who, _ := offered.ExtraData[candidateKey{}].(identity)
+		if err := s.limits.connections.Check(d.account(who), 1); err != nil {
+			err = fmt.Errorf("%w: %w", errTooMany, err)
+			return nil, &ssh.BannerError{Err: err, Message: "gateway: " + err.Error() + ". Close other connections first.\r\n"}
+		}
 		return &ssh.Permissions{
 			CriticalOptions: offered.CriticalOptions,
 			ExtraData:       map[any]any{identityKey{}: offered.ExtraData[candidateKey{}]},
@@ -116,22 +129,22 @@ func (s *server) serve(listener net.Listener) {
 			continue
 		}
 		pause = 0
-		leave, err := s.gate.Enter(raw.RemoteAddr())
-		if err != nil {
+		conn := sshpolicy.NewConn(raw)
+		if err := conn.Enter(s.door); err != nil {
 			s.metrics.logins.WithLabelValues(resultTooMany).Inc()
 			s.log.Debug("too many logins at once", "from", raw.RemoteAddr().String())
 			_ = raw.Close()
 			continue
 		}
 		s.running.Go(func() {
-			defer leave()
-			s.handle(sshpolicy.NewConn(raw), leave)
+			defer conn.Leave()
+			s.handle(conn)
 		})
 	}
 }
 
 // handle serves one connection from its first byte to its end.
-func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
+func (s *server) handle(raw *sshpolicy.Conn) {
 	defer func() { <-raw.Closed() }()
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -141,9 +154,12 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 	}()
 	conn, channels, requests, err := s.login(raw)
 	if err == nil {
-		// The gate no longer counts a connection that has logged in. If the login failed,
-		// the gate counts the connection until it is closed.
-		leave()
+		// The door no longer counts a connection that has logged in. If the login failed,
+		// the door counts the connection until it is closed.
+		raw.Leave()
+	}
+	if err != nil && raw.Dropped() {
+		err = fmt.Errorf("dropped in favor of others: %w", errTooMany)
 	}
 	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
 	if err != nil {
@@ -153,9 +169,14 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 	}
 	s.metrics.connections.Inc()
 	defer s.metrics.connections.Dec()
-	go sshpolicy.KeepAlive(conn, requests, sshpolicy.KeepAliveInterval, sshpolicy.KeepAliveMisses)
 	c := newClient(s, conn)
-	if err := s.add(c); err != nil {
+	raw.Limit(c.intake)
+	go sshpolicy.KeepAlive(conn, requests, sshpolicy.KeepAliveInterval, sshpolicy.KeepAliveMisses)
+	err = s.limits.connections.Take(c.account, 1)
+	if err == nil {
+		defer s.limits.connections.Give(c.account, 1)
+	}
+	if err := cmp.Or(err, s.add(c)); err != nil {
 		_ = conn.Close()
 		c.log.Info("connection refused", "reason", err.Error())
 	}
@@ -165,16 +186,20 @@ func (s *server) handle(raw *sshpolicy.Conn, leave func()) {
 
 // loginResult returns the result of a login for the metrics.
 func loginResult(err error) string {
-	switch _, denied := errors.AsType[*ssh.ServerAuthError](err); {
+	switch denied, ok := errors.AsType[*ssh.ServerAuthError](err); {
 	case err == nil:
 		return resultOK
-	case denied:
+	case errors.Is(err, errTooMany), ok && slices.ContainsFunc(denied.Errors, isTooMany):
+		return resultTooMany
+	case ok:
 		return resultRefused
 	case errors.Is(err, errStopping):
 		return resultStopping
 	}
 	return resultFailed
 }
+
+func isTooMany(err error) bool { return errors.Is(err, errTooMany) }
 
 // fault records a panic, which must not end other connections.
 func (s *server) fault(log *slog.Logger, doing string, fault any) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,44 +9,61 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/exit"
 	"devserver.io/devserver/internal/printable"
+	"devserver.io/devserver/internal/sshpolicy"
 )
+
+// firstCommandTime is how long a client may take to send its command, or to request a
+// shell, after it has opened a session. Clients send both at once.
+const firstCommandTime = 10 * time.Second
 
 // session is an SSH session on the gateway itself: ssh GATEWAY, or ssh GATEWAY
 // COMMAND.
 type session struct {
 	*client
-	channel  ssh.Channel
-	terminal bool
+	channel  *sshpolicy.Channel
+	terminal atomic.Bool
+	// hangUp ends the command.
+	hangUp context.CancelFunc
 }
 
-// serveSession answers a session on the gateway itself.
+// serveSession serves a session on the gateway itself until the client has closed it.
 func (c *client) serveSession(requested ssh.NewChannel) {
-	channel, requests, err := requested.Accept()
+	channel, err := c.intake.Accept(requested)
 	if err != nil {
 		return
 	}
+	ctx, hangUp := context.WithCancel(context.Background())
+	s := &session{client: c, channel: channel, hangUp: hangUp}
 	defer func() { _ = channel.Close() }()
-	s := &session{client: c, channel: channel}
-	for request := range requests {
+	go s.readInput()
+	late := time.AfterFunc(firstCommandTime, func() { _ = channel.Close() })
+	defer late.Stop()
+	var running sync.WaitGroup
+	started := false
+	channel.Serve(func(request *ssh.Request) {
 		words, ok := s.parse(request)
-		_ = request.Reply(ok, nil)
-		if words != nil {
-			s.run(words, requests)
+		_ = request.Reply(ok && !started, nil)
+		if words == nil || started {
 			return
 		}
-	}
-}
-
-// run executes a command and sends its exit status.
-func (s *session) run(words []string, requests <-chan *ssh.Request) {
-	ctx, stop := s.untilHangup(requests)
-	defer stop()
-	s.exit(s.execute(ctx, words))
+		started = true
+		late.Stop()
+		running.Go(func() {
+			defer c.recoverFrom("executing a command")
+			s.exit(s.execute(ctx, words))
+			_ = channel.Close()
+		})
+	})
+	hangUp()
+	running.Wait()
 }
 
 // parse handles a request of the session. words are the command that the user
@@ -53,7 +71,7 @@ func (s *session) run(words []string, requests <-chan *ssh.Request) {
 func (s *session) parse(request *ssh.Request) (words []string, ok bool) {
 	switch request.Type {
 	case "pty-req":
-		s.terminal = true
+		s.terminal.Store(true)
 		return nil, true
 	case "shell":
 		return []string{}, true
@@ -67,27 +85,19 @@ func (s *session) parse(request *ssh.Request) (words []string, ok bool) {
 	return nil, false
 }
 
-// untilHangup returns a context that ends when the client hangs up, or the user
-// types Ctrl-C.
-func (s *session) untilHangup(requests <-chan *ssh.Request) (context.Context, context.CancelFunc) {
-	ctx, stop := context.WithCancel(context.Background())
-	go func() {
-		ssh.DiscardRequests(requests)
-		stop()
-	}()
-	go func() {
-		typed := make([]byte, 256)
-		for {
-			n, err := s.channel.Read(typed)
-			if s.terminal && strings.ContainsRune(string(typed[:n]), 3) {
-				stop()
-			}
-			if err != nil {
-				return // The end of the input does not end the command.
-			}
+// readInput reads what the user types, and ends the command at Ctrl-C. No command reads
+// input.
+func (s *session) readInput() {
+	typed := make([]byte, 4<<10)
+	for {
+		n, err := s.channel.Read(typed)
+		if s.terminal.Load() && bytes.IndexByte(typed[:n], 3) >= 0 {
+			s.hangUp()
 		}
-	}()
-	return ctx, stop
+		if err != nil {
+			return // The end of the input does not end the command.
+		}
+	}
 }
 
 // exit sends the exit status that belongs to err.
@@ -108,7 +118,7 @@ func (s *session) say(format string, args ...any) {
 // carriage return at the end of each line.
 func (s *session) write(w io.Writer, text string) {
 	text = printable.Text(text)
-	if s.terminal {
+	if s.terminal.Load() {
 		text = strings.ReplaceAll(text, "\n", "\r\n")
 	}
 	_, _ = io.WriteString(w, text)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -278,6 +279,18 @@ func (l lastWords) Read(p []byte) (int, error) { return l.text.Read(p) }
 func (lastWords) Write([]byte) (int, error)    { return 0, io.EOF }
 func (lastWords) CloseWrite() error            { return nil }
 func (lastWords) Close() error                 { return nil }
+func (lastWords) Stderr() io.ReadWriter        { return &bytes.Buffer{} }
+
+// newChannel is a request for a channel.
+type newChannel struct {
+	ssh.NewChannel
+	channel  ssh.Channel
+	requests <-chan *ssh.Request
+}
+
+func (n newChannel) Accept() (ssh.Channel, <-chan *ssh.Request, error) {
+	return n.channel, n.requests, nil
+}
 
 // slowServer is a connection on which a write takes a while, during which the
 // client leaves.
@@ -285,6 +298,7 @@ type slowServer struct {
 	net.Conn
 	leave  func()
 	closed chan struct{}
+	close  sync.Once
 	got    strings.Builder
 }
 
@@ -306,11 +320,7 @@ func (b *slowServer) Read([]byte) (int, error) {
 func (*slowServer) CloseWrite() error { return nil }
 
 func (b *slowServer) Close() error {
-	select {
-	case <-b.closed:
-	default:
-		close(b.closed)
-	}
+	b.close.Do(func() { close(b.closed) })
 	return nil
 }
 
@@ -318,10 +328,15 @@ func (b *slowServer) Close() error {
 // the server, as it would without a gateway in between.
 func TestLastWordsOfAClientArrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &client{server: newServer(sshserver.NewKey(t), newDirectory(), nil, discard()), log: discard()}
+		s := newServer(sshserver.NewKey(t), newDirectory(), nil, discard())
+		c := &client{server: s, log: discard(), intake: sshpolicy.NewIntake(s.limits.unread, "")}
 		requests := make(chan *ssh.Request)
 		upstream := &slowServer{leave: sync.OnceFunc(func() { close(requests) }), closed: make(chan struct{})}
-		c.carry(t.Context(), devServer{DevServer: running("a.team", "10.0.0.1")}, lastWords{text: strings.NewReader("exit")}, requests, upstream)
+		channel, err := c.intake.Accept(newChannel{channel: lastWords{text: strings.NewReader("exit")}, requests: requests})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.carry(t.Context(), devServer{DevServer: running("a.team", "10.0.0.1")}, channel, upstream)
 		if got := upstream.got.String(); got != "exit" {
 			t.Errorf("the server got %q, want %q", got, "exit")
 		}

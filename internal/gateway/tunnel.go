@@ -75,23 +75,24 @@ func (c *client) forward(requested ssh.NewChannel) {
 		return
 	}
 	defer func() { _ = upstream.Close() }()
-	channel, requests, err := requested.Accept()
+	channel, err := c.intake.Accept(requested)
 	if err != nil {
 		return
 	}
 	c.server.metrics.channels.WithLabelValues(resultOK).Inc()
-	c.carry(ctx, d, channel, requests, upstream)
+	c.carry(ctx, d, channel, upstream)
 }
 
 // carry copies bytes in both directions until both have ended or ctx ends, and logs
-// one line for the audit.
-func (c *client) carry(ctx context.Context, d devServer, channel ssh.Channel, requests <-chan *ssh.Request, upstream net.Conn) {
+// one line for the audit. It returns when the client has closed the channel too.
+func (c *client) carry(ctx context.Context, d devServer, channel *sshpolicy.Channel, upstream net.Conn) {
 	start := time.Now()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	closed := make(chan struct{})
 	go func() {
-		// Ends when the client closes the channel. No request means anything here.
-		ssh.DiscardRequests(requests)
+		defer close(closed)
+		channel.Serve(sshpolicy.Refuse) // No request means anything here.
 		stop(errDisconnected)
 	}()
 	delivered := make(chan struct{})
@@ -131,6 +132,8 @@ func (c *client) carry(ctx context.Context, d devServer, channel ssh.Channel, re
 		"bytes_from_server", fromServer,
 		"ended", ended,
 	)
+	_ = upstream.Close()
+	<-closed
 }
 
 // closeWriter is a connection whose directions can end separately.
@@ -142,5 +145,6 @@ type closeWriter interface {
 // copy copies bytes in one direction, and counts them.
 func (c *client) copy(direction string, to io.Writer, from io.Reader) int64 {
 	defer c.recoverFrom("carrying bytes")
-	return copyAndEnd(counted{to, c.server.metrics.bytes.WithLabelValues(direction)}, from)
+	bulk := borrower{c.server.limits.bulk, c.account}
+	return copyAndEnd(counted{to, c.server.metrics.bytes.WithLabelValues(direction)}, from, bulk)
 }

@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	devserverv1 "devserver.io/devserver/api/v1"
+	"devserver.io/devserver/internal/sshpolicy"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
 
@@ -159,10 +160,13 @@ func (w *world) route(ip, address string) {
 	w.routes[net.JoinHostPort(ip, "2222")] = address
 }
 
+// generous lends as many buffers as the servers of tests may want.
+var generous = borrower{budget: sshpolicy.NewBudget(1<<20, 1<<20)}
+
 // echo makes the server at ip send back every byte.
 func (w *world) echo(t testing.TB, ip string) {
 	t.Helper()
-	w.serveAt(t, ip, func(conn net.Conn) { copyAndEnd(conn, conn) })
+	w.serveAt(t, ip, func(conn net.Conn) { copyAndEnd(conn, conn, generous) })
 }
 
 // serveAt makes serve the server at ip. It is called for each connection.

@@ -1,6 +1,7 @@
 // Package sshpolicy has what the SSH servers of DevServer have in common: which
 // algorithms they offer, how many connections may be logging in at once and for how long,
-// and how they detect that a client has disappeared.
+// how much users can take of the server, and how they detect that a client has
+// disappeared.
 package sshpolicy
 
 import (

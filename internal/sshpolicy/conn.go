@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,11 @@ type Conn struct {
 	// user of the connection before Close, linger after it.
 	reading sync.Mutex
 
+	// visit is how the connection counts while the client logs in. It can be nil.
+	visit *Visit
+	// intake limits what is read from a client that has logged in.
+	intake atomic.Pointer[Intake]
+
 	mu      sync.Mutex // of closing, and of deadlines, which Close sets last
 	closing bool
 	closed  chan struct{}
@@ -39,6 +45,39 @@ type Conn struct {
 func NewConn(raw net.Conn) *Conn {
 	return &Conn{Conn: raw, closed: make(chan struct{})}
 }
+
+// Enter has the door admit the connection, or returns why it does not. The door may close
+// it at any time until Leave is called.
+func (c *Conn) Enter(door *Door) error {
+	visit, err := door.Enter(c.RemoteAddr(), c.abort)
+	c.visit = visit
+	return err
+}
+
+// Leave is called when the client has logged in or the connection has ended.
+func (c *Conn) Leave() { c.visit.Leave() }
+
+// Dropped reports whether the door has closed the connection in favor of another.
+func (c *Conn) Dropped() bool { return c.visit != nil && c.visit.Dropped() }
+
+// greet notes that the key exchange is finished.
+func (c *Conn) greet() {
+	if c.visit != nil {
+		c.visit.greeted.Store(true)
+	}
+}
+
+// abort resets the connection. Close must still be called.
+func (c *Conn) abort() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // The kernel keeps nothing of it either.
+	}
+	_ = c.Conn.Close()
+}
+
+// Limit limits from now on how much is read ahead of the readers of the connection's
+// channels. Until then, packets can have 64 KiB: a login requires no larger ones.
+func (c *Conn) Limit(intake *Intake) { c.intake.Store(intake) }
 
 // Closed is closed once the socket is closed, which may be LingerTime after
 // Close.
@@ -53,6 +92,7 @@ func (c *Conn) Close() error {
 		return net.ErrClosed
 	}
 	c.closing = true
+	c.intake.Load().Close()
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok || c.Conn.SetDeadline(time.Unix(1, 0)) != nil || half.CloseWrite() != nil {
 		// The connection is broken already, or not one of TCP.
@@ -87,9 +127,16 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.isClosing() {
 		return 0, net.ErrClosed
 	}
+	if err := c.intake.Load().before(len(p)); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Read(p)
 	if c.isClosing() {
 		return 0, net.ErrClosed
+	}
+	c.intake.Load().after(n)
+	if n > 0 && c.visit != nil {
+		c.visit.Heard()
 	}
 	return n, err
 }
@@ -99,6 +146,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if c.isClosing() {
 		return 0, net.ErrClosed
 	}
+	intake := c.intake.Load()
+	intake.Work()
+	defer intake.Rest()
 	return c.Conn.Write(p)
 }
 

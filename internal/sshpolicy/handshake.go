@@ -8,18 +8,39 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Handshake performs the server's side of the key exchange and the login on raw, each
-// within its timeout. Afterwards raw has no deadline. On an error, raw is closed.
+const (
+	// KeyExchangeTimeout limits the time from a connection's begin to the client's first
+	// authentication packet. That requires no user input.
+	KeyExchangeTimeout = 10 * time.Second
+	// LoginTimeout limits the rest of the login, during which a user may have to type
+	// a passphrase or touch a hardware key.
+	LoginTimeout = 2 * time.Minute
+)
+
+// Timeouts limit a login.
+type Timeouts struct{ KeyExchange, Login time.Duration }
+
+// Handshake performs the server's side of the key exchange and the login on raw, within
+// KeyExchangeTimeout and LoginTimeout. Afterwards raw has no deadline. On an error, raw is
+// closed.
 func Handshake(raw net.Conn, config *ssh.ServerConfig) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	return Timeouts{KeyExchangeTimeout, LoginTimeout}.Handshake(raw, config)
+}
+
+// Handshake is the function Handshake with other timeouts.
+func (t Timeouts) Handshake(raw net.Conn, config *ssh.ServerConfig) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	limited := *config
 	limited.PreAuthConnCallback = func(conn ssh.ServerPreAuthConn) {
 		// An error means that raw is closed, which the next read reports.
-		_ = raw.SetDeadline(time.Now().Add(LoginTimeout))
+		_ = raw.SetDeadline(time.Now().Add(t.Login))
+		if c, ok := raw.(interface{ greet() }); ok {
+			c.greet()
+		}
 		if config.PreAuthConnCallback != nil {
 			config.PreAuthConnCallback(conn)
 		}
 	}
-	_ = raw.SetDeadline(time.Now().Add(KeyExchangeTimeout))
+	_ = raw.SetDeadline(time.Now().Add(t.KeyExchange))
 	conn, channels, requests, err := ssh.NewServerConn(raw, &limited)
 	if err != nil {
 		_ = raw.Close()

@@ -17,15 +17,10 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"devserver.io/devserver/internal/agentapi"
 )
 
 const (
-	// checkTimeout is shorter than the timeout of the kubelet's probes, so that a
-	// probe's answer has the reason.
-	checkTimeout = 2 * time.Second
 	// requestTimeout and maxHeaderBytes are ample for requests of the kubelet and the
 	// operator.
 	requestTimeout = 5 * time.Second
@@ -40,7 +35,7 @@ type Server struct {
 	// Key is the key of the certificate.
 	Key ed25519.PrivateKey
 	// Check returns an error if the server cannot be used. Any client can request a
-	// check, so concurrent requests share one.
+	// check, so requests within a second share one.
 	Check func(context.Context) error
 	// Token is the operator's bearer token. If it is empty, every request that requires
 	// it is refused.
@@ -53,8 +48,6 @@ type Server struct {
 	// for a release. It returns whether it did so, and a report.
 	Drain  func(context.Context, agentapi.Drain) (drained bool, report agentapi.Report)
 	Logger *slog.Logger
-
-	checks singleflight.Group
 }
 
 // Serve serves requests until ctx ends.
@@ -75,17 +68,17 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      requestTimeout,
-		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
 		// Failed handshakes are mostly those of port scans.
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
+	server.SetKeepAlivesEnabled(false)
 	ended := make(chan struct{})
 	defer context.AfterFunc(ctx, func() {
 		defer close(ended)
 		shutDown(ctx, server)
 	})()
-	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.ServeTLS(newLimited(listener), "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving the control endpoint: %w", err)
 	}
 	<-ended
@@ -103,18 +96,7 @@ func shutDown(ctx context.Context, server *http.Server) {
 
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+agentapi.HealthPath, func(w http.ResponseWriter, r *http.Request) {
-		_, err, _ := s.checks.Do("", func() (any, error) {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), checkTimeout)
-			defer cancel()
-			return nil, s.Check(ctx)
-		})
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
+	mux.Handle("GET "+agentapi.HealthPath, &health{server: s})
 	mux.Handle("PUT "+agentapi.AuthorizedKeysPath, s.operatorOnly(http.HandlerFunc(s.putAuthorizedKeys)))
 	mux.Handle("POST "+agentapi.PollPath, s.operatorOnly(http.HandlerFunc(s.poll)))
 	mux.Handle("POST "+agentapi.DrainPath, s.operatorOnly(http.HandlerFunc(s.drain)))

@@ -56,6 +56,10 @@ func (l *login) offer(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permission
 // verified runs once the client has proved that it has the key. The connection
 // belongs to this key, whichever keys the client offered before.
 func (l *login) verified(_ ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+	if err := l.server.limits.connections.Check(sshkeys.Fingerprint(key), 1); err != nil {
+		err = fmt.Errorf("too many connections are open: %w", err)
+		return nil, &ssh.BannerError{Err: err, Message: err.Error() + ". Close other connections first.\r\n"}
+	}
 	return &ssh.Permissions{ExtraData: map[any]any{identity{}: key}}, nil
 }
 

@@ -30,8 +30,10 @@ type Config struct {
 	// Activity returns the report that agentapi.ActivitySubsystem sends.
 	Activity func() agentapi.Report
 
-	// HandshakeTimeout is how long a connection may take to authenticate.
-	HandshakeTimeout time.Duration
+	// Timeouts are how long a connection may take to authenticate.
+	Timeouts sshpolicy.Timeouts
+	// MemoryLimit is how much memory the server may take, in bytes. 0 means no limit.
+	MemoryLimit int64
 	// KeepaliveInterval is how often the server sends a keepalive request. A
 	// client that sends nothing for keepaliveTries intervals is disconnected.
 	KeepaliveInterval time.Duration

@@ -3,6 +3,7 @@ package sshd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -44,6 +45,9 @@ type conn struct {
 	ssh    *ssh.ServerConn
 	client *clientConn
 	key    ssh.PublicKey
+	// user is the key's fingerprint, to which the limits apply.
+	user   string
+	intake *sshpolicy.Intake
 	// account is the account that the client logged in to.
 	account string
 	log     *slog.Logger
@@ -81,15 +85,23 @@ func newConn(ctx context.Context, s *Server, sc *ssh.ServerConn, client *clientC
 		sc.Close()
 		return nil, errNotAuthorised
 	}
+	user := sshkeys.Fingerprint(key)
+	if err := s.limits.connections.Take(user, 1); err != nil {
+		sc.Close()
+		return nil, fmt.Errorf("too many connections are open: %w", err)
+	}
 	c := &conn{
 		server:  s,
 		ssh:     sc,
 		client:  client,
 		key:     key,
+		user:    user,
+		intake:  sshpolicy.NewIntake(s.limits.unread, user),
 		account: sc.User(),
 		done:    make(chan struct{}),
-		log:     s.log.With("remote", sc.RemoteAddr().String(), "user", sc.User(), "key", sshkeys.Fingerprint(key)),
+		log:     s.log.With("remote", sc.RemoteAddr().String(), "user", sc.User(), "key", user),
 	}
+	client.Limit(c.intake)
 	// Not a child of ctx: when the server stops, sessions first get Grace to end.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.forwards = newForwards(c)
@@ -140,14 +152,26 @@ func (c *conn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 // every channel that the client opened before it is already waiting, so
 // dispatch starts those first.
 func (c *conn) dispatch(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	c.intake.Work()
+	defer c.intake.Rest()
 	for {
+		waits := len(channels) == 0 && len(requests) == 0
+		if waits {
+			c.intake.Rest()
+		}
 		select {
 		case channel, open := <-channels:
+			if waits {
+				c.intake.Work()
+			}
 			if !open {
 				return
 			}
 			c.startChannel(channel)
 		case request, open := <-requests:
+			if waits {
+				c.intake.Work()
+			}
 			if !open {
 				requests = nil
 				continue
@@ -289,7 +313,17 @@ func (c *conn) startChannel(channel ssh.NewChannel) {
 		c.cutRevoked()
 		return
 	}
+	if len(channel.ExtraData()) > maxDescription {
+		reject(channel, ssh.ConnectionFailed, "the request to connect is malformed")
+		return
+	}
+	if err := c.server.limits.channels.Take(c.user, 1); err != nil {
+		c.log.Info("channel refused", "type", channel.ChannelType(), "reason", err.Error())
+		reject(channel, ssh.ResourceShortage, "too many channels are open: "+err.Error())
+		return
+	}
 	go func() {
+		defer c.server.limits.channels.Give(c.user, 1)
 		defer c.server.survive("channel " + channel.ChannelType())
 		open(c, channel)
 	}()

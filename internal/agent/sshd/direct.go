@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/agent/spawnapi"
+	"devserver.io/devserver/internal/sshpolicy"
 )
 
 // dialTimeout is how long a client waits for an address that drops packets.
@@ -66,17 +67,22 @@ func (c *conn) dial(channel ssh.NewChannel, connect func(context.Context) (net.C
 
 // accept accepts a channel for a connected socket.
 func (c *conn) accept(channel ssh.NewChannel, socket net.Conn) {
-	stream, requests, err := channel.Accept()
+	stream, err := c.intake.Accept(channel)
 	if err != nil {
 		socket.Close()
 		return
 	}
-	c.joinChannel(stream, requests, socket)
+	c.joinChannel(stream, socket)
 }
 
-// joinChannel copies between a channel, whose requests it discards, and a TCP or
-// unix socket.
-func (c *conn) joinChannel(stream ssh.Channel, requests <-chan *ssh.Request, socket net.Conn) {
-	go ssh.DiscardRequests(requests)
+// joinChannel copies between a channel, whose requests it refuses, and a TCP or unix
+// socket. It returns when the client has closed the channel.
+func (c *conn) joinChannel(stream *sshpolicy.Channel, socket net.Conn) {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		stream.Serve(sshpolicy.Refuse)
+	}()
 	join(c.ctx, stream, socket.(halfCloser), c.server.cfg.Traffic.Carried)
+	<-closed
 }

@@ -37,6 +37,10 @@ func (f *forwards) add(name string, listener *spawnapi.Listener) error {
 	if f.listeners[name] != nil {
 		return errForwarded
 	}
+	// A listener counts as a channel.
+	if err := f.conn.server.limits.channels.Take(f.conn.user, 1); err != nil {
+		return err
+	}
 	f.listeners[name] = listener
 	return nil
 }
@@ -57,6 +61,7 @@ func (f *forwards) cancel(name string) bool {
 		return false
 	}
 	listener.Close()
+	f.conn.server.limits.channels.Give(f.conn.user, 1)
 	return true
 }
 
@@ -71,6 +76,7 @@ func (f *forwards) closeAll() {
 		closing.Go(listener.Close)
 	}
 	closing.Wait()
+	f.conn.server.limits.channels.Give(f.conn.user, int64(len(listeners)))
 }
 
 // serve opens a channel to the client for each connection to the listener.
@@ -80,14 +86,19 @@ func (f *forwards) serve(listener *spawnapi.Listener, channelType string, payloa
 		if err != nil {
 			return
 		}
+		if f.conn.server.limits.channels.Take(f.conn.user, 1) != nil {
+			socket.Close()
+			continue
+		}
 		go func() {
+			defer f.conn.server.limits.channels.Give(f.conn.user, 1)
 			defer f.conn.server.survive(channelType)
-			stream, requests, err := f.conn.ssh.OpenChannel(channelType, payload(socket))
+			stream, err := f.conn.intake.Open(f.conn.ssh, channelType, payload(socket))
 			if err != nil {
 				socket.Close()
 				return
 			}
-			f.conn.joinChannel(stream, requests, socket)
+			f.conn.joinChannel(stream, socket)
 		}()
 	}
 }

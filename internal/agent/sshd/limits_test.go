@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"devserver.io/devserver/internal/sshpolicy"
+	"devserver.io/devserver/internal/testing/hangup"
 	"devserver.io/devserver/internal/testing/port"
 )
 
@@ -30,61 +32,46 @@ func (ts *testServer) knock() (net.Conn, error) {
 	return nc, err
 }
 
-// awaitRoom waits until no connection from an address is waiting to authenticate.
-func (ts *testServer) awaitRoom(from net.Addr) {
-	ts.t.Helper()
-	ts.await("the connection not to count any longer", func() bool {
-		var left []func()
-		defer func() {
-			for _, leave := range left {
-				leave()
-			}
-		}()
-		for range min(ts.server.cfg.MaxPending, ts.server.cfg.MaxPendingPerAddress) {
-			leave, err := ts.server.gate.Enter(from)
-			if err != nil {
-				return false
-			}
-			left = append(left, leave)
-		}
-		return true
-	})
-}
-
-func TestPendingConnectionsAreBounded(t *testing.T) {
-	tests := map[string]struct {
-		max, perAddress, want int
-		log                   string
-	}{
-		"in total":        {100, 1000, 100, "100 connections are waiting"},
-		"for one address": {1000, 64, 64, "64 connections from this address"},
+// Silent connections are bounded, and lock out neither clients, also behind the same
+// address, nor probes.
+func TestSilentConnectionsLockNobodyOut(t *testing.T) {
+	tests := map[string]struct{ most, perAddress int }{
+		"in total":        {32, 1000},
+		"for one address": {1000, 32},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			ts := serve(t, func(cfg *Config) { cfg.MaxPending, cfg.MaxPendingPerAddress = test.max, test.perAddress })
+			ts := serve(t, func(cfg *Config) { cfg.MaxPending, cfg.MaxPendingPerAddress = test.most, test.perAddress })
+			const silent = 64
 			var open []net.Conn
-			for i := range test.want {
+			for i := range silent {
 				nc, err := ts.knock()
 				if err != nil {
 					t.Fatalf("connection %d: %v", i+1, err)
 				}
 				open = append(open, nc)
 			}
-			if _, err := ts.knock(); err == nil {
-				t.Fatalf("connection %d was not refused", test.want+1)
-			}
-			ts.waitLog(test.log)
-			// Probes are not affected.
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if err := ts.server.Probe(ctx, ts.address); err != nil {
 				t.Errorf("the server looks dead: %v", err)
 			}
-			// A connection that ends makes room for another.
-			open[0].Close()
-			ts.await("a free place", func() bool { _, err := ts.knock(); return err == nil })
+			ts.session(ts.dial())
+			ts.waitLog("other connections are waiting to authenticate")
+			// The oldest ones are closed.
+			for i, nc := range open[:silent-min(test.most, test.perAddress)] {
+				if !hangup.Of(t, nc) {
+					t.Fatalf("connection %d is open", i+1)
+				}
+			}
 		})
 	}
+}
+
+// awaitNobody waits until no connection is waiting to authenticate.
+func (ts *testServer) awaitNobody() {
+	ts.t.Helper()
+	ts.await("the connection not to count any longer", func() bool { return ts.server.door.Waiting() == 0 })
 }
 
 func TestLoggedInConnectionsDoNotCount(t *testing.T) {
@@ -116,7 +103,9 @@ func TestHandshakeHasADeadline(t *testing.T) {
 	}
 	for name, behave := range tests {
 		t.Run(name, func(t *testing.T) {
-			ts := serve(t, func(cfg *Config) { cfg.HandshakeTimeout = 50 * time.Millisecond })
+			ts := serve(t, func(cfg *Config) {
+				cfg.Timeouts = sshpolicy.Timeouts{KeyExchange: 50 * time.Millisecond, Login: 50 * time.Millisecond}
+			})
 			nc, err := net.Dial("tcp", ts.address)
 			if err != nil {
 				t.Fatal(err)
@@ -124,7 +113,7 @@ func TestHandshakeHasADeadline(t *testing.T) {
 			defer nc.Close()
 			behave(nc)
 			ts.waitLog("login refused")
-			ts.awaitRoom(nc.LocalAddr())
+			ts.awaitNobody()
 		})
 	}
 }
@@ -139,7 +128,7 @@ func TestPortCheckIsNotLogged(t *testing.T) {
 	}
 	nc.Close()
 	ts.session(ts.dial())
-	ts.awaitRoom(nc.LocalAddr())
+	ts.awaitNobody()
 	if log := ts.log.String(); strings.Contains(log, "login refused") {
 		t.Errorf("the connection is logged:\n%s", log)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"syscall"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
@@ -109,10 +108,7 @@ func bindLoopback(network string, fd int) (string, error) {
 func (s *Server) handshakeOnly(nc net.Conn) {
 	defer nc.Close()
 	defer s.survive("probe")
-	if nc.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout)) != nil {
-		return
-	}
 	attempt := &login{server: s}
 	// A probe never logs in, so this always returns an error.
-	_, _, _, _ = ssh.NewServerConn(nc, attempt.config())
+	_, _, _, _ = s.cfg.Timeouts.Handshake(nc, attempt.config())
 }

@@ -127,11 +127,9 @@ func (s *session) runWithPipes(request spawnapi.Start) error {
 // that the client is not blocked.
 func (s *session) feed(to io.WriteCloser) {
 	defer s.conn.server.survive("session input")
-	_, err := io.Copy(countingWriter{to, s.conn.server.cfg.Traffic.Carried}, s.channel)
+	_, _ = io.Copy(countingWriter{to, s.conn.server.cfg.Traffic.Carried}, s.channel)
 	to.Close()
-	if errors.Is(err, syscall.EPIPE) {
-		_, _ = io.Copy(io.Discard, s.channel)
-	}
+	_, _ = io.Copy(io.Discard, s.channel)
 }
 
 // drain copies output to the client until its last writer has closed it. If the

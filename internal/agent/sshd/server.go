@@ -25,13 +25,14 @@ type Server struct {
 	log       *slog.Logger
 	sshConfig *ssh.ServerConfig
 	keys      *keyFile
-	// gate limits the connections that have not authenticated yet, because anyone
+	// door limits the connections that have not authenticated yet, because anyone
 	// who reaches the port can open them. The limit for one address is high, because
 	// behind kube-proxy all clients can have the same address.
-	gate     *sshpolicy.Gate
+	door     *sshpolicy.Door
+	limits   limits
 	refusals *refusals
 	// probes has the source addresses of the agent's own probes. They do not pass the
-	// gate, so that a flood of connections does not make the server look dead.
+	// door, so that a flood of connections does not make the server look dead.
 	probes sync.Map
 	// accounts has the names that may log in.
 	accounts  map[string]bool
@@ -56,7 +57,8 @@ func New(cfg Config) (*Server, error) {
 		log:       cfg.Logger,
 		sshConfig: newServerConfig(cfg.HostKey),
 		keys:      newKeyFile(cfg.AuthorizedKeysFile, cfg.Logger),
-		gate:      sshpolicy.NewGate(cfg.MaxPending, cfg.MaxPendingPerAddress, sshpolicy.HostBits),
+		door:      sshpolicy.NewDoor(cfg.MaxPending, cfg.MaxPendingPerAddress, sshpolicy.HostBits),
+		limits:    newLimits(cfg.MemoryLimit),
 		refusals:  &refusals{log: cfg.Logger},
 		accounts:  map[string]bool{cfg.User: true},
 		sessions:  &sessions{traffic: cfg.Traffic},
@@ -115,30 +117,30 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 		go s.handshakeOnly(nc)
 		return
 	}
-	release, err := s.gate.Enter(nc.RemoteAddr())
-	if err != nil {
+	client := newClientConn(nc)
+	if err := client.Enter(s.door); err != nil {
 		s.refusals.note(nc.RemoteAddr(), err)
 		nc.Close()
 		return
 	}
-	go s.serveConn(ctx, nc, release)
+	go s.serveConn(ctx, client)
 }
 
 // serveConn serves one connection from its first byte to its last.
-func (s *Server) serveConn(ctx context.Context, nc net.Conn, release func()) {
-	client := newClientConn(nc)
-	defer release()
+func (s *Server) serveConn(ctx context.Context, client *clientConn) {
+	defer client.Leave()
 	// After a refused login, the connection stays open until the client has read
 	// the refusal. It counts as pending until then, so that the limit applies.
 	defer func() { <-client.Closed() }()
 	defer client.Close()
 	defer s.survive("connection")
 	accepted := time.Now()
-	if err := client.SetDeadline(accepted.Add(s.cfg.HandshakeTimeout)); err != nil {
+	attempt := &login{server: s}
+	sc, channels, requests, err := s.cfg.Timeouts.Handshake(client, attempt.config())
+	if client.Dropped() {
+		s.refusals.note(client.RemoteAddr(), errDropped)
 		return
 	}
-	attempt := &login{server: s}
-	sc, channels, requests, err := ssh.NewServerConn(client, attempt.config())
 	if err != nil {
 		level := slog.LevelInfo
 		if client.heard.Load() == 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -146,21 +148,22 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn, release func()) {
 			// check whether the port is open.
 			level = slog.LevelDebug
 		}
-		s.log.Log(ctx, level, "login refused", "remote", nc.RemoteAddr().String(), "key", attempt.offered,
+		s.log.Log(ctx, level, "login refused", "remote", client.RemoteAddr().String(), "key", attempt.offered,
 			"reason", refusalReason(err), "after", since(accepted))
 		return
 	}
-	release()
-	if err := client.SetDeadline(time.Time{}); err != nil {
-		return
-	}
+	client.Leave()
 	c, err := newConn(ctx, s, sc, client)
 	if err != nil {
-		s.log.Error("login refused", "remote", nc.RemoteAddr().String(), "reason", err.Error())
+		s.log.Error("login refused", "remote", client.RemoteAddr().String(), "reason", err.Error())
 		return
 	}
+	defer s.limits.connections.Give(c.user, 1)
 	c.serve(channels, requests)
 }
+
+// errDropped is why a connection that was admitted is closed before it has logged in.
+var errDropped = errors.New("other connections are waiting to authenticate")
 
 // refusalReason returns the last error of a login attempt. The errors before it
 // are not interesting: clients first try without a key, then each of their keys.
@@ -168,6 +171,9 @@ func refusalReason(err error) string {
 	var attempts *ssh.ServerAuthError
 	if errors.As(err, &attempts) && len(attempts.Errors) > 0 {
 		return attempts.Errors[len(attempts.Errors)-1].Error()
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		return cause.Error() // without the client's address
 	}
 	return err.Error()
 }

@@ -18,6 +18,7 @@ import (
 
 	"devserver.io/devserver/internal/agent/activity"
 	"devserver.io/devserver/internal/agent/spawnapi"
+	"devserver.io/devserver/internal/sshpolicy"
 )
 
 // patience is how long tests wait for an event before they fail.
@@ -83,7 +84,7 @@ func serve(t testing.TB, configure func(*Config)) *testServer {
 		User:                 "dev",
 		Spawner:              &spawnapi.Client{Socket: spawner.socket, UID: os.Getuid()},
 		Traffic:              activity.NewTraffic(activity.NewClock()),
-		HandshakeTimeout:     patience,
+		Timeouts:             sshpolicy.Timeouts{KeyExchange: patience, Login: patience},
 		KeepaliveInterval:    patience,
 		KeysInterval:         10 * time.Millisecond,
 		Grace:                patience,

@@ -63,10 +63,15 @@ var sessionRequests = map[string]func(*session, *ssh.Request) bool{
 }
 
 func (c *conn) openSession(channel ssh.NewChannel) {
-	stream, requests, err := channel.Accept()
+	stream, err := c.intake.Accept(channel)
 	if err != nil {
 		return
 	}
+	requests := make(chan *ssh.Request)
+	go func() {
+		defer close(requests)
+		stream.Serve(func(request *ssh.Request) { requests <- request })
+	}()
 	c.sessionOpened()
 	defer c.sessionClosed()
 	c.server.cfg.Traffic.Opened()
@@ -125,7 +130,7 @@ func (s *session) hangUp() {
 // have only one.
 func (s *session) serveStart(request *ssh.Request) {
 	var argument struct{ Text string }
-	if request.Type != "shell" && ssh.Unmarshal(request.Payload, &argument) != nil {
+	if request.Type != "shell" && (ssh.Unmarshal(request.Payload, &argument) != nil || len(argument.Text) > maxCommand) {
 		s.reply(request, false)
 		return
 	}

@@ -39,7 +39,7 @@ func clamp(n uint32) uint16 { return uint16(min(n, math.MaxUint16)) }
 
 func (s *session) requestTerminal(request *ssh.Request) bool {
 	var wanted terminalRequest
-	if s.requested || ssh.Unmarshal(request.Payload, &wanted) != nil || strings.ContainsRune(wanted.Term, 0) {
+	if s.requested || len(request.Payload) > maxDescription || ssh.Unmarshal(request.Payload, &wanted) != nil || strings.ContainsRune(wanted.Term, 0) {
 		return false
 	}
 	s.wanted = &wanted
@@ -105,6 +105,7 @@ func (s *session) onTerminal(request spawnapi.Start, process *spawnapi.Process) 
 func (s *session) typeTo(master io.Writer) {
 	defer s.conn.server.survive("terminal input")
 	_, _ = io.Copy(countingWriter{master, s.conn.server.cfg.Traffic.Typed}, s.channel)
+	_, _ = io.Copy(io.Discard, s.channel) // after the terminal was closed
 }
 
 // terminalOutput copies the output of a terminal to the client.
