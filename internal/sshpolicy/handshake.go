@@ -29,19 +29,26 @@ func Handshake(raw net.Conn, config *ssh.ServerConfig) (*ssh.ServerConn, <-chan 
 
 // Handshake is the function Handshake with other timeouts.
 func (t Timeouts) Handshake(raw net.Conn, config *ssh.ServerConfig) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
-	limited := *config
-	limited.PreAuthConnCallback = func(conn ssh.ServerPreAuthConn) {
+	c, limited := raw.(interface {
+		begin()
+		greet(conn ssh.ServerPreAuthConn)
+	})
+	if limited {
+		c.begin()
+	}
+	timed := *config
+	timed.PreAuthConnCallback = func(conn ssh.ServerPreAuthConn) {
 		// An error means that raw is closed, which the next read reports.
 		_ = raw.SetDeadline(time.Now().Add(t.Login))
-		if c, ok := raw.(interface{ greet() }); ok {
-			c.greet()
+		if limited {
+			c.greet(conn)
 		}
 		if config.PreAuthConnCallback != nil {
 			config.PreAuthConnCallback(conn)
 		}
 	}
 	_ = raw.SetDeadline(time.Now().Add(t.KeyExchange))
-	conn, channels, requests, err := ssh.NewServerConn(raw, &limited)
+	conn, channels, requests, err := ssh.NewServerConn(raw, &timed)
 	if err != nil {
 		_ = raw.Close()
 		return nil, nil, nil, fmt.Errorf("login from %s: %w", raw.RemoteAddr(), err)
