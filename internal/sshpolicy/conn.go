@@ -46,7 +46,8 @@ type Conn struct {
 
 	mu      sync.Mutex // of closing, and of deadlines, which Close sets last
 	closing bool
-	halted  chan struct{} // closed when closing is set
+	halted  chan struct{} // closed by halt
+	halting sync.Once
 	closed  chan struct{}
 }
 
@@ -83,8 +84,12 @@ func (c *Conn) greet(conn ssh.ServerPreAuthConn) {
 	}
 }
 
+// halt ends a Read that waits for the end of the key exchange.
+func (c *Conn) halt() { c.halting.Do(func() { close(c.halted) }) }
+
 // abort resets the connection. Close must still be called.
 func (c *Conn) abort() {
+	c.halt()
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // The kernel keeps nothing of it either.
 	}
@@ -108,7 +113,7 @@ func (c *Conn) Close() error {
 		return net.ErrClosed
 	}
 	c.closing = true
-	close(c.halted)
+	c.halt()
 	c.intake.Load().Close()
 	if packets := c.packets.Load(); packets != nil {
 		go empty(*packets)
@@ -175,7 +180,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	intake.Work()
 	defer intake.Rest()
 	defer c.early.wrote()
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	intake.wrote(n)
+	return n, err
 }
 
 // SetDeadline sets the deadline of reads and writes. Like its two siblings, it
