@@ -37,9 +37,8 @@ type Conn struct {
 	visit *Visit
 	// intake limits what is read from a client that has logged in.
 	intake atomic.Pointer[Intake]
-	// early limits what is read from a client that is exchanging keys. It is nil before
-	// the login begins.
-	early *early
+	// early limits what is read from a client that is exchanging keys.
+	early early
 	// packets is where package ssh queues what it has read. It is nil until the key
 	// exchange is finished.
 	packets atomic.Pointer[chan []byte]
@@ -53,7 +52,7 @@ type Conn struct {
 
 // NewConn returns a Conn for a connection that is not in use yet.
 func NewConn(raw net.Conn) *Conn {
-	return &Conn{Conn: raw, halted: make(chan struct{}), closed: make(chan struct{})}
+	return &Conn{Conn: raw, early: newEarly(), halted: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // Enter has the door admit the connection, or returns why it does not. The door may close
@@ -70,18 +69,18 @@ func (c *Conn) Leave() { c.visit.Leave() }
 // Dropped reports whether the door has closed the connection in favor of another.
 func (c *Conn) Dropped() bool { return c.visit != nil && c.visit.Dropped() }
 
-// begin notes that the login begins.
-func (c *Conn) begin() { c.early = newEarly() }
+// keySent notes that the client has the server's key, and may ask its user about it.
+func (c *Conn) keySent() {
+	c.early.begin()
+	if c.visit != nil {
+		c.visit.greeted.Store(true)
+	}
+}
 
 // greet notes that the key exchange is finished.
 func (c *Conn) greet(conn ssh.ServerPreAuthConn) {
 	c.packets.Store(queueOf(conn))
-	if c.early != nil {
-		close(c.early.over)
-	}
-	if c.visit != nil {
-		c.visit.greeted.Store(true)
-	}
+	c.early.end()
 }
 
 // halt ends a Read that waits for the end of the key exchange.
@@ -179,7 +178,6 @@ func (c *Conn) Write(p []byte) (int, error) {
 	intake := c.intake.Load()
 	intake.Work()
 	defer intake.Rest()
-	defer c.early.wrote()
 	n, err := c.Conn.Write(p)
 	intake.wrote(n)
 	return n, err

@@ -46,28 +46,28 @@ func empty(packets <-chan []byte) {
 	}
 }
 
-const (
-	// exchangeWrites is how many writes a server needs for its version, its algorithms and
-	// its key. Only then can the client encrypt packets.
-	exchangeWrites = 3
-	// earlyBytes is less than 17 encrypted packets have, of at least 26 bytes each. A client
-	// sends about 150 until the server answers.
-	earlyBytes = 400
-)
+// earlyBytes is less than 17 encrypted packets have, of at least 26 bytes each. A client
+// sends about 150 until the server answers.
+const earlyBytes = 400
 
-// early limits what is read until the key exchange is finished. A nil early limits nothing.
+// early limits what is read between the server's key, after which the client can encrypt
+// packets, and the end of the key exchange.
 type early struct {
-	over   chan struct{} // closed when the key exchange is finished
-	writes atomic.Int32
-	left   int // bytes; used by the reader only
+	began atomic.Bool
+	over  chan struct{} // closed at the end
+	left  int           // bytes; used by the reader only
 }
 
-func newEarly() *early { return &early{over: make(chan struct{}), left: earlyBytes} }
+func newEarly() early { return early{over: make(chan struct{}), left: earlyBytes} }
+
+func (e *early) begin() { e.began.Store(true) }
+
+func (e *early) end() { close(e.over) }
 
 // before returns how many of size bytes may be read. At the limit, it waits until the key
 // exchange is finished, or halted is closed.
 func (e *early) before(size int, halted <-chan struct{}) (int, error) {
-	if e == nil || e.writes.Load() < exchangeWrites {
+	if !e.began.Load() {
 		return size, nil
 	}
 	select {
@@ -91,13 +91,7 @@ func (e *early) before(size int, halted <-chan struct{}) (int, error) {
 }
 
 func (e *early) after(n int) {
-	if e != nil && e.writes.Load() >= exchangeWrites {
+	if e.began.Load() {
 		e.left -= n
-	}
-}
-
-func (e *early) wrote() {
-	if e != nil {
-		e.writes.Add(1)
 	}
 }
