@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // LingerTime is how long a closed connection waits for the client to close its
@@ -35,15 +37,22 @@ type Conn struct {
 	visit *Visit
 	// intake limits what is read from a client that has logged in.
 	intake atomic.Pointer[Intake]
+	// early limits what is read from a client that is exchanging keys.
+	early early
+	// packets is where package ssh queues what it has read. It is nil until the key
+	// exchange is finished.
+	packets atomic.Pointer[chan []byte]
 
 	mu      sync.Mutex // of closing, and of deadlines, which Close sets last
 	closing bool
+	halted  chan struct{} // closed by halt
+	halting sync.Once
 	closed  chan struct{}
 }
 
 // NewConn returns a Conn for a connection that is not in use yet.
 func NewConn(raw net.Conn) *Conn {
-	return &Conn{Conn: raw, closed: make(chan struct{})}
+	return &Conn{Conn: raw, early: newEarly(), halted: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // Enter has the door admit the connection, or returns why it does not. The door may close
@@ -60,15 +69,26 @@ func (c *Conn) Leave() { c.visit.Leave() }
 // Dropped reports whether the door has closed the connection in favor of another.
 func (c *Conn) Dropped() bool { return c.visit != nil && c.visit.Dropped() }
 
-// greet notes that the key exchange is finished.
-func (c *Conn) greet() {
+// keySent notes that the client has the server's key, and may ask its user about it.
+func (c *Conn) keySent() {
+	c.early.begin()
 	if c.visit != nil {
 		c.visit.greeted.Store(true)
 	}
 }
 
+// greet notes that the key exchange is finished.
+func (c *Conn) greet(conn ssh.ServerPreAuthConn) {
+	c.packets.Store(queueOf(conn))
+	c.early.end()
+}
+
+// halt ends a Read that waits for the end of the key exchange.
+func (c *Conn) halt() { c.halting.Do(func() { close(c.halted) }) }
+
 // abort resets the connection. Close must still be called.
 func (c *Conn) abort() {
+	c.halt()
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // The kernel keeps nothing of it either.
 	}
@@ -92,7 +112,11 @@ func (c *Conn) Close() error {
 		return net.ErrClosed
 	}
 	c.closing = true
+	c.halt()
 	c.intake.Load().Close()
+	if packets := c.packets.Load(); packets != nil {
+		go empty(*packets)
+	}
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok || c.Conn.SetDeadline(time.Unix(1, 0)) != nil || half.CloseWrite() != nil {
 		// The connection is broken already, or not one of TCP.
@@ -130,11 +154,16 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.intake.Load().before(len(p)); err != nil {
 		return 0, err
 	}
-	n, err := c.Conn.Read(p)
+	size, err := c.early.before(len(p), c.halted)
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(p[:size])
 	if c.isClosing() {
 		return 0, net.ErrClosed
 	}
 	c.intake.Load().after(n)
+	c.early.after(n)
 	if n > 0 && c.visit != nil {
 		c.visit.Heard()
 	}
@@ -149,7 +178,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	intake := c.intake.Load()
 	intake.Work()
 	defer intake.Rest()
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	intake.wrote(n)
+	return n, err
 }
 
 // SetDeadline sets the deadline of reads and writes. Like its two siblings, it

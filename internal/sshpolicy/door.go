@@ -39,9 +39,9 @@ const (
 // Connections that do not log in must not lock others out. So the more of the limit is
 // used, the more likely a new connection takes the place of another, as with OpenSSH's
 // MaxStartups: from half of the limit on at random, and always once it is reached. The
-// oldest connection that has sent nothing is dropped first, then the oldest that has not
-// finished its key exchange, then a random one of those that wait for a user to type a
-// passphrase. If all are young, the new connection is refused, so that clients that
+// oldest connection that has sent nothing is dropped first, then the oldest that does not
+// have the server's key yet, then a random one of those that may wait for a user, who has
+// to confirm that key or to type a passphrase. If all are young, the new connection is refused, so that clients that
 // connect at the same time, for example after a restart, do not drop one another.
 type Door struct {
 	total, perAddress, ipv6Bits int
@@ -66,7 +66,7 @@ type Visit struct {
 	drop   func()
 
 	heard   atomic.Bool // the client has sent something
-	greeted atomic.Bool // the key exchange is finished
+	greeted atomic.Bool // the client has the server's key
 	dropped atomic.Bool
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -24,20 +25,29 @@ const (
 	// other bytes, as sent.
 	packetData, packetOverhead = 32 << 10, 34
 	// sweepBytes is after how many bytes an Intake looks for data on streams that the
-	// client has ended.
-	sweepBytes = 256 << 10
+	// client has ended. Until then, a connection can hold as much that does not count.
+	sweepBytes = 32 << 10
+	// calmTime is how long a connection must be at rest until it is certain that it holds
+	// nothing. A reader for which data has arrived returns sooner, also on a busy machine.
+	calmTime = 200 * time.Millisecond
+	// maxQueued is how many bytes for the client may wait in package ssh while keys are
+	// exchanged again, which the client can delay. Package ssh queues 64 packets.
+	maxQueued = 64 << 10
 )
 
 // Intake limits how many bytes a connection holds that its client has sent and nothing
 // has read. A connection is at rest when every reader of it waits for more, and nothing
-// is being written to the client. At rest, it holds nothing. An Intake counts the bytes
-// that have arrived since then, less those that were read from channels.
+// is being written to the client. If it is at rest for calmTime, it holds nothing. An
+// Intake counts the bytes that have arrived since then, less those that were read from
+// channels.
 //
 // If a connection holds more than is free in the budget for its user, reading from it
 // pauses until its readers have caught up. So connections that hold much are paused
 // first, and one that holds nothing never is. While reading is paused, the client's
 // answers to keep-alive requests are not read either, so a connection whose readers make
 // no progress is closed in the end.
+//
+// It also limits how much waits to be written to the client.
 type Intake struct {
 	budget *Budget
 	user   string
@@ -48,7 +58,12 @@ type Intake struct {
 	packet int64     // the part of the largest packet that exceeds maxPacket, in bytes
 	// busy is the number of readers that do not wait for more, and of writes in progress.
 	busy   int
+	moved  time.Time // when bytes arrived, or busy changed, last
 	closed bool
+	// written is how many bytes were written to the connection. queued is how many bytes
+	// at least were written to channels, and not to the connection yet.
+	written, queued int64
+	flushed         sync.Cond // signalled when queued falls
 	// ended has the streams that the client has ended. It must not send more on them.
 	ended   map[*reader]struct{}
 	unswept int64 // bytes since the last sweep
@@ -56,7 +71,7 @@ type Intake struct {
 
 // NewIntake returns an intake for one connection of a user.
 func NewIntake(budget *Budget, user string) *Intake {
-	return &Intake{budget: budget, user: user, more: sync.Cond{L: &budget.mu}}
+	return &Intake{budget: budget, user: user, more: sync.Cond{L: &budget.mu}, flushed: sync.Cond{L: &budget.mu}}
 }
 
 var (
@@ -89,11 +104,22 @@ func (i *Intake) before(size int) error {
 		i.packet += more
 		i.budget.add(i.user, more)
 	}
-	i.settle()
-	for !i.closed && i.unread > 0 && i.unread > i.budget.free(i.user) {
-		i.more.Wait()
+	for i.settle(); !i.closed && i.unread > 0 && i.unread > i.budget.free(i.user); i.settle() {
+		i.pause()
 	}
 	return nil
+}
+
+// pause waits until a reader has caught up, but at most for calmTime: other connections of
+// the user may have made room, or this one may have become calm.
+func (i *Intake) pause() {
+	wake := time.AfterFunc(calmTime, func() {
+		i.budget.mu.Lock()
+		defer i.budget.mu.Unlock()
+		i.more.Signal()
+	})
+	defer wake.Stop()
+	i.more.Wait()
 }
 
 // after counts n bytes that have arrived.
@@ -106,6 +132,8 @@ func (i *Intake) after(n int) {
 	if i.closed {
 		return
 	}
+	i.settle()
+	i.moved = time.Now()
 	i.unread += int64(n)
 	i.unswept += int64(n)
 	i.budget.add(i.user, int64(n))
@@ -149,6 +177,7 @@ func (i *Intake) Close() {
 	i.unread, i.packet = 0, 0
 	clear(i.ended)
 	i.more.Broadcast()
+	i.flushed.Broadcast()
 }
 
 // Work is called when a reader stops to wait, or a write begins.
@@ -158,7 +187,7 @@ func (i *Intake) Work() {
 	}
 	i.budget.mu.Lock()
 	defer i.budget.mu.Unlock()
-	i.busy++
+	i.work()
 }
 
 // Rest is called when a reader begins to wait, or a write has ended.
@@ -168,14 +197,27 @@ func (i *Intake) Rest() {
 	}
 	i.budget.mu.Lock()
 	defer i.budget.mu.Unlock()
-	i.busy--
-	i.settle()
+	i.rest()
 }
 
-// settle forgets all unread bytes if the connection is at rest. The caller holds the
-// lock, as for release.
+// work is Work. The caller holds the lock, as for the methods below.
+func (i *Intake) work() {
+	i.busy++
+	i.moved = time.Now()
+}
+
+func (i *Intake) rest() {
+	i.busy--
+	i.moved = time.Now()
+}
+
+// isAtRest reports whether nothing is read or written. While packets for the client wait
+// for a key exchange, requests can wait for their answers.
+func (i *Intake) isAtRest() bool { return i.busy == 0 && i.queued == 0 }
+
+// settle forgets all unread bytes if the connection is calm.
 func (i *Intake) settle() {
-	if i.busy == 0 {
+	if i.unread > 0 && i.isAtRest() && time.Since(i.moved) >= calmTime {
 		i.release(i.unread)
 	}
 }
@@ -188,6 +230,55 @@ func (i *Intake) release(n int64) {
 	}
 }
 
+// wrote counts n bytes that were written to the connection.
+func (i *Intake) wrote(n int) {
+	if i == nil {
+		return
+	}
+	i.budget.mu.Lock()
+	defer i.budget.mu.Unlock()
+	i.written += int64(n)
+	if i.queued > 0 {
+		i.queued = max(0, i.queued-int64(n))
+		i.flushed.Broadcast()
+	}
+}
+
+// write writes to a stream of a channel. If package ssh only queues what is written, it
+// waits at maxQueued bytes.
+func (i *Intake) write(to io.Writer, p []byte) (n int, err error) {
+	for {
+		written, err := i.beforeWrite()
+		if err != nil {
+			return n, err
+		}
+		m, err := to.Write(p[n:min(len(p), n+packetData)])
+		i.afterWrite(written, m)
+		if n += m; err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+func (i *Intake) beforeWrite() (written int64, err error) {
+	i.budget.mu.Lock()
+	defer i.budget.mu.Unlock()
+	for !i.closed && i.queued > maxQueued {
+		i.flushed.Wait()
+	}
+	if i.closed {
+		return 0, io.EOF
+	}
+	return i.written, nil
+}
+
+// afterWrite counts what was not written to the connection of n bytes for a channel.
+func (i *Intake) afterWrite(writtenBefore int64, n int) {
+	i.budget.mu.Lock()
+	defer i.budget.mu.Unlock()
+	i.queued += max(0, int64(n)-(i.written-writtenBefore))
+}
+
 // reader is a stream of a channel.
 type reader struct {
 	intake *Intake
@@ -196,15 +287,14 @@ type reader struct {
 	reading sync.Mutex
 
 	// Protected by intake.budget.mu.
-	waiting bool // in a Read that waits for more
-	drained bool // the last Read took everything
+	waiting bool // in a Read
 	over    bool // the client has ended the stream or the channel
 }
 
 // newReader returns a reader, which is at work until its first Read.
 func newReader(intake *Intake, from io.Reader) *reader {
 	intake.Work()
-	return &reader{intake: intake, from: from, drained: true}
+	return &reader{intake: intake, from: from}
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -212,36 +302,33 @@ func (r *reader) Read(p []byte) (int, error) {
 	defer r.reading.Unlock()
 	r.begin()
 	n, err := r.from.Read(p)
-	r.end(n, n < len(p), err)
+	r.end(n, err)
 	return n, err
 }
 
 func (r *reader) begin() {
-	i := r.intake
-	i.budget.mu.Lock()
-	defer i.budget.mu.Unlock()
-	if r.drained && !r.over {
+	r.intake.budget.mu.Lock()
+	defer r.intake.budget.mu.Unlock()
+	if !r.over {
 		r.waiting = true
-		i.busy--
-		i.settle()
+		r.intake.rest()
 	}
 }
 
-func (r *reader) end(n int, drained bool, err error) {
+func (r *reader) end(n int, err error) {
 	i := r.intake
 	i.budget.mu.Lock()
 	defer i.budget.mu.Unlock()
 	if r.waiting {
 		r.waiting = false
 		if !r.over {
-			i.busy++
+			i.work()
 		}
 	}
 	if n > 0 {
 		packets := (n + packetData - 1) / packetData
 		i.release(int64(n + packets*packetOverhead))
 	}
-	r.drained = drained
 	if err == nil || r.over {
 		return
 	}
@@ -262,8 +349,7 @@ func (r *reader) finish() {
 	}
 	r.over = true
 	if !r.waiting {
-		r.intake.busy--
-		r.intake.settle()
+		r.intake.rest()
 	}
 }
 
@@ -327,6 +413,22 @@ func discard(from io.Reader) {
 
 // discardBytes is the size of reads of what is discarded, in bytes.
 const discardBytes = 16 << 10
+
+// Write writes data to the client.
+func (c *Channel) Write(p []byte) (int, error) { return c.intake.write(c.Channel, p) }
+
+// Stderr returns the stream of standard error, to which the client has nothing to send.
+func (c *Channel) Stderr() io.ReadWriter { return standardError{c.errors, c} }
+
+type standardError struct {
+	*reader
+
+	channel *Channel
+}
+
+func (s standardError) Write(p []byte) (int, error) {
+	return s.channel.intake.write(s.channel.Channel.Stderr(), p)
+}
 
 // Read reads the client's data.
 func (c *Channel) Read(p []byte) (int, error) { return c.data.Read(p) }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -72,9 +73,9 @@ func TestIntakePausesAConnectionThatIsNotRead(t *testing.T) {
 		}
 		// The reader catches up: everything that has arrived is read.
 		go func() { _, _ = r.Read(make([]byte, 10)) }()
-		synctest.Wait()
-		if budget.used != 300 || !arrive(t, i, 100) {
-			t.Errorf("%d bytes are in use, want 300", budget.used)
+		time.Sleep(2 * calmTime)
+		if !arrive(t, i, 100) || budget.used != 400 {
+			t.Errorf("%d bytes are in use, want 400", budget.used)
 		}
 		close(r.from.(*stream).chunks)
 	})
@@ -101,6 +102,49 @@ func TestIntakeCreditsWhatIsRead(t *testing.T) {
 	})
 }
 
+// A reader that begins to read has not read what has arrived while it was at work.
+func TestIntakeRemembersWhatABusyReaderHasNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := NewIntake(NewBudget(1000, 1000), "a")
+		defer i.Close()
+		from := &stream{chunks: make(chan []byte, 2)}
+		r := newReader(i, from)
+		from.chunks <- make([]byte, 10)
+		if !arrive(t, i, 10+packetOverhead) {
+			t.Fatal("paused although it holds nothing")
+		}
+		_, _ = r.Read(make([]byte, 100)) // It is now at work for long, and has read all.
+		from.chunks <- make([]byte, 600)
+		if !arrive(t, i, 600+packetOverhead) {
+			t.Fatal("paused although it holds nothing")
+		}
+		time.Sleep(2 * calmTime)
+		_, _ = r.Read(make([]byte, 1))
+		if arrive(t, i, 1) {
+			t.Error("bytes are forgotten that nothing has read")
+		}
+	})
+}
+
+// A connection that is paused goes on when another connection of the user has made room.
+func TestIntakeGoesOnWhenAnotherConnectionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := NewBudget(1000, 1000)
+		i, other := NewIntake(budget, "a"), NewIntake(budget, "a")
+		defer i.Close()
+		newReader(i, &stream{})
+		newReader(other, &stream{})
+		if !arrive(t, other, 700) || !arrive(t, i, 200) || arrive(t, i, 1) {
+			t.Fatal("not paused although it holds more than is free")
+		}
+		other.Close()
+		time.Sleep(2 * calmTime)
+		if !arrive(t, i, 1) {
+			t.Error("paused although there is room")
+		}
+	})
+}
+
 func TestIntakeWhileAWriteIsBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := NewIntake(NewBudget(1000, 1000), "a")
@@ -110,7 +154,7 @@ func TestIntakeWhileAWriteIsBlocked(t *testing.T) {
 			t.Error("what arrives while the client reads nothing does not count")
 		}
 		i.Rest()
-		synctest.Wait()
+		time.Sleep(2 * calmTime)
 		if !arrive(t, i, 1) {
 			t.Error("paused although nothing is held")
 		}
@@ -129,7 +173,7 @@ func TestIntakeWhileARequestIsHandled(t *testing.T) {
 			t.Error("what arrives while a request is handled does not count")
 		}
 		close(handling)
-		synctest.Wait()
+		time.Sleep(2 * calmTime)
 		if !arrive(t, i, 1) {
 			t.Error("paused although all requests are handled")
 		}
@@ -242,6 +286,67 @@ func TestClosedChannelIsDrained(t *testing.T) {
 		synctest.Wait()
 		if i.busy != 0 || len(i.ended) != 0 {
 			t.Errorf("%d readers are busy, %d streams are watched, want none", i.busy, len(i.ended))
+		}
+	})
+}
+
+// writer is the client's side of a connection. While keys are exchanged, package ssh
+// queues what is written to channels.
+type writer struct {
+	intake    *Intake
+	exchanges bool
+	queued    int
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	if w.exchanges {
+		w.queued += len(p)
+	} else {
+		w.intake.wrote(len(p) + packetOverhead)
+	}
+	return len(p), nil
+}
+
+func (w *writer) finishExchange() {
+	w.exchanges = false
+	w.intake.wrote(w.queued)
+	w.queued = 0
+}
+
+// A client that begins a key exchange and does not finish it cannot make the server queue
+// more than a little.
+func TestIntakeLimitsWhatWaitsForAKeyExchange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := NewIntake(NewBudget(1000, 1000), "a")
+		defer i.Close()
+		w := &writer{intake: i}
+		const all = 4 << 20
+		write := func() <-chan int {
+			done := make(chan int, 1)
+			go func() {
+				n, _ := i.write(w, make([]byte, all))
+				done <- n
+			}()
+			synctest.Wait()
+			return done
+		}
+		if n := <-write(); n != all || i.queued != 0 {
+			t.Fatalf("wrote %d bytes, %d are queued, without a key exchange", n, i.queued)
+		}
+		w.exchanges = true
+		done := write()
+		if most := maxQueued + packetData; w.queued == 0 || w.queued > most {
+			t.Errorf("%d bytes are queued, want at most %d", w.queued, most)
+		}
+		w.finishExchange()
+		if n := <-done; n != all || i.queued != 0 {
+			t.Errorf("wrote %d bytes, %d are queued, after the key exchange", n, i.queued)
+		}
+		w.exchanges = true
+		done = write()
+		i.Close()
+		if n := <-done; n == all {
+			t.Error("wrote everything to a connection that has ended")
 		}
 	})
 }

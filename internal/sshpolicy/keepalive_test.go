@@ -238,6 +238,18 @@ func TestHandshakeTakesNoLongerThanAllowed(t *testing.T) {
 			client: func(net.Conn, <-chan struct{}) {},
 			want:   KeyExchangeTimeout,
 		},
+		"Unsure": {
+			reason: "a person may have to compare the server's key during the key exchange",
+			client: func(conn net.Conn, over <-chan struct{}) {
+				_, _, _, _ = ssh.NewClientConn(conn, "server", &ssh.ClientConfig{
+					HostKeyCallback: func(string, net.Addr, ssh.PublicKey) error {
+						<-over
+						return nil
+					},
+				})
+			},
+			want: LoginTimeout,
+		},
 		"Undecided": {
 			reason: "a person may have to type a passphrase after the key exchange",
 			client: func(conn net.Conn, over <-chan struct{}) {
