@@ -465,7 +465,6 @@ func TestServiceNotAllowed(t *testing.T) {
 // address, and its owner can still remove keys.
 func TestServiceNoLongerAllowed(t *testing.T) {
 	w := newWorld(t)
-	w.capturePushes(nil)
 	w.flavor()
 	w.r.Config.Services.Annotations = []string{"example.com/pool"}
 	w.create(w.devServer(func(d *devv1.DevServer) {
