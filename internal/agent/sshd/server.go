@@ -156,10 +156,20 @@ func (s *Server) serveConn(ctx context.Context, client *clientConn) {
 	c, err := newConn(ctx, s, sc, client)
 	if err != nil {
 		s.log.Error("login refused", "remote", client.RemoteAddr().String(), "reason", err.Error())
+		discard(channels, requests)
 		return
 	}
 	defer s.limits.connections.Give(c.user, 1)
 	c.serve(channels, requests)
+}
+
+// discard takes what a client has requested on a connection that is closed. Otherwise
+// package ssh would wait for that for as long as the process runs.
+func discard(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	go ssh.DiscardRequests(requests)
+	for channel := range channels {
+		reject(channel, ssh.ResourceShortage, "the connection is closed")
+	}
 }
 
 // errDropped is why a connection that was admitted is closed before it has logged in.

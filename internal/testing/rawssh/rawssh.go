@@ -158,33 +158,34 @@ func (c *Client) exchange() error {
 // Login logs in with a key.
 func (c *Client) Login(t testing.TB, user string, key ssh.Signer) {
 	t.Helper()
-	type request struct {
+	if err := c.Send(Service("ssh-userauth"), c.LoginRequest(t, user, key)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Await(MsgAuthSuccess); err != nil {
+		t.Fatalf("login: %v", err)
+	}
+}
+
+// LoginRequest is a request to log in with a key, with the key's signature.
+func (c *Client) LoginRequest(t testing.TB, user string, key ssh.Signer) []byte {
+	t.Helper()
+	request := ssh.Marshal(struct {
 		User      string `sshtype:"50"`
 		Service   string
 		Method    string
 		Sign      bool
 		Algorithm string
 		Key       []byte
-	}
-	asked := request{user, "ssh-connection", "publickey", true, key.PublicKey().Type(), key.PublicKey().Marshal()}
+	}{user, "ssh-connection", "publickey", true, key.PublicKey().Type(), key.PublicKey().Marshal()})
 	signed := ssh.Marshal(struct {
 		Session []byte
 		Rest    []byte `ssh:"rest"`
-	}{c.session, ssh.Marshal(asked)})
+	}{c.session, request})
 	signature, err := key.Sign(rand.Reader, signed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	proof := ssh.Marshal(struct{ Signature []byte }{ssh.Marshal(signature)})
-	if err := c.Send(Service("ssh-userauth")); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Send(append(ssh.Marshal(asked), proof...)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Await(MsgAuthSuccess); err != nil {
-		t.Fatalf("login: %v", err)
-	}
+	return append(request, ssh.Marshal(struct{ Signature []byte }{ssh.Marshal(signature)})...)
 }
 
 // Service is a request for a service.
