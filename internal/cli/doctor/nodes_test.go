@@ -129,7 +129,7 @@ func TestFindingsArePrintable(t *testing.T) {
 	if err := show(&out, examine(f)); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "n1: evil ?[2J \n") {
+	if !strings.Contains(out.String(), `n1: evil \x1b[2J\n`) {
 		t.Errorf("got %q", out.String())
 	}
 }
