@@ -291,7 +291,7 @@ type reader struct {
 	over    bool // the client has ended the stream or the channel
 }
 
-// newReader returns a reader, which is at work until its first Read.
+// newReader returns a reader, which is busy until its first Read.
 func newReader(intake *Intake, from io.Reader) *reader {
 	intake.Work()
 	return &reader{intake: intake, from: from}

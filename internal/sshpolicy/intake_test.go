@@ -102,7 +102,7 @@ func TestIntakeCreditsWhatIsRead(t *testing.T) {
 	})
 }
 
-// A reader that begins to read has not read what has arrived while it was at work.
+// A reader that begins to read has not read what has arrived while it was busy.
 func TestIntakeRemembersWhatABusyReaderHasNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := NewIntake(NewBudget(1000, 1000), "a")
@@ -113,7 +113,7 @@ func TestIntakeRemembersWhatABusyReaderHasNotRead(t *testing.T) {
 		if !arrive(t, i, 10+packetOverhead) {
 			t.Fatal("paused although it holds nothing")
 		}
-		_, _ = r.Read(make([]byte, 100)) // It is now at work for long, and has read all.
+		_, _ = r.Read(make([]byte, 100)) // It is now busy for long, and has read all.
 		from.chunks <- make([]byte, 600)
 		if !arrive(t, i, 600+packetOverhead) {
 			t.Fatal("paused although it holds nothing")
