@@ -124,7 +124,7 @@ func TestConnectionsLeaveNoGoroutines(t *testing.T) {
 func sshGoroutines() string {
 	all := make([]byte, 1<<20)
 	var found []string
-	for _, stack := range strings.Split(string(all[:runtime.Stack(all, true)]), "\n\n") {
+	for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
 		if strings.Contains(stack, "ssh.(*handshakeTransport)") {
 			found = append(found, stack)
 		}

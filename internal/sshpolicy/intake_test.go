@@ -73,7 +73,7 @@ func TestIntakePausesAConnectionThatIsNotRead(t *testing.T) {
 		}
 		// The reader catches up: everything that has arrived is read.
 		go func() { _, _ = r.Read(make([]byte, 10)) }()
-		time.Sleep(2 * calmTime)
+		<-time.After(2 * calmTime) // by the clock of the bubble
 		if !arrive(t, i, 100) || budget.used != 400 {
 			t.Errorf("%d bytes are in use, want 400", budget.used)
 		}
@@ -118,7 +118,7 @@ func TestIntakeRemembersWhatABusyReaderHasNotRead(t *testing.T) {
 		if !arrive(t, i, 600+packetOverhead) {
 			t.Fatal("paused although it holds nothing")
 		}
-		time.Sleep(2 * calmTime)
+		<-time.After(2 * calmTime) // by the clock of the bubble
 		_, _ = r.Read(make([]byte, 1))
 		if arrive(t, i, 1) {
 			t.Error("bytes are forgotten that nothing has read")
@@ -138,7 +138,7 @@ func TestIntakeGoesOnWhenAnotherConnectionEnds(t *testing.T) {
 			t.Fatal("not paused although it holds more than is free")
 		}
 		other.Close()
-		time.Sleep(2 * calmTime)
+		<-time.After(2 * calmTime) // by the clock of the bubble
 		if !arrive(t, i, 1) {
 			t.Error("paused although there is room")
 		}
@@ -154,7 +154,7 @@ func TestIntakeWhileAWriteIsBlocked(t *testing.T) {
 			t.Error("what arrives while the client reads nothing does not count")
 		}
 		i.Rest()
-		time.Sleep(2 * calmTime)
+		<-time.After(2 * calmTime) // by the clock of the bubble
 		if !arrive(t, i, 1) {
 			t.Error("paused although nothing is held")
 		}
@@ -173,7 +173,7 @@ func TestIntakeWhileARequestIsHandled(t *testing.T) {
 			t.Error("what arrives while a request is handled does not count")
 		}
 		close(handling)
-		time.Sleep(2 * calmTime)
+		<-time.After(2 * calmTime) // by the clock of the bubble
 		if !arrive(t, i, 1) {
 			t.Error("paused although all requests are handled")
 		}

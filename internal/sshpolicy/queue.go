@@ -42,7 +42,7 @@ func field(v reflect.Value, name string) reflect.Value {
 // empty takes packets out of a queue until it is closed. The connection is closed, so that
 // happens soon.
 func empty(packets <-chan []byte) {
-	for range packets { //nolint:revive // This discards them.
+	for range packets {
 	}
 }
 

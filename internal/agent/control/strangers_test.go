@@ -93,7 +93,7 @@ func TestSilentConnectionsDoNotStopProbes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		t.Cleanup(func() { _ = conn.Close() })
 		silent = append(silent, conn)
 	}
 	if code, body := get(t, client(t, address, key, "").http, "GET", "https://"+address+"/healthz"); code != http.StatusOK {

@@ -72,9 +72,16 @@ func TestUploadsThatNobodyReadsAreBounded(t *testing.T) {
 			before := heapInUse()
 			var sent atomic.Int64
 			var uploads []io.Writer
+			var clients []*ssh.Client
+			// They close before their sessions, whose end could not be sent.
+			defer func() {
+				for _, client := range clients {
+					_ = client.Close()
+				}
+			}()
 			for range 4 {
 				client := ts.dial()
-				defer client.Close() // before its sessions, whose end could not be sent
+				clients = append(clients, client)
 				for range 16 {
 					uploads = append(uploads, upload(ts, client))
 				}

@@ -34,8 +34,8 @@ func TestGuardShowsControlCharacters(t *testing.T) {
 
 func TestValuesAreOneLine(t *testing.T) {
 	var out bytes.Buffer
-	Printf(&out, "one %s\n", errors.New("two\nthree"))
-	Println(&out, "four\n", "five")
+	_, _ = Printf(&out, "one %s\n", errors.New("two\nthree"))
+	_, _ = Println(&out, "four\n", "five")
 	if _, err := Styled(&out, "\x1b[1msix\x1b[0m \x1b[2J\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestFormatsForScriptsLoseNothing(t *testing.T) {
 			t.Errorf("%s: %s", format, fault)
 		}
 		var got devserverv1.DevServer
-		decode := func(text []byte, into any) error { return json.Unmarshal(text, into) }
+		decode := json.Unmarshal
 		if format == YAML {
 			decode = func(text []byte, into any) error { return yaml.UnmarshalStrict(text, into) }
 		}

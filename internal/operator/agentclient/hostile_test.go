@@ -352,7 +352,7 @@ func TestSilentServer(t *testing.T) {
 			if _, err := clientOf(t, listener.Addr().String()).Poll(context.WithoutCancel(t.Context()), agentapi.Instructions{}); err == nil {
 				t.Error("a silent server answers")
 			}
-			<-ended
+			t.Log("the server:", <-ended)
 		})
 	}
 }

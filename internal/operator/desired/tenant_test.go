@@ -66,7 +66,7 @@ func TestWhatTenantsWrite(t *testing.T) {
 			fill(reflect.ValueOf(&d.Spec).Elem())
 			home(d.Spec.Home)
 			d.Labels, d.Annotations = map[string]string{marker + "key": marker}, map[string]string{marker + "key": marker}
-			in.Image, in.AuthorizedKeys = d.Spec.Image, append(d.Spec.SSH.PublicKeys, d.Spec.SSH.PublicKey)
+			in.Image, in.AuthorizedKeys = d.Spec.Image, append([]string{d.Spec.SSH.PublicKey}, d.Spec.SSH.PublicKeys...)
 		})
 		for _, object := range objects(t, in) {
 			text, err := json.Marshal(object)
@@ -103,8 +103,8 @@ func fill(v reflect.Value) {
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem())
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i))
+		for _, field := range v.Fields() {
+			fill(field)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
