@@ -64,13 +64,15 @@ func TestDrain(t *testing.T) {
 }
 
 func TestDrainOfAnAgentThatCannotBeAsked(t *testing.T) {
-	w := newWorld(t, Target{Pod: "a", TracksActivity: true})
-	w.agent.drains = true
 	for name, pod := range map[string]types.UID{"never polled": "a", "another pod": "b"} {
+		w := newWorld(t, Target{Pod: "a", TracksActivity: true})
+		w.agent.drains = true
+		if pod == "b" {
+			w.turn(t)
+		}
 		if drained, answered := w.Drain(key, pod, idleFor); drained || !answered || w.asks(t) || len(w.agent.drained) > 0 {
 			t.Errorf("%s: drained %t, answered %t", name, drained, answered)
 		}
-		w.turn(t)
 	}
 }
 
