@@ -14,16 +14,9 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/sshpolicy"
+	"devserver.io/devserver/internal/testing/exhaust"
 	"devserver.io/devserver/internal/testing/sshserver"
 )
-
-// heapInUse is the memory of the heap in bytes, without garbage.
-func heapInUse() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapInuse)
-}
 
 // openSession opens a session without a command.
 func openSession(t *testing.T, client *ssh.Client) ssh.Channel {
@@ -76,7 +69,7 @@ func TestOneKeyCannotExhaustMemory(t *testing.T) {
 			for _, channel := range tunnels {
 				go pour(channel, 2*window, &sent)
 			}
-			settles(t, &sent)
+			exhaust.Settles(t, &sent)
 		},
 		"long descriptions of channels": func(t *testing.T, client *ssh.Client) {
 			long := ssh.Marshal(target{"suspended.team", 22, strings.Repeat("x", 240<<10), 1})
@@ -93,7 +86,7 @@ func TestOneKeyCannotExhaustMemory(t *testing.T) {
 			w.put(running("deaf.team", "10.0.0.1", mallory))
 			w.put(suspended("suspended.team", mallory))
 			client := w.mustLogin(t, mallory)
-			before := heapInUse()
+			before := exhaust.HeapInUse()
 			attack(t, client)
 			const limit = 32 << 20
 			awaitHeap(t, before+limit)
@@ -130,26 +123,9 @@ func TestSmallPacketsAreBounded(t *testing.T) {
 			sent.Add(int64(n))
 		}
 	}()
-	settles(t, &sent)
+	exhaust.Settles(t, &sent)
 	if n := sent.Load(); n == all {
 		t.Errorf("the gateway took %d packets for a server that reads nothing", n)
-	}
-}
-
-// settles waits until counter stops.
-func settles(t *testing.T, counter *atomic.Int64) {
-	t.Helper()
-	pace := time.NewTicker(100 * time.Millisecond)
-	defer pace.Stop()
-	for last, same := int64(-1), 0; same < 10; same++ {
-		select {
-		case <-pace.C:
-		case <-t.Context().Done():
-			t.Fatal("the test was over before")
-		}
-		if now := counter.Load(); now != last || now == 0 {
-			last, same = now, 0
-		}
 	}
 }
 
@@ -161,7 +137,7 @@ func awaitHeap(t *testing.T, limit int64) {
 	pace := time.NewTicker(100 * time.Millisecond)
 	defer pace.Stop()
 	for {
-		size := heapInUse()
+		size := exhaust.HeapInUse()
 		if size <= limit {
 			return
 		}

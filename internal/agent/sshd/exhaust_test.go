@@ -4,15 +4,14 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"devserver.io/devserver/internal/sshpolicy"
+	"devserver.io/devserver/internal/testing/exhaust"
 )
 
 // memoryLimit is that of the SSH server's container by default.
@@ -69,7 +68,7 @@ func TestUploadsThatNobodyReadsAreBounded(t *testing.T) {
 	for name, upload := range tests {
 		t.Run(name, func(t *testing.T) {
 			ts := serve(t, func(cfg *Config) { cfg.MemoryLimit = memoryLimit })
-			before := heapInUse()
+			before := exhaust.HeapInUse()
 			var sent atomic.Int64
 			var uploads []io.Writer
 			var clients []*ssh.Client
@@ -89,32 +88,12 @@ func TestUploadsThatNobodyReadsAreBounded(t *testing.T) {
 			for _, to := range uploads {
 				go endless(to, &sent)
 			}
-			settles(t, &sent)
+			exhaust.Settles(t, &sent)
 			const most = memoryLimit / 2
-			if size := heapInUse() - before; size > most {
+			if size := exhaust.HeapInUse() - before; size > most {
 				t.Errorf("the heap has grown by %d MiB, want at most %d", size>>20, most>>20)
 			}
 		})
-	}
-}
-
-func heapInUse() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapInuse)
-}
-
-// settles waits until counter stops.
-func settles(t *testing.T, counter *atomic.Int64) {
-	t.Helper()
-	pace := time.NewTicker(100 * time.Millisecond)
-	defer pace.Stop()
-	for last, same := int64(-1), 0; same < 10; same++ {
-		<-pace.C
-		if now := counter.Load(); now != last || now == 0 {
-			last, same = now, 0
-		}
 	}
 }
 
